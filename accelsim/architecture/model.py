@@ -1,0 +1,199 @@
+"""An accelerator as value objects: levels of memory, the fan-outs between them, networks, ports, PEs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+
+from accelsim.errors import AccelsimError
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+
+
+class Buffer(StrEnum):
+    """How many tiles a level holds of a tensor: one, two, or a ring of one that streams (innermost keeper only)."""
+
+    SINGLE = "single"
+    DOUBLE = "double"
+    STREAM = "stream"
+
+
+class NetworkKind(StrEnum):
+    """What carries words between a level and the instances below it.
+
+    `multicast` sends a word wanted by several children once; `unicast` once per child; `systolic` once,
+    handed from PE to PE. For psums `chain`, `tree` and `systolic` add on the way; `multicast` (a plain bus)
+    and `unicast` do not.
+    """
+
+    MULTICAST = "multicast"
+    UNICAST = "unicast"
+    SYSTOLIC = "systolic"
+    CHAIN = "chain"
+    TREE = "tree"
+
+
+REDUCING = frozenset({NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC})
+
+
+@dataclass(frozen=True)
+class Port:
+    """A timed resource: what names the same port shares it.
+
+    rate : bits per core cycle (or words, where `in_words`), any positive rational: a link with its own
+        clock has rate ``width * f_link / f_core``.
+    """
+
+    name: str
+    rate: Fraction
+    in_words: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise AccelsimError(f"port '{self.name}': a rate must be positive, got {self.rate}")
+
+    def cycles(self, words: int, word_bits: int) -> int:
+        """Core cycles that `words` of `word_bits` each hold this port, rounded up once."""
+        units = words if self.in_words else words * word_bits
+        return -(-units * self.rate.denominator // self.rate.numerator)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of one tensor below one level. A direction without a port takes no time.
+
+    down, up : ports for words to the children (fills; for psums refills or old psums) and from them (drains).
+    latency : cycles after each transfer, not on the port.
+    accumulate_on_drain : psum only; the old psum enters the reduction on its way up and the child is never refilled.
+    reduce : psum only; the spatial dims whose psums are added in the network.
+    """
+
+    kind: NetworkKind = NetworkKind.MULTICAST
+    down: Port | None = None
+    up: Port | None = None
+    latency: int = 0
+    accumulate_on_drain: bool = False
+    reduce: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Fanout:
+    """The spatial step right below a level: a y by x array and one network per tensor."""
+
+    y: int = 1
+    x: int = 1
+    networks: Mapping[Tensor, Network] = field(default_factory=dict)
+    declared: bool = False
+
+    def network(self, tensor: Tensor) -> Network:
+        """The network of a tensor; undeclared, a multicast (psum: tree reduction) that takes no time."""
+        found = self.networks.get(tensor)
+        if found is not None:
+            return found
+        if tensor is Tensor.PSUM:
+            return Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
+        return Network()
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Part of a level's capacity, in bits, shared by the tensors named."""
+
+    tensors: frozenset[Tensor]
+    bits: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """A memory. Everything per instance.
+
+    keeps : tensors stored here; others pass by.
+    capacity : partitions; none means unbounded.
+    buffer : per tensor; default single.
+    read_port, write_port : optional timed ports of the memory (the same object: one shared port).
+    halo_reuse : keep the overlap of a sliding ifmap tile (false: refetch the whole tile).
+    """
+
+    name: str
+    keeps: frozenset[Tensor] = frozenset(TENSORS)
+    capacity: tuple[Partition, ...] = ()
+    buffer: Mapping[Tensor, Buffer] = field(default_factory=dict)
+    halo_reuse: bool = True
+    read_port: Port | None = None
+    write_port: Port | None = None
+    fanout: Fanout = field(default_factory=Fanout)
+    component: str = ""
+
+    def buffering(self, tensor: Tensor) -> Buffer:
+        """How this level buffers a tensor."""
+        return self.buffer.get(tensor, Buffer.SINGLE)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A machine: levels outermost first, word widths in bits, PE.
+
+    serial : the stationary tensor of `passes: serial` (TIMING T10), or None.
+    skew : systolic arrays; fill and drain skew of the innermost array (TIMING T12).
+    clock_hz : core clock. energy : name of the energy table.
+    """
+
+    name: str
+    levels: tuple[Level, ...]
+    clock_hz: float = 1e9
+    word_bits: Mapping[Tensor, int] = field(default_factory=lambda: dict.fromkeys(TENSORS, 16))
+    padding: Padding = Padding.ON_CHIP
+    macs_per_cycle: int = 1
+    pipeline: int = 0
+    serial: Tensor | None = None
+    skew: bool = False
+    energy: str = ""
+    dataflow: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise AccelsimError(f"architecture '{self.name}' has no levels")
+        names = [level.name for level in self.levels]
+        for name in names:
+            if names.count(name) > 1:
+                raise AccelsimError(f"architecture '{self.name}': two levels are called '{name}'")
+        missing = set(TENSORS) - self.levels[0].keeps
+        if missing:
+            raise AccelsimError(
+                f"architecture '{self.name}': the outermost level '{names[0]}' must keep every tensor; "
+                f"it lacks {', '.join(sorted(missing))}"
+            )
+        for index, level in enumerate(self.levels):
+            for tensor in level.keeps:
+                if level.buffering(tensor) is Buffer.STREAM and (
+                    index == 0 or any(tensor in inner.keeps for inner in self.levels[index + 1 :])
+                ):
+                    raise AccelsimError(
+                        f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
+                        "innermost level that keeps a tensor may be"
+                    )
+
+    @property
+    def pes(self) -> int:
+        """Processing elements: the product of all fan-outs."""
+        product = 1
+        for level in self.levels:
+            product *= level.fanout.y * level.fanout.x
+        return product
+
+    @property
+    def pe_level(self) -> int:
+        """Index of the first level inside the PE: right below the last declared array; without one, the last level."""
+        for index in range(len(self.levels) - 1, -1, -1):
+            if self.levels[index].fanout.declared:
+                return index + 1
+        return len(self.levels) - 1
+
+    def level_index(self, name: str) -> int:
+        """Index of the level called `name`; -1 if there is none."""
+        for index, level in enumerate(self.levels):
+            if level.name == name:
+                return index
+        return -1

@@ -1,0 +1,77 @@
+"""What an evaluator gives back: labelled counts and times, integers become names here and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.workload.problem import TENSORS, Tensor
+
+ACTIONS = ("fill", "read", "update", "drain")
+DIRECTIONS = ("down", "up")
+TRAFFIC = ("sent", "deliveries", "hops")
+
+Words = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Words moved by one layer.
+
+    words : int64[level, tensor, action], words; actions in the order of `ACTIONS`.
+    network : int64[level, tensor, direction, kind], words (hops: links crossed or additions); the fan-out below a level.
+    macs : multiply-accumulates.
+    compute_cycles : cycles the MAC array works (sum over the steps).
+    active_pes : PEs that hold work in the fullest step (the product of the spatial factors, clipped to the problem).
+
+    See docs/model.md for the conventions (SPEC section 3).
+    """
+
+    levels: tuple[str, ...]
+    words: Words
+    network: Words
+    macs: int
+    compute_cycles: int
+    active_pes: int
+
+    def __call__(self, level: str, tensor: Tensor | str, action: str) -> int:
+        """Words of one cell, ``counts("GLB", "ifmap", "read")``."""
+        return int(self.words[self.levels.index(level), TENSORS.index(Tensor(tensor)), ACTIONS.index(action)])
+
+    def sent(self, level: str, tensor: Tensor | str, direction: str = "down", kind: str = "sent") -> int:
+        """Words on the network below a level; `kind` is sent, deliveries or hops."""
+        at = (self.levels.index(level), TENSORS.index(Tensor(tensor)), DIRECTIONS.index(direction))
+        return int(self.network[(*at, TRAFFIC.index(kind))])
+
+    def rows(self) -> Iterator[tuple[str, str, str, int]]:
+        """(level, tensor, action, words) of every cell that is not zero."""
+        for index, level in enumerate(self.levels):
+            for t, tensor in enumerate(TENSORS):
+                for a, action in enumerate(ACTIONS):
+                    if words := int(self.words[index, t, a]):
+                        yield level, tensor.value, action, words
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Core cycles of one layer.
+
+    cycles : everything included. processing : the outermost level's transfers take no time (None: not asked for).
+    stalls : cause -> cycles, of the total; with `compute` cycles they add up to `cycles` exactly.
+    exact : False for the closed form, whose cycles are a lower bound.
+    """
+
+    cycles: int
+    processing: int
+    compute: int
+    stalls: dict[str, int]
+    processing_stalls: dict[str, int]
+    exact: bool = True
+
+    def seconds(self, clock_hz: float | Fraction) -> float:
+        """Wall time of the total at a core clock."""
+        return float(self.cycles / clock_hz)

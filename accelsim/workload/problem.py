@@ -1,0 +1,147 @@
+"""The one problem every layer lowers to: eight dims, three tensors, and how they project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from accelsim.errors import WorkloadError
+
+DIMS = ("N", "G", "M", "C", "P", "Q", "R", "S")
+"""Batch, groups, output channels and input channels per group, ofmap rows and columns, filter rows and columns."""
+
+DIM_INDEX = {name: index for index, name in enumerate(DIMS)}
+REDUCTION_DIMS = ("C", "R", "S")
+COUNT_LIMIT = 2**63
+
+
+class Tensor(StrEnum):
+    """The three data types; `psum` is called ofmap once it is final."""
+
+    IFMAP = "ifmap"
+    FILTER = "filter"
+    PSUM = "psum"
+
+
+TENSORS = tuple(Tensor)
+TENSOR_DIMS: dict[Tensor, tuple[str, ...]] = {
+    Tensor.IFMAP: ("N", "G", "C", "P", "Q", "R", "S"),
+    Tensor.FILTER: ("G", "M", "C", "R", "S"),
+    Tensor.PSUM: ("N", "G", "M", "P", "Q"),
+}
+
+
+class Padding(StrEnum):
+    """Where the zeros around an ifmap come from.
+
+    `stored`: padded planes live in every level, the outermost too. `on-chip`: made at the edge of
+    the chip; no traffic at the outermost level, but words, slots and MACs inside.
+    """
+
+    STORED = "stored"
+    ON_CHIP = "on-chip"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One layer as eight loop bounds.
+
+    The ifmap row under ofmap row p and filter row r is ``p*stride + r*dilation - pad`` (columns likewise);
+    rows outside ``0 <= h < height`` are padding zeros.
+
+    Parameters
+    ----------
+    sizes : eight ints in the order of `DIMS`, each >= 1.
+    stride, dilation : (rows, columns), each >= 1.
+    pad : (top, left) zeros before the first row and column. What is needed after the last follows
+        from the other sizes.
+    height, width : rows and columns of the unpadded ifmap plane. Default: all that is touched.
+
+    Raises
+    ------
+    WorkloadError : a size below 1, or sizes whose counts would pass 2^63.
+    """
+
+    sizes: tuple[int, ...]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
+    height: int = 0
+    width: int = 0
+    dynamic_filter: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        if len(self.sizes) != 8:
+            raise WorkloadError(f"a problem has 8 sizes ({' '.join(DIMS)}), got {len(self.sizes)}")
+        for name, size in zip(DIMS, self.sizes, strict=True):
+            if size < 1:
+                raise WorkloadError(f"size {name} is {size}; it must be at least 1")
+        for what, pair, least in (
+            ("stride", self.stride, 1),
+            ("dilation", self.dilation, 1),
+            ("pad", self.pad, 0),
+        ):
+            if min(pair) < least:
+                raise WorkloadError(f"{what} is {pair}; it must be at least {least}")
+        if not self.height:
+            object.__setattr__(self, "height", max(1, self.touched[0] - 2 * self.pad[0]))
+        if not self.width:
+            object.__setattr__(self, "width", max(1, self.touched[1] - 2 * self.pad[1]))
+        if self.macs * 8 >= COUNT_LIMIT:
+            raise WorkloadError(f"{self.macs} MACs: the counts of this layer would pass 2^63; it is refused, not wrapped")
+
+    @staticmethod
+    def of(dims: Mapping[str, int] | None = None, /, **keywords: object) -> Problem:
+        """Build a problem from named dims, ``Problem.of({"M": 8, "C": 3}, stride=(2, 2))``; dims not named are 1.
+
+        ``K`` is accepted for ``M``.
+        """
+        named = {("M" if k == "K" else k): v for k, v in (dims or {}).items()}
+        unknown = set(named) - set(DIMS)
+        if unknown:
+            raise WorkloadError(f"unknown dim '{sorted(unknown)[0]}' ({', '.join(DIMS)})")
+        return Problem(tuple(int(named.get(d, 1)) for d in DIMS), **keywords)  # type: ignore[arg-type]
+
+    def __getitem__(self, dim: str) -> int:
+        return self.sizes[DIM_INDEX[dim]]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, padding included: the product of the eight sizes."""
+        product = 1
+        for size in self.sizes:
+            product *= size
+        return product
+
+    @property
+    def touched(self) -> tuple[int, int]:
+        """Rows and columns of the padded plane from the first one touched to the last."""
+        p, q, r, s = self.sizes[4:]
+        return (
+            (p - 1) * self.stride[0] + (r - 1) * self.dilation[0] + 1,
+            (q - 1) * self.stride[1] + (s - 1) * self.dilation[1] + 1,
+        )
+
+    def resized(self, **sizes: int) -> Problem:
+        """The same problem with some dims changed (the plane is re-derived)."""
+        new = tuple(sizes.get(d, v) for d, v in zip(DIMS, self.sizes, strict=True))
+        keep_plane = all(sizes.get(d, self[d]) == self[d] for d in "PQRS")
+        plane = {} if keep_plane else {"height": 0, "width": 0}
+        return replace(self, sizes=new, **plane)
+
+    def words(self, tensor: Tensor) -> int:
+        """Distinct words of a tensor. The ifmap counts the padded rows and columns that are touched."""
+        n, g, m, c, p, q, r, s = self.sizes
+        if tensor is Tensor.FILTER:
+            return g * m * c * r * s
+        if tensor is Tensor.PSUM:
+            return n * g * m * p * q
+        rows = distinct_positions(p, r, self.stride[0], self.dilation[0])
+        columns = distinct_positions(q, s, self.stride[1], self.dilation[1])
+        return n * g * c * rows * columns
+
+
+def distinct_positions(outputs: int, taps: int, stride: int, dilation: int) -> int:
+    """|{stride*i + dilation*j : i < outputs, j < taps}|: rows (columns) an ifmap tile really has, holes left out."""
+    return len({stride * i + dilation * j for i in range(outputs) for j in range(taps)})
