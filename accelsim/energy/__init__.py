@@ -1,0 +1,1 @@
+"""What actions cost: tables, and the account of a run."""

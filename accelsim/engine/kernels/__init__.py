@@ -1,0 +1,44 @@
+"""Numba kernels: free functions over arrays; no object, string or exception of ours crosses this line.
+
+numba keys its on-disk cache by one file at a time and serves stale machine code when a jitted callee in another file
+changed (numba issue 1833). So the cache lies in a directory named after a hash of all kernel sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib import import_module
+from pathlib import Path
+
+import numba
+
+MODULES = ("tiles", "closed", "versions", "sweep")
+
+
+def cache_directory() -> Path:
+    """Where the compiled kernels of exactly these sources are kept (``ACCELSIM_CACHE_DIR`` moves it)."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(here.glob("*.py")):
+        digest.update(source.read_bytes())
+    home = os.environ.get("ACCELSIM_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "accelsim" / "kernels" / digest.hexdigest()[:16]
+
+
+def _load() -> None:
+    before = numba.config.CACHE_DIR
+    directory = cache_directory()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        numba.config.CACHE_DIR = str(directory)
+    except OSError:
+        pass  # nowhere to write: numba falls back to its own place, or compiles anew
+    try:
+        for module in MODULES:
+            import_module(f"{__name__}.{module}")
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+_load()

@@ -1,0 +1,149 @@
+"""What an architecture YAML file may say, as pydantic models."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from accelsim.architecture.model import Buffer, NetworkKind
+from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+
+
+class Accumulate(StrEnum):
+    """Where an old psum meets the new one."""
+
+    ON_DRAIN = "on-drain"
+    REFILL = "refill"
+
+
+class ReductionDim(StrEnum):
+    """A dim whose psums are added up."""
+
+    C = "C"
+    R = "R"
+    S = "S"
+
+
+def _each_tensor(value: object) -> object:
+    """One value stands for all three tensors."""
+    return value if isinstance(value, dict) else dict.fromkeys(TENSORS, value)
+
+
+def _all_kept(value: object) -> object:
+    """One capacity is shared by all the tensors a level keeps."""
+    return value if isinstance(value, dict) else {ALL: value}
+
+
+ALL = "*"
+TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
+KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
+BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
+PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
+AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate", Accumulate))]
+Words = Annotated[
+    dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
+]
+Buffering = Annotated[
+    dict[TensorName, BufferName], BeforeValidator(_each_tensor, json_schema_input_type=Buffer | dict[Tensor, Buffer])
+]
+Capacity = Annotated[dict[str, Size], BeforeValidator(_all_kept, json_schema_input_type=Size | dict[str, Size])]
+ReduceName = Annotated[ReductionDim, BeforeValidator(pick("reduction dim", ReductionDim))]
+
+
+class LinkSpec(Spec):
+    """One port shared by all tensors and both directions below a level."""
+
+    width: Rate
+    clock: Frequency | None = None
+    latency: Duration | None = None
+
+
+class NetworkSpec(Spec):
+    """The network of one tensor below a level; without a width it takes no time.
+
+    width : per core cycle, or per cycle of `clock`; for psums both ways. `in`, `out` : psum only.
+    port : networks that name the same port share it.
+    """
+
+    kind: KindName | None = None
+    width: Rate | None = None
+    in_: Rate | None = Field(None, alias="in")
+    out: Rate | None = None
+    clock: Frequency | None = None
+    latency: Duration | None = None
+    port: str | None = None
+    accumulate: AccumulateName | None = None
+    reduce: list[ReduceName] | None = None
+
+
+class SizeSpec(Spec):
+    """Rows and columns of an array."""
+
+    y: Count = 1
+    x: Count = 1
+
+
+class PassesSpec(Spec):
+    """`serial` : the stationary tensor whose passes never overlap."""
+
+    serial: TensorName
+
+
+class ArraySpec(Spec):
+    """The PE (or cluster) array below a level."""
+
+    size: SizeSpec
+    networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
+    passes: PassesSpec | None = None
+    skew: bool = False
+
+
+class PortsSpec(Spec):
+    """Timed ports of a memory: `read` and `write`, or one `shared`."""
+
+    read: Rate | None = None
+    write: Rate | None = None
+    shared: Rate | None = None
+
+
+class LevelSpec(Spec):
+    """One memory and the fan-out below it."""
+
+    name: str = Field(pattern=r"^[A-Za-z]\w*$")
+    component: str | None = None
+    keeps: list[TensorName] = Field(list(TENSORS), min_length=1)
+    capacity: Capacity = Field(default_factory=dict)
+    buffer: Buffering = Field(default_factory=dict)
+    halo_reuse: bool = True
+    ports: PortsSpec | None = None
+    link: LinkSpec | None = None
+    networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
+    array: ArraySpec | None = None
+
+
+class PeSpec(Spec):
+    """MACs per cycle and pipeline depth of one PE."""
+
+    macs: Count = 1
+    pipeline: Natural = 0
+
+
+class ArchitectureSpec(Spec):
+    """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise."""
+
+    name: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    clock: Frequency
+    word: Words
+    padding: PaddingName = Padding.ON_CHIP
+    dataflow: str = ""
+    energy: str = ""
+    levels: list[LevelSpec] = Field(min_length=1)
+    pe: PeSpec = PeSpec()
+
+
+assert tuple(ReductionDim) == REDUCTION_DIMS

@@ -1,0 +1,260 @@
+"""Architecture YAML to Architecture: units become rates and bits, names become ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from accelsim.architecture.model import (
+    REDUCING,
+    Architecture,
+    Buffer,
+    Fanout,
+    Level,
+    Network,
+    NetworkKind,
+    Partition,
+    Port,
+)
+from accelsim.architecture.spec import (
+    ALL,
+    Accumulate,
+    ArchitectureSpec,
+    ArraySpec,
+    LevelSpec,
+    LinkSpec,
+    NetworkSpec,
+    PortsSpec,
+)
+from accelsim.errors import AccelsimError
+from accelsim.parameters import substitute
+from accelsim.quantities import Quantity
+from accelsim.specs import validate
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor
+from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
+
+
+def load_architecture(name: str | Path, parameters: Mapping[str, object] | None = None) -> Architecture:
+    """Read an architecture from a file or a built-in name; `parameters` override the file's own.
+
+    Raises SpecError with every error in the file, each with its line and column.
+    """
+    return architecture_of(read(resolve("arch", name)), parameters)
+
+
+def architecture_of(document: Document, parameters: Mapping[str, object] | None = None) -> Architecture:
+    """Build an architecture from a document already read."""
+    substitute(document, parameters)
+    spec = validate(document, ArchitectureSpec)
+    _check_words(document, spec)
+    builder = _Builder(document, spec.clock, spec.word)
+    levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
+    serial = _once(document, spec, "passes")
+    skew = _once(document, spec, "skew")
+    document.check()
+    try:
+        return Architecture(
+            name=spec.name,
+            levels=levels,
+            clock_hz=float(spec.clock),
+            word_bits=spec.word,
+            padding=spec.padding,
+            macs_per_cycle=spec.pe.macs,
+            pipeline=spec.pe.pipeline,
+            serial=serial.passes.serial if serial and serial.passes else None,
+            skew=skew is not None,
+            energy=spec.energy,
+            dataflow=spec.dataflow,
+            source=spec.source,
+        )
+    except AccelsimError as error:
+        document.refuse(("levels",), str(error), key=True)
+        document.check()
+        raise
+
+
+def _check_words(document: Document, spec: ArchitectureSpec) -> None:
+    for tensor in TENSORS:
+        if tensor not in spec.word:
+            document.refuse(("word", tensor.value), "missing")
+
+
+def _once(document: Document, spec: ArchitectureSpec, key: str) -> ArraySpec | None:
+    """The one array that declares `passes` or `skew`; a second one is an error."""
+    found = [(i, level.array) for i, level in enumerate(spec.levels) if level.array and getattr(level.array, key)]
+    for index, _ in found[1:]:
+        document.refuse(("levels", index, "array", key), f"only one array may declare {key}")
+    return found[0][1] if found else None
+
+
+@dataclass
+class _Builder:
+    """Levels and fan-outs of one document, with the ports named so far."""
+
+    document: Document
+    clock: Fraction
+    word: Mapping[Tensor, int]
+    named: dict[str, Port] = field(default_factory=dict)
+
+    def level(self, index: int, spec: LevelSpec) -> Level:
+        place: Place = ("levels", index)
+        keeps = frozenset(spec.keeps)
+        explicit = isinstance(self.document.data["levels"][index].get("buffer"), dict)
+        for tensor in spec.buffer:
+            if explicit and tensor not in keeps:
+                self.document.refuse((*place, "buffer", tensor.value), _foreign(spec, tensor), key=True)
+        read_port, write_port = self.memory_ports(place, spec)
+        return Level(
+            name=spec.name,
+            keeps=keeps,
+            capacity=tuple(self.partitions(place, spec)),
+            buffer={t: b for t, b in spec.buffer.items() if t in keeps and b is not Buffer.SINGLE},
+            halo_reuse=spec.halo_reuse,
+            read_port=read_port,
+            write_port=write_port,
+            fanout=self.fanout(place, spec),
+            component=spec.component or spec.name,
+        )
+
+    def partitions(self, place: Place, spec: LevelSpec) -> Iterator[Partition]:
+        """Capacity in bits; a key such as ``ifmap + psum`` names the tensors that share it."""
+        taken: set[Tensor] = set()
+        for key, size in spec.capacity.items():
+            at = (*place, "capacity", key) if key != ALL else (*place, "capacity")
+            tensors = set(spec.keeps) if key == ALL else self.tensors(at, spec, key)
+            for tensor in sorted(tensors & taken):
+                self.document.refuse(at, f"{tensor} already has a capacity", key=True)
+            taken |= tensors
+            if tensors:
+                yield Partition(frozenset(tensors), self.bits(at, size, tensors))
+
+    def tensors(self, at: Place, spec: LevelSpec, key: str) -> set[Tensor]:
+        found = set()
+        for name in key.split("+"):
+            if name.strip() not in TENSORS:
+                self.document.refuse(at, unknown("tensor", name.strip(), TENSORS), key=True)
+            elif name.strip() not in spec.keeps:
+                self.document.refuse(at, _foreign(spec, Tensor(name.strip())), key=True)
+            else:
+                found.add(Tensor(name.strip()))
+        return found
+
+    def bits(self, at: Place, size: Quantity, tensors: set[Tensor]) -> int:
+        if size.unit == "b":
+            return int(size.value)
+        widths = {self.word[t] for t in tensors if t in self.word}
+        if len(widths) > 1:
+            self.document.refuse(at, "the tensors that share this have words of different widths; give it in bytes")
+        return int(size.value) * max(widths, default=1)
+
+    def memory_ports(self, place: Place, spec: LevelSpec) -> tuple[Port | None, Port | None]:
+        ports = spec.ports or PortsSpec()
+        if ports.shared:
+            for name in ("read", "write"):
+                if getattr(ports, name):
+                    self.document.refuse((*place, "ports", name), "a shared port is the only one", key=True)
+            shared = self.port(f"{spec.name} port", ports.shared, None)
+            return shared, shared
+        return (
+            self.port(f"{spec.name} read", ports.read, None) if ports.read else None,
+            self.port(f"{spec.name} write", ports.write, None) if ports.write else None,
+        )
+
+    def port(self, name: str, width: Quantity, clock: Fraction | None) -> Port:
+        """A rate is width * f_link / f_core, exactly; a width in bits per second needs no clock of the link."""
+        if width.unit == "b/s":
+            return Port(name, width.value / self.clock)
+        return Port(name, width.value * (clock or self.clock) / self.clock, in_words=width.unit == "words")
+
+    def shared_port(self, at: Place, name: str, width: Quantity, clock: Fraction | None) -> Port:
+        port = self.port(name, width, clock)
+        first = self.named.setdefault(name, port)
+        if first != port:
+            self.document.refuse(at, f"port '{name}' had another width before: {_rate(first)}, here {_rate(port)}")
+        return first
+
+    def cycles(self, time: Quantity | None) -> int:
+        """Core cycles of a latency, rounded up."""
+        if time is None:
+            return 0
+        return -(-time.value // 1) if time.unit == "cycles" else -(-time.value * self.clock // 1)
+
+    def fanout(self, place: Place, spec: LevelSpec) -> Fanout:
+        networks, at = spec.networks, (*place, "networks")
+        if spec.array:
+            if spec.networks:
+                self.document.refuse(at, "the networks of an array belong in the array", key=True)
+            networks, at = spec.array.networks, (*place, "array", "networks")
+        link, plain = self.link(place, spec), NetworkSpec.model_construct()
+        found = {
+            tensor: self.network((*at, tensor.value), spec.name, tensor, networks.get(tensor, plain), link)
+            for tensor in TENSORS
+            if tensor in networks or link
+        }
+        size = spec.array.size if spec.array else None
+        return Fanout(size.y if size else 1, size.x if size else 1, found, declared=size is not None)
+
+    def link(self, place: Place, spec: LevelSpec) -> tuple[Port, int] | None:
+        if spec.link is None:
+            return None
+        self.one_clock((*place, "link"), spec.link, spec.link.width)
+        return self.port(f"{spec.name} link", spec.link.width, spec.link.clock), self.cycles(spec.link.latency)
+
+    def one_clock(self, at: Place, spec: LinkSpec | NetworkSpec, *widths: Quantity | None) -> None:
+        if spec.clock and any(width and width.unit == "b/s" for width in widths):
+            self.document.refuse((*at, "clock"), "a width per second needs no clock", key=True)
+
+    def network(
+        self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, link: tuple[Port, int] | None
+    ) -> Network:
+        psum = tensor is Tensor.PSUM
+        kind = spec.kind or (NetworkKind.TREE if psum else NetworkKind.MULTICAST)
+        self.check_network(at, tensor, spec, kind)
+        down, up = spec.in_ or spec.width, (spec.out or spec.width) if psum else None
+        ports: list[Port | None] = []
+        for width, way in ((down, "down"), (up, "up")):
+            if width is None:
+                ports.append(link[0] if link and (psum or way == "down") else None)
+            elif spec.port:
+                ports.append(self.shared_port((*at, "port"), spec.port, width, spec.clock))
+            else:
+                ports.append(self.port(f"{level} {tensor} {way}", width, spec.clock))
+        reduce = REDUCTION_DIMS if psum and kind in REDUCING and spec.reduce is None else spec.reduce or ()
+        return Network(
+            kind=kind,
+            down=ports[0],
+            up=ports[1],
+            latency=self.cycles(spec.latency) if spec.latency or not link else link[1],
+            accumulate_on_drain=spec.accumulate is Accumulate.ON_DRAIN,
+            reduce=frozenset(map(str, reduce)),
+        )
+
+    def check_network(self, at: Place, tensor: Tensor, spec: NetworkSpec, kind: NetworkKind) -> None:
+        refuse = self.document.refuse
+        self.one_clock(at, spec, spec.width, spec.in_, spec.out)
+        if tensor is not Tensor.PSUM:
+            own = {"in": spec.in_, "out": spec.out, "accumulate": spec.accumulate, "reduce": spec.reduce}
+            for key, value in own.items():
+                if value is not None:
+                    refuse((*at, key), "only the network of psum has this", key=True)
+            if kind in (NetworkKind.CHAIN, NetworkKind.TREE):
+                allowed = [k for k in NetworkKind if k not in (NetworkKind.CHAIN, NetworkKind.TREE)]
+                refuse((*at, "kind"), f"a {kind} adds psums; {tensor} cannot use it{hint(kind, allowed)}")
+        elif spec.reduce and kind not in REDUCING:
+            refuse((*at, "reduce"), f"a {kind} network adds nothing; use {', '.join(sorted(REDUCING))}", key=True)
+        if spec.width and (spec.in_ or spec.out):
+            refuse((*at, "width"), "either one width for both ways, or 'in' and 'out'", key=True)
+        if not (spec.width or spec.in_ or spec.out):
+            for key in ("clock", "port"):
+                if getattr(spec, key):
+                    refuse((*at, key), f"a {key} needs a width", key=True)
+
+
+def _foreign(spec: LevelSpec, tensor: Tensor) -> str:
+    return f"level '{spec.name}' does not keep {tensor} (keeps {', '.join(spec.keeps)})"
+
+
+def _rate(port: Port) -> str:
+    return f"{port.rate} {'words' if port.in_words else 'b'} per core cycle"

@@ -1,0 +1,103 @@
+"""Energy = counts times energy per action, as rows that add up exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.table import EnergyTable
+from accelsim.engine.counts import DIRECTIONS, Counts
+from accelsim.workload.problem import TENSORS, Tensor
+
+MAC = "MAC"
+NETWORK = "network"
+NO_TENSOR = "none"
+
+
+@dataclass(frozen=True)
+class EnergyRow:
+    """One line of the account.
+
+    component : a level's name, 'network' ('<level> network' where there are several arrays), or 'MAC'.
+    tensor : a data type, or 'none' for MACs and leakage.
+    action : fill, read, update, drain; hop; mac; leakage (isca16: read, update, accumulate, hop, mac).
+    count : how many. energy : all of them, in the table's unit; a Fraction, so that any grouping adds up exactly.
+    """
+
+    component: str
+    tensor: str
+    action: str
+    count: int
+    energy: Fraction
+
+
+def network_name(architecture: Architecture, level: str) -> str:
+    """The component name of the array below a level: 'network', or '<level> network' where there are several."""
+    several = sum(other.fanout.declared for other in architecture.levels) > 1
+    return f"{level} {NETWORK}" if several else NETWORK
+
+
+def account(
+    architecture: Architecture, counts: Counts, table: EnergyTable, cycles: int = 0, dataflow: str = ""
+) -> tuple[EnergyRow, ...]:
+    """Price every count of one layer.
+
+    Networks are priced below declared arrays only: between two single memories the access is all there is.
+
+    cycles : core cycles that leakage is paid for. dataflow : read by ``accounting: isca16`` alone.
+    """
+    if table.accounting == "isca16":
+        from accelsim.energy import isca16
+
+        return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
+    return (
+        *_mac_rows(architecture, counts, table),
+        *_level_rows(architecture, counts, table),
+        *_network_rows(architecture, counts, table),
+        *_leakage_rows(architecture, table, cycles),
+    )
+
+
+def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    yield EnergyRow(MAC, NO_TENSOR, "mac", counts.macs, counts.macs * table.mac(architecture.word_bits))
+
+
+def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    levels = {level.name: level for level in architecture.levels}
+    for name, tensor, action, words in counts.rows():
+        price = table.access(levels[name], action, architecture.word_bits[Tensor(tensor)])
+        yield EnergyRow(name, tensor, action, words, words * price)
+
+
+def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    for level in architecture.levels:
+        for tensor in TENSORS if level.fanout.declared else ():
+            hops = sum(counts.sent(level.name, tensor, direction, "hops") for direction in DIRECTIONS)
+            if hops:
+                energy = hops * table.link(architecture.word_bits[tensor])
+                yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
+
+
+def _leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:
+    instances = 1
+    for level in architecture.levels:
+        leakage = table.component(level).leakage if cycles else Fraction(0)
+        if leakage:
+            yield EnergyRow(level.name, NO_TENSOR, "leakage", cycles, cycles * instances * leakage)
+        instances *= level.fanout.y * level.fanout.x
+
+
+def total(rows: Iterable[EnergyRow]) -> Fraction:
+    """The exact sum."""
+    return sum((row.energy for row in rows), Fraction(0))
+
+
+def grouped(rows: Iterable[EnergyRow], key: str) -> dict[str, Fraction]:
+    """Exact sums by 'component', 'tensor' or 'action', in the order of first appearance."""
+    sums: dict[str, Fraction] = {}
+    for row in rows:
+        name = getattr(row, key)
+        sums[name] = sums.get(name, Fraction(0)) + row.energy
+    return sums

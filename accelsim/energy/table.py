@@ -1,0 +1,139 @@
+"""An energy table: what one action costs, in which unit, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from accelsim.architecture.model import Architecture, Level
+from accelsim.energy.curve import Curve
+from accelsim.errors import AccelsimError, nearest
+from accelsim.workload.problem import Tensor
+
+UNITS = ("pJ", "MAC")
+ACCOUNTINGS = ("", "isca16")
+BUILT_IN = Path(__file__).parent / "tables"
+WRITES = ("fill", "update")
+
+
+@dataclass(frozen=True)
+class Component:
+    """What one access of a memory costs.
+
+    read, write : energy of one access against the capacity of one instance in bits.
+    bits : width of that access; a word of b bits costs b/bits of it. 0: per word, whatever its width.
+    leakage : energy per instance and core cycle.
+    """
+
+    read: Curve
+    write: Curve
+    bits: int = 0
+    leakage: Fraction = Fraction(0)
+
+    def access(self, action: str, capacity: int, word_bits: int, what: str) -> Fraction:
+        """Energy of one word; fill and update write, read and drain read."""
+        curve = self.write if action in WRITES else self.read
+        share = Fraction(word_bits, self.bits) if self.bits else Fraction(1)
+        return share * curve.at(capacity, what, show_bytes)
+
+
+@dataclass(frozen=True)
+class EnergyTable:
+    """Energy per action, as data.
+
+    unit : 'pJ', or 'MAC' for a table relative to one MAC.
+    multiply, add : energy against operand bits (multiply: the wider operand; add: the psum).
+    hop : energy of one word over one link, `hop_bits` as `Component.bits`.
+    accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
+    """
+
+    name: str
+    unit: str
+    source: str
+    multiply: Curve
+    add: Curve
+    components: Mapping[str, Component]
+    hop: Fraction
+    hop_bits: int = 0
+    note: str = ""
+    accounting: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise AccelsimError(f"energy table '{self.name}': unknown unit '{self.unit}'{nearest(self.unit, UNITS)}")
+        if self.accounting not in ACCOUNTINGS:
+            known = nearest(self.accounting, filter(None, ACCOUNTINGS))
+            raise AccelsimError(f"energy table '{self.name}': unknown accounting '{self.accounting}'{known}")
+        if not self.source:
+            raise AccelsimError(f"energy table '{self.name}': say where its numbers are from (source)")
+        if self.hop < 0:
+            raise AccelsimError(f"energy table '{self.name}': network.hop cannot be negative")
+
+    def component(self, level: Level) -> Component:
+        """The entry of a level: the one its `component` names, else the one of its own name."""
+        wanted = level.component or level.name
+        if wanted not in self.components:
+            raise AccelsimError(
+                f"energy table '{self.name}' has no component '{wanted}' for level '{level.name}'"
+                f"{nearest(wanted, self.components)}; name one with 'component:' on the level"
+            )
+        return self.components[wanted]
+
+    def access(self, level: Level, action: str, word_bits: int) -> Fraction:
+        """Energy of moving one word of `word_bits` by fill, read, update or drain at a level."""
+        capacity = sum(partition.bits for partition in level.capacity)
+        what = f"energy table '{self.name}': level '{level.name}' ({level.component or level.name}) capacity"
+        return self.component(level).access(action, capacity, word_bits, what)
+
+    def mac(self, word_bits: Mapping[Tensor, int]) -> Fraction:
+        """Energy of one multiply-accumulate of the given operand and psum widths."""
+        operand = max(word_bits[Tensor.IFMAP], word_bits[Tensor.FILTER])
+        what = f"energy table '{self.name}': MAC of {operand} b"
+        return self.multiply.at(operand, what + " operands") + self.add.at(
+            word_bits[Tensor.PSUM], what + " into a psum"
+        )
+
+    def link(self, word_bits: int) -> Fraction:
+        """Energy of one word over one hop of a network."""
+        return self.hop * (Fraction(word_bits, self.hop_bits) if self.hop_bits else 1)
+
+
+def names() -> tuple[str, ...]:
+    """The built-in tables."""
+    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+
+
+def load_table(name_or_path: str | Path) -> EnergyTable:
+    """Read a built-in table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
+    from accelsim.energy.yaml import read_table
+
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = BUILT_IN / f"{name_or_path}.yaml"
+        if str(name_or_path) not in names():
+            raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")
+    return read_table(path)
+
+
+def table_for(architecture: Architecture, wanted: str | Path | EnergyTable | None = None) -> EnergyTable:
+    """The table asked for, else the one the architecture names. There is no default number."""
+    if isinstance(wanted, EnergyTable):
+        return wanted
+    if not (wanted or architecture.energy):
+        raise AccelsimError(
+            f"architecture '{architecture.name}' names no energy table and none was given; "
+            f"add 'energy: NAME' to it or choose one ({', '.join(names())})"
+        )
+    return load_table(wanted or architecture.energy)
+
+
+def show_bytes(bits: int) -> str:
+    """A capacity as a person writes it."""
+    if not bits:
+        return "no capacity"
+    for unit, size in (("MiB", 2**23), ("KiB", 2**13)):
+        if bits >= size:
+            return f"{bits / size:g} {unit}"
+    return f"{bits / 8:g} B"

@@ -1,0 +1,121 @@
+"""The closed form: exact counts of a dense layer and a lower bound on its cycles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture, NetworkKind, Port
+from accelsim.engine.counts import ACTIONS, TRAFFIC, Counts, Timing, Words
+from accelsim.engine.kernels.closed import all_edges, compute_cycles
+from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes, ports_of
+from accelsim.workload.problem import TENSORS, Tensor
+
+FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
+SENT, DELIVERIES, HOPS = range(len(TRAFFIC))
+
+
+def edge_columns(program: Program) -> Ints:
+    """int64[edge, column], words of a whole layer (see kernels/tiles.py for the columns)."""
+    out = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
+    all_edges(
+        program.loops, program.edges, program.size8, program.axes, program.unicast, program.merge,
+        program.on_chip, program.levels, out,
+    )  # fmt: skip
+    return out
+
+
+def evaluate(program: Program) -> tuple[Counts, Timing]:
+    """Counts, exact; cycles, a lower bound (TIMING T13)."""
+    columns = edge_columns(program)
+    compute, _ = compute_cycles(
+        program.loops, program.inside, program.size8, program.architecture.macs_per_cycle
+    )
+    counts = assemble(program, columns, int(compute))
+    total = lower_bound(program, columns, counts, processing=False)
+    processing = lower_bound(program, columns, counts, processing=True)
+    return counts, Timing(total, processing, int(compute), {}, {}, exact=False)
+
+
+def assemble(program: Program, columns: Ints, compute: int) -> Counts:
+    """Turn edge columns into labelled counts; psum reads follow from the identity read = update - (drain - fill)."""
+    architecture, levels = program.architecture, program.levels
+    words: Words = np.zeros((levels, 3, len(ACTIONS)), np.int64)
+    network: Words = np.zeros((levels, 3, 2, len(TRAFFIC)), np.int64)
+    for edge, row in zip(program.edges, columns, strict=True):
+        t, parent, child, operand = (int(v) for v in edge[:4])
+        arrived = row[3 * (child - parent) - 1]
+        on_network = not operand or parent < architecture.pe_level
+        if t == PSUM:
+            words[parent, t, UPDATE] = row[0]
+            if parent == 0:
+                words[parent, t, READ] = row[0] - program.problem.words(Tensor.PSUM)
+            else:
+                words[parent, t, READ] = row[0] - (words[parent, t, DRAIN] - words[parent, t, FILL])
+            back = words[parent, t, READ]
+            if not operand:
+                words[child, t, DRAIN] = arrived
+                words[child, t, FILL] = 0 if accumulates(architecture, parent, child) else back
+            if on_network:
+                network[parent:child, t, 0, :] = back
+        else:
+            words[parent, t, READ] = row[0]
+            if not operand:
+                words[child, t, FILL] = arrived
+        if on_network:
+            for f in range(parent, child):
+                j = 3 * (f - parent)
+                kind = architecture.levels[f].fanout.network(TENSORS[t]).kind
+                delivered = row[3 * (child - parent) + 1] if f == 0 and t != PSUM else row[j + 2]
+                network[f, t, int(t == PSUM)] = row[j], delivered, hops(kind, row[j], delivered)
+    return Counts(
+        tuple(spec.name for spec in architecture.levels),
+        words,
+        network,
+        program.problem.macs,
+        compute,
+        active_pes(architecture, program.nest, program.problem),
+    )
+
+
+def hops(kind: NetworkKind, sent: int, deliveries: int) -> int:
+    """Links a network's words cross, or additions a tree makes (TIMING T16)."""
+    if kind in (NetworkKind.SYSTOLIC, NetworkKind.CHAIN):
+        return deliveries
+    return deliveries - sent if kind is NetworkKind.TREE else sent
+
+
+def lower_bound(program: Program, columns: Ints, counts: Counts, processing: bool) -> int:
+    """The busiest resource's cycles; with serial passes the stationary fills come on top (TIMING T13)."""
+    architecture = program.architecture
+    load: dict[str, tuple[Port, int]] = {}
+    serial = 0
+    for edge, row in zip(program.edges, columns, strict=True):
+        t, parent, child, operand = (int(v) for v in edge[:4])
+        if (operand and parent >= architecture.pe_level) or (processing and child == 1):
+            continue
+        tensor = TENSORS[t]
+        bits = architecture.word_bits[tensor]
+        for up in (False, True) if t == PSUM else (False,):
+            for use in ports_of(architecture, tensor, parent, child, up, accumulates(architecture, parent, child)):
+                words = int(row[use.column])
+                if t == PSUM and not up:
+                    words = 0  # what is read back is bounded below by nothing here
+                if processing and _outermost(architecture, use.port):
+                    continue
+                stationary = tensor is architecture.serial and child >= architecture.pe_level and not up
+                cycles = use.port.cycles(max(words, 0), bits)
+                if stationary:
+                    serial = max(serial, cycles)
+                else:
+                    load[use.port.name] = (use.port, load.get(use.port.name, (use.port, 0))[1] + cycles)
+    busiest = max([counts.compute_cycles, *(cycles for _, cycles in load.values())])
+    return busiest + serial
+
+
+def _outermost(architecture: Architecture, port: Port) -> bool:
+    top = architecture.levels[0]
+    ports = [top.read_port, top.write_port]
+    for tensor in TENSORS:
+        network = top.fanout.network(tensor)
+        ports += [network.down, network.up]
+    return any(p is port for p in ports)

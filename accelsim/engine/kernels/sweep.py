@@ -1,0 +1,376 @@
+"""Time: one sweep over the activities of a layer in key order, in max/plus form (TIMING T2 to T15).
+
+Everything that can wait for something is an activity: C(k) on the MAC array, fills F, drains D and old psums P on their
+ports. Each is evaluated once, after all it can wait for. A version's record lives in a ring: only the last few can still be named.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# columns of a stream row
+TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP = range(11)
+# columns of a version record
+(
+    VID, FILLED, KAPPA, ARRIVE, A_HOLD, A_KEY, F_START, F_END, F_UNITS,
+    USE, U_HOLD, U_KEY, LANDED, L_HOLD, L_KEY, DRAINED, D_START, D_END, D_UNITS, D_HOLD, D_KEY,
+    P_START, P_END, P_UNITS, HAS_P,
+) = range(25)  # fmt: skip
+NOBODY = -1  # the walk back ends at a C
+
+
+@njit(cache=True, inline="always")
+def _later(time, hold, key, best):
+    """Keep in best = [time, hold, key] the latest bound, ties to the smaller key."""
+    if time > best[0] or (time == best[0] and key < best[2]):
+        best[0] = time
+        best[1] = hold
+        best[2] = key
+
+
+@njit(cache=True, inline="always")
+def _merge(record, at, time, hold, key):
+    """The same for a [time, hold, key] kept in a record from column `at`."""
+    if time > record[at] or (time == record[at] and key < record[at + 2]):
+        record[at] = time
+        record[at + 1] = hold
+        record[at + 2] = key
+
+
+@njit(cache=True, inline="always")
+def _record(records, x, v):
+    """The record of version v of stream x, cleared if the ring still holds an older one."""
+    r = records[x, v % records.shape[1]]
+    if r[VID] != v:
+        r[:] = 0
+        r[VID] = v
+        r[U_HOLD] = NOBODY
+        r[A_HOLD] = NOBODY
+        r[L_HOLD] = NOBODY
+    return r
+
+
+@njit(cache=True, inline="always")
+def _key(kappa, class_, depth, rank, per_step):
+    """T9's order as one integer."""
+    return ((kappa + 1) * 3 + class_) * per_step + depth * 4 + rank
+
+
+@njit(cache=True)
+def sweep(
+    steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, skew_rows,
+    after_c, step_n, step_phi, drain_end, drain_hold, records, stalls, idle_fill, end_of,
+):  # fmt: skip
+    """Run a layer; returns the cycle at which it ends.
+
+    Parameters
+    ----------
+    streams : int64[x, 11], see TENSOR .. UP (DOWN, UP: what a stall on that network is charged to).
+    start, number, begin, back : versions, see `versions.generate`. work : int64[version, slot] cycles per port.
+    uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
+    latency : int64[x, 2], after fills (old psums) and drains. free : int64[port] scratch, zeros.
+    order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
+    skew_rows : cycles of a stationary fill on a skewed machine, or 0. after_c : latency after C (pipeline and skew).
+    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > slots + 3.
+    stalls : int64[cause], filled; idle_fill : cause of what precedes the first C; its two successors: drain, pipeline.
+    end_of : int64[3], fills: end, last C's end, sum of C.
+    """
+    n = streams.shape[0]
+    records[:, :, VID] = -1
+    per_step = 4 * (streams.shape[0] + 70)
+    to_issue = np.zeros(n, np.int64)
+    serving = np.zeros(n, np.int64)  # parent version of the next version to issue
+    current = np.full(n, -1, np.int64)
+    in_pass = np.zeros(n, np.int64)
+    kappa_of = np.full(n, -1, np.int64)
+    best = np.zeros(3, np.int64)
+    pass_end = np.zeros(3, np.int64)
+    pass_end[1] = NOBODY
+    c_start, c_end, c_units = 0, 0, 0
+    first_c = True
+    last = 0
+    total_c = 0
+    stationary_input = serial >= 0 and streams[serial, TENSOR] != 2
+    at_pass = 0
+    for k in range(-1, steps):
+        if k >= 0:
+            # C(k)
+            best[0] = c_end
+            best[1] = -2  # the previous C: no gap
+            best[2] = -1
+            late = best.copy()
+            late[0] = 0
+            units = step_n[k]
+            opens_pass = serial >= 0 and begin[start[serial] + min(at_pass, number[serial] - 1)] == k
+            if opens_pass:
+                at_pass += 1
+                if not stationary_input and k > 0:
+                    _later(pass_end[0], pass_end[1], pass_end[2], best)
+            for x in range(n):
+                v = current[x] + 1
+                if v >= number[x] or begin[start[x] + v] != k:
+                    continue
+                current[x] = v
+                if streams[x, INNERMOST] == 0 or streams[x, ABSENT]:
+                    continue
+                r = _record(records, x, v)
+                if r[FILLED]:
+                    ramp = opens_pass and streams[x, TENSOR] != 2
+                    if streams[x, STREAMED] and r[F_UNITS] > 1 and not ramp and units > 1:
+                        _later(r[F_START] + 1 + latency[x, 0], r[A_HOLD], r[A_KEY], best)
+                        _later(r[ARRIVE] + 1, r[A_HOLD], r[A_KEY], late)
+                    else:
+                        _later(r[ARRIVE], r[A_HOLD], r[A_KEY], best)
+                elif streams[x, TENSOR] == 2:
+                    s = streams[x, SLOTS]
+                    if v >= s:
+                        d = _record(records, x, v - s)
+                        if streams[x, STREAMED] and units > 1:
+                            first = d[D_START] + 1 if d[D_UNITS] > 1 else d[D_END]
+                            _later(first, d[D_HOLD], d[D_KEY], best)
+                            _later(d[D_END] + 1, d[D_HOLD], d[D_KEY], late)
+                        else:
+                            _later(d[D_END], d[D_HOLD], d[D_KEY], best)
+            gap = best[0] - c_end
+            if gap > 0:
+                cause = best[1]
+                if first_c:
+                    cause = idle_fill
+                elif cause < 0:
+                    cause = idle_fill + 2
+                stalls[cause] += gap
+            first_c = False
+            c_start = best[0]
+            c_units = units
+            c_end = max(c_start + units, late[0])
+            # a streamed operand that ends late stretches the step: the array idles inside it
+            if c_end > c_start + units:
+                stalls[late[1] if late[1] >= 0 else idle_fill + 2] += c_end - c_start - units
+            total_c += units
+            last = max(last, c_end + after_c)
+            c_key = _key(k, 0, 0, 0, per_step)
+            if c_end + after_c > pass_end[0]:
+                pass_end[0] = c_end + after_c
+                pass_end[1] = NOBODY
+                pass_end[2] = c_key
+            # what C(k) frees, then drains with b = k, inner levels first
+            for o in range(n - 1, -1, -1):
+                x = order[o]
+                v = current[x]
+                if streams[x, ABSENT] or v < 0:
+                    continue
+                ends = (v + 1 == number[x] and k == steps - 1) or (v + 1 < number[x] and begin[start[x] + v + 1] == k + 1)
+                if not ends:
+                    continue
+                r = _record(records, x, v)
+                if streams[x, TENSOR] != 2:
+                    if streams[x, INNERMOST]:
+                        _merge(r, USE, c_end, NOBODY, c_key)
+                        # the last user of an input version takes the place a drain has for psums
+                        r[D_START] = c_start
+                        r[D_END] = c_end
+                        r[D_UNITS] = units
+                        r[D_HOLD] = NOBODY
+                        r[D_KEY] = c_key
+                    continue
+                # D(v)
+                first_slot, slots = uses_at[x, 1, 0], uses_at[x, 1, 1]
+                key = _key(k, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
+                most = min(slots, 1)
+                own_free = 0
+                for i in range(slots):
+                    most = max(most, work[start[x] + v, first_slot + i])
+                    own_free = max(own_free, free[ports[x, first_slot + i]])
+                best[0] = 0
+                best[1] = NOBODY
+                best[2] = -1
+                stream_end = 0
+                if streams[x, INNERMOST]:
+                    if streams[x, STREAMED] and most > 1:
+                        phi = step_phi[k]
+                        _later((c_start + phi if phi < c_units else c_end) + after_c, NOBODY, c_key, best)
+                        stream_end = c_end + after_c + 1
+                    else:
+                        _later(c_end + after_c, NOBODY, c_key, best)
+                else:
+                    _later(r[LANDED], r[L_HOLD], r[L_KEY], best)
+                    _later(r[USE], r[U_HOLD], r[U_KEY], best)
+                if r[HAS_P]:
+                    if most > 1:
+                        _later((r[P_START] + 1 if r[P_UNITS] > 1 else r[P_END]) + latency[x, 0], r[A_HOLD], r[A_KEY], best)
+                        stream_end = max(stream_end, r[P_END] + latency[x, 0] + 1)
+                    else:
+                        _later(r[P_END] + latency[x, 0], r[A_HOLD], r[A_KEY], best)
+                parent = streams[x, PARENT]
+                if parent >= 0:
+                    w = current[parent]
+                    above = _record(records, parent, w)
+                    if above[DRAINED] == 0:
+                        above[DRAINED] = 1
+                        if above[FILLED]:
+                            _later(above[ARRIVE], above[A_HOLD], above[A_KEY], best)
+                        elif w >= streams[parent, SLOTS]:
+                            d = _record(records, parent, w - streams[parent, SLOTS])
+                            _later(d[D_END], d[D_HOLD], d[D_KEY], best)
+                begins = max(best[0], own_free)
+                hold = streams[x, UP]
+                if best[0] > own_free and best[1] >= 0:
+                    hold = best[1]
+                ends_at = max(begins + most, stream_end if most > 1 else 0)
+                for i in range(slots):
+                    p, mine = ports[x, first_slot + i], work[start[x] + v, first_slot + i]
+                    # a share of nothing is let go at the start, but not before it
+                    free[p] = max(free[p], begins + mine, stream_end if mine > 0 and most > 1 else 0)
+                r[D_START] = begins
+                r[D_END] = ends_at
+                r[D_UNITS] = most
+                r[D_HOLD] = hold
+                r[D_KEY] = key
+                drain_end[start[x] + v] = ends_at
+                drain_hold[start[x] + v] = hold
+                landed = ends_at + latency[x, 1]
+                last = max(last, landed)
+                if stationary_input and streams[x, INNERMOST] and landed > pass_end[0]:
+                    pass_end[0] = landed
+                    pass_end[1] = hold
+                    pass_end[2] = key
+                if parent >= 0:
+                    _merge(above, LANDED, landed, hold, key)
+        # fills and old psums with kappa = k, outer levels first
+        for o in range(n):
+            x = order[o]
+            if streams[x, ABSENT]:
+                continue
+            while to_issue[x] < number[x]:
+                v = to_issue[x]
+                at = start[x] + v
+                psum = streams[x, TENSOR] == 2
+                if psum and back[at] == -2:
+                    to_issue[x] += 1
+                    continue
+                first_slot, slots = uses_at[x, 0, 0], uses_at[x, 0, 1]
+                most = min(slots, 1)
+                for i in range(slots):
+                    most = max(most, work[at, first_slot + i])
+                if skew_rows > 0 and x == serial:
+                    most = skew_rows
+                old = psum and streams[x, OLD_PSUM]
+                s = streams[x, SLOTS]
+                if old:
+                    s = 1
+                elif streams[x, STREAMED] and most <= 1 and not psum:
+                    s = 2
+                kappa = -1
+                if v >= s:
+                    kappa = begin[at - s + 1] - 1
+                if kappa > k:
+                    break
+                parent = streams[x, PARENT]
+                if parent >= 0:
+                    w = serving[x]
+                    while w + 1 < number[parent] and begin[start[parent] + w + 1] <= begin[at]:
+                        w += 1
+                    serving[x] = w
+                    if streams[parent, TENSOR] != 2 or back[start[parent] + w] != -2:
+                        if streams[parent, OLD_PSUM] == 0 or streams[parent, TENSOR] != 2:
+                            above = _record(records, parent, w)
+                            if above[FILLED] == 0:
+                                break
+                            kappa = max(kappa, above[KAPPA])
+                if psum and back[at] >= 0:
+                    kappa = max(kappa, begin[start[x] + back[at] + 1] - 1)
+                j = 0
+                follows = serial >= 0 and x != serial and streams[x, INNERMOST] == 1 and streams[serial, ABSENT] == 0
+                if stationary_input and x == serial:
+                    kappa = max(kappa, begin[at] - 1)
+                elif follows:
+                    j = in_pass[x]
+                    while j + 1 < number[serial] and begin[start[serial] + j + 1] <= begin[at]:
+                        j += 1
+                    in_pass[x] = j
+                    # P of a stationary psum does not lead; nor does a fresh one
+                    follows = stationary_input or (back[start[serial] + j] != -2 and streams[serial, OLD_PSUM] == 0)
+                    if follows:
+                        lead = _record(records, serial, j)
+                        if lead[FILLED] == 0:
+                            break
+                        kappa = max(kappa, lead[KAPPA])
+                kappa = max(kappa, kappa_of[x])
+                if kappa > k:
+                    break
+                # issue
+                best[0] = 0
+                best[1] = NOBODY
+                best[2] = -1
+                stream_end = 0
+                key = _key(kappa, 2, streams[x, DEPTH], streams[x, RANK], per_step)
+                if parent >= 0:
+                    above = _record(records, parent, serving[x])
+                    if above[FILLED]:
+                        _later(above[ARRIVE], above[A_HOLD], above[A_KEY], best)
+                if psum and back[at] >= 0:
+                    u = start[x] + back[at]
+                    b_key = _key(begin[u + 1] - 1, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
+                    _later(drain_end[u] + latency[x, 1], drain_hold[u], b_key, best)
+                if follows:
+                    lead = _record(records, serial, j)
+                    _later(lead[ARRIVE], lead[A_HOLD], lead[A_KEY], best)
+                if stationary_input and x == serial:
+                    _later(pass_end[0], pass_end[1], pass_end[2], best)
+                if v >= s:
+                    d = _record(records, x, v - s)
+                    if psum or (streams[x, STREAMED] and s == 1):
+                        if (old or streams[x, STREAMED]) and most > 1:
+                            first = d[D_START] + 1 if d[D_UNITS] > 1 else d[D_END]
+                            _later(first, d[D_HOLD], d[D_KEY], best)
+                            stream_end = d[D_END] + 1
+                        elif psum:
+                            _later(d[D_END], d[D_HOLD], d[D_KEY], best)
+                        else:
+                            _later(d[USE], d[U_HOLD], d[U_KEY], best)
+                    else:
+                        _later(d[USE], d[U_HOLD], d[U_KEY], best)
+                own_free = 0
+                for i in range(slots):
+                    own_free = max(own_free, free[ports[x, first_slot + i]])
+                begins = max(best[0], own_free)
+                hold = streams[x, DOWN]
+                if best[0] > own_free and best[1] >= 0:
+                    hold = best[1]
+                ends_at = max(begins + most, stream_end if most > 1 else 0)
+                for i in range(slots):
+                    p, mine = ports[x, first_slot + i], work[at, first_slot + i]
+                    if skew_rows > 0 and x == serial:
+                        mine = most
+                    # a share of nothing is let go at the start, but not before it
+                    free[p] = max(free[p], begins + mine, stream_end if mine > 0 and most > 1 else 0)
+                r = _record(records, x, v)
+                arrives = ends_at + latency[x, 0]
+                last = max(last, arrives)
+                r[KAPPA] = kappa
+                kappa_of[x] = kappa
+                r[A_HOLD] = hold
+                r[A_KEY] = key
+                if old:
+                    r[HAS_P] = 1
+                    r[P_START] = begins
+                    r[P_END] = ends_at
+                    r[P_UNITS] = most
+                else:
+                    r[FILLED] = 1
+                    r[ARRIVE] = arrives
+                    r[F_START] = begins
+                    r[F_END] = ends_at
+                    r[F_UNITS] = most
+                    if not psum:
+                        _merge(r, USE, arrives, hold, key)
+                if parent >= 0:
+                    # a user of the parent's version: a child fill or old psum that read it
+                    _merge(above, USE, ends_at, hold, key)
+                to_issue[x] += 1
+    end_of[0] = last
+    end_of[1] = c_end
+    end_of[2] = total_c
+    stalls[idle_fill + 1] += last - c_end
+    return last

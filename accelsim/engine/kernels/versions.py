@@ -1,0 +1,339 @@
+"""Versions: when each stream's tile changes, and how many words move then (TIMING T1).
+
+One odometer walks the steps; per stream a product of the factors tabulated by `tiles.group_rows` gives the words of
+each version. All counts are fixed here; time comes later (`sweep`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from accelsim.engine.kernels.closed import make_scratch
+from accelsim.engine.kernels.tiles import (
+    DIM,
+    FACTOR,
+    GROUPS,
+    IFMAP,
+    KIND,
+    LEVEL,
+    OWN,
+    PSUM,
+    STEP,
+    columns_of,
+    group_rows,
+    group_shape,
+    in_group,
+)
+
+
+@njit(cache=True)
+def count_steps(loops, inside, size8):
+    """Iterations of the temporal loops above level `inside` (they exist iff their base lies in the problem)."""
+    steps = 1
+    for dim in range(8):
+        mixed = 1
+        for i in range(loops.shape[0]):
+            if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
+                mixed *= loops[i, FACTOR]
+        here = 0
+        for c in range(mixed):
+            rest, base = c, 0
+            for i in range(loops.shape[0] - 1, -1, -1):
+                if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
+                    base += (rest % loops[i, FACTOR]) * loops[i, STEP]
+                    rest //= loops[i, FACTOR]
+            if base < size8[dim]:
+                here += 1
+        steps *= here
+    return steps
+
+
+@njit(cache=True)
+def table_sizes(loops, streams, n_max):
+    """(offset of each (stream, group) table in rows, in row-carries; totals) for `fill_tables`."""
+    own = np.empty(loops.shape[0] + 1, np.int64)
+    at = np.zeros((streams.shape[0], GROUPS, 4), np.int64)
+    flat, carried = 0, 0
+    for x in range(streams.shape[0]):
+        columns = columns_of(streams[x, 1], streams[x, 2])
+        for group in range(GROUPS):
+            n, combinations = group_shape(loops, group, streams[x, 2], own)
+            at[x, group, 0] = flat
+            at[x, group, 1] = carried
+            at[x, group, 2] = n
+            at[x, group, 3] = combinations
+            flat += combinations * columns
+            carried += combinations * (2 * n + 1)
+    return at, flat, carried
+
+
+@njit(cache=True)
+def fill_tables(loops, streams, size8, axes, unicast, merge, on_chip, levels, at, full_flat, moved_flat, slide_flat):
+    """Tabulate every group of every stream into flat arrays (offsets `at`)."""
+    scratch = make_scratch(loops, levels, size8, axes)
+    offsets, marks, full, moved, slide = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    for x in range(streams.shape[0]):
+        tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
+        columns = columns_of(parent, child)
+        for group in range(GROUPS):
+            n, combinations = group_rows(
+                loops, group, tensor, parent, child, streams[x, 4] == 1, size8, axes,
+                unicast[tensor], merge[tensor], on_chip, offsets, marks, full, moved, slide,
+            )  # fmt: skip
+            o, m = at[x, group, 0], at[x, group, 1]
+            slides = tensor == IFMAP and group >= 4
+            for c in range(combinations):
+                for k in range(columns):
+                    full_flat[o + c * columns + k] = full[c, k]
+                for carry in range(2 * n + 1):
+                    moved_flat[m + carry * combinations + c] = moved[carry, c]
+                    if slides:
+                        for k in range(columns):
+                            slide_flat[(m + carry * combinations + c) * columns + k] = slide[carry, c, k]
+
+
+@njit(cache=True)
+def last_touch(loops, inside, extent):
+    """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7)."""
+    left = extent.copy()
+    before = 0
+    for i in range(loops.shape[0]):
+        dim = loops[i, DIM]
+        if loops[i, KIND] == 1 or loops[i, LEVEL] < inside:
+            continue
+        if OWN[PSUM, dim]:
+            left[dim] = min(left[dim], loops[i, STEP])
+            continue
+        trips = (left[dim] + loops[i, STEP] - 1) // loops[i, STEP]
+        rest = 1
+        for other in range(8):
+            if other != dim:
+                rest *= left[other]
+        before += (trips - 1) * loops[i, STEP] * rest
+        left[dim] -= (trips - 1) * loops[i, STEP]
+    return before + 1
+
+
+@njit(cache=True)
+def generate(
+    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle,
+    uses, rates, start, number, begin, work, back, tile_at, tile_last, step_n, step_phi, sums,
+):  # fmt: skip
+    """Walk the steps once and write every stream's versions.
+
+    Parameters
+    ----------
+    streams : int64[x, 7], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain).
+    uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
+    rates : int64[use, 2], cycles = ceil(words * rates[0] / rates[1]).
+    start : int64[x + 1], where each stream's versions lie in `begin`, `back` and (rows of) `work`.
+
+    Fills
+    -----
+    number : int64[x], versions. begin : int64[version], first step a_v. work : int64[version, use slot], cycles.
+    back : int64[version], psum: version of the latest earlier drain of this tile, else -1; -2: nothing to read.
+    step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream.
+    sums : int64[x, column], words over the layer.
+    """
+    n_streams = streams.shape[0]
+    n_loops = loops.shape[0]
+    temporal = np.empty(n_loops + 1, np.int64)
+    nt = 0
+    for i in range(n_loops):
+        if loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
+            temporal[nt] = i
+            nt += 1
+    index = np.zeros(nt + 1, np.int64)
+    base = np.zeros(8, np.int64)
+    # per stream and loop: stride of the loop in its group's table; per stream and carry: which groups may have moved
+    group_of = np.zeros(nt + 1, np.int64)
+    stride = np.zeros((n_streams, nt + 1), np.int64)
+    tile_stride = np.zeros((n_streams, nt + 1), np.int64)
+    carry_row = np.zeros((n_streams, nt + 1, GROUPS), np.int64)
+    touched = np.zeros((n_streams, nt + 1, GROUPS), np.int64)
+    inner_group = np.full(n_streams, -1, np.int64)
+    for t in range(nt):
+        for group in range(GROUPS):
+            if in_group(loops[temporal[t], DIM], group):
+                group_of[t] = group
+    for x in range(n_streams):
+        tensor, child = streams[x, 0], streams[x, 2]
+        running = np.ones(GROUPS, np.int64)
+        tiles = 1
+        for t in range(nt - 1, -1, -1):
+            row = temporal[t]
+            if loops[row, LEVEL] >= child:
+                continue
+            if inner_group[x] < 0:
+                inner_group[x] = group_of[t]
+            stride[x, t] = running[group_of[t]]
+            running[group_of[t]] *= loops[row, FACTOR]
+            if OWN[tensor, loops[row, DIM]]:
+                tile_stride[x, t] = tiles
+                tiles *= loops[row, FACTOR]
+        outside = np.zeros(GROUPS, np.int64)
+        for t in range(nt):
+            row = temporal[t]
+            if loops[row, LEVEL] >= child:
+                continue
+            for group in range(GROUPS):
+                inner = False
+                for u in range(t, nt):
+                    if loops[temporal[u], LEVEL] < child and group_of[u] == group:
+                        inner = True
+                touched[x, t, group] = 1 if inner else 0
+                carry_row[x, t, group] = (
+                    outside[group] if group == group_of[t] else at[x, group, 2] + outside[group]
+                )
+            outside[group_of[t]] += 1
+    combo = np.zeros((n_streams, GROUPS), np.int64)
+    tile_id = np.zeros(n_streams, np.int64)
+    most_columns = 0
+    for x in range(n_streams):
+        most_columns = max(most_columns, columns_of(streams[x, 1], streams[x, 2]))
+    others = np.zeros((n_streams, most_columns), np.int64)
+    stale = np.ones(n_streams, np.int64)
+    words = np.zeros(most_columns, np.int64)
+    number[:] = 0
+    sums[:] = 0
+    extent = np.ones(8, np.int64)
+    tile = np.ones(8, np.int64)
+    for i in range(n_loops):
+        if loops[i, KIND] == 0 and loops[i, LEVEL] >= inside:
+            tile[loops[i, DIM]] *= loops[i, FACTOR]
+    for dim in range(8):
+        extent[dim] = min(tile[dim], size8[dim])
+    macs = 1
+    for dim in range(8):
+        macs *= extent[dim]
+    phi = last_touch(loops, inside, extent)
+    psum_level = 0
+    for x in range(n_streams):
+        if streams[x, 0] == PSUM:
+            psum_level = max(psum_level, streams[x, 2])
+    carry = -1
+    k = 0
+    while True:
+        step_n[k] = (macs + macs_per_cycle - 1) // macs_per_cycle
+        step_phi[k] = (phi + macs_per_cycle - 1) // macs_per_cycle
+        for t in range(nt - 1, -1, -1):
+            if loops[temporal[t], LEVEL] < psum_level:
+                break
+            if index[t] > 0 and OWN[PSUM, loops[temporal[t], DIM]]:
+                step_phi[k] = 1  # this step does not touch the first word of the psum tile
+        for x in range(n_streams):
+            tensor, child = streams[x, 0], streams[x, 2]
+            columns = columns_of(streams[x, 1], child)
+            axes_moved, slider = 0, -1
+            if carry >= 0:
+                if stride[x, carry] == 0:
+                    continue
+                for group in range(GROUPS):
+                    if touched[x, carry, group]:
+                        c = combo[x, group]
+                        row = carry_row[x, carry, group]
+                        if moved_flat[at[x, group, 1] + row * at[x, group, 3] + c] == 1:
+                            axes_moved += 1
+                            slider = group
+            if carry >= 0 and axes_moved == 0 and streams[x, 3] == 0:
+                continue
+            # words of this version: the product of the groups, one of them sliding if only it moved
+            inner = inner_group[x]
+            if stale[x]:
+                for col in range(columns):
+                    product = 1
+                    for group in range(GROUPS):
+                        if group != inner:
+                            product *= full_flat[at[x, group, 0] + combo[x, group] * columns + col]
+                    others[x, col] = product
+                stale[x] = 0
+            slides = tensor == IFMAP and axes_moved == 1 and slider >= 4 and streams[x, 3] == 0
+            if slides and slider != inner:
+                for col in range(columns):
+                    product = 1
+                    for group in range(GROUPS):
+                        if group != slider:
+                            product *= full_flat[at[x, group, 0] + combo[x, group] * columns + col]
+                    words[col] = product
+            else:
+                for col in range(columns):
+                    words[col] = others[x, col]
+            if slides:
+                c = combo[x, slider]
+                m = at[x, slider, 1] + carry_row[x, carry, slider] * at[x, slider, 3] + c
+                for col in range(columns):
+                    words[col] *= slide_flat[m * columns + col]
+            elif inner >= 0:
+                o = at[x, inner, 0] + combo[x, inner] * columns
+                for col in range(columns):
+                    words[col] *= full_flat[o + col]
+            if tensor != PSUM and words[columns - 4] == 0:
+                continue  # nothing new: no version
+            v = start[x] + number[x]
+            begin[v] = k
+            number[x] += 1
+            for col in range(columns):
+                sums[x, col] += words[col]
+            back[v] = -1
+            if tensor == PSUM:
+                at_tile = tile_at[x] + tile_id[x]
+                last = tile_last[at_tile]
+                tile_last[at_tile] = v - start[x]
+                # an old psum exists if the parent was refilled with it, or a child drained it there since
+                above = streams[x, 5]
+                w = start[above] + number[above] - 1 if above >= 0 else -1
+                refilled = above >= 0 and streams[above, 6] == 0 and back[w] != -2
+                back[v] = last
+                if not refilled and (last < 0 or (above >= 0 and begin[start[x] + last] < begin[w])):
+                    back[v] = -2
+            for u in range(uses.shape[0]):
+                if uses[u, 0] != x:
+                    continue
+                moving = words[uses[u, 1]]
+                if uses[u, 3] != 1 and back[v] == -2:
+                    moving = 0
+                work[v, u - uses[u, 2]] = (moving * rates[u, 0] + rates[u, 1] - 1) // rates[u, 1]
+        # next step
+        carry = nt - 1
+        while carry >= 0:
+            row = temporal[carry]
+            dim = loops[row, DIM]
+            if index[carry] + 1 < loops[row, FACTOR] and base[dim] + loops[row, STEP] < size8[dim]:
+                break
+            if index[carry] > 0:
+                base[dim] -= index[carry] * loops[row, STEP]
+                for x in range(n_streams):
+                    if stride[x, carry] > 0:
+                        combo[x, group_of[carry]] -= index[carry] * stride[x, carry]
+                        tile_id[x] -= index[carry] * tile_stride[x, carry]
+                        if group_of[carry] != inner_group[x]:
+                            stale[x] = 1
+                index[carry] = 0
+            carry -= 1
+        if carry < 0:
+            break
+        row = temporal[carry]
+        dim = loops[row, DIM]
+        index[carry] += 1
+        base[dim] += loops[row, STEP]
+        for x in range(n_streams):
+            if stride[x, carry] > 0:
+                combo[x, group_of[carry]] += stride[x, carry]
+                tile_id[x] += tile_stride[x, carry]
+                if group_of[carry] != inner_group[x]:
+                    stale[x] = 1
+        changed = False
+        for t in range(carry, nt):
+            dim = loops[temporal[t], DIM]
+            now = min(tile[dim], size8[dim] - base[dim])
+            if now != extent[dim]:
+                extent[dim] = now
+                changed = True
+        if changed:
+            macs = 1
+            for dim in range(8):
+                macs *= extent[dim]
+            phi = last_touch(loops, inside, extent)
+        k += 1
+    return k + 1

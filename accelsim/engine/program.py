@@ -1,0 +1,227 @@
+"""Objects to arrays, once: a machine, a mapping and a problem become the integers the kernels read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture, Buffer, NetworkKind, Port
+from accelsim.errors import MappingError
+from accelsim.mapping.mapping import LoopNest, kept
+from accelsim.workload.problem import (
+    COUNT_LIMIT,
+    DIM_INDEX,
+    DIMS,
+    REDUCTION_DIMS,
+    TENSOR_DIMS,
+    TENSORS,
+    Padding,
+    Problem,
+    Tensor,
+)
+
+Ints = npt.NDArray[np.int64]
+FILTER, PSUM = TENSORS.index(Tensor.FILTER), TENSORS.index(Tensor.PSUM)
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the kernels read. Levels count from 0, outermost; level ``levels`` is the MAC.
+
+    loops : int64[loop, 5], (dim, factor, kind, level, step), outermost first, factors of 1 dropped.
+    edges : int64[edge, 5], (tensor, parent, child, operand, reuse); per tensor outermost first, the operand edge last.
+    unicast : uint8[tensor, level]. merge : uint8[tensor, level, dim].
+    size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane).
+    inside : first level whose temporal loops lie inside a step.
+    """
+
+    architecture: Architecture
+    nest: LoopNest
+    problem: Problem
+    loops: Ints
+    edges: Ints
+    unicast: npt.NDArray[np.uint8]
+    merge: npt.NDArray[np.uint8]
+    size8: Ints
+    axes: Ints
+    inside: int
+    on_chip: bool
+
+    @property
+    def levels(self) -> int:
+        """How many levels the machine has."""
+        return len(self.architecture.levels)
+
+
+def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Program:
+    """Lower one layer. The mapping must have passed `mapping.check`.
+
+    Raises
+    ------
+    MappingError : counts that would pass 2^63, or a network that leaves psums unmerged and cannot add them on the way.
+    """
+    levels = len(architecture.levels)
+    rows = []
+    for index, spec in enumerate(architecture.levels):
+        for kind, loop in nest.level(spec.name).loops:
+            if loop.factor > 1:
+                rows.append([DIM_INDEX[loop.dim], loop.factor, int(kind != "temporal"), index, 0])
+    step = [1] * 8
+    for row in reversed(rows):
+        row[4] = step[row[0]]
+        step[row[0]] *= row[1]
+    refuse_overflow(step, problem, levels)
+    edges, inside = _edges(architecture, nest)
+    _refuse_wide_unmerged(architecture, nest, edges)
+    return Program(
+        architecture,
+        nest,
+        problem,
+        np.array(rows, np.int64).reshape(-1, 5),
+        np.array(edges, np.int64),
+        np.array(
+            [[spec.fanout.network(t).kind is NetworkKind.UNICAST for spec in architecture.levels] for t in TENSORS],
+            np.uint8,
+        ),
+        _merge(architecture, nest),
+        np.array(problem.sizes, np.int64),
+        np.array(
+            [
+                [problem.stride[a], problem.dilation[a], problem.pad[a], (problem.height, problem.width)[a]]
+                for a in range(2)
+            ],
+            np.int64,
+        ),
+        inside,
+        architecture.padding is Padding.ON_CHIP,
+    )
+
+
+def refuse_overflow(padded: list[int], problem: Problem, levels: int = 1) -> None:
+    """Raise MappingError if a count of a nest with these padded dims could pass 2^63 (counted in big integers)."""
+    if levels >= 64:
+        raise MappingError(f"{levels} levels; at most 63 are counted")
+    bound = 8
+    for size in padded:
+        bound *= size
+    # an ifmap tile never has more words than outputs times taps, so the padded iteration space bounds every sum
+    if bound >= COUNT_LIMIT:
+        raise MappingError(
+            f"this mapping pads {problem.macs} MACs to {bound // 8} iterations; its counts would pass 2^63 and are refused"
+        )
+
+
+def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]], int]:
+    levels = len(architecture.levels)
+    edges, inside = [], 0
+    for t, tensor in enumerate(TENSORS):
+        keepers = [i for i in range(levels) if kept(architecture, nest, i, tensor)]
+        for parent, child in zip(keepers, keepers[1:], strict=False):
+            edges.append([t, parent, child, 0, int(architecture.levels[child].halo_reuse)])
+        edges.append([t, keepers[-1], levels, 1, 0])
+        inside = max(inside, keepers[-1] if keepers[-1] >= architecture.pe_level else levels)
+    return edges, inside
+
+
+def _merge(architecture: Architecture, nest: LoopNest) -> npt.NDArray[np.uint8]:
+    """merge[tensor, level, dim]; refuses a fan-out that leaves psums unmerged without accumulating on drain."""
+    merge = np.zeros((3, len(architecture.levels), 8), np.uint8)
+    for index, spec in enumerate(architecture.levels):
+        for t, tensor in enumerate(TENSORS):
+            network = spec.fanout.network(tensor)
+            for dim in DIMS:
+                if dim in TENSOR_DIMS[tensor]:
+                    continue
+                merge[t, index, DIM_INDEX[dim]] = tensor is not Tensor.PSUM or dim in network.reduce
+        mapped = nest.level(spec.name)
+        psum = spec.fanout.network(Tensor.PSUM)
+        for loop in mapped.y + mapped.x:
+            unmerged = loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in psum.reduce
+            if unmerged and not psum.accumulate_on_drain:
+                raise MappingError(
+                    f"{spec.name}: {loop} is spatial, but the psum network below does not add psums over {loop.dim}; "
+                    f"let it reduce {loop.dim}, accumulate on drain, or move {loop} to a temporal loop"
+                )
+    return merge
+
+
+def _refuse_wide_unmerged(architecture: Architecture, nest: LoopNest, edges: list[list[int]]) -> None:
+    """Psums that no network adds up may cross one fan-out only: where they meet must be a memory."""
+    for tensor, parent, child, _, _ in edges:
+        if tensor != PSUM or child - parent < 2:
+            continue
+        for spec in architecture.levels[parent:child]:
+            mapped = nest.level(spec.name)
+            reduce = spec.fanout.network(Tensor.PSUM).reduce
+            for loop in mapped.y + mapped.x:
+                if loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in reduce:
+                    raise MappingError(
+                        f"{spec.name}: {loop} leaves psums unadded across more than one fan-out; keep psum in a level "
+                        f"right above that array"
+                    )
+
+
+def accumulates(architecture: Architecture, parent: int, child: int) -> bool:
+    """Whether the psum edge from `parent` to `child` adds the old psum on the way up instead of refilling.
+
+    The outermost declared psum network crossed decides; a fan-out without one is a wire.
+    """
+    for spec in architecture.levels[parent:child]:
+        if Tensor.PSUM in spec.fanout.networks:
+            return spec.fanout.network(Tensor.PSUM).accumulate_on_drain
+    return False
+
+
+@dataclass(frozen=True)
+class PortUse:
+    """One port an activity holds: which, the edge column whose words pass it, whether it is the outermost level's."""
+
+    port: Port
+    column: int
+    outermost: bool = False
+
+
+def ports_of(architecture: Architecture, tensor: Tensor, parent: int, child: int, up: bool, old: bool) -> list[PortUse]:
+    """The timed ports of a fill (old: P, an old psum going down; up: a drain) on one edge, in a fixed order."""
+    levels = architecture.levels
+    uses = []
+    for f in range(parent, child):
+        network = levels[f].fanout.network(tensor)
+        port = network.up if up else network.down
+        if port is not None:
+            uses.append(PortUse(port, 3 * (f - parent) + 1, f == 0))
+    above = levels[parent].write_port if up else levels[parent].read_port
+    if above is not None:
+        uses.append(PortUse(above, 1, parent == 0))
+    if child < len(levels) and (up or not old):
+        below = levels[child].read_port if up else levels[child].write_port
+        if below is not None:
+            uses.append(PortUse(below, 3 * (child - parent)))
+    return uses
+
+
+def latency_of(architecture: Architecture, tensor: Tensor, parent: int, child: int) -> int:
+    """Cycles after a transfer on one edge: the sum over the fan-outs it crosses."""
+    return sum(spec.fanout.network(tensor).latency for spec in architecture.levels[parent:child])
+
+
+def active_pes(architecture: Architecture, nest: LoopNest, problem: Problem) -> int:
+    """PEs that hold work in the fullest step: per dim, the spatial combinations whose base lies inside the problem."""
+    product = 1
+    for dim in DIMS:
+        bases, step = [0], 1
+        for spec in reversed(architecture.levels):
+            for kind, loop in reversed(nest.level(spec.name).loops):
+                if loop.dim == dim:
+                    if kind != "temporal":
+                        bases = [b + i * step for i in range(loop.factor) for b in bases]
+                    step *= loop.factor
+        product *= sum(base < problem[dim] for base in bases)
+    return product
+
+
+def buffering(architecture: Architecture, level: int, tensor: Tensor) -> Buffer:
+    """How a stream's child is buffered; the register below the last level is double."""
+    return Buffer.DOUBLE if level == len(architecture.levels) else architecture.levels[level].buffering(tensor)

@@ -1,0 +1,117 @@
+"""What each number means: one entry per metric, with formula and unit."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from accelsim.errors import AccelsimError, nearest
+
+
+class Entry(NamedTuple):
+    """A metric. `formula` in words of other metrics; `unit` as in every column name."""
+
+    unit: str
+    meaning: str
+    formula: str
+
+
+GLOSSARY = {
+    "macs": Entry(
+        "MACs",
+        "Multiply-accumulates of a layer, those with padding zeros included.",
+        "N x G x M x C x P x Q x R x S",
+    ),
+    "cycles": Entry(
+        "core cycles",
+        "Total latency of one run of a layer: everything, the outermost memory's transfers too. "
+        "From the closed form it is a lower bound. A network's cycles are the sum of its layers'.",
+        "compute_cycles + sum(stall_cycles)",
+    ),
+    "processing_cycles": Entry(
+        "core cycles",
+        "Latency if the outermost memory's transfers took no time (fully overlapped).",
+        "as cycles, with all data one level below the outermost from the start",
+    ),
+    "compute_cycles": Entry(
+        "core cycles",
+        "Cycles the MAC array works.",
+        "sum over the steps of ceil(MACs of the busiest PE / MACs per PE and cycle)",
+    ),
+    "ms": Entry("ms", "Total latency as time.", "1000 x cycles / clock_hz"),
+    "processing_ms": Entry("ms", "Processing latency as time.", "1000 x processing_cycles / clock_hz"),
+    "stall_cycles": Entry(
+        "core cycles",
+        "Cycles without a MAC by cause: the network waited for ('GLB->RF ifmap', '<-' for drains), 'fill' before "
+        "the first MAC, 'drain' after the last, 'pipeline' between dependent passes.",
+        "cycles - compute_cycles, split by the transfer that set the start of each step",
+    ),
+    "active_pes": Entry(
+        "PEs",
+        "PEs that hold work in the fullest step. Of several layers: the mean weighted by compute_cycles.",
+        "product of the spatial factors, clipped to the problem",
+    ),
+    "utilization": Entry(
+        "1 (shown in %)",
+        "Share of all MAC slots that do a MAC, stalls included.",
+        "macs / (PEs x MACs per PE and cycle x cycles)",
+    ),
+    "words": Entry(
+        "words",
+        "Words moved by one action at one level, of the tensor's own width.",
+        "see fill, read, update, drain, hop",
+    ),
+    "fill": Entry("words", "Written at a level from the level above.", "new words of each tile, summed over instances"),
+    "read": Entry(
+        "words",
+        "Read at a level for the level below or the MAC. With multicast once for all PEs that want the word.",
+        "psum: update - (drain - fill)",
+    ),
+    "update": Entry(
+        "words", "Psums written at a level from below, after additions in the network.", "drain below / reduction"
+    ),
+    "drain": Entry(
+        "words", "Psums (ofmaps, once final) read at a level for the level above.", "words of each tile and visit"
+    ),
+    "sent": Entry(
+        "words", "Words put on the network below a level.", "multicast: one per word; unicast: one per child"
+    ),
+    "deliveries": Entry(
+        "words", "Words on a network times their receivers.", "down: words wanted by each child, summed"
+    ),
+    "hop": Entry(
+        "hops",
+        "Links crossed on a network.",
+        "bus: words sent; systolic and chain: deliveries; tree: additions = deliveries - sent",
+    ),
+    "megabytes": Entry(
+        "MB (10^6 bytes)",
+        "Everything moved at a level.",
+        "(fill + read + update + drain) x bits per word / 8 / 10^6, summed over tensors",
+    ),
+    "energy": Entry(
+        "pJ, or MAC for a table relative to one MAC",
+        "Energy of one run of a layer; of a network with repeats.",
+        "sum of action counts x energy per action (MACs, memory accesses, network hops, leakage if the table has it)",
+    ),
+    "energy_breakdown": Entry(
+        "as energy",
+        "Energy by component (level, network, MAC), tensor and action; adds up to energy exactly.",
+        "count x energy per action",
+    ),
+    "energy_per_mac": Entry("as energy, per MAC", "Energy of a network for each MAC.", "energy / macs"),
+    "edp": Entry("energy x cycles", "Energy-delay product, an objective of the mapping search.", "energy x cycles"),
+    "isca16": Entry(
+        "as energy",
+        "An accounting that charges energy as Chen et al., ISCA 2016 do; an option for comparing, never the default.",
+        "inputs: DRAM.read, GLB.read, one hop per delivery, one RF read per MAC; psums: the last sum goes straight up",
+    ),
+    "repeat": Entry("times", "How often an identical layer runs; totals multiply by it.", "from the workload"),
+}
+
+
+def explain(metric: str) -> Entry:
+    """The entry of a metric. Raises AccelsimError with the nearest name."""
+    key = metric.strip().lower().replace(" ", "_").replace("-", "_")
+    if key not in GLOSSARY:
+        raise AccelsimError(f"unknown metric '{metric}'{nearest(key, GLOSSARY)}")
+    return GLOSSARY[key]

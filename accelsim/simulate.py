@@ -1,0 +1,212 @@
+"""The whole pipeline: workload and architecture in, mapping, counts, time and energy out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.account import account
+from accelsim.energy.table import EnergyTable, table_for
+from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
+from accelsim.mapping.mapping import LoopNest
+from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
+from accelsim.workload.problem import Problem
+
+if TYPE_CHECKING:
+    from accelsim.workload.network import Network
+
+EVALUATORS = ("cycle", "analytical")
+OBJECTIVES = ("energy", "cycles", "edp")
+Progress = Callable[[int, int, str], None]
+Mappings = Mapping[str, LoopNest]
+
+
+def simulate(
+    architecture: str | Path | Architecture,
+    workload: str | Path | Network,
+    dataflow: str | None = None,
+    mapping: str | Path | Mappings | None = None,
+    batch: int = 1,
+    layers: str | None = None,
+    evaluator: str = "cycle",
+    objective: str = "energy",
+    parameters: Mapping[str, Any] | None = None,
+    energy: str | Path | EnergyTable | None = None,
+    accounting: str | None = None,
+    progress: Progress | None = None,
+    tolerant: bool = False,
+) -> Result:
+    """Run a network on a machine.
+
+    Parameters
+    ----------
+    architecture, workload : a built-in name, a file, or the object itself.
+    dataflow : where `mapping` has no entry for a layer, this dataflow's best mapping is searched for;
+        default: the architecture's own.
+    mapping : a built-in name, a file, or nests by layer name.
+    layers : glob over layer names; several with commas.
+    parameters : values for parameters that the architecture's or the workload's file declares.
+    energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
+    progress : called with (layers done, layers in all, name of the next).
+    tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
+    """
+    machine, network = load(architecture, workload, batch, parameters)
+    _known("evaluator", evaluator, EVALUATORS)
+    _known("objective", objective, OBJECTIVES)
+    table = table_for(machine, energy)
+    table = table if accounting is None else replace(table, accounting=accounting)
+    given = load_mappings(mapping, network)
+    chosen = network.select(layers or "*")
+    dataflow = dataflow or machine.dataflow
+    _known_dataflow(machine, dataflow, needed=any(layer.name not in given for layer in chosen))
+    done: dict[tuple[Problem, LoopNest | None], LayerResult] = {}
+    results, failures = [], []
+    for index, layer in enumerate(chosen):
+        if progress:
+            progress(index, len(chosen), layer.name)
+        if layer.problem is None:
+            continue
+        key = (layer.problem, given.get(layer.name))
+        try:
+            if key not in done:
+                done[key] = _run(machine, layer.problem, key[1], dataflow, evaluator, objective, table)
+        except MappingError as error:
+            if not tolerant:
+                raise MappingError(f"{layer.name}: {error}", error.overflows) from None
+            failures.append((layer.name, str(error)))
+            continue
+        results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
+    idle = () if layers else tuple(layer.name for layer in network.layers if layer.problem is None)
+    return Result(
+        machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, idle, tuple(failures)
+    )
+
+
+def compare(
+    architecture: str | Path | Architecture,
+    workload: str | Path | Network,
+    dataflows: Iterable[str] | None = None,
+    progress: Callable[[str, int, int, str], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Run a network under several dataflows; `options` are those of `simulate`.
+
+    A name that is the common beginning of several built-in machines (`eyeriss_isca16`) compares these,
+    each under its own dataflow. What a dataflow cannot run is in `Comparison.failures`, with the reason.
+    """
+    results: dict[str, Result] = {}
+    missing: dict[str, str] = {}
+    for label, machine, dataflow in _candidates(architecture, dataflows):
+        report = (lambda *step, label=label: progress(label, *step)) if progress else None
+        try:
+            result = simulate(machine, workload, dataflow, progress=report, tolerant=True, **options)
+        except MappingError as error:
+            missing[label] = str(error)
+            continue
+        if result.layers:
+            results[label] = result
+        else:
+            missing[label] = "; ".join(f"{layer}: {reason}" for layer, reason in result.failures)
+    return Comparison(results, missing)
+
+
+def load(
+    architecture: str | Path | Architecture,
+    workload: str | Path | Network,
+    batch: int = 1,
+    parameters: Mapping[str, Any] | None = None,
+) -> tuple[Architecture, Network]:
+    """Names and files become objects; objects pass through."""
+    from accelsim.architecture.yaml import load_architecture
+    from accelsim.workload.yaml import load_network
+
+    if batch < 1:
+        raise WorkloadError(f"batch is {batch}; it must be at least 1")
+    for_network = _declared("workload", workload, parameters)
+    if isinstance(workload, str | Path):
+        workload = load_network(workload, batch, for_network)
+    elif batch not in (1, workload.batch):
+        raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
+    if not isinstance(architecture, Architecture):
+        own = {name: value for name, value in (parameters or {}).items() if name not in for_network}
+        architecture = load_architecture(architecture, own)
+    # a workload may say where its zeros come from
+    return replace(architecture, padding=workload.padding or architecture.padding), workload
+
+
+def _declared(kind: str, source: object, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The parameters that a file declares; what no file does is left to the architecture, which refuses it."""
+    from accelsim.yamlfile import read, resolve
+
+    if not parameters or not isinstance(source, str | Path):
+        return {}
+    data = read(resolve(kind, source)).data
+    declared = data.get("parameters") if isinstance(data, dict) else None
+    return {name: value for name, value in parameters.items() if name in (declared or {})}
+
+
+def load_mappings(mapping: str | Path | Mappings | None, network: Network) -> Mappings:
+    """Nests by layer name; a name the network does not have is refused."""
+    if isinstance(mapping, str | Path):
+        from accelsim.mapping.yaml import load_mappings as read
+
+        mapping = read(mapping)
+    names = [layer.name for layer in network.layers]
+    for name in mapping or {}:
+        if name not in names:
+            raise MappingError(f"mapping: workload '{network.name}' has no layer '{name}'{nearest(name, names)}")
+    return mapping or {}
+
+
+def _run(
+    machine: Architecture,
+    problem: Problem,
+    nest: LoopNest | None,
+    dataflow: str,
+    evaluator: str,
+    objective: str,
+    table: EnergyTable,
+) -> LayerResult:
+    from accelsim.engine import evaluate
+
+    source = SEARCH if nest is None else GIVEN
+    if nest is None:
+        from accelsim.search import best
+
+        nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
+    counts, timing = evaluate(machine, nest, problem, evaluator)
+    rows = account(machine, counts, table, timing.cycles, dataflow)
+    return LayerResult("", problem, nest, source, counts, timing, rows)
+
+
+def _candidates(
+    architecture: str | Path | Architecture, dataflows: Iterable[str] | None
+) -> list[tuple[str, str | Path | Architecture, str | None]]:
+    from accelsim.yamlfile import builtin
+
+    names = builtin("arch")
+    family = [name for name in names if name.startswith(f"{architecture}_")]
+    if isinstance(architecture, str) and architecture not in names and family:
+        return [(name.removeprefix(f"{architecture}_"), name, None) for name in family]
+    if dataflows is None:
+        from accelsim.mapping.dataflows import NAMES
+
+        dataflows = NAMES
+    return [(name, architecture, name) for name in dataflows]
+
+
+def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:
+    if name not in allowed:
+        raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
+
+
+def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
+    from accelsim.mapping.dataflows import NAMES
+
+    if dataflow:
+        _known("dataflow", dataflow, tuple(NAMES))
+    elif needed:
+        raise AccelsimError(f"architecture '{machine.name}' names no dataflow and none was given ({', '.join(NAMES)})")

@@ -1,0 +1,139 @@
+"""A neural network: a directed acyclic graph of layers, in an order they can run in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from accelsim.errors import WorkloadError
+from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
+
+INPUT = "input"
+"""What layers call the network's own input."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The feature map between two layers, of one image: channels, rows, columns."""
+
+    C: int
+    H: int = 1
+    W: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.C, self.H, self.W) < 1:
+            raise WorkloadError(f"a feature map of {self} has no words")
+        if self.words * 8 >= COUNT_LIMIT:
+            raise WorkloadError(f"a feature map of {self}: its counts would pass 2^63")
+
+    def __str__(self) -> str:
+        return f"{self.C}x{self.H}x{self.W}"
+
+    @property
+    def words(self) -> int:
+        """Words of one image."""
+        return self.C * self.H * self.W
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer. Only layers that multiply have a `problem`; the others pass shapes on.
+
+    inputs : names of the layers (or "input") it reads, in order.
+    shape : its output, of one image.
+    repeat : how many times it runs; simulated once, multiplied.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    problem: Problem | None = None
+    repeat: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, repeats included."""
+        return self.problem.macs * self.repeat if self.problem else 0
+
+    @property
+    def weights(self) -> int:
+        """Filter words, repeats included; an activation that plays the filter is none."""
+        if self.problem is None or self.problem.dynamic_filter:
+            return 0
+        return self.problem.words(Tensor.FILTER) * self.repeat
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers in an order they can run in: each reads the network's input or layers before it.
+
+    batch : images; already in each problem's N. padding : overrides the architecture's, if given.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    input: Shape | None = None
+    batch: int = 1
+    padding: Padding | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        known = {INPUT} if self.input else set()
+        for layer in self.layers:
+            for name in layer.inputs:
+                if name not in known:
+                    where = f"network '{self.name}': layer '{layer.name}'"
+                    raise WorkloadError(f"{where} reads '{name}', which is not a layer before it")
+            if layer.name in known:
+                raise WorkloadError(f"network '{self.name}': two layers are called '{layer.name}'")
+            known.add(layer.name)
+        if self.macs * 8 >= COUNT_LIMIT:
+            raise WorkloadError(f"network '{self.name}': {self.macs} MACs: the counts would pass 2^63; it is refused")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the whole batch, padding included."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def weights(self) -> int:
+        """Filter words of all layers."""
+        return sum(layer.weights for layer in self.layers)
+
+    @property
+    def mac_layers(self) -> tuple[Layer, ...]:
+        """The layers that have a problem to simulate."""
+        return tuple(layer for layer in self.layers if layer.problem)
+
+    @cached_property
+    def graph(self) -> DiGraph[str]:
+        """The layers by name as a networkx graph; node attribute ``layer``. An edge runs where the data flows."""
+        import networkx
+
+        graph: DiGraph[str] = networkx.DiGraph()
+        graph.add_nodes_from((layer.name, {"layer": layer}) for layer in self.layers)
+        graph.add_edges_from((name, layer.name) for layer in self.layers for name in layer.inputs)
+        return graph
+
+    def groups(self) -> dict[Problem, tuple[Layer, ...]]:
+        """The layers that are the same problem, to be simulated once, in order of first appearance."""
+        found: dict[Problem, tuple[Layer, ...]] = {}
+        for layer in self.mac_layers:
+            if layer.problem:
+                found[layer.problem] = (*found.get(layer.problem, ()), layer)
+        return found
+
+    def select(self, pattern: str = "*") -> tuple[Layer, ...]:
+        """The layers with a problem whose name fits one of the comma-separated globs: ``"CONV*,FC6"``."""
+        globs = [glob.strip() for glob in pattern.split(",")]
+        found = tuple(layer for layer in self.mac_layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+        if not found:
+            names = ", ".join(layer.name for layer in self.mac_layers)
+            raise WorkloadError(f"no layer of '{self.name}' fits '{pattern}' ({names})")
+        return found

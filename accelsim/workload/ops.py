@@ -1,0 +1,271 @@
+"""The layer types: what each may say in YAML, the shape it gives, and the problem it lowers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import AliasChoices, Discriminator, Field, Tag
+
+from accelsim.errors import WorkloadError
+from accelsim.specs import Count, Names, PadPair, Pair, Spec
+from accelsim.workload.network import Shape
+from accelsim.workload.problem import Problem
+
+
+class Lowered(NamedTuple):
+    """What a layer gives: the shape of one image's output, and the problem if it multiplies."""
+
+    shape: Shape
+    problem: Problem | None = None
+
+
+class LayerSpec(Spec):
+    """What every layer may say. Without `inputs` it reads the layer before it."""
+
+    fan_in: ClassVar[tuple[int, int | None]] = (1, 1)
+
+    op: str
+
+    inputs: Names = ()
+    repeat: Count = 1
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape and problem for these input shapes; raises WorkloadError if they do not fit."""
+        raise NotImplementedError
+
+
+def _outputs(
+    shape: Shape,
+    kernel: tuple[int, int],
+    pad: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+    ceil: bool = False,
+) -> tuple[int, int]:
+    """Rows and columns a window gives as it slides over a padded plane."""
+    found = []
+    for size, taps, zeros, step, gap in zip((shape.H, shape.W), kernel, pad, stride, dilation, strict=True):
+        room = size + 2 * zeros - (gap * (taps - 1) + 1)
+        if room < 0:
+            window = f"a window of {kernel[0]}x{kernel[1]}"
+            raise WorkloadError(
+                f"shape mismatch: {window} does not fit an input of {shape} with pad {pad[0]}, {pad[1]}"
+            )
+        count = (room + step - 1 if ceil else room) // step + 1
+        # a window that would begin in the padding after the plane is not taken
+        found.append(count - 1 if ceil and (count - 1) * step >= size + zeros else count)
+    return found[0], found[1]
+
+
+_M: Any = Field(validation_alias=AliasChoices("M", "K"))
+_OPTIONAL_M: Any = Field(None, validation_alias=AliasChoices("M", "K"))
+
+
+class Convolution(LayerSpec):
+    """What the convolutions share. C, if given, is checked against what arrives."""
+
+    kernel: Pair
+    C: Count | None = None
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad: PadPair = (0, 0)
+
+    def convolve(self, shape: Shape, batch: int, groups: int, channels: int) -> Lowered:
+        """Channels are split over G; the plane stays unpadded."""
+        _expect_channels(self.C, shape)
+        c, m = _per_group(shape.C, groups, "input"), _per_group(channels, groups, "output")
+        p, q = _outputs(shape, self.kernel, self.pad, self.stride, self.dilation)
+        problem = Problem(
+            (batch, groups, m, c, p, q, *self.kernel), self.stride, self.dilation, self.pad, shape.H, shape.W
+        )
+        return Lowered(Shape(channels, p, q), problem)
+
+
+class Conv(Convolution):
+    """A 2-D convolution. M: output channels in total."""
+
+    op: Literal["conv"]
+    M: Count = _M
+    groups: Count = 1
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """M and C per group."""
+        return self.convolve(shapes[0], batch, self.groups, self.M)
+
+
+class Depthwise(Convolution):
+    """A convolution of each channel by itself. M: output channels in total, by default as many as arrive."""
+
+    op: Literal["depthwise"]
+    M: Count | None = _OPTIONAL_M
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """G = channels, C = 1."""
+        return self.convolve(shapes[0], batch, shapes[0].C, self.M or shapes[0].C)
+
+
+class FullyConnected(LayerSpec):
+    """Every output reads every input word."""
+
+    op: Literal["fc"]
+    M: Count = _M
+    C: Count | None = None
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """C = the flattened input."""
+        words = shapes[0].words
+        if self.C not in (None, words):
+            raise WorkloadError(f"shape mismatch: expects C = {self.C}, but its input is {shapes[0]}, {words} words")
+        return Lowered(Shape(self.M), Problem((batch, 1, self.M, words, 1, 1, 1, 1)))
+
+
+class Matmul(LayerSpec):
+    """A product at every position of a plane.
+
+    One input: by M x C weights, the same at every position (split over `groups`). Two inputs: by the second,
+    an activation, per group (head), over its ``channels`` (Q K^T) or over its ``positions`` (A V).
+    """
+
+    fan_in = (1, 2)
+
+    op: Literal["matmul"]
+    M: Count | None = _OPTIONAL_M
+    groups: Count = 1
+    over: Literal["channels", "positions"] = "channels"
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Positions on P, Q; heads on G."""
+        first = shapes[0]
+        c = _per_group(first.C, self.groups, "input")
+        if len(shapes) == 1:
+            if self.M is None:
+                raise WorkloadError("needs M, or a second input to multiply by")
+            m = _per_group(self.M, self.groups, "output")
+            problem = Problem((batch, self.groups, m, c, first.H, first.W, 1, 1))
+            return Lowered(Shape(self.M, first.H, first.W), problem)
+        if self.M is not None:
+            raise WorkloadError("with two inputs, M follows from the second; leave it out")
+        second, positions = shapes[1], shapes[1].H * shapes[1].W
+        inner, m = _per_group(second.C, self.groups, "second input"), positions
+        if self.over == "positions":
+            inner, m = positions, inner
+        if inner != c:
+            where = f" in each of {self.groups} groups" if self.groups > 1 else ""
+            raise WorkloadError(f"shape mismatch: {first} by {second}: {c} against {inner}{where}")
+        # each image has a second operand of its own, so the batch counts as groups
+        sizes = (1, batch * self.groups, m, c, first.H, first.W, 1, 1)
+        return Lowered(Shape(self.groups * m, first.H, first.W), Problem(sizes, dynamic_filter=True))
+
+
+class Pool(LayerSpec):
+    """Maximum or mean of a window; without a kernel, of the whole plane. `ceil` keeps a window cut by the edge."""
+
+    op: Literal["maxpool", "avgpool"]
+    kernel: Pair | None = None
+    stride: Pair | None = None
+    pad: PadPair = (0, 0)
+    ceil: bool = False
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
+        shape = shapes[0]
+        kernel = self.kernel or (shape.H, shape.W)
+        return Lowered(Shape(shape.C, *_outputs(shape, kernel, self.pad, self.stride or kernel, ceil=self.ceil)))
+
+
+class Add(LayerSpec):
+    """Elementwise sum of equal shapes."""
+
+    fan_in = (2, None)
+
+    op: Literal["add"]
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
+        if len(set(shapes)) > 1:
+            raise WorkloadError(f"shape mismatch: adds inputs of different shapes: {', '.join(map(str, shapes))}")
+        return Lowered(shapes[0])
+
+
+class Concat(LayerSpec):
+    """Channels one after another; the planes must be alike."""
+
+    fan_in = (1, None)
+
+    op: Literal["concat"]
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
+        if len({(s.H, s.W) for s in shapes}) > 1:
+            raise WorkloadError(
+                f"shape mismatch: joins inputs of different rows and columns: {', '.join(map(str, shapes))}"
+            )
+        return Lowered(Shape(sum(s.C for s in shapes), shapes[0].H, shapes[0].W))
+
+
+class ProblemSpec(Spec):
+    """The eight dims as they are; those left out are 1. The batch multiplies N."""
+
+    N: Count = 1
+    G: Count = 1
+    M: Count = Field(1, validation_alias=AliasChoices("M", "K"))
+    C: Count = 1
+    P: Count = 1
+    Q: Count = 1
+    R: Count = 1
+    S: Count = 1
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+    pad: PadPair = (0, 0)
+    height: Count | None = None
+    width: Count | None = None
+
+
+class Explicit(LayerSpec):
+    """A layer given as its problem; without `inputs` it reads nothing."""
+
+    fan_in = (0, None)
+
+    op: str = "problem"
+    problem: ProblemSpec
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """The problem as it stands."""
+        p = self.problem
+        sizes = (p.N * batch, p.G, p.M, p.C, p.P, p.Q, p.R, p.S)
+        problem = Problem(sizes, p.stride, p.dilation, p.pad, p.height or 0, p.width or 0)
+        for shape in shapes:
+            _expect_channels(p.G * p.C, shape)
+        return Lowered(Shape(p.G * p.M, p.P, p.Q), problem)
+
+
+def _per_group(channels: int, groups: int, what: str) -> int:
+    if channels % groups:
+        raise WorkloadError(f"shape mismatch: {channels} {what} channels cannot be split into {groups} groups")
+    return channels // groups
+
+
+def _expect_channels(expected: int | None, shape: Shape) -> None:
+    if expected not in (None, shape.C):
+        raise WorkloadError(f"shape mismatch: expects {expected} channels, but its input is {shape}")
+
+
+def _tag(value: Any) -> str:
+    if isinstance(value, LayerSpec):
+        return str(getattr(value, "op", ""))
+    return ("problem" if "problem" in value else str(value.get("op"))) if isinstance(value, dict) else ""
+
+
+AnyLayer = Annotated[
+    Annotated[Conv, Tag("conv")]
+    | Annotated[Depthwise, Tag("depthwise")]
+    | Annotated[FullyConnected, Tag("fc")]
+    | Annotated[Matmul, Tag("matmul")]
+    | Annotated[Pool, Tag("maxpool")]
+    | Annotated[Pool, Tag("avgpool")]
+    | Annotated[Add, Tag("add")]
+    | Annotated[Concat, Tag("concat")]
+    | Annotated[Explicit, Tag("problem")],
+    Discriminator(_tag),
+]

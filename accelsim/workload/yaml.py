@@ -1,0 +1,140 @@
+"""Workload YAML to Network: shapes follow from layer to layer, and every layer that multiplies gets its problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from accelsim.errors import WorkloadError
+from accelsim.parameters import substitute
+from accelsim.specs import Count, Spec, pick, validate
+from accelsim.workload.network import INPUT, Layer, Network, Shape
+from accelsim.workload.ops import AnyLayer, LayerSpec
+from accelsim.workload.problem import Padding
+from accelsim.yamlfile import Document, Place, read, resolve, unknown
+
+
+class InputSpec(Spec):
+    """The network's input, of one image."""
+
+    C: Count
+    H: Count = 1
+    W: Count = 1
+
+
+class WorkloadSpec(Spec):
+    """A network. Layers in any order; one without `inputs` reads the layer written before it."""
+
+    name: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    input: InputSpec | None = None
+    padding: Annotated[Padding, BeforeValidator(pick("padding", Padding))] | None = None
+    layers: dict[str, AnyLayer] = Field(min_length=1)
+
+
+def load_network(name: str | Path, batch: int = 1, parameters: Mapping[str, object] | None = None) -> Network:
+    """Read a workload from a file or a built-in name, for a batch of images.
+
+    Raises SpecError with every error in the file, each with its line and column.
+    """
+    return network_of(read(resolve("workload", name)), batch, parameters)
+
+
+def network_of(document: Document, batch: int = 1, parameters: Mapping[str, object] | None = None) -> Network:
+    """Build a network from a document already read."""
+    if batch < 1:
+        raise WorkloadError(f"batch is {batch}; it must be at least 1")
+    substitute(document, parameters)
+    spec = validate(document, WorkloadSpec)
+    edges = _edges(document, spec)
+    document.check()
+    layers, shapes = [], {}
+    try:
+        if spec.input:
+            shapes[INPUT] = Shape(spec.input.C, spec.input.H, spec.input.W)
+    except WorkloadError as error:
+        document.refuse(("input",), str(error))
+    for name in _order(document, edges):
+        # a layer that reads one in error is left out: its errors would only follow
+        if all(source in shapes for source in edges[name]):
+            layer = _layer(document, name, spec.layers[name], edges[name], shapes, batch)
+            if layer:
+                shapes[name] = layer.shape
+                layers.append(layer)
+    document.check()
+    try:
+        return Network(spec.name, tuple(layers), shapes.get(INPUT), batch, spec.padding, spec.source)
+    except WorkloadError as error:
+        document.refuse(("layers",), str(error), key=True)
+        document.check()
+        raise
+
+
+def _edges(document: Document, spec: WorkloadSpec) -> dict[str, tuple[str, ...]]:
+    """What each layer reads, in the order written."""
+    edges: dict[str, tuple[str, ...]] = {}
+    known = [*([INPUT] if spec.input else []), *spec.layers]
+    before = INPUT
+    for name, layer in spec.layers.items():
+        place: Place = ("layers", name)
+        if name == INPUT:
+            document.refuse(place, f"'{INPUT}' is the network's own input; give the layer another name", key=True)
+        least, most = layer.fan_in
+        sources = layer.inputs or ((before,) if least else ())
+        edges[name], before = sources, name
+        for index, source in enumerate(sources):
+            if source not in known:
+                _unknown_input(document, place, index, source, known, bool(layer.inputs))
+        if not least <= len(sources) <= (most or len(sources)):
+            wanted = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
+            document.refuse((*place, "inputs"), f"{layer.op} takes {wanted} inputs, got {len(sources)}")
+    return edges
+
+
+def _unknown_input(document: Document, place: Place, index: int, source: str, known: list[str], given: bool) -> None:
+    if not given:
+        document.refuse(place, "there is no layer before it and the workload has no 'input'", key=True)
+        return
+    at: Place = (*place, "inputs", index)
+    document.refuse(at if at in document.values else at[:-1], unknown("layer", source, known))
+
+
+def _order(document: Document, edges: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """An order the layers can run in, as near to the file's as can be; a cycle is an error."""
+    rank = {name: index for index, name in enumerate(edges)}
+    if all(rank.get(source, -1) < rank[name] for name, sources in edges.items() for source in sources):
+        return list(edges)
+    import networkx
+
+    graph = networkx.DiGraph([(source, name) for name, sources in edges.items() for source in sources])
+    graph.add_nodes_from(edges)
+    graph.remove_nodes_from([INPUT])
+    if networkx.is_directed_acyclic_graph(graph):
+        return list(networkx.lexicographical_topological_sort(graph, key=rank.__getitem__))
+    # the cycle is told from its first layer in the file
+    cycle = [edge[0] for edge in networkx.find_cycle(graph)]
+    start = cycle.index(min(cycle, key=rank.__getitem__))
+    told = [*cycle[start:], *cycle[:start], cycle[start]]
+    document.refuse(("layers", told[0]), f"the layers form a cycle: {' -> '.join(told)}", key=True)
+    return []
+
+
+def _layer(
+    document: Document,
+    name: str,
+    spec: LayerSpec,
+    sources: tuple[str, ...],
+    shapes: Mapping[str, Shape],
+    batch: int,
+) -> Layer | None:
+    try:
+        shape, problem = spec.lower([shapes[source] for source in sources], batch)
+    except WorkloadError as error:
+        origin = f" (from {', '.join(sources)})" if sources else ""
+        document.refuse(("layers", name), f"{error}{origin}", key=True)
+        return None
+    return Layer(name, spec.op, sources, shape, problem, spec.repeat)

@@ -1,0 +1,40 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+
+import fakes
+
+
+@pytest.fixture
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Put a made-up engine and search in place of the real ones; the dict counts how often each is asked."""
+    calls = {"evaluate": 0, "best": 0}
+
+    def evaluate(architecture, nest, problem, evaluator="cycle"):
+        calls["evaluate"] += 1
+        return fakes.evaluate(architecture, nest, problem, evaluator)
+
+    def best(architecture, problem, dataflow, objective="energy", table=None, accounting=None):
+        from accelsim.errors import MappingError
+
+        calls["best"] += 1
+        if dataflow == "weight_stationary" and problem["P"] > 1:
+            raise MappingError("GLB psum: needs 9 bits, has 8 bits")
+        return fakes.nest(problem)
+
+    engine, search, flows = (ModuleType(f"accelsim.{name}") for name in ("engine", "search", "mapping.dataflows"))
+    engine.evaluate = evaluate
+    # the real engine stays reachable below the fake one
+    import accelsim.engine
+
+    engine.__path__ = accelsim.engine.__path__
+    search.best = best
+    flows.NAMES = fakes.DATAFLOWS
+    for module in (engine, search, flows):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return calls

@@ -1,0 +1,90 @@
+"""Energy is counts times a table, and every way to group it adds up exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fakes
+from accelsim.energy.account import account, grouped, total
+from accelsim.energy.table import load_table, names
+from accelsim.engine.counts import Counts
+from accelsim.workload.problem import Problem
+
+MACHINE = fakes.machine()
+
+
+def cell(rows, component, tensor, action):
+    found = [row for row in rows if (row.component, row.tensor, row.action) == (component, tensor, action)]
+    assert len(found) == 1
+    return found[0].count, found[0].energy
+
+
+def test_every_count_has_its_price():
+    counts = fakes.counts(
+        {("DRAM", "ifmap", "read"): 10, ("GLB", "psum", "update"): 7, ("RF", "filter", "fill"): 5},
+        {("GLB", "ifmap", "down", "hops"): 4, ("GLB", "psum", "up", "hops"): 3, ("GLB", "psum", "down", "hops"): 2},
+        macs=100,
+    )
+    rows = account(MACHINE, counts, load_table("eyeriss_relative"))
+    assert cell(rows, "MAC", "none", "mac") == (100, 100)
+    assert cell(rows, "DRAM", "ifmap", "read") == (10, 2000)
+    assert cell(rows, "GLB", "psum", "update") == (7, 42)
+    assert cell(rows, "RF", "filter", "fill") == (5, 5)
+    assert cell(rows, "network", "ifmap", "hop") == (4, 8)
+    assert cell(rows, "network", "psum", "hop") == (5, 10)
+    assert total(rows) == 100 + 2000 + 42 + 5 + 8 + 10
+
+
+def test_links_between_single_memories_are_in_the_access():
+    counts = fakes.counts({}, {("DRAM", "ifmap", "down", "hops"): 4})
+    assert [row.component for row in account(MACHINE, counts, load_table("eyeriss_relative"))] == ["MAC"]
+
+
+def test_several_arrays_have_a_network_each():
+    levels = list(MACHINE.levels)
+    levels[0] = replace(levels[0], fanout=replace(levels[1].fanout))
+    machine = replace(MACHINE, levels=tuple(levels))
+    counts = fakes.counts({}, {("DRAM", "ifmap", "down", "hops"): 4, ("GLB", "ifmap", "down", "hops"): 9})
+    rows = account(machine, counts, load_table("eyeriss_relative"))
+    assert cell(rows, "DRAM network", "ifmap", "hop") == (4, 8)
+    assert cell(rows, "GLB network", "ifmap", "hop") == (9, 18)
+
+
+def test_leakage_is_paid_by_instance_and_cycle():
+    table = load_table("eyeriss_relative")
+    rf = replace(table.components["RF"], leakage=Fraction(1, 1000))
+    table = replace(table, components={**table.components, "RF": rf})
+    rows = account(MACHINE, fakes.counts({}), table, cycles=500)
+    assert cell(rows, "RF", "none", "leakage") == (500, Fraction(500 * 8, 1000))
+
+
+@st.composite
+def drawn(draw) -> Counts:
+    numbers = st.integers(0, 2**40)
+    words = np.array(draw(st.lists(numbers, min_size=36, max_size=36)), np.int64).reshape(3, 3, 4)
+    network = np.array(draw(st.lists(numbers, min_size=54, max_size=54)), np.int64).reshape(3, 3, 2, 3)
+    return Counts(("DRAM", "GLB", "RF"), words, network, draw(numbers), 1, 1)
+
+
+@given(drawn(), st.sampled_from(names()))
+def test_every_breakdown_adds_up_exactly(counts, name):
+    rows = account(MACHINE, counts, load_table(name))
+    for key in ("component", "tensor", "action"):
+        assert sum(grouped(rows, key).values()) == total(rows)
+    keys = [(row.component, row.tensor, row.action) for row in rows]
+    assert len(keys) == len(set(keys))
+    assert sum(row.count for row in rows if row.action in ("fill", "read", "update", "drain")) == counts.words.sum()
+
+
+@pytest.mark.parametrize("name", names())
+def test_energy_is_linear_in_the_counts(name):
+    one = fakes.simple_counts(Problem.of({"M": 4, "C": 4}))
+    three = Counts(one.levels, 3 * one.words, 3 * one.network, 3 * one.macs, 1, 1)
+    table = load_table(name)
+    assert total(account(MACHINE, three, table)) == 3 * total(account(MACHINE, one, table))

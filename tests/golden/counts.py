@@ -1,0 +1,199 @@
+"""Word counts by walking the sets of every version, and the words each port carries for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import NetworkKind, Port
+from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC
+from accelsim.workload.problem import TENSORS, Padding, Tensor
+
+from .nest import Instance, Walk, Word, Words
+from .words import Part, Stream, Version, leaving, risen
+
+Load = tuple[Port, int, bool]
+"""A port, the words it carries, whether it belongs to the outermost level."""
+BUSES = (NetworkKind.MULTICAST, NetworkKind.UNICAST)
+
+
+def wanted_below(fills: Mapping[Instance, Words], fanout: int) -> dict[Instance, Words]:
+    """Per instance of a level, the union of what the children under it are sent."""
+    out: dict[Instance, Words] = {}
+    for instance, words in fills.items():
+        out[instance[:fanout]] = out.get(instance[:fanout], frozenset()) | words
+    return out
+
+
+def moved_words(walk: Walk, tensor: Tensor, fanout: int, words: Words) -> int:
+    """How many of these words really cross a fan-out: padding made on the chip never crosses the first one."""
+    if fanout == 0 and walk.architecture.padding is Padding.ON_CHIP:
+        return sum(not walk.is_padding(tensor, word) for word in words)
+    return len(words)
+
+
+def sent_down(walk: Walk, stream: Stream, fanout: int, fills: Mapping[Instance, Words]) -> dict[Instance, int]:
+    """Words each instance of a level sends into its fan-out for these fills."""
+    unicast = walk.architecture.levels[fanout].fanout.network(stream.tensor).kind is NetworkKind.UNICAST
+    out: Counter[Instance] = Counter()
+    for instance, words in wanted_below(fills, fanout + unicast).items():
+        out[instance[:fanout]] += moved_words(walk, stream.tensor, fanout, words)
+    return dict(out)
+
+
+def delivered_down(walk: Walk, stream: Stream, fanout: int, fills: Mapping[Instance, Words]) -> int:
+    """Words that enter the instances of the next level."""
+    below = wanted_below(fills, fanout + 1)
+    return sum(moved_words(walk, stream.tensor, fanout, words) for words in below.values())
+
+
+def old_down(version: Version, fanout: int) -> dict[Instance, int]:
+    """Old psums each instance of a level sends down for accumulation on the way up."""
+    return dict(Counter(child[:fanout] for child in version.old.values()))
+
+
+def flow_up(walk: Walk, stream: Stream, version: Version) -> dict[int, tuple[set[Part], set[Part]]]:
+    """Per fan-out, inner first: the psums that enter it from below and those that leave its top."""
+    entering: set[Part] = {(word, (), i) for i, words in version.tiles.items() for word in words}
+    out = {}
+    for fanout in reversed(stream.crossed):
+        top = {risen(walk, fanout, part) for part in entering}
+        out[fanout] = (entering, top)
+        entering = top
+    return out
+
+
+def per_instance(parts: Iterable[Part]) -> dict[Instance, int]:
+    """Psums by the instance they are at."""
+    return dict(Counter(part[2] for part in parts))
+
+
+def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Load]:
+    """Every timed port a transfer holds, with the words of its busiest instance."""
+    levels = walk.architecture.levels
+    crossing: dict[int, dict[Instance, int]] = {}
+    if kind == "D":
+        crossing = {f: per_instance(top) for f, (_, top) in flow_up(walk, stream, version).items()}
+    for fanout in stream.crossed:
+        if kind == "F":
+            crossing[fanout] = sent_down(walk, stream, fanout, version.fills)
+        elif kind == "P":
+            crossing[fanout] = old_down(version, fanout)
+    held: list[tuple[Port | None, int, bool]] = []
+    for fanout, words in crossing.items():
+        network = levels[fanout].fanout.network(stream.tensor)
+        held.append((network.up if kind == "D" else network.down, max(words.values()), fanout == 0))
+    parent = levels[stream.parent]
+    at_parent = max(crossing[stream.parent].values())
+    held.append((parent.write_port if kind == "D" else parent.read_port, at_parent, stream.parent == 0))
+    if kind != "P" and not stream.register:
+        child = levels[stream.level]
+        tiles = version.tiles if kind == "D" else version.fills
+        most = max(len(words) for words in tiles.values())
+        held.append((child.read_port if kind == "D" else child.write_port, most, False))
+    return [(port, words, outermost) for port, words, outermost in held if port is not None]
+
+
+class Tally:
+    """The two count arrays, filled version by version."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.words: npt.NDArray[np.int64] = np.zeros((walk.depth, len(TENSORS), len(ACTIONS)), np.int64)
+        self.network: npt.NDArray[np.int64] = np.zeros(
+            (walk.depth, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64
+        )
+
+    def add(self, level: int, tensor: Tensor, action: str, words: int) -> None:
+        """Count words at a memory; registers have no counts of their own."""
+        if level < self.walk.depth:
+            self.words[level, TENSORS.index(tensor), ACTIONS.index(action)] += words
+
+    def cross(self, fanout: int, tensor: Tensor, direction: str, traffic: tuple[int, int, int]) -> None:
+        """Count words sent, deliveries and hops on a network."""
+        self.network[fanout, TENSORS.index(tensor), DIRECTIONS.index(direction)] += np.array(traffic, np.int64)
+
+    def stream(self, stream: Stream) -> None:
+        """Everything the transfers of one stream move."""
+        arrived: set[tuple[int, Instance, Word]] = set()
+        if stream.tensor is Tensor.PSUM and stream.outer is not None:
+            for outer in stream.outer.versions:
+                arrived |= {(outer.number, i, word) for i, words in outer.fills.items() for word in words}
+        for version in stream.versions:
+            if stream.tensor is Tensor.PSUM:
+                self._psum(stream, version, arrived)
+            else:
+                self._input(stream, version)
+
+    def _input(self, stream: Stream, version: Version) -> None:
+        self.add(stream.level, stream.tensor, "fill", sum(map(len, version.fills.values())))
+        for fanout in stream.crossed:
+            sent = sum(sent_down(self.walk, stream, fanout, version.fills).values())
+            delivered = delivered_down(self.walk, stream, fanout, version.fills)
+            bus = self.walk.architecture.levels[fanout].fanout.network(stream.tensor).kind in BUSES
+            self.cross(fanout, stream.tensor, "down", (sent, delivered, sent if bus else delivered))
+            if fanout == stream.parent:
+                self.add(stream.parent, stream.tensor, "read", sent)
+
+    def _psum(self, stream: Stream, version: Version, arrived: set[tuple[int, Instance, Word]]) -> None:
+        """A drain: words that find a part of their sum at the parent make it read that part."""
+        outer = stream.outer.serving(version.first).number if stream.outer else 0
+        self.add(stream.level, Tensor.PSUM, "fill", sum(map(len, version.fills.values())))
+        self.add(stream.level, Tensor.PSUM, "drain", sum(map(len, version.tiles.values())))
+        for fanout, (below, top) in flow_up(self.walk, stream, version).items():
+            kind = self.walk.architecture.levels[fanout].fanout.network(Tensor.PSUM).kind
+            hops = len(top) if kind in BUSES else len(below)
+            if kind is NetworkKind.TREE:
+                hops = len(below) - len(top)
+            self.cross(fanout, Tensor.PSUM, "up", (len(top), len(below), hops))
+        reads = 0
+        parts = leaving(self.walk, stream, version)
+        for word, _, instance in parts:
+            reads += (outer, instance, word) in arrived
+            arrived.add((outer, instance, word))
+        self.add(stream.parent, Tensor.PSUM, "update", len(parts))
+        self.add(stream.parent, Tensor.PSUM, "read", reads)
+        for fanout in stream.crossed:
+            self.cross(fanout, Tensor.PSUM, "down", (reads, reads, reads))
+
+    def macs(self, psum: Stream | None) -> tuple[int, int]:
+        """Walk every MAC of every PE: operand reads and psum updates inside the PE; gives (MACs, most active PEs)."""
+        walk, macs, most = self.walk, 0, 0
+        self.inside: Counter[tuple[int, Tensor, str]] = Counter()
+        pes = walk.instances(walk.depth)
+        done: set[tuple[int, Instance, Word]] = set()
+        if psum is not None:
+            for v in psum.versions:
+                done |= {(v.number, i, word) for i, words in v.fills.items() for word in words}
+        for step in range(len(walk.steps)):
+            version = psum.serving(step).number if psum is not None else 0
+            for base in walk.iterations(step):
+                active = 0
+                for pe in pes:
+                    here = walk.shifted(base, pe)
+                    if walk.inside(here):
+                        active += 1
+                        self._mac(walk.operands(here), pe, version, done)
+                macs, most = macs + active, max(most, active)
+        for (level, tensor, action), words in self.inside.items():
+            self.add(level, tensor, action, words)
+        return macs, most
+
+    def _mac(
+        self, words: dict[Tensor, Word], pe: Instance, version: int, done: set[tuple[int, Instance, Word]]
+    ) -> None:
+        for tensor, word in words.items():
+            level = self.walk.keepers[tensor][-1]
+            if not self.walk.in_pe[tensor]:
+                continue
+            if tensor is not Tensor.PSUM:
+                stays = level or self.walk.architecture.padding is not Padding.ON_CHIP
+                self.inside[level, tensor, "read"] += bool(stays) or not self.walk.is_padding(tensor, word)
+                continue
+            key = (version, pe[:level], word)
+            self.inside[level, tensor, "update"] += 1
+            self.inside[level, tensor, "read"] += key in done
+            done.add(key)

@@ -1,0 +1,133 @@
+"""The machine, tick by tick: every port serves its queue in program order, one unit per cycle."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from .program import Activity, Wait
+
+Hook = Callable[[Activity], None]
+
+
+def units_done_at(activity: Activity, units: int) -> int | None:
+    """The cycle from which this many units (all, if it has fewer) are done; None: not yet."""
+    if activity.length == 0 or units >= activity.length:
+        return activity.end if activity.end >= 0 else None
+    return activity.unit_ends[units - 1] if len(activity.unit_ends) >= units else None
+
+
+def may_start(wait: Wait, now: int) -> bool:
+    """Whether a predecessor lets the first unit go in this cycle."""
+    since = units_done_at(wait.on, wait.units if wait.streamed else wait.on.length)
+    return since is not None and since + wait.latency <= now
+
+
+def may_finish(wait: Wait, now: int) -> bool:
+    """Whether a predecessor lets the last unit go in this cycle."""
+    return wait.on.end >= 0 and wait.on.end + wait.latency <= now
+
+
+class Machine:
+    """State of all ports and activities; `first` and `last` are told of the first and last unit of each activity."""
+
+    def __init__(self, program: list[Activity], first: Hook, last: Hook) -> None:
+        self.first, self.last, self.now = first, last, 0
+        self.queues: dict[str, deque[Activity]] = {}
+        self.waiting_for = {activity: len(activity.waits) for activity in program}
+        self.followers: dict[Activity, list[Activity]] = {activity: [] for activity in program}
+        for activity in program:
+            for wait in activity.waits:
+                self.followers[wait.on].append(activity)
+            for port in activity.ports:
+                self.queues.setdefault(port, deque()).append(activity)
+        self.left = len(program)
+        self.running: list[Activity] = []
+        self.done: dict[Activity, dict[str, int]] = {}
+        self.armed = [a for a in program if not a.ports and not a.waits]
+        self.patience = 16 + max((wait.latency for a in program for wait in a.waits), default=0)
+
+    def run(self) -> int:
+        """Tick until everything is done; gives the cycle in which the layer has ended."""
+        activities, quiet = list(self.waiting_for), 0
+        while self.left:
+            quiet = 0 if self.tick() else quiet + 1
+            assert quiet <= self.patience, f"deadlock at cycle {self.now}: {self.stuck()}"
+            self.now += 1
+        return max((a.end + a.latency for a in activities), default=0)
+
+    def stuck(self) -> str:
+        """What the head of every port is."""
+        return ", ".join(f"{port}: {queue[0].kind}{queue[0].number}" for port, queue in self.queues.items() if queue)
+
+    def tick(self) -> bool:
+        """One cycle: let everything start that may, then do one unit everywhere."""
+        progress = False
+        while self.untimed() or self.starts():
+            progress = True
+        for activity in list(self.running):
+            progress |= self.work(activity)
+        return progress
+
+    def untimed(self) -> bool:
+        """Activities without a port are over as soon as nothing holds them."""
+        ready = [a for a in self.armed if all(may_start(w, self.now) for w in a.waits)]
+        for activity in ready:
+            self.armed.remove(activity)
+            activity.start = self.now
+            self.first(activity)
+            self.finish(activity, self.now)
+        return bool(ready)
+
+    def starts(self) -> bool:
+        """Start every activity that heads all its ports and whose first-unit conditions hold."""
+        started = False
+        heads = dict.fromkeys(queue[0] for queue in self.queues.values() if queue and queue[0].start < 0)
+        for head in heads:
+            if any(self.queues[port][0] is not head for port in head.ports):
+                continue
+            if not all(may_start(wait, self.now) for wait in head.waits):
+                continue
+            head.start, started = self.now, True
+            self.done[head] = dict.fromkeys(head.ports, 0)
+            self.running.append(head)
+            self.first(head)
+            for port, share in head.ports.items():
+                if share == 0:
+                    self.release(head, port, self.now)
+        return started
+
+    def release(self, activity: Activity, port: str, when: int) -> None:
+        """Let the next activity have a port."""
+        self.queues[port].popleft()
+        activity.releases[port] = when
+
+    def work(self, activity: Activity) -> bool:
+        """One unit of an activity on each of its ports; a last unit only if its conditions hold."""
+        finish = all(may_finish(wait, self.now) for wait in activity.waits)
+        moved = False
+        for port, share in activity.ports.items():
+            done = self.done[activity][port]
+            if done < share - 1 or (done == share - 1 and finish):
+                self.done[activity][port] = done + 1
+                moved = True
+                if done + 1 == share:
+                    self.release(activity, port, self.now + 1)
+        done = len(activity.unit_ends)
+        if done < activity.length - 1 or finish:
+            activity.unit_ends.append(self.now + 1)
+            moved = True
+            if done + 1 == activity.length:
+                self.running.remove(activity)
+                self.finish(activity, self.now + 1)
+        return moved
+
+    def finish(self, activity: Activity, when: int) -> None:
+        """The last unit is done; followers without a port may now be looked at."""
+        activity.end = when
+        self.left -= 1
+        self.last(activity)
+        for follower in self.followers[activity]:
+            self.waiting_for[follower] -= 1
+            if not self.waiting_for[follower] and not follower.ports:
+                self.armed.append(follower)

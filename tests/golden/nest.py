@@ -1,0 +1,166 @@
+"""The loop nest walked out: lock-step positions, spatial instances, and tiles as sets of word coordinates."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from accelsim.architecture.model import Architecture
+from accelsim.mapping.mapping import LoopNest, kept
+from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
+
+Word = tuple[int, ...]
+Words = frozenset[Word]
+Base = tuple[int, ...]
+"""First index of a tile along the eight dims."""
+Instance = tuple[tuple[int, ...], ...]
+"""Where an instance of level f sits: one tuple of spatial indices per fan-out above it; a prefix is its ancestor."""
+
+
+@dataclass(frozen=True)
+class FlatLoop:
+    """One loop of the nest; `step` is how far one of its iterations moves along its dim."""
+
+    level: int
+    kind: str
+    dim: int
+    factor: int
+    step: int
+
+
+def flatten(architecture: Architecture, nest: LoopNest) -> list[FlatLoop]:
+    """All loops, outermost first, with their steps."""
+    loops: list[FlatLoop] = []
+    steps = [1] * len(DIMS)
+    for level in reversed(range(len(architecture.levels))):
+        for kind, loop in reversed(nest.level(architecture.levels[level].name).loops):
+            dim = DIMS.index(loop.dim)
+            loops.insert(0, FlatLoop(level, kind, dim, loop.factor, steps[dim]))
+            steps[dim] *= loop.factor
+    return loops
+
+
+def moved(base: Base, loop: FlatLoop, index: int) -> Base:
+    """`base` after `index` iterations of a loop."""
+    return tuple(b + index * loop.step if d == loop.dim else b for d, b in enumerate(base))
+
+
+class Walk:
+    """One mapping of one problem on one machine, ready to be walked step by step."""
+
+    def __init__(self, architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
+        self.architecture, self.problem = architecture, problem
+        self.depth = len(architecture.levels)
+        self.loops = flatten(architecture, nest)
+        self.keepers = {
+            t: [level for level in range(self.depth) if kept(architecture, nest, level, t)] for t in TENSORS
+        }
+        self.in_pe = {t: self.keepers[t][-1] >= architecture.pe_level for t in TENSORS}
+        self.cut = max(self.keepers[t][-1] if self.in_pe[t] else self.depth for t in TENSORS)
+        self.step_loops = [loop for loop in self.loops if loop.kind == "temporal" and loop.level < self.cut]
+        self.inner_loops = [loop for loop in self.loops if loop.kind == "temporal" and loop.level >= self.cut]
+        self.steps = list(self._positions(self.step_loops, (0,) * len(DIMS)))
+        self._tile, self._offset = cache(self._tile_uncached), cache(self._offset_uncached)
+        self._fanouts = [
+            [loop for loop in self.loops if loop.level == level and loop.kind != "temporal"]
+            for level in range(self.depth)
+        ]
+        self._instances = [self._instances_of(level) for level in range(self.depth + 1)]
+
+    def _positions(self, loops: list[FlatLoop], start: Base) -> Iterator[tuple[Base, ...]]:
+        """Every existing iteration in order: the base after each of the loops (the last is the iteration's own)."""
+        if not loops:
+            yield (start,)
+            return
+        for index in range(loops[0].factor):
+            base = moved(start, loops[0], index)
+            if self.inside(base):
+                for tail in self._positions(loops[1:], base):
+                    yield (start, *tail)
+
+    def inside(self, base: Base) -> bool:
+        """Whether a base lies in the problem along every dim."""
+        return all(b < size for b, size in zip(base, self.problem.sizes, strict=True))
+
+    def base(self, step: int, level: int) -> Base:
+        """Where the tile of a level starts in a step, for the instance at spatial index 0."""
+        return self.steps[step][sum(loop.level < level for loop in self.step_loops)]
+
+    def iterations(self, step: int) -> list[Base]:
+        """The MAC slots inside a step, in order (those that exist at spatial index 0)."""
+        return [position[-1] for position in self._positions(self.inner_loops, self.steps[step][-1])]
+
+    def fanout_loops(self, level: int) -> list[FlatLoop]:
+        """The spatial loops of the fan-out below a level, slow to fast."""
+        return self._fanouts[level]
+
+    def instances(self, level: int) -> list[Instance]:
+        """Every spatial index of a level (PEs: level `depth`)."""
+        return self._instances[level]
+
+    def _instances_of(self, level: int) -> list[Instance]:
+        per_fanout = [
+            list(itertools.product(*(range(loop.factor) for loop in self.fanout_loops(f)))) for f in range(level)
+        ]
+        return list(itertools.product(*per_fanout))
+
+    def shifted(self, base: Base, instance: Instance) -> Base:
+        """A base at spatial index 0, seen from an instance."""
+        return tuple(b + o for b, o in zip(base, self._offset(instance), strict=True))
+
+    def _offset_uncached(self, instance: Instance) -> Base:
+        base: Base = (0,) * len(DIMS)
+        for level, indices in enumerate(instance):
+            for loop, index in zip(self.fanout_loops(level), indices, strict=True):
+                base = moved(base, loop, index)
+        return base
+
+    def takes_part(self, step: int, instance: Instance) -> bool:
+        """Whether an instance has work in a step."""
+        return self.inside(self.shifted(self.steps[step][-1], instance))
+
+    def tile(self, tensor: Tensor, level: int, base: Base) -> Words:
+        """The words of a level's tile that starts at `base`, clipped to the problem, possibly none."""
+        return self._tile(tensor, level, base)
+
+    def _tile_uncached(self, tensor: Tensor, level: int, base: Base) -> Words:
+        extent = [1] * len(DIMS)
+        for loop in self.loops:
+            if loop.level >= level:
+                extent[loop.dim] *= loop.factor
+        spans = [range(b, min(b + e, size)) for b, e, size in zip(base, extent, self.problem.sizes, strict=True)]
+        n, g, m, c, p, q, r, s = spans
+        if tensor is Tensor.FILTER:
+            return frozenset(itertools.product(g, m, c, r, s))
+        if tensor is Tensor.PSUM:
+            return frozenset(itertools.product(n, g, m, p, q))
+        rows = {self.row(pi, ri) for pi in p for ri in r}
+        columns = {self.column(qi, si) for qi in q for si in s}
+        return frozenset(itertools.product(n, g, c, rows, columns))
+
+    def row(self, p: int, r: int) -> int:
+        """Ifmap row under ofmap row p and filter row r (negative: padding)."""
+        problem = self.problem
+        return p * problem.stride[0] + r * problem.dilation[0] - problem.pad[0]
+
+    def column(self, q: int, s: int) -> int:
+        """Ifmap column under ofmap column q and filter column s."""
+        problem = self.problem
+        return q * problem.stride[1] + s * problem.dilation[1] - problem.pad[1]
+
+    def operands(self, base: Base) -> dict[Tensor, Word]:
+        """The three words one MAC touches."""
+        n, g, m, c, p, q, r, s = base
+        return {
+            Tensor.IFMAP: (n, g, c, self.row(p, r), self.column(q, s)),
+            Tensor.FILTER: (g, m, c, r, s),
+            Tensor.PSUM: (n, g, m, p, q),
+        }
+
+    def is_padding(self, tensor: Tensor, word: Word) -> bool:
+        """Whether a word is a zero around the ifmap plane."""
+        if tensor is not Tensor.IFMAP:
+            return False
+        return not (0 <= word[3] < self.problem.height and 0 <= word[4] < self.problem.width)

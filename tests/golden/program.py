@@ -1,0 +1,380 @@
+"""The program: every activity with the ports it holds, what it waits for, and its place in program order (T2-T10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from accelsim.architecture.model import Buffer
+from accelsim.workload.problem import TENSORS, Tensor
+
+from .counts import loads_of
+from .nest import Walk
+from .words import Stream, Version
+
+Key = tuple[int, int, int, int, int]
+MAC_ARRAY = "the MAC array"
+
+
+@dataclass
+class Wait:
+    """One predecessor. Whole: it must be over `latency` cycles ago. Streamed: the first unit needs `units` of its
+    units, the last unit needs all of them."""
+
+    on: Activity
+    latency: int
+    streamed: bool = False
+    units: int = 1
+
+
+@dataclass(eq=False)
+class Activity:
+    """One piece of work: `length` units, one per cycle, of which each port it holds carries its own share."""
+
+    kind: str
+    number: int
+    key: Key
+    length: int = 1
+    ports: dict[str, int] = field(default_factory=dict)
+    waits: list[Wait] = field(default_factory=list)
+    latency: int = 0
+    stream: Stream | None = None
+    version: Version | None = None
+    unit_ends: list[int] = field(default_factory=list)
+    start: int = -1
+    end: int = -1
+    releases: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def moves(self) -> tuple[Stream, Version]:
+        """What a transfer transfers."""
+        if self.stream is None or self.version is None:
+            raise AssertionError("a compute moves no tile")
+        return self.stream, self.version
+
+    def whole(self, on: Activity | None, latency: int = 0) -> None:
+        """Wait for all of another activity (one that does not exist is over)."""
+        if on is not None:
+            self.waits.append(Wait(on, latency))
+
+    def streamed(self, on: Activity | None, latency: int = 0, units: int = 1) -> None:
+        """Wait unit against unit; a transfer of a single unit has first = last and waits for the whole."""
+        if on is not None:
+            self.waits.append(Wait(on, latency, self.length > 1, units))
+
+
+class Program:
+    """All activities of one run, by kind, stream and version."""
+
+    def __init__(self, walk: Walk, streams: dict[Tensor, list[Stream]], processing: bool = False) -> None:
+        self.walk, self.streams, self.processing = walk, streams, processing
+        self.machine = walk.architecture
+        self.inner = {t: chain[-1] if chain else None for t, chain in streams.items()}
+        self.transfers: dict[tuple[str, Tensor, int, int], Activity] = {}
+        self._kappa: dict[Activity, int] = {}
+        fanout = self.machine.levels[self.machine.pe_level - 1].fanout
+        has_array = self.machine.pe_level > 0 and fanout.declared
+        self.rows, self.columns = (fanout.y, fanout.x) if has_array else (1, 1)
+        self.tail = self.machine.pipeline + (self.rows + self.columns - 2 if self.machine.skew else 0)
+        self.stationary = self.inner[self.machine.serial] if self.machine.serial is not None else None
+        psum = self.inner[Tensor.PSUM]
+        if psum is not None and psum.register:
+            psum.slots += self.tail  # what is on its way through the array has left its register
+        self._lengths()
+        self._keys()
+        self._waits()
+        self.activities = sorted([*self.computes, *self.transfers.values()], key=lambda a: a.key)
+        for activity in self.activities:
+            for wait in activity.waits:
+                assert wait.on.key < activity.key, f"{activity.kind}{activity.key} comes before {wait.on.key}"
+
+    # ---- what there is -------------------------------------------------------------------------------------------
+
+    def all_streams(self) -> list[Stream]:
+        """Every stream, outer levels first within a tensor."""
+        return [stream for chain in self.streams.values() for stream in chain]
+
+    def find(self, kind: str, stream: Stream | None, version: int) -> Activity | None:
+        """An activity, if it exists."""
+        if stream is None:
+            return None
+        return self.transfers.get((kind, stream.tensor, stream.level, version))
+
+    def absent(self, stream: Stream) -> bool:
+        """Processing latency: what crosses only the outermost fan-out takes no part."""
+        return self.processing and list(stream.crossed) == [0]
+
+    def _lengths(self) -> None:
+        per_cycle = self.machine.macs_per_cycle
+        self.computes = []
+        for step in range(len(self.walk.steps)):
+            length = -(-len(self.walk.iterations(step)) // per_cycle)
+            self.computes.append(Activity("C", step, (step, 0, 0, 0, 0), length, {MAC_ARRAY: length}, [], self.tail))
+        for stream in self.all_streams():
+            if self.absent(stream):
+                continue
+            for version in stream.versions:
+                kinds = ["F"] * bool(version.fills) + ["P"] * bool(version.old)
+                for kind in kinds + ["D"] * (stream.tensor is Tensor.PSUM):
+                    self._transfer(kind, stream, version)
+
+    def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
+        bits = self.machine.word_bits[stream.tensor]
+        ports: dict[str, int] = {}
+        for port, words, outermost in loads_of(self.walk, stream, version, kind):
+            if self.processing and outermost:
+                continue
+            cycles = port.cycles(words, bits)
+            if self.machine.skew and kind == "F" and stream is self.stationary:
+                cycles = self.rows
+            ports[port.name] = max(cycles, ports.get(port.name, 0))
+        if self.machine.skew and kind == "F" and stream is self.stationary and not ports:
+            ports[f"preload {version.number}"] = self.rows  # takes its time though no port is declared
+        length = max(1, *ports.values()) if ports else 0
+        latency = sum(self.machine.levels[f].fanout.network(stream.tensor).latency for f in stream.crossed)
+        self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
+            kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version
+        )
+
+    # ---- program order (T9) --------------------------------------------------------------------------------------
+
+    def slots(self, transfer: Activity) -> int:
+        """How many versions back a transfer's slot was used last; a one-unit streamed input fill has a skid slot."""
+        stream, _ = transfer.moves
+        if transfer.kind == "P":
+            return 1
+        skid = stream.buffer is Buffer.STREAM and stream.tensor is not Tensor.PSUM and transfer.length <= 1
+        return 2 if skid else stream.slots
+
+    def pass_of(self, step: int) -> Version:
+        """The pass a step belongs to, as a version of the stationary tensor."""
+        assert self.stationary is not None
+        return self.stationary.serving(step)
+
+    def _keys(self) -> None:
+        self.kappa: dict[int, int] = {}
+        order = sorted(TENSORS, key=lambda t: (t is not self.machine.serial, TENSORS.index(t)))
+        for transfer in self.transfers.values():
+            stream, version = transfer.moves
+            if transfer.kind == "D":
+                transfer.key = (version.last, 1, -stream.level, 0, version.number)
+            else:
+                # what feeds the PE sorts below all levels: a moving operand kept further out than the stationary
+                # one follows it (T10b) and must not head a port they share
+                depth = self.walk.depth if stream.feeds_pe else stream.level
+                transfer.key = (self._after(transfer), 2, depth, order.index(stream.tensor), version.number)
+
+    def _after(self, transfer: Activity) -> int:
+        """Kappa: the last step a fill or P can have to wait for."""
+        if id(transfer) not in self.kappa:
+            self.kappa[id(transfer)] = self._look_back(transfer)
+        return self.kappa[id(transfer)]
+
+    def _look_back(self, transfer: Activity) -> int:
+        if transfer not in self._kappa:
+            self._kappa[transfer] = self._kappa_of(transfer)
+        return self._kappa[transfer]
+
+    def _kappa_of(self, transfer: Activity) -> int:
+        stream, version = transfer.moves
+        back = version.number - self.slots(transfer)
+        after = [-1]
+        if back >= 0:
+            after.append(stream.versions[back].last)
+        before = self.fill_before(transfer)
+        if before is not None:
+            after.append(self._after(before))
+        parent = self.parent_fill(transfer)
+        if parent is not None:
+            after.append(self._after(parent))
+        earlier = self.earlier_drain(transfer)
+        if earlier is not None and earlier.version is not None:
+            after.append(earlier.version.last)
+        if self.stationary is not None and stream.feeds_pe:
+            mine = self.pass_of(version.first)
+            if stream is self.stationary:
+                if stream.tensor is not Tensor.PSUM:
+                    after.append(mine.first - 1)
+            else:
+                led = self.find("F", self.stationary, mine.number)
+                if led is not None:
+                    after.append(self._after(led))
+        return max(after)
+
+    def fill_before(self, transfer: Activity) -> Activity | None:
+        """The fill or old psum before this one on the same network, which it must not overtake."""
+        assert transfer.stream is not None
+        for number in range(transfer.number - 1, -1, -1):
+            found = self.find(transfer.kind, transfer.stream, number)
+            if found is not None:
+                return found
+        return None
+
+    def parent_fill(self, transfer: Activity) -> Activity | None:
+        """The fill that brought the parent version this transfer reads."""
+        stream, version = transfer.moves
+        return self.find("F", stream.outer, stream.outer.serving(version.first).number) if stream.outer else None
+
+    def earlier_drain(self, transfer: Activity) -> Activity | None:
+        """The latest earlier drain of the psum tile a transfer reads back."""
+        stream, version = transfer.moves
+        if stream.tensor is not Tensor.PSUM:
+            return None
+        tile = self.tile_index(version)
+        before = reversed(stream.versions[: version.number])
+        same = next((v.number for v in before if self.tile_index(v) == tile), -1)
+        return self.find("D", stream, same)
+
+    @staticmethod
+    def tile_index(version: Version) -> tuple[int, ...]:
+        """N, G, M, P, Q of a psum tile."""
+        return version.base[0], version.base[1], version.base[2], version.base[4], version.base[5]
+
+    # ---- predecessors (T3-T8, T10) -------------------------------------------------------------------------------
+
+    def _waits(self) -> None:
+        for step, compute in enumerate(self.computes):
+            self._wait_compute(step, compute)
+        for transfer in self.transfers.values():
+            if transfer.kind == "F":
+                self._wait_fill(transfer)
+            elif transfer.kind == "P":
+                self._wait_old(transfer)
+            else:
+                self._wait_drain(transfer)
+
+    def _wait_compute(self, step: int, compute: Activity) -> None:
+        ramp_up = self.stationary is not None and self.pass_of(step).first == step
+        for tensor, stream in self.inner.items():
+            if stream is None:
+                continue
+            version = stream.serving(step)
+            if version.first != step:
+                continue
+            fill = self.find("F", stream, version.number)
+            if fill is not None and stream.buffer is Buffer.STREAM and not (ramp_up and tensor is not Tensor.PSUM):
+                compute.streamed(fill, fill.latency)
+            elif fill is not None:
+                compute.whole(fill, fill.latency)
+            elif tensor is Tensor.PSUM:
+                self._wait_slot(compute, stream, version.number - stream.slots)
+        if ramp_up and step and self.machine.serial is Tensor.PSUM:
+            compute.whole(self.computes[step - 1], self.tail)
+
+    def _wait_slot(self, writer: Activity, stream: Stream, freed: int, ring: bool | None = None) -> None:
+        """The first writer of a version waits for the last users of the version whose slot it takes."""
+        if freed < 0:
+            return
+        if ring is None:
+            ring = stream.buffer is Buffer.STREAM
+        wait = writer.streamed if ring else writer.whole
+        if stream.tensor is Tensor.PSUM:
+            wait(self.find("D", stream, freed))
+        elif stream.feeds_pe:
+            wait(self.computes[stream.versions[freed].last])
+            fill = self.find("F", stream, freed)
+            if not ring and fill is not None:
+                writer.whole(fill, fill.latency)
+        else:
+            fill = self.find("F", stream, freed)
+            if fill is not None:
+                writer.whole(fill, fill.latency)
+            for child in self.children(stream, freed, "F"):
+                writer.whole(child)
+
+    def children(self, stream: Stream, number: int, kind: str) -> list[Activity]:
+        """Transfers of one kind between a version and the level below that keeps the tensor."""
+        chain = self.streams[stream.tensor]
+        inner = next((s for s in chain if s.outer is stream), None)
+        if inner is None:
+            return []
+        version = stream.versions[number]
+        found = [self.find(kind, inner, v.number) for v in inner.versions if version.first <= v.first <= version.last]
+        return [child for child in found if child is not None]
+
+    def _wait_fill(self, fill: Activity) -> None:
+        stream, version = fill.moves
+        parent, earlier = self.parent_fill(fill), self.earlier_drain(fill)
+        if parent is not None:
+            fill.whole(parent, parent.latency)
+        if earlier is not None:
+            fill.whole(earlier, earlier.latency)
+        slots = self.slots(fill)
+        self._wait_slot(fill, stream, version.number - slots, stream.buffer is Buffer.STREAM and slots == 1)
+        if self.stationary is None:
+            return
+        if stream is self.stationary and stream.tensor is not Tensor.PSUM:
+            self._wait_passes(fill, version)
+        elif stream.feeds_pe and stream is not self.stationary:
+            self._wait_stationary(fill, version)
+
+    def _wait_passes(self, fill: Activity, version: Version) -> None:
+        """Passes never overlap: all computes and innermost drains of the passes before. Those of the one just
+        before are enough, its own fill waited for the others."""
+        if not version.number:
+            return
+        fill.whole(self.computes[version.first - 1], self.tail)
+        psum = self.inner[Tensor.PSUM]
+        for old in psum.versions if psum is not None else []:
+            if old.last < version.first:
+                drain = self.find("D", psum, old.number)
+                if drain is not None:
+                    fill.whole(drain, drain.latency)
+
+    def _wait_stationary(self, transfer: Activity, version: Version) -> None:
+        """Moving operands follow the stationary one of their pass."""
+        led = self.find("F", self.stationary, self.pass_of(version.first).number)
+        if led is not None:
+            transfer.whole(led, led.latency)
+
+    def _wait_old(self, old: Activity) -> None:
+        stream, version = old.moves
+        parent, earlier = self.parent_fill(old), self.earlier_drain(old)
+        if parent is not None:
+            old.whole(parent, parent.latency)
+        if earlier is not None:
+            old.whole(earlier, earlier.latency)
+        if version.number:
+            old.streamed(self.find("D", stream, version.number - 1))
+        if self.stationary is not None and stream.feeds_pe and stream is not self.stationary:
+            self._wait_stationary(old, version)
+
+    def _wait_drain(self, drain: Activity) -> None:
+        stream, version = drain.moves
+        old = self.find("P", stream, version.number)
+        if old is not None:
+            drain.streamed(old, old.latency)
+        if stream.feeds_pe and stream.buffer is Buffer.STREAM:
+            drain.streamed(self.computes[version.last], self.tail, self.first_word_units(stream, version))
+        elif stream.feeds_pe:
+            drain.whole(self.computes[version.last], self.tail)
+        else:
+            for child in self.children(stream, version.number, "D"):
+                drain.whole(child, child.latency)
+            for kind in ("F", "P"):
+                for child in self.children(stream, version.number, kind):
+                    drain.whole(child)
+        self._wait_parent_slot(drain)
+
+    def _wait_parent_slot(self, drain: Activity) -> None:
+        """The first drain into a parent version is its first writer, or waits for the fill that is."""
+        stream, version = drain.moves
+        if stream.outer is None:
+            return
+        target = stream.outer.serving(version.first)
+        if self.children(stream.outer, target.number, "D")[0] is not drain:
+            return
+        fill = self.find("F", stream.outer, target.number)
+        if fill is not None:
+            drain.whole(fill, fill.latency)
+        else:
+            self._wait_slot(drain, stream.outer, target.number - stream.outer.slots)
+
+    def first_word_units(self, stream: Stream, version: Version) -> int:
+        """Units of the last compute after which the first psum word of the tile (PE 0's) is finished."""
+        first = self.walk.operands(version.base)[Tensor.PSUM]
+        touched = [
+            index
+            for index, base in enumerate(self.walk.iterations(version.last))
+            if self.walk.operands(base)[Tensor.PSUM] == first
+        ]
+        return -(-(touched[-1] + 1) // self.machine.macs_per_cycle) if touched else 1

@@ -1,0 +1,186 @@
+"""The words themselves: what every instance of every memory holds, moved transfer by transfer."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Buffer
+from accelsim.workload.problem import Tensor
+
+from .nest import Instance, Walk, Word
+from .program import Activity, Program
+from .words import Part, Stream, Version, leaving
+
+Content = dict[Word, int]
+Place = tuple[Tensor, int, int, Instance]
+"""Tensor, level, version, instance: one tile slot."""
+
+
+class Values:
+    """Every tile in the machine. A word that is read must be there; a tile that is replaced is gone."""
+
+    def __init__(self, walk: Walk, program: Program, ifmap: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]):
+        self.walk, self.program, self.ifmap, self.weights = walk, program, ifmap, weights
+        self.held: dict[Place, Content] = {}
+        self.old: dict[tuple[int, int, Part], int] = {}
+        self.top: Content = {}
+
+    # ---- looking up ----------------------------------------------------------------------------------------------
+
+    def outermost(self, tensor: Tensor, word: Word) -> int:
+        """A word of the outermost level; padding reads zero."""
+        if tensor is Tensor.PSUM:
+            return self.top[word]
+        if self.walk.is_padding(tensor, word):
+            return 0
+        return int((self.ifmap if tensor is Tensor.IFMAP else self.weights)[word])
+
+    def tile(self, stream: Stream, version: int, instance: Instance) -> Content:
+        """The slot that holds a version; it must still be there."""
+        place = (stream.tensor, stream.level, version, instance)
+        assert place in self.held, f"{stream.tensor} version {version} is not in level {stream.level} at {instance}"
+        return self.held[place]
+
+    def parent_tile(self, stream: Stream, step: int, instance: Instance) -> Content:
+        """The parent's tile (for psums, which may still be empty) under which a step runs."""
+        if stream.outer is None:
+            return self.top
+        number = stream.outer.serving(step).number
+        place = (stream.tensor, stream.outer.level, number, instance[: stream.outer.level])
+        if stream.tensor is Tensor.PSUM:
+            return self.held.setdefault(place, {})
+        return self.tile(stream.outer, number, place[3])
+
+    def source(self, stream: Stream, version: Version, instance: Instance, word: Word) -> int:
+        """What the parent holds of a word."""
+        if stream.outer is None:
+            return self.outermost(stream.tensor, word)
+        tile = self.parent_tile(stream, version.first, instance)
+        assert word in tile, f"{stream.tensor} {word} is not in level {stream.parent}"
+        return tile[word]
+
+    # ---- moving --------------------------------------------------------------------------------------------------
+
+    def first(self, activity: Activity) -> None:
+        """First unit: a whole transfer starts to overwrite the slot it was given."""
+        stream = activity.stream
+        if activity.kind != "F" or stream is None or stream.tensor is Tensor.PSUM:
+            return
+        if stream.buffer is not Buffer.STREAM or activity.length <= 1:
+            self._vacate(stream, activity.number, self.program.slots(activity))
+
+    def last(self, activity: Activity) -> None:
+        """Last unit: the values are where they were going."""
+        if activity.kind == "C":
+            self.compute(activity.number)
+            return
+        stream, version = activity.moves
+        if activity.kind == "F":
+            self.fill(stream, version)
+            if stream.buffer is Buffer.STREAM and activity.length > 1 and stream.tensor is not Tensor.PSUM:
+                self._vacate(stream, activity.number, 1)
+        elif activity.kind == "P":
+            self.send_old(stream, version)
+        else:
+            self.drain(stream, version)
+
+    def _vacate(self, stream: Stream, number: int, slots: int) -> None:
+        """Forget the words of the version whose slot is taken, but for those that slide into the new tile."""
+        for place in [p for p in self.held if p[:3] == (stream.tensor, stream.level, number - slots)]:
+            kept = stream.versions[number].tiles.get(place[3], self.held[place].keys())
+            staying = {w: x for w, x in self.held[place].items() if w in kept} if slots == 1 else {}
+            del self.held[place]
+            if staying:
+                self.held[place] = staying
+
+    def fill(self, stream: Stream, version: Version) -> None:
+        """New words come from the parent, the others slide in from the version before."""
+        for instance, words in version.fills.items():
+            content = {word: self.source(stream, version, instance, word) for word in words}
+            if stream.tensor is not Tensor.PSUM:
+                for word in version.tiles[instance] - words:
+                    content[word] = self.tile(stream, version.number - 1, instance)[word]
+            self.held[stream.tensor, stream.level, version.number, instance] = content
+        if stream.tensor is not Tensor.PSUM:
+            self._stay(stream, version)
+
+    def _stay(self, stream: Stream, version: Version) -> None:
+        """Who is sent nothing keeps what it has: all of it if idle, else what belongs to the new tile."""
+        for instance in self.walk.instances(stream.level):
+            before = self.held.get((stream.tensor, stream.level, version.number - 1, instance))
+            if before is None or instance in version.fills:
+                continue
+            words = version.tiles.get(instance, before.keys())
+            self.held[stream.tensor, stream.level, version.number, instance] = {word: before[word] for word in words}
+
+    def send_old(self, stream: Stream, version: Version) -> None:
+        """Old psums set out: one part of each sum takes the value, other unmerged parts of the same word a zero."""
+        taken: set[tuple[Instance, Word]] = set()
+        for part in sorted(version.old):
+            word, _, instance = part
+            value = 0 if (instance, word) in taken else self.source(stream, version, instance, word)
+            taken.add((instance, word))
+            self.old[stream.level, version.number, part] = value
+
+    def drain(self, stream: Stream, version: Version) -> None:
+        """A psum tile leaves: parts are added on the way, joined by the old psum, and land in the parent."""
+        parts = leaving(self.walk, stream, version)
+        landed: set[tuple[Instance, Word]] = set()
+        for part, children in parts.items():
+            word, _, instance = part
+            value = sum(self.tile(stream, version.number, child)[word] for child in children)
+            value += self.old.pop((stream.level, version.number, part), 0)
+            tile = self.parent_tile(stream, version.first, instance)
+            tile[word] = value + (tile[word] if (instance, word) in landed else 0)
+            landed.add((instance, word))
+        for instance in version.tiles:
+            self.held.pop((stream.tensor, stream.level, version.number, instance), None)
+
+    def compute(self, step: int) -> None:
+        """Every PE multiplies what its innermost memories hold and adds into the psum there."""
+        for base in self.walk.iterations(step):
+            for pe in self.walk.instances(self.walk.depth):
+                here = self.walk.shifted(base, pe)
+                if not self.walk.inside(here):
+                    continue
+                words = self.walk.operands(here)
+                product = self.operand(Tensor.IFMAP, step, pe, words) * self.operand(Tensor.FILTER, step, pe, words)
+                psums = self.psum_tile(step, pe)
+                psums[words[Tensor.PSUM]] = psums.get(words[Tensor.PSUM], 0) + product
+
+    def operand(self, tensor: Tensor, step: int, pe: Instance, words: dict[Tensor, Word]) -> int:
+        """An operand, out of the tile that must hold it."""
+        stream, word = self.program.inner[tensor], words[tensor]
+        if stream is None:
+            return self.outermost(tensor, word)
+        content = self.tile(stream, stream.serving(step).number, pe[: stream.level])
+        assert word in content, f"step {step}: {tensor} {word} is not at PE {pe}"
+        return content[word]
+
+    def psum_tile(self, step: int, pe: Instance) -> Content:
+        """Where a PE adds up; a fresh tile starts empty, a refilled one must have arrived."""
+        stream = self.program.inner[Tensor.PSUM]
+        if stream is None:
+            return self.top
+        version = stream.serving(step)
+        place = (Tensor.PSUM, stream.level, version.number, pe[: stream.level])
+        if place not in self.held:
+            assert place[3] not in version.fills, f"psum version {version.number} was not refilled at {pe}"
+            self._check_slot(stream, version, place[3])
+            self.held[place] = {}
+        return self.held[place]
+
+    def _check_slot(self, stream: Stream, version: Version, instance: Instance) -> None:
+        """The tile whose slot a fresh psum tile takes must have left."""
+        before = (Tensor.PSUM, stream.level, version.number - stream.slots, instance)
+        assert before not in self.held, f"psum version {before[2]} still holds its slot at {instance}"
+
+    def outputs(self) -> npt.NDArray[np.int64]:
+        """The ofmap as it lies in the outermost level."""
+        n, g, m, _, p, q, _, _ = self.walk.problem.sizes
+        out = np.zeros((n, g, m, p, q), np.int64)
+        assert len(self.top) == out.size, "an output never left the chip"
+        for word, value in self.top.items():
+            out[word] = value
+        return out

@@ -1,0 +1,29 @@
+"""Every number a user sees is explained."""
+
+from __future__ import annotations
+
+import pytest
+
+import fakes
+from accelsim.errors import AccelsimError
+from accelsim.report.glossary import GLOSSARY, explain
+from accelsim.simulate import simulate
+
+NOT_NUMBERS = {"name", "mapping", "mapping_source", "exact", "counts", "network"}
+
+
+def test_every_number_of_the_document_is_explained(fake_engine):
+    document = simulate(fakes.machine(), fakes.network()).to_dict()
+    named = (set(document["layers"][0]) | set(document["total"])) - NOT_NUMBERS
+    assert {name.removeprefix("processing_stall_") or name for name in named} - set(GLOSSARY) <= {"cycles"}
+
+
+@pytest.mark.parametrize("name", sorted(GLOSSARY))
+def test_every_entry_is_complete(name):
+    assert all(explain(name))
+
+
+def test_spelling_is_forgiven_or_helped():
+    assert explain("Stall cycles") is GLOSSARY["stall_cycles"]
+    with pytest.raises(AccelsimError, match=r"did you mean 'utilization'\?"):
+        explain("utilisation")

@@ -1,0 +1,266 @@
+"""Random small (architecture, nest, problem) triples, legal by construction.
+
+`case(random.Random(seed))` for mass runs; `cases()` is the hypothesis strategy over the same generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from random import Random
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from accelsim.architecture.model import REDUCING, Architecture, Buffer, Fanout, Level, Network, NetworkKind, Port
+from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
+
+RATES = tuple(Fraction(rate) for rate in ("1", "1", "1", "2", "2", "3", "4", "8", "1/2", "3/2", "2/3", "5/7"))
+INPUT_KINDS = (NetworkKind.MULTICAST, NetworkKind.MULTICAST, NetworkKind.UNICAST, NetworkKind.SYSTOLIC)
+PSUM_KINDS = (NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC)
+MAX_PES = 12
+
+
+@dataclass(frozen=True)
+class Case:
+    """One drawn triple; unpacks as ``architecture, nest, problem``."""
+
+    architecture: Architecture
+    nest: LoopNest
+    problem: Problem
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.architecture, self.nest, self.problem))
+
+
+def cases() -> st.SearchStrategy[Case]:
+    """Triples for hypothesis."""
+    return st.randoms(use_true_random=False).map(case)
+
+
+def case(rng: Random, max_macs: int = 500) -> Case:
+    """One triple; most have a few hundred MACs."""
+    problem = draw_problem(rng, max_macs)
+    depth = rng.choice((2, 2, 3, 3, 3, 4))
+    arrays = [rng.random() < chance for chance in [0.55] * (depth - 1) + [0.12]]
+    nest = draw_nest(rng, problem, arrays)
+    return Case(draw_architecture(rng, nest, arrays), nest, problem)
+
+
+def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Random (ifmap [N,G,C,height,width], filter [G,M,C,R,S])."""
+    n, g, m, c, _, _, r, s = problem.sizes
+    draw = np.random.default_rng(rng.randrange(2**32))
+    return (
+        draw.integers(-99, 100, (n, g, c, problem.height, problem.width), np.int64),
+        draw.integers(-99, 100, (g, m, c, r, s), np.int64),
+    )
+
+
+# ---- problems --------------------------------------------------------------------------------------------------------
+
+
+def draw_problem(rng: Random, max_macs: int) -> Problem:
+    """A layer of at most `max_macs`: strided, dilated, padded, grouped, depthwise or batched, or plain."""
+    sizes = dict.fromkeys(DIMS, 1)
+    dims = list(DIMS)
+    if rng.random() < 0.12:  # depthwise
+        dims = ["N", "G", "P", "Q", "R", "S"]
+        sizes["G"] = rng.randint(2, 4)
+    budget = max_macs if rng.random() < 0.9 else max_macs // 8
+    for dim in rng.sample(dims, rng.randint(3, len(dims))):
+        used = int(np.prod(list(sizes.values()))) // sizes[dim]
+        most = min(budget // used, 2 if dim in "NG" else 7)
+        if most >= 2:
+            sizes[dim] = rng.randint(2, most)
+    plain = rng.random() < 0.4
+    stride = (1, 1) if plain else (rng.choice((1, 1, 2, 2, 3, 4)), rng.choice((1, 1, 2, 2, 3, 4)))
+    dilation = (1, 1) if plain else (rng.choice((1, 1, 2, 3)), rng.choice((1, 1, 2, 3)))
+    pad = (0, 0) if rng.random() < 0.5 else (rng.randint(0, 2), rng.randint(0, 2))
+    problem = Problem.of(sizes, stride=stride, dilation=dilation, pad=pad)
+    if rng.random() < 0.15:  # a plane that is not just what the loops touch
+        plane = (max(1, problem.height + rng.randint(-1, 2)), max(1, problem.width + rng.randint(-1, 2)))
+        problem = replace(problem, height=plane[0], width=plane[1])
+    return problem
+
+
+# ---- nests -----------------------------------------------------------------------------------------------------------
+
+
+def draw_factors(rng: Random, size: int) -> list[int]:
+    """Factors whose product covers a size, often with an edge left over."""
+    factors, left = [], size
+    while left > 1:
+        factor = rng.choice((left, rng.randint(2, left), rng.randint(2, min(left, 3))))
+        factors.append(factor)
+        left = -(-left // factor)
+    if rng.random() < 0.05:
+        factors.append(rng.randint(1, 2))
+    rng.shuffle(factors)
+    return factors
+
+
+def draw_nest(rng: Random, problem: Problem, arrays: list[bool]) -> LoopNest:
+    """Loops in any order at any level, spatial ones where there is an array."""
+    depth, pes = len(arrays), 1
+    inner = rng.random() < 0.3  # long steps, large innermost tiles
+    loops: dict[tuple[int, str], list[Loop]] = {}
+    for dim in DIMS:
+        for factor in draw_factors(rng, problem[dim]):
+            level, kind = (
+                rng.choice((depth - 1 if inner else rng.randrange(depth - 1), rng.randrange(depth))),
+                "temporal",
+            )
+            spatial = [index for index, array in enumerate(arrays) if array]
+            if spatial and rng.random() < 0.35 and pes * factor <= MAX_PES:
+                level, kind = rng.choice(spatial), rng.choice(("y", "x"))
+                pes *= factor
+            loops.setdefault((level, kind), []).append(Loop(dim, factor))
+    for group in loops.values():
+        rng.shuffle(group)
+    levels = []
+    for level in range(depth):
+        bypass = frozenset(t for t in TENSORS if level and rng.random() < 0.12)
+        groups = [tuple(loops.get((level, kind), ())) for kind in ("temporal", "y", "x")]
+        levels.append((f"L{level}", LevelMapping(groups[0], groups[1], groups[2], bypass)))
+    return LoopNest(tuple(levels))
+
+
+# ---- architectures ---------------------------------------------------------------------------------------------------
+
+
+class Ports:
+    """Draws ports; those of one pool are shared among its tensors and directions."""
+
+    def __init__(self, rng: Random, in_words: bool) -> None:
+        self.rng, self.in_words, self.count = rng, in_words, 0
+        self.timed = rng.choice((0.4, 0.8, 0.95, 1.0))
+        self.sharing = rng.choice((0.0, 0.0, 0.3, 0.9))
+        self.pools: dict[object, Port] = {}
+
+    def draw(self, pool: object, chance: float = 1.0) -> Port | None:
+        """A port, perhaps the pool's shared one, perhaps none."""
+        if self.rng.random() >= self.timed * chance:
+            return None
+        if self.rng.random() < self.sharing:
+            if pool not in self.pools:
+                self.pools[pool] = self.fresh()
+            return self.pools[pool]
+        return self.fresh()
+
+    def fresh(self) -> Port:
+        """A new port."""
+        self.count += 1
+        rate = self.rng.choice(RATES)
+        return Port(f"port{self.count}", rate if self.in_words else rate * 16, self.in_words)
+
+
+def draw_architecture(rng: Random, nest: LoopNest, arrays: list[bool]) -> Architecture:
+    """A machine this nest fits on."""
+    depth = len(arrays)
+    pe_level = max((i + 1 for i, array in enumerate(arrays) if array), default=depth - 1)
+    keeps = [frozenset(TENSORS)]
+    keeps += [frozenset(t for t in TENSORS if rng.random() < 0.75) for _ in range(depth - 1)]
+    ports = Ports(rng, rng.random() < 0.6)
+    accumulates = draw_accumulation(rng, nest, keeps)
+    memory_ports = rng.choice((0.0, 0.0, 0.3, 0.8))
+    late = rng.choice((0.0, 0.5))
+    levels = []
+    for index in range(depth):
+        networks = draw_networks(rng, ports, index, accumulates[index], late)
+        fanout = draw_fanout(rng, nest, index, arrays[index], networks)
+        innermost = {t: not any(t in inner for inner in keeps[index + 1 :]) for t in TENSORS}
+        buffers = {
+            t: rng.choice(
+                (Buffer.SINGLE, Buffer.DOUBLE)
+                + ((Buffer.STREAM, Buffer.STREAM) if innermost[t] and index >= max(pe_level, 1) else ())
+            )
+            for t in TENSORS
+            if t in keeps[index]
+        }
+        levels.append(
+            Level(
+                f"L{index}",
+                keeps[index],
+                buffer=buffers,
+                halo_reuse=rng.random() < 0.8,
+                read_port=ports.draw(("memory", index), memory_ports),
+                write_port=ports.draw(("memory", index), memory_ports),
+                fanout=fanout,
+            )
+        )
+    return Architecture(
+        "drawn",
+        tuple(levels),
+        word_bits={t: rng.choice((8, 16, 16)) for t in TENSORS},
+        padding=rng.choice((Padding.STORED, Padding.ON_CHIP)),
+        macs_per_cycle=rng.choice((1, 1, 2)),
+        pipeline=rng.choice((0, 0, 1, 3)),
+        serial=draw_serial(rng, nest, keeps, pe_level),
+        skew=any(arrays) and rng.random() < 0.2,
+    )
+
+
+def draw_fanout(rng: Random, nest: LoopNest, index: int, array: bool, networks: dict[Tensor, Network]) -> Fanout:
+    """An array just big enough, sometimes bigger."""
+    mapped, size = nest.level(f"L{index}"), {"y": 1, "x": 1}
+    for axis in size:
+        for loop in getattr(mapped, axis):
+            size[axis] *= loop.factor
+        if array and rng.random() < 0.2:
+            size[axis] += rng.randint(1, 2)
+    return Fanout(size["y"], size["x"], networks, array)
+
+
+def draw_accumulation(rng: Random, nest: LoopNest, keeps: list[frozenset[Tensor]]) -> list[tuple[bool, frozenset[str]]]:
+    """Per fan-out (accumulate on drain, dims added); what is not added everywhere must accumulate on drain."""
+    depth = len(keeps)
+    everything = frozenset(REDUCTION_DIMS)
+    partial = rng.random() < 0.25
+    reduces = [
+        frozenset(d for d in REDUCTION_DIMS if rng.random() < 0.5) if partial and rng.random() < 0.7 else everything
+        for _ in range(depth)
+    ]
+    accumulate = [rng.random() < 0.4 for _ in range(depth)]
+    keepers = [
+        i for i in range(depth) if i == 0 or (Tensor.PSUM in keeps[i] and Tensor.PSUM not in nest.level(f"L{i}").bypass)
+    ]
+    for parent, child in zip(keepers, [*keepers[1:], depth], strict=True):
+        if any(reduces[f] != everything for f in range(parent, child)):
+            accumulate[parent] = True
+    return [(flag or dims != everything, dims) for flag, dims in zip(accumulate, reduces, strict=True)]
+
+
+def draw_networks(
+    rng: Random, ports: Ports, index: int, accumulation: tuple[bool, frozenset[str]], late: float
+) -> dict[Tensor, Network]:
+    """The three networks below a level."""
+    accumulate, reduce = accumulation
+    networks: dict[Tensor, Network] = {}
+    for tensor in TENSORS:
+        latency = rng.randint(1, 4) if rng.random() < late else 0
+        down = ports.draw(("network", index))
+        if tensor is not Tensor.PSUM:
+            networks[tensor] = Network(rng.choice(INPUT_KINDS), down=down, latency=latency)
+            continue
+        kind = rng.choice(PSUM_KINDS if reduce else (NetworkKind.MULTICAST, NetworkKind.UNICAST))
+        assert kind in REDUCING or not reduce
+        up = ports.draw(("network", index))
+        networks[tensor] = Network(kind, down, up, latency, accumulate, reduce)
+    return networks
+
+
+def draw_serial(rng: Random, nest: LoopNest, keeps: list[frozenset[Tensor]], pe_level: int) -> Tensor | None:
+    """Serial passes, if some tensor stays inside the PE."""
+    legal = []
+    for tensor in TENSORS:
+        inner = max(
+            i for i in range(len(keeps)) if i == 0 or (tensor in keeps[i] and tensor not in nest.level(f"L{i}").bypass)
+        )
+        if inner >= max(pe_level, 1):
+            legal.append(tensor)
+    return rng.choice(legal) if legal and rng.random() < 0.4 else None

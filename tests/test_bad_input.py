@@ -1,0 +1,203 @@
+"""What a user can get wrong in a file, each told in one clear line, all of them at once."""
+
+import subprocess
+import sys
+
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.errors import MappingError, SpecError
+from accelsim.mapping.mapping import LoopNest, check
+from accelsim.mapping.yaml import load_mappings
+from accelsim.workload.yaml import load_network
+
+MACHINE = """\
+name: mine
+source: test
+clock: 200 MHz
+word: 16 b
+levels:
+  - name: DRAM
+    link: {width: 64 b}
+  - name: GLB
+    capacity: 100 KiB
+    array:
+      size: {y: 4, x: 4}
+      networks:
+        psum: {kind: chain}
+  - name: RF
+    capacity: 512 B
+"""
+
+WORKLOAD = """\
+name: mine
+source: test
+input: {C: 3, H: 8, W: 8}
+layers:
+  A: {op: conv, M: 4, kernel: 3}
+  B: {op: conv, M: 4, kernel: 3}
+  C: {op: fc, M: 10}
+"""
+
+
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    """The error lines of loading a text with one piece exchanged."""
+    monkeypatch.chdir(tmp_path)
+
+    def load(loader, text, *changes):
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new, 1)
+        (tmp_path / "mine.yaml").write_text(text)
+        with pytest.raises(SpecError) as error:
+            loader("mine.yaml")
+        return str(error.value).splitlines()
+
+    return load
+
+
+def test_the_texts_themselves_are_good(tmp_path):
+    (tmp_path / "arch.yaml").write_text(MACHINE)
+    (tmp_path / "net.yaml").write_text(WORKLOAD)
+    assert load_architecture(tmp_path / "arch.yaml").pes == 16
+    assert load_network(str(tmp_path / "net.yaml")).macs
+
+
+def test_missing_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for loader, name, message in [
+        (load_architecture, "eyriss", "did you mean 'eyeriss'?"),
+        (load_network, "alexnt", "did you mean 'alexnet'?"),
+        (load_mappings, "eyeriss_alexnet", "did you mean 'eyeriss_alexnet_jssc17'?"),
+        (load_network, "mine.yaml", "mine.yaml: no such file"),
+    ]:
+        with pytest.raises(SpecError) as error:
+            loader(name)
+        assert message in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_duplicate_key(lines):
+    assert lines(load_architecture, MACHINE, ("    capacity: 512 B", "    capacity: 512 B\n    capacity: 1 KiB")) == [
+        "mine.yaml:16:5: levels.2.capacity: duplicate key 'capacity', first given in line 15"
+    ]
+    assert lines(load_network, WORKLOAD, ("  C:", "  A:")) == [
+        "mine.yaml:7:3: layers.A: duplicate key 'A', first given in line 5"
+    ]
+
+
+def test_unknown_key_near_miss(lines):
+    assert lines(load_architecture, MACHINE, ("psum: {", "psums: {")) == [
+        "mine.yaml:13:9: levels.1.array.networks.psums: unknown tensor; did you mean 'psum'? (ifmap, filter, psum)"
+    ]
+    assert lines(load_architecture, MACHINE, ("link: {width", "link: {widht")) == [
+        "mine.yaml:7:5: levels.0.link.width: missing",
+        "mine.yaml:7:12: levels.0.link.widht: unknown key; did you mean 'width'? (width, clock, latency)",
+    ]
+
+
+def test_wrong_unit(lines):
+    assert lines(load_architecture, MACHINE, ("100 KiB", "100 MHz")) == [
+        "mine.yaml:9:15: levels.1.capacity: '100 MHz' is not a size: unknown unit 'MHz' "
+        "(b, B, kB, MB, GB, KiB, MiB, GiB, words)"
+    ]
+    assert lines(load_architecture, MACHINE, ("200 MHz", "200 mhz")) == [
+        "mine.yaml:3:8: clock: '200 mhz' is not a frequency: unknown unit 'mhz'; did you mean 'MHz'? "
+        "(Hz, kHz, MHz, GHz)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("loader", "text", "change", "line"),
+    [
+        (load_architecture, MACHINE, ("512 B", "0 B"), "levels.2.capacity: a size must be positive, got '0 B'"),
+        (load_architecture, MACHINE, ("512 B", "-1 B"), "levels.2.capacity: a size must be positive, got '-1 B'"),
+        (load_architecture, MACHINE, ("y: 4", "y: 0"), "levels.1.array.size.y: must be at least 1, got 0"),
+        (load_architecture, MACHINE, ("y: 4", "y: 1.5"), "size.y: should be a whole number, got '1.5'"),
+        (load_architecture, MACHINE, ("y: 4", "y: true"), "size.y: should be a whole number, got true"),
+        (load_architecture, MACHINE, ("64 b", "0 b"), "levels.0.link.width: a width must be positive, got '0 b'"),
+        (load_network, WORKLOAD, ("M: 4", "M: -4"), "layers.A.M: must be at least 1, got -4"),
+        (load_network, WORKLOAD, ("C: 3", "C: 0"), "input.C: must be at least 1, got 0"),
+        (load_network, WORKLOAD, ("kernel: 3", "kernel: [3, 0]"), "layers.A.kernel: must be at least 1, got 0"),
+    ],
+)
+def test_negative_or_zero(lines, loader, text, change, line):
+    found = lines(loader, text, change)
+    assert len(found) == 1
+    assert found[0].endswith(line)
+
+
+def test_a_mapping_that_overflows_a_level():
+    """Demand, bound, gap and what would make it fit."""
+    problem = load_network("alexnet", batch=4).layers[0].problem
+    nest = LoopNest.parse("DRAM: N4 P8 C3 | FILTER_BANK: M3 Q55 y R11 x M2 P7 | RF: S11 M32")
+    with pytest.raises(MappingError) as error:
+        check(load_architecture("eyeriss"), nest, problem)
+    assert [(o.level, o.what, o.demand, o.bound, o.gap) for o in error.value.overflows] == [
+        ("FILTER_BANK", "filter", 96 * 11 * 11 * 16, 8 * 1024 * 8, 96 * 11 * 11 * 16 - 8 * 1024 * 8),
+        ("RF", "filter", 32 * 11 * 16, 224 * 16, 128 * 16),
+        ("RF", "psum", 32 * 16, 24 * 16, 8 * 16),
+    ]
+    text = str(error.value)
+    assert "RF psum: needs 512 bits, has 384 bits, 128 bits too many (move a loop of M from RF or below" in text
+    assert "enlarge the capacity" in text
+
+
+def test_cyclic_graph(lines):
+    change = ("kernel: 3}", "kernel: 3, inputs: B}")
+    assert lines(load_network, WORKLOAD, change) == ["mine.yaml:5:3: layers.A: the layers form a cycle: A -> B -> A"]
+    assert lines(load_network, WORKLOAD, ("kernel: 3}", "kernel: 3, inputs: A}")) == [
+        "mine.yaml:5:3: layers.A: the layers form a cycle: A -> A"
+    ]
+
+
+def test_shape_mismatch(lines):
+    assert lines(load_network, WORKLOAD, ("B: {op: conv, M: 4", "B: {op: conv, C: 8, M: 4")) == [
+        "mine.yaml:6:3: layers.B: shape mismatch: expects 8 channels, but its input is 4x6x6 (from A)"
+    ]
+
+
+def test_counts_past_two_to_the_63(lines):
+    refused = lines(load_network, WORKLOAD, ("M: 10", "M: 1000000000000000000"))
+    assert refused[0].startswith("mine.yaml:7:3: layers.C: ")
+    assert "would pass 2^63" in refused[0]
+    refused = lines(load_network, WORKLOAD, ("{op: fc, M: 10}", "{problem: {N: 2097152, M: 2097152, C: 2097152}}"))
+    assert refused == [
+        "mine.yaml:7:3: layers.C: 9223372036854775808 MACs: the counts of this layer would pass 2^63; "
+        "it is refused, not wrapped"
+    ]
+    refused = lines(load_network, WORKLOAD, ("M: 10}", "M: 10, repeat: 100000000000000000}"))
+    assert "would pass 2^63" in refused[0]
+
+
+def test_every_error_at_once(lines):
+    changes = [
+        ("clock: 200 MHz", "clok: 200 MHz"),
+        ("word: 16 b", "word: 16 Hz"),
+        ("64 b", "64"),
+        ("size: {y: 4", "size: {y: -4"),
+        ("kind: chain", "kind: chian"),
+        ("    capacity: 512 B", "    capacity: 512 B\n    capacity: 513 B"),
+    ]
+    found = lines(load_architecture, MACHINE, *changes)
+    assert [line.split(": ")[0] + " " + line.split(": ")[1] for line in found] == [
+        "mine.yaml:1:1 clock",
+        "mine.yaml:3:1 clok",
+        "mine.yaml:4:7 word",
+        "mine.yaml:7:19 levels.0.link.width",
+        "mine.yaml:11:17 levels.1.array.size.y",
+        "mine.yaml:13:22 levels.1.array.networks.psum.kind",
+        "mine.yaml:16:5 levels.2.capacity",
+    ]
+
+
+def test_loading_imports_nothing_heavy():
+    """A file is read before a simulator is needed: no numba, no matplotlib, no pandas, no networkx."""
+    program = (
+        "import sys; from accelsim.architecture.yaml import load_architecture as a; "
+        "from accelsim.workload.yaml import load_network as n; a('eyeriss'); n('alexnet'); "
+        "print(sorted({'numba', 'numpy', 'matplotlib', 'pandas', 'networkx'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,194 @@
+"""The pipeline around a made-up engine: what is simulated once, what is summed, what the document says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from fractions import Fraction
+
+import pytest
+
+import accelsim
+import fakes
+from accelsim.energy.account import total
+from accelsim.errors import AccelsimError, MappingError, WorkloadError
+from accelsim.simulate import compare, simulate
+
+pytestmark = pytest.mark.usefixtures("fake_engine")
+
+
+@pytest.fixture
+def result(fake_engine):
+    return simulate(fakes.machine(), fakes.network())
+
+
+def test_identical_problems_are_simulated_once(fake_engine):
+    result = simulate(fakes.machine(), fakes.network())
+    assert fake_engine == {"evaluate": 2, "best": 2}
+    assert [layer.name for layer in result.layers] == ["CONV1", "CONV2", "FC3"]
+    assert result.layer("CONV1").counts is result.layer("CONV2").counts
+    assert result.idle_layers == ("POOL1",)
+
+
+def test_totals_multiply_repeats(result):
+    conv, fc = result.layer("CONV1"), result.layer("FC3")
+    assert (conv.repeat, fc.repeat) == (1, 3)
+    sums = result.total
+    assert sums.macs == 2 * conv.counts.macs + 3 * fc.counts.macs
+    assert sums.cycles == 2 * conv.timing.cycles + 3 * fc.timing.cycles
+    assert sums.energy == 2 * conv.energy + 3 * fc.energy == total(result.energy_rows())
+    assert sums.cycles == sums.compute_cycles + sum(sums.stalls.values())
+
+
+def test_active_pes_are_weighted_by_working_cycles(result):
+    runs = [(layer.counts, layer.repeat) for layer in result.layers]
+    weight = sum(counts.compute_cycles * repeat for counts, repeat in runs)
+    mean = sum(counts.active_pes * counts.compute_cycles * repeat for counts, repeat in runs) / weight
+    assert result.total.active_pes == mean
+
+
+def test_utilization_is_macs_over_slots(result):
+    layer = result.layer("CONV1")
+    assert result.utilization(layer.counts.macs, layer.timing.cycles) == layer.counts.macs / (8 * layer.timing.cycles)
+
+
+def test_tidy_rows_hold_every_energy_once(result):
+    for layer in result.layers:
+        rows = [row for row in result.table if row["layer"] == layer.name]
+        assert sum(Fraction(row["energy"]) for row in rows) == layer.energy
+        keys = [(row["level"], row["tensor"], row["action"]) for row in rows]
+        assert len(keys) == len(set(keys))
+        assert set(layer.counts.rows()) <= {(r["level"], r["tensor"], r["action"], r["words"]) for r in rows}
+
+
+def test_tidy_rows_under_isca16_too():
+    result = simulate(fakes.machine(), fakes.network(), accounting="isca16")
+    rows = [row for row in result.table if row["layer"] == "FC3"]
+    assert sum(Fraction(row["energy"]) for row in rows) == result.layer("FC3").energy
+    assert result.to_dict()["energy_accounting"] == "isca16"
+
+
+def test_to_pandas_has_units_in_its_columns(result):
+    frame = result.to_pandas()
+    assert list(frame.columns) == ["layer", "level", "tensor", "action", "words [words]", "energy [MAC]"]
+    assert len(frame) == len(result.table)
+
+
+def test_the_document(result):
+    document = json.loads(json.dumps(result.to_dict()))
+    top = "architecture workload dataflow evaluator version energy_unit energy_table layers total"
+    assert set(top.split()) <= set(document)
+    assert document["version"] == accelsim.__version__
+    layer = document["layers"][0]
+    wanted = "name macs cycles processing_cycles stall_cycles active_pes utilization counts energy energy_breakdown"
+    assert set(wanted.split()) | {"mapping"} <= set(layer)
+    assert set(layer["counts"][0]) == {"level", "tensor", "action", "words"}
+    assert set(layer["energy_breakdown"][0]) == {"component", "tensor", "action", "energy"}
+    assert layer["cycles"] == layer["compute_cycles"] + sum(layer["stall_cycles"].values())
+    assert layer["energy"] == sum(row["energy"] for row in layer["energy_breakdown"])
+    total = document["total"]
+    assert total["energy"] == sum(row["energy"] for row in total["energy_breakdown"])
+    assert total["energy"] == sum(layer["energy"] * layer["repeat"] for layer in document["layers"])
+    for row in total["counts"]:
+        cells = [
+            layer["repeat"] * other["words"]
+            for layer in document["layers"]
+            for other in layer["counts"]
+            if all(other[key] == row[key] for key in ("level", "tensor", "action"))
+        ]
+        assert row["words"] == sum(cells)
+
+
+def test_the_document_is_the_same_every_time(fake_engine):
+    first, second = (json.dumps(simulate(fakes.machine(), fakes.network()).to_dict()) for _ in range(2))
+    assert first == second
+
+
+def test_html_names_units_and_source(result):
+    html = result._repr_html_()
+    assert "[ms]" in html
+    assert "Chen, Emer and Sze" in html
+
+
+def test_given_mappings_are_used_and_the_rest_is_searched_and_marked(fake_engine):
+    network = fakes.network()
+    given = {"CONV1": fakes.nest(network.layers[0].problem)}
+    result = simulate(fakes.machine(), network, mapping=given)
+    assert [layer.mapping_source for layer in result.layers] == ["given", "search", "search"]
+    assert fake_engine["best"] == 2
+
+
+def test_a_mapping_for_a_layer_that_is_not_there_is_refused():
+    with pytest.raises(MappingError, match=r"no layer 'CONVl'; did you mean 'CONV[12]'\?"):
+        simulate(fakes.machine(), fakes.network(), mapping={"CONVl": fakes.nest(fakes.network().layers[0].problem)})
+
+
+def test_layers_are_chosen_by_glob():
+    result = simulate(fakes.machine(), fakes.network(), layers="CONV2,FC*")
+    assert [layer.name for layer in result.layers] == ["CONV2", "FC3"]
+    with pytest.raises(WorkloadError, match="CONV1, CONV2, FC3"):
+        simulate(fakes.machine(), fakes.network(), layers="conv*")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dataflow": "row_stationery"}, r"unknown dataflow 'row_stationery'; did you mean 'row_stationary'\?"),
+        ({"evaluator": "cycles"}, r"unknown evaluator 'cycles'; did you mean 'cycle'\?"),
+        ({"objective": "enrgy"}, r"unknown objective 'enrgy'; did you mean 'energy'\?"),
+        ({"energy": "horowitz"}, "unknown energy table"),
+        ({"accounting": "isca"}, "unknown accounting"),
+        ({"batch": 0}, "batch is 0; it must be at least 1"),
+        ({"batch": 4}, "was built for batch 1, not 4"),
+    ],
+)
+def test_what_is_not_known_is_refused(options, message):
+    with pytest.raises(AccelsimError, match=message):
+        simulate(fakes.machine(), fakes.network(), **options)
+
+
+def test_no_dataflow_at_all_is_refused_unless_every_mapping_is_given():
+    machine, network = fakes.machine(dataflow=""), fakes.network()
+    with pytest.raises(AccelsimError, match="names no dataflow and none was given"):
+        simulate(machine, network)
+    given = {layer.name: fakes.nest(layer.problem) for layer in network.mac_layers}
+    assert simulate(machine, network, mapping=given).dataflow == ""
+
+
+def test_a_layer_that_cannot_run_is_named():
+    with pytest.raises(MappingError, match="CONV1: GLB psum"):
+        simulate(fakes.machine(), fakes.network(), "weight_stationary")
+
+
+def test_compare_reports_what_cannot_run_and_goes_on():
+    comparison = compare(fakes.machine(), fakes.network())
+    assert list(comparison) == ["row_stationary", "weight_stationary"]
+    assert [layer.name for layer in comparison["weight_stationary"].layers] == ["FC3"]
+    assert [failure[:2] for failure in comparison.failures] == [
+        ("weight_stationary", "CONV1"),
+        ("weight_stationary", "CONV2"),
+    ]
+    only = compare(fakes.machine(), fakes.network(), layers="CONV*")
+    assert list(only) == ["row_stationary"]
+    assert "CONV1: GLB psum" in only.missing["weight_stationary"]
+
+
+def test_compare_takes_a_family_of_machines(monkeypatch):
+    families = ("soc_mop", "moc_mop", "moc_sop")
+    names = (*fakes.DATAFLOWS, "no_local_reuse", *(f"output_stationary_{family}" for family in families))
+    monkeypatch.setattr(sys.modules["accelsim.mapping.dataflows"], "NAMES", names)
+    comparison = compare("eyeriss_isca16", fakes.network(), layers="FC3")
+    assert {"rs", "ws", "nlr"} <= set(comparison) | set(comparison.missing)
+
+
+def test_progress_is_told_each_layer():
+    steps = []
+    simulate(fakes.machine(), fakes.network(), progress=lambda *step: steps.append(step))
+    assert steps == [(0, 3, "CONV1"), (1, 3, "CONV2"), (2, 3, "FC3")]
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import accelsim, sys; print([m for m in ('numba', 'matplotlib', 'pandas', 'pydantic') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
