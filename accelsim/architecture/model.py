@@ -135,6 +135,7 @@ class Architecture:
     """A machine: levels outermost first, word widths in bits, PE.
 
     serial : the stationary tensor of `passes: serial` (TIMING T10), or None.
+    lead : serial passes only; moving operands wait for the stationary one of their pass (TIMING T10b).
     skew : systolic arrays; fill and drain skew of the innermost array (TIMING T12).
     clock_hz : core clock. energy : name of the energy table.
     """
@@ -147,6 +148,7 @@ class Architecture:
     macs_per_cycle: int = 1
     pipeline: int = 0
     serial: Tensor | None = None
+    lead: bool = True
     skew: bool = False
     energy: str = ""
     dataflow: str = ""

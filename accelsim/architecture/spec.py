@@ -87,9 +87,13 @@ class SizeSpec(Spec):
 
 
 class PassesSpec(Spec):
-    """`serial` : the stationary tensor whose passes never overlap."""
+    """`serial` : the stationary tensor whose passes never overlap.
+
+    lead : moving operands of a pass wait for its stationary one; false: they are loaded beside it.
+    """
 
     serial: TensorName
+    lead: bool = True
 
 
 class ArraySpec(Spec):

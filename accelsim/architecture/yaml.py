@@ -64,6 +64,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             macs_per_cycle=spec.pe.macs,
             pipeline=spec.pe.pipeline,
             serial=serial.passes.serial if serial and serial.passes else None,
+            lead=serial.passes.lead if serial and serial.passes else True,
             skew=skew is not None,
             energy=spec.energy,
             dataflow=spec.dataflow,

@@ -109,7 +109,8 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
                 else:
                     load[use.port.name] = (use.port, load.get(use.port.name, (use.port, 0))[1] + cycles)
     busiest = max([counts.compute_cycles, *(cycles for _, cycles in load.values())])
-    return busiest + serial
+    # without the lead only C has to follow the stationary fills
+    return busiest + serial if architecture.lead else max(busiest, counts.compute_cycles + serial)
 
 
 def _outermost(architecture: Architecture, port: Port) -> bool:

@@ -163,9 +163,9 @@ def run(program: Program, schedule: Schedule, processing: bool) -> tuple[int, di
     versions = int(schedule.start[-1])
     cycles = sweep_kernel.sweep(
         schedule.steps, streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, uses_at, ports,
-        latency, np.zeros(len(names) + 1, np.int64), order, serial, array.y if architecture.skew else 0,
+        latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, array.y if architecture.skew else 0,
         tail, schedule.step_n, schedule.step_phi, np.zeros(versions, np.int64),
-        np.zeros(versions, np.int64), np.zeros((n, int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 4, 25), np.int64),
+        np.zeros(versions, np.int64), np.zeros((n, 2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 3, 25), np.int64),
         stalls, 2 * n, end_of,
     )  # fmt: skip
     return int(cycles), _label(architecture, edges, stalls)

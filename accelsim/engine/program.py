@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer, NetworkKind, Port
 from accelsim.errors import MappingError
-from accelsim.mapping.mapping import LoopNest, kept
+from accelsim.mapping.mapping import LevelMapping, LoopNest, kept
 from accelsim.workload.problem import (
     COUNT_LIMIT,
     DIM_INDEX,
@@ -74,7 +74,7 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
         step[row[0]] *= row[1]
     refuse_overflow(step, problem, levels)
     edges, inside = _edges(architecture, nest)
-    _refuse_wide_unmerged(architecture, nest, edges)
+    _refuse_unmerged(architecture, nest, edges)
     return Program(
         architecture,
         nest,
@@ -85,7 +85,7 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
             [[spec.fanout.network(t).kind is NetworkKind.UNICAST for spec in architecture.levels] for t in TENSORS],
             np.uint8,
         ),
-        _merge(architecture, nest),
+        _merge(architecture),
         np.array(problem.sizes, np.int64),
         np.array(
             [
@@ -125,8 +125,8 @@ def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]],
     return edges, inside
 
 
-def _merge(architecture: Architecture, nest: LoopNest) -> npt.NDArray[np.uint8]:
-    """merge[tensor, level, dim]; refuses a fan-out that leaves psums unmerged without accumulating on drain."""
+def _merge(architecture: Architecture) -> npt.NDArray[np.uint8]:
+    """merge[tensor, level, dim]: whether the fan-out below multicasts an input over a dim, or adds psums over it."""
     merge = np.zeros((3, len(architecture.levels), 8), np.uint8)
     for index, spec in enumerate(architecture.levels):
         for t, tensor in enumerate(TENSORS):
@@ -135,22 +135,13 @@ def _merge(architecture: Architecture, nest: LoopNest) -> npt.NDArray[np.uint8]:
                 if dim in TENSOR_DIMS[tensor]:
                     continue
                 merge[t, index, DIM_INDEX[dim]] = tensor is not Tensor.PSUM or dim in network.reduce
-        mapped = nest.level(spec.name)
-        psum = spec.fanout.network(Tensor.PSUM)
-        for loop in mapped.y + mapped.x:
-            unmerged = loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in psum.reduce
-            if unmerged and not psum.accumulate_on_drain:
-                raise MappingError(
-                    f"{spec.name}: {loop} is spatial, but the psum network below does not add psums over {loop.dim}; "
-                    f"let it reduce {loop.dim}, accumulate on drain, or move {loop} to a temporal loop"
-                )
     return merge
 
 
-def _refuse_wide_unmerged(architecture: Architecture, nest: LoopNest, edges: list[list[int]]) -> None:
-    """Psums that no network adds up may cross one fan-out only: where they meet must be a memory."""
+def _refuse_unmerged(architecture: Architecture, nest: LoopNest, edges: list[list[int]]) -> None:
+    """Psums that no network adds up must meet in their memory; a refill has one place to go to, so it cannot."""
     for tensor, parent, child, _, _ in edges:
-        if tensor != PSUM or child - parent < 2:
+        if tensor != PSUM or accumulates(architecture, parent, child):
             continue
         for spec in architecture.levels[parent:child]:
             mapped = nest.level(spec.name)
@@ -158,8 +149,8 @@ def _refuse_wide_unmerged(architecture: Architecture, nest: LoopNest, edges: lis
             for loop in mapped.y + mapped.x:
                 if loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in reduce:
                     raise MappingError(
-                        f"{spec.name}: {loop} leaves psums unadded across more than one fan-out; keep psum in a level "
-                        f"right above that array"
+                        f"{spec.name}: {loop} is spatial, but the psum network below does not add psums over {loop.dim}; "
+                        f"let it reduce {loop.dim}, accumulate on drain, or move {loop} to a temporal loop"
                     )
 
 

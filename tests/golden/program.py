@@ -196,7 +196,7 @@ class Program:
                     after.append(mine.first - 1)
             else:
                 led = self.find("F", self.stationary, mine.number)
-                if led is not None:
+                if led is not None and self.machine.lead:
                     after.append(self._after(led))
         return max(after)
 
@@ -323,7 +323,7 @@ class Program:
     def _wait_stationary(self, transfer: Activity, version: Version) -> None:
         """Moving operands follow the stationary one of their pass."""
         led = self.find("F", self.stationary, self.pass_of(version.first).number)
-        if led is not None:
+        if led is not None and self.machine.lead:
             transfer.whole(led, led.latency)
 
     def _wait_old(self, old: Activity) -> None:

@@ -61,7 +61,7 @@ class Stalls:
             if not setters:
                 break
             setter = min(setters, key=lambda a: a.key)
-            if setter.kind == "C" or setter in own.values():
+            if setter.kind == "C":
                 break
             activity = setter
         return activity

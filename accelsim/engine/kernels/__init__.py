@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numba
 
-MODULES = ("tiles", "closed", "versions", "sweep")
+MODULES = ("tiles", "closed", "versions", "sweep", "search")
 
 
 def cache_directory() -> Path:

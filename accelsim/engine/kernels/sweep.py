@@ -52,6 +52,13 @@ def _record(records, x, v):
 
 
 @njit(cache=True, inline="always")
+def _is_filled(records, x, v):
+    """Whether version v of stream x, which may lie ahead of the ring, has been filled."""
+    r = records[x, v % records.shape[1]]
+    return r[VID] == v and r[FILLED] == 1
+
+
+@njit(cache=True, inline="always")
 def _key(kappa, class_, depth, rank, per_step):
     """T9's order as one integer."""
     return ((kappa + 1) * 3 + class_) * per_step + depth * 4 + rank
@@ -59,8 +66,8 @@ def _key(kappa, class_, depth, rank, per_step):
 
 @njit(cache=True)
 def sweep(
-    steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, skew_rows,
-    after_c, step_n, step_phi, drain_end, drain_hold, records, stalls, idle_fill, end_of,
+    steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, lead_first,
+    skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, stalls, idle_fill, end_of,
 ):  # fmt: skip
     """Run a layer; returns the cycle at which it ends.
 
@@ -71,8 +78,10 @@ def sweep(
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
     latency : int64[x, 2], after fills (old psums) and drains. free : int64[port] scratch, zeros.
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
+    lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0. after_c : latency after C (pipeline and skew).
-    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > slots + 3.
+    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > 2 slots + 2 (fills run ahead of C by the slots,
+        C looks as far back).
     stalls : int64[cause], filled; idle_fill : cause of what precedes the first C; its two successors: drain, pipeline.
     end_of : int64[3], fills: end, last C's end, sum of C.
     """
@@ -253,9 +262,10 @@ def sweep(
                 most = min(slots, 1)
                 for i in range(slots):
                     most = max(most, work[at, first_slot + i])
-                if skew_rows > 0 and x == serial:
-                    most = skew_rows
                 old = psum and streams[x, OLD_PSUM]
+                preload = skew_rows > 0 and x == serial and not old
+                if preload:
+                    most = skew_rows
                 s = streams[x, SLOTS]
                 if old:
                     s = 1
@@ -274,14 +284,15 @@ def sweep(
                     serving[x] = w
                     if streams[parent, TENSOR] != 2 or back[start[parent] + w] != -2:
                         if streams[parent, OLD_PSUM] == 0 or streams[parent, TENSOR] != 2:
-                            above = _record(records, parent, w)
-                            if above[FILLED] == 0:
+                            if not _is_filled(records, parent, w):
                                 break
+                            above = _record(records, parent, w)
                             kappa = max(kappa, above[KAPPA])
                 if psum and back[at] >= 0:
                     kappa = max(kappa, begin[start[x] + back[at] + 1] - 1)
                 j = 0
                 follows = serial >= 0 and x != serial and streams[x, INNERMOST] == 1 and streams[serial, ABSENT] == 0
+                follows = follows and lead_first
                 if stationary_input and x == serial:
                     kappa = max(kappa, begin[at] - 1)
                 elif follows:
@@ -292,9 +303,9 @@ def sweep(
                     # P of a stationary psum does not lead; nor does a fresh one
                     follows = stationary_input or (back[start[serial] + j] != -2 and streams[serial, OLD_PSUM] == 0)
                     if follows:
-                        lead = _record(records, serial, j)
-                        if lead[FILLED] == 0:
+                        if not _is_filled(records, serial, j):
                             break
+                        lead = _record(records, serial, j)
                         kappa = max(kappa, lead[KAPPA])
                 kappa = max(kappa, kappa_of[x])
                 if kappa > k:
@@ -341,7 +352,7 @@ def sweep(
                 ends_at = max(begins + most, stream_end if most > 1 else 0)
                 for i in range(slots):
                     p, mine = ports[x, first_slot + i], work[at, first_slot + i]
-                    if skew_rows > 0 and x == serial:
+                    if preload:
                         mine = most
                     # a share of nothing is let go at the start, but not before it
                     free[p] = max(free[p], begins + mine, stream_end if mine > 0 and most > 1 else 0)

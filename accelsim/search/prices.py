@@ -1,0 +1,108 @@
+"""What an objective charges for each word of each edge: the linear form the search kernels minimise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.account import account
+from accelsim.energy.table import EnergyTable
+from accelsim.engine.analytical import assemble
+from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.workload.problem import TENSORS
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prices:
+    """terms : int64[term, 2], (edge, column). energy : per word of a term; constant : what no mapping changes.
+
+    loads : float64[port, term], cycles per word; stationary : float64[term], of fills that passes wait for.
+    """
+
+    terms: Ints
+    energy: Floats
+    constant: float
+    loads: Floats
+    stationary: Floats
+
+
+def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
+    """Read the linear form off the energy account itself, one unit word at a time."""
+    machine = program.architecture
+    edges = program.edges
+    wide = 3 * program.levels + 3
+    timed = [not (e[3] and e[1] >= machine.pe_level) for e in edges]
+    energy, constant = _energy(program, table, dataflow, timed, wide)
+    ports, loads, stationary = _loads(machine, edges, timed, wide)
+    used = np.abs(energy) + loads.sum(axis=0) + stationary
+    cells = [(e, c) for e in range(len(edges)) for c in range(wide) if used[e, c] > 0]
+    at = tuple(np.array(cells, np.int64).reshape(-1, 2).T)
+    return Prices(
+        np.array(cells, np.int64).reshape(-1, 2),
+        energy[at],
+        constant,
+        np.ascontiguousarray(loads[(slice(None), *at)]) if ports else np.zeros((0, len(cells))),
+        stationary[at],
+    )
+
+
+def _energy(
+    program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int
+) -> tuple[Floats, float]:
+    """Unit prices by difference from a generic point (no two counts equal there, so no rule about equal reads fires)."""
+    edges = program.edges
+    here = np.zeros((len(edges), wide), np.int64)
+    for e, is_timed in enumerate(timed):
+        columns = 3 * int(edges[e, 2] - edges[e, 1]) + 3
+        if is_timed:
+            here[e, :columns] = [10**9 + 7919 * (31 * e + c) for c in range(columns)]
+        else:
+            here[e, : columns - 3] = program.problem.macs
+    machine = program.architecture
+
+    def total(columns: Ints) -> float:
+        rows = account(machine, assemble(program, columns, 0), table, 0, dataflow)
+        return float(sum(row.energy for row in rows))
+
+    base = total(here)
+    out = np.zeros(here.shape)
+    for e, is_timed in enumerate(timed):
+        for c in range(3 * int(edges[e, 2] - edges[e, 1]) + 2 if is_timed else 0):
+            if c % 3 == 1:
+                continue  # the busiest instance's words cost nothing by themselves
+            here[e, c] += 1000
+            out[e, c] = (total(here) - base) / 1000
+            here[e, c] -= 1000
+    return out, base - float((out * here).sum())
+
+
+def _loads(
+    machine: Architecture, edges: Ints, timed: list[bool], wide: int
+) -> tuple[list[str], Floats, Floats]:
+    names: list[str] = []
+    rows: list[Floats] = []
+    stationary = np.zeros((len(edges), wide))
+    for e, (t, parent, child, _, _) in enumerate(edges):
+        if not timed[e]:
+            continue
+        tensor = TENSORS[t]
+        old = bool(t == PSUM and accumulates(machine, int(parent), int(child)))
+        for up in (False, True) if t == PSUM else (False,):
+            for use in ports_of(machine, tensor, int(parent), int(child), up, old):
+                scale = 1 if use.port.in_words else machine.word_bits[tensor]
+                cycles = float(scale / use.port.rate)
+                if tensor is machine.serial and child >= machine.pe_level and not up and t != PSUM:
+                    stationary[e, use.column] = max(stationary[e, use.column], cycles)
+                    continue
+                if use.port.name not in names:
+                    names.append(use.port.name)
+                    rows.append(np.zeros((len(edges), wide)))
+                rows[names.index(use.port.name)][e, use.column] += cycles
+    return names, np.array(rows).reshape(len(names), len(edges), wide), stationary
+
+

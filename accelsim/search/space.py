@@ -1,0 +1,254 @@
+"""A dataflow's own space of mappings on one machine: every split of every dim, before any order is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from accelsim.architecture.model import Architecture, Buffer
+from accelsim.errors import MappingError
+from accelsim.mapping.dataflows.dataflow import Dataflow
+from accelsim.mapping.mapping import LevelMapping, Loop, tile_words
+from accelsim.workload.problem import DIMS, Problem, Tensor
+
+ABOVE, RUN, INSIDE = 0, 100, 200
+"""First position of the fixed loops of each section; free loops have position -1."""
+GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
+
+
+@dataclass(frozen=True)
+class Inner:
+    """How one dim is unrolled at and below the array: factors on y, on x and inside the PE."""
+
+    y: int = 1
+    x: int = 1
+    pe: int = 1
+
+    @property
+    def factor(self) -> int:
+        """Words of the dim one pass of the array covers."""
+        return self.y * self.x * self.pe
+
+
+@dataclass(frozen=True)
+class Split:
+    """One dim, whole: its inner factors and its temporal factor at every level (those above or at the array)."""
+
+    inner: Inner
+    temporal: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """A machine seen by a dataflow. `array` is the level right above the innermost array."""
+
+    machine: Architecture
+    problem: Problem
+    dataflow: Dataflow
+
+    @property
+    def array(self) -> int:
+        """Index of the level whose fan-out is the innermost array."""
+        return max(self.machine.pe_level - 1, 0)
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        """Levels whose temporal loops are free: the outermost, and those above the array that keep two tensors or more."""
+        levels = self.machine.levels
+        return tuple(i for i in range(self.array + 1) if i == 0 or len(levels[i].keeps) > 1)
+
+    def require(self) -> None:
+        """Raise MappingError if this machine's PEs cannot keep what the dataflow keeps."""
+        inside = self.machine.levels[self.machine.pe_level :]
+        for tensor in sorted(self.dataflow.keeps):
+            if not any(tensor in level.keeps for level in inside):
+                raise MappingError(
+                    f"dataflow '{self.dataflow.name}' keeps {tensor} in the PE, but no level inside the PE of "
+                    f"'{self.machine.name}' does"
+                )
+
+    def inners(self) -> Iterator[dict[str, Inner]]:
+        """Every joint choice of inner factors that fits the array and the PE; none that a larger one covers."""
+        fan = self.machine.levels[self.array].fanout
+        for spatial in self._spatial(fan.y, fan.x):
+            yield from self._inside(spatial)
+
+    def _spatial(self, size_y: int, size_x: int) -> Iterator[dict[str, tuple[int, int]]]:
+        flow, size = self.dataflow, self.problem
+        dims = [d for d in DIMS if d in flow.y or d in flow.x]
+        dims.sort(key=lambda d: (d not in flow.whole, d != flow.strip))
+        found: list[dict[str, tuple[int, int]]] = []
+
+        def place(index: int, left_y: int, left_x: int, chosen: dict[str, tuple[int, int]]) -> None:
+            if index == len(dims):
+                found.append(dict(chosen))
+                return
+            dim = dims[index]
+            for fy, fx in self._choices(dim, size[dim], left_y, left_x, size_x):
+                chosen[dim] = (fy, fx)
+                place(index + 1, left_y // fy, left_x // fx, chosen)
+                del chosen[dim]
+
+        place(0, size_y, size_x, {})
+        found.sort(key=lambda c: -_product(fy * fx for fy, fx in c.values()))
+        yield from found
+
+    def _choices(self, dim: str, size: int, left_y: int, left_x: int, size_x: int) -> Iterator[tuple[int, int]]:
+        flow = self.dataflow
+        on_y, on_x = dim in flow.y, dim in flow.x
+        if dim == flow.strip:
+            width = -(-size // -(-size // size_x))
+            yield from ((1, width),) if width <= left_x else ()
+            folds = -(-size // size_x)
+            if folds > 1 and on_y and folds <= left_y:
+                yield folds, -(-size // folds)
+        elif dim in flow.whole:
+            whole = [(size, 1)] * (on_y and size <= left_y) + [(1, size)] * (on_x and size <= left_x)
+            yield from whole or [(left_y if on_y else 1, 1 if on_y else left_x)]
+        else:
+            for fy in tight(size, left_y if on_y else 1):
+                for fx in tight(-(-size // fy), left_x if on_x else 1):
+                    yield fy, fx
+
+    def _inside(self, spatial: dict[str, tuple[int, int]]) -> Iterator[dict[str, Inner]]:
+        flow, size = self.dataflow, self.problem
+        inner = {dim: Inner(*spatial.get(dim, (1, 1))) for dim in DIMS}
+        rest = {dim: -(-size[dim] // inner[dim].factor) for dim in DIMS}
+        fixed = {dim: rest[dim] for dim in flow.pe if dim in flow.whole}
+        open_dims = [dim for dim in flow.pe if dim not in fixed]
+        lists = [tight(rest[dim], 1 << 16) for dim in open_dims]
+        fitting = {
+            choice
+            for choice in product(
+                *(_feasible(self, values, dim, fixed, inner) for values, dim in zip(lists, open_dims, strict=True))
+            )
+            if self.fits_below({**fixed, **dict(zip(open_dims, choice, strict=True))}, inner)
+        }
+        for choice in sorted(fitting, reverse=True):
+            steps = [
+                choice[:i] + (values[values.index(choice[i]) + 1],) + choice[i + 1 :]
+                for i, values in enumerate(lists)
+                if values.index(choice[i]) + 1 < len(values)
+            ]
+            if any(step in fitting for step in steps):
+                continue  # a larger tile inside the PE fits as well
+            pe = {**fixed, **dict(zip(open_dims, choice, strict=True))}
+            yield {dim: Inner(inner[dim].y, inner[dim].x, pe.get(dim, 1)) for dim in DIMS}
+
+    def fits_below(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
+        """Whether the level right above the array and those inside the PE hold the tiles of these inner factors."""
+        size = self.problem
+        one = {dim: min(pe.get(dim, 1), size[dim]) for dim in DIMS}
+        all_ = {dim: min(one[dim] * inner[dim].y * inner[dim].x, size[dim]) for dim in DIMS}
+        all_ |= {dim: size[dim] for dim in self.dataflow.run}
+        for index in range(self.array, len(self.machine.levels)):
+            level = self.machine.levels[index]
+            inside = index >= self.machine.pe_level
+            for partition in level.capacity:
+                kept = partition.tensors & level.keeps
+                if not inside and len(level.keeps) > 1:
+                    continue  # a shared buffer may be bypassed or its free loops moved out; checked combination by combination
+                kept &= self.dataflow.keeps if inside else kept
+                demand = sum(
+                    (2 if level.buffering(t) is Buffer.DOUBLE else 1)
+                    * tile_words(size, one if inside else all_, t)
+                    * self.machine.word_bits[t]
+                    for t in kept
+                )
+                if demand > partition.bits:
+                    return False
+        return True
+
+    def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
+        """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
+        rest = -(-self.problem[dim] // inner.factor)
+        levels = self.array + 1
+        if dim in self.dataflow.run or dim in self.dataflow.above:
+            at = self.array - (dim in self.dataflow.above)
+            return [Split(inner, tuple(rest if i == max(at, 0) else 1 for i in range(levels)))]
+        found: list[tuple[int, ...]] = []
+
+        def spread(left: int, slots: list[int], factors: dict[int, int]) -> None:
+            if not slots:
+                found.append(tuple(factors.get(i, left if i == 0 else 1) for i in range(levels)))
+                return
+            for factor in thin(tight(left, left), most):
+                spread(-(-left // factor), slots[1:], {**factors, slots[0]: factor})
+
+        spread(rest, [i for i in reversed(self.free) if i], {})
+        return [Split(inner, temporal) for temporal in found]
+
+    def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:
+        """(level, position, kind, factor) of a dim's loops, outermost first; kind 0 temporal, 1 y, 2 x; factors above 1."""
+        flow, last = self.dataflow, len(self.machine.levels) - 1
+        rows = []
+        for level, factor in enumerate(split.temporal):
+            position = -1
+            if dim in flow.run and level == self.array:
+                position = RUN + flow.run.index(dim)
+            elif dim in flow.above and level == max(self.array - 1, 0):
+                position = ABOVE + flow.above.index(dim)
+            rows.append((level, position, 0, factor))
+        rows.append((self.array, 0, 1, split.inner.y))
+        rows.append((self.array, 0, 2, split.inner.x))
+        if split.inner.pe > 1:
+            rows.append((last, INSIDE + flow.pe.index(dim), 0, split.inner.pe))
+        return [row for row in rows if row[3] > 1]
+
+    def nest_levels(
+        self, splits: dict[str, Split], order: list[list[int]], bypass: dict[int, frozenset[Tensor]]
+    ) -> tuple[tuple[str, LevelMapping], ...]:
+        """The level mappings of chosen splits under chosen orders of groups per level."""
+        flow = self.dataflow
+        rows = {dim: self.loops(dim, split) for dim, split in splits.items()}
+        out = []
+        for index, spec in enumerate(self.machine.levels):
+            temporal = []
+            for group in order[index]:
+                for dim in GROUPS[group]:
+                    temporal += [Loop(dim, f) for lv, pos, kind, f in rows[dim] if lv == index and kind == 0 and pos < 0]
+            fixed = [(pos, Loop(dim, f)) for dim in DIMS for lv, pos, kind, f in rows[dim] if lv == index and kind == 0 and pos >= 0]
+            temporal += [loop for _, loop in sorted(fixed, key=lambda item: item[0])]
+            axes = {}
+            for kind, names in ((1, flow.y), (2, flow.x)):
+                axes[kind] = tuple(
+                    Loop(dim, f) for dim in names for lv, _, k, f in rows[dim] if lv == index and k == kind
+                )
+            skipped = bypass.get(index, frozenset())
+            if temporal or axes[1] or axes[2] or skipped:
+                out.append((spec.name, LevelMapping(tuple(temporal), axes[1], axes[2], skipped)))
+        return tuple(out)
+
+
+def tight(size: int, bound: int) -> list[int]:
+    """Factors up to `bound` that no smaller one replaces: f = ceil(size / ceil(size / f)), rising."""
+    found, f = [], 1
+    while f <= min(size, bound):
+        found.append(f)
+        trips = -(-size // f)
+        if trips == 1:
+            break
+        f = -(-size // (trips - 1))
+    return found
+
+
+def thin(values: list[int], most: int) -> list[int]:
+    """At most `most` of the values, first and last among them, evenly spread."""
+    if len(values) <= most:
+        return values
+    step = (len(values) - 1) / max(most - 1, 1)
+    return [values[round(i * step)] for i in range(most)]
+
+
+def _feasible(
+    space: Space, values: list[int], dim: str, fixed: dict[str, int], inner: dict[str, Inner]
+) -> list[int]:
+    return [value for value in values if space.fits_below({**fixed, dim: value}, inner)]
+
+
+def _product(values: Iterator[int]) -> int:
+    out = 1
+    for value in values:
+        out *= value
+    return out
