@@ -50,7 +50,7 @@ def best(
     Parameters
     ----------
     objective : 'energy', 'cycles' (a lower bound on them) or 'edp' (their product); ties go to the other one.
-    accounting : 'isca16' also tries to bypass the buffers above the array, tensor by tensor, as that account does.
+    accounting : 'isca16' also lets what the dataflow `skips` pass by the buffers above the array, as that account does.
 
     Raises
     ------
@@ -88,8 +88,9 @@ def _bypasses(space: Space, buffers_too: bool) -> list[dict[int, frozenset[Tenso
         return [inside]
     out = []
     for level in space.free[1:]:
-        for n in range(len(levels[level].keeps) + 1):
-            for skipped in subsets(sorted(levels[level].keeps), n):
+        candidates = sorted(levels[level].keeps & space.dataflow.skips)
+        for n in range(len(candidates) + 1):
+            for skipped in subsets(candidates, n):
                 out.append({**inside, **({level: frozenset(skipped)} if skipped else {})})
     return out or [inside]
 

@@ -54,9 +54,9 @@ class Space:
 
     @property
     def free(self) -> tuple[int, ...]:
-        """Levels whose temporal loops are free: the outermost, and those above the array that keep two tensors or more."""
+        """Levels whose temporal loops are free: the outermost, and the buffers above the array that keep psums."""
         levels = self.machine.levels
-        return tuple(i for i in range(self.array + 1) if i == 0 or len(levels[i].keeps) > 1)
+        return tuple(i for i in range(self.array + 1) if i == 0 or Tensor.PSUM in levels[i].keeps)
 
     def require(self) -> None:
         """Raise MappingError if this machine's PEs cannot keep what the dataflow keeps."""
@@ -169,12 +169,14 @@ class Space:
             return [Split(inner, tuple(rest if i == max(at, 0) else 1 for i in range(levels)))]
         found: list[tuple[int, ...]] = []
 
-        def spread(left: int, slots: list[int], factors: dict[int, int]) -> None:
+        def spread(left: int, slots: list[int], chosen: dict[int, int]) -> None:
             if not slots:
-                found.append(tuple(factors.get(i, left if i == 0 else 1) for i in range(levels)))
+                found.append(tuple(chosen.get(i, left if i == 0 else 1) for i in range(levels)))
                 return
-            for factor in thin(tight(left, left), most):
-                spread(-(-left // factor), slots[1:], {**factors, slots[0]: factor})
+            # a batch is cut into equal parts; other dims may leave a clipped last tile
+            factors = [f for f in range(1, left + 1) if left % f == 0] if dim == "N" else tight(left, left)
+            for factor in thin(factors, most):
+                spread(-(-left // factor), slots[1:], {**chosen, slots[0]: factor})
 
         spread(rest, [i for i in reversed(self.free) if i], {})
         return [Split(inner, temporal) for temporal in found]

@@ -69,10 +69,20 @@ def table_sizes(loops, streams, n_max):
 
 
 @njit(cache=True)
+def widest(streams):
+    """The most columns a stream has: what a row of the slide table takes, whichever stream it belongs to."""
+    most = 1
+    for x in range(streams.shape[0]):
+        most = max(most, columns_of(streams[x, 1], streams[x, 2]))
+    return most
+
+
+@njit(cache=True)
 def fill_tables(loops, streams, size8, axes, unicast, merge, on_chip, levels, at, full_flat, moved_flat, slide_flat):
     """Tabulate every group of every stream into flat arrays (offsets `at`)."""
     scratch = make_scratch(loops, levels, size8, axes)
     offsets, marks, full, moved, slide = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    wide = widest(streams)
     for x in range(streams.shape[0]):
         tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
         columns = columns_of(parent, child)
@@ -90,7 +100,7 @@ def fill_tables(loops, streams, size8, axes, unicast, merge, on_chip, levels, at
                     moved_flat[m + carry * combinations + c] = moved[carry, c]
                     if slides:
                         for k in range(columns):
-                            slide_flat[(m + carry * combinations + c) * columns + k] = slide[carry, c, k]
+                            slide_flat[(m + carry * combinations + c) * wide + k] = slide[carry, c, k]
 
 
 @njit(cache=True)
@@ -189,9 +199,7 @@ def generate(
             outside[group_of[t]] += 1
     combo = np.zeros((n_streams, GROUPS), np.int64)
     tile_id = np.zeros(n_streams, np.int64)
-    most_columns = 0
-    for x in range(n_streams):
-        most_columns = max(most_columns, columns_of(streams[x, 1], streams[x, 2]))
+    most_columns = widest(streams)
     others = np.zeros((n_streams, most_columns), np.int64)
     stale = np.ones(n_streams, np.int64)
     words = np.zeros(most_columns, np.int64)
@@ -263,7 +271,7 @@ def generate(
                 c = combo[x, slider]
                 m = at[x, slider, 1] + carry_row[x, carry, slider] * at[x, slider, 3] + c
                 for col in range(columns):
-                    words[col] *= slide_flat[m * columns + col]
+                    words[col] *= slide_flat[m * most_columns + col]
             elif inner >= 0:
                 o = at[x, inner, 0] + combo[x, inner] * columns
                 for col in range(columns):

@@ -10,7 +10,9 @@ from accelsim.workload.problem import DIMS, Tensor
 
 HERE = Path(__file__).parent
 NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))
-KEYS = ("source", "about", "keeps", "y", "x", "whole", "strip", "above", "run", "pe")
+TENSOR_KEYS = ("keeps", "skips")
+DIM_KEYS = ("y", "x", "whole", "above", "run", "pe")
+KEYS = ("source", "about", "strip", *TENSOR_KEYS, *DIM_KEYS)
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Dataflow:
     """A constraint plus an order on mappings.
 
     keeps : tensors that stay inside the PE; the others pass by it.
+    skips : tensors that may pass by a buffer above the array that gives them no reuse (`accounting: isca16`).
     y, x : dims that may be spatial on the innermost array, outer to inner.
     whole : dims unrolled completely in their inner place (as far as the array allows).
     strip : a dim taken as its widest balanced strip on x, or folded whole over y.
@@ -29,6 +32,7 @@ class Dataflow:
     source: str
     about: str
     keeps: frozenset[Tensor]
+    skips: frozenset[Tensor] = frozenset()
     y: tuple[str, ...] = ()
     x: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
@@ -57,26 +61,28 @@ def load(name: str | Path) -> Dataflow:
     issues = [
         Issue(str(path), key, f"unknown key{nearest(key, KEYS)}") for key in data if key not in KEYS
     ]
-    for key in ("y", "x", "whole", "above", "run", "pe"):
+    for key in DIM_KEYS:
         issues += [
             Issue(str(path), key, f"unknown dim '{dim}'{nearest(str(dim), DIMS)}")
             for dim in data.get(key) or ()
             if dim not in DIMS
         ]
     known = [t.value for t in Tensor]
-    issues += [
-        Issue(str(path), "keeps", f"unknown tensor '{t}'{nearest(str(t), known)}")
-        for t in data.get("keeps") or ()
-        if t not in known
-    ]
+    for key in TENSOR_KEYS:
+        issues += [
+            Issue(str(path), key, f"unknown tensor '{t}'{nearest(str(t), known)}")
+            for t in data.get(key) or ()
+            if t not in known
+        ]
     if issues:
         raise SpecError(issues)
-    lists = {key: tuple(str(d) for d in data.get(key) or ()) for key in ("y", "x", "whole", "above", "run", "pe")}
+    lists = {key: tuple(str(d) for d in data.get(key) or ()) for key in DIM_KEYS}
     return Dataflow(
         path.stem,
         str(data.get("source", "")),
         str(data.get("about", "")),
         frozenset(Tensor(t) for t in data.get("keeps") or ()),
+        frozenset(Tensor(t) for t in data.get("skips") or ()),
         strip=str(data.get("strip", "")),
         **lists,
     )

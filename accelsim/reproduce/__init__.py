@@ -1,0 +1,26 @@
+"""VALIDATION.md: every published or independent number that ships, beside ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from accelsim.report.files import write_text
+from accelsim.reproduce import chip, isca16, nn_dataflow
+
+INTRODUCTION = """\
+# Validation
+
+Written by `accelsim reproduce`; the test suite runs it again and compares. *Theirs* is the number of the source, *ours*
+what this simulator gives, *error* is ours against theirs. No constant is fitted to any of these numbers. The sources'
+figures ship in `accelsim/reference/`, each file saying where they are from; tolerances are in `tests/validation/`.
+"""
+
+
+def text() -> str:
+    """The whole report; the same bytes every time."""
+    return "\n".join([INTRODUCTION, chip.section(), isca16.section(), nn_dataflow.section()])
+
+
+def main(path: str | Path = "VALIDATION.md") -> None:
+    """Run everything that is validated and write the report."""
+    write_text(Path(path), text())

@@ -1,0 +1,216 @@
+"""The fabricated Eyeriss chip running AlexNet at batch 4, against its measurements (JSSC 2017, Table V)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from accelsim.architecture.model import Architecture
+from accelsim.architecture.yaml import architecture_of
+from accelsim.reproduce import source
+from accelsim.reproduce.markdown import error, table, triple
+from accelsim.result import LayerResult, Result
+from accelsim.simulate import simulate
+from accelsim.workload.problem import TENSORS
+from accelsim.yamlfile import read, resolve
+
+BUFFER_TRAFFIC = (("ifmap", "read"), ("psum", "update"), ("psum", "read"), ("psum", "drain"))
+TOTAL = "Total"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the chip's table; ms, MB of 10^6 bytes, mW.
+
+    buffer : traffic of the global buffer. dram : MB by tensor (of the total: added over layers).
+    power : of the chip without its DRAM, by the 45 nm table.
+    """
+
+    name: str
+    active_pes: float
+    buffer: float
+    processing: float
+    total: float
+    dram: Mapping[str, float]
+    power: float
+
+
+@cache
+def measured() -> dict[str, dict[str, float]]:
+    """The chip's rows by name."""
+    rows = source.rows("eyeriss_chip_alexnet_b4")
+    return {row["layer"]: {key: float(text) for key, text in row.items() if key != "layer"} for row in rows}
+
+
+@cache
+def run(reading: str = "") -> Result:
+    """The chip's own mapping on the chip, or on a reading of the chip that its times refute."""
+    machine = read_as(reading) if reading else "eyeriss"
+    return simulate(
+        machine, "alexnet", mapping="eyeriss_alexnet_jssc17", batch=4, layers="CONV*", energy="horowitz_45nm"
+    )
+
+
+@cache
+def rows(reading: str = "") -> dict[str, Row]:
+    """Ours by name, the total last."""
+    result = run(reading)
+    found = [_row(result, layer) for layer in result.layers]
+    total = Row(
+        TOTAL,
+        result.total.active_pes,
+        sum(row.buffer for row in found),
+        sum(row.processing for row in found),
+        sum(row.total for row in found),
+        {tensor: sum(row.dram[tensor] for row in found) for tensor in TENSORS},
+        sum(row.power * row.total for row in found) / sum(row.total for row in found),
+    )
+    return {row.name: row for row in (*found, total)}
+
+
+def _row(result: Result, layer: LayerResult) -> Row:
+    counts, bits = layer.counts, result.architecture.word_bits
+    total = result.milliseconds(layer.timing.cycles)
+    on_chip = sum(row.energy for row in layer.energy_rows if row.component != "DRAM")
+    return Row(
+        layer.name,
+        counts.active_pes,
+        sum(counts("GLB", tensor, action) * bits[tensor] for tensor, action in BUFFER_TRAFFIC) / 8e6,
+        result.milliseconds(layer.timing.processing),
+        total,
+        {t: (counts("DRAM", t, "read") + counts("DRAM", t, "update")) * bits[t] / 8e6 for t in TENSORS},
+        float(on_chip) / total * 1e-6,
+    )
+
+
+# ---- readings of the chip that its times refute ------------------------------------------------------------------------
+
+
+@cache
+def readings() -> dict[str, Any]:
+    """Each reading: what it changes in the YAML, and what a prototype found."""
+    found: dict[str, Any] = source.document("eyeriss_readings")
+    return found
+
+
+def read_as(reading: str) -> Architecture:
+    """arch/eyeriss.yaml with one reading's values instead of its own."""
+    document = read(resolve("arch", "eyeriss"))
+    _merge(document.data, readings()[reading]["change"])
+    return architecture_of(document)
+
+
+def _merge(data: Any, change: Mapping[str, Any]) -> None:
+    """Values of `change` take the place of those in `data`; levels go by their names."""
+    by_name = {entry["name"]: entry for entry in data} if isinstance(data, list) else data
+    for key, value in change.items():
+        if value is None:
+            del by_name[key]
+        elif isinstance(value, dict):
+            _merge(by_name[key], value)
+        else:
+            by_name[key] = value
+
+
+# ---- the report --------------------------------------------------------------------------------------------------------
+
+
+def section() -> str:
+    """Everything about the chip, as Markdown."""
+    return "\n".join([_HEAD, _comparison(), _READINGS, _readings(), _TOTAL, _totals(), _DRAM, _dram()])
+
+
+def _pairs() -> Iterable[tuple[Row, dict[str, float]]]:
+    return ((row, measured()[row.name]) for row in rows().values())
+
+
+def _comparison() -> str:
+    header = ["layer", "active PEs", "ours", "buffer MB", "ours", "error", "processing ms", "ours", "error"]
+    return table(
+        header,
+        (
+            [
+                row.name,
+                f"{chip['active_PEs']:.0f}",
+                f"{row.active_pes:.0f}",
+                *triple(row.buffer, chip["glb_access_MB"], ".1f"),
+                *triple(row.processing, chip["processing_latency_ms"], ".1f"),
+            ]
+            for row, chip in _pairs()
+        ),
+    )
+
+
+def _readings() -> str:
+    chip = measured()
+    lines = []
+    for reading in ("", *readings()):
+        moved = [error(row.processing, chip[row.name]["processing_latency_ms"]) for row in rows(reading).values()]
+        found = readings()[reading]["prototype"] if reading else None
+        note = f"{found['row']} {found['percent']:+} %".replace("-", "−") if found else ""
+        lines.append([reading or "as modelled", *moved, note])
+    return table(["processing time against the chip's", *rows(), "prototype"], lines)
+
+
+def _totals() -> str:
+    return table(
+        ["layer", "total ms", "ours", "error", "power mW", "ours"],
+        (
+            [
+                row.name,
+                *triple(row.total, chip["total_latency_ms"], ".1f"),
+                f"{chip['power_mW']:.0f}",
+                f"{row.power:.0f}",
+            ]
+            for row, chip in _pairs()
+        ),
+    )
+
+
+def _dram() -> str:
+    return table(
+        ["layer", "chip MB, compressed", "ours MB, dense", *TENSORS],
+        (
+            [
+                row.name,
+                f"{chip['dram_access_MB']:.1f}",
+                f"{sum(row.dram.values()):.2f}",
+                *(f"{row.dram[tensor]:.2f}" for tensor in TENSORS),
+            ]
+            for row, chip in _pairs()
+        ),
+    )
+
+
+_HEAD = """\
+## The Eyeriss chip
+
+Measurements of the 65 nm chip on the CONV layers of AlexNet, batch 4: Chen, Krishna, Emer and Sze, IEEE JSSC 52(1),
+2017, Table V. Ours: `eyeriss` with the chip's own mapping `eyeriss_alexnet_jssc17` (Table III). Buffer traffic counts
+two bytes for each ifmap word read and each psum word updated, read back or drained, as the chip's table does: filters
+and what comes from DRAM are left out. Processing time has DRAM completely overlapped. CONV5 runs CONV4's passes, 256
+of them instead of 384, so that a machine whose passes add up gives it 2/3 of CONV4's time; the chip shows 0.63.
+"""
+
+_READINGS = """\
+It is the machine, not a formula: each reading below changes a few values of `arch/eyeriss.yaml` (they are in
+`accelsim/reference/eyeriss_readings.yaml`) and moves the rows away from the chip. *Prototype* is what another
+implementation of the same timing rules found for the row it names.
+"""
+
+_TOTAL = """\
+Total time and power have no target. Our total moves every word of a dense network over a 64 bit link at 60 MHz, with
+one tile in each buffer, so that a tile's successor waits for it to be used; the chip moves run-length coded words
+(see below), and prefetches. Our power is the energy of MACs, register files and buffers in a 45 nm table (Horowitz,
+ISSCC 2014) over our total time. It is an order of magnitude only: the chip is a 65 nm one at 1.0 V, most of its power
+goes into what no count of accesses sees (clock tree, control, leakage, FIFOs and wires; that table has no wires), and
+it gates the arithmetic and reads of zero ifmap words, 0 % of them in CONV1 and 72 to 79 % in CONV3 to CONV5.
+"""
+
+_DRAM = """\
+DRAM traffic by tensor, in MB (filters and ifmaps read, psum: finished ofmaps written). Ours is dense. The chip codes
+runs of zeros in all ifmaps but the first layer's and in all ofmaps, never in filters; its totals are
+that much smaller.
+"""
