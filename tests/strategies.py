@@ -202,6 +202,7 @@ def draw_architecture(rng: Random, nest: LoopNest, arrays: list[bool]) -> Archit
         pipeline=rng.choice((0, 0, 1, 3)),
         serial=draw_serial(rng, nest, keeps, pe_level),
         skew=any(arrays) and rng.random() < 0.2,
+        lead=rng.random() < 0.85,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.architecture.model import Architecture, NetworkKind, Port
+from accelsim.architecture.model import NetworkKind
 from accelsim.engine.counts import ACTIONS, TRAFFIC, Counts, Timing, Words
 from accelsim.engine.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes, ports_of
@@ -85,38 +85,39 @@ def hops(kind: NetworkKind, sent: int, deliveries: int) -> int:
 
 
 def lower_bound(program: Program, columns: Ints, counts: Counts, processing: bool) -> int:
-    """The busiest resource's cycles; with serial passes the stationary fills come on top (TIMING T13)."""
+    """The busiest resource's cycles; with serial passes the stationary fills come on top (TIMING T13).
+
+    Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
+    the pass before, and (lead) before all fills of their own.
+    """
     architecture = program.architecture
-    load: dict[str, tuple[Port, int]] = {}
+    innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
+    total: dict[str, int] = {}
+    moving: dict[str, int] = {}
     serial = 0
-    for edge, row in zip(program.edges, columns, strict=True):
-        t, parent, child, operand = (int(v) for v in edge[:4])
-        if (operand and parent >= architecture.pe_level) or (processing and child == 1):
+    for index, (edge, row) in enumerate(zip(program.edges, columns, strict=True)):
+        t, parent, child = (int(v) for v in edge[:3])
+        if not takes_time(program, edge) or (processing and child == 1):
             continue
         tensor = TENSORS[t]
-        bits = architecture.word_bits[tensor]
-        for up in (False, True) if t == PSUM else (False,):
-            for use in ports_of(architecture, tensor, parent, child, up, accumulates(architecture, parent, child)):
-                words = int(row[use.column])
-                if t == PSUM and not up:
-                    words = 0  # what is read back is bounded below by nothing here
-                if processing and _outermost(architecture, use.port):
-                    continue
-                stationary = tensor is architecture.serial and child >= architecture.pe_level and not up
-                cycles = use.port.cycles(max(words, 0), bits)
-                if stationary:
-                    serial = max(serial, cycles)
-                else:
-                    load[use.port.name] = (use.port, load.get(use.port.name, (use.port, 0))[1] + cycles)
-    busiest = max([counts.compute_cycles, *(cycles for _, cycles in load.values())])
-    # without the lead only C has to follow the stationary fills
-    return busiest + serial if architecture.lead else max(busiest, counts.compute_cycles + serial)
+        # what is read back (psum, down) is bounded below by nothing here
+        shares: dict[str, int] = {}
+        for use in ports_of(architecture, tensor, parent, child, t == PSUM, False):
+            if not (processing and use.outermost):
+                cycles = use.port.cycles(max(int(row[use.column]), 0), architecture.word_bits[tensor])
+                shares[use.port.name] = max(cycles, shares.get(use.port.name, 0))
+        stationary = tensor is architecture.serial and t != PSUM
+        for name, cycles in shares.items():
+            total[name] = total.get(name, 0) + cycles
+            if innermost[t] != index:
+                continue
+            if stationary:
+                serial = max(serial, cycles)
+            elif architecture.lead or t == PSUM:
+                moving[name] = moving.get(name, 0) + cycles
+    return max([serial + max([counts.compute_cycles, *moving.values()]), *total.values()])
 
 
-def _outermost(architecture: Architecture, port: Port) -> bool:
-    top = architecture.levels[0]
-    ports = [top.read_port, top.write_port]
-    for tensor in TENSORS:
-        network = top.fanout.network(tensor)
-        ports += [network.down, network.up]
-    return any(p is port for p in ports)
+def takes_time(program: Program, edge: Ints) -> bool:
+    """Whether words on this edge are moved by activities: all but operand reads inside the PE."""
+    return not edge[3] or int(edge[1]) < program.architecture.pe_level

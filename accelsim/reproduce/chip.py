@@ -13,10 +13,10 @@ from accelsim.reproduce import source
 from accelsim.reproduce.markdown import error, table, triple
 from accelsim.result import LayerResult, Result
 from accelsim.simulate import simulate
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import TENSORS, Tensor
 from accelsim.yamlfile import read, resolve
 
-BUFFER_TRAFFIC = (("ifmap", "read"), ("psum", "update"), ("psum", "read"), ("psum", "drain"))
+BUFFER_TRAFFIC = ((Tensor.IFMAP, "read"), *((Tensor.PSUM, action) for action in ("update", "read", "drain")))
 TOTAL = "Total"
 
 
@@ -85,7 +85,7 @@ def _row(result: Result, layer: LayerResult) -> Row:
     )
 
 
-# ---- readings of the chip that its times refute ------------------------------------------------------------------------
+# ---- readings of the chip that its times refute ----------------------------------------------------------------------
 
 
 @cache
@@ -114,7 +114,7 @@ def _merge(data: Any, change: Mapping[str, Any]) -> None:
             by_name[key] = value
 
 
-# ---- the report --------------------------------------------------------------------------------------------------------
+# ---- the report ------------------------------------------------------------------------------------------------------
 
 
 def section() -> str:
@@ -127,7 +127,11 @@ def _pairs() -> Iterable[tuple[Row, dict[str, float]]]:
 
 
 def _comparison() -> str:
-    header = ["layer", "active PEs", "ours", "buffer MB", "ours", "error", "processing ms", "ours", "error"]
+    header = [
+        *("layer", "active PEs, theirs", "ours"),
+        *("buffer MB, theirs", "ours", "error"),
+        *("processing ms, theirs", "ours", "error"),
+    ]
     return table(
         header,
         (
@@ -151,12 +155,12 @@ def _readings() -> str:
         found = readings()[reading]["prototype"] if reading else None
         note = f"{found['row']} {found['percent']:+} %".replace("-", "−") if found else ""
         lines.append([reading or "as modelled", *moved, note])
-    return table(["processing time against the chip's", *rows(), "prototype"], lines)
+    return table(["processing time, error", *rows(), "prototype"], lines)
 
 
 def _totals() -> str:
     return table(
-        ["layer", "total ms", "ours", "error", "power mW", "ours"],
+        ["layer", "total ms, theirs", "ours", "error", "power mW, theirs", "ours"],
         (
             [
                 row.name,
@@ -171,7 +175,7 @@ def _totals() -> str:
 
 def _dram() -> str:
     return table(
-        ["layer", "chip MB, compressed", "ours MB, dense", *TENSORS],
+        ["layer", "MB, theirs (compressed)", "ours (dense)", *TENSORS],
         (
             [
                 row.name,
@@ -201,16 +205,17 @@ implementation of the same timing rules found for the row it names.
 """
 
 _TOTAL = """\
-Total time and power have no target. Our total moves every word of a dense network over a 64 bit link at 60 MHz, with
-one tile in each buffer, so that a tile's successor waits for it to be used; the chip moves run-length coded words
-(see below), and prefetches. Our power is the energy of MACs, register files and buffers in a 45 nm table (Horowitz,
-ISSCC 2014) over our total time. It is an order of magnitude only: the chip is a 65 nm one at 1.0 V, most of its power
-goes into what no count of accesses sees (clock tree, control, leakage, FIFOs and wires; that table has no wires), and
-it gates the arithmetic and reads of zero ifmap words, 0 % of them in CONV1 and 72 to 79 % in CONV3 to CONV5.
+Total time and power have no target. Both totals add DRAM over a 64 bit link at 60 MHz to the processing time where it
+is not hidden. Ours moves the words of a dense network, and a buffer holds one tile of a tensor, so that the next one
+comes when it is used up; the chip moves fewer words (see below) and loads filters ahead. Our power is the energy of
+MACs, register files and buffers in a 45 nm table (Horowitz, ISSCC 2014) over our total time: an order of magnitude, far
+below the chip's. The chip is a 65 nm one, and its power includes what no count of accesses sees: clock tree, control,
+leakage, and wires, for which that table has no energy. Its power falls from layer to layer, ours does not: the chip
+gates the arithmetic and the reads of zero ifmap words, none in CONV1, 39 % in CONV2, 72 to 79 % in the others.
 """
 
 _DRAM = """\
-DRAM traffic by tensor, in MB (filters and ifmaps read, psum: finished ofmaps written). Ours is dense. The chip codes
-runs of zeros in all ifmaps but the first layer's and in all ofmaps, never in filters; its totals are
-that much smaller.
+DRAM traffic in MB, item by item: ifmaps and filters read, finished ofmaps written (psum; none is read back). Ours is
+dense. The chip codes runs of zeros in the ofmaps it writes and in the ifmaps it reads, the first layer's excepted;
+filters it does not code, and they alone are less than what it moves in each layer.
 """

@@ -54,7 +54,7 @@ def best(
 
     Raises
     ------
-    MappingError : nothing in the space fits; says what each level would need. AccelsimError : unknown name.
+    MappingError : nothing in the space fits, even with the loops right above the array tiled; says what would. AccelsimError : unknown name.
     """
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
@@ -64,16 +64,20 @@ def best(
         table = replace(table, accounting=accounting)
     space = Space(architecture, problem, flow)
     space.require()
-    found = [
-        result
-        for bypass in _bypasses(space, bool(table.accounting))
-        if (result := _search(space, bypass, objective, table)) is not None
-    ]
+    found = _all(space, objective, table)
+    if not found and not table.accounting:
+        found = _all(replace(space, tiled=True), objective, table)
     if not found:
         raise MappingError(_why_nothing(space))
     nest = min(found, key=lambda f: f.score).nest
     check(architecture, nest, problem)
     return nest
+
+
+def _all(space: Space, objective: str, table: EnergyTable) -> list[Found]:
+    bypasses = _bypasses(space, bool(table.accounting))
+    results = (_search(space, bypass, objective, table) for bypass in bypasses)
+    return [result for result in results if result is not None]
 
 
 def _bypasses(space: Space, buffers_too: bool) -> list[dict[int, frozenset[Tensor]]]:

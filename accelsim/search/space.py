@@ -41,11 +41,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Space:
-    """A machine seen by a dataflow. `array` is the level right above the innermost array."""
+    """A machine seen by a dataflow. `array` is the level right above the innermost array.
+
+    tiled : loops the dataflow runs whole above the array may be cut by the outermost level (when nothing fits uncut).
+    """
 
     machine: Architecture
     problem: Problem
     dataflow: Dataflow
+    tiled: bool = False
 
     @property
     def array(self) -> int:
@@ -141,7 +145,8 @@ class Space:
         size = self.problem
         one = {dim: min(pe.get(dim, 1), size[dim]) for dim in DIMS}
         all_ = {dim: min(one[dim] * inner[dim].y * inner[dim].x, size[dim]) for dim in DIMS}
-        all_ |= {dim: size[dim] for dim in self.dataflow.run}
+        if not self.tiled:
+            all_ |= {dim: size[dim] for dim in self.dataflow.run}
         for index in range(self.array, len(self.machine.levels)):
             level = self.machine.levels[index]
             inside = index >= self.machine.pe_level
@@ -165,8 +170,12 @@ class Space:
         rest = -(-self.problem[dim] // inner.factor)
         levels = self.array + 1
         if dim in self.dataflow.run or dim in self.dataflow.above:
-            at = self.array - (dim in self.dataflow.above)
-            return [Split(inner, tuple(rest if i == max(at, 0) else 1 for i in range(levels)))]
+            at = max(self.array - (dim in self.dataflow.above), 0)
+            runs = thin(tight(rest, rest), most) if self.tiled and at > 0 else [rest]
+            return [
+                Split(inner, tuple(run if i == at else -(-rest // run) if i == 0 else 1 for i in range(levels)))
+                for run in runs
+            ]
         found: list[tuple[int, ...]] = []
 
         def spread(left: int, slots: list[int], chosen: dict[int, int]) -> None:
@@ -187,7 +196,7 @@ class Space:
         rows = []
         for level, factor in enumerate(split.temporal):
             position = -1
-            if dim in flow.run and level == self.array:
+            if dim in flow.run and level == self.array and (level or not self.tiled):
                 position = RUN + flow.run.index(dim)
             elif dim in flow.above and level == max(self.array - 1, 0):
                 position = ABOVE + flow.above.index(dim)

@@ -47,6 +47,15 @@ def test_the_eyeriss_chip():
     assert [rf.buffering(t) for t in TENSORS] == [Buffer.STREAM, Buffer.SINGLE, Buffer.STREAM]
 
 
+def test_passes_without_a_lead():
+    level = "  - {name: A}\n  - {name: B, array: {size: {x: 2}, passes: {serial: filter%s}}}\n  - {name: C}\n"
+    assert [(m.serial, m.lead) for m in (machine(level % ""), machine(level % ", lead: false"))] == [
+        (FILTER, True),
+        (FILTER, False),
+    ]
+    assert "m.yaml:" in errors(level % ", lead: maybe")
+
+
 @pytest.mark.parametrize("name", builtin("arch"))
 def test_built_in_machines_load_and_cite(name):
     found = load_architecture(name)

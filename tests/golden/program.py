@@ -125,7 +125,7 @@ class Program:
                 continue
             cycles = port.cycles(words, bits)
             if self.machine.skew and kind == "F" and stream is self.stationary:
-                cycles = self.rows
+                cycles = max(cycles, self.rows)  # a row per cycle, slower if the port is
             ports[port.name] = max(cycles, ports.get(port.name, 0))
         if self.machine.skew and kind == "F" and stream is self.stationary and not ports:
             ports[f"preload {version.number}"] = self.rows  # takes its time though no port is declared

@@ -52,7 +52,7 @@ class Stalls:
         return self.name(self.origin(binding.on))
 
     def origin(self, activity: Activity) -> Activity:
-        """Follow a transfer back through the transfers that set its start, to the one whose own port held it."""
+        """Follow a transfer back through the transfers that set its start, to the one that its own port held."""
         while activity.kind != "C" and activity.start > 0:
             own = self.previous[activity]
             if any(before.releases[port] == activity.start for port, before in own.items()):

@@ -265,7 +265,7 @@ def sweep(
                 old = psum and streams[x, OLD_PSUM]
                 preload = skew_rows > 0 and x == serial and not old
                 if preload:
-                    most = skew_rows
+                    most = max(most, skew_rows)
                 s = streams[x, SLOTS]
                 if old:
                     s = 1
@@ -353,7 +353,7 @@ def sweep(
                 for i in range(slots):
                     p, mine = ports[x, first_slot + i], work[at, first_slot + i]
                     if preload:
-                        mine = most
+                        mine = max(mine, skew_rows)
                     # a share of nothing is let go at the start, but not before it
                     free[p] = max(free[p], begins + mine, stream_end if mine > 0 and most > 1 else 0)
                 r = _record(records, x, v)
