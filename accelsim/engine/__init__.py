@@ -31,4 +31,4 @@ def evaluate(
         raise AccelsimError(f"unknown evaluator '{evaluator}'{nearest(evaluator, EVALUATORS)}")
     check(architecture, nest, problem)
     lowered = program.build(architecture, nest, problem)
-    return (cycle if evaluator == "cycle" else analytical).evaluate(lowered)
+    return cycle.evaluate(lowered) if evaluator == "cycle" else analytical.evaluate(lowered)

@@ -27,9 +27,7 @@ def edge_columns(program: Program) -> Ints:
 def evaluate(program: Program) -> tuple[Counts, Timing]:
     """Counts, exact; cycles, a lower bound (TIMING T13)."""
     columns = edge_columns(program)
-    compute, _ = compute_cycles(
-        program.loops, program.inside, program.size8, program.architecture.macs_per_cycle
-    )
+    compute, _ = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
     counts = assemble(program, columns, int(compute))
     total = lower_bound(program, columns, counts, processing=False)
     processing = lower_bound(program, columns, counts, processing=True)

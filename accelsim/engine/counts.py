@@ -23,7 +23,8 @@ class Counts:
     """Words moved by one layer.
 
     words : int64[level, tensor, action], words; actions in the order of `ACTIONS`.
-    network : int64[level, tensor, direction, kind], words (hops: links crossed or additions); the fan-out below a level.
+    network : int64[level, tensor, direction, kind], words (hops: links crossed or additions); the array below
+        a level.
     macs : multiply-accumulates.
     compute_cycles : cycles the MAC array works (sum over the steps).
     active_pes : PEs that hold work in the fullest step (the product of the spatial factors, clipped to the problem).

@@ -9,6 +9,7 @@ import numpy as np
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.analytical import assemble
 from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.kernels import memo as memo_kernel
 from accelsim.engine.kernels import sweep as sweep_kernel
 from accelsim.engine.kernels.versions import count_steps, fill_tables, generate, table_sizes
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, buffering, latency_of, ports_of
@@ -42,12 +43,12 @@ def streams_of(program: Program) -> Ints:
     return edges[timed]
 
 
-def evaluate(program: Program) -> tuple[Counts, Timing]:
-    """Exact counts and cycles of one layer."""
+def evaluate(program: Program, memo: bool = True) -> tuple[Counts, Timing]:
+    """Exact counts and cycles of one layer; without `memo` every pass is simulated, to the same result."""
     schedule = generate_schedule(program)
     counts = count(program, schedule)
-    total, stalls = run(program, schedule, processing=False)
-    processing, processing_stalls = run(program, schedule, processing=True)
+    total, stalls = run(program, schedule, False, memo)
+    processing, processing_stalls = run(program, schedule, True, memo)
     return counts, Timing(total, processing, counts.compute_cycles, stalls, processing_stalls)
 
 
@@ -129,8 +130,11 @@ def _tile_ids(program: Program, edges: Ints) -> tuple[Ints, int]:
     return at, max(tiles, 1)
 
 
-def run(program: Program, schedule: Schedule, processing: bool) -> tuple[int, dict[str, int]]:
-    """Cycles and stalls; `processing`: the outermost level's transfers take no time."""
+def run(program: Program, schedule: Schedule, processing: bool, memo: bool = True) -> tuple[int, dict[str, int]]:
+    """Cycles and stalls; `processing`: the outermost level's transfers take no time.
+
+    memo : simulate identical passes once (same cycles, same stalls).
+    """
     architecture, edges = program.architecture, schedule.edges
     n = len(edges)
     streams = np.zeros((n, 11), np.int64)
@@ -157,18 +161,46 @@ def run(program: Program, schedule: Schedule, processing: bool) -> tuple[int, di
                 streams[x, sweep_kernel.PARENT] = -1
     names = sorted({name for row in schedule.uses for name, _ in row})
     uses_at, work, ports = _timed(schedule, names, processing)
-    order = np.array(sorted(range(n), key=lambda x: (streams[x, sweep_kernel.DEPTH], streams[x, sweep_kernel.RANK])), np.int64)
+    order = np.array(
+        sorted(range(n), key=lambda x: (streams[x, sweep_kernel.DEPTH], streams[x, sweep_kernel.RANK])), np.int64
+    )
     stalls = np.zeros(2 * n + 3, np.int64)
-    end_of = np.zeros(3, np.int64)
     versions = int(schedule.start[-1])
-    cycles = sweep_kernel.sweep(
+    ring = 2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 3
+    skew_rows = array.y if architecture.skew else 0
+    arguments = (
         schedule.steps, streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, uses_at, ports,
-        latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, array.y if architecture.skew else 0,
-        tail, schedule.step_n, schedule.step_phi, np.zeros(versions, np.int64),
-        np.zeros(versions, np.int64), np.zeros((n, 2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 3, 25), np.int64),
-        stalls, 2 * n, end_of,
+        latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, skew_rows, tail, schedule.step_n,
+        schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64), np.zeros((n, ring, 25), np.int64),
+        np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n,
     )  # fmt: skip
+    at_pass = _pass_table(schedule, streams, work, uses_at, serial, architecture.lead, skew_rows) if memo else None
+    if at_pass is None:
+        cycles = sweep_kernel.sweep(*arguments)
+    else:
+        classes = np.empty(int(schedule.number[serial]), np.int64)
+        memo_kernel.pass_classes(
+            streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, schedule.step_n,
+            schedule.step_phi, schedule.steps, serial, at_pass, classes,
+        )  # fmt: skip
+        cycles, _ = memo_kernel.sweep_memo(*arguments, at_pass, classes)
     return int(cycles), _label(architecture, edges, stalls)
+
+
+def _pass_table(
+    schedule: Schedule, streams: Ints, work: Ints, uses_at: Ints, serial: int, lead: bool, skew_rows: int
+) -> Ints | None:
+    """First version of every stream in every pass, if this layer's passes can be looked up, else None."""
+    if serial < 0 or schedule.number[serial] < 4:
+        return None
+    first, slots = (int(v) for v in uses_at[serial, 0])
+    rows = slice(int(schedule.start[serial]), int(schedule.start[serial] + schedule.number[serial]))
+    shortest = max(skew_rows, int(work[rows, first : first + slots].max(axis=1).min()) if slots else 0)
+    at_pass = np.empty((len(streams), int(schedule.number[serial]) + 1), np.int64)
+    found = memo_kernel.eligible(
+        streams, schedule.start, schedule.number, schedule.begin, schedule.back, serial, lead, shortest, at_pass
+    )
+    return at_pass if found else None
 
 
 def parent_stream(edges: Ints, x: int) -> int:
@@ -218,4 +250,3 @@ def _label(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, i
             labels.append(f"{names[parent]}{arrow}{names[child]} {TENSORS[t].value}")
     labels += ["fill", "drain", "pipeline"]
     return {label: int(cycles) for label, cycles in zip(labels, stalls, strict=True) if cycles}
-

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer, NetworkKind, Port
 from accelsim.errors import MappingError
-from accelsim.mapping.mapping import LevelMapping, LoopNest, kept
+from accelsim.mapping.mapping import LoopNest, kept
 from accelsim.workload.problem import (
     COUNT_LIMIT,
     DIM_INDEX,
@@ -109,7 +110,8 @@ def refuse_overflow(padded: list[int], problem: Problem, levels: int = 1) -> Non
     # an ifmap tile never has more words than outputs times taps, so the padded iteration space bounds every sum
     if bound >= COUNT_LIMIT:
         raise MappingError(
-            f"this mapping pads {problem.macs} MACs to {bound // 8} iterations; its counts would pass 2^63 and are refused"
+            f"this mapping pads {problem.macs} MACs to {bound // 8} iterations; "
+            "its counts would pass 2^63 and are refused"
         )
 
 
@@ -118,7 +120,7 @@ def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]],
     edges, inside = [], 0
     for t, tensor in enumerate(TENSORS):
         keepers = [i for i in range(levels) if kept(architecture, nest, i, tensor)]
-        for parent, child in zip(keepers, keepers[1:], strict=False):
+        for parent, child in pairwise(keepers):
             edges.append([t, parent, child, 0, int(architecture.levels[child].halo_reuse)])
         edges.append([t, keepers[-1], levels, 1, 0])
         inside = max(inside, keepers[-1] if keepers[-1] >= architecture.pe_level else levels)
@@ -149,8 +151,8 @@ def _refuse_unmerged(architecture: Architecture, nest: LoopNest, edges: list[lis
             for loop in mapped.y + mapped.x:
                 if loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in reduce:
                     raise MappingError(
-                        f"{spec.name}: {loop} is spatial, but the psum network below does not add psums over {loop.dim}; "
-                        f"let it reduce {loop.dim}, accumulate on drain, or move {loop} to a temporal loop"
+                        f"{spec.name}: {loop} is spatial, but the psum network below does not add psums over "
+                        f"{loop.dim}; let it reduce {loop.dim}, accumulate on drain, or move {loop} to a temporal loop"
                     )
 
 

@@ -243,11 +243,10 @@ def capacity_overflows(architecture: Architecture, nest: LoopNest, problem: Prob
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)
-                levers = [f"move a loop of {', '.join(d for d in DIMS if d in dims)} from {spec.name} or below to a level above"]
+                moved = ", ".join(d for d in DIMS if d in dims)
+                levers = [f"move a loop of {moved} from {spec.name} or below to a level above"]
                 if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
                     levers.append("buffer it single")
                 levers.append("enlarge the capacity")
                 found.append(Overflow(spec.name, what, demand, partition.bits, tuple(levers)))
     return found
-
-

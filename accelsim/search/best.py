@@ -54,7 +54,8 @@ def best(
 
     Raises
     ------
-    MappingError : nothing in the space fits, even with the loops right above the array tiled; says what would. AccelsimError : unknown name.
+    MappingError : nothing in the space fits, even with the loops right above the array tiled; says what would.
+    AccelsimError : unknown name.
     """
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
@@ -168,7 +169,9 @@ def _enumerate(
             if key not in ranges[g]:
                 first = len(options[g])
                 lists = [space.splits(d, inner[d], most) for d in dims]
-                options[g] += [(a,) for a in lists[0]] if len(dims) == 1 else [(a, b) for a in lists[0] for b in lists[1]]
+                options[g] += (
+                    [(a,) for a in lists[0]] if len(dims) == 1 else [(a, b) for a in lists[0] for b in lists[1]]
+                )
                 ranges[g][key] = (first, len(options[g]))
             unit.append(ranges[g][key])
             size *= unit[-1][1] - unit[-1][0]
@@ -213,7 +216,8 @@ def _tables(space: Space, program: Program, terms: Ints, group: int, options: li
         most_spatial = max(most_spatial, _product(row[5] for row in loops if row[1]))
         most_carries = max(most_carries, 2 * len(temporal) + 1)
     reach = 2 + max(
-        program.axes[a, 0] * (problem.sizes[4 + a] - 1) + program.axes[a, 1] * (problem.sizes[6 + a] - 1) for a in (0, 1)
+        program.axes[a, 0] * (problem.sizes[4 + a] - 1) + program.axes[a, 1] * (problem.sizes[6 + a] - 1)
+        for a in (0, 1)
     )
     t = len(terms)
     totals = np.zeros((n, t))
@@ -264,5 +268,3 @@ def _why_nothing(space: Space) -> str:
     if overflows:
         return f"{head}: " + "; ".join(map(describe, overflows))
     return f"{head}: the array is {machine.levels[space.array].fanout.y} x {machine.levels[space.array].fanout.x}"
-
-

@@ -41,20 +41,19 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     ports, loads, stationary = _loads(machine, edges, timed, wide)
     used = np.abs(energy) + loads.sum(axis=0) + stationary
     cells = [(e, c) for e in range(len(edges)) for c in range(wide) if used[e, c] > 0]
-    at = tuple(np.array(cells, np.int64).reshape(-1, 2).T)
+    terms = np.array(cells, np.int64).reshape(-1, 2)
+    at = terms[:, 0], terms[:, 1]
     return Prices(
-        np.array(cells, np.int64).reshape(-1, 2),
+        terms,
         energy[at],
         constant,
-        np.ascontiguousarray(loads[(slice(None), *at)]) if ports else np.zeros((0, len(cells))),
+        np.ascontiguousarray(loads[:, at[0], at[1]]) if ports else np.zeros((0, len(cells))),
         stationary[at],
     )
 
 
-def _energy(
-    program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int
-) -> tuple[Floats, float]:
-    """Unit prices by difference from a generic point (no two counts equal there, so no rule about equal reads fires)."""
+def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> tuple[Floats, float]:
+    """Unit prices by difference from a generic point: no two counts are equal there, so no rule about equals fires."""
     edges = program.edges
     here = np.zeros((len(edges), wide), np.int64)
     for e, is_timed in enumerate(timed):
@@ -81,9 +80,7 @@ def _energy(
     return out, base - float((out * here).sum())
 
 
-def _loads(
-    machine: Architecture, edges: Ints, timed: list[bool], wide: int
-) -> tuple[list[str], Floats, Floats]:
+def _loads(machine: Architecture, edges: Ints, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:
     names: list[str] = []
     rows: list[Floats] = []
     stationary = np.zeros((len(edges), wide))
@@ -104,5 +101,3 @@ def _loads(
                     rows.append(np.zeros((len(edges), wide)))
                 rows[names.index(use.port.name)][e, use.column] += cycles
     return names, np.array(rows).reshape(len(names), len(edges), wide), stationary
-
-

@@ -131,7 +131,7 @@ class Space:
         }
         for choice in sorted(fitting, reverse=True):
             steps = [
-                choice[:i] + (values[values.index(choice[i]) + 1],) + choice[i + 1 :]
+                (*choice[:i], values[values.index(choice[i]) + 1], *choice[i + 1 :])
                 for i, values in enumerate(lists)
                 if values.index(choice[i]) + 1 < len(values)
             ]
@@ -153,7 +153,8 @@ class Space:
             for partition in level.capacity:
                 kept = partition.tensors & level.keeps
                 if not inside and len(level.keeps) > 1:
-                    continue  # a shared buffer may be bypassed or its free loops moved out; checked combination by combination
+                    # a shared buffer may be bypassed or its free loops moved out: checked combination by combination
+                    continue
                 kept &= self.dataflow.keeps if inside else kept
                 demand = sum(
                     (2 if level.buffering(t) is Buffer.DOUBLE else 1)
@@ -191,7 +192,7 @@ class Space:
         return [Split(inner, temporal) for temporal in found]
 
     def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:
-        """(level, position, kind, factor) of a dim's loops, outermost first; kind 0 temporal, 1 y, 2 x; factors above 1."""
+        """(level, position, kind, factor) of a dim's loops above 1, outermost first; kind 0 temporal, 1 y, 2 x."""
         flow, last = self.dataflow, len(self.machine.levels) - 1
         rows = []
         for level, factor in enumerate(split.temporal):
@@ -218,8 +219,15 @@ class Space:
             temporal = []
             for group in order[index]:
                 for dim in GROUPS[group]:
-                    temporal += [Loop(dim, f) for lv, pos, kind, f in rows[dim] if lv == index and kind == 0 and pos < 0]
-            fixed = [(pos, Loop(dim, f)) for dim in DIMS for lv, pos, kind, f in rows[dim] if lv == index and kind == 0 and pos >= 0]
+                    temporal += [
+                        Loop(dim, f) for lv, pos, kind, f in rows[dim] if lv == index and kind == 0 and pos < 0
+                    ]
+            fixed = [
+                (pos, Loop(dim, f))
+                for dim in DIMS
+                for lv, pos, kind, f in rows[dim]
+                if lv == index and kind == 0 and pos >= 0
+            ]
             temporal += [loop for _, loop in sorted(fixed, key=lambda item: item[0])]
             axes = {}
             for kind, names in ((1, flow.y), (2, flow.x)):
@@ -252,9 +260,7 @@ def thin(values: list[int], most: int) -> list[int]:
     return [values[round(i * step)] for i in range(most)]
 
 
-def _feasible(
-    space: Space, values: list[int], dim: str, fixed: dict[str, int], inner: dict[str, Inner]
-) -> list[int]:
+def _feasible(space: Space, values: list[int], dim: str, fixed: dict[str, int], inner: dict[str, Inner]) -> list[int]:
     return [value for value in values if space.fits_below({**fixed, dim: value}, inner)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from accelsim.errors import WorkloadError
 
@@ -89,7 +90,9 @@ class Problem:
         if not self.width:
             object.__setattr__(self, "width", max(1, self.touched[1] - 2 * self.pad[1]))
         if self.macs * 8 >= COUNT_LIMIT:
-            raise WorkloadError(f"{self.macs} MACs: the counts of this layer would pass 2^63; it is refused, not wrapped")
+            raise WorkloadError(
+                f"{self.macs} MACs: the counts of this layer would pass 2^63; it is refused, not wrapped"
+            )
 
     @staticmethod
     def of(dims: Mapping[str, int] | None = None, /, **keywords: object) -> Problem:
@@ -127,7 +130,7 @@ class Problem:
         """The same problem with some dims changed (the plane is re-derived)."""
         new = tuple(sizes.get(d, v) for d, v in zip(DIMS, self.sizes, strict=True))
         keep_plane = all(sizes.get(d, self[d]) == self[d] for d in "PQRS")
-        plane = {} if keep_plane else {"height": 0, "width": 0}
+        plane: dict[str, Any] = {} if keep_plane else {"height": 0, "width": 0}
         return replace(self, sizes=new, **plane)
 
     def words(self, tensor: Tensor) -> int:

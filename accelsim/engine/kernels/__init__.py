@@ -10,10 +10,11 @@ import hashlib
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numba
 
-MODULES = ("tiles", "closed", "versions", "sweep", "search")
+MODULES = ("tiles", "closed", "versions", "sweep", "memo", "search", "functional")
 
 
 def cache_directory() -> Path:
@@ -27,18 +28,19 @@ def cache_directory() -> Path:
 
 
 def _load() -> None:
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     directory = cache_directory()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        numba.config.CACHE_DIR = str(directory)
+        config.CACHE_DIR = str(directory)
     except OSError:
         pass  # nowhere to write: numba falls back to its own place, or compiles anew
     try:
         for module in MODULES:
             import_module(f"{__name__}.{module}")
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 _load()

@@ -11,7 +11,6 @@ from numba import njit
 
 from accelsim.engine.kernels.tiles import (
     DIM,
-    GROUP_DIMS,
     GROUPS,
     IFMAP,
     KIND,

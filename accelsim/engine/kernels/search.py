@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 from accelsim.engine.kernels.closed import group_sums
-from accelsim.engine.kernels.tiles import GROUPS, IFMAP, LEVEL, columns_of, group_rows, own_loops
+from accelsim.engine.kernels.tiles import GROUPS, IFMAP, columns_of, group_rows, own_loops
 
 MOST_LOOPS = 24
 
@@ -193,7 +193,7 @@ def fits(pick, tiles, level_tensors, bits, limits, strides):
 
 @njit(cache=True)
 def positions(a, b, stride, dilation):
-    """|{stride*i + dilation*j : i < a, j < b}| by inclusion of the repeats (g the gcd: the formula holds for all a, b)."""
+    """|{stride*i + dilation*j : i < a, j < b}| by inclusion of the repeats (x ends as the gcd; holds for all a, b)."""
     x, y = stride, dilation
     while y:
         x, y = y, x % y

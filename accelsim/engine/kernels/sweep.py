@@ -64,15 +64,35 @@ def _key(kappa, class_, depth, rank, per_step):
     return ((kappa + 1) * 3 + class_) * per_step + depth * 4 + rank
 
 
+# columns of a stream's progress
+TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF = range(5)
+# the scalars that live between two steps; PASS_END: time, hold, key
+C_START, C_END, C_UNITS, LAST, TOTAL_C, AT_PASS, PASS_END = range(7)
+SCALARS = 9
+
+
 @njit(cache=True)
-def sweep(
-    steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, lead_first,
-    skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, stalls, idle_fill, end_of,
+def begin_state(records, progress, scalars):
+    """Clear the state to what holds before the first step."""
+    records[:, :, VID] = -1
+    progress[:] = 0
+    progress[:, CURRENT] = -1
+    progress[:, KAPPA_OF] = -1
+    scalars[:] = 0
+    scalars[PASS_END + 1] = NOBODY
+
+
+@njit(cache=True)
+def advance(
+    first, end, steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial,
+    lead_first, skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls,
+    idle_fill,
 ):  # fmt: skip
-    """Run a layer; returns the cycle at which it ends.
+    """Run from after the drains of step `first` to after those of step `end`; all state is in the arrays.
 
     Parameters
     ----------
+    first, end : -1 <= first < end < steps.
     streams : int64[x, 11], see TENSOR .. UP (DOWN, UP: what a stall on that network is charged to).
     start, number, begin, back : versions, see `versions.generate`. work : int64[version, slot] cycles per port.
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
@@ -80,172 +100,26 @@ def sweep(
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0. after_c : latency after C (pipeline and skew).
-    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > 2 slots + 2 (fills run ahead of C by the slots,
+    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > 2 slots + 2 (fills run ahead by the slots,
         C looks as far back).
-    stalls : int64[cause], filled; idle_fill : cause of what precedes the first C; its two successors: drain, pipeline.
-    end_of : int64[3], fills: end, last C's end, sum of C.
+    progress : int64[x, 5], see TO_ISSUE ..; scalars : int64[SCALARS], see C_START ..
+    stalls : int64[cause], added to; idle_fill : cause of what precedes the first C; its two successors: drain, pipeline.
     """
     n = streams.shape[0]
-    records[:, :, VID] = -1
     per_step = 4 * (streams.shape[0] + 70)
-    to_issue = np.zeros(n, np.int64)
-    serving = np.zeros(n, np.int64)  # parent version of the next version to issue
-    current = np.full(n, -1, np.int64)
-    in_pass = np.zeros(n, np.int64)
-    kappa_of = np.full(n, -1, np.int64)
+    to_issue = progress[:, TO_ISSUE]
+    serving = progress[:, SERVING]  # parent version of the next version to issue
+    current = progress[:, CURRENT]
+    in_pass = progress[:, IN_PASS]
+    kappa_of = progress[:, KAPPA_OF]
     best = np.zeros(3, np.int64)
-    pass_end = np.zeros(3, np.int64)
-    pass_end[1] = NOBODY
-    c_start, c_end, c_units = 0, 0, 0
-    first_c = True
-    last = 0
-    total_c = 0
+    late = np.zeros(3, np.int64)
+    pass_end = scalars[PASS_END : PASS_END + 3]
+    c_start, c_end, c_units = scalars[C_START], scalars[C_END], scalars[C_UNITS]
+    last, total_c, at_pass = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
     stationary_input = serial >= 0 and streams[serial, TENSOR] != 2
-    at_pass = 0
-    for k in range(-1, steps):
-        if k >= 0:
-            # C(k)
-            best[0] = c_end
-            best[1] = -2  # the previous C: no gap
-            best[2] = -1
-            late = best.copy()
-            late[0] = 0
-            units = step_n[k]
-            opens_pass = serial >= 0 and begin[start[serial] + min(at_pass, number[serial] - 1)] == k
-            if opens_pass:
-                at_pass += 1
-                if not stationary_input and k > 0:
-                    _later(pass_end[0], pass_end[1], pass_end[2], best)
-            for x in range(n):
-                v = current[x] + 1
-                if v >= number[x] or begin[start[x] + v] != k:
-                    continue
-                current[x] = v
-                if streams[x, INNERMOST] == 0 or streams[x, ABSENT]:
-                    continue
-                r = _record(records, x, v)
-                if r[FILLED]:
-                    ramp = opens_pass and streams[x, TENSOR] != 2
-                    if streams[x, STREAMED] and r[F_UNITS] > 1 and not ramp and units > 1:
-                        _later(r[F_START] + 1 + latency[x, 0], r[A_HOLD], r[A_KEY], best)
-                        _later(r[ARRIVE] + 1, r[A_HOLD], r[A_KEY], late)
-                    else:
-                        _later(r[ARRIVE], r[A_HOLD], r[A_KEY], best)
-                elif streams[x, TENSOR] == 2:
-                    s = streams[x, SLOTS]
-                    if v >= s:
-                        d = _record(records, x, v - s)
-                        if streams[x, STREAMED] and units > 1:
-                            first = d[D_START] + 1 if d[D_UNITS] > 1 else d[D_END]
-                            _later(first, d[D_HOLD], d[D_KEY], best)
-                            _later(d[D_END] + 1, d[D_HOLD], d[D_KEY], late)
-                        else:
-                            _later(d[D_END], d[D_HOLD], d[D_KEY], best)
-            gap = best[0] - c_end
-            if gap > 0:
-                cause = best[1]
-                if first_c:
-                    cause = idle_fill
-                elif cause < 0:
-                    cause = idle_fill + 2
-                stalls[cause] += gap
-            first_c = False
-            c_start = best[0]
-            c_units = units
-            c_end = max(c_start + units, late[0])
-            # a streamed operand that ends late stretches the step: the array idles inside it
-            if c_end > c_start + units:
-                stalls[late[1] if late[1] >= 0 else idle_fill + 2] += c_end - c_start - units
-            total_c += units
-            last = max(last, c_end + after_c)
-            c_key = _key(k, 0, 0, 0, per_step)
-            if c_end + after_c > pass_end[0]:
-                pass_end[0] = c_end + after_c
-                pass_end[1] = NOBODY
-                pass_end[2] = c_key
-            # what C(k) frees, then drains with b = k, inner levels first
-            for o in range(n - 1, -1, -1):
-                x = order[o]
-                v = current[x]
-                if streams[x, ABSENT] or v < 0:
-                    continue
-                ends = (v + 1 == number[x] and k == steps - 1) or (v + 1 < number[x] and begin[start[x] + v + 1] == k + 1)
-                if not ends:
-                    continue
-                r = _record(records, x, v)
-                if streams[x, TENSOR] != 2:
-                    if streams[x, INNERMOST]:
-                        _merge(r, USE, c_end, NOBODY, c_key)
-                        # the last user of an input version takes the place a drain has for psums
-                        r[D_START] = c_start
-                        r[D_END] = c_end
-                        r[D_UNITS] = units
-                        r[D_HOLD] = NOBODY
-                        r[D_KEY] = c_key
-                    continue
-                # D(v)
-                first_slot, slots = uses_at[x, 1, 0], uses_at[x, 1, 1]
-                key = _key(k, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
-                most = min(slots, 1)
-                own_free = 0
-                for i in range(slots):
-                    most = max(most, work[start[x] + v, first_slot + i])
-                    own_free = max(own_free, free[ports[x, first_slot + i]])
-                best[0] = 0
-                best[1] = NOBODY
-                best[2] = -1
-                stream_end = 0
-                if streams[x, INNERMOST]:
-                    if streams[x, STREAMED] and most > 1:
-                        phi = step_phi[k]
-                        _later((c_start + phi if phi < c_units else c_end) + after_c, NOBODY, c_key, best)
-                        stream_end = c_end + after_c + 1
-                    else:
-                        _later(c_end + after_c, NOBODY, c_key, best)
-                else:
-                    _later(r[LANDED], r[L_HOLD], r[L_KEY], best)
-                    _later(r[USE], r[U_HOLD], r[U_KEY], best)
-                if r[HAS_P]:
-                    if most > 1:
-                        _later((r[P_START] + 1 if r[P_UNITS] > 1 else r[P_END]) + latency[x, 0], r[A_HOLD], r[A_KEY], best)
-                        stream_end = max(stream_end, r[P_END] + latency[x, 0] + 1)
-                    else:
-                        _later(r[P_END] + latency[x, 0], r[A_HOLD], r[A_KEY], best)
-                parent = streams[x, PARENT]
-                if parent >= 0:
-                    w = current[parent]
-                    above = _record(records, parent, w)
-                    if above[DRAINED] == 0:
-                        above[DRAINED] = 1
-                        if above[FILLED]:
-                            _later(above[ARRIVE], above[A_HOLD], above[A_KEY], best)
-                        elif w >= streams[parent, SLOTS]:
-                            d = _record(records, parent, w - streams[parent, SLOTS])
-                            _later(d[D_END], d[D_HOLD], d[D_KEY], best)
-                begins = max(best[0], own_free)
-                hold = streams[x, UP]
-                if best[0] > own_free and best[1] >= 0:
-                    hold = best[1]
-                ends_at = max(begins + most, stream_end if most > 1 else 0)
-                for i in range(slots):
-                    p, mine = ports[x, first_slot + i], work[start[x] + v, first_slot + i]
-                    # a share of nothing is let go at the start, but not before it
-                    free[p] = max(free[p], begins + mine, stream_end if mine > 0 and most > 1 else 0)
-                r[D_START] = begins
-                r[D_END] = ends_at
-                r[D_UNITS] = most
-                r[D_HOLD] = hold
-                r[D_KEY] = key
-                drain_end[start[x] + v] = ends_at
-                drain_hold[start[x] + v] = hold
-                landed = ends_at + latency[x, 1]
-                last = max(last, landed)
-                if stationary_input and streams[x, INNERMOST] and landed > pass_end[0]:
-                    pass_end[0] = landed
-                    pass_end[1] = hold
-                    pass_end[2] = key
-                if parent >= 0:
-                    _merge(above, LANDED, landed, hold, key)
+    for before in range(first, end):
+        k = before
         # fills and old psums with kappa = k, outer levels first
         for o in range(n):
             x = order[o]
@@ -380,8 +254,164 @@ def sweep(
                     # a user of the parent's version: a child fill or old psum that read it
                     _merge(above, USE, ends_at, hold, key)
                 to_issue[x] += 1
-    end_of[0] = last
-    end_of[1] = c_end
-    end_of[2] = total_c
-    stalls[idle_fill + 1] += last - c_end
-    return last
+        k = before + 1
+        # C(k)
+        best[0] = c_end
+        best[1] = -2  # the previous C: no gap
+        best[2] = -1
+        late[0] = 0
+        late[1] = -2
+        late[2] = -1
+        units = step_n[k]
+        opens_pass = serial >= 0 and begin[start[serial] + min(at_pass, number[serial] - 1)] == k
+        if opens_pass:
+            at_pass += 1
+            if not stationary_input and k > 0:
+                _later(pass_end[0], pass_end[1], pass_end[2], best)
+        for x in range(n):
+            v = current[x] + 1
+            if v >= number[x] or begin[start[x] + v] != k:
+                continue
+            current[x] = v
+            if streams[x, INNERMOST] == 0 or streams[x, ABSENT]:
+                continue
+            r = _record(records, x, v)
+            if r[FILLED]:
+                ramp = opens_pass and streams[x, TENSOR] != 2
+                if streams[x, STREAMED] and r[F_UNITS] > 1 and not ramp and units > 1:
+                    _later(r[F_START] + 1 + latency[x, 0], r[A_HOLD], r[A_KEY], best)
+                    _later(r[ARRIVE] + 1, r[A_HOLD], r[A_KEY], late)
+                else:
+                    _later(r[ARRIVE], r[A_HOLD], r[A_KEY], best)
+            elif streams[x, TENSOR] == 2:
+                s = streams[x, SLOTS]
+                if v >= s:
+                    d = _record(records, x, v - s)
+                    if streams[x, STREAMED] and units > 1:
+                        first = d[D_START] + 1 if d[D_UNITS] > 1 else d[D_END]
+                        _later(first, d[D_HOLD], d[D_KEY], best)
+                        _later(d[D_END] + 1, d[D_HOLD], d[D_KEY], late)
+                    else:
+                        _later(d[D_END], d[D_HOLD], d[D_KEY], best)
+        gap = best[0] - c_end
+        if gap > 0:
+            cause = best[1]
+            if k == 0:
+                cause = idle_fill
+            elif cause < 0:
+                cause = idle_fill + 2
+            stalls[cause] += gap
+        c_start = best[0]
+        c_units = units
+        c_end = max(c_start + units, late[0])
+        # a streamed operand that ends late stretches the step: the array idles inside it
+        if c_end > c_start + units:
+            stalls[late[1] if late[1] >= 0 else idle_fill + 2] += c_end - c_start - units
+        total_c += units
+        last = max(last, c_end + after_c)
+        c_key = _key(k, 0, 0, 0, per_step)
+        if c_end + after_c > pass_end[0]:
+            pass_end[0] = c_end + after_c
+            pass_end[1] = NOBODY
+            pass_end[2] = c_key
+        # what C(k) frees, then drains with b = k, inner levels first
+        for o in range(n - 1, -1, -1):
+            x = order[o]
+            v = current[x]
+            if streams[x, ABSENT] or v < 0:
+                continue
+            ends = (v + 1 == number[x] and k == steps - 1) or (v + 1 < number[x] and begin[start[x] + v + 1] == k + 1)
+            if not ends:
+                continue
+            r = _record(records, x, v)
+            if streams[x, TENSOR] != 2:
+                if streams[x, INNERMOST]:
+                    _merge(r, USE, c_end, NOBODY, c_key)
+                    # the last user of an input version takes the place a drain has for psums
+                    r[D_START] = c_start
+                    r[D_END] = c_end
+                    r[D_UNITS] = units
+                    r[D_HOLD] = NOBODY
+                    r[D_KEY] = c_key
+                continue
+            # D(v)
+            first_slot, slots = uses_at[x, 1, 0], uses_at[x, 1, 1]
+            key = _key(k, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
+            most = min(slots, 1)
+            own_free = 0
+            for i in range(slots):
+                most = max(most, work[start[x] + v, first_slot + i])
+                own_free = max(own_free, free[ports[x, first_slot + i]])
+            best[0] = 0
+            best[1] = NOBODY
+            best[2] = -1
+            stream_end = 0
+            if streams[x, INNERMOST]:
+                if streams[x, STREAMED] and most > 1:
+                    phi = step_phi[k]
+                    _later((c_start + phi if phi < c_units else c_end) + after_c, NOBODY, c_key, best)
+                    stream_end = c_end + after_c + 1
+                else:
+                    _later(c_end + after_c, NOBODY, c_key, best)
+            else:
+                _later(r[LANDED], r[L_HOLD], r[L_KEY], best)
+                _later(r[USE], r[U_HOLD], r[U_KEY], best)
+            if r[HAS_P]:
+                if most > 1:
+                    _later((r[P_START] + 1 if r[P_UNITS] > 1 else r[P_END]) + latency[x, 0], r[A_HOLD], r[A_KEY], best)
+                    stream_end = max(stream_end, r[P_END] + latency[x, 0] + 1)
+                else:
+                    _later(r[P_END] + latency[x, 0], r[A_HOLD], r[A_KEY], best)
+            parent = streams[x, PARENT]
+            if parent >= 0:
+                w = current[parent]
+                above = _record(records, parent, w)
+                if above[DRAINED] == 0:
+                    above[DRAINED] = 1
+                    if above[FILLED]:
+                        _later(above[ARRIVE], above[A_HOLD], above[A_KEY], best)
+                    elif w >= streams[parent, SLOTS]:
+                        d = _record(records, parent, w - streams[parent, SLOTS])
+                        _later(d[D_END], d[D_HOLD], d[D_KEY], best)
+            begins = max(best[0], own_free)
+            hold = streams[x, UP]
+            if best[0] > own_free and best[1] >= 0:
+                hold = best[1]
+            ends_at = max(begins + most, stream_end if most > 1 else 0)
+            for i in range(slots):
+                p, mine = ports[x, first_slot + i], work[start[x] + v, first_slot + i]
+                # a share of nothing is let go at the start, but not before it
+                free[p] = max(free[p], begins + mine, stream_end if mine > 0 and most > 1 else 0)
+            r[D_START] = begins
+            r[D_END] = ends_at
+            r[D_UNITS] = most
+            r[D_HOLD] = hold
+            r[D_KEY] = key
+            drain_end[start[x] + v] = ends_at
+            drain_hold[start[x] + v] = hold
+            landed = ends_at + latency[x, 1]
+            last = max(last, landed)
+            if stationary_input and streams[x, INNERMOST] and landed > pass_end[0]:
+                pass_end[0] = landed
+                pass_end[1] = hold
+                pass_end[2] = key
+            if parent >= 0:
+                _merge(above, LANDED, landed, hold, key)
+    scalars[C_START], scalars[C_END], scalars[C_UNITS] = c_start, c_end, c_units
+    scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS] = last, total_c, at_pass
+
+
+@njit(cache=True)
+def sweep(
+    steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, lead_first,
+    skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls, idle_fill,
+):  # fmt: skip
+    """Run a whole layer, every step of it (see `advance`); returns the cycle at which it ends."""
+    begin_state(records, progress, scalars)
+    advance(
+        -1, steps - 1, steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial,
+        lead_first, skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls,
+        idle_fill,
+    )  # fmt: skip
+    stalls[idle_fill + 1] += scalars[LAST] - scalars[C_END]
+    return scalars[LAST]

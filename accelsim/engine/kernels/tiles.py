@@ -103,7 +103,9 @@ def _mark(mark, stamp, old, old_stamp, base, tile, size, stride, dilation, low, 
 
 
 @njit(cache=True)
-def _rows_pass(base, before, has_before, tile, size, axis, low, high, inst, n_inst, summed, n_sum, union, n_union, work):
+def _rows_pass(
+    base, before, has_before, tile, size, axis, low, high, inst, n_inst, summed, n_sum, union, n_union, work
+):
     """Rows of an ifmap axis over instances: (sum, busiest) of what each misses.
 
     base, before : int64[2], bases of (p, r) now and one iteration earlier; axis : stride, dilation.
@@ -176,7 +178,9 @@ def group_shape(loops, group, child, own):
 
 
 @njit(cache=True)
-def group_rows(loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved, slide):
+def group_rows(
+    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved, slide
+):
     """Tabulate one group of one edge.
 
     Parameters

@@ -193,9 +193,7 @@ def generate(
                     if loops[temporal[u], LEVEL] < child and group_of[u] == group:
                         inner = True
                 touched[x, t, group] = 1 if inner else 0
-                carry_row[x, t, group] = (
-                    outside[group] if group == group_of[t] else at[x, group, 2] + outside[group]
-                )
+                carry_row[x, t, group] = outside[group] if group == group_of[t] else at[x, group, 2] + outside[group]
             outside[group_of[t]] += 1
     combo = np.zeros((n_streams, GROUPS), np.int64)
     tile_id = np.zeros(n_streams, np.int64)

@@ -58,9 +58,7 @@ def load(name: str | Path) -> Dataflow:
 
     document = read(path)
     data = document.data if isinstance(document.data, dict) else {}
-    issues = [
-        Issue(str(path), key, f"unknown key{nearest(key, KEYS)}") for key in data if key not in KEYS
-    ]
+    issues = [Issue(str(path), key, f"unknown key{nearest(key, KEYS)}") for key in data if key not in KEYS]
     for key in DIM_KEYS:
         issues += [
             Issue(str(path), key, f"unknown dim '{dim}'{nearest(str(dim), DIMS)}")

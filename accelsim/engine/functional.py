@@ -1,0 +1,108 @@
+"""Outputs: a mapping's loop nest carried out on seeded integers, against numpy's convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture
+from accelsim.engine.kernels import functional as kernel
+from accelsim.engine.program import Ints, Program, build
+from accelsim.errors import AccelsimError
+from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.mapping import check as check_mapping
+from accelsim.workload.problem import DIM_INDEX, DIMS, Problem
+
+Bytes = npt.NDArray[np.int8]
+SMALL = 8
+"""Operands lie in -8 .. 7: a sum of products is an exact float64 up to 2^47 of them, and fits int64 always."""
+
+
+def check(architecture: Architecture, nest: LoopNest, problem: Problem, seed: int = 0) -> str:
+    """Carry out one layer under a mapping and compare its outputs with numpy's; returns what to tell the user.
+
+    Raises
+    ------
+    MappingError : the mapping is illegal here. AccelsimError : an output differs, or the operands need too much memory.
+    """
+    check_mapping(architecture, nest, problem)
+    program = build(architecture, nest, problem)
+    try:
+        ifmap, weights = operands(problem, seed)
+        return verdict(outputs(program, ifmap, weights), convolution(problem, ifmap, weights), seed)
+    except MemoryError:
+        raise AccelsimError("not checked: the operands of this layer do not fit in memory") from None
+
+
+def operands(problem: Problem, seed: int) -> tuple[Bytes, Bytes]:
+    """(ifmap [N, G, C, height, width] without padding, filter [G, M, C, R, S]), small seeded integers."""
+    n, g, m, c, _, _, r, s = problem.sizes
+    draw = np.random.default_rng(seed)
+    return (
+        draw.integers(-SMALL, SMALL, (n, g, c, problem.height, problem.width), np.int8),
+        draw.integers(-SMALL, SMALL, (g, m, c, r, s), np.int8),
+    )
+
+
+def outputs(program: Program, ifmap: Bytes, weights: Bytes) -> Ints:
+    """int64[N, G, M, P, Q]: every temporal and spatial loop of the nest in its order, one MAC at a time."""
+    problem = program.problem
+    n, g, m, _, p, q, _, _ = problem.sizes
+    # output channels lie next to each other: they are the innermost loop of most nests
+    ofmap = np.zeros((n, g, p, q, m), np.int64)
+    weights = np.ascontiguousarray(weights.transpose(0, 2, 3, 4, 1))
+    reach = np.zeros((len(DIMS), 5), np.int64)
+    for column, array, dims in (
+        (kernel.IFMAP_AT, ifmap, "NGC"),
+        (kernel.FILTER_AT, weights, "GCRSM"),
+        (kernel.OFMAP_AT, ofmap, "NGPQM"),
+    ):
+        for dim, stride in zip(dims, array.strides, strict=False):
+            reach[DIM_INDEX[dim], column] = stride // array.itemsize
+    for axis, pitch, column, dims in ((0, problem.width, kernel.ROW, "PR"), (1, 1, kernel.COLUMN, "QS")):
+        for dim, far in zip(dims, (problem.stride[axis], problem.dilation[axis]), strict=True):
+            reach[DIM_INDEX[dim], [kernel.IFMAP_AT, column]] = far * pitch, far
+    top, left = problem.pad
+    start = np.array([-top * problem.width - left, 0, 0, -top, -left], np.int64)
+    loops = program.loops if len(program.loops) else np.array([[0, 1, 0, 0, 1]], np.int64)
+    kernel.execute(
+        loops, program.size8, reach[loops[:, 0]] * loops[:, 4:], start, problem.height, problem.width,
+        ifmap.reshape(-1), weights.reshape(-1), ofmap.reshape(-1),
+    )  # fmt: skip
+    return ofmap.transpose(0, 1, 4, 2, 3)
+
+
+def convolution(problem: Problem, ifmap: Bytes, weights: Bytes) -> Ints:
+    """int64[N, G, M, P, Q] by numpy alone: pad, then one strided matrix product per filter tap."""
+    n, g, m, c, p, q, r, s = problem.sizes
+    padded = np.zeros((n, g, c, *(max(t, e) for t, e in zip(problem.touched, _ends(problem), strict=True))), np.int8)
+    top, left = problem.pad
+    padded[..., top : top + problem.height, left : left + problem.width] = ifmap
+    out = np.zeros((n, g, m, p * q))
+    for row in range(r):
+        for column in range(s):
+            y, x = row * problem.dilation[0], column * problem.dilation[1]
+            seen = padded[
+                ...,
+                y : y + (p - 1) * problem.stride[0] + 1 : problem.stride[0],
+                x : x + (q - 1) * problem.stride[1] + 1 : problem.stride[1],
+            ]
+            out += weights[None, ..., row, column].astype(float) @ seen.reshape(n, g, c, p * q).astype(float)
+    return out.astype(np.int64).reshape(n, g, m, p, q)
+
+
+def _ends(problem: Problem) -> tuple[int, int]:
+    return problem.pad[0] + problem.height, problem.pad[1] + problem.width
+
+
+def verdict(ours: Ints, theirs: Ints, seed: int) -> str:
+    """A sentence for the user; AccelsimError names the first output that differs."""
+    wrong = np.argwhere(ours != theirs)
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        where = " ".join(f"{dim}{i}" for dim, i in zip("NGMPQ", at, strict=True))
+        raise AccelsimError(
+            f"{len(wrong)} of {ours.size} outputs differ from numpy's convolution (seed {seed}); "
+            f"the first at {where}: {ours[at]}, numpy {theirs[at]}"
+        )
+    return f"outputs equal numpy's convolution (seed {seed}, {ours.size} words)"
