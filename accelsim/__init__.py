@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -15,7 +18,18 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     # numba and the models load only when they are asked for: `accelsim --help` must answer at once
     if name in ("compare", "simulate"):
-        from accelsim import simulate as module
-
-        return getattr(module, name)
+        return getattr(import_module("accelsim.simulate"), name)
     raise AttributeError(f"module 'accelsim' has no attribute '{name}'")
+
+
+class _Package(ModuleType):
+    """`accelsim.simulate` stays the function when the module of that name is loaded."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep what an import binds here, but for the module `simulate`: its function."""
+        if name == "simulate" and isinstance(value, ModuleType):
+            value = value.simulate
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from accelsim.architecture.yaml import load_architecture
+from accelsim.cli import app
 from accelsim.errors import MappingError, SpecError
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.mapping.yaml import load_mappings
@@ -201,3 +203,92 @@ def test_loading_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+TINY = """\
+name: tiny
+source: test
+clock: 200 MHz
+word: 16 b
+dataflow: row_stationary
+energy: eyeriss_relative
+levels:
+  - name: DRAM
+    link: {width: 64 b}
+  - name: GLB
+    capacity: 16 B
+    array:
+      size: {y: 4, x: 4}
+  - name: RF
+    capacity: 8 B
+"""
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """The one line on stderr of a command that must exit with 2 and print nothing else."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(TINY)
+
+    def run(*arguments):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2, done.output
+        assert done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        return done.stderr.strip()
+
+    return run
+
+
+class TestCommandLine:
+    def test_missing_file(self, refused):
+        for arguments in (
+            ("nothing.yaml", "alexnet"),
+            ("tiny.yaml", "nothing.yaml"),
+            ("eyeriss", "alexnet", "--mapping", "nothing.yaml"),
+        ):
+            assert refused("run", *arguments).startswith("nothing.yaml: no such file")
+        assert refused("run", "tinny.yaml", "alexnet") == "tinny.yaml: no such file; did you mean 'tiny.yaml'?"
+
+    def test_unknown_names(self, refused):
+        for option, name, message in (
+            ("--dataflow", "row_stationry", "unknown dataflow 'row_stationry'; did you mean 'row_stationary'?"),
+            ("--evaluator", "cycles", "unknown evaluator 'cycles'; did you mean 'cycle'?"),
+            ("--objective", "enrgy", "unknown objective 'enrgy'; did you mean 'energy'?"),
+            ("--energy", "horowitz", "unknown energy table 'horowitz'; did you mean 'horowitz_45nm'?"),
+            ("--layers", "CONV9", "no layer of 'alexnet' fits 'CONV9' (CONV1, CONV2"),
+        ):
+            assert refused("run", "eyeriss", "alexnet", option, name).startswith(message)
+
+    def test_a_capacity_no_tile_fits(self, refused):
+        line = refused("run", "tiny.yaml", "alexnet", "--layers", "CONV3")
+        assert line.startswith("CONV3: no mapping of dataflow 'row_stationary' fits 'tiny': GLB ifmap+filter+psum: ")
+        assert "needs 304 bits, has 128 bits, 176 bits too many (move a loop of " in line
+        assert "RF ifmap+filter+psum: needs 112 bits, has 64 bits, 48 bits too many" in line
+
+    def test_a_dataflow_the_machine_cannot_run(self, refused):
+        line = refused("run", "systolic_ws", "alexnet", "--dataflow", "row_stationary", "--layers", "CONV3")
+        assert line == (
+            "CONV3: dataflow 'row_stationary' keeps ifmap in the PE, but no level inside the PE of 'systolic_ws' does"
+        )
+
+    def test_a_dataflow_that_cannot_run_a_layer(self, refused):
+        """Weight-stationary's psums of 64 images overflow the buffer (equal-area machine of ISCA'16)."""
+        line = refused(
+            "run", "eyeriss_isca16_ws", "alexnet_two_tower", "--accounting", "isca16", "--batch", "64",
+            "--layers", "CONV1*",
+        )  # fmt: skip
+        assert "no mapping of dataflow 'weight_stationary' fits 'eyeriss_isca16_ws': GLB psum: needs " in line
+        assert "bits too many (move a loop of N, P, Q from GLB" in line
+
+    def test_counts_past_two_to_the_63(self, refused):
+        line = refused("run", "eyeriss", "alexnet", "--batch", "100000000000000000")
+        assert "layers.CONV1: " in line
+        assert "would pass 2^63; it is refused, not wrapped" in line
+        assert refused("run", "eyeriss", "alexnet", "--batch", "0") == "batch is 0; it must be at least 1"
+
+    def test_a_mapping_that_pads_past_two_to_the_63(self, refused, tmp_path):
+        (tmp_path / "m.yaml").write_text("CONV1: {DRAM: {temporal: N2000000 M2000000 C2000000 P55 Q55 R11 S11}}\n")
+        line = refused("run", "eyeriss", "alexnet", "--mapping", "m.yaml", "--layers", "CONV1")
+        assert line.startswith("CONV1: this mapping pads ")
+        assert line.endswith("its counts would pass 2^63 and are refused")

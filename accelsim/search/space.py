@@ -14,6 +14,8 @@ from accelsim.workload.problem import DIMS, Problem, Tensor
 
 ABOVE, RUN, INSIDE = 0, 100, 200
 """First position of the fixed loops of each section; free loops have position -1."""
+RUNS = 6
+"""Most ways tried to cut a loop that runs right above the array; whole is always one of them."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
 
 
@@ -43,7 +45,7 @@ class Split:
 class Space:
     """A machine seen by a dataflow. `array` is the level right above the innermost array.
 
-    tiled : loops the dataflow runs whole above the array may be cut by the outermost level (when nothing fits uncut).
+    tiled : loops the dataflow runs whole above the array may be cut by the outermost level (a small buffer there may need it).
     """
 
     machine: Architecture
@@ -172,7 +174,7 @@ class Space:
         levels = self.array + 1
         if dim in self.dataflow.run or dim in self.dataflow.above:
             at = max(self.array - (dim in self.dataflow.above), 0)
-            runs = thin(tight(rest, rest), most) if self.tiled and at > 0 else [rest]
+            runs = thin(tight(rest, rest), RUNS) if self.tiled and at > 0 else [rest]
             return [
                 Split(inner, tuple(run if i == at else -(-rest // run) if i == 0 else 1 for i in range(levels)))
                 for run in runs

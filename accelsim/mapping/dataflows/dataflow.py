@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelsim.errors import AccelsimError, Issue, SpecError, nearest
+from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import DIMS, Tensor
 
 HERE = Path(__file__).parent
@@ -58,22 +58,16 @@ def load(name: str | Path) -> Dataflow:
 
     document = read(path)
     data = document.data if isinstance(document.data, dict) else {}
-    issues = [Issue(str(path), key, f"unknown key{nearest(key, KEYS)}") for key in data if key not in KEYS]
-    for key in DIM_KEYS:
-        issues += [
-            Issue(str(path), key, f"unknown dim '{dim}'{nearest(str(dim), DIMS)}")
-            for dim in data.get(key) or ()
-            if dim not in DIMS
-        ]
-    known = [t.value for t in Tensor]
-    for key in TENSOR_KEYS:
-        issues += [
-            Issue(str(path), key, f"unknown tensor '{t}'{nearest(str(t), known)}")
-            for t in data.get(key) or ()
-            if t not in known
-        ]
-    if issues:
-        raise SpecError(issues)
+    for key in data:
+        if key not in KEYS:
+            document.refuse((key,), f"unknown key{nearest(key, KEYS)}", key=True)
+    tensors = [t.value for t in Tensor]
+    for noun, keys, known in (("dim", DIM_KEYS, DIMS), ("tensor", TENSOR_KEYS, tensors)):
+        for key in keys:
+            for index, name in enumerate(data.get(key) or ()):
+                if name not in known:
+                    document.refuse((key, index), f"unknown {noun} '{name}'{nearest(str(name), known)}")
+    document.check()
     lists = {key: tuple(str(d) for d in data.get(key) or ()) for key in DIM_KEYS}
     return Dataflow(
         path.stem,

@@ -1,0 +1,91 @@
+"""How fast the simulator is, warm, on one core: `python benchmarks/speed.py`."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["NUMBA_NUM_THREADS"] = "1"
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from accelsim.energy.table import table_for
+from accelsim.engine import analytical, cycle
+from accelsim.engine.program import Program, build
+from accelsim.search import best
+from accelsim.simulate import load, load_mappings
+
+REPEATS = 5
+
+
+def main() -> None:
+    """Measure everything and print one table."""
+    table = Table("what", "measured", "asked for", title="accelsim, one core, warm, best of 5")
+    for name, programs in (
+        ("AlexNet CONV, batch 4", list(alexnet())),
+        ("VGG-16 CONV, searched", list(vgg16())),
+    ):
+        for label, memo, goal in (("identical passes once", True, 1e11), ("the long way", False, 2e10)):
+            seconds = sum(best_of(lambda p=program: cycle.evaluate(p, memo=memo)) for program in programs)
+            rate = sum(program.problem.macs for program in programs) / seconds
+            table.add_row(
+                f"cycle evaluator, {name}, {label}", f"{rate:.1e} MAC/s, {seconds:.3f} s", f"{goal:.0e} MAC/s"
+            )
+        for program in programs:
+            short, long = (cycle.evaluate(program, memo=memo) for memo in (True, False))
+            assert short[1] == long[1], f"cycles differ: {program.problem}"
+            assert (short[0].words == long[0].words).all(), f"counts differ: {program.problem}"
+    programs = list(alexnet())
+    seconds = sum(best_of(lambda p=program: analytical.evaluate(p)) for program in programs)
+    table.add_row("closed form, AlexNet CONV", f"{len(programs) / seconds:,.0f} mappings/s", "")
+    for command, goal in (
+        (("--help",), "0.5 s"),
+        (("run", "eyeriss", "alexnet", "--mapping", "eyeriss_alexnet_jssc17", "--batch", "4", "--layers", "CONV*"), ""),
+        (("run", "eyeriss", "alexnet"), "5 s"),
+    ):
+        seconds = best_of(lambda c=command: process(*c), 3)
+        table.add_row(f"accelsim {' '.join(command)}", f"{seconds:.2f} s", goal)
+    Console(width=140).print(table)
+
+
+def alexnet() -> Iterator[Program]:
+    """AlexNet's CONV layers, batch 4, on the chip under its own mapping."""
+    machine, network = load("eyeriss", "alexnet", 4)
+    mappings = load_mappings("eyeriss_alexnet_jssc17", network)
+    for layer in network.select("CONV*"):
+        if layer.problem is not None:
+            yield build(machine, mappings[layer.name], layer.problem)
+
+
+def vgg16() -> Iterator[Program]:
+    """VGG-16's different CONV layers on the chip, each under the best row-stationary mapping."""
+    machine, network = load("eyeriss", "vgg16")
+    table = table_for(machine, None)
+    for problem in {layer.problem: None for layer in network.select("CONV*") if layer.problem is not None}:
+        yield build(machine, best(machine, problem, "row_stationary", table=table), problem)
+
+
+def best_of(work: Callable[[], Any], repeats: int = REPEATS) -> float:
+    """The shortest of some runs in seconds, after one that does not count."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def process(*arguments: str) -> None:
+    """A whole `accelsim` in a process of its own."""
+    subprocess.run([sys.executable, "-m", "accelsim", *arguments], stdout=subprocess.DEVNULL, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Dataflow files: all that ship can be read; what is wrong in one is told with the nearest right name."""
+
+from __future__ import annotations
+
+import pytest
+
+from accelsim.errors import AccelsimError, SpecError
+from accelsim.mapping.dataflows import NAMES, Dataflow, load
+from accelsim.workload.problem import DIMS, Tensor
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_shipped_loads(name):
+    flow = load(name)
+    assert flow.name == name
+    assert flow.source
+    assert flow.about
+    assert {*flow.y, *flow.x, *flow.whole, *flow.above, *flow.run, *flow.pe} <= set(DIMS)
+    # a dim has one place for its temporal loops
+    assert not set(flow.run) & set(flow.above)
+    assert not set(flow.pe) & {*flow.run, *flow.above} or name == "weight_stationary"
+
+
+def test_the_five_dataflows_ship():
+    families = {name.split("_moc")[0].split("_soc")[0] for name in NAMES}
+    assert families == {
+        "row_stationary", "weight_stationary", "output_stationary", "input_stationary", "no_local_reuse",
+    }  # fmt: skip
+
+
+def test_what_stays_gives_the_name():
+    assert load("weight_stationary").keeps == {Tensor.FILTER}
+    assert load("input_stationary").keeps == {Tensor.IFMAP}
+    assert all(load(n).keeps == {Tensor.PSUM} for n in NAMES if n.startswith("output"))
+    assert load("row_stationary").keeps == set(Tensor)
+    assert load("no_local_reuse").keeps == set()
+
+
+def test_unknown_name():
+    with pytest.raises(AccelsimError, match=r"^unknown dataflow 'row_stationry'; did you mean 'row_stationary'\?"):
+        load("row_stationry")
+    with pytest.raises(AccelsimError, match=r"unknown dataflow 'nowhere\.yaml'"):
+        load("nowhere.yaml")
+
+
+def test_a_file_of_your_own(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("source: me\nabout: all in the PE\nkeeps: [filter]\ny: [C]\nx: [M]\nrun: [P, Q]\n")
+    assert load(file) == Dataflow(
+        "mine", "me", "all in the PE", frozenset({Tensor.FILTER}), y=("C",), x=("M",), run=("P", "Q")
+    )
+
+
+def test_every_error_at_once_with_the_nearest_name(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("source: me\nkeep: [filter]\nskips: [fliter]\ny: [c]\nrun: [P, Z]\n")
+    with pytest.raises(SpecError) as error:
+        load(file)
+    lines = [line.removeprefix(f"{file}:") for line in str(error.value).splitlines()]
+    expected = (
+        "2:1: keep: unknown key; did you mean 'keeps'?",
+        "3:9: skips.0: unknown tensor 'fliter'; did you mean 'filter'?",
+        "4:5: y.0: unknown dim 'c'",
+        "5:10: run.1: unknown dim 'Z'",
+    )
+    assert len(lines) == len(expected)
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(start)
