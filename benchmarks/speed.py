@@ -32,7 +32,7 @@ def main() -> None:
         ("VGG-16 CONV, searched", list(vgg16())),
     ):
         for label, memo, goal in (("identical passes once", True, 1e11), ("the long way", False, 2e10)):
-            seconds = sum(best_of(lambda p=program: cycle.evaluate(p, memo=memo)) for program in programs)
+            seconds = sum(best_of(lambda p=program, m=memo: cycle.evaluate(p, memo=m)) for program in programs)
             rate = sum(program.problem.macs for program in programs) / seconds
             table.add_row(
                 f"cycle evaluator, {name}, {label}", f"{rate:.1e} MAC/s, {seconds:.3f} s", f"{goal:.0e} MAC/s"

@@ -40,7 +40,8 @@ def streams_of(program: Program) -> Ints:
     """The edges that take time: all but operand reads inside the PE."""
     edges = program.edges
     timed = (edges[:, 3] == 0) | (edges[:, 1] < program.architecture.pe_level)
-    return edges[timed]
+    streams: Ints = edges[timed]
+    return streams
 
 
 def evaluate(program: Program, memo: bool = True) -> tuple[Counts, Timing]:
@@ -99,10 +100,13 @@ def generate_schedule(program: Program) -> Schedule:
 
 
 def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints]:
-    uses, rates, labels = [], [], []
+    uses: list[list[int]] = []
+    rates: list[list[int]] = []
+    labels: list[list[tuple[str, bool]]] = []
     uses_at = np.zeros((len(edges), 2, 2), np.int64)
     for x, (t, parent, child, _, _) in enumerate(edges):
-        tensor, first, mine = TENSORS[t], len(uses), []
+        tensor, first = TENSORS[t], len(uses)
+        mine: list[tuple[str, bool]] = []
         old = t == PSUM and accumulates(architecture, parent, child)
         for activity in (0, 1) if t == PSUM else (0,):
             found = ports_of(architecture, tensor, parent, child, activity == 1, old)
@@ -171,8 +175,8 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
     arguments = (
         schedule.steps, streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, uses_at, ports,
         latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, skew_rows, tail, schedule.step_n,
-        schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64), np.zeros((n, ring, 25), np.int64),
-        np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n,
+        schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64),
+        np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n,
     )  # fmt: skip
     at_pass = _pass_table(schedule, streams, work, uses_at, serial, architecture.lead, skew_rows) if memo else None
     if at_pass is None:

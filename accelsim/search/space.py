@@ -45,7 +45,8 @@ class Split:
 class Space:
     """A machine seen by a dataflow. `array` is the level right above the innermost array.
 
-    tiled : loops the dataflow runs whole above the array may be cut by the outermost level (a small buffer there may need it).
+    tiled : loops the dataflow runs whole above the array may be cut by the outermost level; a small buffer there may
+        need it.
     """
 
     machine: Architecture

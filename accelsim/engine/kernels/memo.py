@@ -12,9 +12,44 @@ import numpy as np
 from numba import njit
 
 from accelsim.engine.kernels.sweep import (
-    A_HOLD, A_KEY, ABSENT, ARRIVE, AT_PASS, C_END, C_START, C_UNITS, CURRENT, D_END, D_HOLD, D_KEY, D_START, DRAINED,
-    F_END, F_START, FILLED, IN_PASS, INNERMOST, KAPPA, KAPPA_OF, L_HOLD, L_KEY, LANDED, LAST, PARENT, PASS_END,
-    SERVING, SLOTS, TENSOR, TO_ISSUE, TOTAL_C, U_HOLD, U_KEY, USE, VID, advance, begin_state,
+    A_HOLD,
+    A_KEY,
+    ABSENT,
+    ARRIVE,
+    AT_PASS,
+    C_END,
+    C_START,
+    C_UNITS,
+    CURRENT,
+    D_END,
+    D_HOLD,
+    D_KEY,
+    D_START,
+    DRAINED,
+    F_END,
+    F_START,
+    FILLED,
+    IN_PASS,
+    INNERMOST,
+    KAPPA,
+    KAPPA_OF,
+    L_HOLD,
+    L_KEY,
+    LANDED,
+    LAST,
+    PARENT,
+    PASS_END,
+    SERVING,
+    SLOTS,
+    TENSOR,
+    TO_ISSUE,
+    TOTAL_C,
+    U_HOLD,
+    U_KEY,
+    USE,
+    VID,
+    advance,
+    begin_state,
 )  # fmt: skip
 
 PSUM = 2
@@ -103,11 +138,11 @@ def same_pass(i, j, streams, start, number, begin, work, back, step_n, step_phi,
                 if work[p, s] != work[q, s]:
                     return False
             parent = streams[x, PARENT]
-            if parent >= 0 and streams[x, INNERMOST] == 0:
-                if _above(parent, p, start, number, begin) - at_pass[parent, i] != (
-                    _above(parent, q, start, number, begin) - at_pass[parent, j]
-                ):
-                    return False
+            if parent < 0 or streams[x, INNERMOST]:
+                continue
+            serving = _above(parent, p, start, number, begin) - at_pass[parent, i]
+            if serving != _above(parent, q, start, number, begin) - at_pass[parent, j]:
+                return False
     return True
 
 

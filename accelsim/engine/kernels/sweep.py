@@ -1,7 +1,8 @@
 """Time: one sweep over the activities of a layer in key order, in max/plus form (TIMING T2 to T15).
 
 Everything that can wait for something is an activity: C(k) on the MAC array, fills F, drains D and old psums P on their
-ports. Each is evaluated once, after all it can wait for. A version's record lives in a ring: only the last few can still be named.
+ports. Each is evaluated once, after all it can wait for. A version's record lives in a ring: only the last few can
+still be named.
 """
 
 from __future__ import annotations
@@ -100,10 +101,10 @@ def advance(
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0. after_c : latency after C (pipeline and skew).
-    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > 2 slots + 2 (fills run ahead by the slots,
-        C looks as far back).
+    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > 2 slots + 2 (fills run
+        ahead by the slots, C looks as far back).
     progress : int64[x, 5], see TO_ISSUE ..; scalars : int64[SCALARS], see C_START ..
-    stalls : int64[cause], added to; idle_fill : cause of what precedes the first C; its two successors: drain, pipeline.
+    stalls : int64[cause], added to; idle_fill : cause of what precedes the first C; after it: drain, pipeline.
     """
     n = streams.shape[0]
     per_step = 4 * (streams.shape[0] + 70)
@@ -156,12 +157,13 @@ def advance(
                     while w + 1 < number[parent] and begin[start[parent] + w + 1] <= begin[at]:
                         w += 1
                     serving[x] = w
-                    if streams[parent, TENSOR] != 2 or back[start[parent] + w] != -2:
-                        if streams[parent, OLD_PSUM] == 0 or streams[parent, TENSOR] != 2:
-                            if not _is_filled(records, parent, w):
-                                break
-                            above = _record(records, parent, w)
-                            kappa = max(kappa, above[KAPPA])
+                    # a fresh psum version of the parent, or one that accumulates on drain, has no fill
+                    fresh = streams[parent, OLD_PSUM] == 1 or back[start[parent] + w] == -2
+                    if streams[parent, TENSOR] != 2 or not fresh:
+                        if not _is_filled(records, parent, w):
+                            break
+                        above = _record(records, parent, w)
+                        kappa = max(kappa, above[KAPPA])
                 if psum and back[at] >= 0:
                     kappa = max(kappa, begin[start[x] + back[at] + 1] - 1)
                 j = 0

@@ -1,0 +1,118 @@
+"""The search against brute force: every split and every order of the same space, by the closed form and the account."""
+
+from __future__ import annotations
+
+from itertools import permutations, product
+
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.energy.account import account
+from accelsim.energy.table import table_for
+from accelsim.engine import evaluate
+from accelsim.errors import AccelsimError, MappingError
+from accelsim.mapping.dataflows import NAMES, load
+from accelsim.mapping.mapping import LoopNest, check
+from accelsim.search import best
+from accelsim.search.space import GROUPS, Space
+from accelsim.workload.problem import DIMS, Problem
+
+MACHINE = """\
+name: small
+source: test
+clock: 200 MHz
+word: 16 b
+dataflow: weight_stationary
+energy: eyeriss_relative
+levels:
+  - name: DRAM
+    link: {width: 64 b}
+  - name: GLB
+    capacity: 100 words
+    array:
+      size: {y: 2, x: 2}
+      networks:
+        ifmap: {kind: multicast, width: 1 word}
+        filter: {kind: multicast, width: 1 word}
+        psum: {kind: chain, in: 1 word, out: 1 word, accumulate: on-drain}
+  - name: RF
+    capacity: 16 words
+"""
+PROBLEMS = (
+    Problem.of({"M": 4, "C": 3, "P": 3, "Q": 2, "R": 2, "S": 2}),
+    Problem.of({"N": 2, "M": 6, "C": 4, "P": 2, "Q": 2}),
+    Problem.of({"M": 3, "C": 2, "P": 5, "R": 3}, stride=(2, 1)),
+)
+FLOWS = ("weight_stationary", "output_stationary_moc_mop", "row_stationary", "no_local_reuse")
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    path = tmp_path_factory.mktemp("arch") / "small.yaml"
+    path.write_text(MACHINE)
+    return load_architecture(path)
+
+
+def score(machine, nest, problem, flow, objective="energy"):
+    """What the closed form and the energy account say of a mapping."""
+    counts, timing = evaluate(machine, nest, problem, "analytical")
+    energy = float(sum(row.energy for row in account(machine, counts, table_for(machine, None), 0, flow)))
+    return {"energy": energy, "cycles": timing.cycles, "edp": energy * timing.cycles}[objective]
+
+
+def brute(machine, problem, flow):
+    """Every legal mapping of the dataflow's space, splits times orders, each once."""
+    space = Space(machine, problem, load(flow))
+    levels = machine.levels
+    inside = {
+        i: levels[i].keeps - space.dataflow.keeps
+        for i in range(machine.pe_level, len(levels))
+        if levels[i].keeps - space.dataflow.keeps
+    }
+    seen = set()
+    for inner in space.inners():
+        for chosen in product(*(space.splits(dim, inner[dim], 1 << 30) for dim in DIMS)):
+            splits = dict(zip(DIMS, chosen, strict=True))
+            loops = [
+                [g for g, dims in enumerate(GROUPS) if any(splits[d].temporal[i] > 1 for d in dims)]
+                for i in range(space.array + 1)
+            ]
+            for orders in product(*(permutations(groups) for groups in loops)):
+                order = [list(o) for o in orders] + [[] for _ in levels[len(orders) :]]
+                nest = LoopNest(space.nest_levels(splits, order, inside))
+                if nest not in seen:
+                    seen.add(nest)
+                    try:
+                        check(machine, nest, problem)
+                    except MappingError:
+                        continue
+                    yield nest
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=str)
+@pytest.mark.parametrize("flow", FLOWS)
+def test_no_mapping_of_the_space_is_better(machine, flow, problem):
+    scores = [score(machine, nest, problem, flow) for nest in brute(machine, problem, flow)]
+    found = best(machine, problem, flow)
+    check(machine, found, problem)
+    assert score(machine, found, problem, flow) == pytest.approx(min(scores), rel=1e-12)
+
+
+@pytest.mark.parametrize("flow", NAMES)
+def test_the_same_answer_twice(machine, flow):
+    assert best(machine, PROBLEMS[0], flow) == best(machine, PROBLEMS[0], flow)
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize("objective", ["cycles", "edp"])
+def test_each_objective_is_best_at_its_own(machine, flow, objective):
+    for problem in PROBLEMS:
+        mine, energy = (best(machine, problem, flow, goal) for goal in (objective, "energy"))
+        check(machine, mine, problem)
+        ours, others = (score(machine, nest, problem, flow, objective) for nest in (mine, energy))
+        assert ours <= others * (1 + 1e-12)
+
+
+def test_unknown_objective(machine):
+    with pytest.raises(AccelsimError, match=r"unknown objective 'enrgy'; did you mean 'energy'\?"):
+        best(machine, PROBLEMS[0], "weight_stationary", "enrgy")
