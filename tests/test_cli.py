@@ -28,10 +28,12 @@ def in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_answers_at_once_and_loads_nothing_heavy():
-    in_process("--help")  # the first start may write byte code
-    start = time.perf_counter()
-    done = in_process("--help")
-    assert time.perf_counter() - start < 0.5
+    seconds = []
+    for _ in range(4):  # the first start may write byte code, and others may be at work on this machine
+        start = time.perf_counter()
+        done = in_process("--help")
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.5
     assert done.returncode == 0
     assert "explain" in done.stdout
     code = (

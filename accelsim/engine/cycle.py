@@ -34,6 +34,7 @@ class Schedule:
     sums: Ints
     uses: list[list[tuple[str, bool]]]
     uses_at: Ints
+    classes: Ints
 
 
 def streams_of(program: Program) -> Ints:
@@ -96,7 +97,8 @@ def generate_schedule(program: Program) -> Schedule:
         program.loops, program.inside, program.size8, streams, at, full, moved, slide, architecture.macs_per_cycle,
         uses, rates, start, number, begin, work, back, tile_at, np.full(tiles, -1, np.int64), step_n, step_phi, sums,
     )  # fmt: skip
-    return Schedule(edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at)
+    classes = np.full(int(number.max(initial=0)), -1, np.int64)
+    return Schedule(edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at, classes)
 
 
 def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints]:
@@ -170,23 +172,29 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
     )
     stalls = np.zeros(2 * n + 3, np.int64)
     versions = int(schedule.start[-1])
-    ring = 2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 3
+    # a power of two: the kernel masks instead of dividing
+    ring = 1 << (2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 2).bit_length()
     skew_rows = array.y if architecture.skew else 0
     arguments = (
         schedule.steps, streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, uses_at, ports,
-        latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, skew_rows, tail, schedule.step_n,
-        schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64),
-        np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n,
+        latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, skew_rows, tail,
+        schedule.step_n, schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64),
+        np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64),
+        stalls, 2 * n,
     )  # fmt: skip
     at_pass = _pass_table(schedule, streams, work, uses_at, serial, architecture.lead, skew_rows) if memo else None
     if at_pass is None:
         cycles = sweep_kernel.sweep(*arguments)
     else:
         classes = np.empty(int(schedule.number[serial]), np.int64)
+        # passes that are equal with everything in are equal without the outermost level's transfers
+        finer = schedule.classes[: len(classes)]
         memo_kernel.pass_classes(
             streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, schedule.step_n,
-            schedule.step_phi, schedule.steps, serial, at_pass, classes,
+            schedule.step_phi, schedule.steps, serial, at_pass, finer, classes,
         )  # fmt: skip
+        if not processing:
+            finer[:] = classes
         cycles, _ = memo_kernel.sweep_memo(*arguments, at_pass, classes)
     return int(cycles), _label(architecture, edges, stalls)
 

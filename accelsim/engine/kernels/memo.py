@@ -160,12 +160,18 @@ def _above(parent, at, start, number, begin):
 
 
 @njit(cache=True)
-def pass_classes(streams, start, number, begin, work, back, step_n, step_phi, steps, serial, at_pass, classes):
-    """Number the passes by content; equal numbers are compared word for word, not by a hash alone."""
+def pass_classes(streams, start, number, begin, work, back, step_n, step_phi, steps, serial, at_pass, finer, classes):
+    """Number the passes by content; equal numbers are compared word for word, not by a hash alone.
+
+    finer : int64[pass], an earlier numbering of more content: passes equal there are equal here; -1 if there is none.
+    """
     passes = number[serial]
     buckets = np.full(4096, -1, np.int64)
     after = np.full(passes, -1, np.int64)
     for j in range(passes):
+        if finer[j] >= 0 and finer[j] != j:
+            classes[j] = classes[finer[j]]
+            continue
         h = 0
         for x in range(streams.shape[0]):
             if streams[x, ABSENT]:
@@ -214,7 +220,7 @@ def read_state(k, streams, number, uses_at, ports, latency, free, records, progr
         v, s = progress[x, TO_ISSUE], streams[x, SLOTS]
         at = 0
         if v >= s and v < number[x] and streams[x, TENSOR] != PSUM:
-            r = records[x, (v - s) % records.shape[1]]
+            r = records[x, (v - s) & (records.shape[1] - 1)]
             at = r[USE] if r[VID] == v - s else 0
         elif v >= number[x]:
             at = origin
@@ -251,7 +257,7 @@ def read_state(k, streams, number, uses_at, ports, latency, free, records, progr
         for v in range(min(issued, current + 1) - s, max(issued, current + 1)):
             if v < 0:
                 continue
-            r = records[x, v % records.shape[1]]
+            r = records[x, v & (records.shape[1] - 1)]
             state[n] = v - current if r[VID] == v else -(1 << 60)
             n += 1
             if r[VID] != v:
@@ -383,7 +389,7 @@ def _restore(
             if r[VID] < 0:
                 continue
             v = r[VID] + moved
-            to = records[x, v % records.shape[1]]
+            to = records[x, v & (records.shape[1] - 1)]
             to[:] = r
             to[VID] = v
             to[KAPPA] += steps

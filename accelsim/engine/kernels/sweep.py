@@ -42,7 +42,7 @@ def _merge(record, at, time, hold, key):
 @njit(cache=True, inline="always")
 def _record(records, x, v):
     """The record of version v of stream x, cleared if the ring still holds an older one."""
-    r = records[x, v % records.shape[1]]
+    r = records[x, v & (records.shape[1] - 1)]
     if r[VID] != v:
         r[:] = 0
         r[VID] = v
@@ -55,7 +55,7 @@ def _record(records, x, v):
 @njit(cache=True, inline="always")
 def _is_filled(records, x, v):
     """Whether version v of stream x, which may lie ahead of the ring, has been filled."""
-    r = records[x, v % records.shape[1]]
+    r = records[x, v & (records.shape[1] - 1)]
     return r[VID] == v and r[FILLED] == 1
 
 
@@ -101,7 +101,8 @@ def advance(
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0. after_c : latency after C (pipeline and skew).
-    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring > 2 slots + 2 (fills run
+    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring a power of two above
+        2 slots + 2 (fills run
         ahead by the slots, C looks as far back).
     progress : int64[x, 5], see TO_ISSUE ..; scalars : int64[SCALARS], see C_START ..
     stalls : int64[cause], added to; idle_fill : cause of what precedes the first C; after it: drain, pipeline.

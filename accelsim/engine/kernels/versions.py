@@ -201,6 +201,13 @@ def generate(
     others = np.zeros((n_streams, most_columns), np.int64)
     stale = np.ones(n_streams, np.int64)
     words = np.zeros(most_columns, np.int64)
+    moved_before = np.full(uses.shape[0], -1, np.int64)
+    lasted = np.zeros(uses.shape[0], np.int64)
+    first_use = np.zeros(n_streams + 1, np.int64)
+    for x in range(n_streams):
+        for u in range(uses.shape[0]):
+            if uses[u, 0] <= x:
+                first_use[x + 1] = u + 1
     number[:] = 0
     sums[:] = 0
     extent = np.ones(8, np.int64)
@@ -214,6 +221,8 @@ def generate(
     for dim in range(8):
         macs *= extent[dim]
     phi = last_touch(loops, inside, extent)
+    cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
+    streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
     psum_level = 0
     for x in range(n_streams):
         if streams[x, 0] == PSUM:
@@ -221,8 +230,8 @@ def generate(
     carry = -1
     k = 0
     while True:
-        step_n[k] = (macs + macs_per_cycle - 1) // macs_per_cycle
-        step_phi[k] = (phi + macs_per_cycle - 1) // macs_per_cycle
+        step_n[k] = cycles
+        step_phi[k] = streams_at
         for t in range(nt - 1, -1, -1):
             if loops[temporal[t], LEVEL] < psum_level:
                 break
@@ -293,13 +302,15 @@ def generate(
                 back[v] = last
                 if not refilled and (last < 0 or (above >= 0 and begin[start[x] + last] < begin[w])):
                     back[v] = -2
-            for u in range(uses.shape[0]):
-                if uses[u, 0] != x:
-                    continue
+            for u in range(first_use[x], first_use[x + 1]):
                 moving = words[uses[u, 1]]
                 if uses[u, 3] != 1 and back[v] == -2:
                     moving = 0
-                work[v, u - uses[u, 2]] = (moving * rates[u, 0] + rates[u, 1] - 1) // rates[u, 1]
+                if moving != moved_before[u]:
+                    # most versions of a stream carry as much as the one before: divide only when they do not
+                    moved_before[u] = moving
+                    lasted[u] = (moving * rates[u, 0] + rates[u, 1] - 1) // rates[u, 1]
+                work[v, u - uses[u, 2]] = lasted[u]
         # next step
         carry = nt - 1
         while carry >= 0:
@@ -341,5 +352,7 @@ def generate(
             for dim in range(8):
                 macs *= extent[dim]
             phi = last_touch(loops, inside, extent)
+            cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
+            streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
         k += 1
     return k + 1
