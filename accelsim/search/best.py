@@ -63,10 +63,13 @@ def best(
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
-    # the published comparison runs these loops whole; elsewhere a small buffer above the array may need them cut
-    space = Space(architecture, problem, flow, tiled=not table.accounting)
+    space = Space(architecture, problem, flow)
     space.require()
-    found = _all(space, objective, table)
+    # a small buffer right above the array may want the loops below it cut; a global buffer only if nothing else fits
+    tiled = space.array not in space.free and not table.accounting
+    found = _all(replace(space, tiled=tiled), objective, table)
+    if not found and not tiled and not table.accounting:
+        found = _all(replace(space, tiled=True), objective, table)
     if not found:
         raise MappingError(_why_nothing(space))
     nest = min(found, key=lambda f: f.score).nest
