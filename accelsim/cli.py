@@ -269,7 +269,7 @@ def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help
 def _load(file: Path) -> str:
     """Read a file as what its keys say it is."""
     from accelsim.architecture.yaml import load_architecture
-    from accelsim.energy.table import load_table
+    from accelsim.energy.load import load_table
     from accelsim.mapping.yaml import load_mappings
     from accelsim.workload.yaml import load_network
     from accelsim.yamlfile import read
@@ -288,7 +288,7 @@ def _load(file: Path) -> str:
 @app.command("list")
 def list_names() -> None:
     """List everything that ships: machines, networks, mappings, dataflows, energy tables."""
-    from accelsim.energy.table import names
+    from accelsim.energy.load import names
     from accelsim.mapping.dataflows import NAMES
     from accelsim.yamlfile import builtin
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import accelsim
 from accelsim.architecture.model import Architecture
-from accelsim.energy.account import MAC, EnergyRow, grouped, total
+from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.mapping.mapping import LoopNest

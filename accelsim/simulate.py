@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
-from accelsim.energy.table import EnergyTable, table_for
+from accelsim.energy.load import table_for
+from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from accelsim.energy.table import table_for
+from accelsim.energy.load import table_for
 from accelsim.engine import analytical, cycle
 from accelsim.engine.program import Program, build
 from accelsim.search import best

@@ -200,7 +200,7 @@ def test_schema_of_nothing(cli):
 
 class TestValidate:
     def files(self) -> list[Path]:
-        from accelsim.energy.table import BUILT_IN
+        from accelsim.energy.load import BUILT_IN
         from accelsim.yamlfile import folder
 
         kinds = (folder("arch"), folder("workload"), folder("mapping"), BUILT_IN)

@@ -11,7 +11,7 @@ import pytest
 
 import accelsim
 import fakes
-from accelsim.energy.account import total
+from accelsim.energy.rows import total
 from accelsim.errors import AccelsimError, MappingError, WorkloadError
 from accelsim.simulate import compare, simulate
 

@@ -134,9 +134,9 @@ class Level:
 class Architecture:
     """A machine: levels outermost first, word widths in bits, PE.
 
-    serial : the stationary tensor of `passes: serial` (TIMING T10), or None.
-    lead : serial passes only; moving operands wait for the stationary one of their pass (TIMING T10b).
-    skew : systolic arrays; fill and drain skew of the innermost array (TIMING T12).
+    serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
+    lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
+    skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
     clock_hz : core clock. energy : name of the energy table.
     """
 

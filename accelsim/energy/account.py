@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 
 from accelsim.architecture.model import Architecture
+from accelsim.energy import isca16
+from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import DIRECTIONS, Counts
 from accelsim.workload.problem import TENSORS, Tensor
-
-MAC = "MAC"
-NETWORK = "network"
-NO_TENSOR = "none"
-
-
-@dataclass(frozen=True)
-class EnergyRow:
-    """One line of the account.
-
-    component : a level's name, 'network' ('<level> network' where there are several arrays), or 'MAC'.
-    tensor : a data type, or 'none' for MACs and leakage.
-    action : fill, read, update, drain; hop; mac; leakage (isca16: read, update, accumulate, hop, mac).
-    count : how many. energy : all of them, in the table's unit; a Fraction, so that any grouping adds up exactly.
-    """
-
-    component: str
-    tensor: str
-    action: str
-    count: int
-    energy: Fraction
-
-
-def network_name(architecture: Architecture, level: str) -> str:
-    """The component name of the array below a level: 'network', or '<level> network' where there are several."""
-    several = sum(other.fanout.declared for other in architecture.levels) > 1
-    return f"{level} {NETWORK}" if several else NETWORK
 
 
 def account(
@@ -49,8 +23,6 @@ def account(
     cycles : core cycles that leakage is paid for. dataflow : read by ``accounting: isca16`` alone.
     """
     if table.accounting == "isca16":
-        from accelsim.energy import isca16
-
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
     return (
         *_mac_rows(architecture, counts, table),
@@ -87,17 +59,3 @@ def _leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -
         if leakage:
             yield EnergyRow(level.name, NO_TENSOR, "leakage", cycles, cycles * instances * leakage)
         instances *= level.fanout.y * level.fanout.x
-
-
-def total(rows: Iterable[EnergyRow]) -> Fraction:
-    """The exact sum."""
-    return sum((row.energy for row in rows), Fraction(0))
-
-
-def grouped(rows: Iterable[EnergyRow], key: str) -> dict[str, Fraction]:
-    """Exact sums by 'component', 'tensor' or 'action', in the order of first appearance."""
-    sums: dict[str, Fraction] = {}
-    for row in rows:
-        name = getattr(row, key)
-        sums[name] = sums.get(name, Fraction(0)) + row.energy
-    return sums

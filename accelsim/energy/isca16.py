@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from accelsim.architecture.model import Architecture, Level
-from accelsim.energy.account import MAC, NO_TENSOR, EnergyRow, grouped, network_name
+from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, grouped, network_name
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import Counts
 from accelsim.workload.problem import Tensor

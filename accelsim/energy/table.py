@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 
-from accelsim.architecture.model import Architecture, Level
+from accelsim.architecture.model import Level
 from accelsim.energy.curve import Curve
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import Tensor
 
 UNITS = ("pJ", "MAC")
 ACCOUNTINGS = ("", "isca16")
-BUILT_IN = Path(__file__).parent / "tables"
 WRITES = ("fill", "update")
 
 
@@ -98,35 +96,6 @@ class EnergyTable:
     def link(self, word_bits: int) -> Fraction:
         """Energy of one word over one hop of a network."""
         return self.hop * (Fraction(word_bits, self.hop_bits) if self.hop_bits else 1)
-
-
-def names() -> tuple[str, ...]:
-    """The built-in tables."""
-    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
-
-
-def load_table(name_or_path: str | Path) -> EnergyTable:
-    """Read a built-in table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
-    from accelsim.energy.yaml import read_table
-
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = BUILT_IN / f"{name_or_path}.yaml"
-        if str(name_or_path) not in names():
-            raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")
-    return read_table(path)
-
-
-def table_for(architecture: Architecture, wanted: str | Path | EnergyTable | None = None) -> EnergyTable:
-    """The table asked for, else the one the architecture names. There is no default number."""
-    if isinstance(wanted, EnergyTable):
-        return wanted
-    if not (wanted or architecture.energy):
-        raise AccelsimError(
-            f"architecture '{architecture.name}' names no energy table and none was given; "
-            f"add 'energy: NAME' to it or choose one ({', '.join(names())})"
-        )
-    return load_table(wanted or architecture.energy)
 
 
 def show_bytes(bits: int) -> str:

@@ -25,7 +25,7 @@ def edge_columns(program: Program) -> Ints:
 
 
 def evaluate(program: Program) -> tuple[Counts, Timing]:
-    """Counts, exact; cycles, a lower bound (TIMING T13)."""
+    """Counts, exact; cycles, a lower bound (docs/model.md, T13)."""
     columns = edge_columns(program)
     compute, _ = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
     counts = assemble(program, columns, int(compute))
@@ -76,14 +76,14 @@ def assemble(program: Program, columns: Ints, compute: int) -> Counts:
 
 
 def hops(kind: NetworkKind, sent: int, deliveries: int) -> int:
-    """Links a network's words cross, or additions a tree makes (TIMING T16)."""
+    """Links a network's words cross, or additions a tree makes (docs/model.md, T16)."""
     if kind in (NetworkKind.SYSTOLIC, NetworkKind.CHAIN):
         return deliveries
     return deliveries - sent if kind is NetworkKind.TREE else sent
 
 
 def lower_bound(program: Program, columns: Ints, counts: Counts, processing: bool) -> int:
-    """The busiest resource's cycles; with serial passes the stationary fills come on top (TIMING T13).
+    """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
     the pass before, and (lead) before all fills of their own.

@@ -29,7 +29,7 @@ class Counts:
     compute_cycles : cycles the MAC array works (sum over the steps).
     active_pes : PEs that hold work in the fullest step (the product of the spatial factors, clipped to the problem).
 
-    See docs/model.md for the conventions (SPEC section 3).
+    See docs/model.md for the conventions (section Counting).
     """
 
     levels: tuple[str, ...]

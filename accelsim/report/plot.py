@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from accelsim.energy.account import MAC, NO_TENSOR
+from accelsim.energy.rows import MAC, NO_TENSOR
 from accelsim.report.table import energy_scale
 from accelsim.workload.problem import TENSORS
 

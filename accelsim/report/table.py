@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from accelsim.energy.account import MAC, grouped
+from accelsim.energy.rows import MAC, grouped
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor
 from accelsim.workload.problem import TENSORS
 

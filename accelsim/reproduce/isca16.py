@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from accelsim.energy.account import grouped
 from accelsim.energy.isca16 import by_role
+from accelsim.energy.rows import grouped
 from accelsim.errors import MappingError
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import error, table, triple

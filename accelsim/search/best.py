@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from accelsim.architecture.model import Architecture, Buffer
-from accelsim.energy.table import EnergyTable, table_for
+from accelsim.energy.load import table_for
+from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
 from accelsim.engine.kernels import search as kernel
 from accelsim.engine.program import Ints, Program

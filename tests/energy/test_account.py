@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fakes
-from accelsim.energy.account import account, grouped, total
-from accelsim.energy.table import load_table, names
+from accelsim.energy.account import account
+from accelsim.energy.load import load_table, names
+from accelsim.energy.rows import grouped, total
 from accelsim.engine.counts import Counts
 from accelsim.workload.problem import Problem
 

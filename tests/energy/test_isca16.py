@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import fakes
 from accelsim.architecture.model import Fanout
 from accelsim.energy import isca16
-from accelsim.energy.account import account, grouped, total
-from accelsim.energy.table import load_table
+from accelsim.energy.account import account
+from accelsim.energy.load import load_table
+from accelsim.energy.rows import grouped, total
 
 MACHINE = fakes.machine()
 TABLE = load_table("eyeriss_relative")

@@ -9,7 +9,7 @@ import pytest
 
 import fakes
 from accelsim.architecture.model import Level, Partition
-from accelsim.energy.table import load_table, names, table_for
+from accelsim.energy.load import load_table, names, table_for
 from accelsim.energy.yaml import build
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.workload.problem import TENSORS, Tensor

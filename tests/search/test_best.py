@@ -8,7 +8,7 @@ import pytest
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
-from accelsim.energy.table import table_for
+from accelsim.energy.load import table_for
 from accelsim.engine import evaluate
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows import NAMES, load

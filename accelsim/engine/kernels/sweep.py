@@ -1,4 +1,4 @@
-"""Time: one sweep over the activities of a layer in key order, in max/plus form (TIMING T2 to T15).
+"""Time: one sweep over the activities of a layer in key order, in max/plus form (docs/model.md, T2 to T15).
 
 Everything that can wait for something is an activity: C(k) on the MAC array, fills F, drains D and old psums P on their
 ports. Each is evaluated once, after all it can wait for. A version's record lives in a ring: only the last few can

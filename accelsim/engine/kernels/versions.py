@@ -1,4 +1,4 @@
-"""Versions: when each stream's tile changes, and how many words move then (TIMING T1).
+"""Versions: when each stream's tile changes, and how many words move then (docs/model.md, T1).
 
 One odometer walks the steps; per stream a product of the factors tabulated by `tiles.group_rows` gives the words of
 each version. All counts are fixed here; time comes later (`sweep`).

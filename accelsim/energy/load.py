@@ -1,0 +1,39 @@
+"""Finding an energy table: a built-in name, a file, or the one an architecture names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.table import EnergyTable
+from accelsim.energy.yaml import read_table
+from accelsim.errors import AccelsimError, nearest
+
+BUILT_IN = Path(__file__).parent / "tables"
+
+
+def names() -> tuple[str, ...]:
+    """The built-in tables."""
+    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+
+
+def load_table(name_or_path: str | Path) -> EnergyTable:
+    """Read a built-in table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = BUILT_IN / f"{name_or_path}.yaml"
+        if str(name_or_path) not in names():
+            raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")
+    return read_table(path)
+
+
+def table_for(architecture: Architecture, wanted: str | Path | EnergyTable | None = None) -> EnergyTable:
+    """The table asked for, else the one the architecture names. There is no default number."""
+    if isinstance(wanted, EnergyTable):
+        return wanted
+    if not (wanted or architecture.energy):
+        raise AccelsimError(
+            f"architecture '{architecture.name}' names no energy table and none was given; "
+            f"add 'energy: NAME' to it or choose one ({', '.join(names())})"
+        )
+    return load_table(wanted or architecture.energy)
