@@ -1,5 +1,6 @@
 """What a user can get wrong in a file, each told in one clear line, all of them at once."""
 
+import re
 import subprocess
 import sys
 
