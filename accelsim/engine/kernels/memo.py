@@ -124,8 +124,10 @@ def same_pass(i, j, streams, start, number, begin, work, back, step_n, step_phi,
             return False
         if not _same_versions(start[x] + v, start[x] + w, n, start[x], a, b, begin, work, back):
             return False
+        if streams[x, INNERMOST]:
+            continue  # what feeds the PE is not issued ahead of its pass
         # what may be issued meanwhile, and whether a version ends with the pass
-        for ahead in range(-1, LOOK_AHEAD + 1):
+        for ahead in range(-1, streams[x, SLOTS] + 1):
             p, q = v + n + ahead, w + n + ahead
             if (p < 0 or p >= number[x]) != (q < 0 or q >= number[x]):
                 return False
@@ -138,7 +140,7 @@ def same_pass(i, j, streams, start, number, begin, work, back, step_n, step_phi,
                 if work[p, s] != work[q, s]:
                     return False
             parent = streams[x, PARENT]
-            if parent < 0 or streams[x, INNERMOST]:
+            if parent < 0:
                 continue
             serving = _above(parent, p, start, number, begin) - at_pass[parent, i]
             if serving != _above(parent, q, start, number, begin) - at_pass[parent, j]:
@@ -292,14 +294,14 @@ def sweep_memo(
     wide = 2 + 2 * free.shape[0] + n * (3 + (2 * LOOK_AHEAD + 4) * 15)
     state = np.zeros(wide, np.int64)
     slot_of = np.full(2 * ENTRIES, -1, np.int64)
-    keys = np.zeros((ENTRIES, wide + 2), np.int64)
-    kept_records = np.zeros((ENTRIES, *records.shape), np.int64)
-    kept_progress = np.zeros((ENTRIES, *progress.shape), np.int64)
-    kept_scalars = np.zeros((ENTRIES, scalars.shape[0]), np.int64)
-    kept_free = np.zeros((ENTRIES, free.shape[0]), np.int64)
-    kept_stalls = np.zeros((ENTRIES, stalls.shape[0]), np.int64)
-    kept_from = np.zeros((ENTRIES, 2), np.int64)  # (origin in time, step) of the state an entry was simulated from
-    kept_versions = np.zeros((ENTRIES, n), np.int64)
+    keys = np.empty((ENTRIES, wide + 2), np.int64)
+    kept_records = np.empty((ENTRIES, *records.shape), np.int64)
+    kept_progress = np.empty((ENTRIES, *progress.shape), np.int64)
+    kept_scalars = np.empty((ENTRIES, scalars.shape[0]), np.int64)
+    kept_free = np.empty((ENTRIES, free.shape[0]), np.int64)
+    kept_stalls = np.empty((ENTRIES, stalls.shape[0]), np.int64)
+    kept_from = np.empty((ENTRIES, 2), np.int64)  # (origin in time, step) of the state an entry was simulated from
+    kept_versions = np.empty((ENTRIES, n), np.int64)
     entries, simulated = 0, 0
     for j in range(passes):
         first = begin[start[serial] + j] - 1
