@@ -11,7 +11,6 @@ from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes
 from accelsim.workload.problem import TENSORS, Tensor
 
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
-SENT, DELIVERIES, HOPS = range(len(TRAFFIC))
 
 
 def edge_columns(program: Program) -> Ints:
@@ -27,7 +26,7 @@ def edge_columns(program: Program) -> Ints:
 def evaluate(program: Program) -> tuple[Counts, Timing]:
     """Counts, exact; cycles, a lower bound (docs/model.md, T13)."""
     columns = edge_columns(program)
-    compute, _ = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
+    compute = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
     counts = assemble(program, columns, int(compute))
     total = lower_bound(program, columns, counts, processing=False)
     processing = lower_bound(program, columns, counts, processing=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +71,3 @@ class Timing:
     stalls: dict[str, int]
     processing_stalls: dict[str, int]
     exact: bool = True
-
-    def seconds(self, clock_hz: float | Fraction) -> float:
-        """Wall time of the total at a core clock."""
-        return float(self.cycles / clock_hz)

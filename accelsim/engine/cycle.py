@@ -71,7 +71,7 @@ def count(program: Program, schedule: Schedule) -> Counts:
 def generate_schedule(program: Program) -> Schedule:
     """Walk the nest once and write down every version of every stream."""
     architecture, edges = program.architecture, streams_of(program)
-    at, flat, carried = table_sizes(program.loops, edges, 0)
+    at, flat, carried = table_sizes(program.loops, edges)
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     full, moved = np.zeros(flat, np.int64), np.zeros(carried, np.int64)
     slide = np.zeros(carried * columns, np.int64)

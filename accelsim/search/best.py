@@ -120,7 +120,7 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     strides = np.array(list(zip(problem.stride, problem.dilation, strict=True)), np.int64)
     goal = OBJECTIVES.index(objective)
     kernel.bound_all(
-        units, starts, starts, price.terms, program.edges, places, counts, totals, stays, kepts, aboves, extents,
+        units, starts, price.terms, program.edges, places, counts, totals, stays, kepts, aboves, extents,
         tiles, partitions, bits, limits, strides, price.energy, price.constant, price.loads, price.stationary,
         machine.macs_per_cycle, goal, program.levels, bounds,
     )  # fmt: skip

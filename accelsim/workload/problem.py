@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from accelsim.errors import WorkloadError
 
@@ -125,13 +124,6 @@ class Problem:
             (p - 1) * self.stride[0] + (r - 1) * self.dilation[0] + 1,
             (q - 1) * self.stride[1] + (s - 1) * self.dilation[1] + 1,
         )
-
-    def resized(self, **sizes: int) -> Problem:
-        """The same problem with some dims changed (the plane is re-derived)."""
-        new = tuple(sizes.get(d, v) for d, v in zip(DIMS, self.sizes, strict=True))
-        keep_plane = all(sizes.get(d, self[d]) == self[d] for d in "PQRS")
-        plane: dict[str, Any] = {} if keep_plane else {"height": 0, "width": 0}
-        return replace(self, sizes=new, **plane)
 
     def words(self, tensor: Tensor) -> int:
         """Distinct words of a tensor. The ifmap counts the padded rows and columns that are touched."""

@@ -139,7 +139,7 @@ def all_edges(loops, edges, size8, axes, unicast, merge, on_chip, levels, out):
 
 @njit(cache=True)
 def compute_cycles(loops, inside, size8, macs_per_cycle):
-    """(cycles of the MAC array, steps): the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
+    """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
 
     inside : first level whose temporal loops lie inside a step. Per dim only a few extents occur, so steps are
     counted by class, not walked.
@@ -147,7 +147,6 @@ def compute_cycles(loops, inside, size8, macs_per_cycle):
     extents = np.zeros((8, 4096), np.int64)
     numbers = np.zeros((8, 4096), np.int64)
     kinds = np.zeros(8, np.int64)
-    steps = 1
     for dim in range(8):
         tile = 1
         for i in range(loops.shape[0]):
@@ -157,7 +156,6 @@ def compute_cycles(loops, inside, size8, macs_per_cycle):
         for i in range(loops.shape[0]):
             if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
                 mixed *= loops[i, 1]
-        here = 0
         for c in range(mixed):
             rest, base = c, 0
             for i in range(loops.shape[0] - 1, -1, -1):
@@ -167,7 +165,6 @@ def compute_cycles(loops, inside, size8, macs_per_cycle):
             left = size8[dim] - base
             if left <= 0:
                 continue
-            here += 1
             extent = min(tile, left)
             for j in range(kinds[dim] + 1):
                 if j == kinds[dim]:
@@ -176,7 +173,6 @@ def compute_cycles(loops, inside, size8, macs_per_cycle):
                 if extents[dim, j] == extent:
                     numbers[dim, j] += 1
                     break
-        steps *= here
     total = 0
     index = np.zeros(8, np.int64)
     while True:
@@ -193,4 +189,4 @@ def compute_cycles(loops, inside, size8, macs_per_cycle):
             index[dim] = 0
             dim -= 1
         if dim < 0:
-            return total, steps
+            return total

@@ -220,7 +220,7 @@ def _tensor_order(tensor, axis_first, levels, order):
 
 @njit(cache=True, parallel=True)
 def bound_all(
-    units, first, starts, terms, edges, places, counts, totals, stays, kepts, aboves, extents, tiles, level_tensors,
+    units, starts, terms, edges, places, counts, totals, stays, kepts, aboves, extents, tiles, level_tensors,
     bits, limits, strides, energy, constant, loads, stationary, macs_per_cycle, objective, levels, bounds,
 ):  # fmt: skip
     """A lower bound of the objective for every combination; infinity where a level overflows.

@@ -50,7 +50,7 @@ def count_steps(loops, inside, size8):
 
 
 @njit(cache=True)
-def table_sizes(loops, streams, n_max):
+def table_sizes(loops, streams):
     """(offset of each (stream, group) table in rows, in row-carries; totals) for `fill_tables`."""
     own = np.empty(loops.shape[0] + 1, np.int64)
     at = np.zeros((streams.shape[0], GROUPS, 4), np.int64)
