@@ -55,6 +55,11 @@ Objective = Annotated[str, typer.Option(help="What a mapping search minimises: e
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Accounting = Annotated[str | None, typer.Option(help="Named way to account energy: isca16.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine.")]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Operands: a directory or .npz of arrays, or 'dense'; default: the densities."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of operands that are drawn.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
 
@@ -87,11 +92,11 @@ def run(
     energy: Energy = None,
     accounting: Accounting = None,
     settings: Settings = None,
+    data: Data = None,
+    seed: Seed = 0,
     out: Out = None,
     as_json: Json = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Also compute outputs with seeded integers, against numpy.")
-    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
 ) -> None:
     """Run a network on a machine."""
     result = _simulate(
@@ -106,8 +111,14 @@ def run(
         energy=energy,
         accounting=accounting,
         parameters=_parameters(settings),
+        data=data,
+        seed=seed,
     )
-    checks = list(_checks(result)) if check else []
+    checks = []
+    if check:
+        from accelsim.simulate import check_outputs
+
+        checks = list(check_outputs(result, workload, _parameters(settings), data, seed))
     if out:
         from accelsim.report.files import write_result
 
@@ -136,6 +147,8 @@ def compare(
     energy: Energy = None,
     accounting: Accounting = None,
     settings: Settings = None,
+    data: Data = None,
+    seed: Seed = 0,
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
@@ -157,6 +170,8 @@ def compare(
             energy=energy,
             accounting=accounting,
             parameters=_parameters(settings),
+            data=data,
+            seed=seed,
         )
     _print_comparison(comparison, plot_to, as_json)
 
@@ -334,6 +349,21 @@ def schema(kind: Annotated[str, typer.Argument(help=f"{', '.join(SCHEMAS)}.")]) 
 
 
 @app.command()
+def trace(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write.")],
+    seed: Seed = 0,
+    batch: Annotated[int, typer.Option(help="Pictures to trace.")] = 4,
+    prune: Annotated[float, typer.Option(help="Share of the weights to prune by magnitude.")] = 0.0,
+) -> None:
+    """Train a small CNN on scikit-learn's digits; write its layers and their real operands."""
+    from accelsim.sparsity.trace import trace as capture
+
+    found = capture(directory, seed=seed, batch=batch, prune=prune)
+    typer.echo(f"accuracy {found.accuracy:.1%} on pictures not trained on; wrote {found.workload} and its arrays")
+    typer.echo(f"try: accelsim run eyeriss {found.workload} --batch {found.batch} --data {directory}")
+
+
+@app.command()
 def reproduce(
     path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
 ) -> None:
@@ -348,17 +378,6 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
 
     with _progress() as step:
         return simulate(architecture, workload, progress=step, **options)
-
-
-def _checks(result: Result) -> Iterator[str]:
-    from accelsim.engine.functional import check
-
-    done: dict[Any, str] = {}
-    for layer in result.layers:
-        key = (layer.problem, layer.nest)
-        if key not in done:
-            done[key] = check(result.architecture, layer.nest, layer.problem, seed=0)
-        yield f"{layer.name}: {done[key]}"
 
 
 @contextmanager

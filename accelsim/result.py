@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,7 @@ class Result:
     """A network on a machine.
 
     layers : the layers that have MACs, in network order. idle_layers : names of those that have none.
+    operands : where zeros come from; empty for a dense run.
     failures : (layer, reason) of layers this dataflow cannot run; `compare` alone lets them pass.
     """
 
@@ -86,6 +87,7 @@ class Result:
     batch: int = 1
     idle_layers: tuple[str, ...] = ()
     failures: tuple[tuple[str, str], ...] = ()
+    operands: str = ""
 
     @cached_property
     def total(self) -> Totals:
@@ -158,6 +160,7 @@ class Result:
             "energy_table": self.energy_table.name,
             "energy_accounting": self.energy_table.accounting or "counts",
             "batch": self.batch,
+            "operands": self.operands or "dense",
             "clock_hz": float(self.architecture.clock_hz),
             "pes": self.architecture.pes,
             "levels": [level.name for level in self.architecture.levels],
@@ -179,6 +182,7 @@ class Result:
             "stall_cycles": dict(sorted(timing.stalls.items())),
             "processing_stall_cycles": dict(sorted(timing.processing_stalls.items())),
             "active_pes": counts.active_pes,
+            **(_zeros(counts) if self.operands else {}),
             "counts": [_count(*row) for row in counts.rows()],
             "network": list(_network(counts)),
             "energy": float(layer.energy),
@@ -284,6 +288,17 @@ def _count(level: str, tensor: str, action: str, words: int) -> Row:
 
 def _energy(row: EnergyRow) -> Row:
     return {"component": row.component, "tensor": row.tensor, "action": row.action, "energy": float(row.energy)}
+
+
+def _zeros(counts: Counts) -> Row:
+    return {
+        "effectual_macs": counts.effectual,
+        "visited_macs": counts.visited,
+        "imbalance": counts.imbalance,
+        "compression": [
+            {**asdict(part), "metadata": part.metadata, "ratio": part.ratio} for part in counts.encoded
+        ],
+    }
 
 
 def _network(counts: Counts) -> Iterator[Row]:

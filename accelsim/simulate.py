@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
+from accelsim.workload.network import INPUT
 from accelsim.workload.problem import Problem
 
 if TYPE_CHECKING:
-    from accelsim.workload.network import Network
+    from accelsim.sparsity.operands import Operands
+    from accelsim.workload.network import Layer, Network
 
 EVALUATORS = ("cycle", "analytical")
+DENSE = "dense"
 OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
@@ -37,6 +41,8 @@ def simulate(
     parameters: Mapping[str, Any] | None = None,
     energy: str | Path | EnergyTable | None = None,
     accounting: str | None = None,
+    data: str | Path | None = None,
+    seed: int = 0,
     progress: Progress | None = None,
     tolerant: bool = False,
 ) -> Result:
@@ -51,6 +57,8 @@ def simulate(
     layers : glob over layer names; several with commas.
     parameters : values for parameters that the architecture's or the workload's file declares.
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
+    data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
+        gives, on a machine that makes something of zeros. seed : of what is drawn.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
     """
@@ -63,17 +71,18 @@ def simulate(
     chosen = network.select(layers or "*")
     dataflow = dataflow or machine.dataflow
     _known_dataflow(machine, dataflow, needed=any(layer.name not in given for layer in chosen))
-    done: dict[tuple[Problem, LoopNest | None], LayerResult] = {}
+    operands = operands_for(machine, network, data, seed)
+    done: dict[tuple[Problem, LoopNest | None, str], LayerResult] = {}
     results, failures = [], []
     for index, layer in enumerate(chosen):
         if progress:
             progress(index, len(chosen), layer.name)
         if layer.problem is None:
             continue
-        key = (layer.problem, given.get(layer.name))
+        key = (layer.problem, given.get(layer.name), operands.identity(layer) if operands else "")
         try:
             if key not in done:
-                done[key] = _run(machine, layer.problem, key[1], dataflow, evaluator, objective, table)
+                done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)
         except MappingError as error:
             if not tolerant:
                 raise MappingError(f"{layer.name}: {error}", error.overflows) from None
@@ -82,8 +91,47 @@ def simulate(
         results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
     idle = () if layers else tuple(layer.name for layer in network.layers if layer.problem is None)
     return Result(
-        machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, idle, tuple(failures)
-    )
+        machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, idle, tuple(failures),
+        operands.describe() if operands else "",
+    )  # fmt: skip
+
+
+def operands_for(machine: Architecture, network: Network, data: str | Path | None, seed: int) -> Operands | None:
+    """Where a run's zeros come from; None: it is dense."""
+    from accelsim.sparsity.operands import Operands
+
+    if data == DENSE or not machine.sees_zeros:
+        return None
+    if data is None and not any(layer.density for layer in network.layers):
+        return None
+    return Operands(network, data, seed, derive=True)
+
+
+def check_outputs(
+    result: Result,
+    workload: str | Path | Network,
+    parameters: Mapping[str, Any] | None = None,
+    data: str | Path | None = None,
+    seed: int = 0,
+) -> Iterator[str]:
+    """Carry out a result's layers on real operands, against numpy; a sentence for each.
+
+    The operands are those the run's zeros come from, where it has such, else seeded integers; all but `result` as
+    given to `simulate`. Raises AccelsimError for the first output that differs.
+    """
+    from accelsim.engine.functional import check
+
+    machine, network = load(result.architecture, workload, result.batch, parameters)
+    operands = operands_for(machine, network, data, seed)
+    layers = {layer.name: layer for layer in network.layers}
+    done: dict[tuple[Problem, LoopNest, str], str] = {}
+    for found in result.layers:
+        layer = layers[found.name]
+        key = (found.problem, found.nest, operands.identity(layer) if operands else "")
+        if key not in done:
+            given = partial(operands.values, layer, machine.word_bits) if operands else None
+            done[key] = check(machine, found.nest, found.problem, seed, given)
+        yield f"{found.name}: {done[key]}"
 
 
 def compare(
@@ -164,21 +212,28 @@ def load_mappings(mapping: str | Path | Mappings | None, network: Network) -> Ma
 
 def _run(
     machine: Architecture,
-    problem: Problem,
+    layer: Layer,
     nest: LoopNest | None,
     dataflow: str,
     evaluator: str,
     objective: str,
     table: EnergyTable,
+    operands: Operands | None,
 ) -> LayerResult:
     from accelsim.engine import evaluate
+
+    problem = layer.problem
+    assert problem is not None
 
     source = SEARCH if nest is None else GIVEN
     if nest is None:
         from accelsim.search import best
 
         nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
-    counts, timing = evaluate(machine, nest, problem, evaluator)
+    masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
+    if masks and INPUT in layer.inputs:
+        masks = replace(masks, raw_ifmap=True)
+    counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     return LayerResult("", problem, nest, source, counts, timing, rows)
 

@@ -1,6 +1,7 @@
 """Random small (architecture, nest, problem) triples, legal by construction.
 
 `case(random.Random(seed))` for mass runs; `cases()` is the hypothesis strategy over the same generator.
+`sparse_case` and `sparse_cases` draw machines that make use of zeros, and masks for them.
 """
 
 from __future__ import annotations
@@ -15,13 +16,27 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from accelsim.architecture.model import REDUCING, Architecture, Buffer, Fanout, Level, Network, NetworkKind, Port
+from accelsim.architecture.model import (
+    REDUCING,
+    Architecture,
+    Buffer,
+    Fanout,
+    Format,
+    Level,
+    Network,
+    NetworkKind,
+    Pairing,
+    Port,
+    Sparsity,
+)
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
+from accelsim.sparsity.masks import Mask, Masks, shape_of
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
 
 RATES = tuple(Fraction(rate) for rate in ("1", "1", "1", "2", "2", "3", "4", "8", "1/2", "3/2", "2/3", "5/7"))
 INPUT_KINDS = (NetworkKind.MULTICAST, NetworkKind.MULTICAST, NetworkKind.UNICAST, NetworkKind.SYSTOLIC)
 PSUM_KINDS = (NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC)
+DENSITIES = (0.0, 0.1, 0.1, 0.35, 0.5, 0.8, 1.0)
 MAX_PES = 12
 
 
@@ -44,11 +59,46 @@ def cases() -> st.SearchStrategy[Case]:
 
 def case(rng: Random, max_macs: int = 500) -> Case:
     """One triple; most have a few hundred MACs."""
-    problem = draw_problem(rng, max_macs)
+    return case_of(rng, draw_problem(rng, max_macs))
+
+
+def case_of(rng: Random, problem: Problem) -> Case:
+    """A machine and a mapping for a problem."""
     depth = rng.choice((2, 2, 3, 3, 3, 4))
     arrays = [rng.random() < chance for chance in [0.55] * (depth - 1) + [0.12]]
     nest = draw_nest(rng, problem, arrays)
     return Case(draw_architecture(rng, nest, arrays), nest, problem)
+
+
+@dataclass(frozen=True)
+class SparseCase:
+    """A machine that makes use of zeros, and the zeros; unpacks as ``architecture, nest, problem, masks``."""
+
+    architecture: Architecture
+    nest: LoopNest
+    problem: Problem
+    masks: Masks
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.architecture, self.nest, self.problem, self.masks))
+
+
+def sparse_cases() -> st.SearchStrategy[SparseCase]:
+    """Cases with zeros for hypothesis."""
+    return st.randoms(use_true_random=False).map(sparse_case)
+
+
+def sparse_case(rng: Random, max_macs: int = 170) -> SparseCase:
+    """A machine as `case` draws it, made to look at zeros, and masks; smaller, for zeros are walked slot by slot."""
+    problem = draw_deep_problem(rng, max_macs) if rng.random() < 0.3 else draw_problem(rng, max_macs)
+    drawn = case_of(rng, problem)
+    machine = replace(
+        drawn.architecture,
+        levels=tuple(replace(level, compression=draw_compression(rng, level)) for level in drawn.architecture.levels),
+        macs_per_cycle=rng.choice((1, 1, 2, 3, 4)),
+        sparsity=draw_sparsity(rng),
+    )
+    return SparseCase(machine, drawn.nest, problem, draw_masks(rng, problem))
 
 
 def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -59,6 +109,16 @@ def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.
         draw.integers(-99, 100, (n, g, c, problem.height, problem.width), np.int64),
         draw.integers(-99, 100, (g, m, c, r, s), np.int64),
     )
+
+
+def masked_operands(rng: Random, problem: Problem, masks: Masks) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Random (ifmap, filter), zero where, and only where, the masks are."""
+    values = []
+    for value, tensor in zip(operands(rng, problem), TENSORS, strict=False):
+        mask = masks.of(tensor)
+        value = np.where(value == 0, 7, value)
+        values.append(value if mask is None else value * mask)
+    return values[0], values[1]
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------
@@ -86,6 +146,18 @@ def draw_problem(rng: Random, max_macs: int) -> Problem:
         plane = (max(1, problem.height + rng.randint(-1, 2)), max(1, problem.width + rng.randint(-1, 2)))
         problem = replace(problem, height=plane[0], width=plane[1])
     return problem
+
+
+def draw_deep_problem(rng: Random, max_macs: int) -> Problem:
+    """Many channels and little else: runs of zeros that outgrow the counters of the formats."""
+    sizes = dict.fromkeys(DIMS, 1)
+    deep = rng.choice(("M", "C"))
+    sizes[deep] = rng.randint(17, 60)
+    for dim in rng.sample([d for d in DIMS if d != deep], 3):
+        most = min(max_macs // int(np.prod(list(sizes.values()))), 3)
+        if most >= 2:
+            sizes[dim] = rng.randint(1, most)
+    return Problem.of(sizes, pad=(rng.randint(0, 1), rng.randint(0, 1)))
 
 
 # ---- nests -----------------------------------------------------------------------------------------------------------
@@ -265,3 +337,54 @@ def draw_serial(rng: Random, nest: LoopNest, keeps: list[frozenset[Tensor]], pe_
         if inner >= max(pe_level, 1):
             legal.append(tensor)
     return rng.choice(legal) if legal and rng.random() < 0.4 else None
+
+
+# ---- zeros -----------------------------------------------------------------------------------------------------------
+
+
+def draw_sparsity(rng: Random) -> Sparsity:
+    """Any legal mix of gating and skipping."""
+    if rng.random() < 0.15:
+        return Sparsity()
+    if rng.random() < 0.35:
+        chosen = {Tensor.IFMAP: "skip", Tensor.FILTER: "skip"}
+    else:
+        chosen = {tensor: rng.choice(("", "gate", "skip")) for tensor in (Tensor.IFMAP, Tensor.FILTER)}
+    gate, skip = (frozenset(t for t, what in chosen.items() if what == kind) for kind in ("gate", "skip"))
+    by_output = len(skip) == 2 and rng.random() < 0.5
+    return Sparsity(
+        gate,
+        skip,
+        Pairing.OUTPUT if by_output else Pairing.COLUMN,
+        drift=rng.choice((1, 1, 2, 3, 5)) if skip else 1,
+        queue=rng.choice((1, 2, 3)) if by_output else 1,
+    )
+
+
+def draw_compression(rng: Random, level: Level) -> dict[Tensor, Format]:
+    """Formats for some of what a level keeps; psums only where no array hangs below."""
+    out = {}
+    for tensor in TENSORS:
+        alone = level.fanout.y * level.fanout.x == 1
+        if tensor in level.keeps and (tensor is not Tensor.PSUM or alone) and rng.random() < 0.4:
+            csc = tensor is Tensor.FILTER and rng.random() < 0.3
+            out[tensor] = Format.CSC if csc else rng.choice(tuple(Format))
+    return out
+
+
+def draw_masks(rng: Random, problem: Problem) -> Masks:
+    """Masks of any density, some with whole channels empty; some tensors without a mask."""
+    masks = Masks(*(draw_mask(rng, problem, tensor) if rng.random() < 0.9 else None for tensor in TENSORS))
+    return replace(masks, raw_ifmap=rng.random() < 0.1)
+
+
+def draw_mask(rng: Random, problem: Problem, tensor: Tensor) -> Mask:
+    """One mask."""
+    draw = np.random.default_rng(rng.randrange(2**32))
+    shape = shape_of(problem, tensor)
+    mask = draw.random(shape) < rng.choice(DENSITIES)
+    if rng.random() < 0.3:
+        axis = 1 if tensor is Tensor.FILTER else 2
+        channels = draw.random(shape[axis]) < rng.choice((0.1, 0.5, 0.9))
+        mask &= channels.reshape([-1 if i == axis else 1 for i in range(5)])
+    return mask.astype(np.uint8)

@@ -34,6 +34,27 @@ class NetworkKind(StrEnum):
     TREE = "tree"
 
 
+class Format(StrEnum):
+    """How a level stores the words of a tensor; docs/model.md, "Compression", has the bits of each."""
+
+    RLC = "rlc"
+    BITMASK = "bitmask"
+    CSC = "csc"
+    CSR = "csr"
+    COORDINATE = "coordinate"
+
+
+class Pairing(StrEnum):
+    """What the lanes of a PE share in one cycle.
+
+    `column`: one ifmap word meets as many filter words of its own column. `output`: every lane works on an output
+    of its own, one effectual pair per cycle.
+    """
+
+    COLUMN = "column"
+    OUTPUT = "output"
+
+
 REDUCING = frozenset({NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC})
 
 
@@ -113,6 +134,7 @@ class Level:
     buffer : per tensor; default single.
     read_port, write_port : optional timed ports of the memory (the same object: one shared port).
     halo_reuse : keep the overlap of a sliding ifmap tile (false: refetch the whole tile).
+    compression : formats of tensors that are stored, and sent below, encoded.
     """
 
     name: str
@@ -124,10 +146,61 @@ class Level:
     write_port: Port | None = None
     fanout: Fanout = field(default_factory=Fanout)
     component: str = ""
+    compression: Mapping[Tensor, Format] = field(default_factory=dict)
 
     def buffering(self, tensor: Tensor) -> Buffer:
         """How this level buffers a tensor."""
         return self.buffer.get(tensor, Buffer.SINGLE)
+
+
+@dataclass(frozen=True)
+class Sparsity:
+    """What the PEs make of zero operands (docs/model.md, "Zeros"). Lanes are the MACs per cycle.
+
+    gate : inputs whose zeros save the MAC and the reads after it, not the cycle.
+    skip : inputs whose zeros take no cycle. pairing : what the lanes share.
+    drift : steps the PEs may be apart; 1 is lock step. queue : outputs the lanes of a PE may be apart.
+    """
+
+    gate: frozenset[Tensor] = frozenset()
+    skip: frozenset[Tensor] = frozenset()
+    pairing: Pairing = Pairing.COLUMN
+    drift: int = 1
+    queue: int = 1
+
+    def __post_init__(self) -> None:
+        for name, tensors in (("gate", self.gate), ("skip", self.skip)):
+            if Tensor.PSUM in tensors:
+                raise AccelsimError(f"pe: {name}: a psum is no operand; allowed are ifmap and filter")
+        both = sorted(self.gate & self.skip)
+        if both:
+            raise AccelsimError(f"pe: {both[0]} is skipped and gated; a zero that takes no cycle has nothing to gate")
+        if self.pairing is Pairing.OUTPUT and self.skip != {Tensor.IFMAP, Tensor.FILTER}:
+            raise AccelsimError("pe: pairing by output needs skip: [ifmap, filter]")
+        if min(self.drift, self.queue) < 1:
+            raise AccelsimError(f"pe: drift and queue must be at least 1, got {self.drift} and {self.queue}")
+        if self.queue > 1 and self.pairing is not Pairing.OUTPUT:
+            raise AccelsimError("pe: a queue needs pairing: output")
+        if self.drift > 1 and not self.skip:
+            raise AccelsimError("pe: PEs drift apart only if they skip")
+
+
+@dataclass(frozen=True)
+class Cartesian:
+    """SCNN's PE: every non-zero ifmap word of a vector meets every non-zero filter word of another.
+
+    ifmaps, filters : words of the two vectors (I, F). banks, entries : accumulators. fifo : products a bank may queue
+    (0: any number). group : output channels worked on at once (Kc). weights : vectors the weight FIFO holds.
+    Parashar et al., "SCNN", ISCA 2017, sections III and IV.
+    """
+
+    ifmaps: int = 4
+    filters: int = 4
+    banks: int = 32
+    entries: int = 32
+    fifo: int = 4
+    group: int = 8
+    weights: int = 50
 
 
 @dataclass(frozen=True)
@@ -137,6 +210,7 @@ class Architecture:
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
     skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
+    sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     clock_hz : core clock. energy : name of the energy table.
     """
 
@@ -153,6 +227,8 @@ class Architecture:
     energy: str = ""
     dataflow: str = ""
     source: str = ""
+    sparsity: Sparsity = Sparsity()
+    cartesian: Cartesian | None = None
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -168,6 +244,11 @@ class Architecture:
                 f"it lacks {', '.join(sorted(missing))}"
             )
         for index, level in enumerate(self.levels):
+            if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
+                raise AccelsimError(
+                    f"architecture '{self.name}': level '{level.name}' compresses psums, but partial sums arrive from "
+                    "the array below it"
+                )
             for tensor in level.keeps:
                 if level.buffering(tensor) is Buffer.STREAM and (
                     index == 0 or any(tensor in inner.keeps for inner in self.levels[index + 1 :])
@@ -176,6 +257,18 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    @property
+    def sees_zeros_of(self) -> frozenset[Tensor]:
+        """Tensors whose zeros change counts or cycles."""
+        if self.cartesian:
+            return frozenset(TENSORS)
+        return (self.sparsity.gate | self.sparsity.skip).union(*(level.compression for level in self.levels))
+
+    @property
+    def sees_zeros(self) -> bool:
+        """Whether counts or cycles depend on which operands are zero."""
+        return bool(self.sees_zeros_of)
 
     @property
     def pes(self) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from accelsim.architecture.model import Buffer, NetworkKind
+from accelsim.architecture.model import Buffer, Format, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
@@ -43,6 +43,8 @@ KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", Networ
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
 PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
 AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate", Accumulate))]
+FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
+PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
 Words = Annotated[
     dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
 ]
@@ -122,17 +124,36 @@ class LevelSpec(Spec):
     capacity: Capacity = Field(default_factory=dict)
     buffer: Buffering = Field(default_factory=dict)
     halo_reuse: bool = True
+    compression: dict[TensorName, FormatName] = Field(default_factory=dict)
     ports: PortsSpec | None = None
     link: LinkSpec | None = None
     networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
     array: ArraySpec | None = None
 
 
+class CartesianSpec(Spec):
+    """A PE of SCNN's kind; see `accelsim.architecture.model.Cartesian`."""
+
+    ifmaps: Count = 4
+    filters: Count = 4
+    banks: Count = 32
+    entries: Count = 32
+    fifo: Natural = 4
+    group: Count = 8
+    weights: Count = 50
+
+
 class PeSpec(Spec):
-    """MACs per cycle and pipeline depth of one PE."""
+    """One PE: MACs per cycle, pipeline depth, and what zeros save; see `accelsim.architecture.model.Sparsity`."""
 
     macs: Count = 1
     pipeline: Natural = 0
+    gate: list[TensorName] = Field(default_factory=list)
+    skip: list[TensorName] = Field(default_factory=list)
+    pairing: PairingName = Pairing.COLUMN
+    drift: Count = 1
+    queue: Count = 1
+    cartesian: CartesianSpec | None = None
 
 
 class ArchitectureSpec(Spec):

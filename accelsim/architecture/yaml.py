@@ -11,12 +11,14 @@ from accelsim.architecture.model import (
     REDUCING,
     Architecture,
     Buffer,
+    Cartesian,
     Fanout,
     Level,
     Network,
     NetworkKind,
     Partition,
     Port,
+    Sparsity,
 )
 from accelsim.architecture.spec import (
     ALL,
@@ -26,6 +28,7 @@ from accelsim.architecture.spec import (
     LevelSpec,
     LinkSpec,
     NetworkSpec,
+    PeSpec,
     PortsSpec,
 )
 from accelsim.errors import AccelsimError
@@ -53,6 +56,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
     serial = _once(document, spec, "passes")
     skew = _once(document, spec, "skew")
+    sparsity = _sparsity(document, spec.pe)
     document.check()
     try:
         return Architecture(
@@ -69,11 +73,21 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             energy=spec.energy,
             dataflow=spec.dataflow,
             source=spec.source,
+            sparsity=sparsity,
+            cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
         )
     except AccelsimError as error:
         document.refuse(("levels",), str(error), key=True)
         document.check()
         raise
+
+
+def _sparsity(document: Document, pe: PeSpec) -> Sparsity:
+    try:
+        return Sparsity(frozenset(pe.gate), frozenset(pe.skip), pe.pairing, pe.drift, pe.queue)
+    except AccelsimError as error:
+        document.refuse(("pe",), str(error).removeprefix("pe: "), key=True)
+        return Sparsity()
 
 
 def _check_words(document: Document, spec: ArchitectureSpec) -> None:
@@ -106,6 +120,9 @@ class _Builder:
         for tensor in spec.buffer:
             if explicit and tensor not in keeps:
                 self.document.refuse((*place, "buffer", tensor.value), _foreign(spec, tensor), key=True)
+        for tensor in spec.compression:
+            if tensor not in keeps:
+                self.document.refuse((*place, "compression", tensor.value), _foreign(spec, tensor), key=True)
         read_port, write_port = self.memory_ports(place, spec)
         return Level(
             name=spec.name,
@@ -117,6 +134,7 @@ class _Builder:
             write_port=write_port,
             fanout=self.fanout(place, spec),
             component=spec.component or spec.name,
+            compression=spec.compression,
         )
 
     def partitions(self, place: Place, spec: LevelSpec) -> Iterator[Partition]:

@@ -33,7 +33,11 @@ def account(
 
 
 def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
-    yield EnergyRow(MAC, NO_TENSOR, "mac", counts.macs, counts.macs * table.mac(architecture.word_bits))
+    price = table.mac(architecture.word_bits)
+    yield EnergyRow(MAC, NO_TENSOR, "mac", counts.effectual, counts.effectual * price)
+    gated = counts.visited - counts.effectual
+    if gated:
+        yield EnergyRow(MAC, NO_TENSOR, "gated", gated, gated * price * table.gated)
 
 
 def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:

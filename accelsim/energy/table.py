@@ -43,6 +43,7 @@ class EnergyTable:
 
     unit : 'pJ', or 'MAC' for a table relative to one MAC.
     multiply, add : energy against operand bits (multiply: the wider operand; add: the psum).
+    gated : share of a MAC's energy that a gated one still takes.
     hop : energy of one word over one link, `hop_bits` as `Component.bits`.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
@@ -55,6 +56,7 @@ class EnergyTable:
     components: Mapping[str, Component]
     hop: Fraction
     hop_bits: int = 0
+    gated: Fraction = Fraction(0)
     note: str = ""
     accounting: str = field(default="")
 

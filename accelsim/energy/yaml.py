@@ -99,6 +99,7 @@ class EnergySpec(Spec):
         BeforeValidator(_mac),
         WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, {"type": "object", "required": ["multiply", "add"]}]}),
     ]
+    gated_mac: Number = Fraction(0)
     network: NetworkSpec
     components: dict[str, ComponentSpec]
     note: str = ""
@@ -127,6 +128,7 @@ def build(document: Document) -> EnergyTable:
         components=components,
         hop=spec.network.hop,
         hop_bits=spec.network.bits,
+        gated=spec.gated_mac,
         note=spec.note,
         accounting=spec.accounting,
     )

@@ -10,15 +10,22 @@ if TYPE_CHECKING:
     from accelsim.architecture.model import Architecture
     from accelsim.engine.counts import Counts, Timing
     from accelsim.mapping.mapping import LoopNest
+    from accelsim.sparsity.masks import Masks
     from accelsim.workload.problem import Problem
 
 EVALUATORS = ("cycle", "analytical")
 
 
 def evaluate(
-    architecture: Architecture, nest: LoopNest, problem: Problem, evaluator: str = "cycle"
+    architecture: Architecture,
+    nest: LoopNest,
+    problem: Problem,
+    evaluator: str = "cycle",
+    masks: Masks | None = None,
 ) -> tuple[Counts, Timing]:
     """Check a mapping and evaluate one layer under it.
+
+    masks : which operands are zero, where the machine makes something of it; None: dense.
 
     Raises
     ------
@@ -31,4 +38,4 @@ def evaluate(
         raise AccelsimError(f"unknown evaluator '{evaluator}'{nearest(evaluator, EVALUATORS)}")
     check(architecture, nest, problem)
     lowered = program.build(architecture, nest, problem)
-    return cycle.evaluate(lowered) if evaluator == "cycle" else analytical.evaluate(lowered)
+    return cycle.evaluate(lowered, masks=masks) if evaluator == "cycle" else analytical.evaluate(lowered)

@@ -18,6 +18,29 @@ Words = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """What encoding made of the words one action moved: raw, not zero, and moved (metadata included)."""
+
+    level: str
+    tensor: str
+    action: str
+    format: str
+    raw: int
+    nonzero: int
+    words: int
+
+    @property
+    def ratio(self) -> float:
+        """Words before over words after."""
+        return self.raw / self.words if self.words else 1.0
+
+    @property
+    def metadata(self) -> int:
+        """Words moved that are no non-zero word."""
+        return self.words - self.nonzero
+
+
+@dataclass(frozen=True)
 class Counts:
     """Words moved by one layer.
 
@@ -27,6 +50,9 @@ class Counts:
     macs : multiply-accumulates.
     compute_cycles : cycles the MAC array works (sum over the steps).
     active_pes : PEs that hold work in the fullest step (the product of the spatial factors, clipped to the problem).
+    visited : MACs that take a slot: all where nothing is skipped. effectual : those of them that are not gated.
+    busy : cycles of all PEs added up, where zeros are skipped, else -1.
+    encoded : what compression made of words (already in `words`).
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -37,6 +63,20 @@ class Counts:
     macs: int
     compute_cycles: int
     active_pes: int
+    visited: int = -1
+    effectual: int = -1
+    busy: int = -1
+    encoded: tuple[Encoded, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("visited", "effectual"):
+            if getattr(self, name) < 0:
+                object.__setattr__(self, name, self.macs)
+
+    @property
+    def imbalance(self) -> float | None:
+        """Cycles of the slowest PE over those of the mean active one, 1 when all finish together (None: not known)."""
+        return self.compute_cycles * self.active_pes / self.busy if self.busy > 0 else None
 
     def __call__(self, level: str, tensor: Tensor | str, action: str) -> int:
         """Words of one cell, ``counts("GLB", "ifmap", "read")``."""

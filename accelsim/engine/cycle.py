@@ -13,6 +13,7 @@ from accelsim.engine.kernels import memo as memo_kernel
 from accelsim.engine.kernels import sweep as sweep_kernel
 from accelsim.engine.kernels.versions import count_steps, fill_tables, generate, table_sizes
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, buffering, latency_of, ports_of
+from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
 
 FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
@@ -35,6 +36,9 @@ class Schedule:
     uses: list[list[tuple[str, bool]]]
     uses_at: Ints
     classes: Ints
+    final: Ints
+    use_rows: Ints
+    rates: Ints
 
 
 def streams_of(program: Program) -> Ints:
@@ -45,10 +49,17 @@ def streams_of(program: Program) -> Ints:
     return streams
 
 
-def evaluate(program: Program, memo: bool = True) -> tuple[Counts, Timing]:
-    """Exact counts and cycles of one layer; without `memo` every pass is simulated, to the same result."""
+def evaluate(program: Program, memo: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
+    """Exact counts and cycles of one layer; without `memo` every pass is simulated, to the same result.
+
+    masks : which operands are zero, on a machine that makes something of it; None: dense.
+    """
     schedule = generate_schedule(program)
     counts = count(program, schedule)
+    if masks is not None and program.architecture.sees_zeros:
+        from accelsim.engine.sparse import rewrite
+
+        counts = rewrite(program, schedule, masks, counts)
     total, stalls = run(program, schedule, False, memo)
     processing, processing_stalls = run(program, schedule, True, memo)
     return counts, Timing(total, processing, counts.compute_cycles, stalls, processing_stalls)
@@ -93,12 +104,28 @@ def generate_schedule(program: Program) -> Schedule:
     sums = np.zeros((len(edges), columns), np.int64)
     above = [[parent_stream(edges, x), psum_accumulates(architecture, edges[x])] for x in range(len(edges))]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
+    tile_last = np.full(tiles, -1, np.int64)
     generate(
         program.loops, program.inside, program.size8, streams, at, full, moved, slide, architecture.macs_per_cycle,
-        uses, rates, start, number, begin, work, back, tile_at, np.full(tiles, -1, np.int64), step_n, step_phi, sums,
+        uses, rates, start, number, begin, work, back, tile_at, tile_last, step_n, step_phi, sums,
     )  # fmt: skip
     classes = np.full(int(number.max(initial=0)), -1, np.int64)
-    return Schedule(edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at, classes)
+    final = _final(edges, start, tile_at, tile_last)
+    return Schedule(
+        edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at, classes, final,
+        uses, rates,
+    )  # fmt: skip
+
+
+def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> Ints:
+    """uint8[version]: 0 where a psum version's tile is worked on again later."""
+    final = np.ones(int(start[-1]) + 1, np.uint8)
+    for x in np.flatnonzero(edges[:, 0] == PSUM):
+        following = [int(tile_at[y]) for y in range(int(x) + 1, len(edges)) if edges[y, 0] == PSUM]
+        last = tile_last[tile_at[x] : following[0] if following else None]
+        final[start[x] : start[x + 1]] = 0
+        final[start[x] + last[last >= 0]] = 1
+    return final
 
 
 def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints]:

@@ -1,6 +1,8 @@
-"""Outputs: a mapping's loop nest carried out on seeded integers, against numpy's convolution."""
+"""Outputs: a mapping's loop nest carried out on integers, against numpy's convolution."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +13,25 @@ from accelsim.engine.program import Ints, Program, build
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.mapping import check as check_mapping
+from accelsim.sparsity.convolution import convolution
 from accelsim.workload.problem import DIM_INDEX, DIMS, Problem
 
 Bytes = npt.NDArray[np.int8]
+Integers = npt.NDArray[np.int8 | np.int64]
 SMALL = 8
 """Operands lie in -8 .. 7: a sum of products is an exact float64 up to 2^47 of them, and fits int64 always."""
 
 
-def check(architecture: Architecture, nest: LoopNest, problem: Problem, seed: int = 0) -> str:
+def check(
+    architecture: Architecture,
+    nest: LoopNest,
+    problem: Problem,
+    seed: int = 0,
+    given: Callable[[], tuple[Integers, Integers]] | None = None,
+) -> str:
     """Carry out one layer under a mapping and compare its outputs with numpy's; returns what to tell the user.
+
+    given : makes (ifmap, filter), shaped as by `operands`; default: seeded integers.
 
     Raises
     ------
@@ -28,8 +40,12 @@ def check(architecture: Architecture, nest: LoopNest, problem: Problem, seed: in
     check_mapping(architecture, nest, problem)
     program = build(architecture, nest, problem)
     try:
-        ifmap, weights = operands(problem, seed)
-        return verdict(outputs(program, ifmap, weights), convolution(problem, ifmap, weights), seed)
+        ifmap, weights = given() if given else operands(problem, seed)
+        return verdict(
+            outputs(program, ifmap, weights),
+            convolution(problem, ifmap, weights),
+            "operands given" if given else f"seed {seed}",
+        )
     except MemoryError:
         raise AccelsimError("not checked: the operands of this layer do not fit in memory") from None
 
@@ -44,7 +60,7 @@ def operands(problem: Problem, seed: int) -> tuple[Bytes, Bytes]:
     )
 
 
-def outputs(program: Program, ifmap: Bytes, weights: Bytes) -> Ints:
+def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
     """int64[N, G, M, P, Q]: every temporal and spatial loop of the nest in its order, one MAC at a time."""
     problem = program.problem
     n, g, m, _, p, q, _, _ = problem.sizes
@@ -72,37 +88,14 @@ def outputs(program: Program, ifmap: Bytes, weights: Bytes) -> Ints:
     return ofmap.transpose(0, 1, 4, 2, 3)
 
 
-def convolution(problem: Problem, ifmap: Bytes, weights: Bytes) -> Ints:
-    """int64[N, G, M, P, Q] by numpy alone: pad, then one strided matrix product per filter tap."""
-    n, g, m, c, p, q, r, s = problem.sizes
-    padded = np.zeros((n, g, c, *(max(t, e) for t, e in zip(problem.touched, _ends(problem), strict=True))), np.int8)
-    top, left = problem.pad
-    padded[..., top : top + problem.height, left : left + problem.width] = ifmap
-    out = np.zeros((n, g, m, p * q))
-    for row in range(r):
-        for column in range(s):
-            y, x = row * problem.dilation[0], column * problem.dilation[1]
-            seen = padded[
-                ...,
-                y : y + (p - 1) * problem.stride[0] + 1 : problem.stride[0],
-                x : x + (q - 1) * problem.stride[1] + 1 : problem.stride[1],
-            ]
-            out += weights[None, ..., row, column].astype(float) @ seen.reshape(n, g, c, p * q).astype(float)
-    return out.astype(np.int64).reshape(n, g, m, p, q)
-
-
-def _ends(problem: Problem) -> tuple[int, int]:
-    return problem.pad[0] + problem.height, problem.pad[1] + problem.width
-
-
-def verdict(ours: Ints, theirs: Ints, seed: int) -> str:
+def verdict(ours: Ints, theirs: Ints, source: str) -> str:
     """A sentence for the user; AccelsimError names the first output that differs."""
     wrong = np.argwhere(ours != theirs)
     if len(wrong):
         at = tuple(int(i) for i in wrong[0])
         where = " ".join(f"{dim}{i}" for dim, i in zip("NGMPQ", at, strict=True))
         raise AccelsimError(
-            f"{len(wrong)} of {ours.size} outputs differ from numpy's convolution (seed {seed}); "
+            f"{len(wrong)} of {ours.size} outputs differ from numpy's convolution ({source}); "
             f"the first at {where}: {ours[at]}, numpy {theirs[at]}"
         )
-    return f"outputs equal numpy's convolution (seed {seed}, {ours.size} words)"
+    return f"outputs equal numpy's convolution ({source}, {ours.size} words)"

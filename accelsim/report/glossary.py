@@ -50,6 +50,26 @@ GLOSSARY = {
         "PEs that hold work in the fullest step. Of several layers: the mean weighted by compute_cycles.",
         "product of the spatial factors, clipped to the problem",
     ),
+    "effectual_macs": Entry(
+        "MACs",
+        "MACs that are carried out where zero operands are gated or skipped.",
+        "MACs whose gated and skipped operands are all non-zero",
+    ),
+    "visited_macs": Entry(
+        "MACs",
+        "MACs that take a slot: all of them, unless zeros are skipped. What is not effectual of them is gated.",
+        "MACs whose skipped operands are all non-zero",
+    ),
+    "imbalance": Entry(
+        "1",
+        "How much longer steps take than the mean active PE works in them; only where zeros are skipped.",
+        "compute_cycles x active_pes / cycles of all PEs added up",
+    ),
+    "compression": Entry(
+        "words",
+        "Per level, data type and action: words before encoding (raw), non-zero ones, words moved, of which metadata.",
+        "ratio = raw / words; metadata = words - nonzero; words = ceil(bits / word bits) per transfer",
+    ),
     "utilization": Entry(
         "1 (shown in %)",
         "Share of all MAC slots that do a MAC, stalls included.",

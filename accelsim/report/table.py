@@ -99,9 +99,31 @@ def data_grid(result: Result) -> Grid:
     return Grid(f"words moved; energy per data type{relative}", header, tuple(rows))
 
 
+def zeros_grid(result: Result) -> Grid | None:
+    """Per layer: MACs left, imbalance, and what compression made of what moved. None for a dense run."""
+    if not result.operands:
+        return None
+    places = dict.fromkeys((e.level, e.tensor, e.action) for layer in result.layers for e in layer.counts.encoded)
+    rows = []
+    for layer in result.layers:
+        counts = layer.counts
+        ratios = {(e.level, e.tensor, e.action): f"{e.ratio:.2f}" for e in counts.encoded}
+        rows.append(
+            (
+                _label(result, layer),
+                number(counts.effectual / 1e6),
+                f"{100 * counts.effectual / counts.macs:.1f}",
+                "" if counts.imbalance is None else f"{counts.imbalance:.2f}",
+                *(ratios.get(place, "") for place in places),
+            )
+        )
+    header = ("layer", "effectual MACs [M]", "of all [%]", "imbalance", *(f"{' '.join(p)} ratio" for p in places))
+    return Grid(f"zeros ({result.operands})", header, tuple(rows), summed=False)
+
+
 def grids(result: Result) -> list[Grid]:
     """The tables of a run."""
-    return [grid for grid in (time_grid(result), stall_grid(result), data_grid(result)) if grid]
+    return [grid for grid in (time_grid(result), stall_grid(result), data_grid(result), zeros_grid(result)) if grid]
 
 
 def comparison_grid(comparison: Comparison) -> Grid:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from accelsim.errors import WorkloadError
+from accelsim.workload.density import DENSE, Densities
 from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Layer:
     inputs : names of the layers (or "input") it reads, in order.
     shape : its output, of one image.
     repeat : how many times it runs; simulated once, multiplied.
+    density : how many words of its operands are not zero.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Layer:
     shape: Shape
     problem: Problem | None = None
     repeat: int = 1
+    density: Densities = DENSE
 
     @property
     def macs(self) -> int:
@@ -122,7 +125,7 @@ class Network:
         return graph
 
     def groups(self) -> dict[Problem, tuple[Layer, ...]]:
-        """The layers that are the same problem, to be simulated once, in order of first appearance."""
+        """The layers that are the same problem, in order of first appearance; their zeros may differ."""
         found: dict[Problem, tuple[Layer, ...]] = {}
         for layer in self.mac_layers:
             if layer.problem:

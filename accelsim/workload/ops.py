@@ -9,6 +9,7 @@ from pydantic import AliasChoices, Discriminator, Field, Tag
 
 from accelsim.errors import WorkloadError
 from accelsim.specs import Count, Names, PadPair, Pair, Spec
+from accelsim.workload.density import DENSE, Densities, DensityTable, densities
 from accelsim.workload.network import Shape
 from accelsim.workload.problem import Problem
 
@@ -30,9 +31,25 @@ class LayerSpec(Spec):
     inputs: Names = ()
     repeat: Count = 1
 
+    @property
+    def densities(self) -> Densities:
+        """How many of its operands are not zero."""
+        return DENSE
+
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape and problem for these input shapes; raises WorkloadError if they do not fit."""
         raise NotImplementedError
+
+
+class Multiplying(LayerSpec):
+    """What every layer with a problem may say. density: by tensor; those left out have no zeros."""
+
+    density: DensityTable = Field(default_factory=dict)
+
+    @property
+    def densities(self) -> Densities:
+        """As the file gives them."""
+        return densities(self.density)
 
 
 def _outputs(
@@ -62,7 +79,7 @@ _M: Any = Field(validation_alias=AliasChoices("M", "K"))
 _OPTIONAL_M: Any = Field(None, validation_alias=AliasChoices("M", "K"))
 
 
-class Convolution(LayerSpec):
+class Convolution(Multiplying):
     """What the convolutions share. C, if given, is checked against what arrives."""
 
     kernel: Pair
@@ -105,7 +122,7 @@ class Depthwise(Convolution):
         return self.convolve(shapes[0], batch, shapes[0].C, self.M or shapes[0].C)
 
 
-class FullyConnected(LayerSpec):
+class FullyConnected(Multiplying):
     """Every output reads every input word."""
 
     op: Literal["fc"]
@@ -120,7 +137,7 @@ class FullyConnected(LayerSpec):
         return Lowered(Shape(self.M), Problem((batch, 1, self.M, words, 1, 1, 1, 1)))
 
 
-class Matmul(LayerSpec):
+class Matmul(Multiplying):
     """A product at every position of a plane.
 
     One input: by M x C weights, the same at every position (split over `groups`). Two inputs: by the second,
@@ -222,7 +239,7 @@ class ProblemSpec(Spec):
     width: Count | None = None
 
 
-class Explicit(LayerSpec):
+class Explicit(Multiplying):
     """A layer given as its problem; without `inputs` it reads nothing."""
 
     fan_in = (0, None)

@@ -137,4 +137,4 @@ def _layer(
         origin = f" (from {', '.join(sources)})" if sources else ""
         document.refuse(("layers", name), f"{error}{origin}", key=True)
         return None
-    return Layer(name, spec.op, sources, shape, problem, spec.repeat)
+    return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities)

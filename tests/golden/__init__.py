@@ -9,9 +9,11 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest
+from accelsim.sparsity.masks import Masks, masks_of
 from accelsim.workload.problem import Problem, Tensor
 
 from .counts import Tally
+from .final import mark_final
 from .machine import Machine
 from .nest import Walk
 from .program import Activity, Program
@@ -24,13 +26,18 @@ Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class GoldenResult:
-    """Counts shaped as `accelsim.engine.counts.Counts`, cycles, stalls, and the outputs [N,G,M,P,Q] if asked for."""
+    """Counts shaped as `accelsim.engine.counts.Counts`, cycles, stalls, and the outputs [N,G,M,P,Q] if asked for.
+
+    effectual : slots that multiply. busy : cycles of every PE in every step, left alone, added up.
+    """
 
     words: Array
     network: Array
     macs: int
+    effectual: int
     active_pes: int
     compute_cycles: int
+    busy: int
     cycles: int
     stalls: dict[str, int]
     outputs: Array | None
@@ -44,15 +51,26 @@ def run(
     ifmap: Array | None = None,
     filter: Array | None = None,  # noqa: A002
     processing: bool = False,
+    masks: Masks | None = None,
 ) -> GoldenResult:
-    """Run one layer. Values move (and come out) if both operands are given and everything is timed."""
-    walk = Walk(architecture, nest, problem)
+    """Run one layer. Values move (and come out) if both operands are given and everything is timed.
+
+    masks : default those of the operands, if the machine looks at zeros; without operands no word is zero.
+    """
+    if masks is None:
+        masks = masks_of(ifmap, filter) if architecture.sees_zeros else Masks()
+    masks.check(problem)
+    for values_given, mask in ((ifmap, masks.ifmap), (filter, masks.filter)):
+        assert values_given is None or mask is None or not values_given[mask == 0].any(), "a masked word is not zero"
+    walk = Walk(architecture, nest, problem, masks)
     streams = build_streams(walk)
+    if any(Tensor.PSUM in level.compression for level in architecture.levels):
+        mark_final(walk, streams[Tensor.PSUM])
     program = Program(walk, streams, processing)
     tally = Tally(walk)
     for stream in program.all_streams():
         tally.stream(stream)
-    macs, active = tally.macs(program.inner[Tensor.PSUM] if walk.in_pe[Tensor.PSUM] else None)
+    macs, effectual, active = tally.macs(program.inner[Tensor.PSUM] if walk.in_pe[Tensor.PSUM] else None)
     values = None  # processing latency leaves transfers out, so no value could travel all the way
     if ifmap is not None and filter is not None and not processing:
         values = Values(walk, program, ifmap, filter)
@@ -62,7 +80,19 @@ def run(
     stalls = Stalls(program).attribute(cycles)
     assert sum(stalls.values()) + compute == cycles, "stalls do not add up"
     outputs = values.outputs() if values else None
-    return GoldenResult(tally.words, tally.network, macs, active, compute, cycles, stalls, outputs, program)
+    return GoldenResult(
+        tally.words,
+        tally.network,
+        macs,
+        effectual,
+        active,
+        compute,
+        program.busy,
+        cycles,
+        stalls,
+        outputs,
+        program,
+    )
 
 
 def _ignore(_: Activity) -> None:

@@ -12,7 +12,9 @@ from accelsim.architecture.model import NetworkKind, Port
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC
 from accelsim.workload.problem import TENSORS, Padding, Tensor
 
+from .formats import encoded_words
 from .nest import Instance, Walk, Word, Words
+from .slots import visit
 from .words import Part, Stream, Version, leaving, risen
 
 Load = tuple[Port, int, bool]
@@ -28,11 +30,33 @@ def wanted_below(fills: Mapping[Instance, Words], fanout: int) -> dict[Instance,
     return out
 
 
-def moved_words(walk: Walk, tensor: Tensor, fanout: int, words: Words) -> int:
-    """How many of these words really cross a fan-out: padding made on the chip never crosses the first one."""
+def stored_size(walk: Walk, level: int, tensor: Tensor, words: Words) -> int:
+    """Words a set takes as a level stores it, encoded or not."""
+    architecture = walk.architecture
+    form = architecture.levels[level].compression.get(tensor) if level < walk.depth else None
+    if walk.masks.raw_ifmap and tensor is Tensor.IFMAP and level == 0:
+        form = None
+    return encoded_words(form, tensor, words, walk.nonzero, architecture.word_bits[tensor])
+
+
+def moved_size(walk: Walk, stream: Stream, fanout: int, words: Words) -> int:
+    """What these words take on a fan-out, as the parent sends them. Padding made on the chip never crosses the first
+    one, psums on their way down are partial and raw."""
+    if stream.tensor is Tensor.PSUM:
+        return len(words)
     if fanout == 0 and walk.architecture.padding is Padding.ON_CHIP:
-        return sum(not walk.is_padding(tensor, word) for word in words)
-    return len(words)
+        words = frozenset(word for word in words if not walk.is_padding(stream.tensor, word))
+    return stored_size(walk, stream.parent, stream.tensor, words)
+
+
+def filled_size(walk: Walk, stream: Stream, words: Words) -> int:
+    """What a fill takes in the child: psums come back raw."""
+    return len(words) if stream.tensor is Tensor.PSUM else stored_size(walk, stream.level, stream.tensor, words)
+
+
+def drained_size(walk: Walk, stream: Stream, version: Version, words: Words) -> int:
+    """What a drain takes in the child: encoded if the child holds complete sums."""
+    return stored_size(walk, stream.level, Tensor.PSUM, words) if version.complete else len(words)
 
 
 def sent_down(walk: Walk, stream: Stream, fanout: int, fills: Mapping[Instance, Words]) -> dict[Instance, int]:
@@ -40,14 +64,14 @@ def sent_down(walk: Walk, stream: Stream, fanout: int, fills: Mapping[Instance, 
     unicast = walk.architecture.levels[fanout].fanout.network(stream.tensor).kind is NetworkKind.UNICAST
     out: Counter[Instance] = Counter()
     for instance, words in wanted_below(fills, fanout + unicast).items():
-        out[instance[:fanout]] += moved_words(walk, stream.tensor, fanout, words)
+        out[instance[:fanout]] += moved_size(walk, stream, fanout, words)
     return dict(out)
 
 
 def delivered_down(walk: Walk, stream: Stream, fanout: int, fills: Mapping[Instance, Words]) -> int:
     """Words that enter the instances of the next level."""
     below = wanted_below(fills, fanout + 1)
-    return sum(moved_words(walk, stream.tensor, fanout, words) for words in below.values())
+    return sum(moved_size(walk, stream, fanout, words) for words in below.values())
 
 
 def old_down(version: Version, fanout: int) -> dict[Instance, int]:
@@ -66,9 +90,16 @@ def flow_up(walk: Walk, stream: Stream, version: Version) -> dict[int, tuple[set
     return out
 
 
-def per_instance(parts: Iterable[Part]) -> dict[Instance, int]:
-    """Psums by the instance they are at."""
-    return dict(Counter(part[2] for part in parts))
+def up_sizes(walk: Walk, stream: Stream, version: Version, fanout: int, parts: Iterable[Part]) -> dict[Instance, int]:
+    """What psums at a fan-out take, by the instance they are at: finished ones are encoded on the parent's own."""
+    at: dict[Instance, list[Word]] = {}
+    for word, _, instance in parts:
+        at.setdefault(instance, []).append(word)
+    if not version.final or fanout != stream.parent:
+        return {instance: len(words) for instance, words in at.items()}
+    spec = walk.architecture.levels[fanout]
+    assert Tensor.PSUM not in spec.compression or spec.fanout.y * spec.fanout.x == 1, "an array below encoded psums"
+    return {instance: stored_size(walk, fanout, Tensor.PSUM, frozenset(words)) for instance, words in at.items()}
 
 
 def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Load]:
@@ -76,7 +107,8 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
     levels = walk.architecture.levels
     crossing: dict[int, dict[Instance, int]] = {}
     if kind == "D":
-        crossing = {f: per_instance(top) for f, (_, top) in flow_up(walk, stream, version).items()}
+        flow = flow_up(walk, stream, version)
+        crossing = {f: up_sizes(walk, stream, version, f, top) for f, (_, top) in flow.items()}
     for fanout in stream.crossed:
         if kind == "F":
             crossing[fanout] = sent_down(walk, stream, fanout, version.fills)
@@ -91,8 +123,10 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
     held.append((parent.write_port if kind == "D" else parent.read_port, at_parent, stream.parent == 0))
     if kind != "P" and not stream.register:
         child = levels[stream.level]
-        tiles = version.tiles if kind == "D" else version.fills
-        most = max(len(words) for words in tiles.values())
+        if kind == "D":
+            most = max(drained_size(walk, stream, version, words) for words in version.tiles.values())
+        else:
+            most = max(filled_size(walk, stream, words) for words in version.fills.values())
         held.append((child.read_port if kind == "D" else child.write_port, most, False))
     return [(port, words, outermost) for port, words, outermost in held if port is not None]
 
@@ -129,7 +163,8 @@ class Tally:
                 self._input(stream, version)
 
     def _input(self, stream: Stream, version: Version) -> None:
-        self.add(stream.level, stream.tensor, "fill", sum(map(len, version.fills.values())))
+        filled = sum(filled_size(self.walk, stream, words) for words in version.fills.values())
+        self.add(stream.level, stream.tensor, "fill", filled)
         for fanout in stream.crossed:
             sent = sum(sent_down(self.walk, stream, fanout, version.fills).values())
             delivered = delivered_down(self.walk, stream, fanout, version.fills)
@@ -142,26 +177,32 @@ class Tally:
         """A drain: words that find a part of their sum at the parent make it read that part."""
         outer = stream.outer.serving(version.first).number if stream.outer else 0
         self.add(stream.level, Tensor.PSUM, "fill", sum(map(len, version.fills.values())))
-        self.add(stream.level, Tensor.PSUM, "drain", sum(map(len, version.tiles.values())))
+        drained = sum(drained_size(self.walk, stream, version, words) for words in version.tiles.values())
+        self.add(stream.level, Tensor.PSUM, "drain", drained)
+        updates = 0
         for fanout, (below, top) in flow_up(self.walk, stream, version).items():
             kind = self.walk.architecture.levels[fanout].fanout.network(Tensor.PSUM).kind
-            hops = len(top) if kind in BUSES else len(below)
+            sent = sum(up_sizes(self.walk, stream, version, fanout, top).values())
+            delivered = sum(up_sizes(self.walk, stream, version, fanout, below).values())
+            hops = sent if kind in BUSES else delivered
             if kind is NetworkKind.TREE:
-                hops = len(below) - len(top)
-            self.cross(fanout, Tensor.PSUM, "up", (len(top), len(below), hops))
+                hops = delivered - sent
+            self.cross(fanout, Tensor.PSUM, "up", (sent, delivered, hops))
+            if fanout == stream.parent:
+                updates = sent
         reads = 0
-        parts = leaving(self.walk, stream, version)
-        for word, _, instance in parts:
+        for word, _, instance in leaving(self.walk, stream, version):
             reads += (outer, instance, word) in arrived
             arrived.add((outer, instance, word))
-        self.add(stream.parent, Tensor.PSUM, "update", len(parts))
+        self.add(stream.parent, Tensor.PSUM, "update", updates)
         self.add(stream.parent, Tensor.PSUM, "read", reads)
         for fanout in stream.crossed:
             self.cross(fanout, Tensor.PSUM, "down", (reads, reads, reads))
 
-    def macs(self, psum: Stream | None) -> tuple[int, int]:
-        """Walk every MAC of every PE: operand reads and psum updates inside the PE; gives (MACs, most active PEs)."""
-        walk, macs, most = self.walk, 0, 0
+    def macs(self, psum: Stream | None) -> tuple[int, int, int]:
+        """Walk every MAC of every PE: operand reads and psum updates inside the PE; gives (MACs, effectual ones,
+        most active PEs)."""
+        walk, macs, effectual, most = self.walk, 0, 0, 0
         self.inside: Counter[tuple[int, Tensor, str]] = Counter()
         pes = walk.instances(walk.depth)
         done: set[tuple[int, Instance, Word]] = set()
@@ -176,24 +217,28 @@ class Tally:
                     here = walk.shifted(base, pe)
                     if walk.inside(here):
                         active += 1
-                        self._mac(walk.operands(here), pe, version, done)
+                        effectual += self._mac(walk.operands(here), pe, version, done)
                 macs, most = macs + active, max(most, active)
         for (level, tensor, action), words in self.inside.items():
             self.add(level, tensor, action, words)
-        return macs, most
+        return macs, effectual, most
 
     def _mac(
         self, words: dict[Tensor, Word], pe: Instance, version: int, done: set[tuple[int, Instance, Word]]
-    ) -> None:
-        for tensor, word in words.items():
-            level = self.walk.keepers[tensor][-1]
-            if not self.walk.in_pe[tensor]:
-                continue
-            if tensor is not Tensor.PSUM:
-                stays = level or self.walk.architecture.padding is not Padding.ON_CHIP
-                self.inside[level, tensor, "read"] += bool(stays) or not self.walk.is_padding(tensor, word)
-                continue
-            key = (version, pe[:level], word)
-            self.inside[level, tensor, "update"] += 1
-            self.inside[level, tensor, "read"] += key in done
+    ) -> bool:
+        """One slot; gives whether it is effectual."""
+        walk = self.walk
+        read, effectual = visit(walk, words)
+        for tensor in read:
+            level = walk.keepers[tensor][-1]
+            if walk.in_pe[tensor]:
+                stays = level or walk.architecture.padding is not Padding.ON_CHIP
+                self.inside[level, tensor, "read"] += bool(stays) or not walk.is_padding(tensor, words[tensor])
+        if walk.in_pe[Tensor.PSUM]:
+            level = walk.keepers[Tensor.PSUM][-1]
+            key = (version, pe[:level], words[Tensor.PSUM])
+            fresh = key not in done  # the first slot writes what is there to drain, effectual or not
+            self.inside[level, Tensor.PSUM, "update"] += effectual or fresh
+            self.inside[level, Tensor.PSUM, "read"] += effectual and not fresh
             done.add(key)
+        return effectual

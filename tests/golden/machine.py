@@ -90,11 +90,14 @@ class Machine:
                 continue
             head.start, started = self.now, True
             self.done[head] = dict.fromkeys(head.ports, 0)
-            self.running.append(head)
             self.first(head)
             for port, share in head.ports.items():
                 if share == 0:
                     self.release(head, port, self.now)
+            if head.length:
+                self.running.append(head)
+            else:
+                self.finish(head, self.now)  # a step whose slots are all skipped
         return started
 
     def release(self, activity: Activity, port: str, when: int) -> None:

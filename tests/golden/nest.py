@@ -9,6 +9,7 @@ from functools import cache
 
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest, kept
+from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
 
 Word = tuple[int, ...]
@@ -50,8 +51,8 @@ def moved(base: Base, loop: FlatLoop, index: int) -> Base:
 class Walk:
     """One mapping of one problem on one machine, ready to be walked step by step."""
 
-    def __init__(self, architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
-        self.architecture, self.problem = architecture, problem
+    def __init__(self, architecture: Architecture, nest: LoopNest, problem: Problem, masks: Masks) -> None:
+        self.architecture, self.problem, self.masks = architecture, problem, masks
         self.depth = len(architecture.levels)
         self.loops = flatten(architecture, nest)
         self.keepers = {
@@ -164,3 +165,10 @@ class Walk:
         if tensor is not Tensor.IFMAP:
             return False
         return not (0 <= word[3] < self.problem.height and 0 <= word[4] < self.problem.width)
+
+    def nonzero(self, tensor: Tensor, word: Word) -> bool:
+        """Whether a word is not zero; padding is."""
+        if self.is_padding(tensor, word):
+            return False
+        mask = self.masks.of(tensor)
+        return mask is None or bool(mask[word])

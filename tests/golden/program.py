@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from accelsim.architecture.model import Buffer
@@ -9,6 +10,7 @@ from accelsim.workload.problem import TENSORS, Tensor
 
 from .counts import loads_of
 from .nest import Walk
+from .slots import cycles_of, round_ends, slots_of
 from .words import Stream, Version
 
 Key = tuple[int, int, int, int, int]
@@ -104,10 +106,8 @@ class Program:
         return self.processing and list(stream.crossed) == [0]
 
     def _lengths(self) -> None:
-        per_cycle = self.machine.macs_per_cycle
         self.computes = []
-        for step in range(len(self.walk.steps)):
-            length = -(-len(self.walk.iterations(step)) // per_cycle)
+        for step, length in enumerate(self._compute_lengths()):
             self.computes.append(Activity("C", step, (step, 0, 0, 0, 0), length, {MAC_ARRAY: length}, [], self.tail))
         for stream in self.all_streams():
             if self.absent(stream):
@@ -116,6 +116,22 @@ class Program:
                 kinds = ["F"] * bool(version.fills) + ["P"] * bool(version.old)
                 for kind in kinds + ["D"] * (stream.tensor is Tensor.PSUM):
                     self._transfer(kind, stream, version)
+
+    def _compute_lengths(self) -> list[int]:
+        """Cycles of every step: those of its slowest PE, or of PEs that drift apart within their pass."""
+        walk, steps = self.walk, range(len(self.walk.steps))
+        cycles = [[cycles_of(walk, slots) for slots in slots_of(walk, step).values()] for step in steps]
+        self.busy = sum(map(sum, cycles))
+        if not self.machine.sparsity.skip:
+            return [max(own) for own in cycles]
+        passes: dict[int, list[list[int]]] = {}
+        for step in steps:
+            passes.setdefault(self.pass_of(step).number if self.stationary else 0, []).append(cycles[step])
+        lengths = []
+        for rounds in passes.values():
+            ends = round_ends(rounds, self.machine.sparsity.drift)
+            lengths += [end - before for before, end in itertools.pairwise([0, *ends])]
+        return lengths
 
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
         bits = self.machine.word_bits[stream.tensor]
@@ -308,11 +324,11 @@ class Program:
             self._wait_stationary(fill, version)
 
     def _wait_passes(self, fill: Activity, version: Version) -> None:
-        """Passes never overlap: all computes and innermost drains of the passes before. Those of the one just
-        before are enough, its own fill waited for the others."""
+        """Passes never overlap: all computes and innermost drains of the passes before."""
         if not version.number:
             return
-        fill.whole(self.computes[version.first - 1], self.tail)
+        for compute in self.computes[: version.first]:
+            fill.whole(compute, self.tail)
         psum = self.inner[Tensor.PSUM]
         for old in psum.versions if psum is not None else []:
             if old.last < version.first:
@@ -377,4 +393,6 @@ class Program:
             for index, base in enumerate(self.walk.iterations(version.last))
             if self.walk.operands(base)[Tensor.PSUM] == first
         ]
+        if self.machine.sparsity.skip:  # which slot comes last is not known before
+            return self.computes[version.last].length
         return -(-(touched[-1] + 1) // self.machine.macs_per_cycle) if touched else 1

@@ -10,6 +10,7 @@ from accelsim.workload.problem import Tensor
 
 from .nest import Instance, Walk, Word
 from .program import Activity, Program
+from .slots import visit
 from .words import Part, Stream, Version, leaving
 
 Content = dict[Word, int]
@@ -138,16 +139,20 @@ class Values:
             self.held.pop((stream.tensor, stream.level, version.number, instance), None)
 
     def compute(self, step: int) -> None:
-        """Every PE multiplies what its innermost memories hold and adds into the psum there."""
+        """Every PE multiplies what its innermost memories hold and adds into the psum there, which the first slot
+        writes even if it has nothing to add."""
         for base in self.walk.iterations(step):
             for pe in self.walk.instances(self.walk.depth):
                 here = self.walk.shifted(base, pe)
                 if not self.walk.inside(here):
                     continue
                 words = self.walk.operands(here)
-                product = self.operand(Tensor.IFMAP, step, pe, words) * self.operand(Tensor.FILTER, step, pe, words)
+                read, effectual = visit(self.walk, words)
+                values = {tensor: self.operand(tensor, step, pe, words) for tensor in read}
                 psums = self.psum_tile(step, pe)
-                psums[words[Tensor.PSUM]] = psums.get(words[Tensor.PSUM], 0) + product
+                total = psums.setdefault(words[Tensor.PSUM], 0)
+                if effectual:
+                    psums[words[Tensor.PSUM]] = total + values[Tensor.IFMAP] * values[Tensor.FILTER]
 
     def operand(self, tensor: Tensor, step: int, pe: Instance, words: dict[Tensor, Word]) -> int:
         """An operand, out of the tile that must hold it."""

@@ -30,6 +30,10 @@ class Version:
     fills: dict[Instance, Words] = field(default_factory=dict)
     old: dict[Part, Instance] = field(default_factory=dict)
     """Old psums that go down into the reduction (P), and the child each one enters at."""
+    final: bool = False
+    """Its drain brings finished sums (looked for only where psums are stored encoded)."""
+    complete: bool = False
+    """Its sums are finished as they leave the child (looked for likewise)."""
 
 
 @dataclass

@@ -185,7 +185,10 @@ def test_padding_and_parameters():
         ("A: {op: cnv}", "n.yaml:5:11: layers.A.op: unknown op 'cnv'; did you mean 'conv'? (conv, depthwise"),
         ("A: {M: 4}", "n.yaml:5:3: layers.A.op: missing (conv, depthwise"),
         ("A: 3", "n.yaml:5:6: layers.A: should be a mapping of keys to values, got '3'"),
-        ("A: {op: fc, M: 4, kernel: 3}", "n.yaml:5:21: layers.A.kernel: unknown key (op, inputs, repeat, M, C)"),
+        (
+            "A: {op: fc, M: 4, kernel: 3}",
+            "n.yaml:5:21: layers.A.kernel: unknown key (op, inputs, repeat, density, M, C)",
+        ),
         ("A: {op: fc, M: 4, rpeat: 3}", "layers.A.rpeat: unknown key; did you mean 'repeat'?"),
         ("A: {op: fc}", "n.yaml:5:3: layers.A.M: missing"),
         ("A: {op: matmul}", "n.yaml:5:3: layers.A: needs M, or a second input to multiply by (from input)"),

@@ -14,7 +14,19 @@ from typing import Any
 
 import numba
 
-MODULES = ("tiles", "closed", "versions", "sweep", "memo", "search", "functional")
+MODULES = (
+    "tiles",
+    "formats",
+    "closed",
+    "versions",
+    "sweep",
+    "memo",
+    "search",
+    "functional",
+    "cartesian",
+    "zeros",
+    "moved",
+)
 
 
 def cache_directory() -> Path:

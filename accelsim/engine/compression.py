@@ -1,0 +1,271 @@
+"""Encoded transfers in the cycle evaluator: the dense words of every version become those of its encoding.
+
+docs/model.md, "Zeros", has the rules. One `_View` of a stream says whose words are encoded together: all that an
+instance of some level sends, or what each instance of the next one wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Format
+from accelsim.engine.counts import Encoded
+from accelsim.engine.kernels import moved as kernel
+from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP
+from accelsim.engine.program import PSUM, Ints, Program, accumulates
+from accelsim.engine.zeros import mask_of
+from accelsim.sparsity.masks import Mask, Masks
+from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
+
+FORMATS = tuple(Format)
+REDUCTION = [DIM_INDEX[d] for d in REDUCTION_DIMS]
+Flags = npt.NDArray[np.uint8]
+CHANNEL_AXIS = {Tensor.IFMAP: 2, Tensor.FILTER: 1, Tensor.PSUM: 2}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a schedule as far as encoding needs it.
+
+    begin : int64[version], first steps. final : uint8[version], psum: no later version of the tile; inputs: 1.
+    """
+
+    tensor: Tensor
+    parent: int
+    child: int
+    register: bool
+    reuse: bool
+    begin: Ints
+    final: Ints
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Words of every version: added up over instances, of the busiest, before encoding, and not zero."""
+
+    total: Ints
+    busiest: Ints
+    raw: Ints
+    nonzero: Ints
+
+
+@dataclass(frozen=True)
+class Recoded:
+    """What encoding makes of one stream.
+
+    columns : column of the edge (see kernels/tiles.py) -> words of every version.
+    fills : words of every version as the child stores them (psum: as it drains them), None: as before.
+    encoded : what to tell of it.
+    """
+
+    columns: dict[int, Ints]
+    fills: Ints | None
+    encoded: tuple[Encoded, ...]
+
+
+class Coder:
+    """Encodes the versions of one layer's streams."""
+
+    def __init__(self, program: Program, masks: Masks) -> None:
+        self.program, self.masks = program, masks
+        self.levels = program.architecture.levels
+        steps = program.loops[(program.loops[:, 2] == 0) & (program.loops[:, 3] < program.inside)]
+        self.holds_all: dict[int, npt.NDArray[np.bool_]] = {}
+        self.followed: dict[int, tuple[Ints, Ints]] = {}
+        self.steps = np.ascontiguousarray(steps[:, [0, 1, 4, 3]])
+
+    def formats(self, stream: Stream) -> tuple[Format | None, Format | None]:
+        """How the parent and the child of a stream store its tensor."""
+        inside = stream.child < len(self.levels)
+        below = self.levels[stream.child].compression.get(stream.tensor) if inside else None
+        if self.masks.raw_ifmap and stream.tensor is Tensor.IFMAP and not stream.parent:
+            return None, below
+        return self.levels[stream.parent].compression.get(stream.tensor), below
+
+    def recode(self, stream: Stream) -> Recoded | None:
+        """Encode a stream's transfers; None if none of them is."""
+        above, below = self.formats(stream)
+        if above is None and below is None and stream.tensor is not Tensor.PSUM:
+            return None
+        self._bases(stream)
+        if stream.tensor is Tensor.PSUM:
+            self._follow(stream)
+        if above is None and below is None:
+            return None
+        self.mask: Mask = mask_of(self.program, self.masks, stream.tensor)
+        if stream.tensor is Tensor.PSUM:
+            return self._psum(stream, above, below)
+        return self._input(stream, above, below)
+
+    def _bases(self, stream: Stream) -> None:
+        count = len(stream.begin)
+        self.base, self.before = np.zeros((count, 8), np.int64), np.zeros((count, 8), np.int64)
+        self.mode = np.full(count, kernel.WHOLE, np.int64)
+        slides = stream.tensor is Tensor.IFMAP and stream.reuse and not stream.register
+        kernel.version_bases(
+            self.steps, self.program.size8, TENSORS.index(stream.tensor), stream.child, slides,
+            np.ascontiguousarray(stream.begin), self.base, self.before, self.mode,
+        )  # fmt: skip
+        self.tile = np.ones(8, np.int64)
+        for dim, factor, _, level, _ in self.program.loops:
+            if level >= stream.child:
+                self.tile[dim] *= factor
+        self.done: dict[tuple[int, int, bool, Format], Sizes] = {}
+
+    def _input(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
+        columns: dict[int, Ints] = {}
+        encoded = []
+        crossed = stream.child - stream.parent
+        hidden = self.program.on_chip and stream.parent == 0
+        every = np.ones(len(stream.begin), np.uint8)
+        if above is not None:
+            for f in range(stream.parent, stream.child):
+                alone = bool(self.program.unicast[TENSORS.index(stream.tensor), f])
+                j = 3 * (f - stream.parent)
+                sent = self._sizes(stream, f + alone, f, hidden and f == 0, above, every)
+                columns[j], columns[j + 1] = sent.total, sent.busiest
+                columns[j + 2] = self._sizes(stream, f + 1, f + 1, False, above, every).total
+                if j == 0:
+                    encoded.append(self._told(stream, stream.parent, "read", sent, above))
+            without = self._sizes(stream, stream.parent + 1, stream.parent + 1, hidden, above, every)
+            columns[3 * crossed + 1] = without.total
+        fills = None
+        if below is not None:
+            own = self._sizes(stream, stream.child, stream.child, False, below, every)
+            columns[3 * crossed], fills = own.busiest, own.total
+            encoded.append(self._told(stream, stream.child, "fill", own, below))
+        return Recoded(columns, fills, tuple(encoded))
+
+    def _psum(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
+        arrives, leaves = self._complete(stream)
+        crossed = stream.child - stream.parent
+        out: dict[int, Ints] = {}
+        fills, encoded = None, []
+        if above is not None and arrives.any():
+            sizes = self._sizes(stream, stream.parent, stream.parent, False, above, arrives)
+            out[0], out[1], out[2] = sizes.total, sizes.busiest, sizes.total
+            # what no network adds up arrives several times over
+            parts = np.where(arrives, 1, self._parts(stream))
+            out = {column: words * parts for column, words in out.items()}
+            encoded.append(self._told(stream, stream.parent, "update", sizes, above))
+        if below is not None and leaves.any():
+            sizes = self._sizes(stream, stream.child, stream.child, False, below, leaves)
+            fills, out[3 * crossed] = sizes.total, sizes.busiest
+            encoded.append(self._told(stream, stream.child, "drain", sizes, below))
+        return Recoded(out, fills, tuple(encoded))
+
+    def _complete(self, stream: Stream) -> tuple[Flags, Flags]:
+        """uint8[version]: whether a drain's sums are complete as they arrive, and as they leave the child."""
+        last = stream.final.astype(bool)
+        unmerged = [
+            loop for loop in self._sums(stream.parent, stream.child) if not self.program.merge[PSUM, loop[1], loop[0]]
+        ]
+        arrives = last & self._parent_has(stream) & ~self._several(self.base, unmerged)
+        leaves = last & self.holds_all[stream.child] & ~self._several(self.base, self._sums(0, stream.child))
+        return arrives.astype(np.uint8), leaves.astype(np.uint8)
+
+    def _sums(self, low: int, high: int) -> list[tuple[int, int, int]]:
+        """(dim, level, step) of the spatial reduction loops of levels low <= level < high."""
+        loops = self.program.loops
+        found = [(int(d), int(level), int(step)) for d, _, kind, level, step in loops if kind == 1 and d in REDUCTION]
+        return [loop for loop in found if low <= loop[1] < high]
+
+    def _several(self, base: Ints, sums: list[tuple[int, int, int]]) -> npt.NDArray[np.bool_]:
+        """bool[version]: whether parts of a sum lie at several instances."""
+        out = np.zeros(len(base), bool)
+        for dim, _, step in sums:
+            out |= base[:, dim] + step < self.program.size8[dim]
+        return out
+
+    def _parent_has(self, stream: Stream) -> npt.NDArray[np.bool_]:
+        """bool[version]: whether the parent holds every product so far, not parts that lie at its siblings."""
+        if not stream.parent:
+            return np.ones(len(stream.begin), bool)
+        steps, base = self.followed[stream.parent]
+        has = self.holds_all[stream.parent] & ~self._several(base, self._sums(0, stream.parent))
+        return has[np.searchsorted(steps, stream.begin, side="right") - 1]
+
+    def _follow(self, stream: Stream) -> None:
+        """Note of every version of a psum stream whether it starts from all products before it."""
+        first = ~self.base[:, REDUCTION].any(axis=1)
+        if not accumulates(self.program.architecture, stream.parent, stream.child):
+            first |= self._parent_has(stream)
+        self.holds_all[stream.child], self.followed[stream.child] = first, (stream.begin, self.base)
+
+    def _parts(self, stream: Stream) -> Ints:
+        """int64[version]: in how many parts, that no network adds up, each psum reaches the parent."""
+        parts = np.ones(len(stream.begin), np.int64)
+        for dim in REDUCTION:
+            offsets = np.zeros(1, np.int64)
+            for own, factor, kind, level, step in self.program.loops:
+                unmerged = kind == 1 and own == dim and stream.parent <= level < stream.child
+                if unmerged and not self.program.merge[PSUM, level, dim]:
+                    offsets = (offsets[:, None] + np.arange(factor) * step).reshape(-1)
+            parts *= (self.base[:, dim, None] + offsets < self.program.size8[dim]).sum(axis=1)
+        return parts
+
+    def _told(self, stream: Stream, level: int, action: str, sizes: Sizes, form: Format) -> Encoded:
+        sums = (int(part.sum()) for part in (sizes.raw, sizes.nonzero, sizes.total))
+        return Encoded(self.levels[level].name, stream.tensor.value, action, form.value, *sums)
+
+    def _sizes(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Ints) -> Sizes:
+        """Encode what each instance of level `low` is sent; the busiest is told per instance of level `sender`."""
+        key = (low, sender, hidden, form)
+        if key not in self.done:
+            self.done[key] = self._encode(stream, low, sender, hidden, form, chosen)
+        return self.done[key]
+
+    def _encode(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Ints) -> Sizes:
+        program = self.program
+        offsets, owner = self._instances(low, sender)
+        inner, numbers = self._children(low, stream.child)
+        sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
+        kernel.encoded_words(
+            TENSORS.index(stream.tensor), self.mask, program.axes, program.size8, self.tile, self.base, self.before,
+            self.mode, chosen, offsets, owner, int(owner.max()) + 1, inner, numbers, hidden, FORMATS.index(form),
+            CHANNEL_AXIS[stream.tensor], program.architecture.word_bits[stream.tensor],
+            sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,
+        )  # fmt: skip
+        return sizes
+
+    def _instances(self, low: int, sender: int) -> tuple[Ints, Ints]:
+        """(int64[instance, 8] offsets, int64[instance] its ancestor among those of level `sender`)."""
+        offsets, owner = np.zeros((1, 8), np.int64), np.zeros(1, np.int64)
+        for dim, factor, kind, level, step in self.program.loops:
+            if kind == 0 or level >= low:
+                continue
+            offsets = np.repeat(offsets[:, None, :], factor, axis=1)
+            offsets[:, :, dim] += np.arange(factor) * step
+            offsets = offsets.reshape(-1, 8)
+            index = np.arange(factor) if level < sender else np.zeros(factor, np.int64)
+            owner = (owner[:, None] * (factor if level < sender else 1) + index).reshape(-1)
+        return offsets, owner
+
+    def _children(self, low: int, child: int) -> tuple[Ints, Ints]:
+        """(int64[group, child, 2], int64[group]) offsets of the children under an instance along each group's dims."""
+        lists = [np.zeros((1, 2), np.int64) for _ in range(GROUPS)]
+        for dim, factor, kind, level, step in self.program.loops:
+            if kind == 0 or not low <= level < child:
+                continue
+            group, slot = next((g, s) for g in range(GROUPS) for s in range(2) if GROUP_DIMS[g, s] == dim)
+            more = np.repeat(lists[group][:, None, :], factor, axis=1)
+            more[:, :, slot] += np.arange(factor) * step
+            lists[group] = more.reshape(-1, 2)
+        inner = np.zeros((GROUPS, max(map(len, lists)), 2), np.int64)
+        for group, found in enumerate(lists):
+            inner[group, : len(found)] = found
+        return inner, np.array([len(found) for found in lists], np.int64)
+
+
+def streams(edges: Ints, start: Ints, number: Ints, begin: Ints, final: Ints) -> Iterator[Stream]:
+    """The streams of a schedule, in its order."""
+    for x, (t, parent, child, register, reuse) in enumerate(edges):
+        rows = slice(int(start[x]), int(start[x] + number[x]))
+        yield Stream(TENSORS[t], int(parent), int(child), bool(register), bool(reuse), begin[rows], final[rows])
+
+
+assert TENSORS.index(Tensor.IFMAP) == IFMAP

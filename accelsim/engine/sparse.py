@@ -1,0 +1,139 @@
+"""A dense schedule rewritten for zeros: other steps, other words; time is simulated afterwards as ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.analytical import DRAIN, FILL, READ, UPDATE, hops
+from accelsim.engine.compression import Coder, Recoded, Stream, streams
+from accelsim.engine.counts import TRAFFIC, Counts
+from accelsim.engine.cycle import DRAIN_ACTIVITY, Schedule, parent_stream, psum_accumulates
+from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.zeros import Lengths, slots
+from accelsim.sparsity.masks import Masks
+from accelsim.workload.problem import TENSORS, Tensor
+
+
+def rewrite(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
+    """Change a schedule in place, and return the counts, to what zeros leave of them (docs/model.md, "Zeros")."""
+    masks.check(program.problem)
+    sparsity = program.architecture.sparsity
+    counts = replace(counts, words=counts.words.copy(), network=counts.network.copy())
+    if sparsity.skip:
+        lengths = Lengths(program, masks)
+        schedule.step_n[:] = lengths.of_steps(schedule.steps, pass_starts(program, schedule))
+        schedule.step_phi[:] = schedule.step_n
+        counts = replace(counts, compute_cycles=int(schedule.step_n.sum()), busy=lengths.busy)
+    if sparsity.skip or sparsity.gate:
+        counts = _operands(program, schedule, masks, counts)
+    if any(level.compression for level in program.architecture.levels):
+        counts = _encode(program, schedule, masks, counts)
+    return counts
+
+
+def pass_starts(program: Program, schedule: Schedule) -> Ints:
+    """First steps of the passes of serial passes; of the layer without them."""
+    serial = program.architecture.serial
+    if serial is None:
+        return np.zeros(1, np.int64)
+    x = max(x for x, edge in enumerate(schedule.edges) if TENSORS[edge[0]] is serial and not edge[3])
+    return schedule.begin[schedule.start[x] : schedule.start[x] + schedule.number[x]]
+
+
+def _operands(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
+    """Reads and updates inside the PEs: one per slot that gets that far."""
+    inside = {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
+    fresh, begin = np.zeros((0, 1), np.uint8), np.zeros(0, np.int64)
+    if Tensor.PSUM in inside:
+        fresh, begin = fresh_versions(program, schedule)
+    found = slots(program, masks, fresh, begin)
+    for tensor, level in inside.items():
+        cell = counts.words[level, TENSORS.index(tensor)]
+        if tensor is Tensor.PSUM:
+            cell[UPDATE] = found.updates
+            cell[READ] = found.updates - (cell[DRAIN] - cell[FILL]) if level else found.updates - _ofmap(program)
+        else:
+            cell[READ] = found.ifmap_reads if tensor is Tensor.IFMAP else found.filter_reads
+    return replace(counts, visited=found.visited, effectual=found.effectual)
+
+
+def _ofmap(program: Program) -> int:
+    return program.problem.words(Tensor.PSUM)
+
+
+def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """(uint8[version, pe class], first steps): whether words of a version of the innermost psum start from nothing.
+
+    Classes are those of `zeros.pe_offsets`. A child is refilled if it is the one at index 0 of what its parent's
+    network adds, and the parent holds the word: it was itself refilled, or drained into since.
+    """
+    edges = schedule.edges
+    chain = [x for x in range(len(edges)) if edges[x, 0] == PSUM]
+    if not chain:
+        # the outermost level is the PE: one version, of the whole layer
+        return np.ones((1, 2), np.uint8), np.zeros(1, np.int64)
+    classes = np.arange(1 << sum(1 for e in program.edges if e[0] == PSUM))
+    held: npt.NDArray[np.bool_] | None = None
+    above: Ints | None = None
+    for i, x in enumerate(chain):
+        rows = slice(int(schedule.start[x]), int(schedule.start[x] + schedule.number[x]))
+        begin, back = schedule.begin[rows], schedule.back[rows]
+        earlier = back >= 0
+        exists = np.repeat(earlier[:, None], len(classes), axis=1)
+        if above is not None and held is not None:
+            serving = np.searchsorted(above, begin, side="right") - 1
+            earlier &= begin[np.maximum(back, 0)] >= above[serving]
+            exists = earlier[:, None] | held[serving]
+        accumulates = psum_accumulates(program.architecture, edges[x])
+        held = exists & ((classes >> i) & 1).astype(bool)[None, :] & (not accumulates)
+        above = begin
+    assert held is not None
+    assert above is not None
+    return (~held).astype(np.uint8), np.ascontiguousarray(above)
+
+
+def _encode(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
+    coder, told = Coder(program, masks), []
+    listed = streams(schedule.edges, schedule.start, schedule.number, schedule.begin, schedule.final)
+    for x, stream in enumerate(listed):
+        recoded = coder.recode(stream)
+        if recoded is not None:
+            told += recoded.encoded
+            _rewrite_work(schedule, x, recoded)
+            _rewrite_counts(program, stream, recoded, counts)
+    return replace(counts, encoded=tuple(told))
+
+
+def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
+    """Cycles on the ports that carry encoded words; old psums (P) and refills are raw."""
+    rows = slice(int(schedule.start[x]), int(schedule.start[x] + schedule.number[x]))
+    for u, (numerator, denominator) in enumerate(schedule.rates):
+        stream, column, first_of_stream, activity = (int(v) for v in schedule.use_rows[u])
+        if stream != x or column not in recoded.columns:
+            continue
+        if schedule.edges[x, 0] == PSUM and activity != DRAIN_ACTIVITY:
+            continue
+        words = recoded.columns[column]
+        schedule.work[rows, u - first_of_stream] = (words * numerator + denominator - 1) // denominator
+
+
+def _rewrite_counts(program: Program, stream: Stream, recoded: Recoded, counts: Counts) -> None:
+    architecture, t = program.architecture, TENSORS.index(stream.tensor)
+    psum = stream.tensor is Tensor.PSUM
+    sums = {column: int(words.sum()) for column, words in recoded.columns.items()}
+    crossed = stream.child - stream.parent
+    if 0 in sums:
+        counts.words[stream.parent, t, UPDATE if psum else READ] = sums[0]
+        for f in range(stream.parent, stream.parent + 1 if psum else stream.child):
+            j = 3 * (f - stream.parent)
+            delivered = sums[3 * crossed + 1] if f == 0 and not psum else sums[j + 2]
+            kind = architecture.levels[f].fanout.network(stream.tensor).kind
+            counts.network[f, t, int(psum)] = sums[j], delivered, hops(kind, sums[j], delivered)
+    if recoded.fills is not None:
+        counts.words[stream.child, t, DRAIN if psum else FILL] = int(recoded.fills.sum())
+
+
+assert len(TRAFFIC) == 3

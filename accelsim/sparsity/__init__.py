@@ -1,0 +1,1 @@
+"""Zeros: where operands come from, which of their words are zero, and how they are encoded."""

@@ -1,0 +1,208 @@
+"""Arrays of a network's operands, read from .npz and .npy files: each file checked, each error one line."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.errors import Issue, SpecError
+from accelsim.sparsity.masks import shape_of
+from accelsim.workload.density import OPERANDS
+from accelsim.workload.network import Layer
+from accelsim.workload.problem import TENSORS, Problem, Tensor
+from accelsim.yamlfile import hint, unknown
+
+Numbers = npt.NDArray[Any]
+Found = TypeVar("Found")
+
+NAMES = dict(zip(TENSORS, OPERANDS, strict=True))
+"""What each tensor's array is called in files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """An array as a file holds it, of finite numbers, in one of the accepted shapes."""
+
+    file: str
+    name: str
+    array: Numbers
+    shape: tuple[int, ...]
+
+    @property
+    def words(self) -> Numbers:
+        """The same with the axes of `masks.shape_of`."""
+        return self.array.reshape(self.shape)
+
+    def integers(self, bits: int) -> npt.NDArray[np.int64]:
+        """The words as integers of so many bits, two's complement or all of them unsigned; SpecError if they are not.
+
+        Words that take more than 63 bits are refused.
+        """
+        bits = min(bits, 64)
+        lowest = self.array.min()
+        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if lowest < 0 else (0, min(2**bits, 2**63) - 1)
+        if self.array.dtype.kind == "f":
+            self.refuse(self.array != np.floor(self.array), "is no integer; values are carried out as integers")
+        # a float64 knows no 2^63 - 1: compare with the next integer
+        outside = (self.array < low) | (self.array >= high + 1)
+        self.refuse(outside, f"does not fit in {bits} b ({-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}, or unsigned)")
+        return self.words.astype(np.int64)
+
+    def refuse(self, wrong: npt.NDArray[np.bool_], message: str) -> None:
+        """Raise SpecError at the first word that is wrong, if there is one."""
+        if wrong.any():
+            at = np.unravel_index(int(wrong.argmax()), wrong.shape)
+            place = f"{self.name}[{', '.join(str(int(i)) for i in at)}]"
+            raise refusal(self.file, place, f"{self.array[at]} {message}")
+
+
+class Store:
+    """The arrays of a network; nothing is read before it is asked for.
+
+    source : a directory with ``LAYER.npz`` (arrays ``ifmap``, ``filter``, ``ofmap``) or ``LAYER.ifmap.npy`` and so on;
+        or one ``.npz`` with arrays ``LAYER.ifmap``.
+    """
+
+    def __init__(self, source: str | Path, layers: Iterable[str]) -> None:
+        self.path = Path(source)
+        self.layers = tuple(layers)
+        if not self.path.exists():
+            raise refusal(source, "", "no such file or directory")
+        if self.path.is_dir():
+            return
+        if self.path.suffix != ".npz":
+            raise refusal(source, "", "wanted a directory of arrays, or one .npz file")
+        known = [f"{layer}.{name}" for layer in self.layers for name in OPERANDS]
+        self._members = _members(self.path, known)
+
+    def array(self, layer: Layer, tensor: Tensor) -> Given | None:
+        """One array, checked; None if the layer has others but not this one. SpecError if it has none at all."""
+        if layer.problem is None:
+            return None
+        name = NAMES[tensor]
+        if self.path.is_file():
+            mine = [member for member in self._members if member.rpartition(".")[0] == layer.name]
+            if not mine:
+                wanted = ", ".join(f"'{layer.name}.{name}'" for name in OPERANDS)
+                raise refusal(self.path, "", f"no arrays of layer '{layer.name}'; wanted {wanted}")
+            member = f"{layer.name}.{name}"
+            return _checked(self.path, member, layer.problem, tensor) if member in mine else None
+        whole = self.path / f"{layer.name}.npz"
+        single = {t: self.path / f"{layer.name}.{NAMES[t]}.npy" for t in TENSORS}
+        found = [path for path in single.values() if path.exists()]
+        if whole.exists():
+            if found:
+                raise refusal(whole, "", f"there is {found[0].name} too; leave one of them out")
+            return _checked(whole, name, layer.problem, tensor) if name in _members(whole, OPERANDS) else None
+        if not found:
+            self._missing(layer.name, [whole, *single.values()])
+        return _checked(single[tensor], "", layer.problem, tensor) if single[tensor] in found else None
+
+    def _missing(self, layer: str, wanted: Iterable[Path]) -> None:
+        names = [path.name for path in wanted]
+        beside = sorted(path.name for suffix in ("npz", "npy") for path in self.path.glob(f"*.{suffix}"))
+        # what belongs to other layers is not meant
+        others = tuple(f"{other}." for other in self.layers if other != layer)
+        meant = hint(names[0], [name for name in beside if not name.startswith(others)]).partition(" (")[0]
+        raise refusal(
+            self.path, "", f"no arrays of layer '{layer}'; wanted {names[0]}, or {', '.join(names[1:])}{meant}"
+        )
+
+
+def refusal(file: str | Path, field: str, message: str) -> SpecError:
+    """An error of one line."""
+    return SpecError([Issue(str(file), field, " ".join(message.split()))])
+
+
+def accepted(problem: Problem, tensor: Tensor) -> list[tuple[int, ...]]:
+    """The shapes an array may have; the first is the usual one, groups and channels together."""
+    first, *rest = shape = shape_of(problem, tensor)
+    if tensor is Tensor.FILTER:
+        together = (first * rest[0], *rest[1:])
+        return [together, shape, *([together[:2]] if together[2:] == (1, 1) else [])]
+    together = (first, rest[0] * rest[1], *rest[2:])
+    return [
+        together,
+        shape,
+        *([together[1:]] if first == 1 else []),
+        *([together[:2]] if together[2:] == (1, 1) else []),
+    ]
+
+
+def _checked(file: Path, member: str, problem: Problem, tensor: Tensor) -> Given:
+    array = _guarded(file, member, lambda: _load(file, member))
+    name = member or NAMES[tensor]
+    if array.dtype.kind not in "biuf":
+        raise refusal(file, name, f"dtype {array.dtype}; wanted integers or floats")
+    wanted = accepted(problem, tensor)
+    if array.shape not in wanted:
+        raise refusal(file, name, f"shape {_shape(array.shape)}; wanted {_either(wanted)}{_batch(array.shape, wanted)}")
+    given = Given(str(file), name, array, shape_of(problem, tensor))
+    if array.dtype.kind == "f":
+        given.refuse(~np.isfinite(array), "is no number")
+    return given
+
+
+def _load(file: Path, member: str) -> Numbers:
+    # numpy leaves a damaged file open that it has opened
+    with file.open("rb") as opened:
+        if not member:
+            if opened.read(6) != b"\x93NUMPY":
+                raise ValueError("not a .npy file")
+            opened.seek(0)
+            return np.asarray(np.load(opened, allow_pickle=False))
+        with np.load(opened, allow_pickle=False) as found:
+            array = found[member]
+    if not isinstance(array, np.ndarray):
+        raise ValueError("not a .npy file")
+    return array
+
+
+def _members(file: Path, known: Iterable[str]) -> list[str]:
+    """The arrays in a .npz; one of an unknown name is refused."""
+
+    def names() -> list[str]:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("not a .npz file, or cut short")
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
+            return list(found.files)
+
+    members = _guarded(file, "", names)
+    known = list(known)
+    for member in members:
+        if member not in known:
+            raise refusal(file, "", unknown("array", member, known))
+    return members
+
+
+def _guarded(file: Path, name: str, read: Callable[[], Found]) -> Found:
+    try:
+        return read()
+    except OSError as error:
+        raise refusal(file, name, error.strerror or f"cannot be read: {error}") from None
+    except Exception as error:
+        # a damaged header is parsed as Python, a damaged archive as anything: there is no end to what they raise
+        text = str(error) or type(error).__name__
+        if "allow_pickle" in text:
+            raise refusal(file, name, "holds pickled Python objects, which are not read; wanted numbers") from None
+        raise refusal(file, name, f"cannot be read: {text}") from None
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "()"
+
+
+def _either(shapes: Iterable[tuple[int, ...]]) -> str:
+    *most, last = dict.fromkeys(map(_shape, shapes))
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _batch(shape: tuple[int, ...], wanted: Iterable[tuple[int, ...]]) -> str:
+    images = next((w[0] for w in wanted if len(w) == len(shape) and w[1:] == shape[1:]), None)
+    return f": it holds {shape[0]} images, the batch is {images}" if images else ""

@@ -1,0 +1,106 @@
+"""Where the operands of a network's layers come from: densities of the workload, or arrays in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.errors import AccelsimError
+from accelsim.sparsity.arrays import Store
+from accelsim.sparsity.convolution import convolution
+from accelsim.sparsity.draw import draw, generator
+from accelsim.sparsity.masks import Mask, Masks, masks_of, shape_of
+from accelsim.workload.network import Layer, Network
+from accelsim.workload.problem import TENSORS, Problem, Tensor
+
+SMALL = 8
+"""Drawn values lie in -8 .. 7, or what fewer bits hold."""
+
+
+class Operands:
+    """Masks and values of each layer, made when asked for.
+
+    Parameters
+    ----------
+    network : its densities are the source, unless there are `data`.
+    data : a directory, or a .npz file, of arrays (docs/data.md); then densities are not used, and a tensor
+        without an array has no zeros.
+    seed : of what is drawn.
+    derive : an ofmap that is not given is the ReLU of the convolution of ifmap and filter, if both are.
+
+    Raises
+    ------
+    AccelsimError : here and in every method, one line: a file that is missing or wrong (SpecError), a seed below 0.
+    """
+
+    def __init__(self, network: Network, data: str | Path | None = None, seed: int = 0, derive: bool = False) -> None:
+        if seed < 0:
+            raise AccelsimError(f"seed is {seed}; it must be at least 0")
+        self.network, self.seed, self.derive = network, seed, derive
+        self.store = None if data is None else Store(data, [layer.name for layer in network.mac_layers])
+
+    def masks(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
+        """Masks of the tensors asked for; the others, and those without zeros, are None."""
+        if layer.problem is None:
+            return Masks()
+        wanted = set(tensors)
+        return Masks(*(self._mask(layer, layer.problem, t) if t in wanted else None for t in TENSORS))
+
+    def values(
+        self, layer: Layer, bits: Mapping[Tensor, int]
+    ) -> tuple[npt.NDArray[np.int8 | np.int64], npt.NDArray[np.int8 | np.int64]]:
+        """(ifmap [N, G, C, height, width], filter [G, M, C, R, S]): integers, zero exactly where the masks are.
+
+        Both are int8 if all values fit, else int64. From files they must be integers of `bits`, signed or unsigned;
+        what has no array, or comes from a density, is drawn.
+        """
+        assert layer.problem is not None
+        ifmap, weights = (self._integers(layer, layer.problem, t, bits[t]) for t in (Tensor.IFMAP, Tensor.FILTER))
+        small = all(x.min() >= -128 and x.max() <= 127 for x in (ifmap, weights))
+        kind: Any = np.int8 if small else np.int64
+        return ifmap.astype(kind, copy=False), weights.astype(kind, copy=False)
+
+    def identity(self, layer: Layer) -> str:
+        """Layers of one problem and one identity have the same masks: "" has no zeros, others are their own."""
+        return layer.name if self.store or layer.density else ""
+
+    def describe(self) -> str:
+        """For a report: ``densities of workload 'alexnet', seed 0``."""
+        if self.store:
+            derived = "; ofmaps not given: ReLU of the convolution" if self.derive else ""
+            return f"arrays in {self.store.path}{derived}"
+        if any(layer.density for layer in self.network.layers):
+            return f"densities of workload '{self.network.name}', seed {self.seed}"
+        return f"no zeros: workload '{self.network.name}' gives no density"
+
+    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Mask | None:
+        if self.store is None:
+            density = layer.density.of(tensor)
+            if density is None or density.dense:
+                return None
+            return draw(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
+        given = self.store.array(layer, tensor)
+        if given is not None:
+            return masks_of(given.words).ifmap
+        if tensor is Tensor.PSUM and self.derive:
+            ifmap, weights = self.store.array(layer, Tensor.IFMAP), self.store.array(layer, Tensor.FILTER)
+            if ifmap is not None and weights is not None:
+                return masks_of(ofmap=convolution(problem, ifmap.words, weights.words) > 0).ofmap
+        return None
+
+    def _integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
+        given = self.store.array(layer, tensor) if self.store else None
+        if given is not None:
+            return given.integers(bits)
+        # a stream of its own, so that the mask is the same with and without values
+        rng = generator(self.seed, layer.name, tensor).spawn(1)[0]
+        far = min(SMALL, 2 ** (bits - 1))
+        found = rng.integers(-far, far - 1, shape_of(problem, tensor), np.int8)
+        # none is zero of itself
+        found += found >= 0
+        mask = self._mask(layer, problem, tensor)
+        return found if mask is None else found * mask.view(np.int8)
