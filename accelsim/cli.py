@@ -57,7 +57,7 @@ Accounting = Annotated[str | None, typer.Option(help="Named way to account energ
 Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine.")]
 Data = Annotated[
     str | None,
-    typer.Option(metavar="PATH", help="Operands: a directory or .npz of arrays, or 'dense'; default: the densities."),
+    typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of operands that are drawn.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -240,6 +240,8 @@ def plot(
     layers: Layers = None,
     energy: Energy = None,
     settings: Settings = None,
+    data: Data = None,
+    seed: Seed = 0,
 ) -> None:
     """Draw energy per data type, stacked by level: of one result per layer, of several side by side."""
     from accelsim.report import plot as draw
@@ -260,6 +262,8 @@ def plot(
             layers=layers,
             energy=energy,
             parameters=_parameters(settings),
+            data=data,
+            seed=seed,
         )
         axes = result.plot.energy()
     else:
@@ -360,7 +364,7 @@ def trace(
 
     found = capture(directory, seed=seed, batch=batch, prune=prune)
     typer.echo(f"accuracy {found.accuracy:.1%} on pictures not trained on; wrote {found.workload} and its arrays")
-    typer.echo(f"try: accelsim run eyeriss {found.workload} --batch {found.batch} --data {directory}")
+    typer.echo(f"try: accelsim run eyeriss {found.workload} --data {directory} --batch {found.batch} --check")
 
 
 @app.command()

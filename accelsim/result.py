@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -74,7 +74,7 @@ class Result:
     """A network on a machine.
 
     layers : the layers that have MACs, in network order. idle_layers : names of those that have none.
-    operands : where zeros come from; empty for a dense run.
+    operands : where zeros come from, in words; empty for a dense run.
     failures : (layer, reason) of layers this dataflow cannot run; `compare` alone lets them pass.
     """
 
@@ -197,12 +197,19 @@ class Result:
         for layer in self.layers:
             for level, tensor, action, number in layer.counts.rows():
                 words[level, tensor, action] += number * layer.repeat
+        runs = [(layer.counts, layer.repeat) for layer in self.layers]
+        zeros = {
+            "effectual_macs": sum(counts.effectual * repeat for counts, repeat in runs),
+            "visited_macs": sum(counts.visited * repeat for counts, repeat in runs),
+            "imbalance": mean_imbalance(runs),
+        }
         return {
             "macs": totals.macs,
             **self._times(totals.cycles, totals.processing_cycles, totals.macs),
             "compute_cycles": totals.compute_cycles,
             "stall_cycles": totals.stalls,
             "active_pes": totals.active_pes,
+            **(zeros if self.operands else {}),
             "counts": [_count(*key, number) for key, number in words.items()],
             "energy": float(totals.energy),
             "energy_breakdown": [_energy(row) for row in self.energy_rows()],
@@ -295,10 +302,16 @@ def _zeros(counts: Counts) -> Row:
         "effectual_macs": counts.effectual,
         "visited_macs": counts.visited,
         "imbalance": counts.imbalance,
-        "compression": [
-            {**asdict(part), "metadata": part.metadata, "ratio": part.ratio} for part in counts.encoded
-        ],
+        "compression": [{**asdict(part), "metadata": part.metadata, "ratio": part.ratio} for part in counts.encoded],
     }
+
+
+def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
+    """`Counts.imbalance` of several (counts, repeat) together: the mean weighted by busy cycles; None: not known."""
+    known = [(counts, repeat) for counts, repeat in runs if counts.imbalance is not None]
+    busy = sum(counts.busy * repeat for counts, repeat in known)
+    slots = sum(counts.compute_cycles * counts.active_pes * repeat for counts, repeat in known)
+    return slots / busy if busy else None
 
 
 def _network(counts: Counts) -> Iterator[Row]:

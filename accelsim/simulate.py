@@ -70,7 +70,8 @@ def simulate(
     given = load_mappings(mapping, network)
     chosen = network.select(layers or "*")
     dataflow = dataflow or machine.dataflow
-    _known_dataflow(machine, dataflow, needed=any(layer.name not in given for layer in chosen))
+    searched = not machine.cartesian and any(layer.name not in given for layer in chosen)
+    _known_dataflow(machine, dataflow, needed=searched)
     operands = operands_for(machine, network, data, seed)
     done: dict[tuple[Problem, LoopNest | None, str], LayerResult] = {}
     results, failures = [], []
@@ -226,14 +227,24 @@ def _run(
     assert problem is not None
 
     source = SEARCH if nest is None else GIVEN
+    if machine.cartesian:
+        from accelsim.engine import cartesian
+
+        if nest not in (None, cartesian.nest(machine, problem)):
+            raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
+        nest, source = cartesian.nest(machine, problem), GIVEN
     if nest is None:
         from accelsim.search import best
 
         nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
-    masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
-    if masks and INPUT in layer.inputs:
-        masks = replace(masks, raw_ifmap=True)
-    counts, timing = evaluate(machine, nest, problem, evaluator, masks)
+    raw = INPUT in layer.inputs
+    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian:
+        # nothing is drawn: the closed form takes the densities themselves
+        counts, timing = evaluate(machine, nest, problem, evaluator, None, layer.density, raw)
+    else:
+        masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
+        masks = replace(masks, raw_ifmap=raw) if masks else None
+        counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     return LayerResult("", problem, nest, source, counts, timing, rows)
 

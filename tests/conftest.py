@@ -25,7 +25,7 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Put a made-up engine and search in place of the real ones; the dict counts how often each is asked."""
     calls = {"evaluate": 0, "best": 0}
 
-    def evaluate(architecture, nest, problem, evaluator="cycle"):
+    def evaluate(architecture, nest, problem, evaluator="cycle", masks=None, **options):
         calls["evaluate"] += 1
         return fakes.evaluate(architecture, nest, problem, evaluator)
 

@@ -1,4 +1,4 @@
-"""Closed form, cycle evaluator and golden model agree: every word, every cycle, every stall; with zeros the last two."""
+"""Closed form, cycle evaluator and golden model agree on every word, cycle and stall; on real zeros the last two."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -171,6 +172,140 @@ class TestRun:
         assert {"eyeriss", "alexnet", "eyeriss_alexnet_jssc17", "row_stationary", "horowitz_45nm"} <= set(lines)
 
 
+class TestZeros:
+    """Densities, arrays, a traced network: what is printed, what is refused."""
+
+    EYERISS = ("run", "eyeriss", "alexnet", "--layers", "CONV3")
+
+    @pytest.fixture
+    def data(self, tmp_path, monkeypatch):
+        """A workload of one layer, good arrays for it in `data`, and a place that must stay empty."""
+        monkeypatch.chdir(tmp_path)
+        Path("net.yaml").write_text(
+            "name: net\nsource: test\ninput: {C: 2, H: 4, W: 4}\nlayers:\n  CONV1: {op: conv, M: 3, kernel: 3}\n"
+        )
+        Path("data").mkdir()
+        np.save("data/CONV1.ifmap.npy", np.arange(-8, 24).reshape(1, 2, 4, 4))
+        np.save("data/CONV1.filter.npy", np.ones((3, 2, 3, 3), np.int8))
+        return Path("data/CONV1.ifmap.npy")
+
+    @pytest.mark.usefixtures("fake_engine")
+    def test_densities_have_a_table_and_dense_runs_have_none(self, cli):
+        done = cli(*self.EYERISS)
+        assert done.exit_code == 0, done.output
+        assert "zeros: MACs left" in done.output
+        assert "zeros: densities of workload 'alexnet', seed 0" in done.output
+        assert "seed 7" in cli(*self.EYERISS, "--seed", 7).output
+        done = cli(*self.EYERISS, "--data", "dense")
+        assert done.exit_code == 0, done.output
+        assert "zeros" not in done.output
+        assert json.loads(cli(*self.EYERISS, "--data", "dense", "--json").stdout)["operands"] == "dense"
+
+    @pytest.mark.usefixtures("fake_engine")
+    def test_compare_and_plot_take_data_too(self, cli, data):
+        done = cli("compare", "eyeriss", "net.yaml", "--data", "data")
+        assert "zeros: arrays in data" in done.output, done.output
+        assert cli("plot", "eyeriss", "net.yaml", "--data", "data", "--out", "x.svg").exit_code == 0
+        for command in ("compare", "plot"):
+            done = cli(command, "eyeriss", "net.yaml", "--data", "none")
+            assert (done.exit_code, done.stderr) == (2, "none: no such file or directory\n")
+
+    def test_outputs_of_the_arrays_are_checked(self, cli, data):
+        done = cli("run", "eyeriss", "net.yaml", "--data", "data", "--check")
+        assert done.exit_code == 0, done.output
+        assert "CONV1: outputs equal numpy's convolution (operands given, 12 words)" in done.output
+        document = json.loads(cli("run", "eyeriss", "net.yaml", "--data", "data", "--json").stdout)
+        (layer,) = document["layers"]
+        # the one zero lies at row 2, column 0 of the ifmap: under each filter two outputs use it, one above the other
+        assert layer["effectual_macs"] == layer["macs"] - 3 * 2
+        assert document["operands"].startswith("arrays in data")
+        done = cli("run", "eyeriss", "net.yaml", "--data", "data", "--accounting", "isca16")
+        assert done.exit_code == 2
+        assert done.stderr.startswith("accounting isca16 knows no zeros")
+
+    @pytest.mark.usefixtures("fake_engine")
+    @pytest.mark.parametrize(
+        ("spoil", "message"),
+        [
+            (lambda file: np.save(file, np.ones((1, 2, 5, 4))), "shape 1x2x5x4; wanted 1x2x4x4, 1x1x2x4x4 or 2x4x4"),
+            (lambda file: np.save(file, np.full((1, 2, 4, 4), np.nan)), "ifmap[0, 0, 0, 0]: nan is no number"),
+            (lambda file: np.save(file, np.array([{}], object)), "holds pickled Python objects, which are not read"),
+            (lambda file: np.save(file, np.full((1, 2, 4, 4), 1 << 20)), "1048576 does not fit in 16 b"),
+            (lambda file: np.save(file, np.full((1, 2, 4, 4), 0.5)), "0.5 is no integer"),
+            (lambda file: file.write_bytes(file.read_bytes()[:-9]), "cannot be read"),
+            (lambda file: file.write_bytes(b""), "not a .npy file"),
+            (lambda file: file.rename(file.with_name("CONV2.ifmap.npy")), None),
+        ],
+        ids=["shape", "nan", "pickled", "too large", "fraction", "truncated", "empty", "another layer's"],
+    )
+    def test_bad_data_is_one_line_and_writes_nothing(self, cli, data, spoil, message):
+        Path("data/CONV1.filter.npy").unlink()
+        spoil(data)
+        done = cli("run", "eyeriss", "net.yaml", "--data", "data", "--check", "--out", "out")
+        assert done.exit_code == 2, done.output
+        assert isinstance(done.exception, SystemExit)
+        assert done.stdout == ""
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("data/CONV1.ifmap.npy: " if message else "data: no arrays of layer 'CONV1'; wanted")
+        assert (message or "CONV1.ifmap.npy") in line
+        assert not Path("out").exists()
+
+    @pytest.mark.usefixtures("fake_engine")
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (("--data", "net.yaml"), "net.yaml: wanted a directory of arrays, or one .npz file"),
+            (("--data", "data", "--seed", "-1"), "seed is -1; it must be at least 0"),
+            (("--data", "data", "--batch", "2"), "it holds 1 images, the batch is 2"),
+        ],
+    )
+    def test_options_refused(self, cli, data, options, message):
+        done = cli("run", "eyeriss", "net.yaml", *options)
+        assert done.exit_code == 2
+        (line,) = done.stderr.splitlines()
+        assert message in line
+
+    def test_a_traced_network_runs_and_its_outputs_are_equal(self, cli, tmp_path, monkeypatch):
+        pytest.importorskip("sklearn")
+        monkeypatch.chdir(tmp_path)
+        done = cli("trace", "digits")
+        assert done.exit_code == 0, done.output
+        first, second = done.output.splitlines()
+        assert first.startswith("accuracy 9")
+        assert second == "try: accelsim run eyeriss digits/digits.yaml --data digits --batch 4 --check"
+        done = cli(*second.removeprefix("try: accelsim ").split())
+        assert done.exit_code == 0, done.output
+        assert "zeros: MACs left; compression" in done.output
+        assert [line for line in done.output.splitlines() if "outputs equal" in line] == [
+            f"{layer}: outputs equal numpy's convolution (operands given, {words} words)"
+            for layer, words in (("CONV1", 4 * 8 * 8 * 8), ("CONV2", 4 * 16 * 4 * 4), ("FC3", 4 * 10))
+        ]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (("--batch", "0"), "batch is 0; there are 450 pictures not trained on, so 1 to 450"),
+            (("--batch", "451"), "batch is 451; there are 450 pictures not trained on, so 1 to 450"),
+            (("--prune", "1.5"), "prune is 1.5; it must lie in 0 to 1, and some weights must stay"),
+            (("--prune", "nan"), "prune is nan; it must lie in 0 to 1, and some weights must stay"),
+            (("--seed", "-1"), "seed is -1; it must be at least 0"),
+        ],
+    )
+    def test_trace_refuses(self, cli, tmp_path, options, message):
+        pytest.importorskip("sklearn")
+        done = cli("trace", tmp_path / "t", *options)
+        assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"{message}\n")
+        assert not (tmp_path / "t").exists()
+
+    def test_trace_into_a_file_is_one_line(self, cli, tmp_path):
+        pytest.importorskip("sklearn")
+        (tmp_path / "t").touch()
+        done = cli("trace", tmp_path / "t")
+        assert done.exit_code == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert (tmp_path / "t").read_text() == ""
+
+
 def test_not_a_result(cli, tmp_path):
     for text, message in (("{", "not JSON"), ("{}", "not a result")):
         file = tmp_path / "x.json"
@@ -190,6 +325,23 @@ def test_explain_gives_unit_and_formula(cli):
 def test_schema_is_json_schema(cli, kind):
     found = json.loads(cli("schema", kind).stdout)
     assert found["$schema"].startswith("https://json-schema.org")
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("arch", "gate skip pairing drift queue cartesian compression"),
+        ("workload", "density fraction bernoulli pattern block"),
+        ("energy", "gated_mac"),
+    ],
+)
+def test_schemas_know_zeros(cli, kind, keys):
+    found = json.loads(cli("schema", kind).stdout)
+    specs = [found, *found["$defs"].values()]
+    assert set(keys.split()) <= {key for spec in specs for key in spec.get("properties", {})}
+    for spec in specs:
+        for key in {"gated_mac", "leakage"} & set(spec.get("properties", {})):
+            assert spec["properties"][key]["default"] == 0
 
 
 def test_schema_of_nothing(cli):

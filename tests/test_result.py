@@ -100,6 +100,22 @@ def test_the_document(result):
         assert row["words"] == sum(cells)
 
 
+def test_the_document_of_a_run_that_saw_zeros(result):
+    assert result.to_dict()["operands"] == "dense"
+    assert not {"effectual_macs", "compression"} & set(result.to_dict()["layers"][0])
+    document = json.loads(json.dumps(fakes.with_zeros(result).to_dict()))
+    assert document["operands"] == "densities of workload 'toynet', seed 0"
+    layer, total = document["layers"][0], document["total"]
+    assert layer["effectual_macs"] <= layer["visited_macs"] <= layer["macs"]
+    (part,) = layer["compression"]
+    assert set(part) == {"level", "tensor", "action", "format", "raw", "nonzero", "words", "metadata", "ratio"}
+    assert part["metadata"] == part["words"] - part["nonzero"]
+    assert part["ratio"] == part["raw"] / part["words"] == 4
+    for key in ("effectual_macs", "visited_macs"):
+        assert total[key] == sum(layer[key] * layer["repeat"] for layer in document["layers"])
+    assert total["imbalance"] == layer["imbalance"] == 2
+
+
 def test_the_document_is_the_same_every_time(fake_engine):
     first, second = (json.dumps(simulate(fakes.machine(), fakes.network()).to_dict()) for _ in range(2))
     assert first == second

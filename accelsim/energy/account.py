@@ -10,6 +10,7 @@ from accelsim.energy import isca16
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import DIRECTIONS, Counts
+from accelsim.errors import AccelsimError
 from accelsim.workload.problem import TENSORS, Tensor
 
 
@@ -20,9 +21,15 @@ def account(
 
     Networks are priced below declared arrays only: between two single memories the access is all there is.
 
+    Of MACs whose zeros are gated the table's share is charged; those that are skipped, and encoded words that are
+    not moved, cost nothing.
+
     cycles : core cycles that leakage is paid for. dataflow : read by ``accounting: isca16`` alone.
+    Raises AccelsimError for isca16 of counts that saw zeros: its equations know none.
     """
     if table.accounting == "isca16":
+        if counts.effectual < counts.macs or counts.encoded:
+            raise AccelsimError("accounting isca16 knows no zeros; leave it out, or run dense: data 'dense'")
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
     return (
         *_mac_rows(architecture, counts, table),

@@ -43,7 +43,7 @@ class EnergyTable:
 
     unit : 'pJ', or 'MAC' for a table relative to one MAC.
     multiply, add : energy against operand bits (multiply: the wider operand; add: the psum).
-    gated : share of a MAC's energy that a gated one still takes.
+    gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     hop : energy of one word over one link, `hop_bits` as `Component.bits`.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
@@ -70,6 +70,8 @@ class EnergyTable:
             raise AccelsimError(f"energy table '{self.name}': say where its numbers are from (source)")
         if self.hop < 0:
             raise AccelsimError(f"energy table '{self.name}': network.hop cannot be negative")
+        if not 0 <= self.gated <= 1:
+            raise AccelsimError(f"energy table '{self.name}': gated_mac is {float(self.gated)}; it must lie in 0 to 1")
 
     def component(self, level: Level) -> Component:
         """The entry of a level: the one its `component` names, else the one of its own name."""

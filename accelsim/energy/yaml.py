@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
@@ -22,6 +22,13 @@ def _number(value: object) -> Fraction:
     if not 0 <= value < float("inf"):
         raise ValueError(f"an energy must be finite and at least 0, got {value}")
     return Fraction(str(value))
+
+
+def _share(value: object) -> Fraction:
+    share = _number(value)
+    if share > 1:
+        raise ValueError(f"a share of a MAC's energy must lie in 0 to 1, got {value}")
+    return share
 
 
 def _unit(value: object) -> str:
@@ -56,6 +63,7 @@ def _bits(size: str) -> int:
 _NUMBER_SCHEMA: dict[str, Any] = {"type": "number", "minimum": 0}
 _CURVE_SCHEMA: dict[str, Any] = {"anyOf": [_NUMBER_SCHEMA, {"type": "object", "additionalProperties": _NUMBER_SCHEMA}]}
 Number = Annotated[Fraction, PlainValidator(_number), WithJsonSchema(_NUMBER_SCHEMA)]
+Share = Annotated[Fraction, PlainValidator(_share), WithJsonSchema({**_NUMBER_SCHEMA, "maximum": 1})]
 CurveField = Annotated[Curve, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)]
 Unit = Annotated[str, PlainValidator(_unit), WithJsonSchema({"enum": list(UNITS)})]
 Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": "string", "minLength": 1})]
@@ -81,7 +89,7 @@ class ComponentSpec(Spec):
     read: CurveField
     write: CurveField
     bits: Natural = 0
-    leakage: Number = Fraction(0)
+    leakage: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
 
 def _mac(value: object) -> object:
@@ -89,7 +97,7 @@ def _mac(value: object) -> object:
 
 
 class EnergySpec(Spec):
-    """An energy table."""
+    """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated."""
 
     name: Text
     source: Text
@@ -99,7 +107,7 @@ class EnergySpec(Spec):
         BeforeValidator(_mac),
         WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, {"type": "object", "required": ["multiply", "add"]}]}),
     ]
-    gated_mac: Number = Fraction(0)
+    gated_mac: Share = Field(Fraction(0), json_schema_extra={"default": 0})
     network: NetworkSpec
     components: dict[str, ComponentSpec]
     note: str = ""

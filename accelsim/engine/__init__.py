@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError, nearest
+from accelsim.sparsity.masks import Masks
 
 if TYPE_CHECKING:
     from accelsim.architecture.model import Architecture
     from accelsim.engine.counts import Counts, Timing
     from accelsim.mapping.mapping import LoopNest
-    from accelsim.sparsity.masks import Masks
+    from accelsim.workload.density import Densities
     from accelsim.workload.problem import Problem
 
 EVALUATORS = ("cycle", "analytical")
@@ -22,20 +23,37 @@ def evaluate(
     problem: Problem,
     evaluator: str = "cycle",
     masks: Masks | None = None,
+    densities: Densities | None = None,
+    raw_ifmap: bool = False,
 ) -> tuple[Counts, Timing]:
     """Check a mapping and evaluate one layer under it.
 
-    masks : which operands are zero, where the machine makes something of it; None: dense.
+    masks : which operands are zero, where the machine makes something of it; None: dense. The closed form takes of
+        them how many words are not zero.
+    densities : the closed form only, where there are no masks: it gives what to expect of them.
+    raw_ifmap : with `densities`; as in `Masks`.
 
     Raises
     ------
     MappingError : the mapping is illegal here. AccelsimError : unknown evaluator.
     """
-    from accelsim.engine import analytical, cycle, program
+    from accelsim.engine import analytical, cartesian, cycle, program
+    from accelsim.engine.laws import Laws
     from accelsim.mapping.mapping import check
 
     if evaluator not in EVALUATORS:
         raise AccelsimError(f"unknown evaluator '{evaluator}'{nearest(evaluator, EVALUATORS)}")
     check(architecture, nest, problem)
+    if architecture.cartesian:
+        if evaluator != "cycle":
+            raise AccelsimError(f"architecture '{architecture.name}': Cartesian PEs have no closed form; use cycle")
+        return cartesian.evaluate(architecture, problem, masks or Masks())
     lowered = program.build(architecture, nest, problem)
-    return cycle.evaluate(lowered, masks=masks) if evaluator == "cycle" else analytical.evaluate(lowered)
+    if evaluator == "cycle":
+        return cycle.evaluate(lowered, masks=masks)
+    laws = None
+    if masks is not None and architecture.sees_zeros:
+        laws = Laws.of_masks(problem, masks)
+    elif densities is not None:
+        laws = Laws.of(problem, densities, raw_ifmap)
+    return analytical.evaluate(lowered, laws)

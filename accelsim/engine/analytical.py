@@ -1,6 +1,8 @@
-"""The closed form: exact counts of a dense layer and a lower bound on its cycles."""
+"""The closed form: exact counts of a dense layer, expected ones under densities, and a lower bound on its cycles."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +11,9 @@ from accelsim.engine.counts import ACTIONS, TRAFFIC, Counts, Timing, Words
 from accelsim.engine.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes, ports_of
 from accelsim.workload.problem import TENSORS, Tensor
+
+if TYPE_CHECKING:
+    from accelsim.engine.laws import Laws
 
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
 
@@ -23,14 +28,23 @@ def edge_columns(program: Program) -> Ints:
     return out
 
 
-def evaluate(program: Program) -> tuple[Counts, Timing]:
-    """Counts, exact; cycles, a lower bound (docs/model.md, T13)."""
+def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing]:
+    """Counts, exact; cycles, a lower bound (docs/model.md, T13).
+
+    laws : how the operands' non-zeros are placed, on a machine that makes something of zeros; None: dense. Counts are
+    then those to be expected (`expected_counts`), and cycles bound the mean over all placements, not every one.
+    """
     columns = edge_columns(program)
     compute = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
     counts = assemble(program, columns, int(compute))
+    if laws is not None and program.architecture.sees_zeros:
+        # built on this module
+        from accelsim.engine.expected_counts import rewrite
+
+        counts, columns = rewrite(program, laws, counts, columns)
     total = lower_bound(program, columns, counts, processing=False)
     processing = lower_bound(program, columns, counts, processing=True)
-    return counts, Timing(total, processing, int(compute), {}, {}, exact=False)
+    return counts, Timing(total, processing, counts.compute_cycles, {}, {}, exact=False)
 
 
 def assemble(program: Program, columns: Ints, compute: int) -> Counts:

@@ -62,12 +62,14 @@ class Walk:
     """What the PEs did.
 
     cycles : from barrier to barrier, added up. steps : of all PEs; in each two vectors meet.
+    products : of two non-zero words, with or without an output.
     busy : int64[PE], cycles with a step, a stall or, before a barrier, products left in queues.
     ifmap_sent, filter_sent : bits from DRAM. ifmap_read, filter_read : bits read from the RAMs and FIFOs of all PEs.
     """
 
     cycles: int = 0
     steps: int = 0
+    products: int = 0
     busy: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     ifmap_sent: int = 0
     ifmap_read: int = 0
@@ -219,12 +221,14 @@ def _sub_tile(
     words, ends, stored = _space(planes, blocks * pes)
     kernel.gather_ifmap(planes, axes, np.array(layout.grid), np.array(cut), *place, words, ends, stored)
     vectors = _vectors(ends, machine.ifmaps).reshape(blocks, pes).sum(axis=1)
+    found = np.diff(ends[::pes])
     for first in range(0, problem["M"], layout.group):
         some = filters[first : first + layout.group]
         taps, tap_ends, tap_stored = _space(some, blocks)
         kernel.gather_filter(some, axes, *place, _spread(machine), taps, tap_ends, tap_stored)
         done.cycles += int(kernel.run(words, ends, taps, tap_ends, pe, axes[:, kernel.OUTPUTS].copy(), done.busy))
         done.steps += int(vectors @ _vectors(tap_ends, machine.filters))
+        done.products += int(found @ np.diff(tap_ends))
         bits = _bits(tap_stored, architecture.word_bits[Tensor.FILTER])
         done.filter_sent += int(bits.sum())
         done.filter_read += int(vectors @ bits)
@@ -300,7 +304,10 @@ def _count(
     words[role.outputs, psum] = _actions(update=ofmaps, drain=ofmaps)
     words[role.dram, psum] = _actions(update=ofmaps)
     network[role.dram, psum, DIRECTIONS.index("up")] = ofmaps, ofmaps, ofmaps + exchanged
-    return Counts(names, words, network, problem.macs, done.cycles, layout.active_pes), bits
+    return Counts(
+        names, words, network, problem.macs, done.cycles, layout.active_pes,
+        visited=products, effectual=products, busy=int(done.busy.sum()),
+    ), bits  # fmt: skip
 
 
 def _actions(**words: int) -> list[int]:

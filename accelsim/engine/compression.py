@@ -15,7 +15,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Format
 from accelsim.engine.counts import Encoded
 from accelsim.engine.kernels import moved as kernel
-from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP
+from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.zeros import mask_of
 from accelsim.sparsity.masks import Mask, Masks
@@ -40,7 +40,7 @@ class Stream:
     register: bool
     reuse: bool
     begin: Ints
-    final: Ints
+    final: Flags
 
 
 @dataclass(frozen=True)
@@ -130,14 +130,14 @@ class Coder:
                 columns[j], columns[j + 1] = sent.total, sent.busiest
                 columns[j + 2] = self._sizes(stream, f + 1, f + 1, False, above, every).total
                 if j == 0:
-                    encoded.append(self._told(stream, stream.parent, "read", sent, above))
+                    encoded.append(self._told(stream, stream.parent, "read", sent, above, every))
             without = self._sizes(stream, stream.parent + 1, stream.parent + 1, hidden, above, every)
             columns[3 * crossed + 1] = without.total
         fills = None
         if below is not None:
             own = self._sizes(stream, stream.child, stream.child, False, below, every)
             columns[3 * crossed], fills = own.busiest, own.total
-            encoded.append(self._told(stream, stream.child, "fill", own, below))
+            encoded.append(self._told(stream, stream.child, "fill", own, below, every))
         return Recoded(columns, fills, tuple(encoded))
 
     def _psum(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
@@ -151,11 +151,11 @@ class Coder:
             # what no network adds up arrives several times over
             parts = np.where(arrives, 1, self._parts(stream))
             out = {column: words * parts for column, words in out.items()}
-            encoded.append(self._told(stream, stream.parent, "update", sizes, above))
+            encoded.append(self._told(stream, stream.parent, "update", sizes, above, arrives))
         if below is not None and leaves.any():
             sizes = self._sizes(stream, stream.child, stream.child, False, below, leaves)
             fills, out[3 * crossed] = sizes.total, sizes.busiest
-            encoded.append(self._told(stream, stream.child, "drain", sizes, below))
+            encoded.append(self._told(stream, stream.child, "drain", sizes, below, leaves))
         return Recoded(out, fills, tuple(encoded))
 
     def _complete(self, stream: Stream) -> tuple[Flags, Flags]:
@@ -191,7 +191,7 @@ class Coder:
 
     def _follow(self, stream: Stream) -> None:
         """Note of every version of a psum stream whether it starts from all products before it."""
-        first = ~self.base[:, REDUCTION].any(axis=1)
+        first: npt.NDArray[np.bool_] = np.logical_not(self.base[:, REDUCTION].any(axis=1))
         if not accumulates(self.program.architecture, stream.parent, stream.child):
             first |= self._parent_has(stream)
         self.holds_all[stream.child], self.followed[stream.child] = first, (stream.begin, self.base)
@@ -208,20 +208,21 @@ class Coder:
             parts *= (self.base[:, dim, None] + offsets < self.program.size8[dim]).sum(axis=1)
         return parts
 
-    def _told(self, stream: Stream, level: int, action: str, sizes: Sizes, form: Format) -> Encoded:
-        sums = (int(part.sum()) for part in (sizes.raw, sizes.nonzero, sizes.total))
+    def _told(self, stream: Stream, level: int, action: str, sizes: Sizes, form: Format, chosen: Flags) -> Encoded:
+        """What encoding made of the versions chosen."""
+        sums = (int(part[chosen.astype(bool)].sum()) for part in (sizes.raw, sizes.nonzero, sizes.total))
         return Encoded(self.levels[level].name, stream.tensor.value, action, form.value, *sums)
 
-    def _sizes(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Ints) -> Sizes:
+    def _sizes(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags) -> Sizes:
         """Encode what each instance of level `low` is sent; the busiest is told per instance of level `sender`."""
         key = (low, sender, hidden, form)
         if key not in self.done:
             self.done[key] = self._encode(stream, low, sender, hidden, form, chosen)
         return self.done[key]
 
-    def _encode(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Ints) -> Sizes:
+    def _encode(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags) -> Sizes:
         program = self.program
-        offsets, owner = self._instances(low, sender)
+        offsets, owner = self._instances(stream.tensor, low, sender)
         inner, numbers = self._children(low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
@@ -232,7 +233,7 @@ class Coder:
         )  # fmt: skip
         return sizes
 
-    def _instances(self, low: int, sender: int) -> tuple[Ints, Ints]:
+    def _instances(self, tensor: Tensor, low: int, sender: int) -> tuple[Ints, Ints]:
         """(int64[instance, 8] offsets, int64[instance] its ancestor among those of level `sender`)."""
         offsets, owner = np.zeros((1, 8), np.int64), np.zeros(1, np.int64)
         for dim, factor, kind, level, step in self.program.loops:
@@ -243,7 +244,9 @@ class Coder:
             offsets = offsets.reshape(-1, 8)
             index = np.arange(factor) if level < sender else np.zeros(factor, np.int64)
             owner = (owner[:, None] * (factor if level < sender else 1) + index).reshape(-1)
-        return offsets, owner
+        # those that move the same words one after another: each set is encoded once
+        order = np.lexsort([offsets[:, dim] for dim in range(8) if OWN[TENSORS.index(tensor), dim]])
+        return offsets[order], owner[order]
 
     def _children(self, low: int, child: int) -> tuple[Ints, Ints]:
         """(int64[group, child, 2], int64[group]) offsets of the children under an instance along each group's dims."""
@@ -261,7 +264,7 @@ class Coder:
         return inner, np.array([len(found) for found in lists], np.int64)
 
 
-def streams(edges: Ints, start: Ints, number: Ints, begin: Ints, final: Ints) -> Iterator[Stream]:
+def streams(edges: Ints, start: Ints, number: Ints, begin: Ints, final: Flags) -> Iterator[Stream]:
     """The streams of a schedule, in its order."""
     for x, (t, parent, child, register, reuse) in enumerate(edges):
         rows = slice(int(start[x]), int(start[x] + number[x]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.analytical import assemble
@@ -36,7 +37,7 @@ class Schedule:
     uses: list[list[tuple[str, bool]]]
     uses_at: Ints
     classes: Ints
-    final: Ints
+    final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
 
@@ -117,7 +118,7 @@ def generate_schedule(program: Program) -> Schedule:
     )  # fmt: skip
 
 
-def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> Ints:
+def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> npt.NDArray[np.uint8]:
     """uint8[version]: 0 where a psum version's tile is worked on again later."""
     final = np.ones(int(start[-1]) + 1, np.uint8)
     for x in np.flatnonzero(edges[:, 0] == PSUM):

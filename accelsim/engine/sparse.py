@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from accelsim.engine.analytical import DRAIN, FILL, READ, UPDATE, hops
 from accelsim.engine.compression import Coder, Recoded, Stream, streams
-from accelsim.engine.counts import TRAFFIC, Counts
-from accelsim.engine.cycle import DRAIN_ACTIVITY, Schedule, parent_stream, psum_accumulates
+from accelsim.engine.counts import Counts, Encoded
+from accelsim.engine.cycle import DRAIN_ACTIVITY, Schedule, psum_accumulates
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.engine.zeros import Lengths, slots
+from accelsim.engine.zeros import Lengths, Slots
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -22,13 +22,14 @@ def rewrite(program: Program, schedule: Schedule, masks: Masks, counts: Counts) 
     masks.check(program.problem)
     sparsity = program.architecture.sparsity
     counts = replace(counts, words=counts.words.copy(), network=counts.network.copy())
-    if sparsity.skip:
-        lengths = Lengths(program, masks)
+    slots = Slots(program, masks) if sparsity.skip or sparsity.gate else None
+    if slots and sparsity.skip:
+        lengths = Lengths(program, masks, slots)
         schedule.step_n[:] = lengths.of_steps(schedule.steps, pass_starts(program, schedule))
         schedule.step_phi[:] = schedule.step_n
         counts = replace(counts, compute_cycles=int(schedule.step_n.sum()), busy=lengths.busy)
-    if sparsity.skip or sparsity.gate:
-        counts = _operands(program, schedule, masks, counts)
+    if slots:
+        counts = _operands(program, schedule, slots, counts)
     if any(level.compression for level in program.architecture.levels):
         counts = _encode(program, schedule, masks, counts)
     return counts
@@ -43,25 +44,18 @@ def pass_starts(program: Program, schedule: Schedule) -> Ints:
     return schedule.begin[schedule.start[x] : schedule.start[x] + schedule.number[x]]
 
 
-def _operands(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
+def _operands(program: Program, schedule: Schedule, slots: Slots, counts: Counts) -> Counts:
     """Reads and updates inside the PEs: one per slot that gets that far."""
     inside = {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
-    fresh, begin = np.zeros((0, 1), np.uint8), np.zeros(0, np.int64)
-    if Tensor.PSUM in inside:
-        fresh, begin = fresh_versions(program, schedule)
-    found = slots(program, masks, fresh, begin)
     for tensor, level in inside.items():
         cell = counts.words[level, TENSORS.index(tensor)]
         if tensor is Tensor.PSUM:
-            cell[UPDATE] = found.updates
-            cell[READ] = found.updates - (cell[DRAIN] - cell[FILL]) if level else found.updates - _ofmap(program)
+            fresh = int(cell[DRAIN] - cell[FILL]) if level else program.problem.words(Tensor.PSUM)
+            cell[UPDATE] = slots.effectual + slots.idle_first_slots(*fresh_versions(program, schedule), fresh)
+            cell[READ] = cell[UPDATE] - fresh
         else:
-            cell[READ] = found.ifmap_reads if tensor is Tensor.IFMAP else found.filter_reads
-    return replace(counts, visited=found.visited, effectual=found.effectual)
-
-
-def _ofmap(program: Program) -> int:
-    return program.problem.words(Tensor.PSUM)
+            cell[READ] = slots.reads(tensor)
+    return replace(counts, visited=slots.visited, effectual=slots.effectual)
 
 
 def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np.uint8], Ints]:
@@ -96,14 +90,15 @@ def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np
 
 
 def _encode(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
-    coder, told = Coder(program, masks), []
+    coder = Coder(program, masks)
+    told: list[Encoded] = []
     listed = streams(schedule.edges, schedule.start, schedule.number, schedule.begin, schedule.final)
     for x, stream in enumerate(listed):
         recoded = coder.recode(stream)
         if recoded is not None:
             told += recoded.encoded
             _rewrite_work(schedule, x, recoded)
-            _rewrite_counts(program, stream, recoded, counts)
+            recount(program, stream, recoded, counts)
     return replace(counts, encoded=tuple(told))
 
 
@@ -120,7 +115,8 @@ def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
         schedule.work[rows, u - first_of_stream] = (words * numerator + denominator - 1) // denominator
 
 
-def _rewrite_counts(program: Program, stream: Stream, recoded: Recoded, counts: Counts) -> None:
+def recount(program: Program, stream: Stream, recoded: Recoded, counts: Counts) -> None:
+    """Change counts in place to what encoding makes of one stream."""
     architecture, t = program.architecture, TENSORS.index(stream.tensor)
     psum = stream.tensor is Tensor.PSUM
     sums = {column: int(words.sum()) for column, words in recoded.columns.items()}
@@ -134,6 +130,3 @@ def _rewrite_counts(program: Program, stream: Stream, recoded: Recoded, counts: 
             counts.network[f, t, int(psum)] = sums[j], delivered, hops(kind, sums[j], delivered)
     if recoded.fills is not None:
         counts.words[stream.child, t, DRAIN if psum else FILL] = int(recoded.fills.sum())
-
-
-assert len(TRAFFIC) == 3

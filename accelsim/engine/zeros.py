@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.kernels import zeros as kernel
-from accelsim.engine.program import Ints, Program
+from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.sparsity.masks import Mask, Masks, shape_of
-from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, Tensor
+from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, Tensor
 
 Floats = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.uint8]
 PIXEL, TAP, CHANNEL = "NPQ", "GCRS", "M"
-ENTRIES = 1 << 20
-"""Tiles worked on at once: what fits a cache."""
+ENTRIES = 1 << 18
+"""Seen words worked on at once: what fits a cache."""
 EXACT = 1 << 24
 """Integers below are exact in float32."""
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What zeros leave of a layer's MACs. reads : of operands inside the PEs. updates : of psums there."""
-
-    visited: int
-    effectual: int
-    ifmap_reads: int
-    filter_reads: int
-    updates: int
 
 
 class Tiles:
@@ -46,11 +34,11 @@ class Tiles:
         for dim, factor, kind, level, _ in loops:
             if kind == 0 and level >= program.inside:
                 self.size[dim] *= factor
-        self.temporal = [self._bases(dim, self.steps) for dim in range(8)]
-        self.spatial = [self._bases(dim, loops[loops[:, 2] == 1]) for dim in range(8)]
+        self.temporal = [self.bases(dim, self.steps) for dim in range(8)]
+        self.spatial = [self.bases(dim, loops[loops[:, 2] == 1]) for dim in range(8)]
 
     @staticmethod
-    def _bases(dim: int, loops: Ints) -> Ints:
+    def bases(dim: int, loops: Ints) -> Ints:
         """Bases of every combination of a dim's loops, slow to fast, those past the problem's edge among them."""
         bases = np.zeros(1, np.int64)
         for _, factor, _, _, step in loops[loops[:, 0] == dim]:
@@ -85,8 +73,8 @@ class Tiles:
 class Lengths:
     """Cycles of every step of one layer on a machine whose PEs skip zeros."""
 
-    def __init__(self, program: Program, masks: Masks) -> None:
-        self.program, self.tiles = program, Tiles(program)
+    def __init__(self, program: Program, masks: Masks, slots: Slots) -> None:
+        self.program, self.tiles, self.slots = program, Tiles(program), slots
         self.sparsity = program.architecture.sparsity
         self.lanes = program.architecture.macs_per_cycle
         self.ifmap, self.filter = (mask_of(program, masks, t) for t in (Tensor.IFMAP, Tensor.FILTER))
@@ -95,33 +83,51 @@ class Lengths:
         bound = int(np.prod(self.tiles.size)) * 2
         self.kind = np.dtype(np.float32 if bound < EXACT else np.float64)
         self.busy = 0
+        self.memory: dict[str, Floats] = {}
 
     def of_steps(self, steps: int, begins: Ints) -> Ints:
         """int64[step] cycles; `busy` then holds the cycles of all PEs added up. begins : first steps of the passes."""
         shape = tuple(self.tiles.number(dims) for dims in (TAP, CHANNEL, PIXEL))
-        out = np.empty(steps, np.int64)
-        drifts = self.sparsity.drift > 1
-        if drifts:
-            cycles = next(iter(next(iter(self._rows(shape, everything=True)))))
-            self.busy = int(cycles.sum(dtype=np.float64))
-            index = np.arange(int(np.prod(shape)))
-            kernel.drift_apart(
-                cycles, np.stack(np.unravel_index(self._ordered(index, steps), shape), axis=1), begins,
-                self.sparsity.drift, out,
-            )  # fmt: skip
-            return out
+        by_output = self.sparsity.pairing is Pairing.OUTPUT
+        columns = None if by_output else self._columns()
+        if columns is not None:
+            self.busy = self._busy(columns)
+        if self.sparsity.drift > 1:
+            return self._drifting(steps, begins, shape, columns)
         table = np.empty(shape, self.kind)
-        k = 0
-        for row in self._rows(shape):
-            at = 0
-            for cycles in row:
-                here = table[k : k + cycles.shape[0], :, at : at + cycles.shape[5]]
-                most = np.empty(here.shape, self.kind)
-                self.busy += int(kernel.slowest(cycles, most))
-                here[:] = most
-                at += cycles.shape[5]
-            k += cycles.shape[0]
+        width, depth = self._pieces(shape)
+        for k in range(0, shape[0], depth):
+            taps = self.taps[:, k : k + depth].transpose(1, 0, 2)
+            for at in range(0, shape[2], width):
+                pixels = self.tiles.combined(PIXEL, slice(at, at + width))
+                most = np.empty((len(taps), shape[1], pixels.shape[1]), self.kind)
+                if columns is None:
+                    cycles = self._by_output(taps, pixels)
+                    self.busy += int(cycles.sum(dtype=np.float64))
+                    kernel.slowest(cycles, most)
+                else:
+                    kernel.slowest(self._by_column(taps, pixels, columns), most)
+                table[k : k + depth, :, at : at + width] = most
         return self._ordered(table.reshape(-1), steps)
+
+    def _drifting(self, steps: int, begins: Ints, shape: tuple[int, ...], columns: Ints | None) -> Ints:
+        taps, pixels = self.taps.transpose(1, 0, 2), self.tiles.combined(PIXEL)
+        if columns is None:
+            cycles = self._by_output(taps, pixels)
+            self.busy = int(cycles.sum(dtype=np.float64))
+        else:
+            cycles = self._by_column(taps, pixels, columns)
+        at = np.stack(np.unravel_index(self._ordered(np.arange(int(np.prod(shape))), steps), shape), axis=1)
+        out = np.empty(steps, np.int64)
+        kernel.drift_apart(np.ascontiguousarray(cycles), at, begins, self.sparsity.drift, out)
+        return out
+
+    def _busy(self, columns: Ints) -> int:
+        """Cycles of all PEs: what every tap sees in the whole layer, times its columns."""
+        seen = self.slots.seen
+        if Tensor.IFMAP not in self.sparsity.skip:
+            seen = np.full_like(seen, self.slots.pixels)
+        return int((seen.reshape(len(seen), -1) * columns.sum(axis=1)).sum())
 
     def _ordered(self, table: npt.NDArray[np.generic], steps: int) -> Ints:
         out = np.empty(steps, np.int64)
@@ -130,24 +136,16 @@ class Lengths:
         )
         return out
 
-    def _rows(self, shape: tuple[int, ...], everything: bool = False) -> Sequence[Sequence[Floats]]:
-        """Cycles [kt, ks, mt, ms, as, at] of all tiles, piece by piece: by taps, then by pixels."""
-        spatial, temporal, _ = self.taps.shape
-        size = self.tiles.size
-        inside = int(np.prod(size[[DIM_INDEX[d] for d in TAP]]))
-        pixels = len(self.tiles.combined(PIXEL, slice(0, 1)))
-        per_pixel = pixels * spatial * max(self.channels.size, inside)
-        width = shape[2] if everything else max(1, min(shape[2], ENTRIES // per_pixel))
-        depth = temporal if everything else max(1, min(temporal, ENTRIES // (per_pixel * width)))
-        work = self._by_output if self.sparsity.pairing is Pairing.OUTPUT else self._by_column
-        columns = None if self.sparsity.pairing is Pairing.OUTPUT else self._columns()
-        return (
-            (
-                work(self.taps[:, k : k + depth].transpose(1, 0, 2), slice(at, at + width), columns)
-                for at in range(0, shape[2], width)
-            )
-            for k in range(0, temporal, depth)
-        )  # type: ignore[return-value]
+    def _pieces(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """(pixels, taps) of a piece of the work that fits a cache."""
+        spatial = self.taps.shape[0] * len(self.tiles.combined(PIXEL, slice(0, 1)))
+        inside = int(np.prod(self.tiles.size[[DIM_INDEX[d] for d in TAP]]))
+        each = spatial * max(inside, self.channels.size)
+        if self.sparsity.pairing is Pairing.OUTPUT:
+            # bits, or a few numbers per tile of channels
+            each = spatial * max(-(-inside // 16), self.channels.size * (self.lanes + self.sparsity.queue))
+        width = max(1, min(shape[2], ENTRIES // each))
+        return width, max(1, min(shape[0], ENTRIES // (each * width)))
 
     def _columns(self) -> Ints:
         program = self.program
@@ -155,45 +153,68 @@ class Lengths:
         every = Tensor.FILTER not in self.sparsity.skip
         return column_table(self.filter, self.channels.reshape(-1), int(self.tiles.size[2]), self.lanes, csc, every)[0]
 
-    def _by_column(self, taps: Ints, at: slice, columns: Ints) -> Floats:
+    def _by_column(self, taps: Ints, pixels: Ints, columns: Ints) -> Floats:
+        """Cycles [kt, ks, mt, ms, as, at] of tiles: words seen times lengths of columns, added over the taps."""
         program, size = self.program, self.tiles.size
-        pixels = self.tiles.combined(PIXEL, at)
         blocks, flat = np.ascontiguousarray(taps).reshape(-1, 4), np.ascontiguousarray(pixels).reshape(-1, 3)
         inside = int(np.prod(size[[DIM_INDEX[d] for d in TAP]]))
-        seen = np.empty((len(blocks), inside, len(flat)), self.kind)
+        seen = self._scratch("seen", (len(blocks), inside, len(flat)))
         kernel.seen_words(
             self.ifmap, Tensor.IFMAP not in self.sparsity.skip, flat, kernel.runs_of(flat), blocks, size,
             program.size8, program.axes, seen,
         )  # fmt: skip
-        laid = np.empty((len(blocks), self.channels.size, inside), self.kind)
+        laid = self._scratch("laid", (len(blocks), self.channels.size, inside))
         kernel.gather_columns(columns, blocks, size, program.size8, laid)
-        return np.matmul(laid, seen).reshape(*taps.shape[:2], *self.channels.shape, *pixels.shape[:2])
+        cycles = self._scratch("cycles", (len(blocks), self.channels.size, len(flat)))
+        np.matmul(laid, seen, out=cycles)
+        return cycles.reshape(*taps.shape[:2], *self.channels.shape, *pixels.shape[:2])
 
-    def _by_output(self, taps: Ints, at: slice, _: object) -> Floats:
+    def _packed_filters(self, taps: Ints, tile: Ints, words: int) -> npt.NDArray[np.uint64]:
+        """uint64[block, m, word]: the taps of each output channel as bits, in the order c, r, s."""
+        shape = [int(tile[DIM_INDEX[d]]) for d in REDUCTION_DIMS]
+        groups, channels = self.filter.shape[:2]
+        out = np.zeros((len(taps), channels, 8 * words), np.uint8)
+        for block, (g, *first) in enumerate(taps):
+            if g >= groups:
+                continue
+            box = tuple(slice(int(at), int(at) + size) for at, size in zip(first, shape, strict=True))
+            found = self.filter[(g, slice(None), *box)]
+            if list(found.shape[1:]) != shape:
+                found = np.pad(found, [(0, 0), *((0, a - b) for a, b in zip(shape, found.shape[1:], strict=True))])
+            packed = np.packbits(found.reshape(channels, -1), axis=1, bitorder="little")
+            out[block, :, : packed.shape[1]] = packed
+        return out.view(np.dtype("<u8"))
+
+    def _scratch(self, name: str, shape: tuple[int, ...]) -> Floats:
+        """An array of this shape in memory that is already there: fresh pages cost more than the products."""
+        size = int(np.prod(shape))
+        if name not in self.memory or self.memory[name].size < size:
+            self.memory[name] = np.empty(size, self.kind)
+        return self.memory[name][:size].reshape(shape)
+
+    def _by_output(self, taps: Ints, pixels: Ints) -> Floats:
+        """Cycles [kt, ks, mt, ms, as, at] of tiles whose lanes work output by output."""
         program, size = self.program, self.tiles.size
         one = size.copy()
         one[[DIM_INDEX[d] for d in "NGPQ"]] = 1
         inside = int(np.prod(one[[DIM_INDEX[d] for d in TAP]]))
         words = -(-inside // 64)
-        pixels = self.tiles.combined(PIXEL, at)
         blocks, flat = np.ascontiguousarray(taps).reshape(-1, 4), np.ascontiguousarray(pixels).reshape(-1, 3)
         bases = self.channels.reshape(-1)
-        grouped = self.filter.reshape(*self.filter.shape[:2], -1)
         tiles = (len(blocks), len(bases))
-        time = np.zeros((*tiles, self.lanes, len(flat)), np.int32)
-        ends = np.zeros((*tiles, self.sparsity.queue, len(flat)), np.int32)
+        time = np.zeros((*tiles, self.lanes, len(flat)), np.int64)
+        ends = np.zeros((*tiles, self.sparsity.queue, len(flat)), np.int64)
         rounds = np.zeros((*tiles, len(flat)), np.int64)
         seen = np.empty((len(blocks), inside, len(flat)), np.uint8)
         bits = np.empty((len(blocks), words, len(flat)), np.uint64)
-        packed = np.empty((len(blocks), grouped.shape[1], words), np.uint64)
         limits = program.size8[[DIM_INDEX[d] for d in PIXEL]]
         for n, g, p, q in np.ndindex(*(int(size[DIM_INDEX[d]]) for d in "NGPQ")):
-            here, mine = flat + [n, p, q], blocks + [g, 0, 0, 0]
+            here, mine = flat + np.array([n, p, q]), blocks + np.array([g, 0, 0, 0])
             kernel.seen_words(
                 self.ifmap, False, here, kernel.runs_of(here), mine, one, program.size8, program.axes, seen
             )
             kernel.pack_pixels(seen, bits)
-            kernel.pack_filters(grouped, mine, one, program.size8, packed)
+            packed = self._packed_filters(mine, one, words)
             # positions past the edge are no rounds
             there = (here < limits).all(axis=1).astype(np.uint8)
             kernel.lane_cycles(
@@ -226,61 +247,108 @@ def innermost_format(program: Program, tensor: Tensor) -> Format | None:
     return program.architecture.levels[keeper].compression.get(tensor)
 
 
-def slots(program: Program, masks: Masks, fresh: Flags, begin: Ints) -> Slots:
-    """Slots of a whole layer that read and multiply.
+class Slots:
+    """What zeros leave of a layer's MACs, added up over the layer."""
 
-    fresh : uint8[version, pe class], whether words of a version of the innermost psum are fresh, see `classes`.
-    begin : its first steps, int64[version].
-    """
-    problem, sparsity = program.problem, program.architecture.sparsity
-    matters = sparsity.skip | sparsity.gate
-    ifmap = mask_of(program, masks, Tensor.IFMAP)
-    seen = np.zeros(tuple(problem[d] for d in "GCRS"), np.int64)
-    kernel.taps_seen(ifmap, program.size8, program.axes, seen)
-    stored = np.full(seen.shape, problem["M"], np.int64)
-    weights = None
-    if Tensor.FILTER in matters:
-        weights = mask_of(program, masks, Tensor.FILTER)
-        stored = weights.sum(axis=1, dtype=np.int64)
-    pixels = problem["N"] * problem["P"] * problem["Q"]
-    of = {
-        frozenset[Tensor](): problem.macs,
-        frozenset({Tensor.IFMAP}): int(seen.sum()) * problem["M"],
-        frozenset({Tensor.FILTER}): int(stored.sum()) * pixels,
-        frozenset({Tensor.IFMAP, Tensor.FILTER}): int((seen * stored).sum()),
-    }
-    reads = {
-        Tensor.IFMAP: of[sparsity.skip if Tensor.IFMAP in sparsity.gate else matters],
-        Tensor.FILTER: of[
-            sparsity.skip | (sparsity.gate & {Tensor.IFMAP}) if Tensor.FILTER in sparsity.gate else matters
-        ],
-    }
-    idle = _idle_first_slots(program, ifmap, weights, matters, fresh, begin) if len(begin) else 0
-    return Slots(of[sparsity.skip], of[matters], reads[Tensor.IFMAP], reads[Tensor.FILTER], of[matters] + idle)
+    def __init__(self, program: Program, masks: Masks) -> None:
+        problem, sparsity = program.problem, program.architecture.sparsity
+        self.program, self.matters = program, sparsity.skip | sparsity.gate
+        self.ifmap = mask_of(program, masks, Tensor.IFMAP)
+        self.weights = mask_of(program, masks, Tensor.FILTER) if Tensor.FILTER in self.matters else None
+        taps = tuple(problem[d] for d in TAP)
+        self.pixels = problem["N"] * problem["P"] * problem["Q"]
+        self.seen = np.full(taps, self.pixels, np.int64)
+        if Tensor.IFMAP in self.matters:
+            kernel.taps_seen(self.ifmap, program.size8, program.axes, self.seen)
+        self.stored = np.full(taps, problem["M"], np.int64)
+        if self.weights is not None:
+            self.stored = self.weights.sum(axis=1, dtype=np.int64)
+
+    def number(self, tensors: frozenset[Tensor]) -> int:
+        """Slots in which none of these tensors' words is zero."""
+        if Tensor.IFMAP in tensors and Tensor.FILTER in tensors:
+            return int((self.seen * self.stored).sum())
+        if Tensor.IFMAP in tensors:
+            return int(self.seen.sum()) * self.program.problem["M"]
+        return int(self.stored.sum()) * self.pixels if Tensor.FILTER in tensors else self.program.problem.macs
+
+    @property
+    def visited(self) -> int:
+        """Slots that take time."""
+        return self.number(self.program.architecture.sparsity.skip)
+
+    @property
+    def effectual(self) -> int:
+        """Slots that multiply."""
+        return self.number(self.matters)
+
+    def reads(self, tensor: Tensor) -> int:
+        """Reads of an operand kept inside the PE: gated tensors are read first, ifmap before filter."""
+        sparsity = self.program.architecture.sparsity
+        if tensor not in sparsity.gate:
+            return self.effectual
+        before = sparsity.gate & {Tensor.IFMAP} if tensor is Tensor.FILTER else frozenset[Tensor]()
+        return self.number(sparsity.skip | before)
+
+    def idle_first_slots(self, fresh: Flags, begin: Ints, words: int) -> int:
+        """Fresh psum words inside the PEs whose first slot multiplies nothing.
+
+        fresh : uint8[version, pe class], whether words of a version of the innermost psum are fresh, see `pe_offsets`.
+        begin : its first steps, int64[version]. words : fresh words over the layer.
+        """
+        firsts = self._first_taps(fresh, begin)
+        if firsts is None:
+            return self._walk(fresh, begin)
+        return words - int((self.seen * self.stored)[:, firsts].sum())
+
+    def _first_taps(self, fresh: Flags, begin: Ints) -> npt.NDArray[np.bool_] | None:
+        """bool[C, R, S], taps a version begins with, if every version is fresh and they are the same for all words."""
+        program, tiles = self.program, Tiles(self.program)
+        level = psum_level(program)
+        own = [DIM_INDEX[d] for d in TENSOR_DIMS[Tensor.PSUM]]
+        outer = tiles.steps[tiles.steps[:, 3] < level]
+        relevant = np.flatnonzero(np.isin(outer[:, 0], own))
+        inner = int(relevant[-1]) + 1 if len(relevant) else 0
+        starts = outer[:inner]
+        versions = 1
+        for index in range(8):
+            versions *= int((Tiles.bases(index, starts) < program.size8[index]).sum())
+        if not fresh.all() or versions != len(begin):
+            return None
+        spatial = program.loops[program.loops[:, 2] == 1]
+        first: npt.NDArray[Any] = np.ones(1, np.bool_)
+        for dim in REDUCTION_DIMS:
+            index = DIM_INDEX[dim]
+            begins = np.zeros(program.problem[dim], np.bool_)
+            bases = (Tiles.bases(index, starts)[:, None] + Tiles.bases(index, spatial)).reshape(-1)
+            begins[bases[bases < len(begins)]] = True
+            first = first[..., None] & begins
+        found: npt.NDArray[np.bool_] = first[0]
+        return found
+
+    def _walk(self, fresh: Flags, begin: Ints) -> int:
+        program, tiles = self.program, Tiles(self.program)
+        channels = np.sort(np.unique(np.concatenate([tiles.temporal[2] + b for b in tiles.spatial[2]])))
+        of_base = np.zeros(int(channels[-1]) + 1, np.int64)
+        of_base[channels] = np.arange(len(channels))
+        if self.weights is None:
+            spans = np.minimum(channels + tiles.size[2], program.problem["M"]) - channels
+            shape = (program.problem["G"], len(spans), int(np.prod([program.problem[d] for d in REDUCTION_DIMS])))
+            nonzero = np.array(np.broadcast_to(np.maximum(spans, 0)[None, :, None], shape))
+        else:
+            _, nonzero = column_table(self.weights, channels, int(tiles.size[2]), 1, False, False)
+        return int(
+            kernel.idle_first_slots(
+                np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), psum_level(program), program.size8, program.axes,
+                tiles.size, pe_offsets(program), fresh, begin, self.ifmap, Tensor.IFMAP not in self.matters, nonzero,
+                of_base,
+            )
+        )  # fmt: skip
 
 
-def _idle_first_slots(
-    program: Program, ifmap: Mask, weights: Mask | None, matters: frozenset[Tensor], fresh: Flags, begin: Ints
-) -> int:
-    tiles = Tiles(program)
-    level = max(int(e[2]) for e in program.edges if e[0] == 2 and not e[3])
-    temporal = np.sort(np.unique(np.concatenate([tiles.temporal[2] + b for b in tiles.spatial[2]])))
-    of_base = np.zeros(int(temporal[-1]) + 1, np.int64)
-    of_base[temporal] = np.arange(len(temporal))
-    if weights is None:
-        spans = np.minimum(temporal + tiles.size[2], program.problem["M"]) - temporal
-        taps = tuple(program.problem[d] for d in "CRS")
-        nonzero = np.broadcast_to(
-            np.maximum(spans, 0)[None, :, None], (program.problem["G"], len(spans), np.prod(taps))
-        )
-    else:
-        _, nonzero = column_table(weights, temporal, int(tiles.size[2]), 1, False, False)
-    return int(
-        kernel.idle_first_slots(
-            np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), level, program.size8, program.axes, tiles.size,
-            pe_offsets(program), fresh, begin, ifmap, Tensor.IFMAP not in matters, nonzero, of_base,
-        )
-    )  # fmt: skip
+def psum_level(program: Program) -> int:
+    """The innermost level that keeps psums (0: the outermost is the only one)."""
+    return max([int(e[2]) for e in program.edges if e[0] == PSUM and not e[3]], default=0)
 
 
 def pe_offsets(program: Program) -> Ints:

@@ -35,7 +35,7 @@ GLOSSARY = {
     "compute_cycles": Entry(
         "core cycles",
         "Cycles the MAC array works.",
-        "sum over the steps of ceil(MACs of the busiest PE / MACs per PE and cycle)",
+        "sum over the steps of ceil(MACs of the busiest PE / MACs per PE and cycle); fewer where zeros are skipped",
     ),
     "ms": Entry("ms", "Total latency as time.", "1000 x cycles / clock_hz"),
     "processing_ms": Entry("ms", "Processing latency as time.", "1000 x processing_cycles / clock_hz"),
@@ -52,7 +52,7 @@ GLOSSARY = {
     ),
     "effectual_macs": Entry(
         "MACs",
-        "MACs that are carried out where zero operands are gated or skipped.",
+        "MACs that are carried out where zero operands are gated or skipped (docs/model.md, Zeros).",
         "MACs whose gated and skipped operands are all non-zero",
     ),
     "visited_macs": Entry(
@@ -62,17 +62,20 @@ GLOSSARY = {
     ),
     "imbalance": Entry(
         "1",
-        "How much longer steps take than the mean active PE works in them; only where zeros are skipped.",
+        "How much longer steps take than the mean active PE works in them; null unless zeros are skipped. "
+        "Of several layers: the mean weighted by cycles of PEs.",
         "compute_cycles x active_pes / cycles of all PEs added up",
     ),
     "compression": Entry(
         "words",
-        "Per level, data type and action: words before encoding (raw), non-zero ones, words moved, of which metadata.",
+        "Per level, data type and action: words before encoding (raw), non-zero ones, words moved (already in counts), "
+        "those of them that are metadata. A ratio below 1: encoding made them more. Tables show it over all actions.",
         "ratio = raw / words; metadata = words - nonzero; words = ceil(bits / word bits) per transfer",
     ),
     "utilization": Entry(
         "1 (shown in %)",
-        "Share of all MAC slots that do a MAC, stalls included.",
+        "Share of all MAC slots that do a MAC, stalls included. Gated and skipped MACs count as done: where zeros are "
+        "skipped it may exceed 1.",
         "macs / (PEs x MACs per PE and cycle x cycles)",
     ),
     "words": Entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ Stacks = dict[str, dict[str, dict[str, float]]]
 # Okabe and Ito's palette, which people with any colour vision can tell apart; dark (far memory) to light (near)
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 MAC_COLOUR = "#999999"
+CAPTION = 28  # letters that fit beside the bars
+DENSE = "dense"
 BARS = (*(tensor.value for tensor in TENSORS), MAC)
 
 
@@ -169,5 +172,7 @@ def _caption(axes: Axes, document: Document) -> Axes:
     lines = ["energy table", document["energy_table"]]
     lines += ["1 MAC: energy of one MAC"] if document["energy_unit"] == "MAC" else []
     lines += [f"accounting {way}"] if way != "counts" else []
+    operands = document.get("operands", DENSE)
+    lines += [] if operands == DENSE else textwrap.wrap(f"zeros: {operands}", CAPTION)
     axes.text(1.02, 0.0, "\n".join(lines), transform=axes.transAxes, fontsize=7, color="#555555", va="bottom")
     return axes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
 from accelsim.energy.rows import MAC, grouped
-from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor
+from accelsim.engine.counts import Counts
+from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
 from accelsim.workload.problem import TENSORS
 
 if TYPE_CHECKING:
@@ -100,25 +101,45 @@ def data_grid(result: Result) -> Grid:
 
 
 def zeros_grid(result: Result) -> Grid | None:
-    """Per layer: MACs left, imbalance, and what compression made of what moved. None for a dense run."""
-    if not result.operands:
+    """Per layer: MACs left, imbalance, and how many words stand for one that is moved. None for a dense run.
+
+    MACs visited are shown where some are skipped and some of the others gated. Ratios are per level and tensor,
+    over all actions.
+    """
+    if not (result.operands and result.layers):
         return None
-    places = dict.fromkeys((e.level, e.tensor, e.action) for layer in result.layers for e in layer.counts.encoded)
-    rows = []
-    for layer in result.layers:
-        counts = layer.counts
-        ratios = {(e.level, e.tensor, e.action): f"{e.ratio:.2f}" for e in counts.encoded}
-        rows.append(
-            (
-                _label(result, layer),
-                number(counts.effectual / 1e6),
-                f"{100 * counts.effectual / counts.macs:.1f}",
-                "" if counts.imbalance is None else f"{counts.imbalance:.2f}",
-                *(ratios.get(place, "") for place in places),
-            )
+    runs = [(layer.counts, layer.repeat) for layer in result.layers]
+    levels, tensors = [level.name for level in result.architecture.levels], [tensor.value for tensor in TENSORS]
+    encoded = {(part.level, part.tensor) for counts, _ in runs for part in counts.encoded}
+    places = [(level, tensor) for level in levels for tensor in tensors if (level, tensor) in encoded]
+    both = any(counts.effectual < counts.visited < counts.macs for counts, _ in runs)
+    waits = any(counts.imbalance is not None for counts, _ in runs)
+
+    def row(name: str, of: Sequence[tuple[Counts, int]]) -> tuple[str, ...]:
+        macs, visited, effectual = (
+            sum(getattr(counts, key) * repeat for counts, repeat in of) for key in ("macs", "visited", "effectual")
         )
-    header = ("layer", "effectual MACs [M]", "of all [%]", "imbalance", *(f"{' '.join(p)} ratio" for p in places))
-    return Grid(f"zeros ({result.operands})", header, tuple(rows), summed=False)
+        cells = [number(visited / 1e6)] if both else []
+        cells += [number(effectual / 1e6), f"{100 * effectual / macs:.1f}"]
+        cells += [_two(mean_imbalance(of))] if waits else []
+        return (name, *cells, *(_two(_ratio(of, place)) for place in places))
+
+    rows = [row(_label(result, layer), [run]) for layer, run in zip(result.layers, runs, strict=True)]
+    header = ["layer", *(["visited [M]"] if both else []), "effectual [M]", "of MACs [%]"]
+    header += ["imbalance [ratio]"] if waits else []
+    header += [f"{level} {tensor} [ratio]" for level, tensor in places]
+    return Grid("zeros: MACs left" + ("; compression" if places else ""), tuple(header), (*rows, row("total", runs)))
+
+
+def _ratio(runs: Iterable[tuple[Counts, int]], place: tuple[str, str]) -> float | None:
+    """Words before over words after compression."""
+    parts = [(part, repeat) for counts, repeat in runs for part in counts.encoded if (part.level, part.tensor) == place]
+    moved = sum(part.words * repeat for part, repeat in parts)
+    return sum(part.raw * repeat for part, repeat in parts) / moved if moved else None
+
+
+def _two(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def grids(result: Result) -> list[Grid]:
@@ -173,6 +194,8 @@ def notes(result: Result) -> list[str]:
     lines += [f"{layer}: not run: {reason}" for layer, reason in result.failures]
     if result.idle_layers:
         lines.append(f"no MACs, not counted: {', '.join(result.idle_layers)}")
+    if result.operands:
+        lines.append(f"zeros: {result.operands}")
     way = f", accounting {table.accounting}" if table.accounting else ""
     lines.append(
         f"energy in {table.unit} from {table.name}{way}: {table.source}" + (f"; {table.note}" if table.note else "")
@@ -192,6 +215,7 @@ def comparison_report(comparison: Comparison) -> list[RenderableType]:
     if comparison.results:
         first = next(iter(comparison.results.values()))
         lines = [f"{first.workload} on {first.architecture.name}", rich_table(comparison_grid(comparison))]
+        lines += [f"zeros: {first.operands}"] if first.operands else []
     if any(result.failures for result in comparison.results.values()):
         lines.append("* without the layers named below")
     lines += [f"{label}: {layer}: {reason}" for label, layer, reason in comparison.failures]
@@ -204,8 +228,12 @@ def rich_table(grid: Grid) -> Table:
     from rich.table import Table
 
     table = Table(title=grid.title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    # one blank less on the left: a comparison of all dataflows fits into 120 columns so
+    table.padding = (0, 1, 0, 0)
     for index, name in enumerate(grid.header):
-        table.add_column(name.replace(" ", "\n"), justify="right" if index else "left", no_wrap=not index)
+        table.add_column(
+            name.replace(" ", "\n").replace("/MAC]", "\n/MAC]"), justify="right" if index else "left", no_wrap=not index
+        )
     for row in grid.rows[:-1] if grid.summed else grid.rows:
         table.add_row(*row)
     if grid.summed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from accelsim.report.files import write_text
-from accelsim.reproduce import chip, isca16, nn_dataflow
+from accelsim.reproduce import chip, eyeriss_v2, isca16, nn_dataflow, scnn
 
 INTRODUCTION = """\
 # Validation
@@ -18,7 +18,8 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    return "\n".join([INTRODUCTION, chip.section(), isca16.section(), nn_dataflow.section()])
+    sources = (chip, isca16, nn_dataflow, scnn, eyeriss_v2)
+    return "\n".join([INTRODUCTION, *(source.section() for source in sources)])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

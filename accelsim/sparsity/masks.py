@@ -15,7 +15,8 @@ Mask = npt.NDArray[np.uint8]
 
 def shape_of(problem: Problem, tensor: Tensor) -> tuple[int, ...]:
     """Axes of a tensor's array: ifmap [N, G, C, height, width] (no padding), filter [G, M, C, R, S],
-    psum (ofmap) [N, G, M, P, Q]."""
+    psum (ofmap) [N, G, M, P, Q].
+    """
     n, g, m, c, p, q, r, s = problem.sizes
     return {
         Tensor.IFMAP: (n, g, c, problem.height, problem.width),
@@ -55,4 +56,5 @@ def masks_of(
     ofmap: npt.NDArray[np.generic] | None = None,
 ) -> Masks:
     """The masks of arrays of values."""
-    return Masks(*(None if a is None else (a != 0).astype(np.uint8) for a in (ifmap, filter, ofmap)))
+    found: list[Mask | None] = [None if a is None else (a != 0).astype(np.uint8) for a in (ifmap, filter, ofmap)]
+    return Masks(found[0], found[1], found[2])

@@ -48,7 +48,8 @@ class Operands:
         if layer.problem is None:
             return Masks()
         wanted = set(tensors)
-        return Masks(*(self._mask(layer, layer.problem, t) if t in wanted else None for t in TENSORS))
+        found = [self._mask(layer, layer.problem, t) if t in wanted else None for t in TENSORS]
+        return Masks(found[0], found[1], found[2])
 
     def values(
         self, layer: Layer, bits: Mapping[Tensor, int]

@@ -14,7 +14,8 @@ import fakes
 from accelsim.energy.account import account
 from accelsim.energy.load import load_table, names
 from accelsim.energy.rows import grouped, total
-from accelsim.engine.counts import Counts
+from accelsim.engine.counts import Counts, Encoded
+from accelsim.errors import AccelsimError
 from accelsim.workload.problem import Problem
 
 MACHINE = fakes.machine()
@@ -65,17 +66,44 @@ def test_leakage_is_paid_by_instance_and_cycle():
     assert cell(rows, "RF", "none", "leakage") == (500, Fraction(500 * 8, 1000))
 
 
+class TestZeros:
+    COUNTS = replace(fakes.counts({("RF", "ifmap", "read"): 60}, macs=100), visited=80, effectual=50)
+
+    def test_gated_macs_cost_their_share_and_skipped_ones_nothing(self):
+        table = replace(load_table("eyeriss_relative"), gated=Fraction(1, 10))
+        rows = account(MACHINE, self.COUNTS, table)
+        assert cell(rows, "MAC", "none", "mac") == (50, 50)
+        assert cell(rows, "MAC", "none", "gated") == (30, 3)
+        assert total(rows) == 50 + 3 + 60
+
+    def test_a_table_without_a_share_charges_none(self):
+        rows = account(MACHINE, self.COUNTS, load_table("eyeriss_relative"))
+        assert cell(rows, "MAC", "none", "gated") == (30, 0)
+
+    def test_a_dense_run_has_no_gated_macs(self):
+        rows = account(MACHINE, fakes.counts({}), replace(load_table("eyeriss_relative"), gated=Fraction(1, 10)))
+        assert [row.action for row in rows] == ["mac"]
+
+    def test_isca16_knows_none(self):
+        table = replace(load_table("eyeriss_relative"), accounting="isca16")
+        encoded = replace(fakes.counts({}), encoded=(Encoded("DRAM", "ifmap", "read", "rlc", 9, 1, 3),))
+        for counts in (self.COUNTS, encoded):
+            with pytest.raises(AccelsimError, match="isca16 knows no zeros"):
+                account(MACHINE, counts, table)
+
+
 @st.composite
 def drawn(draw) -> Counts:
     numbers = st.integers(0, 2**40)
     words = np.array(draw(st.lists(numbers, min_size=36, max_size=36)), np.int64).reshape(3, 3, 4)
     network = np.array(draw(st.lists(numbers, min_size=54, max_size=54)), np.int64).reshape(3, 3, 2, 3)
-    return Counts(("DRAM", "GLB", "RF"), words, network, draw(numbers), 1, 1)
+    effectual, visited, macs = sorted(draw(st.tuples(numbers, numbers, numbers)))
+    return Counts(("DRAM", "GLB", "RF"), words, network, macs, 1, 1, visited, effectual)
 
 
-@given(drawn(), st.sampled_from(names()))
-def test_every_breakdown_adds_up_exactly(counts, name):
-    rows = account(MACHINE, counts, load_table(name))
+@given(drawn(), st.sampled_from(names()), st.fractions(0, 1))
+def test_every_breakdown_adds_up_exactly(counts, name, gated):
+    rows = account(MACHINE, counts, replace(load_table(name), gated=gated))
     for key in ("component", "tensor", "action"):
         assert sum(grouped(rows, key).values()) == total(rows)
     keys = [(row.component, row.tensor, row.action) for row in rows]

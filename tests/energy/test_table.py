@@ -94,6 +94,14 @@ def test_a_file_reads_as_it_says(tmp_path):
     assert table.link(32) == Fraction(1, 5)
     assert table.mac(WORDS16) == Fraction(1, 2)
     assert table.components["RF"].leakage == Fraction("0.01")
+    assert table.gated == 0
+
+
+def test_a_share_for_gated_macs():
+    assert build(parse(f"{GOOD}gated_mac: 0.1\n")).gated == Fraction(1, 10)
+    assert build(parse(f"{GOOD}gated_mac: 1\n")).gated == 1
+    with pytest.raises(AccelsimError, match=r"gated_mac is 1\.5; it must lie in 0 to 1"):
+        replace(load_table("eyeriss_relative"), gated=Fraction(3, 2))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +110,12 @@ def test_a_file_reads_as_it_says(tmp_path):
         ("unit: pJ", "unit: J", "4:7: unit: unknown unit 'J'; did you mean 'pJ'?"),
         ("mac: 0.5", "mac: -1", "5:6: mac: an energy must be finite and at least 0, got -1"),
         ("mac: 0.5", "mac: .nan", "5:6: mac: an energy must be finite"),
+        (
+            "mac: 0.5",
+            "mac: 0.5\ngated_mac: 1.5",
+            "6:12: gated_mac: a share of a MAC's energy must lie in 0 to 1, got 1.5",
+        ),
+        ("mac: 0.5", "mac: 0.5\ngated_mac: half", "6:12: gated_mac: should be a number, got 'half'"),
         ("mac: 0.5", "mac: one", "5:6: mac: should be a number, got 'one'"),
         ("hop: 0.1", "hops: 0.1", "6:11: network.hops: unknown key; did you mean 'hop'?"),
         ("GLB: RF", "GLB: FR", "9:8: components.GLB: unknown component 'FR'; did you mean 'RF'?"),

@@ -29,8 +29,8 @@ class Told:
     outputs: np.ndarray
     cycles: int = 0
     steps: int = 0
+    products: int = 0
     landed: int = 0
-    drained: int = 0
     busy: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
 
@@ -39,6 +39,7 @@ class Pe:
     """One PE between two barriers: steps[block] is a list of lists of (bank, output, product)."""
 
     steps: list
+    products: int
     queues: list
     block: int = 0
     step: int = 0
@@ -60,6 +61,7 @@ def tick_by_tick(architecture: Architecture, problem: Problem, ifmap: np.ndarray
                 blocks, pes = program(machine, layout, problem, ifmap[n, g], weights[g], group, cut)
                 for pe in pes:
                     told.steps += sum(map(len, pe.steps))
+                    told.products += pe.products
                     told.landed += sum(len(step) for steps in pe.steps for step in steps)
                 told.cycles += barrier(machine, blocks, pes, told)
                 for pe in pes:
@@ -74,7 +76,7 @@ def program(machine, layout, problem, planes, filters, group, cut):
     (uy, ux), (dy, dx), (top, left) = problem.stride, problem.dilation, problem.pad
     pitch, spread = layout.halo[1], max(1, machine.banks // machine.group)
     grid = list(product(range(layout.grid[0]), range(layout.grid[1])))
-    blocks, steps = [], {pe: [] for pe in grid}
+    blocks, steps, products = [], {pe: [] for pe in grid}, dict.fromkeys(grid, 0)
     for c, fy, fx in product(range(problem["C"]), range(uy), range(ux)):
         taps = [
             (k, r, s, int(filters[m, c, r, s]))
@@ -96,6 +98,7 @@ def program(machine, layout, problem, planes, filters, group, cut):
                 for y, x in product(rows, columns)
                 if planes[c, y, x] and (y + top) % uy == fy and (x + left) % ux == fx
             ]
+            products[pe] += len(words) * len(taps)
             mine = []
             for some, others in product(chunks(words, machine.ifmaps), chunks(taps, machine.filters)):
                 step = []
@@ -106,7 +109,7 @@ def program(machine, layout, problem, planes, filters, group, cut):
                         step.append((bank, (group[k], oy, ox), a * b))
                 mine.append(step)
             steps[pe].append(mine)
-    return blocks, [Pe(steps[pe], [deque() for _ in range(machine.banks)]) for pe in grid]
+    return blocks, [Pe(steps[pe], products[pe], [deque() for _ in range(machine.banks)]) for pe in grid]
 
 
 def barrier(machine: Cartesian, blocks: list[int], pes: list[Pe], told: Told) -> int:
@@ -208,7 +211,7 @@ def agree(seed: int) -> bool:
     except MappingError:
         return False
     told = tick_by_tick(found, problem, ifmap, weights)
-    assert (done.cycles, done.steps) == (told.cycles, told.steps)
+    assert (done.cycles, done.steps, done.products) == (told.cycles, told.steps, told.products)
     assert done.busy.tolist() == [told.busy[pe] for pe in range(len(done.busy))]
     assert cartesian.landed(problem, masks.ifmap, masks.filter) == told.landed
     assert np.array_equal(told.outputs, functional.convolution(problem, ifmap.astype(np.int8), weights.astype(np.int8)))
@@ -315,7 +318,7 @@ def test_words_of_a_layer():
     assert counts("FIFO", "filter", "read") == 49 * weights
     products = 12 * 6 * (13 * 3 - 2) ** 2
     drained = 12 * (6 * 4 + 2 - 2 + 1) ** 2
-    assert counts("ACC", "psum", "read") == products
+    assert counts("ACC", "psum", "read") == counts.effectual == products
     assert counts("ACC", "psum", "update") - counts("ACC", "psum", "drain") == products
     assert counts("ACC", "psum", "drain") == drained
     ofmap = -(-(49 * 12 * 16 + 20 * 13 * 13 * 12) // 24)

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine.functional import check, operands, outputs, verdict
-from accelsim.sparsity.convolution import convolution
 from accelsim.engine.program import build
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
+from accelsim.sparsity.convolution import convolution
 from accelsim.workload.problem import Problem
 from strategies import cases, draw_problem
 

@@ -23,7 +23,7 @@ def test_everything_shipped_loads(name):
 
 def test_the_five_dataflows_ship():
     families = {name.split("_moc")[0].split("_soc")[0] for name in NAMES}
-    assert families == {
+    assert families >= {
         "row_stationary", "weight_stationary", "output_stationary", "input_stationary", "no_local_reuse",
     }  # fmt: skip
 

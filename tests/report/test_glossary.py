@@ -13,9 +13,16 @@ NOT_NUMBERS = {"name", "mapping", "mapping_source", "exact", "counts", "network"
 
 
 def test_every_number_of_the_document_is_explained(fake_engine):
-    document = simulate(fakes.machine(), fakes.network()).to_dict()
+    document = fakes.with_zeros(simulate(fakes.machine(), fakes.network())).to_dict()
     named = (set(document["layers"][0]) | set(document["total"])) - NOT_NUMBERS
     assert {name.removeprefix("processing_stall_") or name for name in named} - set(GLOSSARY) <= {"cycles"}
+
+
+def test_what_compression_gives_is_explained(fake_engine):
+    part = fakes.with_zeros(simulate(fakes.machine(), fakes.network())).to_dict()["layers"][0]["compression"][0]
+    entry = explain("compression")
+    for name in set(part) - {"level", "tensor", "action", "format"}:
+        assert name.replace("nonzero", "non-zero") in f"{entry.meaning} {entry.formula}", name
 
 
 @pytest.mark.parametrize("name", sorted(GLOSSARY))

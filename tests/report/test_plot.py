@@ -42,6 +42,27 @@ def test_levels_outermost_first_in_the_legend(result):
     assert labels == ["DRAM", "GLB", "RF", "network", "MAC"]
 
 
+def test_gated_macs_stand_on_the_bar_of_the_macs(result):
+    document = result.to_dict()
+    for layer in document["layers"]:
+        gated = {"component": "MAC", "tensor": "none", "action": "gated", "energy": 1000.0}
+        layer["energy_breakdown"].append(gated)
+    axes = plot.energy(document)
+    assert axes.get_legend_handles_labels()[1] == ["DRAM", "GLB", "RF", "network", "MAC"]
+    drawn = sum(bar.get_height() for bar in axes.patches)
+    assert drawn == pytest.approx(sum(float(layer.energy) + 1000 for layer in result.layers))
+    macs = axes.containers[-1]
+    assert [bar.get_height() for bar in macs if bar.get_height()] == [
+        pytest.approx(layer.counts.macs + 1000) for layer in result.layers
+    ]
+
+
+def test_the_caption_says_where_zeros_come_from(result):
+    (dense,), (sparse,) = (found.plot.energy().texts for found in (result, fakes.with_zeros(result)))
+    assert "zeros" not in dense.get_text()
+    assert "zeros: densities of workload 'toynet', seed 0" in sparse.get_text().replace("\n", " ")
+
+
 def test_comparison_is_per_mac(fake_engine):
     comparison = compare(fakes.machine(), fakes.network(), layers="FC3")
     axes = comparison.plot()

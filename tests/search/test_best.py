@@ -98,7 +98,8 @@ def test_no_mapping_of_the_space_is_better(machine, flow, problem):
     assert score(machine, found, problem, flow) == pytest.approx(min(scores), rel=1e-12)
 
 
-@pytest.mark.parametrize("flow", NAMES)
+# planar_dot keeps whole dot products in a PE, more than this machine's holds
+@pytest.mark.parametrize("flow", sorted(set(NAMES) - {"planar_dot"}))
 def test_the_same_answer_twice(machine, flow):
     assert best(machine, PROBLEMS[0], flow) == best(machine, PROBLEMS[0], flow)
 

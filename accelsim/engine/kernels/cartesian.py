@@ -140,16 +140,16 @@ def one_hot(banks):
 
 
 @njit(cache=True)
-def patterns(words, first, last, lanes, hot, table):
-    """table[vector, rotation] : what each vector of filter words first..last-1 adds to the banks."""
-    banks, packed = len(hot) // 3, hot.shape[1]
+def patterns(filters, lanes, hot, table):
+    """table[vector, rotation] : what each vector of a block's filter words adds to the banks."""
+    banks, packed, count = len(hot) // 3, hot.shape[1], len(filters)
     at = np.empty(FOUR, np.int64)
-    for vector in range(-(-(last - first) // lanes)):
-        begin = first + vector * lanes
+    for vector in range(-(-count // lanes)):
+        end = min(vector * lanes + lanes, count)
         table[vector] = 0
-        for chunk in range(begin, min(begin + lanes, last), FOUR):
+        for chunk in range(vector * lanes, end, FOUR):
             for i in range(FOUR):
-                at[i] = words[chunk + i, BANK] if chunk + i < min(begin + lanes, last) else 2 * banks
+                at[i] = filters[chunk + i, BANK] if chunk + i < end else 2 * banks
             a, b, c, d = at[0], at[1], at[2], at[3]
             for turn in range(banks):
                 for w in range(packed):
@@ -186,7 +186,7 @@ def fullest(queue):
 
 @njit(cache=True)
 def stall(queue, room):
-    """Cycles until no bank holds more than its FIFO. room : LONGEST less the length of a FIFO, in every byte."""
+    """Cycles until no bank holds more than its FIFO; see `workspace`."""
     cycles, packed = 0, len(queue)
     while True:
         full = np.uint64(0)
@@ -224,14 +224,13 @@ def meet(table, vectors, turns, queue, room):
 
 
 @njit(cache=True)
-def meet_edge(table, turns, near, edges, filters, first, last, lanes, outputs, queue, room, more, banked):
+def meet_edge(filters, vectors, lanes, edges, outputs, queue, work):
     """The same for a vector with words near an edge; products outside the ofmap go to no bank.
 
-    near : int32[word, 4], the first `edges` are words near an edge; `turns` has the others. outputs : int64[2].
-    more : uint64[vector, word], work space; banked : uint8[vector, bank], the same bytes.
+    edges : how many words of `near` lie near an edge; `turns` has the others. outputs : int64[2], rows and columns.
     """
+    table, turns, near, more, banked, room = work
     banks, packed = table.shape[1] - 1, len(queue)
-    vectors = -(-(last - first) // lanes)
     for v in range(vectors):
         for w in range(packed):
             more[v, w] = 0
@@ -242,8 +241,7 @@ def meet_edge(table, turns, near, edges, filters, first, last, lanes, outputs, q
     for i in range(edges):
         bank, row, column = near[i, BANK], near[i, ROW], near[i, COLUMN]
         for v in range(vectors):
-            begin = first + v * lanes
-            for j in range(begin, min(begin + lanes, last)):
+            for j in range(v * lanes, min(v * lanes + lanes, len(filters))):
                 y, x, at = row - filters[j, ROW], column - filters[j, COLUMN], bank + filters[j, BANK]
                 at -= banks if at >= banks else 0
                 # added as 0 or 1: whether a product lies outside is hard to predict for a branch
@@ -257,31 +255,50 @@ def meet_edge(table, turns, near, edges, filters, first, last, lanes, outputs, q
 
 
 @njit(cache=True)
-def meet_block(ifmaps, begin, end, filters, first, last, table, pe, outputs, queue, room, turns, near, more, banked):
-    """Cycles in which the ifmap words begin..end-1 of one PE meet the filter words first..last-1 of a block."""
-    lanes, banks = pe[FILTERS], pe[BANKS]
-    vectors = -(-(last - first) // lanes)
+def meet_block(ifmaps, filters, vectors, pe, outputs, queue, work):
+    """Cycles in which the ifmap words of one PE meet the filter words of a block, `vectors` of them.
+
+    ifmaps, filters : int32[word, 4].
+    """
+    table, turns, near, _, _, room = work
+    lanes = pe[IFMAPS]
     if pe[FIFO] == 0:
-        return -(-(end - begin) // pe[IFMAPS]) * vectors
-    cycles = 0
-    for i in range(begin, end, pe[IFMAPS]):
+        return -(-len(ifmaps) // lanes) * vectors
+    cycles, i = 0, 0
+    # most blocks are one vector: a range with a step would divide to count it
+    while i < len(ifmaps):
         edges = 0
         for j in range(len(turns)):
-            turns[j] = banks
-            if j < min(pe[IFMAPS], end - i):
+            turns[j] = pe[BANKS]
+            if j < min(lanes, len(ifmaps) - i):
                 if ifmaps[i + j, EDGE]:
-                    near[edges, BANK], near[edges, ROW] = ifmaps[i + j, BANK], ifmaps[i + j, ROW]
-                    near[edges, COLUMN] = ifmaps[i + j, COLUMN]
+                    for k in range(EDGE):
+                        near[edges, k] = ifmaps[i + j, k]
                     edges += 1
                 else:
                     turns[j] = ifmaps[i + j, BANK]
         if edges:
-            cycles += meet_edge(
-                table, turns, near, edges, filters, first, last, lanes, outputs, queue, room, more, banked
-            )
+            cycles += meet_edge(filters, vectors, pe[FILTERS], edges, outputs, queue, work)
         else:
             cycles += meet(table, vectors, turns, queue, room)
+        i += lanes
     return cycles
+
+
+@njit(cache=True)
+def workspace(pe, longest):
+    """What a block's products are added up in, for at most `longest` filter vectors.
+
+    table : `patterns`. turns : int64[I], rotations of a vector's words away from edges. near : int32[I, 4], the others.
+    more : uint64[vector, word], products of each bank; banked : its bytes.
+    room : LONGEST less the length of a FIFO, in every byte.
+    """
+    packed = (pe[BANKS] + 7) // 8
+    table = np.zeros((longest, pe[BANKS] + 1, packed), np.uint64)
+    turns = np.empty(-(-pe[IFMAPS] // FOUR) * FOUR, np.int64)
+    near = np.empty((pe[IFMAPS], 4), np.int32)
+    more = np.zeros((longest, packed), np.uint64)
+    return table, turns, near, more, more.view(np.uint8), ONE * np.uint64(LONGEST - pe[FIFO])
 
 
 @njit(cache=True)
@@ -291,51 +308,33 @@ def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
     ifmaps, ifmap_ends, filters, filter_ends : see `gather_ifmap` and `gather_filter`. pe : int64[6]. outputs :
     int64[2], ofmap rows and columns. busy : int64[PE], added to: cycles with a step, a stall or the last products.
     """
-    blocks, pes, packed = len(filter_ends) - 1, len(busy), (pe[BANKS] + 7) // 8
+    blocks, pes = len(filter_ends) - 1, len(busy)
     longest = 0
     for block in range(blocks):
         longest = max(longest, -(-(filter_ends[block + 1] - filter_ends[block]) // pe[FILTERS]))
-    table = np.zeros((longest if pe[FIFO] else 0, pe[BANKS] + 1, packed), np.uint64)
+    work = workspace(pe, longest if pe[FIFO] else 0)
     hot = one_hot(pe[BANKS])
-    queues, more = np.zeros((pes, packed), np.uint64), np.zeros((len(table), packed), np.uint64)
-    banked = more.view(np.uint8)
-    room = ONE * np.uint64(LONGEST - pe[FIFO])
-    turns, near = np.empty(-(-pe[IFMAPS] // FOUR) * FOUR, np.int64), np.empty((pe[IFMAPS], 4), np.int32)
+    queues = np.zeros((pes, hot.shape[1]), np.uint64)
     time, done = np.zeros(pes, np.int64), np.zeros(blocks + 1, np.int64)
     held, oldest = 0, 0
     for block in range(blocks):
         first, last = filter_ends[block], filter_ends[block + 1]
         # the weights of this block wait until enough earlier blocks have left every PE's weight FIFO
-        held += -(-(last - first) // pe[FILTERS])
+        vectors = -(-(last - first) // pe[FILTERS])
+        held += vectors
         while held > pe[WEIGHTS] and oldest < block:
             held -= -(-(filter_ends[oldest + 1] - filter_ends[oldest]) // pe[FILTERS])
             oldest += 1
-        start = done[oldest]
+        start, some = done[oldest], filters[first:last]
         if first < last and pe[FIFO]:
-            patterns(filters, first, last, pe[FILTERS], hot, table)
+            patterns(some, pe[FILTERS], hot, work[0])
         for p in range(pes):
             if time[p] < start:
                 wait(queues[p], start - time[p])
                 time[p] = start
             begin, end = ifmap_ends[block * pes + p], ifmap_ends[block * pes + p + 1]
             if first < last and begin < end:
-                spent = meet_block(
-                    ifmaps,
-                    begin,
-                    end,
-                    filters,
-                    first,
-                    last,
-                    table,
-                    pe,
-                    outputs,
-                    hot,
-                    queues[p],
-                    room,
-                    turns,
-                    near,
-                    more,
-                )
+                spent = meet_block(ifmaps[begin:end], some, vectors, pe, outputs, queues[p], work)
                 time[p] += spent
                 busy[p] += spent
         done[block + 1] = time.max()

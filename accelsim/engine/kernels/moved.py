@@ -121,7 +121,8 @@ def encoded_words(
     """Words of every version, encoded if chosen, added up over the instances of a level, and for the busiest owner.
 
     mask : uint8, five axes; ifmap indices count from the padded plane's corner, and what lies outside is zero.
-    chosen : uint8[version], the others stay raw. offsets : int64[instance, 8]. owner : int64[instance], who sends for it, of `owners`.
+    chosen : uint8[version], the others stay raw. offsets : int64[instance, 8].
+    owner : int64[instance], who sends for it, of `owners`.
     inner : int64[group, child, 2], offsets of the children under an instance; numbers : int64[group].
     on_chip : padding is not moved. code : index of the format.
     Fills total, busiest : int64[version], words moved; raw, nonzero : int64[version], what was encoded.
@@ -145,14 +146,29 @@ def encoded_words(
         total[v] = 0
         raw[v] = 0
         nonzero[v] = 0
+        known = False
+        encoded, words, found = 0, 0, 0
         for i in range(len(offsets)):
-            inside = True
+            inside, same = True, known
             for dim in range(8):
+                if i > 0 and OWN[tensor, dim] == 1:
+                    same = same and offsets[i, dim] == offsets[i - 1, dim]
                 base[dim] = base_of[v, dim] + offsets[i, dim]
                 before[dim] = before_of[v, dim] + offsets[i, dim]
                 inside = inside and base[dim] < size8[dim]
             if not inside:
+                known = known and same
                 continue
+            if same:
+                # an instance that differs in foreign dims alone moves the words of the one before it
+                total[v] += encoded
+                share[owner[i]] += encoded
+                if chosen[v]:
+                    raw[v] += words
+                    nonzero[v] += found
+                continue
+            known = True
+            encoded, found = 0, 0
             words = 1
             for a in range(5):
                 group = groups[a]
@@ -176,6 +192,7 @@ def encoded_words(
                 words *= counts[a]
             if words == 0:
                 continue
+            encoded = words
             if not chosen[v]:
                 total[v] += words
                 share[owner[i]] += words

@@ -8,6 +8,8 @@ packed taps instead. docs/model.md, "Zeros".
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
@@ -17,14 +19,16 @@ RUN = 16
 """Zeros that one placeholder of a column with 4-bit counts stands for."""
 
 
-@intrinsic
-def popcount(typing, word):
+def _popcount(typing, word):
     """Set bits of a uint64."""
 
     def build(context, builder, signature, arguments):
         return builder.ctpop(arguments[0])
 
     return types.uint64(types.uint64), build
+
+
+popcount: Any = intrinsic(_popcount)
 
 
 @njit(cache=True)
@@ -93,6 +97,23 @@ def _clip(first, step, number, low, high):
 
 
 @njit(cache=True)
+def _columns_inside(every, pixels, runs, tile, size8, axes, columns):
+    """Part of each run whose ifmap column lies in the plane: int64[q of the tile, s, run, 3], (first, end, column)."""
+    out = np.zeros((tile[Q], size8[S], len(runs), 3), np.int64)
+    for dq in range(tile[Q]):
+        for s in range(size8[S]):
+            for i in range(len(runs)):
+                q = pixels[runs[i, 0], 2] + dq
+                low, high = _clip(q, runs[i, 2], runs[i, 1], 0, size8[Q])
+                w = q * axes[1, 0] + s * axes[1, 1] - axes[1, 2]
+                if not every:
+                    begin, end = _clip(w, runs[i, 2] * axes[1, 0], runs[i, 1], 0, columns)
+                    low, high = max(low, begin), min(high, end)
+                out[dq, s, i, 0], out[dq, s, i, 1], out[dq, s, i, 2] = low, high, w
+    return out
+
+
+@njit(cache=True)
 def seen_words(mask, every, pixels, runs, taps, tile, size8, axes, out):
     """Non-zero ifmap words each tap sees in the tile of each pixel.
 
@@ -102,7 +123,7 @@ def seen_words(mask, every, pixels, runs, taps, tile, size8, axes, out):
     Fills out : float[block, tap, pixel], taps of a block in the order g, c, r, s.
     """
     out[:] = 0
-    rows, columns = mask.shape[3], mask.shape[4]
+    inside = _columns_inside(every, pixels, runs, tile, size8, axes, mask.shape[4])
     for block in range(len(taps)):
         tap = -1
         for dg in range(tile[G]):
@@ -114,37 +135,39 @@ def seen_words(mask, every, pixels, runs, taps, tile, size8, axes, out):
                     for ds in range(tile[S]):
                         s = taps[block, 3] + ds
                         tap += 1
-                        if g >= size8[G] or c >= size8[C] or r >= size8[R] or s >= size8[S]:
-                            continue
-                        to = out[block, tap]
-                        for dn in range(tile[N]):
-                            for dp in range(tile[P]):
-                                for dq in range(tile[Q]):
-                                    for i in range(len(runs)):
-                                        first, number, step = runs[i, 0], runs[i, 1], runs[i, 2]
-                                        n, p = pixels[first, 0] + dn, pixels[first, 1] + dp
-                                        if n >= size8[N] or p >= size8[P]:
-                                            continue
-                                        q = pixels[first, 2] + dq
-                                        low, high = _clip(q, step, number, 0, size8[Q])
-                                        if every:
-                                            for j in range(low, high):
-                                                to[first + j] += 1
-                                            continue
-                                        h = p * axes[0, 0] + r * axes[0, 1] - axes[0, 2]
-                                        if h < 0 or h >= rows:
-                                            continue
-                                        w = q * axes[1, 0] + s * axes[1, 1] - axes[1, 2]
-                                        far = step * axes[1, 0]
-                                        begin, end = _clip(w, far, number, 0, columns)
-                                        begin, end = max(low, begin), min(high, end)
-                                        row = mask[n, g, c, h]
-                                        if far == 1:
-                                            for j in range(begin, end):
-                                                to[first + j] += row[w + j]
-                                        else:
-                                            for j in range(begin, end):
-                                                to[first + j] += row[w + j * far]
+                        if g < size8[G] and c < size8[C] and r < size8[R] and s < size8[S]:
+                            _see(mask[:, g, c], every, pixels, runs, r, s, tile, size8, axes, inside, out[block, tap])
+
+
+@njit(cache=True)
+def _see(planes, every, pixels, runs, r, s, tile, size8, axes, inside, to):
+    """One tap of `seen_words`: planes uint8[n, h, w] into to float[pixel]."""
+    for dn in range(tile[N]):
+        for dp in range(tile[P]):
+            for dq in range(tile[Q]):
+                for i in range(len(runs)):
+                    low, high = inside[dq, s, i, 0], inside[dq, s, i, 1]
+                    first = runs[i, 0]
+                    n, p = pixels[first, 0] + dn, pixels[first, 1] + dp
+                    if n >= size8[N] or p >= size8[P]:
+                        continue
+                    if every:
+                        for j in range(low, high):
+                            to[first + j] += 1
+                        continue
+                    h = p * axes[0, 0] + r * axes[0, 1] - axes[0, 2]
+                    if h < 0 or h >= planes.shape[1]:
+                        continue
+                    w, far = inside[dq, s, i, 2], runs[i, 2] * axes[1, 0]
+                    row = planes[n, h]
+                    part = to[first + low : first + high]
+                    if far == 1:
+                        seen = row[w + low : w + high]
+                        for j in range(len(part)):
+                            part[j] += seen[j]
+                    else:
+                        for j in range(len(part)):
+                            part[j] += row[w + (low + j) * far]
 
 
 @njit(cache=True)
@@ -171,9 +194,8 @@ def gather_columns(table, taps, tile, size8, out):
 
 @njit(cache=True)
 def slowest(cycles, out):
-    """Largest and added-up cycles over the PEs: cycles float[kt, ks, mt, ms, as, at] into out[kt, mt, at]; sum."""
+    """Largest cycles over the PEs: cycles float[kt, ks, mt, ms, as, at] into out[kt, mt, at]."""
     kt, ks, mt, ms, a, at = cycles.shape
-    total = 0.0
     for i in range(kt):
         for t in range(mt):
             to = out[i, t]
@@ -182,13 +204,8 @@ def slowest(cycles, out):
                 for m in range(ms):
                     for x in range(a):
                         row = cycles[i, k, t, m, x]
-                        part = 0.0
                         for j in range(at):
-                            here = row[j]
-                            to[j] = here if here > to[j] else to[j]
-                            part += here
-                        total += part
-    return total
+                            to[j] = row[j] if row[j] > to[j] else to[j]
 
 
 @njit(cache=True)
@@ -266,27 +283,23 @@ def pack_pixels(seen, out):
 
 
 @njit(cache=True)
-def pack_filters(mask, taps, tile, size8, out):
-    """Taps of one output channel into bits: out uint64[block, m, word] from the mask uint8[g, m, c*r*s]; one group."""
-    out[:] = 0
-    for block in range(len(taps)):
-        g = taps[block, 0]
-        if g >= size8[G]:
-            continue
-        tap = -1
-        for dc in range(tile[C]):
-            c = taps[block, 1] + dc
-            for dr in range(tile[R]):
-                r = taps[block, 2] + dr
-                for ds in range(tile[S]):
-                    s = taps[block, 3] + ds
-                    tap += 1
-                    if c >= size8[C] or r >= size8[R] or s >= size8[S]:
-                        continue
-                    at = (c * size8[R] + r) * size8[S] + s
-                    shift = np.uint64(tap & 63)
-                    for m in range(mask.shape[1]):
-                        out[block, m, tap >> 6] |= np.uint64(mask[g, m, at]) << shift
+def count_pairs(pixels, mine, pairs):
+    """Add the bits that pixels uint64[word, pixel] share with one output channel's uint64[word] to pairs[pixel]."""
+    words, count = pixels.shape
+    word = 0
+    # four words a turn: fewer passes over the sums
+    while word + 4 <= words:
+        a, b, c, d = mine[word], mine[word + 1], mine[word + 2], mine[word + 3]
+        one, two, three, four = pixels[word], pixels[word + 1], pixels[word + 2], pixels[word + 3]
+        for j in range(count):
+            found = popcount(one[j] & a) + popcount(two[j] & b) + popcount(three[j] & c) + popcount(four[j] & d)
+            pairs[j] += np.int64(found)
+        word += 4
+    while word < words:
+        a, one = mine[word], pixels[word]
+        for j in range(count):
+            pairs[j] += np.int64(popcount(one[j] & a))
+        word += 1
 
 
 @njit(cache=True)
@@ -295,12 +308,12 @@ def lane_cycles(pixels, filters, bases, tile, lanes, queue, there, time, ends, r
 
     pixels : uint64[block, word, pixel]. filters : uint64[block, m, word]. bases, tile : tiles of output channels.
     queue : outputs the lanes may be apart. there : uint8[pixel], whether a pixel's tile has this position.
-    time : int32[block, channel tile, lane, pixel], where each lane is.
-    ends : int32[block, channel tile, queue, pixel], when the last rounds were over everywhere.
+    time : int64[block, channel tile, lane, pixel], where each lane is.
+    ends : int64[block, channel tile, queue, pixel], when the last rounds were over everywhere.
     rounds : int64[block, channel tile, pixel], rounds before this position; added to.
     """
-    words, count = pixels.shape[1], pixels.shape[2]
-    pairs, over, gate = np.zeros(count, np.int32), np.zeros(count, np.int32), np.zeros(count, np.int32)
+    count = pixels.shape[2]
+    pairs, over, gate = np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
     for block in range(pixels.shape[0]):
         for t in range(len(bases)):
             last = min(bases[t] + tile, filters.shape[1])
@@ -313,11 +326,7 @@ def lane_cycles(pixels, filters, bases, tile, lanes, queue, there, time, ends, r
                     here = time[block, t, lane]
                     pairs[:] = 0
                     if first + lane < last:
-                        for word in range(words):
-                            mine, row = filters[block, first + lane, word], pixels[block, word]
-                            if mine:
-                                for j in range(count):
-                                    pairs[j] += np.int32(popcount(row[j] & mine))
+                        count_pairs(pixels[block], filters[block, first + lane], pairs)
                     for j in range(count):
                         if there[j]:
                             here[j] = max(here[j], gate[j]) + pairs[j]
@@ -347,7 +356,7 @@ def last_lane(time, out):
 def taps_seen(mask, size8, axes, out):
     """Non-zero ifmap words every tap sees over the whole layer: out int64[g, c, r, s]."""
     rows, columns = mask.shape[3], mask.shape[4]
-    sums = np.zeros(columns, np.int64)
+    sums = np.zeros(columns, np.int32)
     for g in range(size8[G]):
         for c in range(size8[C]):
             for r in range(size8[R]):
@@ -358,7 +367,7 @@ def taps_seen(mask, size8, axes, out):
                         if 0 <= h < rows:
                             row = mask[n, g, c, h]
                             for w in range(columns):
-                                sums[w] += row[w]
+                                sums[w] += np.int32(row[w])
                 for s in range(size8[S]):
                     first = s * axes[1, 1] - axes[1, 2]
                     begin, end = _clip(first, axes[1, 0], size8[Q], 0, columns)

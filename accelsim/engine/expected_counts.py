@@ -1,0 +1,193 @@
+"""Expected counts of a layer under densities: the closed form's dense counts rewritten, as `sparse` does for masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from accelsim.architecture.model import Format
+from accelsim.engine.analytical import DRAIN, FILL, READ, UPDATE, takes_time
+from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream
+from accelsim.engine.counts import Counts, Encoded
+from accelsim.engine.expected_slots import cycles, idle_first_slots
+from accelsim.engine.expected_words import transfer_words
+from accelsim.engine.laws import Laws
+from accelsim.engine.program import PSUM, Ints, Program, accumulates
+from accelsim.engine.sparse import recount
+from accelsim.engine.transfers import Kinds, Transfers, lengths, stored
+from accelsim.sparsity.expected import Law, effectual
+from accelsim.workload.problem import TENSORS, Tensor
+
+NONE = np.zeros(0, np.int64)
+"""The closed form lists no versions."""
+
+
+def rewrite(program: Program, laws: Laws, counts: Counts, columns: Ints) -> tuple[Counts, Ints]:
+    """(expected counts, edge columns for the bound on cycles), each rounded to whole words; cycles rounded down.
+
+    Exact are all linear counts: slots, reads, updates, and words on average over transfers without padding, each
+    encoded in its own clipped or sliding shape. `expected_words` tells what is not where a transfer has padding,
+    `expected_slots` what the bound on compute cycles leaves out, `Laws.of` what holds for patterns and blocks.
+    """
+    sparsity = program.architecture.sparsity
+    counts, columns = replace(counts, words=counts.words.copy(), network=counts.network.copy()), columns.copy()
+    if sparsity.skip:
+        bound, everything = cycles(program, laws)
+        counts = replace(counts, compute_cycles=int(bound), busy=round(everything))
+    if sparsity.skip or sparsity.gate:
+        counts = _operands(program, laws, counts)
+    coder = ExpectedCoder(program, laws)
+    told: list[Encoded] = []
+    for edge, row in zip(program.edges, columns, strict=True):
+        if not takes_time(program, edge):
+            continue
+        recoded = coder.recode(edge, row)
+        if recoded is not None:
+            _, parent, child, register, reuse = (int(v) for v in edge)
+            stream = Stream(TENSORS[edge[0]], parent, child, bool(register), bool(reuse), NONE, NONE.astype(np.uint8))
+            recount(program, stream, recoded, counts)
+            told += recoded.encoded
+            for column, words in recoded.columns.items():
+                row[column] = int(words.sum())
+    return replace(counts, encoded=tuple(told)), columns
+
+
+def _operands(program: Program, laws: Laws, counts: Counts) -> Counts:
+    """Reads and updates inside the PEs, as `zeros.slots` counts them."""
+    problem, sparsity = program.problem, program.architecture.sparsity
+    matters = sparsity.skip | sparsity.gate
+
+    def slots(looked_at: frozenset[Tensor]) -> float:
+        return effectual(problem, *(laws.law(t) if t in looked_at else None for t in (Tensor.IFMAP, Tensor.FILTER)))
+
+    read = {
+        Tensor.IFMAP: sparsity.skip if Tensor.IFMAP in sparsity.gate else matters,
+        Tensor.FILTER: sparsity.skip | (sparsity.gate & {Tensor.IFMAP}) if Tensor.FILTER in sparsity.gate else matters,
+    }
+    for edge in program.edges:
+        t, level = int(edge[0]), int(edge[1])
+        if not edge[3] or level < program.architecture.pe_level:
+            continue
+        cell = counts.words[level, t]
+        if t != PSUM:
+            cell[READ] = round(slots(read[TENSORS[t]]))
+            continue
+        cell[UPDATE] = round(slots(matters) + idle_first_slots(program, laws, matters))
+        cell[READ] = cell[UPDATE] - (cell[DRAIN] - cell[FILL] if level else problem.words(Tensor.PSUM))
+    return replace(counts, visited=round(slots(sparsity.skip)), effectual=round(slots(matters)))
+
+
+class ExpectedCoder:
+    """Expected words of one layer's streams, for levels that store encoded: the closed form of `compression.Coder`.
+
+    Sums of a psum tile are taken to be complete when it is drained last for all tiles alike: what nested loops over
+    M, P or Q clipped to different lengths do to the visits of the last tiles is left out (some words of their drains).
+    """
+
+    def __init__(self, program: Program, laws: Laws) -> None:
+        self.program, self.laws = program, laws
+        self.levels = program.architecture.levels
+        self.last: dict[int, tuple[bool, dict[int, int]]] = {}
+
+    def formats(self, tensor: Tensor, parent: int, child: int) -> tuple[Format | None, Format | None]:
+        """How the parent and the child of a stream store its tensor."""
+        below = self.levels[child].compression.get(tensor) if child < len(self.levels) else None
+        if self.laws.raw_ifmap and tensor is Tensor.IFMAP and not parent:
+            return None, below
+        return self.levels[parent].compression.get(tensor), below
+
+    def recode(self, edge: Ints, row: Ints) -> Recoded | None:
+        """Expected words of a stream's transfers; None if none of them is encoded. row : its dense columns."""
+        tensor, parent, child = TENSORS[edge[0]], int(edge[1]), int(edge[2])
+        above, below = self.formats(tensor, parent, child)
+        if tensor is Tensor.PSUM:
+            return self._psum(Transfers(self.program, edge), row, above, below)
+        if above is None and below is None:
+            return None
+        return self._input(Transfers(self.program, edge), above, below)
+
+    def _input(self, transfers: Transfers, above: Format | None, below: Format | None) -> Recoded:
+        parent, child, t = transfers.parent, transfers.child, transfers.tensor
+        sums: dict[int, int] = {}
+        fills, encoded = None, []
+        hidden = self.program.on_chip and parent == 0
+        if above is not None:
+            for f in range(parent, child):
+                low, j, without = f + bool(self.program.unicast[t, f]), 3 * (f - parent), hidden and f == 0
+                sent = transfers.of(low, f, without, False)
+                sums[j] = self._words(t, sent, above)
+                sums[j + 1] = self._words(t, transfers.of(low, f, without, True), above)
+                sums[j + 2] = self._words(t, transfers.of(f + 1, f + 1, False, False), above)
+                if j == 0:
+                    encoded.append(self._told(t, parent, "read", sent, above))
+            wanted = transfers.of(parent + 1, parent + 1, hidden, False)
+            sums[3 * (child - parent) + 1] = self._words(t, wanted, above)
+        if below is not None:
+            own = transfers.of(child, child, False, False)
+            fills = np.array([self._words(t, own, below)])
+            sums[3 * (child - parent)] = self._words(t, transfers.of(child, child, False, True), below)
+            encoded.append(self._told(t, child, "fill", own, below))
+        return Recoded({column: np.array([words]) for column, words in sums.items()}, fills, tuple(encoded))
+
+    def _psum(self, transfers: Transfers, row: Ints, above: Format | None, below: Format | None) -> Recoded | None:
+        """Drains whose sums are complete, that is the last of each tile, encoded; the others as they were."""
+        parent, child = transfers.parent, transfers.child
+        arrives, leaves = self._complete(transfers)
+        drained = 3 * (child - parent)
+        sums: dict[int, int] = {}
+        fills, encoded = None, []
+        if above is not None and arrives:
+            every, first = (transfers.of(parent, parent, False, busiest) for busiest in (False, True))
+            more = self._words(PSUM, every, above) - _raw(every)
+            sums = {0: int(row[0]) + more, 2: int(row[2]) + more}
+            sums[1] = int(row[1]) + self._words(PSUM, first, above) - _raw(first)
+            encoded.append(self._told(PSUM, parent, "update", every, above))
+        if below is not None and leaves:
+            every, first = (transfers.of(child, child, False, busiest) for busiest in (False, True))
+            fills = np.array([int(row[drained - 1]) + self._words(PSUM, every, below) - _raw(every)])
+            sums[drained] = int(row[drained]) + self._words(PSUM, first, below) - _raw(first)
+            encoded.append(self._told(PSUM, child, "drain", every, below))
+        if not encoded:
+            return None
+        return Recoded({column: np.array([words]) for column, words in sums.items()}, fills, tuple(encoded))
+
+    def _complete(self, transfers: Transfers) -> tuple[bool, bool]:
+        """Whether the last drains of tiles are complete as they arrive, and as they leave the child."""
+        parent, child = transfers.parent, transfers.child
+        before, base = self.last.get(parent, (True, transfers.reduction))
+        has = not parent or (before and not self._several(base, 0, parent, False))
+        merged = not accumulates(self.program.architecture, parent, child)
+        holds = not any(transfers.reduction.values()) or (merged and has)
+        self.last[child] = holds, transfers.reduction
+        arrives = has and not self._several(transfers.reduction, parent, child, True)
+        return arrives, holds and not self._several(transfers.reduction, 0, child, False)
+
+    def _several(self, base: dict[int, int], low: int, high: int, unmerged: bool) -> bool:
+        """Whether parts of a sum lie at several instances: spatial reduction loops of levels low <= level < high."""
+        return any(
+            base[dim] + step < self.program.size8[dim]
+            for dim, _, kind, level, step in self.program.loops
+            if kind == 1 and dim in base and low <= level < high
+            if not (unmerged and self.program.merge[PSUM, level, dim])
+        )
+
+    def _words(self, t: int, kinds: Kinds, form: Format) -> int:
+        return round(sum(number * self._mean(t, shape, form) for shape, number in kinds.items()))
+
+    def _mean(self, t: int, shape: tuple[int | bytes, ...], form: Format) -> float:
+        bits = self.program.architecture.word_bits[TENSORS[t]]
+        return transfer_words(form, shape, bits, CHANNEL_AXIS[TENSORS[t]], self._law(t))
+
+    def _law(self, t: int) -> Law:
+        return self.laws.law(TENSORS[t])
+
+    def _told(self, t: int, level: int, action: str, kinds: Kinds, form: Format) -> Encoded:
+        here = sum(number * stored(shape) for shape, number in kinds.items())
+        nonzero = round(here * self._law(t).probability)
+        name = self.levels[level].name
+        return Encoded(name, TENSORS[t].value, action, form.value, _raw(kinds), nonzero, self._words(t, kinds, form))
+
+
+def _raw(kinds: Kinds) -> int:
+    return sum(number * int(np.prod(lengths(shape), dtype=object)) for shape, number in kinds.items())
