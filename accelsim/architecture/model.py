@@ -243,6 +243,11 @@ class Architecture:
                 f"architecture '{self.name}': the outermost level '{names[0]}' must keep every tensor; "
                 f"it lacks {', '.join(sorted(missing))}"
             )
+        if self.cartesian and (self.sparsity != Sparsity() or any(level.compression for level in self.levels)):
+            raise AccelsimError(
+                f"architecture '{self.name}': a Cartesian PE skips and encodes in its own way; "
+                "it takes no gate, skip, pairing, drift, queue or compression"
+            )
         for index, level in enumerate(self.levels):
             if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
                 raise AccelsimError(

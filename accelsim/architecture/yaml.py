@@ -56,7 +56,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
     serial = _once(document, spec, "passes")
     skew = _once(document, spec, "skew")
-    sparsity = _sparsity(document, spec.pe)
+    sparsity, macs = _sparsity(document, spec.pe), _macs(document, spec.pe)
     document.check()
     try:
         return Architecture(
@@ -65,7 +65,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             clock_hz=float(spec.clock),
             word_bits=spec.word,
             padding=spec.padding,
-            macs_per_cycle=spec.pe.macs,
+            macs_per_cycle=macs,
             pipeline=spec.pe.pipeline,
             serial=serial.passes.serial if serial and serial.passes else None,
             lead=serial.passes.lead if serial and serial.passes else True,
@@ -80,6 +80,17 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
         document.refuse(("levels",), str(error), key=True)
         document.check()
         raise
+
+
+def _macs(document: Document, pe: PeSpec) -> int:
+    """A Cartesian PE multiplies every word of one vector by every word of the other."""
+    if not pe.cartesian:
+        return pe.macs
+    every = pe.cartesian.ifmaps * pe.cartesian.filters
+    if "macs" in pe.model_fields_set and pe.macs != every:
+        vectors = f"{pe.cartesian.ifmaps} x {pe.cartesian.filters}"
+        document.refuse(("pe", "macs"), f"a Cartesian PE of {vectors} words has {every} MACs per cycle, not {pe.macs}")
+    return every
 
 
 def _sparsity(document: Document, pe: PeSpec) -> Sparsity:

@@ -38,7 +38,7 @@ def evaluate(
     MappingError : the mapping is illegal here. AccelsimError : unknown evaluator.
     """
     from accelsim.engine import analytical, cartesian, cycle, program
-    from accelsim.engine.laws import Laws
+    from accelsim.engine.expected.laws import Laws
     from accelsim.mapping.mapping import check
 
     if evaluator not in EVALUATORS:

@@ -13,7 +13,7 @@ from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes
 from accelsim.workload.problem import TENSORS, Tensor
 
 if TYPE_CHECKING:
-    from accelsim.engine.laws import Laws
+    from accelsim.engine.expected.laws import Laws
 
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
 
@@ -32,14 +32,14 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
     """Counts, exact; cycles, a lower bound (docs/model.md, T13).
 
     laws : how the operands' non-zeros are placed, on a machine that makes something of zeros; None: dense. Counts are
-    then those to be expected (`expected_counts`), and cycles bound the mean over all placements, not every one.
+    then those to be expected (`expected`), and cycles bound the mean over all placements, not every one.
     """
     columns = edge_columns(program)
     compute = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
     counts = assemble(program, columns, int(compute))
     if laws is not None and program.architecture.sees_zeros:
         # built on this module
-        from accelsim.engine.expected_counts import rewrite
+        from accelsim.engine.expected.counts import rewrite
 
         counts, columns = rewrite(program, laws, counts, columns)
     total = lower_bound(program, columns, counts, processing=False)

@@ -45,12 +45,12 @@ class Tiles:
             bases = (bases[:, None] + np.arange(factor) * step).reshape(-1)
         return bases
 
-    def combined(self, dims: str, temporal: slice = slice(None)) -> Ints:
-        """int64[spatial, temporal, dim]: bases of a group of dims, all combinations (`temporal` picks some)."""
+    def combined(self, dims: str) -> Ints:
+        """int64[spatial, temporal, dim]: bases of a group of dims, all combinations."""
         ids = [DIM_INDEX[dim] for dim in dims]
         outer = np.array(list(product(*(self.spatial[d] for d in ids))), np.int64)
         grid = np.meshgrid(*(self.temporal[d] for d in ids), indexing="ij")
-        inner = np.stack([axis.reshape(-1)[temporal] for axis in grid], axis=1)
+        inner = np.stack([axis.reshape(-1) for axis in grid], axis=1)
         return outer[:, None, :] + inner[None, :, :]
 
     def number(self, dims: str) -> int:
@@ -78,7 +78,7 @@ class Lengths:
         self.sparsity = program.architecture.sparsity
         self.lanes = program.architecture.macs_per_cycle
         self.ifmap, self.filter = (mask_of(program, masks, t) for t in (Tensor.IFMAP, Tensor.FILTER))
-        self.taps = self.tiles.combined(TAP)
+        self.taps, self.pixels = self.tiles.combined(TAP), self.tiles.combined(PIXEL)
         self.channels = np.ascontiguousarray(self.tiles.combined(CHANNEL)[:, :, 0].T)
         bound = int(np.prod(self.tiles.size)) * 2
         self.kind = np.dtype(np.float32 if bound < EXACT else np.float64)
@@ -96,10 +96,10 @@ class Lengths:
             return self._drifting(steps, begins, shape, columns)
         table = np.empty(shape, self.kind)
         width, depth = self._pieces(shape)
-        for k in range(0, shape[0], depth):
-            taps = self.taps[:, k : k + depth].transpose(1, 0, 2)
-            for at in range(0, shape[2], width):
-                pixels = self.tiles.combined(PIXEL, slice(at, at + width))
+        for at in range(0, shape[2], width):
+            pixels = self.pixels[:, at : at + width]
+            for k in range(0, shape[0], depth):
+                taps = self.taps[:, k : k + depth].transpose(1, 0, 2)
                 most = np.empty((len(taps), shape[1], pixels.shape[1]), self.kind)
                 if columns is None:
                     cycles = self._by_output(taps, pixels)
@@ -111,7 +111,7 @@ class Lengths:
         return self._ordered(table.reshape(-1), steps)
 
     def _drifting(self, steps: int, begins: Ints, shape: tuple[int, ...], columns: Ints | None) -> Ints:
-        taps, pixels = self.taps.transpose(1, 0, 2), self.tiles.combined(PIXEL)
+        taps, pixels = self.taps.transpose(1, 0, 2), self.pixels
         if columns is None:
             cycles = self._by_output(taps, pixels)
             self.busy = int(cycles.sum(dtype=np.float64))
@@ -138,7 +138,7 @@ class Lengths:
 
     def _pieces(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """(pixels, taps) of a piece of the work that fits a cache."""
-        spatial = self.taps.shape[0] * len(self.tiles.combined(PIXEL, slice(0, 1)))
+        spatial = self.taps.shape[0] * self.pixels.shape[0]
         inside = int(np.prod(self.tiles.size[[DIM_INDEX[d] for d in TAP]]))
         each = spatial * max(inside, self.channels.size)
         if self.sparsity.pairing is Pairing.OUTPUT:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 INPUT = "input"
 """What layers call the network's own input."""
 
+RECURRENT = frozenset({"lstm"})
+"""Ops whose repeats are time steps: they share one filter."""
+
+VIEWS = frozenset({"concat", "extend", "crop"})
+"""Ops that only name words where they lie; nothing moves."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -66,10 +72,10 @@ class Layer:
 
     @property
     def weights(self) -> int:
-        """Filter words, repeats included; an activation that plays the filter is none."""
+        """Filter words, repeats included unless they share them; an activation that plays the filter is none."""
         if self.problem is None or self.problem.dynamic_filter:
             return 0
-        return self.problem.words(Tensor.FILTER) * self.repeat
+        return self.problem.words(Tensor.FILTER) * (1 if self.op in RECURRENT else self.repeat)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,14 @@ class Network:
     def mac_layers(self) -> tuple[Layer, ...]:
         """The layers that have a problem to simulate."""
         return tuple(layer for layer in self.layers if layer.problem)
+
+    def traffic(self, layer: Layer) -> tuple[int, int]:
+        """(read, written): words one run of a layer without MACs moves, of one image; each input word is read once."""
+        if layer.problem or layer.op in VIEWS:
+            return 0, 0
+        shapes = {INPUT: self.input, **{other.name: other.shape for other in self.layers}}
+        arriving = [shapes[name] for name in layer.inputs]
+        return sum(shape.words for shape in arriving if shape), layer.shape.words
 
     @cached_property
     def graph(self) -> DiGraph[str]:

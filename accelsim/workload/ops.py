@@ -40,6 +40,10 @@ class LayerSpec(Spec):
         """Shape and problem for these input shapes; raises WorkloadError if they do not fit."""
         raise NotImplementedError
 
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """Operations of one run on one image that are no MACs; each counts one: a comparison, sum, product, exp."""
+        return 0
+
 
 class Multiplying(LayerSpec):
     """What every layer with a problem may say. density: by tensor; those left out have no zeros."""
@@ -137,6 +141,24 @@ class FullyConnected(Multiplying):
         return Lowered(Shape(self.M), Problem((batch, 1, self.M, words, 1, 1, 1, 1)))
 
 
+class Lstm(Multiplying):
+    """A layer of M LSTM units, one step of it; its repeats are time steps, so they share the weights.
+
+    Without peepholes or projection: W. Zaremba et al., arXiv 1409.2329, 2014, section 3.
+    """
+
+    op: Literal["lstm"]
+    M: Count = _M
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Four gates on M; C = the flattened input and the layer's own output of the step before."""
+        return Lowered(Shape(self.M), Problem((batch, 1, 4 * self.M, shapes[0].words + self.M, 1, 1, 1, 1)))
+
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """9 per unit: 3 sigmoids and a tanh; the cell's 2 products and a sum; a tanh and a product for the output."""
+        return 9 * self.M
+
+
 class Matmul(Multiplying):
     """A product at every position of a plane.
 
@@ -187,8 +209,17 @@ class Pool(LayerSpec):
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
         shape = shapes[0]
-        kernel = self.kernel or (shape.H, shape.W)
+        kernel = self.window(shape)
         return Lowered(Shape(shape.C, *_outputs(shape, kernel, self.pad, self.stride or kernel, ceil=self.ceil)))
+
+    def window(self, shape: Shape) -> tuple[int, int]:
+        """Rows and columns one output is taken over."""
+        return self.kernel or (shape.H, shape.W)
+
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """Per output word: maximum, window - 1 comparisons; mean, window - 1 sums and a product."""
+        rows, columns = self.window(shapes[0])
+        return self.lower(shapes, 1).shape.words * (rows * columns - (self.op == "maxpool"))
 
 
 class Add(LayerSpec):
@@ -200,9 +231,58 @@ class Add(LayerSpec):
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
-        if len(set(shapes)) > 1:
-            raise WorkloadError(f"shape mismatch: adds inputs of different shapes: {', '.join(map(str, shapes))}")
+        return Lowered(_alike(shapes, "adds"))
+
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """A sum per word and input, the first left out."""
+        return shapes[0].words * (len(shapes) - 1)
+
+
+class Elementwise(LayerSpec):
+    """A function of each word (gelu, tanh, a sum or product with stored words), or the product of equal shapes."""
+
+    fan_in = (1, None)
+
+    op: Literal["elementwise"]
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
+        return Lowered(_alike(shapes, "multiplies"))
+
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """1 per word, whatever the function takes; of several inputs, a product per word and input but the first."""
+        return shapes[0].words * max(1, len(shapes) - 1)
+
+
+class Softmax(LayerSpec):
+    """Softmax over the channels of each position and head: what attention weighs its positions with."""
+
+    op: Literal["softmax"]
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
         return Lowered(shapes[0])
+
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """5 per word: maximum, subtract it, exp, sum, divide by it."""
+        return 5 * shapes[0].words
+
+
+class Norm(LayerSpec):
+    """Layer normalisation over the channels of each position: J. L. Ba et al., arXiv 1607.06450, 2016.
+
+    Batch normalisation is no layer: once trained it folds into the filters before it.
+    """
+
+    op: Literal["norm"]
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
+        return Lowered(shapes[0])
+
+    def vector_ops(self, shapes: Sequence[Shape]) -> int:
+        """7 per word: sum, subtract the mean, square, sum, by 1 / deviation, by the gain, add the bias."""
+        return 7 * shapes[0].words
 
 
 class Concat(LayerSpec):
@@ -219,6 +299,26 @@ class Concat(LayerSpec):
                 f"shape mismatch: joins inputs of different rows and columns: {', '.join(map(str, shapes))}"
             )
         return Lowered(Shape(sum(s.C for s in shapes), shapes[0].H, shapes[0].W))
+
+
+class Positions(LayerSpec):
+    """The plane as one row of positions: `extend` joins stored ones (class token, KV cache), `crop` keeps the first.
+
+    positions : how many there are then.
+    """
+
+    op: Literal["extend", "crop"]
+    positions: Count
+
+    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
+        """Shape only."""
+        shape = shapes[0]
+        arriving = shape.H * shape.W
+        if (self.positions < arriving) if self.op == "extend" else (self.positions > arriving):
+            raise WorkloadError(
+                f"shape mismatch: {self.op}s to {self.positions} positions, but its input is {shape}, {arriving}"
+            )
+        return Lowered(Shape(shape.C, 1, self.positions))
 
 
 class ProblemSpec(Spec):
@@ -263,6 +363,12 @@ def _per_group(channels: int, groups: int, what: str) -> int:
     return channels // groups
 
 
+def _alike(shapes: Sequence[Shape], verb: str) -> Shape:
+    if len(set(shapes)) > 1:
+        raise WorkloadError(f"shape mismatch: {verb} inputs of different shapes: {', '.join(map(str, shapes))}")
+    return shapes[0]
+
+
 def _expect_channels(expected: int | None, shape: Shape) -> None:
     if expected not in (None, shape.C):
         raise WorkloadError(f"shape mismatch: expects {expected} channels, but its input is {shape}")
@@ -279,10 +385,16 @@ AnyLayer = Annotated[
     | Annotated[Depthwise, Tag("depthwise")]
     | Annotated[FullyConnected, Tag("fc")]
     | Annotated[Matmul, Tag("matmul")]
+    | Annotated[Lstm, Tag("lstm")]
     | Annotated[Pool, Tag("maxpool")]
     | Annotated[Pool, Tag("avgpool")]
     | Annotated[Add, Tag("add")]
+    | Annotated[Elementwise, Tag("elementwise")]
+    | Annotated[Softmax, Tag("softmax")]
+    | Annotated[Norm, Tag("norm")]
     | Annotated[Concat, Tag("concat")]
+    | Annotated[Positions, Tag("extend")]
+    | Annotated[Positions, Tag("crop")]
     | Annotated[Explicit, Tag("problem")],
     Discriminator(_tag),
 ]

@@ -15,7 +15,7 @@ from accelsim.architecture.model import (
     Sparsity,
 )
 from accelsim.architecture.yaml import architecture_of, load_architecture
-from accelsim.errors import SpecError
+from accelsim.errors import AccelsimError, SpecError
 from accelsim.mapping.dataflows import NAMES
 from accelsim.workload.problem import TENSORS, Padding, Tensor
 from accelsim.yamlfile import builtin, parse
@@ -247,6 +247,13 @@ class TestZeros:
 
     def test_cartesian_pes(self):
         assert load_architecture("scnn").cartesian == Cartesian(4, 4, 32, 32, 4, 8, 50)
+        assert machine("  - name: A\npe: {cartesian: {}}\n").macs_per_cycle == 16
+        for pe, said in (
+            ("macs: 4, cartesian: {}", "a Cartesian PE of 4 x 4 words has 16 MACs per cycle, not 4"),
+            ("gate: [ifmap], cartesian: {}", "a Cartesian PE skips and encodes in its own way"),
+        ):
+            with pytest.raises(AccelsimError, match=said):
+                machine(f"  - name: A\npe: {{{pe}}}\n")
         found = machine("  - name: A\npe: {macs: 8, cartesian: {ifmaps: 2, filters: 4, banks: 16, fifo: 0}}\n")
         assert found.cartesian == Cartesian(ifmaps=2, filters=4, banks=16, fifo=0)
 

@@ -129,8 +129,10 @@ class Program:
             passes.setdefault(self.pass_of(step).number if self.stationary else 0, []).append(cycles[step])
         lengths = []
         for rounds in passes.values():
-            ends = round_ends(rounds, self.machine.sparsity.drift)
-            lengths += [end - before for before, end in itertools.pairwise([0, *ends])]
+            # a step without work for anybody is no place in the queues between the PEs
+            ends = round_ends([own for own in rounds if any(own)], self.machine.sparsity.drift)
+            apart = iter([end - before for before, end in itertools.pairwise([0, *ends])])
+            lengths += [next(apart) if any(own) else 0 for own in rounds]
         return lengths
 
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:

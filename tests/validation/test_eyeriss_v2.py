@@ -1,8 +1,9 @@
-"""Eyeriss v2: throughput on dense MobileNet, what its mesh gains over buses, and cycles of its sparse PE."""
+"""Eyeriss v2 on MobileNet, dense and sparse: throughput, what its mesh gains over buses, cycles of its sparse PE."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -11,12 +12,16 @@ import pytest
 
 import golden
 import strategies
+from accelsim.architecture.model import Sparsity
 from accelsim.architecture.yaml import architecture_of, load_architecture
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import eyeriss_v2 as v2
-from accelsim.sparsity.masks import Masks
-from accelsim.workload.problem import Problem
+from accelsim.reproduce import source
+from accelsim.sparsity.draw import draw
+from accelsim.sparsity.masks import Masks, shape_of
+from accelsim.workload.density import Density
+from accelsim.workload.problem import Problem, Tensor
 from accelsim.yamlfile import parse
 
 BOTH = (v2.VARIANTS[v2.V2], v2.VARIANTS[v2.V1])
@@ -49,10 +54,69 @@ def test_no_layer_is_slower_behind_the_mesh():
     assert all(mesh[name].timing.processing < bus[name].timing.processing for name in mesh)
 
 
-@pytest.mark.parametrize("variant", BOTH, ids=lambda variant: variant.architecture)
-def test_nests_keep_to_the_pe(variant):
+# ---- the sparse network ----------------------------------------------------------------------------------------------
+
+
+def test_sparse_throughput_lies_between_the_dense_network_and_the_macs_left():
+    # that is all that can be asked: densities of four layers are published, the chip's losses are not
+    dense = v2.throughput(v2.VARIANTS[v2.V2])
+    assert dense < v2.sparse_throughput() < v2.bound()
+    assert v2.PUBLISHED["v2"] < v2.SPARSE_V2 < v2.bound()
+    # layer by layer too
+    for name, layer in v2.run_sparse().items():
+        assert v2.bound_cycles(layer) < layer.timing.processing <= v2.run(v2.VARIANTS[v2.V2])[name].timing.processing
+
+
+def test_measured_layers_are_those_of_the_source():
+    assert list(v2.measured()) == ["pw4", "pw5", "pw10", "pw13"]
+    # 8 %: the masks drawn have zeros anywhere, those of the source gather in channels, where fewer of them meet
+    for name, layer in v2.measured().items():
+        found = v2.run_sparse()[name].counts.effectual
+        assert 0.92 * layer.pe_cycles < found < layer.pe_cycles
+
+
+def test_what_is_skipped():
+    skipping = v2.skipping()
+    assert set(skipping) == {name for name in v2.run_sparse() if name.startswith("pw")} | {"FC"}
+    assert all(layer.counts.imbalance > 1 for layer in skipping.values())
+    # a dense run sends words as they are
+    assert not any(layer.counts.encoded for layer in v2.run(v2.VARIANTS[v2.V2]).values())
+
+
+def test_lock_step_waits():
+    lock_step, apart = v2.run_sparse(), v2.run_sparse(drift=2)
+    # FC has one step in each pass: nothing to be apart by
+    pointwise = [name for name in v2.skipping() if name != "FC"]
+    assert all(apart[name].counts.compute_cycles < lock_step[name].counts.compute_cycles for name in pointwise)
+
+
+def without_zeros(machine):
+    """The same machine, blind to zeros."""
+    return replace(
+        machine, sparsity=Sparsity(), levels=tuple(replace(level, compression={}) for level in machine.levels)
+    )
+
+
+@pytest.mark.parametrize("layer", ["conv1", "dw9", "pw13", "FC"])
+def test_a_dense_run_is_that_of_a_machine_without_zeros(layer):
+    machine, found = load_architecture("eyeriss_v2"), v2.run(v2.VARIANTS[v2.V2])[layer]
+    counts, timing = evaluate(machine, found.nest, found.problem)
+    blind, blind_timing = evaluate(without_zeros(machine), found.nest, found.problem)
+    assert np.array_equal(counts.words, blind.words)
+    assert np.array_equal(counts.network, blind.network)
+    assert timing == blind_timing
+
+
+RUNS = {
+    **{variant.architecture: lambda variant=variant: v2.run(variant) for variant in BOTH},
+    "sparse": v2.run_sparse,
+}
+
+
+@pytest.mark.parametrize("machine", RUNS)
+def test_nests_keep_to_the_pe(machine):
     # scratch pads of section IV: at most 32 output channels, a window of 16, 192 weights; sums run up the columns alone
-    for name, layer in v2.run(variant).items():
+    for name, layer in RUNS[machine]().items():
         spatial = [layer.nest.level(level) for level in ("GLB", "CLUSTER", "ROW")]
         assert not any(loop.dim in "CRS" for level in spatial for loop in level.x), name
         pe = {loop.dim: loop.factor for loop in layer.nest.level("PSUM_SPAD").temporal}
@@ -129,17 +193,26 @@ SHRUNKEN = {
 }
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("layer", SHRUNKEN)
-def test_shrunken_layers_equal_the_golden_model(layer):
+def test_shrunken_layers_equal_the_golden_model(layer, sparse):
     machine, (problem, text) = load_architecture("eyeriss_v2"), SHRUNKEN[layer]
-    nest = LoopNest.parse(text)
-    ifmap, filters = strategies.operands(Random(1), problem)
-    counts, timing = evaluate(machine, nest, problem)
-    total = golden.run(machine, nest, problem, ifmap, filters)
+    nest, masks = LoopNest.parse(text), None
+    if sparse:
+        masks = Masks(*(drawn(problem, tensor, 0.6) for tensor in (Tensor.IFMAP, Tensor.FILTER)))
+    ifmap, filters = strategies.masked_operands(Random(1), problem, masks or Masks())
+    counts, timing = evaluate(machine, nest, problem, masks=masks)
+    # the golden machine has no dense run: all words are then non-zero, and encoded
+    total = golden.run(machine if sparse else without_zeros(machine), nest, problem, ifmap, filters, masks=masks)
     assert np.array_equal(total.outputs, golden.reference(problem, ifmap, filters))
     assert np.array_equal(counts.words, total.words)
     assert np.array_equal(counts.network, total.network)
     assert (timing.cycles, timing.stalls) == (total.cycles, total.stalls)
+
+
+def drawn(problem, tensor, density):
+    """A mask with zeros anywhere."""
+    return draw(Density(density), shape_of(problem, tensor), tensor)
 
 
 # ---- the sparse PE: cycles of one PE, exactly ------------------------------------------------------------------------
@@ -147,12 +220,12 @@ def test_shrunken_layers_equal_the_golden_model(layer):
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = ROOT.parent / "shared" / "reference" / "eyeriss_v2_masks"
 MASKS = Path(os.environ.get("ACCELSIM_EYERISS_V2_MASKS", DEFAULT))
-LAYERS = {"L07": (64, 64, 32), "L09": (64, 128, 16), "L19": (256, 256, 8), "L25": (256, 512, 4)}
+REFERENCE = {row["layer"]: row for row in source.rows("eyeriss_v2_sparse_mobilenet")}
+LAYERS = {layer: tuple(int(row[d]) for d in "CME") for layer, row in REFERENCE.items()}
 """C, M and rows (and columns) of the ofmap of the pointwise layers whose masks are published."""
 
-# the sums over c of non-zero ifmap words times non-zero filter words, as the artefact of Wu et al., "Sparseloop",
-# MICRO 2022, has them for one lane
-ONE_LANE = {"L07": 1702140, "L09": 1499682, "L19": 1457458, "L25": 948572}
+# the sums over c of non-zero ifmap words times non-zero filter words
+ONE_LANE = {layer: int(row["pe_cycles"]) for layer, row in REFERENCE.items()}
 # two lanes, 32 output channels at a time, a placeholder for each 16 zeros run over in a column of 32
 TWO_LANES = {"L07": 874618, "L09": 765049, "L19": 748792, "L25": 485904}
 
@@ -210,6 +283,26 @@ def test_one_lane_takes_the_published_cycles(layer):
 @pytest.mark.parametrize("layer", LAYERS)
 def test_two_lanes_with_placeholders(layer):
     assert compute_cycles(sparse_pe(2, csc=True), pointwise(*LAYERS[layer]), published(layer), 32) == TWO_LANES[layer]
+
+
+def on_the_chip(problem, masks):
+    """Compute cycles of one PE of the chip, 32 output channels at a time, windows of six words."""
+    c, m, e = problem["C"], problem["M"], problem["P"]
+    nest = f"DRAM: M{m // 32} P2 | GLB: C{-(-c // 6)} P{e // 2} Q{e} | CLUSTER: bypass psum | ROW: bypass psum"
+    machine = load_architecture("eyeriss_v2")
+    return evaluate(machine, LoopNest.parse(f"{nest} | PSUM_SPAD: C6 M32"), problem, masks=masks)[0].compute_cycles
+
+
+@masks_at_hand
+@pytest.mark.parametrize("layer", LAYERS)
+def test_two_lanes_of_a_pe_of_the_chip(layer):
+    assert on_the_chip(pointwise(*LAYERS[layer]), published(layer)) == TWO_LANES[layer]
+
+
+def test_a_pe_of_the_chip_takes_what_the_pe_alone_takes():
+    problem = pointwise(20, 96, 8)
+    masks = Masks(drawn(problem, Tensor.IFMAP, 0.6), drawn(problem, Tensor.FILTER, 0.1))
+    assert on_the_chip(problem, masks) == compute_cycles(sparse_pe(2, csc=True), problem, masks, 32)
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,9 @@ def drift_apart(cycles, at, begins, depth, out):
         gate = ends[since % depth] if since >= depth else 0
         most, pe = 0, 0
         i, t, x = at[k, 0], at[k, 1], at[k, 2]
+        out[k] = 0
+        if cycles[i, :, t, :, :, x].max() == 0:
+            continue  # nobody is sent anything: no place in a queue
         for s in range(ks):
             for m in range(ms):
                 for y in range(a):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from accelsim.engine.carries import REDUCTION, SLOTS, Carries, offsets
+from accelsim.engine.expected.carries import REDUCTION, SLOTS, Carries, offsets
 from accelsim.engine.kernels.tiles import GROUPS, IFMAP
 from accelsim.engine.program import PSUM, Ints, Program
 

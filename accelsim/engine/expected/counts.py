@@ -10,12 +10,12 @@ from accelsim.architecture.model import Format
 from accelsim.engine.analytical import DRAIN, FILL, READ, UPDATE, takes_time
 from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream
 from accelsim.engine.counts import Counts, Encoded
-from accelsim.engine.expected_slots import cycles, idle_first_slots
-from accelsim.engine.expected_words import transfer_words
-from accelsim.engine.laws import Laws
+from accelsim.engine.expected.laws import Laws
+from accelsim.engine.expected.slots import cycles, idle_first_slots
+from accelsim.engine.expected.transfers import Kinds, Transfers, lengths, stored
+from accelsim.engine.expected.words import transfer_words
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.sparse import recount
-from accelsim.engine.transfers import Kinds, Transfers, lengths, stored
 from accelsim.sparsity.expected import Law, effectual
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -27,8 +27,8 @@ def rewrite(program: Program, laws: Laws, counts: Counts, columns: Ints) -> tupl
     """(expected counts, edge columns for the bound on cycles), each rounded to whole words; cycles rounded down.
 
     Exact are all linear counts: slots, reads, updates, and words on average over transfers without padding, each
-    encoded in its own clipped or sliding shape. `expected_words` tells what is not where a transfer has padding,
-    `expected_slots` what the bound on compute cycles leaves out, `Laws.of` what holds for patterns and blocks.
+    encoded in its own clipped or sliding shape. `words` tells what is not where a transfer has padding,
+    `slots` what the bound on compute cycles leaves out, `Laws.of` what holds for patterns and blocks.
     """
     sparsity = program.architecture.sparsity
     counts, columns = replace(counts, words=counts.words.copy(), network=counts.network.copy()), columns.copy()

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
-from accelsim.engine.carries import REDUCTION, Carries, offsets
+from accelsim.engine.expected.carries import REDUCTION, Carries, offsets
+from accelsim.engine.expected.laws import Laws
 from accelsim.engine.kernels.tiles import GROUPS
-from accelsim.engine.laws import Laws
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.zeros import innermost_format
 from accelsim.sparsity.expected import ceil_mean, ceil_mean_csc

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Format
-from accelsim.engine.transfers import Shape, lengths, stored
+from accelsim.engine.expected.transfers import Shape, lengths, stored
 from accelsim.sparsity.expected import Law, encoded_words
 from accelsim.sparsity.formats import CSC_RUN, RLC_PAIRS, RLC_RUN
 

@@ -14,10 +14,10 @@ import accelsim
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Network, NetworkKind, Pairing, Sparsity
 from accelsim.engine import analytical, cycle, evaluate
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.expected_slots import fresh_words
-from accelsim.engine.laws import Laws
+from accelsim.engine.expected.laws import Laws
+from accelsim.engine.expected.slots import fresh_words
+from accelsim.engine.expected.transfers import Transfers, lengths, stored
 from accelsim.engine.program import PSUM, Program, build
-from accelsim.engine.transfers import Transfers, lengths, stored
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.sparsity.draw import draw
 from accelsim.sparsity.masks import Masks, shape_of
@@ -193,7 +193,7 @@ def padded(problem: Problem) -> bool:
     return any(pad or touched > plane for touched, pad, plane in rows)
 
 
-# padding among words that are not zero is left out: its transfers are rounded as `expected_words` says
+# padding among words that are not zero is left out: its transfers are rounded as `words` says
 ALL_OR_NOTHING = [
     (seed, d) for seed in range(60) for d in (0, 1) if not (d and padded(sparse_case(Random(seed)).problem))
 ]
