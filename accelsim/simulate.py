@@ -276,4 +276,10 @@ def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
     if dataflow:
         _known("dataflow", dataflow, tuple(NAMES))
     elif needed:
-        raise AccelsimError(f"architecture '{machine.name}' names no dataflow and none was given ({', '.join(NAMES)})")
+        from accelsim.yamlfile import builtin
+
+        given = [name for name in builtin("mapping") if name.startswith(machine.name)]
+        mappings = f"; or give a mapping, of which there are {', '.join(given)}" if given else ""
+        raise AccelsimError(
+            f"architecture '{machine.name}' names no dataflow and none was given ({', '.join(NAMES)}){mappings}"
+        )

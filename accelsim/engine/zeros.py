@@ -158,16 +158,25 @@ class Lengths:
         program, size = self.program, self.tiles.size
         blocks, flat = np.ascontiguousarray(taps).reshape(-1, 4), np.ascontiguousarray(pixels).reshape(-1, 3)
         inside = int(np.prod(size[[DIM_INDEX[d] for d in TAP]]))
+        listed = self._listed(blocks, size)
         seen = self._scratch("seen", (len(blocks), inside, len(flat)))
         kernel.seen_words(
-            self.ifmap, Tensor.IFMAP not in self.sparsity.skip, flat, kernel.runs_of(flat), blocks, size,
+            self.ifmap, Tensor.IFMAP not in self.sparsity.skip, flat, kernel.runs_of(flat), listed, size,
             program.size8, program.axes, seen,
         )  # fmt: skip
         laid = self._scratch("laid", (len(blocks), self.channels.size, inside))
-        kernel.gather_columns(columns, blocks, size, program.size8, laid)
+        kernel.gather_columns(columns, listed, program.size8, laid)
         cycles = self._scratch("cycles", (len(blocks), self.channels.size, len(flat)))
         np.matmul(laid, seen, out=cycles)
         return cycles.reshape(*taps.shape[:2], *self.channels.shape, *pixels.shape[:2])
+
+    def _listed(self, blocks: Ints, tile: Ints) -> Ints:
+        """int64[block, tap, 4]: the taps (g, c, r, s) of every block in this order; g is -1 past the problem's edge."""
+        ids = [DIM_INDEX[d] for d in TAP]
+        inside = np.stack(np.meshgrid(*(np.arange(tile[d]) for d in ids), indexing="ij"), axis=-1).reshape(-1, 4)
+        taps: Ints = blocks[:, None, :] + inside
+        taps[(taps >= self.program.size8[ids]).any(axis=-1)] = -1
+        return taps
 
     def _packed_filters(self, taps: Ints, tile: Ints, words: int) -> npt.NDArray[np.uint64]:
         """uint64[block, m, word]: the taps of each output channel as bits, in the order c, r, s."""
@@ -211,7 +220,15 @@ class Lengths:
         for n, g, p, q in np.ndindex(*(int(size[DIM_INDEX[d]]) for d in "NGPQ")):
             here, mine = flat + np.array([n, p, q]), blocks + np.array([g, 0, 0, 0])
             kernel.seen_words(
-                self.ifmap, False, here, kernel.runs_of(here), mine, one, program.size8, program.axes, seen
+                self.ifmap,
+                False,
+                here,
+                kernel.runs_of(here),
+                self._listed(mine, one),
+                one,
+                program.size8,
+                program.axes,
+                seen,
             )
             kernel.pack_pixels(seen, bits)
             packed = self._packed_filters(mine, one, words)

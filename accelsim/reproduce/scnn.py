@@ -156,7 +156,7 @@ def plot(path: str = "docs/figures/scnn_density.png") -> None:
 _HEAD = """\
 ## SCNN
 
-Cycles of SCNN over cycles of DCNN, CONV layers, against Parashar et al., ISCA 2017. Ours: `scnn` under the rules of
+Speedup of SCNN over DCNN in cycles, CONV layers, against Parashar et al., ISCA 2017. Ours: `scnn` under the rules of
 docs/scnn.md, bank conflicts and all, DRAM hidden as in the paper; DCNN's cycles are those of `dcnn`,
 G M ⌈CRS/16⌉ ⌈P/8⌉ ⌈Q/8⌉. AlexNet and VGG-16 have the densities of Han et al., NIPS 2015; where the non-zero words lie
 was never published, and here they lie anywhere. The paper plots GoogLeNet's densities without printing them: ours are

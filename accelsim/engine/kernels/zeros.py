@@ -119,24 +119,16 @@ def seen_words(mask, every, pixels, runs, taps, tile, size8, axes, out):
 
     mask : uint8[n, g, c, h, w]. every : padding and zeros count too (the ifmap is not skipped).
     pixels : int64[pixel, 3], bases (n, p, q), cut into `runs`; those past the problem's edge see nothing.
-    taps : int64[block, 4], bases (g, c, r, s). tile : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane).
-    Fills out : float[block, tap, pixel], taps of a block in the order g, c, r, s.
+    taps : int64[block, tap, 4], (g, c, r, s); g -1: past the problem's edge. tile : int64[8].
+    axes : int64[2, 4], (stride, dilation, pad, plane). Fills out : float[block, tap, pixel].
     """
     out[:] = 0
     inside = _columns_inside(every, pixels, runs, tile, size8, axes, mask.shape[4])
-    for block in range(len(taps)):
-        tap = -1
-        for dg in range(tile[G]):
-            g = taps[block, 0] + dg
-            for dc in range(tile[C]):
-                c = taps[block, 1] + dc
-                for dr in range(tile[R]):
-                    r = taps[block, 2] + dr
-                    for ds in range(tile[S]):
-                        s = taps[block, 3] + ds
-                        tap += 1
-                        if g < size8[G] and c < size8[C] and r < size8[R] and s < size8[S]:
-                            _see(mask[:, g, c], every, pixels, runs, r, s, tile, size8, axes, inside, out[block, tap])
+    for block in range(taps.shape[0]):
+        for tap in range(taps.shape[1]):
+            g, c, r, s = taps[block, tap]
+            if g >= 0:
+                _see(mask[:, g, c], every, pixels, runs, r, s, tile, size8, axes, inside, out[block, tap])
 
 
 @njit(cache=True)
@@ -171,25 +163,16 @@ def _see(planes, every, pixels, runs, r, s, tile, size8, axes, inside, to):
 
 
 @njit(cache=True)
-def gather_columns(table, taps, tile, size8, out):
+def gather_columns(table, taps, size8, out):
     """Lay a table of columns out by block of taps: out float[block, channel tile, tap] from int64[g, tile, c*r*s]."""
     out[:] = 0
-    for block in range(len(taps)):
-        tap = -1
-        for dg in range(tile[G]):
-            g = taps[block, 0] + dg
-            for dc in range(tile[C]):
-                c = taps[block, 1] + dc
-                for dr in range(tile[R]):
-                    r = taps[block, 2] + dr
-                    for ds in range(tile[S]):
-                        s = taps[block, 3] + ds
-                        tap += 1
-                        if g >= size8[G] or c >= size8[C] or r >= size8[R] or s >= size8[S]:
-                            continue
-                        at = (c * size8[R] + r) * size8[S] + s
-                        for t in range(table.shape[1]):
-                            out[block, t, tap] = table[g, t, at]
+    for block in range(taps.shape[0]):
+        for tap in range(taps.shape[1]):
+            g, c, r, s = taps[block, tap]
+            if g >= 0:
+                at = (c * size8[R] + r) * size8[S] + s
+                for t in range(table.shape[1]):
+                    out[block, t, tap] = table[g, t, at]
 
 
 @njit(cache=True)
