@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Format
-from accelsim.engine.counts import Encoded
+from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE, hops
+from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.kernels import moved as kernel
 from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
@@ -269,6 +270,23 @@ def streams(edges: Ints, start: Ints, number: Ints, begin: Ints, final: Flags) -
     for x, (t, parent, child, register, reuse) in enumerate(edges):
         rows = slice(int(start[x]), int(start[x] + number[x]))
         yield Stream(TENSORS[t], int(parent), int(child), bool(register), bool(reuse), begin[rows], final[rows])
+
+
+def recount(program: Program, stream: Stream, recoded: Recoded, counts: Counts) -> None:
+    """Change counts in place to what encoding makes of one stream."""
+    architecture, t = program.architecture, TENSORS.index(stream.tensor)
+    psum = stream.tensor is Tensor.PSUM
+    sums = {column: int(words.sum()) for column, words in recoded.columns.items()}
+    crossed = stream.child - stream.parent
+    if 0 in sums:
+        counts.words[stream.parent, t, UPDATE if psum else READ] = sums[0]
+        for f in range(stream.parent, stream.parent + 1 if psum else stream.child):
+            j = 3 * (f - stream.parent)
+            delivered = sums[3 * crossed + 1] if f == 0 and not psum else sums[j + 2]
+            kind = architecture.levels[f].fanout.network(stream.tensor).kind
+            counts.network[f, t, int(psum)] = sums[j], delivered, hops(kind, sums[j], delivered)
+    if recoded.fills is not None:
+        counts.words[stream.child, t, DRAIN if psum else FILL] = int(recoded.fills.sum())
 
 
 assert TENSORS.index(Tensor.IFMAP) == IFMAP

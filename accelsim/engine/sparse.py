@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.analytical import DRAIN, FILL, READ, UPDATE, hops
-from accelsim.engine.compression import Coder, Recoded, Stream, streams
+from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE
+from accelsim.engine.compression import Coder, Recoded, recount, streams
 from accelsim.engine.counts import Counts, Encoded
-from accelsim.engine.cycle import DRAIN_ACTIVITY, Schedule, psum_accumulates
 from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.schedule import DRAIN_ACTIVITY, Schedule, psum_accumulates
 from accelsim.engine.zeros import Lengths, Slots
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import TENSORS, Tensor
@@ -113,20 +113,3 @@ def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
             continue
         words = recoded.columns[column]
         schedule.work[rows, u - first_of_stream] = (words * numerator + denominator - 1) // denominator
-
-
-def recount(program: Program, stream: Stream, recoded: Recoded, counts: Counts) -> None:
-    """Change counts in place to what encoding makes of one stream."""
-    architecture, t = program.architecture, TENSORS.index(stream.tensor)
-    psum = stream.tensor is Tensor.PSUM
-    sums = {column: int(words.sum()) for column, words in recoded.columns.items()}
-    crossed = stream.child - stream.parent
-    if 0 in sums:
-        counts.words[stream.parent, t, UPDATE if psum else READ] = sums[0]
-        for f in range(stream.parent, stream.parent + 1 if psum else stream.child):
-            j = 3 * (f - stream.parent)
-            delivered = sums[3 * crossed + 1] if f == 0 and not psum else sums[j + 2]
-            kind = architecture.levels[f].fanout.network(stream.tensor).kind
-            counts.network[f, t, int(psum)] = sums[j], delivered, hops(kind, sums[j], delivered)
-    if recoded.fills is not None:
-        counts.words[stream.child, t, DRAIN if psum else FILL] = int(recoded.fills.sum())

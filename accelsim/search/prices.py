@@ -10,7 +10,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.analytical import assemble
+from accelsim.engine.assemble import assemble
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.workload.problem import TENSORS
 

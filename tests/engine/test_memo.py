@@ -11,6 +11,7 @@ import strategies
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import cycle, program
 from accelsim.engine.kernels import memo
+from accelsim.engine.schedule import generate_schedule
 from accelsim.errors import AccelsimError
 from accelsim.mapping.yaml import load_mappings
 from accelsim.workload.problem import Tensor
@@ -18,7 +19,7 @@ from accelsim.workload.yaml import load_network
 
 
 def both_ways(lowered: program.Program) -> None:
-    schedule = cycle.generate_schedule(lowered)
+    schedule = generate_schedule(lowered)
     for processing in (False, True):
         long_way = cycle.run(lowered, schedule, processing, memo=False)
         assert cycle.run(lowered, schedule, processing, memo=True) == long_way

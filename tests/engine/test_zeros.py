@@ -11,6 +11,7 @@ import pytest
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Pairing, Sparsity
 from accelsim.engine import cycle, evaluate, zeros
 from accelsim.engine.program import PSUM, build
+from accelsim.engine.schedule import generate_schedule
 from accelsim.engine.sparse import fresh_versions
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks
@@ -74,7 +75,7 @@ def test_first_slots_of_a_product_equal_the_walk():
         if not kept or not (machine.sparsity.gate or machine.sparsity.skip):
             continue
         slots = zeros.Slots(program, masks)
-        schedule = cycle.generate_schedule(program)
+        schedule = generate_schedule(program)
         fresh, begin = fresh_versions(program, schedule)
         if slots._first_taps(fresh, begin) is None:
             continue

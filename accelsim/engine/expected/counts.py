@@ -7,15 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from accelsim.architecture.model import Format
-from accelsim.engine.analytical import DRAIN, FILL, READ, UPDATE, takes_time
-from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream
+from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE, takes_time
+from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream, recount
 from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.expected.laws import Laws
 from accelsim.engine.expected.slots import cycles, idle_first_slots
 from accelsim.engine.expected.transfers import Kinds, Transfers, lengths, stored
 from accelsim.engine.expected.words import transfer_words
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
-from accelsim.engine.sparse import recount
 from accelsim.sparsity.expected import Law, effectual
 from accelsim.workload.problem import TENSORS, Tensor
 

@@ -1,0 +1,139 @@
+"""Every version of every stream of one layer, written down before time starts (docs/model.md, T1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture
+from accelsim.engine.kernels.versions import count_steps, fill_tables, generate, table_sizes
+from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
+
+FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Every stream's versions, as arrays (see kernels/versions.py), and what time needs to know of the streams."""
+
+    edges: Ints
+    steps: int
+    start: Ints
+    number: Ints
+    begin: Ints
+    work: Ints
+    back: Ints
+    step_n: Ints
+    step_phi: Ints
+    sums: Ints
+    uses: list[list[tuple[str, bool]]]
+    uses_at: Ints
+    classes: Ints
+    final: npt.NDArray[np.uint8]
+    use_rows: Ints
+    rates: Ints
+
+
+def streams_of(program: Program) -> Ints:
+    """The edges that take time: all but operand reads inside the PE."""
+    edges = program.edges
+    timed = (edges[:, 3] == 0) | (edges[:, 1] < program.architecture.pe_level)
+    streams: Ints = edges[timed]
+    return streams
+
+
+def generate_schedule(program: Program) -> Schedule:
+    """Walk the nest once and write down every version of every stream."""
+    architecture, edges = program.architecture, streams_of(program)
+    at, flat, carried = table_sizes(program.loops, edges)
+    columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
+    full, moved = np.zeros(flat, np.int64), np.zeros(carried, np.int64)
+    slide = np.zeros(carried * columns, np.int64)
+    fill_tables(
+        program.loops, edges, program.size8, program.axes, program.unicast, program.merge, program.on_chip,
+        program.levels, at, full, moved, slide,
+    )  # fmt: skip
+    uses, rates, labels, uses_at = _uses(architecture, edges)
+    most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
+    start = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
+    tile_at, tiles = _tile_ids(program, edges)
+    steps = count_steps(program.loops, program.inside, program.size8)
+    slots = max([len(row) for row in labels], default=0)
+    begin = np.empty(start[-1] + 1, np.int64)
+    work = np.zeros((start[-1], max(slots, 1)), np.int64)
+    back = np.empty(start[-1], np.int64)
+    number = np.zeros(len(edges), np.int64)
+    step_n, step_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
+    sums = np.zeros((len(edges), columns), np.int64)
+    above = [[parent_stream(edges, x), psum_accumulates(architecture, edges[x])] for x in range(len(edges))]
+    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
+    tile_last = np.full(tiles, -1, np.int64)
+    generate(
+        program.loops, program.inside, program.size8, streams, at, full, moved, slide, architecture.macs_per_cycle,
+        uses, rates, start, number, begin, work, back, tile_at, tile_last, step_n, step_phi, sums,
+    )  # fmt: skip
+    classes = np.full(int(number.max(initial=0)), -1, np.int64)
+    final = _final(edges, start, tile_at, tile_last)
+    return Schedule(
+        edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at, classes, final,
+        uses, rates,
+    )  # fmt: skip
+
+
+def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> npt.NDArray[np.uint8]:
+    """uint8[version]: 0 where a psum version's tile is worked on again later."""
+    final = np.ones(int(start[-1]) + 1, np.uint8)
+    for x in np.flatnonzero(edges[:, 0] == PSUM):
+        following = [int(tile_at[y]) for y in range(int(x) + 1, len(edges)) if edges[y, 0] == PSUM]
+        last = tile_last[tile_at[x] : following[0] if following else None]
+        final[start[x] : start[x + 1]] = 0
+        final[start[x] + last[last >= 0]] = 1
+    return final
+
+
+def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints]:
+    uses: list[list[int]] = []
+    rates: list[list[int]] = []
+    labels: list[list[tuple[str, bool]]] = []
+    uses_at = np.zeros((len(edges), 2, 2), np.int64)
+    for x, (t, parent, child, _, _) in enumerate(edges):
+        tensor, first = TENSORS[t], len(uses)
+        mine: list[tuple[str, bool]] = []
+        old = t == PSUM and accumulates(architecture, parent, child)
+        for activity in (0, 1) if t == PSUM else (0,):
+            found = ports_of(architecture, tensor, parent, child, activity == 1, old)
+            uses_at[x, activity] = len(mine), len(found)
+            for use in found:
+                scale = 1 if use.port.in_words else architecture.word_bits[tensor]
+                kind = DRAIN_ACTIVITY if activity else OLD_ACTIVITY if old else FILL_ACTIVITY
+                uses.append([x, use.column, first, kind])
+                rates.append([scale * use.port.rate.denominator, use.port.rate.numerator])
+                mine.append((use.port.name, use.outermost))
+        labels.append(mine)
+    return np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2), labels, uses_at
+
+
+def _tile_ids(program: Program, edges: Ints) -> tuple[Ints, int]:
+    """Where each psum stream's tiles lie in the table of last drains, and its size."""
+    at, tiles = np.zeros(len(edges), np.int64), 0
+    for x, (t, _, child, _, _) in enumerate(edges):
+        at[x] = tiles
+        here = 1
+        for dim, factor, kind, level, _ in program.loops:
+            if kind == 0 and level < child and DIMS[dim] in TENSOR_DIMS[TENSORS[t]]:
+                here *= int(factor)
+        tiles += here if t == PSUM else 0
+    return at, max(tiles, 1)
+
+
+def parent_stream(edges: Ints, x: int) -> int:
+    """The stream that holds what stream x is filled from, or -1 (the outermost level)."""
+    return next((y for y in range(len(edges)) if edges[y, 0] == edges[x, 0] and edges[y, 2] == edges[x, 1]), -1)
+
+
+def psum_accumulates(architecture: Architecture, edge: Ints) -> bool:
+    """Whether an edge is a psum edge that accumulates on drain."""
+    return bool(edge[0] == PSUM and accumulates(architecture, int(edge[1]), int(edge[2])))
