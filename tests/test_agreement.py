@@ -99,7 +99,7 @@ def test_agreement_at_length(drawn: Case) -> None:
 
 
 @given(drawn=sparse_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_agreement_on_zeros(drawn: SparseCase) -> None:
     agree_on_zeros(*drawn)
 
