@@ -73,14 +73,15 @@ def simulate(
     searched = not machine.cartesian and any(layer.name not in given for layer in chosen)
     _known_dataflow(machine, dataflow, needed=searched)
     operands = operands_for(machine, network, data, seed)
-    done: dict[tuple[Problem, LoopNest | None, str], LayerResult] = {}
+    done: dict[tuple[Problem, LoopNest | None, str, bool], LayerResult] = {}
     results, failures = [], []
     for index, layer in enumerate(chosen):
         if progress:
             progress(index, len(chosen), layer.name)
         if layer.problem is None:
             continue
-        key = (layer.problem, given.get(layer.name), operands.identity(layer) if operands else "")
+        identity = operands.identity(layer) if operands else ""
+        key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs)
         try:
             if key not in done:
                 done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)

@@ -184,6 +184,17 @@ class Sparsity:
         if self.drift > 1 and not self.skip:
             raise AccelsimError("pe: PEs drift apart only if they skip")
 
+    @property
+    def matters(self) -> frozenset[Tensor]:
+        """Inputs whose zeros make a slot ineffectual."""
+        return self.skip | self.gate
+
+    def before_reading(self, tensor: Tensor) -> frozenset[Tensor]:
+        """Inputs that must not be zero for an operand to be read: gated ones are read first, ifmap before filter."""
+        if tensor not in self.gate:
+            return self.matters
+        return self.skip | (self.gate & {Tensor.IFMAP} if tensor is Tensor.FILTER else frozenset())
+
 
 @dataclass(frozen=True)
 class Cartesian:

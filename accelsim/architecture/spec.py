@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from accelsim.architecture.model import Buffer, Format, NetworkKind, Pairing
+from accelsim.architecture.model import Buffer, Cartesian, Format, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
@@ -134,13 +134,13 @@ class LevelSpec(Spec):
 class CartesianSpec(Spec):
     """A PE of SCNN's kind; see `accelsim.architecture.model.Cartesian`."""
 
-    ifmaps: Count = 4
-    filters: Count = 4
-    banks: Count = 32
-    entries: Count = 32
-    fifo: Natural = 4
-    group: Count = 8
-    weights: Count = 50
+    ifmaps: Count = Cartesian.ifmaps
+    filters: Count = Cartesian.filters
+    banks: Count = Cartesian.banks
+    entries: Count = Cartesian.entries
+    fifo: Natural = Cartesian.fifo
+    group: Count = Cartesian.group
+    weights: Count = Cartesian.weights
 
 
 class PeSpec(Spec):

@@ -74,22 +74,13 @@ class Coder:
     def __init__(self, program: Program, masks: Masks) -> None:
         self.program, self.masks = program, masks
         self.levels = program.architecture.levels
-        steps = program.loops[(program.loops[:, 2] == 0) & (program.loops[:, 3] < program.inside)]
         self.holds_all: dict[int, npt.NDArray[np.bool_]] = {}
         self.followed: dict[int, tuple[Ints, Ints]] = {}
-        self.steps = np.ascontiguousarray(steps[:, [0, 1, 4, 3]])
-
-    def formats(self, stream: Stream) -> tuple[Format | None, Format | None]:
-        """How the parent and the child of a stream store its tensor."""
-        inside = stream.child < len(self.levels)
-        below = self.levels[stream.child].compression.get(stream.tensor) if inside else None
-        if self.masks.raw_ifmap and stream.tensor is Tensor.IFMAP and not stream.parent:
-            return None, below
-        return self.levels[stream.parent].compression.get(stream.tensor), below
+        self.steps = np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]])
 
     def recode(self, stream: Stream) -> Recoded | None:
         """Encode a stream's transfers; None if none of them is."""
-        above, below = self.formats(stream)
+        above, below = formats_of(self.program, stream.tensor, stream.parent, stream.child, self.masks.raw_ifmap)
         if above is None and below is None and stream.tensor is not Tensor.PSUM:
             return None
         self._bases(stream)
@@ -263,6 +254,17 @@ class Coder:
         for group, found in enumerate(lists):
             inner[group, : len(found)] = found
         return inner, np.array([len(found) for found in lists], np.int64)
+
+
+def formats_of(
+    program: Program, tensor: Tensor, parent: int, child: int, raw_ifmap: bool
+) -> tuple[Format | None, Format | None]:
+    """How the parent and the child of a stream store its tensor; raw_ifmap : see `Masks`."""
+    levels = program.architecture.levels
+    below = levels[child].compression.get(tensor) if child < len(levels) else None
+    if raw_ifmap and tensor is Tensor.IFMAP and not parent:
+        return None, below
+    return levels[parent].compression.get(tensor), below
 
 
 def streams(edges: Ints, start: Ints, number: Ints, begin: Ints, final: Flags) -> Iterator[Stream]:

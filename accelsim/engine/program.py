@@ -51,6 +51,12 @@ class Program:
     on_chip: bool
 
     @property
+    def step_loops(self) -> Ints:
+        """The loops whose iterations are the steps."""
+        steps: Ints = self.loops[(self.loops[:, 2] == 0) & (self.loops[:, 3] < self.inside)]
+        return steps
+
+    @property
     def levels(self) -> int:
         """How many levels the machine has."""
         return len(self.architecture.levels)

@@ -29,7 +29,7 @@ class Tiles:
     def __init__(self, program: Program) -> None:
         self.program = program
         loops = program.loops
-        self.steps = loops[(loops[:, 2] == 0) & (loops[:, 3] < program.inside)]
+        self.steps = program.step_loops
         self.size = np.ones(8, np.int64)
         for dim, factor, kind, level, _ in loops:
             if kind == 0 and level >= program.inside:
@@ -268,8 +268,8 @@ class Slots:
     """What zeros leave of a layer's MACs, added up over the layer."""
 
     def __init__(self, program: Program, masks: Masks) -> None:
-        problem, sparsity = program.problem, program.architecture.sparsity
-        self.program, self.matters = program, sparsity.skip | sparsity.gate
+        problem = program.problem
+        self.program, self.matters = program, program.architecture.sparsity.matters
         self.ifmap = mask_of(program, masks, Tensor.IFMAP)
         self.weights = mask_of(program, masks, Tensor.FILTER) if Tensor.FILTER in self.matters else None
         taps = tuple(problem[d] for d in TAP)
@@ -300,12 +300,8 @@ class Slots:
         return self.number(self.matters)
 
     def reads(self, tensor: Tensor) -> int:
-        """Reads of an operand kept inside the PE: gated tensors are read first, ifmap before filter."""
-        sparsity = self.program.architecture.sparsity
-        if tensor not in sparsity.gate:
-            return self.effectual
-        before = sparsity.gate & {Tensor.IFMAP} if tensor is Tensor.FILTER else frozenset[Tensor]()
-        return self.number(sparsity.skip | before)
+        """Reads of an operand kept inside the PE."""
+        return self.number(self.program.architecture.sparsity.before_reading(tensor))
 
     def idle_first_slots(self, fresh: Flags, begin: Ints, words: int) -> int:
         """Fresh psum words inside the PEs whose first slot multiplies nothing.

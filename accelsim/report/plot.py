@@ -69,7 +69,7 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None) -> Axes:
 
 def draw(stacks: Stacks, levels: Sequence[str], scale: float, ax: Axes | None = None) -> Axes:
     """Grouped, stacked bars; the components keep one colour throughout. levels : memories, outermost first."""
-    axes = ax or _new_axes(len(stacks))
+    axes = ax or new_axes(min(30.0, max(6.4, 1.6 + 0.85 * len(stacks))))
     components = _components(stacks, levels)
     width, bars = 0.2, len(BARS)
     for index, component in enumerate(components):
@@ -133,11 +133,12 @@ def save(axes: Axes, path: str) -> None:
         figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata=metadata)
 
 
-def _new_axes(groups: int) -> Axes:
+def new_axes(width: float, height: float = 4.2) -> Axes:
+    """Axes of a figure of its own, in inches, that no window belongs to."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(min(30.0, max(6.4, 1.6 + 0.85 * groups)), 4.2))
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure.add_subplot()
 

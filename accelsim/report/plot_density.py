@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.report.plot import COLOURS
+from accelsim.report.plot import COLOURS, new_axes
 from accelsim.report.plot import save as save_figure
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ TICKS = (0.5, 1, 2, 5, 10, 20, 50)
 
 def draw_speedup(ours: Mapping[float, float], theirs: Mapping[float, float], ax: Axes | None = None) -> Axes:
     """Speedup by density of both operands, on a logarithmic axis; published points as open circles."""
-    axes = ax or _new_axes()
+    axes = ax or new_axes(6.4, 4.0)
     axes.axhline(1, color="#999999", lw=0.8)
     axes.text(0.06, 1.04, "as fast as the dense machine", fontsize=8, color="#555555")
     axes.plot(list(ours), list(ours.values()), color=COLOURS[0], lw=1.6, marker=".", ms=7, label="accelsim")
@@ -52,12 +52,3 @@ def save(axes: Axes, path: str) -> None:
     """Write the picture, with its folder."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     save_figure(axes, path)
-
-
-def _new_axes() -> Axes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.0))
-    FigureCanvasAgg(figure)
-    return figure.add_subplot()

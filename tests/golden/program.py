@@ -276,7 +276,8 @@ class Program:
             elif tensor is Tensor.PSUM:
                 self._wait_slot(compute, stream, version.number - stream.slots)
         if ramp_up and step and self.machine.serial is Tensor.PSUM:
-            compute.whole(self.computes[step - 1], self.tail)
+            for earlier in self.computes[:step]:  # that take no time end together: the first of them binds
+                compute.whole(earlier, self.tail)
 
     def _wait_slot(self, writer: Activity, stream: Stream, freed: int, ring: bool | None = None) -> None:
         """The first writer of a version waits for the last users of the version whose slot it takes."""

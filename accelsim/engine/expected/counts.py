@@ -8,7 +8,7 @@ import numpy as np
 
 from accelsim.architecture.model import Format
 from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE, takes_time
-from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream, recount
+from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream, formats_of, recount
 from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.expected.laws import Laws
 from accelsim.engine.expected.slots import cycles, idle_first_slots
@@ -55,26 +55,21 @@ def rewrite(program: Program, laws: Laws, counts: Counts, columns: Ints) -> tupl
 def _operands(program: Program, laws: Laws, counts: Counts) -> Counts:
     """Reads and updates inside the PEs, as `zeros.slots` counts them."""
     problem, sparsity = program.problem, program.architecture.sparsity
-    matters = sparsity.skip | sparsity.gate
 
     def slots(looked_at: frozenset[Tensor]) -> float:
         return effectual(problem, *(laws.law(t) if t in looked_at else None for t in (Tensor.IFMAP, Tensor.FILTER)))
 
-    read = {
-        Tensor.IFMAP: sparsity.skip if Tensor.IFMAP in sparsity.gate else matters,
-        Tensor.FILTER: sparsity.skip | (sparsity.gate & {Tensor.IFMAP}) if Tensor.FILTER in sparsity.gate else matters,
-    }
     for edge in program.edges:
         t, level = int(edge[0]), int(edge[1])
         if not edge[3] or level < program.architecture.pe_level:
             continue
         cell = counts.words[level, t]
         if t != PSUM:
-            cell[READ] = round(slots(read[TENSORS[t]]))
+            cell[READ] = round(slots(sparsity.before_reading(TENSORS[t])))
             continue
-        cell[UPDATE] = round(slots(matters) + idle_first_slots(program, laws, matters))
+        cell[UPDATE] = round(slots(sparsity.matters) + idle_first_slots(program, laws, sparsity.matters))
         cell[READ] = cell[UPDATE] - (cell[DRAIN] - cell[FILL] if level else problem.words(Tensor.PSUM))
-    return replace(counts, visited=round(slots(sparsity.skip)), effectual=round(slots(matters)))
+    return replace(counts, visited=round(slots(sparsity.skip)), effectual=round(slots(sparsity.matters)))
 
 
 class ExpectedCoder:
@@ -89,17 +84,10 @@ class ExpectedCoder:
         self.levels = program.architecture.levels
         self.last: dict[int, tuple[bool, dict[int, int]]] = {}
 
-    def formats(self, tensor: Tensor, parent: int, child: int) -> tuple[Format | None, Format | None]:
-        """How the parent and the child of a stream store its tensor."""
-        below = self.levels[child].compression.get(tensor) if child < len(self.levels) else None
-        if self.laws.raw_ifmap and tensor is Tensor.IFMAP and not parent:
-            return None, below
-        return self.levels[parent].compression.get(tensor), below
-
     def recode(self, edge: Ints, row: Ints) -> Recoded | None:
         """Expected words of a stream's transfers; None if none of them is encoded. row : its dense columns."""
         tensor, parent, child = TENSORS[edge[0]], int(edge[1]), int(edge[2])
-        above, below = self.formats(tensor, parent, child)
+        above, below = formats_of(self.program, tensor, parent, child, self.laws.raw_ifmap)
         if tensor is Tensor.PSUM:
             return self._psum(Transfers(self.program, edge), row, above, below)
         if above is None and below is None:

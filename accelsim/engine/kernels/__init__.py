@@ -16,6 +16,7 @@ import numba
 
 MODULES = (
     "tiles",
+    "steps",
     "formats",
     "closed",
     "versions",

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from accelsim.engine.kernels.formats import tile_bits
+from accelsim.engine.kernels.steps import next_step
 from accelsim.engine.kernels.tiles import GROUP_DIMS, IFMAP, OWN, in_group
 
 WHOLE = -1
@@ -23,11 +24,10 @@ def version_bases(loops, size8, tensor, child, slides, begin, base_of, before_of
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. slides : sliding reuse, ifmap only.
     begin : int64[version]. Fills base_of, before_of : int64[version, 8]; mode : int64[version], WHOLE or a group.
     """
-    count = len(loops)
-    index = np.zeros(count + 1, np.int64)
+    index, step_base = np.zeros(len(loops), np.int64), np.zeros(8, np.int64)
     base, before = np.zeros(8, np.int64), np.zeros(8, np.int64)
-    v, k = 0, 0
-    while v < len(begin):
+    v, k, moved_loop = 0, 0, 0
+    while v < len(begin) and moved_loop >= 0:
         if begin[v] == k:
             base_of[v] = base
             before_of[v] = before
@@ -46,22 +46,9 @@ def version_bases(loops, size8, tensor, child, slides, begin, base_of, before_of
             v += 1
         before[:] = base
         k += 1
-        t = count - 1
-        full = np.zeros(8, np.int64)
-        for i in range(count):
-            full[loops[i, 0]] += index[i] * loops[i, 2]
-        while t >= 0:
-            dim = loops[t, 0]
-            if index[t] + 1 < loops[t, 1] and full[dim] + loops[t, 2] < size8[dim]:
-                break
-            full[dim] -= index[t] * loops[t, 2]
-            index[t] = 0
-            t -= 1
-        if t < 0:
-            break
-        index[t] += 1
+        moved_loop = next_step(loops, size8, index, step_base)
         base[:] = 0
-        for i in range(count):
+        for i in range(len(loops)):
             if loops[i, 3] < child:
                 base[loops[i, 0]] += index[i] * loops[i, 2]
 

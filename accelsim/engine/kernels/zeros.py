@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from accelsim.engine.kernels.steps import next_step
+
 N, G, M, C, P, Q, R, S = range(8)
 RUN = 16
 """Zeros that one placeholder of a column with 4-bit counts stands for."""
@@ -197,27 +199,15 @@ def order_steps(loops, stride, size8, table, out):
 
     loops : int64[loop, 3], (dim, factor, step), the loops of the steps. stride : int64[loop], in `table`.
     """
-    count = len(loops)
-    index = np.zeros(count + 1, np.int64)
-    base = np.zeros(8, np.int64)
-    at, k = 0, 0
-    while True:
+    index, base = np.zeros(len(loops), np.int64), np.zeros(8, np.int64)
+    k, moved = 0, 0
+    while moved >= 0:
+        at = 0
+        for t in range(len(loops)):
+            at += index[t] * stride[t]
         out[k] = np.int64(table[at])
         k += 1
-        t = count - 1
-        while t >= 0:
-            dim = loops[t, 0]
-            if index[t] + 1 < loops[t, 1] and base[dim] + loops[t, 2] < size8[dim]:
-                break
-            base[dim] -= index[t] * loops[t, 2]
-            at -= index[t] * stride[t]
-            index[t] = 0
-            t -= 1
-        if t < 0:
-            return k
-        index[t] += 1
-        base[loops[t, 0]] += loops[t, 2]
-        at += stride[t]
+        moved = next_step(loops, size8, index, base)
 
 
 @njit(cache=True)
@@ -393,11 +383,10 @@ def idle_first_slots(loops, level, size8, axes, tile, offsets, fresh, begin, mas
     are effectual. m_tile_of : int64[channel base], the channel tile; offsets[:, 8] is the PE's class.
     """
     count = len(loops)
-    index = np.zeros(count + 1, np.int64)
+    index, opened = np.zeros(count, np.int64), np.zeros(count, np.int64)
     base, here, end = np.zeros(8, np.int64), np.zeros(8, np.int64), np.zeros(8, np.int64)
-    opened = np.zeros(count + 1, np.int64)
-    idle, v, k = 0, -1, 0
-    while True:
+    idle, v, k, moved = 0, -1, 0, 0
+    while moved >= 0:
         if v + 1 < len(begin) and begin[v + 1] == k:
             v += 1
             for t in range(count):
@@ -429,15 +418,5 @@ def idle_first_slots(loops, level, size8, axes, tile, offsets, fresh, begin, mas
                     )  # fmt: skip
                     idle += words - seen * nonzero[g, m_tile_of[here[M]], at]
         k += 1
-        t = count - 1
-        while t >= 0:
-            dim = loops[t, 0]
-            if index[t] + 1 < loops[t, 1] and base[dim] + loops[t, 2] < size8[dim]:
-                break
-            base[dim] -= index[t] * loops[t, 2]
-            index[t] = 0
-            t -= 1
-        if t < 0:
-            return idle
-        index[t] += 1
-        base[loops[t, 0]] += loops[t, 2]
+        moved = next_step(loops, size8, index, base)
+    return idle
