@@ -111,8 +111,8 @@ def test_agreement_on_zeros_at_length(drawn: SparseCase) -> None:
     agree_on_zeros(*drawn)
 
 
-# seeds that once disagreed: C that takes no time (633, 8887), sums that are complete though a sibling of the parent took
-# part in earlier ones (2516), sums finished in a level that was never refilled (4350), drained before they were (24)
+# seeds that once disagreed: C that takes no time (633, 8887), sums complete though a sibling of the parent took part in
+# earlier ones (2516), sums finished in a level that was never refilled (4350), drained before they were (24)
 @pytest.mark.parametrize("seed", [633, 8887, 2516, 4350, 24])
 def test_what_once_disagreed_on_zeros(seed: int) -> None:
     agree_on_zeros(*sparse_case(Random(seed)))
