@@ -28,7 +28,7 @@ def test_identical_problems_are_simulated_once(fake_engine):
     assert fake_engine == {"evaluate": 2, "best": 2}
     assert [layer.name for layer in result.layers] == ["CONV1", "CONV2", "FC3"]
     assert result.layer("CONV1").counts is result.layer("CONV2").counts
-    assert result.idle_layers == ("POOL1",)
+    assert [layer.name for layer in result.vector_layers] == ["POOL1"]
 
 
 def test_totals_multiply_repeats(result):

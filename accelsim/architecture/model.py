@@ -221,6 +221,7 @@ class Architecture:
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
     skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
+    lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     clock_hz : core clock. energy : name of the energy table.
     """
@@ -240,6 +241,7 @@ class Architecture:
     source: str = ""
     sparsity: Sparsity = Sparsity()
     cartesian: Cartesian | None = None
+    lanes: int = 0
 
     def __post_init__(self) -> None:
         if not self.levels:

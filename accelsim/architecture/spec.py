@@ -156,6 +156,12 @@ class PeSpec(Spec):
     cartesian: CartesianSpec | None = None
 
 
+class VectorSpec(Spec):
+    """The unit that runs what is no MAC, beside the outermost level: operations per core cycle."""
+
+    lanes: Count
+
+
 class ArchitectureSpec(Spec):
     """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise."""
 
@@ -169,6 +175,7 @@ class ArchitectureSpec(Spec):
     energy: str = ""
     levels: list[LevelSpec] = Field(min_length=1)
     pe: PeSpec = PeSpec()
+    vector: VectorSpec | None = None
 
 
 assert tuple(ReductionDim) == REDUCTION_DIMS

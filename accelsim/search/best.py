@@ -267,7 +267,7 @@ def _why_nothing(space: Space) -> str:
         smallest[dim] = space.splits(dim, Inner(y=y, pe=pe), 2)[0]
     order = [list(range(6)) for _ in machine.levels]
     nest = LoopNest(space.nest_levels(smallest, order, _bypasses(space, False)[0]))
-    overflows = capacity_overflows(machine, nest, space.problem)
+    overflows = capacity_overflows(machine, nest, space.problem, [d for d in flow.pe if d in flow.whole])
     if overflows:
         return f"{head}: " + "; ".join(map(describe, overflows))
     return f"{head}: the array is {machine.levels[space.array].fanout.y} x {machine.levels[space.array].fanout.x}"
