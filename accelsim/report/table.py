@@ -216,8 +216,8 @@ def vector_note(result: Result) -> str:
     beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.operations else ""
     return (
         f"not in the totals: {_many(sums.layers)} without MACs{' or gates' if gates else ''}: "
-        f"{number((sums.reads + sums.writes) / 1e6)} M words read and written, "
-        f"{number(sums.operations / 1e6)} M vector operations, {sums.cycles:,} cycles "
+        f"{sums.reads + sums.writes:,} words read and written, "
+        f"{sums.operations:,} vector operations, {sums.cycles:,} cycles "
         f"({result.milliseconds(sums.cycles):,.3f} ms), {number(float(sums.energy) / scale)} {unit}{beside}"
     )
 
