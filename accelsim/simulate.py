@@ -15,6 +15,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
+from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT
 from accelsim.workload.problem import Problem
 
@@ -129,10 +130,11 @@ def check_outputs(
     done: dict[tuple[Problem, LoopNest, str], str] = {}
     for found in result.layers:
         layer = layers[found.name]
-        key = (found.problem, found.nest, operands.identity(layer) if operands else "")
+        assert layer.problem is not None
+        key = (layer.problem, found.nest, operands.identity(layer) if operands else "")
         if key not in done:
             given = partial(operands.values, layer, machine.word_bits) if operands else None
-            done[key] = check(machine, found.nest, found.problem, seed, given)
+            done[key] = check(machine, found.nest, layer.problem, seed, given)
         yield f"{found.name}: {done[key]}"
 
 
@@ -224,9 +226,8 @@ def _run(
 ) -> LayerResult:
     from accelsim.engine import evaluate
 
-    problem = layer.problem
-    assert problem is not None
-
+    assert layer.problem is not None
+    problem = lowered(layer.problem, machine.lowering)
     source = SEARCH if nest is None else GIVEN
     if machine.cartesian:
         from accelsim.engine import cartesian
@@ -239,12 +240,17 @@ def _run(
 
         nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
     raw = INPUT in layer.inputs
-    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian:
+    as_given = problem is layer.problem
+    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian and as_given:
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, evaluator, None, layer.density, raw)
     else:
         masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
+        if masks and not as_given:
+            from accelsim.sparsity.im2col import lowered_masks
+
+            masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     return LayerResult("", problem, nest, source, counts, timing, rows)

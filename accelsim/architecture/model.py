@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from accelsim.errors import AccelsimError
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
 
@@ -222,6 +223,7 @@ class Architecture:
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
     skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
+    lowering : what a layer's problem is turned into before it is mapped.
     clock_hz : core clock. energy : name of the energy table.
     """
 
@@ -240,6 +242,7 @@ class Architecture:
     source: str = ""
     sparsity: Sparsity = Sparsity()
     cartesian: Cartesian | None = None
+    lowering: Lowering = Lowering.NONE
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -258,6 +261,10 @@ class Architecture:
             raise AccelsimError(
                 f"architecture '{self.name}': a Cartesian PE skips and encodes in its own way; "
                 "it takes no gate, skip, pairing, drift, queue or compression"
+            )
+        if self.cartesian and self.lowering is not Lowering.NONE:
+            raise AccelsimError(
+                f"architecture '{self.name}': a Cartesian PE convolves; it takes no lowering: {self.lowering}"
             )
         for index, level in enumerate(self.levels):
             if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
