@@ -17,7 +17,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
 from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import DIMS, Problem
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -87,9 +87,10 @@ def simulate(
             if key not in done:
                 done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)
         except MappingError as error:
+            reason = f"{error}{_as_lowered(machine, layer) if key[1] else ''}"
             if not tolerant:
-                raise MappingError(f"{layer.name}: {error}", error.overflows) from None
-            failures.append((layer.name, str(error)))
+                raise MappingError(f"{layer.name}: {reason}", error.overflows) from None
+            failures.append((layer.name, reason))
             continue
         results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
     idle = () if layers else tuple(layer.name for layer in network.layers if layer.problem is None)
@@ -254,6 +255,16 @@ def _run(
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     return LayerResult("", problem, nest, source, counts, timing, rows)
+
+
+def _as_lowered(machine: Architecture, layer: Layer) -> str:
+    """What a mapping that was given should have been for, where that is not the layer itself."""
+    assert layer.problem is not None
+    problem = lowered(layer.problem, machine.lowering)
+    if problem is layer.problem:
+        return ""
+    sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
+    return f" ('{machine.name}' lowers this layer by {machine.lowering} to {sizes})"
 
 
 def _candidates(

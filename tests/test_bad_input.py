@@ -277,6 +277,18 @@ class TestCommandLine:
             "CONV3: dataflow 'row_stationary' keeps ifmap in the PE, but no level inside the PE of 'systolic_ws' does"
         )
 
+    def test_a_lowering_there_is_none_of(self, refused):
+        line = refused("run", "systolic_ws", "alexnet", "--set", "lowering=im2cool")
+        assert line.endswith("lowering: unknown lowering 'im2cool'; did you mean 'im2col'? (none, im2col)")
+
+    def test_a_mapping_of_a_layer_that_is_lowered(self, refused, tmp_path):
+        (tmp_path / "m.yaml").write_text("CONV3: {DRAM: {temporal: M384 C256 P13 Q13 R3 S3}}\n")
+        line = refused("run", "systolic_ws", "alexnet", "--mapping", "m.yaml", "--layers", "CONV3")
+        assert line == (
+            "CONV3: the factors of C multiply to 256, below its size 2304; add a loop C9 at an outer level "
+            "('systolic_ws' lowers this layer by im2col to M384 C2304 Q169)"
+        )
+
     def test_a_dataflow_that_cannot_run_a_layer(self, refused):
         """Weight-stationary's psums of 64 images overflow the buffer (equal-area machine of ISCA'16)."""
         line = refused(

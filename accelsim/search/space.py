@@ -198,7 +198,7 @@ class Space:
         """Lengths tried of a loop that runs right above the array, where the outermost level may cut it."""
         if self.array in self.free:
             # whole it did not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
-            return sorted({-(-rest >> i) for i in range(rest.bit_length())})
+            return sorted({-(-rest >> i) for i in range(rest.bit_length())}, reverse=True)
         return thin(tight(rest, rest), RUNS)
 
     def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -18,12 +19,12 @@ def cases(rows):
     return [pytest.param(row, id=f"{row.dataflow}-{row.size[0]}x{row.size[1]}-{row.layer}") for row in rows]
 
 
-def quick():
-    """The smallest layer of each dataflow, size of array and kind."""
+def sample():
+    """The layer of median length of each dataflow, size of array and kind."""
     found = {}
     for row in sorted(ROWS, key=lambda row: row.theirs[0]):
-        found.setdefault((row.dataflow, row.size, row.kind), row)
-    return list(found.values())
+        found.setdefault((row.dataflow, row.size, row.kind), []).append(row)
+    return [rows[len(rows) // 2] for rows in found.values()]
 
 
 def test_the_file():
@@ -31,32 +32,34 @@ def test_the_file():
     assert len(ROWS) == 232
     assert len({(row.dataflow, row.size) for row in ROWS}) == 12
     assert Counter(row.kind for row in ROWS)["gemm"] == 26
-    # two of the 24 combinations have no matrix product in the file
-    assert len(quick()) == 22
+    # three of the 24 combinations have no matrix product in the file
+    assert len(sample()) == 21
 
 
-def test_words_of_all_rows():
-    wrong = [row for row in ROWS if row.ours("analytical")[1:] != row.theirs[1:]]
-    assert not wrong
-
-
-@pytest.mark.parametrize("row", cases(quick()))
-def test_cycles_and_words(row):
-    assert row.ours() == row.theirs
-
-
-@pytest.mark.nightly
 def test_cycles_and_words_of_all_rows():
-    wrong = [row for row in ROWS if row.ours() != row.theirs]
-    assert not wrong
+    assert not [row for row in ROWS if row.ours() != row.theirs]
 
 
-@pytest.mark.parametrize("row", cases(row for row in quick() if row.kind == "conv"))
+def test_words_of_all_rows_in_closed_form():
+    assert not [row for row in ROWS if row.ours("analytical")[1:] != row.theirs[1:]]
+
+
+@pytest.mark.parametrize("row", cases(sample()))
+def test_what_the_rules_add(row):
+    """Without skew (T12) nothing but one vector a cycle is left of a fold: fill, preload and drain are its doing."""
+    (rows, columns), run = row.size, row.matmul["C" if row.dataflow == "os" else "Q" if row.dataflow == "ws" else "M"]
+    bare, *_ = scalesim.run(replace(row.machine, skew=False), row.nest, row.matmul)
+    folds, rest = divmod(bare, run)
+    assert rest == 0
+    preload = 0 if row.dataflow == "os" else rows
+    assert row.theirs[0] == folds * (preload + run + rows + columns - 2)
+
+
+@pytest.mark.parametrize("row", cases(sample()))
 def test_the_machines_find_the_folds_by_themselves(row):
     """What the shipped dataflows search for takes as long and reads as much, whatever the order of the folds."""
     machine = row.machine
     nest = best(machine, row.matmul, machine.dataflow)
-    # the search balances what is left for the last fold: other tiles, as many
     assert scalesim.run(machine, nest, row.matmul) == row.theirs
 
 
