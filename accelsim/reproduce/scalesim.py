@@ -75,7 +75,7 @@ class Row:
         return load_architecture(f"systolic_{self.dataflow}", {"rows": rows, "cols": columns, **room})
 
     def ours(self, evaluator: str = "cycle") -> Numbers:
-        """In the order of `COLUMNS`; the closed form's cycles are a lower bound. DRAM takes no time."""
+        """In the order of `COLUMNS`. DRAM takes no time."""
         return run(self.machine, self.nest, self.matmul, evaluator)
 
 
