@@ -31,6 +31,7 @@ Row = dict[str, Any]
 class LayerResult:
     """One layer, run once; totals multiply by `repeat`.
 
+    problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, or found by 'search'.
     """
 
@@ -169,6 +170,7 @@ class Result:
             "energy_accounting": self.energy_table.accounting or "counts",
             "batch": self.batch,
             "operands": self.operands or "dense",
+            "lowering": self.architecture.lowering.value,
             "clock_hz": float(self.architecture.clock_hz),
             "pes": self.architecture.pes,
             "levels": [level.name for level in self.architecture.levels],

@@ -16,8 +16,9 @@ from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
 from accelsim.vector import vector_layers
+from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import DIMS, Problem
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -87,9 +88,10 @@ def simulate(
             if key not in done:
                 done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)
         except MappingError as error:
+            reason = f"{error}{_as_lowered(machine, layer) if key[1] else ''}"
             if not tolerant:
-                raise MappingError(f"{layer.name}: {error}", error.overflows) from None
-            failures.append((layer.name, str(error)))
+                raise MappingError(f"{layer.name}: {reason}", error.overflows) from None
+            failures.append((layer.name, reason))
             continue
         results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
     others = vector_layers(machine, network, chosen, table)
@@ -131,10 +133,11 @@ def check_outputs(
     done: dict[tuple[Problem, LoopNest, str], str] = {}
     for found in result.layers:
         layer = layers[found.name]
-        key = (found.problem, found.nest, operands.identity(layer) if operands else "")
+        assert layer.problem is not None
+        key = (layer.problem, found.nest, operands.identity(layer) if operands else "")
         if key not in done:
             given = partial(operands.values, layer, machine.word_bits) if operands else None
-            done[key] = check(machine, found.nest, found.problem, seed, given)
+            done[key] = check(machine, found.nest, layer.problem, seed, given)
         yield f"{found.name}: {done[key]}"
 
 
@@ -249,9 +252,8 @@ def _run(
 ) -> LayerResult:
     from accelsim.engine import evaluate
 
-    problem = layer.problem
-    assert problem is not None
-
+    assert layer.problem is not None
+    problem = lowered(layer.problem, machine.lowering)
     source = SEARCH if nest is None else GIVEN
     if machine.cartesian:
         from accelsim.engine import cartesian
@@ -264,15 +266,30 @@ def _run(
 
         nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
     raw = INPUT in layer.inputs
-    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian:
+    as_given = problem is layer.problem
+    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian and as_given:
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, evaluator, None, layer.density, raw)
     else:
         masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
+        if masks and not as_given:
+            from accelsim.sparsity.im2col import lowered_masks
+
+            masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     return LayerResult("", problem, nest, source, counts, timing, rows)
+
+
+def _as_lowered(machine: Architecture, layer: Layer) -> str:
+    """What a mapping that was given should have been for, where that is not the layer itself."""
+    assert layer.problem is not None
+    problem = lowered(layer.problem, machine.lowering)
+    if problem is layer.problem:
+        return ""
+    sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
+    return f" ('{machine.name}' lowers this layer by {machine.lowering} to {sizes})"
 
 
 def _candidates(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -305,6 +306,24 @@ class TestCommandLine:
         line = refused("run", "systolic_ws", "alexnet", "--dataflow", "row_stationary", "--layers", "CONV3")
         assert line == (
             "CONV3: dataflow 'row_stationary' keeps ifmap in the PE, but no level inside the PE of 'systolic_ws' does"
+        )
+
+    def test_a_lowering_there_is_none_of(self, refused):
+        line = refused("run", "systolic_ws", "alexnet", "--set", "lowering=im2cool")
+        assert line.endswith("lowering: unknown lowering 'im2cool'; did you mean 'im2col'? (none, im2col)")
+
+    def test_a_lowering_of_a_machine_that_convolves(self, refused, tmp_path):
+        text = (Path(__file__).parent.parent / "arch/scnn.yaml").read_text()
+        (tmp_path / "mine.yaml").write_text(text.replace("padding: on-chip\n", "padding: on-chip\nlowering: im2col\n"))
+        line = refused("validate", "mine.yaml")
+        assert line == "mine.yaml:13:1: lowering: a Cartesian PE convolves by itself; leave it out"
+
+    def test_a_mapping_of_a_layer_that_is_lowered(self, refused, tmp_path):
+        (tmp_path / "m.yaml").write_text("CONV3: {DRAM: {temporal: M384 C256 P13 Q13 R3 S3}}\n")
+        line = refused("run", "systolic_ws", "alexnet", "--mapping", "m.yaml", "--layers", "CONV3")
+        assert line == (
+            "CONV3: the factors of C multiply to 256, below its size 2304; add a loop C9 at an outer level "
+            "('systolic_ws' lowers this layer by im2col to M384 C2304 Q169)"
         )
 
     def test_a_dataflow_that_cannot_run_a_layer(self, refused):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from accelsim.errors import AccelsimError
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
 
@@ -223,6 +224,7 @@ class Architecture:
     skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
+    lowering : what a layer's problem is turned into before it is mapped.
     clock_hz : core clock. energy : name of the energy table.
     """
 
@@ -242,6 +244,7 @@ class Architecture:
     sparsity: Sparsity = Sparsity()
     cartesian: Cartesian | None = None
     lanes: int = 0
+    lowering: Lowering = Lowering.NONE
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -260,6 +263,10 @@ class Architecture:
             raise AccelsimError(
                 f"architecture '{self.name}': a Cartesian PE skips and encodes in its own way; "
                 "it takes no gate, skip, pairing, drift, queue or compression"
+            )
+        if self.cartesian and self.lowering is not Lowering.NONE:
+            raise AccelsimError(
+                f"architecture '{self.name}': a Cartesian PE convolves; it takes no lowering: {self.lowering}"
             )
         for index, level in enumerate(self.levels):
             if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from accelsim.architecture.model import Buffer, Cartesian, Format, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
 
@@ -42,6 +43,7 @@ TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
 PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
+LoweringName = Annotated[Lowering, BeforeValidator(pick("lowering", Lowering))]
 AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate", Accumulate))]
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
@@ -171,6 +173,7 @@ class ArchitectureSpec(Spec):
     clock: Frequency
     word: Words
     padding: PaddingName = Padding.ON_CHIP
+    lowering: LoweringName = Lowering.NONE
     dataflow: str = ""
     energy: str = ""
     levels: list[LevelSpec] = Field(min_length=1)

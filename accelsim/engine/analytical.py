@@ -9,6 +9,7 @@ from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.expected.counts import rewrite
 from accelsim.engine.expected.laws import Laws
 from accelsim.engine.kernels.closed import all_edges, compute_cycles
+from accelsim.engine.passes import separation
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.workload.problem import TENSORS
 
@@ -43,7 +44,7 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
     """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
-    the pass before, and (lead) before all fills of their own.
+    the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
     """
     architecture = program.architecture
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
@@ -72,7 +73,9 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
                 serial = max(serial, cycles)
             elif architecture.lead or t == PSUM:
                 moving[name] = moving.get(name, 0) + cycles
-    return max([serial + max([counts.compute_cycles, *moving.values()]), *total.values()])
+    preloads, tails = separation(program, processing)
+    serial = max(serial, preloads)
+    return max([serial + max([counts.compute_cycles + tails, *moving.values()]), *total.values()])
 
 
 def _refills(program: Program, parent: int, child: int, counts: Counts, processing: bool) -> dict[str, int]:

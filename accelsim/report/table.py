@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from accelsim.energy.rows import MAC, grouped
 from accelsim.engine.counts import Counts
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
 from accelsim.workload.problem import TENSORS
 
@@ -199,6 +200,8 @@ def notes(result: Result) -> list[str]:
         lines.append(vector_note(result))
     if result.operands:
         lines.append(f"zeros: {result.operands}")
+    if result.architecture.lowering is not Lowering.NONE:
+        lines.append(f"layers and mappings are lowered: {result.architecture.lowering}")
     way = f", accounting {table.accounting}" if table.accounting else ""
     lines.append(
         f"energy in {table.unit} from {table.name}{way}: {table.source}" + (f"; {table.note}" if table.note else "")

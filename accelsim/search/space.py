@@ -15,7 +15,7 @@ from accelsim.workload.problem import DIMS, Problem, Tensor
 ABOVE, RUN, INSIDE = 0, 100, 200
 """First position of the fixed loops of each section; free loops have position -1."""
 RUNS = 6
-"""Most ways tried to cut a loop that runs right above the array; whole is always one of them."""
+"""Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
 
 
@@ -175,7 +175,7 @@ class Space:
         levels = self.array + 1
         if dim in self.dataflow.run or dim in self.dataflow.above:
             at = max(self.array - (dim in self.dataflow.above), 0)
-            runs = thin(tight(rest, rest), RUNS) if self.tiled and at > 0 else [rest]
+            runs = self._runs(rest) if self.tiled and at > 0 else [rest]
             return [
                 Split(inner, tuple(run if i == at else -(-rest // run) if i == 0 else 1 for i in range(levels)))
                 for run in runs
@@ -193,6 +193,13 @@ class Space:
 
         spread(rest, [i for i in reversed(self.free) if i], {})
         return [Split(inner, temporal) for temporal in found]
+
+    def _runs(self, rest: int) -> list[int]:
+        """Lengths tried of a loop that runs right above the array, where the outermost level may cut it."""
+        if self.array in self.free:
+            # whole it did not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
+            return sorted({-(-rest >> i) for i in range(rest.bit_length())}, reverse=True)
+        return thin(tight(rest, rest), RUNS)
 
     def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:
         """(level, position, kind, factor) of a dim's loops above 1, outermost first; kind 0 temporal, 1 y, 2 x."""

@@ -117,3 +117,11 @@ def test_each_objective_is_best_at_its_own(machine, flow, objective):
 def test_unknown_objective(machine):
     with pytest.raises(AccelsimError, match=r"unknown objective 'enrgy'; did you mean 'energy'\?"):
         best(machine, PROBLEMS[0], "weight_stationary", "enrgy")
+
+
+def test_a_fold_too_long_for_the_buffer_is_cut_in_halves():
+    """4 x 100 words of either operand do not fit 256 B; of two halves only the psums come and go once more."""
+    machine = load_architecture("systolic_os", {"rows": 4, "cols": 4, "sram": "256 B"})
+    nest = best(machine, Problem.of({"M": 4, "C": 100, "Q": 4}), machine.dataflow)
+    assert [str(loop) for loop in nest.level("SRAM").temporal] == ["C50"]
+    assert (str(nest.level("SRAM").y[0]), str(nest.level("SRAM").x[0])) == ("Q4", "M4")
