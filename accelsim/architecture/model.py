@@ -220,7 +220,7 @@ class Architecture:
 
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
-    skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
+    skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     clock_hz : core clock. energy : name of the energy table.
     """
@@ -293,6 +293,12 @@ class Architecture:
         for level in self.levels:
             product *= level.fanout.y * level.fanout.x
         return product
+
+    @property
+    def skew_cycles(self) -> int:
+        """Cycles after which an operand has come from the first row and column of all arrays to the last."""
+        fans = [level.fanout for level in self.levels if level.fanout.declared] if self.skew else []
+        return sum(fan.y + fan.x - 2 for fan in fans)
 
     @property
     def pe_level(self) -> int:
