@@ -202,9 +202,7 @@ class Space:
         size = self.problem
         one = {dim: min(pe.get(dim, 1), size[dim]) for dim in DIMS}
         y, x = (axis == self.array for axis in self.axes)
-        all_ = {
-            dim: min(one[dim] * (inner[dim].y if y else 1) * (inner[dim].x if x else 1), size[dim]) for dim in DIMS
-        }
+        all_ = {dim: min(one[dim] * (inner[dim].y if y else 1) * (inner[dim].x if x else 1), size[dim]) for dim in DIMS}
         if not self.tiled:
             all_ |= {dim: size[dim] for dim in self.dataflow.run if dim not in self.dataflow.fill}
         for index in range(self.array, len(self.machine.levels)):

@@ -21,7 +21,7 @@ class Dataflow:
 
     keeps : tensors that stay inside the PE; the others pass by it.
     skips : tensors that may pass by a buffer above the array that gives them no reuse (`accounting: isca16`).
-    y, x : dims that may be spatial on the innermost array, outer to inner; an axis it lacks is that of the next one out.
+    y, x : dims that may be spatial on the innermost array, outer to inner; an axis it lacks is the next array's out.
     whole : dims unrolled completely in their inner place (as far as the array allows).
     image : dims that are spatial on y too where the ifmap is an image, of at most four channels.
     strip : a dim taken as its widest balanced strip on x, or folded whole over y.
