@@ -162,9 +162,9 @@ def _why_frames() -> str:
         "The spreadsheet computes its number. It moves more through DRAM: filters expanded for Winograd are "
         f"{extra['filters']} more, and what is added to a block's output on its way past it is another "
         f"{extra['shortcuts']} to read. With those on top of all other cycles ours would be at {with_more(low):.0f} "
-        f"frames per second at {low} GB/s, where DRAM is what both wait for, and at {with_more(high):.0f} at {high} GB/s, "
-        "where Winograd, not modelled here, would win cycles of MACs back. What else it charges, such as pooling, is left "
-        "out here."
+        f"frames per second at {low} GB/s, where DRAM is what both wait for, and at {with_more(high):.0f} at {high} "
+        "GB/s, where Winograd, not modelled here, would win cycles of MACs back. What else it charges, such as pooling,"
+        " is left out here."
     )
 
 
