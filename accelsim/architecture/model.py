@@ -221,7 +221,7 @@ class Architecture:
 
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
-    skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
+    skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     lowering : what a layer's problem is turned into before it is mapped.
@@ -302,6 +302,12 @@ class Architecture:
         for level in self.levels:
             product *= level.fanout.y * level.fanout.x
         return product
+
+    @property
+    def skew_cycles(self) -> int:
+        """Cycles after which an operand has come from the first row and column of all arrays to the last."""
+        fans = [level.fanout for level in self.levels if level.fanout.declared] if self.skew else []
+        return sum(fan.y + fan.x - 2 for fan in fans)
 
     @property
     def pe_level(self) -> int:

@@ -14,7 +14,7 @@ def separation(program: Program, processing: bool) -> tuple[int, int]:
     """
     machine = program.architecture
     array = machine.levels[machine.pe_level - 1].fanout
-    tail = machine.pipeline + ((array.y - 1) + (array.x - 1) if machine.skew else 0)
+    tail = machine.pipeline + machine.skew_cycles
     edges = [edge for edge in program.edges if TENSORS[edge[0]] is machine.serial and takes_time(program, edge)]
     # a stationary operand that is not kept in the PE, or was there from the start, keeps no passes apart
     if not edges or edges[-1][3] or (processing and edges[-1][2] == 1):

@@ -67,7 +67,7 @@ def best(
     space = Space(architecture, problem, flow)
     space.require()
     # a small buffer right above the array may want the loops below it cut; a global buffer only if nothing else fits
-    tiled = space.array not in space.free and not table.accounting
+    tiled = space.array not in space.free and not table.accounting and not flow.fill
     found = _all(replace(space, tiled=tiled), objective, table)
     if not found and not tiled and not table.accounting:
         found = _all(replace(space, tiled=True), objective, table)
