@@ -54,7 +54,9 @@ Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form;
 Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Accounting = Annotated[str | None, typer.Option(help="Named way to account energy: isca16.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine or the network.")
+]
 Data = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
@@ -219,6 +221,8 @@ def search(
         accounting=accounting,
         parameters=_parameters(settings),
     )
+    if not result.layers:
+        raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
     text = f"# the best {objective} of {result.dataflow} found for {workload}, batch {batch}, on {architecture}\n"
     text += mapping_text(result)
     if out:

@@ -15,6 +15,7 @@ from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.mapping.mapping import LoopNest
+from accelsim.vector import VectorLayer, VectorTotals, spent
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Row = dict[str, Any]
 class LayerResult:
     """One layer, run once; totals multiply by `repeat`.
 
+    problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, or found by 'search'.
     """
 
@@ -55,7 +57,7 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all layers, repeats included.
+    """Sums over the layers that have MACs, repeats included.
 
     active_pes : the mean over layers, weighted by the cycles their MAC array works.
     """
@@ -73,7 +75,7 @@ class Totals:
 class Result:
     """A network on a machine.
 
-    layers : the layers that have MACs, in network order. idle_layers : names of those that have none.
+    layers : the layers that have MACs, in network order. vector_layers : what the others do, and the gates of an LSTM.
     operands : where zeros come from, in words; empty for a dense run.
     failures : (layer, reason) of layers this dataflow cannot run; `compare` alone lets them pass.
     """
@@ -85,13 +87,13 @@ class Result:
     energy_table: EnergyTable
     layers: tuple[LayerResult, ...]
     batch: int = 1
-    idle_layers: tuple[str, ...] = ()
+    vector_layers: tuple[VectorLayer, ...] = ()
     failures: tuple[tuple[str, str], ...] = ()
     operands: str = ""
 
     @cached_property
     def total(self) -> Totals:
-        """Sums over the layers; a network's cycles are the sum of its layers' (they do not overlap)."""
+        """Sums over the layers that have MACs; cycles add up, for layers do not overlap."""
         runs = [(layer, layer.repeat) for layer in self.layers]
         stalls: Counter[str] = Counter()
         for layer, repeat in runs:
@@ -108,6 +110,11 @@ class Result:
             active_pes=busy / compute if compute else 0.0,
             energy=sum((layer.energy * repeat for layer, repeat in runs), Fraction(0)),
         )
+
+    @cached_property
+    def vector(self) -> VectorTotals:
+        """Sums over `vector_layers`."""
+        return VectorTotals.of(self.vector_layers)
 
     def utilization(self, macs: int, cycles: int) -> float:
         """MACs / (PEs x MACs per PE and cycle x cycles)."""
@@ -137,9 +144,11 @@ class Result:
     def table(self) -> list[Row]:
         """Tidy rows: layer, level, tensor, action, words, energy; one run of each layer, every energy once.
 
-        `level` also names the 'network' and the 'MAC', whose words are hops and MACs.
+        `level` also names the 'network', the 'MAC' and the 'vector' unit, whose words are hops, MACs and operations.
+        Layers without MACs come last.
         """
-        return [row for layer in self.layers for row in _layer_rows(layer)]
+        layers: tuple[LayerResult | VectorLayer, ...] = (*self.layers, *self.vector_layers)
+        return [row for layer in layers for row in _layer_rows(layer)]
 
     def to_pandas(self) -> DataFrame:
         """`table` as a DataFrame, units in the column names."""
@@ -161,11 +170,12 @@ class Result:
             "energy_accounting": self.energy_table.accounting or "counts",
             "batch": self.batch,
             "operands": self.operands or "dense",
+            "lowering": self.architecture.lowering.value,
             "clock_hz": float(self.architecture.clock_hz),
             "pes": self.architecture.pes,
             "levels": [level.name for level in self.architecture.levels],
             "layers": [self._layer_dict(layer) for layer in self.layers],
-            "layers_without_macs": list(self.idle_layers),
+            "vector_layers": [layer.to_dict() for layer in self.vector_layers],
             "failures": [{"layer": layer, "reason": reason} for layer, reason in self.failures],
             "total": self._total_dict(),
         }
@@ -186,7 +196,7 @@ class Result:
             "counts": [_count(*row) for row in counts.rows()],
             "network": list(_network(counts)),
             "energy": float(layer.energy),
-            "energy_breakdown": [_energy(row) for row in layer.energy_rows],
+            "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
             "mapping": layer.nest.to_dict(),
             "mapping_source": layer.mapping_source,
         }
@@ -212,7 +222,17 @@ class Result:
             **(zeros if self.operands else {}),
             "counts": [_count(*key, number) for key, number in words.items()],
             "energy": float(totals.energy),
-            "energy_breakdown": [_energy(row) for row in self.energy_rows()],
+            "energy_breakdown": [row.to_dict() for row in self.energy_rows()],
+            "vector": {
+                **self.vector.to_dict(self.architecture.clock_hz),
+                "vector_ops_priced": self.energy_table.vector_op is not None,
+            },
+            "with_vector": spent(
+                totals.cycles + self.vector.cycles,
+                totals.processing_cycles + self.vector.processing_cycles,
+                totals.energy + self.vector.energy,
+                self.architecture.clock_hz,
+            ),
         }
 
     def _times(self, cycles: int, processing: int, macs: int) -> Row:
@@ -279,9 +299,10 @@ class Comparison:
         return comparison_html(self)
 
 
-def _layer_rows(layer: LayerResult) -> Iterator[Row]:
+def _layer_rows(layer: LayerResult | VectorLayer) -> Iterator[Row]:
+    counts = layer.counts.rows() if isinstance(layer, LayerResult) else layer.rows()
     priced = {(row.component, row.tensor, row.action): row for row in layer.energy_rows}
-    for level, tensor, action, words in layer.counts.rows():
+    for level, tensor, action, words in counts:
         row = priced.pop((level, tensor, action), None)
         energy = float(row.energy) if row else 0.0
         yield {"layer": layer.name} | _count(level, tensor, action, words) | {"energy": energy}
@@ -291,10 +312,6 @@ def _layer_rows(layer: LayerResult) -> Iterator[Row]:
 
 def _count(level: str, tensor: str, action: str, words: int) -> Row:
     return {"level": level, "tensor": tensor, "action": action, "words": words}
-
-
-def _energy(row: EnergyRow) -> Row:
-    return {"component": row.component, "tensor": row.tensor, "action": row.action, "energy": float(row.energy)}
 
 
 def _zeros(counts: Counts) -> Row:

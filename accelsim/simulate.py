@@ -15,8 +15,10 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
+from accelsim.vector import vector_layers
+from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import DIMS, Problem
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -69,31 +71,32 @@ def simulate(
     table = table if accounting is None else replace(table, accounting=accounting)
     given = load_mappings(mapping, network)
     chosen = network.select(layers or "*")
+    multiplying = [layer for layer in chosen if layer.problem]
     dataflow = dataflow or machine.dataflow
-    searched = not machine.cartesian and any(layer.name not in given for layer in chosen)
+    searched = not machine.cartesian and any(layer.name not in given for layer in multiplying)
     _known_dataflow(machine, dataflow, needed=searched)
     operands = operands_for(machine, network, data, seed)
     done: dict[tuple[Problem, LoopNest | None, str, bool], LayerResult] = {}
     results, failures = [], []
-    for index, layer in enumerate(chosen):
+    for index, layer in enumerate(multiplying):
         if progress:
-            progress(index, len(chosen), layer.name)
-        if layer.problem is None:
-            continue
+            progress(index, len(multiplying), layer.name)
+        assert layer.problem is not None
         identity = operands.identity(layer) if operands else ""
         key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs)
         try:
             if key not in done:
                 done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)
         except MappingError as error:
+            reason = f"{error}{_as_lowered(machine, layer) if key[1] else ''}"
             if not tolerant:
-                raise MappingError(f"{layer.name}: {error}", error.overflows) from None
-            failures.append((layer.name, str(error)))
+                raise MappingError(f"{layer.name}: {reason}", error.overflows) from None
+            failures.append((layer.name, reason))
             continue
         results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
-    idle = () if layers else tuple(layer.name for layer in network.layers if layer.problem is None)
+    others = vector_layers(machine, network, chosen, table)
     return Result(
-        machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, idle, tuple(failures),
+        machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, others, tuple(failures),
         operands.describe() if operands else "",
     )  # fmt: skip
 
@@ -123,16 +126,18 @@ def check_outputs(
     """
     from accelsim.engine.functional import check
 
-    machine, network = load(result.architecture, workload, result.batch, parameters)
+    ours = {name: value for name, value in (parameters or {}).items() if name in _declared("workload", workload)}
+    machine, network = load(result.architecture, workload, result.batch, ours)
     operands = operands_for(machine, network, data, seed)
     layers = {layer.name: layer for layer in network.layers}
     done: dict[tuple[Problem, LoopNest, str], str] = {}
     for found in result.layers:
         layer = layers[found.name]
-        key = (found.problem, found.nest, operands.identity(layer) if operands else "")
+        assert layer.problem is not None
+        key = (layer.problem, found.nest, operands.identity(layer) if operands else "")
         if key not in done:
             given = partial(operands.values, layer, machine.word_bits) if operands else None
-            done[key] = check(machine, found.nest, found.problem, seed, given)
+            done[key] = check(machine, found.nest, layer.problem, seed, given)
         yield f"{found.name}: {done[key]}"
 
 
@@ -160,7 +165,8 @@ def compare(
         if result.layers:
             results[label] = result
         else:
-            missing[label] = "; ".join(f"{layer}: {reason}" for layer, reason in result.failures)
+            reasons = [f"{layer}: {reason}" for layer, reason in result.failures]
+            missing[label] = "; ".join(reasons) or "none of the layers has MACs"
     return Comparison(results, missing)
 
 
@@ -176,27 +182,49 @@ def load(
 
     if batch < 1:
         raise WorkloadError(f"batch is {batch}; it must be at least 1")
-    for_network = _declared("workload", workload, parameters)
+    for_network, own = _parameters(architecture, workload, parameters or {})
     if isinstance(workload, str | Path):
         workload = load_network(workload, batch, for_network)
     elif batch not in (1, workload.batch):
         raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
     if not isinstance(architecture, Architecture):
-        own = {name: value for name, value in (parameters or {}).items() if name not in for_network}
         architecture = load_architecture(architecture, own)
     # a workload may say where its zeros come from
     return replace(architecture, padding=workload.padding or architecture.padding), workload
 
 
-def _declared(kind: str, source: object, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The parameters that a file declares; what no file does is left to the architecture, which refuses it."""
+def _parameters(
+    architecture: object, workload: object, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters for the workload's file and for the architecture's; a name both declare goes to both.
+
+    Raises AccelsimError for a name that neither declares: with what each of them does.
+    """
+    if not given:
+        return {}, {}
+    from accelsim.yamlfile import meant
+
+    ours, theirs = _declared("workload", workload), _declared("arch", architecture)
+    for name in given:
+        if name not in ours + theirs:
+            known = "; ".join(
+                f"{kind} '{getattr(source, 'name', source)}' declares {', '.join(names) or 'none'}"
+                for kind, source, names in (("architecture", architecture, theirs), ("workload", workload, ours))
+            )
+            raise AccelsimError(f"unknown parameter '{name}'{meant(name, ours + theirs) or ';'} {known}")
+    first, second = ({name: value for name, value in given.items() if name in names} for names in (ours, theirs))
+    return first, second
+
+
+def _declared(kind: str, source: object) -> tuple[str, ...]:
+    """Names of the parameters that a file declares; an object has none."""
     from accelsim.yamlfile import read, resolve
 
-    if not parameters or not isinstance(source, str | Path):
-        return {}
+    if not isinstance(source, str | Path):
+        return ()
     data = read(resolve(kind, source)).data
     declared = data.get("parameters") if isinstance(data, dict) else None
-    return {name: value for name, value in parameters.items() if name in (declared or {})}
+    return tuple(declared) if isinstance(declared, dict) else ()
 
 
 def load_mappings(mapping: str | Path | Mappings | None, network: Network) -> Mappings:
@@ -224,9 +252,8 @@ def _run(
 ) -> LayerResult:
     from accelsim.engine import evaluate
 
-    problem = layer.problem
-    assert problem is not None
-
+    assert layer.problem is not None
+    problem = lowered(layer.problem, machine.lowering)
     source = SEARCH if nest is None else GIVEN
     if machine.cartesian:
         from accelsim.engine import cartesian
@@ -239,15 +266,30 @@ def _run(
 
         nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
     raw = INPUT in layer.inputs
-    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian:
+    as_given = problem is layer.problem
+    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian and as_given:
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, evaluator, None, layer.density, raw)
     else:
         masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
+        if masks and not as_given:
+            from accelsim.sparsity.im2col import lowered_masks
+
+            masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     return LayerResult("", problem, nest, source, counts, timing, rows)
+
+
+def _as_lowered(machine: Architecture, layer: Layer) -> str:
+    """What a mapping that was given should have been for, where that is not the layer itself."""
+    assert layer.problem is not None
+    problem = lowered(layer.problem, machine.lowering)
+    if problem is layer.problem:
+        return ""
+    sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
+    return f" ('{machine.name}' lowers this layer by {machine.lowering} to {sizes})"
 
 
 def _candidates(

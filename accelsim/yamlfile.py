@@ -80,9 +80,13 @@ def unknown(noun: str, name: object, allowed: Iterable[object], *, shown: bool =
 def hint(name: object, allowed: Iterable[object]) -> str:
     """The end of such a clause, the names in the order given: ``; did you mean 'psum'? (ifmap, filter, psum)``."""
     names = [str(a) for a in allowed]
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    meant = f"; did you mean '{close[0]}'?" if close else ""
-    return meant + (f" ({', '.join(names)})" if names else "")
+    return meant(name, names) + (f" ({', '.join(names)})" if names else "")
+
+
+def meant(name: object, allowed: Iterable[str]) -> str:
+    """The nearest name alone: ``; did you mean 'psum'?``, or nothing."""
+    close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def read(path: str | Path) -> Document:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -257,7 +258,7 @@ class TestCommandLine:
             ("--evaluator", "cycles", "unknown evaluator 'cycles'; did you mean 'cycle'?"),
             ("--objective", "enrgy", "unknown objective 'enrgy'; did you mean 'energy'?"),
             ("--energy", "horowitz", "unknown energy table 'horowitz'; did you mean 'horowitz_45nm'?"),
-            ("--layers", "CONV9", "no layer of 'alexnet' fits 'CONV9' (CONV1, CONV2"),
+            ("--layers", "CONV9", "no layer of 'alexnet' fits 'CONV9' (CONV1, POOL1, CONV2"),
         ):
             assert refused("run", "eyeriss", "alexnet", option, name).startswith(message)
 
@@ -271,10 +272,58 @@ class TestCommandLine:
         assert "(move a loop of " in line
         assert "RF ifmap+filter+psum: needs 112 bits, has 64 bits, 48 bits too many" in line
 
+    def test_a_layer_a_dataflow_cannot_cut(self, refused):
+        """A row of 16 filter words needs as many ifmap words; the chip's spad has 12."""
+        assert refused("run", "eyeriss", "vit_b16", "--layers", "patches") == (
+            "patches: no mapping of dataflow 'row_stationary' fits 'eyeriss': RF ifmap: needs 256 bits, has 192 bits, "
+            "64 bits too many (take another dataflow: this one never cuts S; enlarge the capacity)"
+        )
+
+    @pytest.mark.parametrize(
+        ("machine", "network", "setting", "line"),
+        [
+            (
+                "systolic_ws", "bert_base", "sq=64",
+                "unknown parameter 'sq'; did you mean 'seq'? architecture 'systolic_ws' declares rows, cols, sram; "
+                "workload 'bert_base' declares seq",
+            ),
+            (
+                "eyeriss", "alexnet", "image=64",
+                "unknown parameter 'image'; architecture 'eyeriss' declares none; workload 'alexnet' declares none",
+            ),
+        ],
+    )  # fmt: skip
+    def test_a_parameter_of_neither_file(self, refused, machine, network, setting, line):
+        assert refused("run", machine, network, "--set", setting) == line
+
+    def test_commands_that_need_macs(self, refused):
+        assert refused("map", "eyeriss", "alexnet", "--layers", "POOL*") == "no layer that fits 'POOL*' has MACs to map"
+        assert refused("plot", "eyeriss", "alexnet", "--layers", "POOL*", "--out", "x.png") == (
+            "nothing to draw: none of these layers of 'alexnet' has MACs"
+        )
+
     def test_a_dataflow_the_machine_cannot_run(self, refused):
         line = refused("run", "systolic_ws", "alexnet", "--dataflow", "row_stationary", "--layers", "CONV3")
         assert line == (
             "CONV3: dataflow 'row_stationary' keeps ifmap in the PE, but no level inside the PE of 'systolic_ws' does"
+        )
+
+    def test_a_lowering_there_is_none_of(self, refused):
+        line = refused("run", "systolic_ws", "alexnet", "--set", "lowering=im2cool")
+        assert line.endswith("lowering: unknown lowering 'im2cool'; did you mean 'im2col'? (none, im2col)")
+
+    def test_a_lowering_of_a_machine_that_convolves(self, refused, tmp_path):
+        text = (Path(__file__).parent.parent / "arch/scnn.yaml").read_text()
+        (tmp_path / "mine.yaml").write_text(text.replace("padding: on-chip\n", "padding: on-chip\nlowering: im2col\n"))
+        line = refused("validate", "mine.yaml")
+        assert line == "mine.yaml:13:1: lowering: a Cartesian PE convolves by itself; leave it out"
+
+    def test_a_mapping_of_a_layer_that_is_lowered(self, refused, tmp_path):
+        (tmp_path / "m.yaml").write_text("CONV3: {DRAM: {temporal: M384 C256 P13 Q13 R3 S3}}\n")
+        line = refused("run", "systolic_ws", "alexnet", "--mapping", "m.yaml", "--layers", "CONV3")
+        assert line == (
+            "CONV3: the factors of C multiply to 256, below its size 2304; add a loop C9 at an outer level "
+            "('systolic_ws' lowers this layer by im2col to M384 C2304 Q169)"
         )
 
     def test_a_dataflow_that_cannot_run_a_layer(self, refused):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from accelsim.errors import AccelsimError
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
 
@@ -220,8 +221,10 @@ class Architecture:
 
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
-    skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
+    skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
+    lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
+    lowering : what a layer's problem is turned into before it is mapped.
     clock_hz : core clock. energy : name of the energy table.
     """
 
@@ -240,6 +243,8 @@ class Architecture:
     source: str = ""
     sparsity: Sparsity = Sparsity()
     cartesian: Cartesian | None = None
+    lanes: int = 0
+    lowering: Lowering = Lowering.NONE
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -258,6 +263,10 @@ class Architecture:
             raise AccelsimError(
                 f"architecture '{self.name}': a Cartesian PE skips and encodes in its own way; "
                 "it takes no gate, skip, pairing, drift, queue or compression"
+            )
+        if self.cartesian and self.lowering is not Lowering.NONE:
+            raise AccelsimError(
+                f"architecture '{self.name}': a Cartesian PE convolves; it takes no lowering: {self.lowering}"
             )
         for index, level in enumerate(self.levels):
             if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
@@ -293,6 +302,12 @@ class Architecture:
         for level in self.levels:
             product *= level.fanout.y * level.fanout.x
         return product
+
+    @property
+    def skew_cycles(self) -> int:
+        """Cycles after which an operand has come from the first row and column of all arrays to the last."""
+        fans = [level.fanout for level in self.levels if level.fanout.declared] if self.skew else []
+        return sum(fan.y + fan.x - 2 for fan in fans)
 
     @property
     def pe_level(self) -> int:

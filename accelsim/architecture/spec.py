@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from accelsim.architecture.model import Buffer, Cartesian, Format, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
 
@@ -42,6 +43,7 @@ TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
 PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
+LoweringName = Annotated[Lowering, BeforeValidator(pick("lowering", Lowering))]
 AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate", Accumulate))]
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
@@ -156,6 +158,12 @@ class PeSpec(Spec):
     cartesian: CartesianSpec | None = None
 
 
+class VectorSpec(Spec):
+    """The unit that runs what is no MAC, beside the outermost level: operations per core cycle."""
+
+    lanes: Count
+
+
 class ArchitectureSpec(Spec):
     """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise."""
 
@@ -165,10 +173,12 @@ class ArchitectureSpec(Spec):
     clock: Frequency
     word: Words
     padding: PaddingName = Padding.ON_CHIP
+    lowering: LoweringName = Lowering.NONE
     dataflow: str = ""
     energy: str = ""
     levels: list[LevelSpec] = Field(min_length=1)
     pe: PeSpec = PeSpec()
+    vector: VectorSpec | None = None
 
 
 assert tuple(ReductionDim) == REDUCTION_DIMS

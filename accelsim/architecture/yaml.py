@@ -35,6 +35,7 @@ from accelsim.errors import AccelsimError
 from accelsim.parameters import substitute
 from accelsim.quantities import Quantity
 from accelsim.specs import validate
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor
 from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
 
@@ -56,6 +57,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
     serial = _once(document, spec, "passes")
     skew = _once(document, spec, "skew")
+    if spec.pe.cartesian and spec.lowering is not Lowering.NONE:
+        document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
     sparsity, macs = _sparsity(document, spec.pe), _macs(document, spec.pe)
     document.check()
     try:
@@ -75,6 +78,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             source=spec.source,
             sparsity=sparsity,
             cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
+            lanes=spec.vector.lanes if spec.vector else 0,
+            lowering=spec.lowering,
         )
     except AccelsimError as error:
         document.refuse(("levels",), str(error), key=True)

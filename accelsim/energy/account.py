@@ -35,7 +35,7 @@ def account(
         *_mac_rows(architecture, counts, table),
         *_level_rows(architecture, counts, table),
         *_network_rows(architecture, counts, table),
-        *_leakage_rows(architecture, table, cycles),
+        *leakage_rows(architecture, table, cycles),
     )
 
 
@@ -63,7 +63,8 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
                 yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
 
 
-def _leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:
+def leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:
+    """What all memories leak in some core cycles."""
     instances = 1
     for level in architecture.levels:
         leakage = table.component(level).leakage if cycles else Fraction(0)

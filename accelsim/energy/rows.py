@@ -9,6 +9,7 @@ from fractions import Fraction
 from accelsim.architecture.model import Architecture
 
 MAC = "MAC"
+VECTOR = "vector"
 NETWORK = "network"
 NO_TENSOR = "none"
 
@@ -17,9 +18,9 @@ NO_TENSOR = "none"
 class EnergyRow:
     """One line of the account.
 
-    component : a level's name, 'network' ('<level> network' where there are several arrays), or 'MAC'.
-    tensor : a data type, or 'none' for MACs and leakage.
-    action : fill, read, update, drain; hop; mac, gated (an operand is zero: no multiply); leakage
+    component : a level's name, 'network' ('<level> network' where there are several arrays), 'MAC' or 'vector'.
+    tensor : a data type, or 'none' for MACs, vector operations and leakage.
+    action : fill, read, update, drain; hop; mac, gated (an operand is zero: no multiply); operation; leakage
         (isca16: read, update, accumulate, hop, mac).
     count : how many. energy : all of them, in the table's unit; a Fraction, so that any grouping adds up exactly.
     """
@@ -29,6 +30,15 @@ class EnergyRow:
     action: str
     count: int
     energy: Fraction
+
+    def to_dict(self) -> dict[str, str | float]:
+        """The document's entry of an `energy_breakdown`."""
+        return {
+            "component": self.component,
+            "tensor": self.tensor,
+            "action": self.action,
+            "energy": float(self.energy),
+        }
 
 
 def network_name(architecture: Architecture, level: str) -> str:

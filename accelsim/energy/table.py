@@ -44,6 +44,7 @@ class EnergyTable:
     unit : 'pJ', or 'MAC' for a table relative to one MAC.
     multiply, add : energy against operand bits (multiply: the wider operand; add: the psum).
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
+    vector_op : energy of one vector operation against the psum's bits; None: the table has no price for it.
     hop : energy of one word over one link, `hop_bits` as `Component.bits`.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
@@ -59,6 +60,7 @@ class EnergyTable:
     gated: Fraction = Fraction(0)
     note: str = ""
     accounting: str = field(default="")
+    vector_op: Curve | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -96,6 +98,11 @@ class EnergyTable:
         return self.multiply.at(operand, what + " operands") + self.add.at(
             word_bits[Tensor.PSUM], what + " into a psum"
         )
+
+    def operation(self, word_bits: Mapping[Tensor, int]) -> Fraction | None:
+        """Energy of one vector operation; None where the table has no price for it."""
+        what = f"energy table '{self.name}': vector operation on a psum"
+        return self.vector_op.at(word_bits[Tensor.PSUM], what) if self.vector_op else None
 
     def link(self, word_bits: int) -> Fraction:
         """Energy of one word over one hop of a network."""

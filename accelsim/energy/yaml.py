@@ -97,7 +97,10 @@ def _mac(value: object) -> object:
 
 
 class EnergySpec(Spec):
-    """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated."""
+    """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated.
+
+    `vector_op` : an operation that is no MAC; without it they are counted, not priced.
+    """
 
     name: Text
     source: Text
@@ -112,6 +115,7 @@ class EnergySpec(Spec):
     components: dict[str, ComponentSpec]
     note: str = ""
     accounting: str = ""
+    vector_op: Annotated[Curve | None, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)] = None
 
 
 def read_table(path: str | Path) -> EnergyTable:
@@ -139,6 +143,7 @@ def build(document: Document) -> EnergyTable:
         gated=spec.gated_mac,
         note=spec.note,
         accounting=spec.accounting,
+        vector_op=spec.vector_op,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.assemble import assemble, takes_time
+from accelsim.engine.assemble import READ, assemble, takes_time
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.expected.counts import rewrite
 from accelsim.engine.expected.laws import Laws
 from accelsim.engine.kernels.closed import all_edges, compute_cycles
-from accelsim.engine.program import PSUM, Ints, Program, ports_of
+from accelsim.engine.passes import separation
+from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.workload.problem import TENSORS
 
 
@@ -43,7 +44,7 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
     """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
-    the pass before, and (lead) before all fills of their own.
+    the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
     """
     architecture = program.architecture
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
@@ -55,7 +56,9 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
         if not takes_time(program, edge) or (processing and child == 1):
             continue
         tensor = TENSORS[t]
-        # what is read back (psum, down) is bounded below by nothing here
+        if t == PSUM and not accumulates(architecture, parent, child):
+            for name, cycles in _refills(program, parent, child, counts, processing).items():
+                total[name] = total.get(name, 0) + cycles
         shares: dict[str, int] = {}
         for use in ports_of(architecture, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
@@ -70,4 +73,26 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
                 serial = max(serial, cycles)
             elif architecture.lead or t == PSUM:
                 moving[name] = moving.get(name, 0) + cycles
-    return max([serial + max([counts.compute_cycles, *moving.values()]), *total.values()])
+    preloads, tails = separation(program, processing)
+    serial = max(serial, preloads)
+    return max([serial + max([counts.compute_cycles + tails, *moving.values()]), *total.values()])
+
+
+def _refills(program: Program, parent: int, child: int, counts: Counts, processing: bool) -> dict[str, int]:
+    """Cycles of each port for psums read back into the child: the busiest instance carries the mean one's at least.
+
+    Old psums that join a reduction on its way are left out: of what is read for them some takes no time.
+    """
+    architecture = program.architecture
+    words = int(counts.words[parent, PSUM, READ])
+    instances = [1]
+    for spec in architecture.levels:
+        instances.append(instances[-1] * spec.fanout.y * spec.fanout.x)
+    shares: dict[str, int] = {}
+    for use in ports_of(architecture, TENSORS[PSUM], parent, child, False, False):
+        if not (processing and use.outermost):
+            # three columns a level, from the parent on
+            share = -(-words // instances[parent + use.column // 3])
+            cycles = use.port.cycles(share, architecture.word_bits[TENSORS[PSUM]])
+            shares[use.port.name] = max(cycles, shares.get(use.port.name, 0))
+    return shares

@@ -87,7 +87,7 @@ def streams_in_time(
     ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
     serial = -1
     array = architecture.levels[architecture.pe_level - 1].fanout
-    tail = architecture.pipeline + ((array.y - 1) + (array.x - 1) if architecture.skew else 0)
+    tail = architecture.pipeline + architecture.skew_cycles
     for x, (t, parent, child, operand, _) in enumerate(edges):
         tensor = TENSORS[t]
         buffer = buffering(architecture, int(child), tensor)

@@ -13,7 +13,9 @@ from accelsim.engine.program import Ints, Program, build
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.mapping import check as check_mapping
+from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
+from accelsim.workload.lowering import lowered
 from accelsim.workload.problem import DIM_INDEX, DIMS, Problem
 
 Bytes = npt.NDArray[np.int8]
@@ -31,18 +33,25 @@ def check(
 ) -> str:
     """Carry out one layer under a mapping and compare its outputs with numpy's; returns what to tell the user.
 
+    problem : the layer's own; where the architecture lowers it, the nest is that of the lowered one.
     given : makes (ifmap, filter), shaped as by `operands`; default: seeded integers.
 
     Raises
     ------
     MappingError : the mapping is illegal here. AccelsimError : an output differs, or the operands need too much memory.
     """
-    check_mapping(architecture, nest, problem)
-    program = build(architecture, nest, problem)
+    run = lowered(problem, architecture.lowering)
+    check_mapping(architecture, nest, run)
+    program = build(architecture, nest, run)
     try:
         ifmap, weights = given() if given else operands(problem, seed)
+        if run is problem:
+            ours = outputs(program, ifmap, weights)
+        else:
+            matrices = im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights)
+            ours = im2col.ofmap_planes(problem, outputs(program, *matrices))
         return verdict(
-            outputs(program, ifmap, weights),
+            ours,
             convolution(problem, ifmap, weights),
             "operands given" if given else f"seed {seed}",
         )

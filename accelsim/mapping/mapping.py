@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from accelsim.architecture.model import Architecture, Buffer
@@ -229,8 +229,13 @@ def describe(overflow: Overflow) -> str:
     )
 
 
-def capacity_overflows(architecture: Architecture, nest: LoopNest, problem: Problem) -> list[Overflow]:
-    """Every partition of every level whose tiles do not fit, with the loops that would shrink them."""
+def capacity_overflows(
+    architecture: Architecture, nest: LoopNest, problem: Problem, whole: Collection[str] = ()
+) -> list[Overflow]:
+    """Every partition of every level whose tiles do not fit, with the loops that would shrink them.
+
+    whole : dims that the dataflow does not cut, so that none of their loops can be moved.
+    """
     found = []
     for index, spec in enumerate(architecture.levels):
         tile = tile_sizes(architecture, nest, problem, index)
@@ -243,8 +248,10 @@ def capacity_overflows(architecture: Architecture, nest: LoopNest, problem: Prob
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)
-                moved = ", ".join(d for d in DIMS if d in dims)
-                levers = [f"move a loop of {moved} from {spec.name} or below to a level above"]
+                moved = ", ".join(d for d in DIMS if d in dims and d not in whole)
+                lever = f"move a loop of {moved} from {spec.name} or below to a level above"
+                stuck = ", ".join(d for d in DIMS if d in dims)
+                levers = [lever if moved else f"take another dataflow: this one never cuts {stuck}"]
                 if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
                     levers.append("buffer it single")
                 levers.append("enlarge the capacity")

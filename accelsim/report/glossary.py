@@ -128,6 +128,37 @@ GLOSSARY = {
         "An accounting that charges energy as Chen et al., ISCA 2016 do; an option for comparing, never the default.",
         "inputs: DRAM.read, GLB.read, one hop per delivery, one RF read per MAC; psums: the last sum goes straight up",
     ),
+    "vector_ops": Entry(
+        "operations",
+        "Operations that are no MACs, of the whole batch: comparisons, sums, products, exp... each counts one.",
+        "by layer type, docs/networks.md",
+    ),
+    "vector": Entry(
+        "as its parts",
+        "Sums over the layers without MACs and the gates of recurrent ones, repeats included; beside the total, not in "
+        "it. Their cycles: of the busiest port of the outermost level, or of the vector unit if that takes longer.",
+        "reads, writes, vector_ops, cycles, energy: each layer's x repeat (docs/model.md, Vector operations)",
+    ),
+    "vector_ops_priced": Entry(
+        "true or false",
+        "Whether the energy table has a price for a vector operation; if not, energy is that of their words alone.",
+        "vector_op in the table",
+    ),
+    "with_vector": Entry(
+        "as cycles and energy",
+        "Cycles and energy of all layers, those without MACs among them.",
+        "total + vector",
+    ),
+    "reads": Entry(
+        "words",
+        "Words a layer without MACs reads from the outermost level, of an ifmap's width; each input word once.",
+        "batch x words of its inputs; concat, extend and crop: 0",
+    ),
+    "writes": Entry(
+        "words",
+        "Words a layer without MACs writes to the outermost level, of a psum's width.",
+        "batch x words of its output; concat, extend and crop: 0",
+    ),
     "repeat": Entry("times", "How often an identical layer runs; totals multiply by it.", "from the workload"),
 }
 

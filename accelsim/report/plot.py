@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelsim.energy.rows import MAC, NO_TENSOR
+from accelsim.errors import AccelsimError
 from accelsim.report.table import energy_scale
 from accelsim.workload.problem import TENSORS
 
@@ -38,6 +39,7 @@ class Plots:
 
 def energy(document: Document, ax: Axes | None = None) -> Axes:
     """Energy per layer and data type, stacked by level, of one result document."""
+    _require_macs(document)
     stacks = {_name(layer): _stacks(layer["energy_breakdown"]) for layer in document["layers"]}
     scale, unit = energy_scale(document["energy_unit"], _highest(stacks))
     if document["energy_unit"] == "MAC":
@@ -54,6 +56,7 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None) -> Axes:
     """Energy per MAC by data type, stacked by level, of several results side by side."""
     stacks: Stacks = {}
     for label, document in documents.items():
+        _require_macs(document)
         macs = document["total"]["macs"]
         stacks[label] = _stacks(document["total"]["energy_breakdown"], macs)
     first = next(iter(documents.values()))
@@ -141,6 +144,11 @@ def new_axes(width: float, height: float = 4.2) -> Axes:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure.add_subplot()
+
+
+def _require_macs(document: Document) -> None:
+    if not document["layers"]:
+        raise AccelsimError(f"nothing to draw: none of these layers of '{document['workload']}' has MACs")
 
 
 def _stacks(breakdown: Sequence[Document], divisor: float = 1.0) -> dict[str, dict[str, float]]:

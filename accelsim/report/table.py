@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from accelsim.energy.rows import MAC, grouped
 from accelsim.engine.counts import Counts
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
+from accelsim.workload.lowering import Lowering
+from accelsim.workload.network import RECURRENT
 from accelsim.workload.problem import TENSORS
 
 if TYPE_CHECKING:
@@ -143,7 +145,9 @@ def _two(value: float | None) -> str:
 
 
 def grids(result: Result) -> list[Grid]:
-    """The tables of a run."""
+    """The tables of a run; none where nothing multiplies."""
+    if not result.layers:
+        return []
     return [grid for grid in (time_grid(result), stall_grid(result), data_grid(result), zeros_grid(result)) if grid]
 
 
@@ -192,15 +196,37 @@ def notes(result: Result) -> list[str]:
     if _partly_given(result) and any(layer.mapping_source != GIVEN for layer in result.layers):
         lines.append(f"* not in the mapping given: the best {result.dataflow} mapping found")
     lines += [f"{layer}: not run: {reason}" for layer, reason in result.failures]
-    if result.idle_layers:
-        lines.append(f"no MACs, not counted: {', '.join(result.idle_layers)}")
+    if result.vector_layers:
+        lines.append(vector_note(result))
     if result.operands:
         lines.append(f"zeros: {result.operands}")
+    if result.architecture.lowering is not Lowering.NONE:
+        lines.append(f"layers and mappings are lowered: {result.architecture.lowering}")
     way = f", accounting {table.accounting}" if table.accounting else ""
     lines.append(
         f"energy in {table.unit} from {table.name}{way}: {table.source}" + (f"; {table.note}" if table.note else "")
     )
     return lines
+
+
+def vector_note(result: Result) -> str:
+    """One line: what layers do without MACs, and what of it is left out."""
+    sums = result.vector
+    scale, unit = energy_scale(result.energy_table.unit, float(sums.energy))
+    gates = any(layer.op in RECURRENT for layer in result.vector_layers)
+    missing = [] if result.architecture.lanes else ["timed (the machine declares no vector unit)"]
+    missing += [] if result.energy_table.vector_op else ["priced (the energy table has no vector_op)"]
+    beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.operations else ""
+    return (
+        f"not in the totals: {_many(sums.layers)} without MACs{' or gates' if gates else ''}: "
+        f"{sums.reads + sums.writes:,} words read and written, "
+        f"{sums.operations:,} vector operations, {sums.cycles:,} cycles "
+        f"({result.milliseconds(sums.cycles):,.3f} ms), {number(float(sums.energy) / scale)} {unit}{beside}"
+    )
+
+
+def _many(layers: int) -> str:
+    return "1 layer" if layers == 1 else f"{layers} layers"
 
 
 def report(result: Result) -> list[RenderableType]:

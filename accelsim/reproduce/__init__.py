@@ -5,7 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from accelsim.report.files import write_text
-from accelsim.reproduce import chip, eie, eyeriss_v2, isca16, nn_dataflow, scnn
+from accelsim.reproduce import (
+    accelforge_timeloop,
+    chip,
+    eie,
+    eyeriss_v2,
+    isca16,
+    nn_dataflow,
+    nvdla,
+    scalesim,
+    scnn,
+    tpu,
+    zigzag,
+)
 
 INTRODUCTION = """\
 # Validation
@@ -18,7 +30,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    sources = (chip, isca16, nn_dataflow, scnn, eyeriss_v2, eie)
+    sources = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
     return "\n".join([INTRODUCTION, *(source.section() for source in sources)])
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
+
+WIDTH = 120
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -17,6 +20,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     first, *others = zip(row, widths, strict=True)
     return f"| {' | '.join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])} |"
+
+
+def paragraph(text: str) -> str:
+    """Generated prose, broken into lines as the rest is."""
+    return textwrap.fill(text, WIDTH) + "\n"
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A list of generated prose."""
+    return "".join(textwrap.fill(f"- {item}", WIDTH, subsequent_indent="  ") + "\n" for item in items)
 
 
 def error(ours: float, theirs: float) -> str:

@@ -67,7 +67,7 @@ def best(
     space = Space(architecture, problem, flow)
     space.require()
     # a small buffer right above the array may want the loops below it cut; a global buffer only if nothing else fits
-    tiled = space.array not in space.free and not table.accounting
+    tiled = space.array not in space.free and not table.accounting and not flow.fill
     found = _all(replace(space, tiled=tiled), objective, table)
     if not found and not tiled and not table.accounting:
         found = _all(replace(space, tiled=True), objective, table)
@@ -267,7 +267,7 @@ def _why_nothing(space: Space) -> str:
         smallest[dim] = space.splits(dim, Inner(y=y, pe=pe), 2)[0]
     order = [list(range(6)) for _ in machine.levels]
     nest = LoopNest(space.nest_levels(smallest, order, _bypasses(space, False)[0]))
-    overflows = capacity_overflows(machine, nest, space.problem)
+    overflows = capacity_overflows(machine, nest, space.problem, [d for d in flow.pe if d in flow.whole])
     if overflows:
         return f"{head}: " + "; ".join(map(describe, overflows))
     return f"{head}: the array is {machine.levels[space.array].fanout.y} x {machine.levels[space.array].fanout.x}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
-from accelsim.architecture.model import Architecture, Buffer
+from accelsim.architecture.model import Architecture, Buffer, Fanout
 from accelsim.errors import MappingError
 from accelsim.mapping.dataflows.dataflow import Dataflow
 from accelsim.mapping.mapping import LevelMapping, Loop, tile_words
@@ -15,17 +15,23 @@ from accelsim.workload.problem import DIMS, Problem, Tensor
 ABOVE, RUN, INSIDE = 0, 100, 200
 """First position of the fixed loops of each section; free loops have position -1."""
 RUNS = 6
-"""Most ways tried to cut a loop that runs right above the array; whole is always one of them."""
+"""Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
+IMAGE = 4
+"""Most channels of an image."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
 
 
 @dataclass(frozen=True)
 class Inner:
-    """How one dim is unrolled at and below the array: factors on y, on x and inside the PE."""
+    """How one dim is unrolled at and below the array: factors on y, on x and inside the PE.
+
+    run : most iterations right above the array (dims the dataflow fills the accumulators with); 0: all.
+    """
 
     y: int = 1
     x: int = 1
     pe: int = 1
+    run: int = 0
 
     @property
     def factor(self) -> int:
@@ -60,9 +66,38 @@ class Space:
         return max(self.machine.pe_level - 1, 0)
 
     @property
+    def axes(self) -> tuple[int, int]:
+        """Levels whose fan-outs are the y and the x axis: the innermost array's, or where it lacks one the next out."""
+        fans = [level.fanout for level in self.machine.levels]
+        sides = [[i for i in range(self.array + 1) if fan(fans[i]) > 1] for fan in (_rows, _columns)]
+        return sides[0][-1] if sides[0] else self.array, sides[1][-1] if sides[1] else self.array
+
+    @property
+    def y(self) -> tuple[str, ...]:
+        """Dims that may be on y for this layer."""
+        image = self.problem["G"] * self.problem["C"] <= IMAGE
+        return self.dataflow.y + (self.dataflow.image if image else ())
+
+    @property
+    def accumulators(self) -> int:
+        """The innermost level outside the PE that keeps psums."""
+        return max(i for i in range(self.array + 1) if Tensor.PSUM in self.machine.levels[i].keeps)
+
+    @property
+    def above(self) -> int:
+        """The level of the dataflow's loops `above`."""
+        outer = max(self.array - 1, 0)
+        return outer if Tensor.PSUM in self.machine.levels[outer].keeps else self.accumulators
+
+    @property
     def free(self) -> tuple[int, ...]:
-        """Levels whose temporal loops are free: the outermost, and the buffers above the array that keep psums."""
+        """Levels whose temporal loops are free: the outermost, and the buffers above the array that keep psums.
+
+        A dataflow that fills the accumulators leaves all levels above them free.
+        """
         levels = self.machine.levels
+        if self.dataflow.fill:
+            return tuple(range(max(self.accumulators, 1)))
         return tuple(i for i in range(self.array + 1) if i == 0 or Tensor.PSUM in levels[i].keeps)
 
     def require(self) -> None:
@@ -77,13 +112,14 @@ class Space:
 
     def inners(self) -> Iterator[dict[str, Inner]]:
         """Every joint choice of inner factors that fits the array and the PE; none that a larger one covers."""
-        fan = self.machine.levels[self.array].fanout
-        for spatial in self._spatial(fan.y, fan.x):
-            yield from self._inside(spatial)
+        y, x = self.axes
+        for spatial in self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x):
+            for inner in self._inside(spatial):
+                yield self._filled(inner) if self.dataflow.fill else inner
 
     def _spatial(self, size_y: int, size_x: int) -> Iterator[dict[str, tuple[int, int]]]:
         flow, size = self.dataflow, self.problem
-        dims = [d for d in DIMS if d in flow.y or d in flow.x]
+        dims = [d for d in DIMS if d in self.y or d in flow.x]
         dims.sort(key=lambda d: (d not in flow.whole, d != flow.strip))
         found: list[dict[str, tuple[int, int]]] = []
 
@@ -103,7 +139,7 @@ class Space:
 
     def _choices(self, dim: str, size: int, left_y: int, left_x: int, size_x: int) -> Iterator[tuple[int, int]]:
         flow = self.dataflow
-        on_y, on_x = dim in flow.y, dim in flow.x
+        on_y, on_x = dim in self.y, dim in flow.x
         if dim == flow.strip:
             width = -(-size // -(-size // size_x))
             yield from ((1, width),) if width <= left_x else ()
@@ -143,13 +179,32 @@ class Space:
             pe = {**fixed, **dict(zip(open_dims, choice, strict=True))}
             yield {dim: Inner(inner[dim].y, inner[dim].x, pe.get(dim, 1)) for dim in DIMS}
 
+    def _filled(self, inner: dict[str, Inner]) -> dict[str, Inner]:
+        """The same with the largest block of outputs that the accumulators hold."""
+        level, y, x = self.machine.levels[self.accumulators], *self.axes
+        slots = 2 if level.buffering(Tensor.PSUM) is Buffer.DOUBLE else 1
+        room = min((p.bits for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
+        tile = {
+            dim: own.pe * (own.y if y >= self.accumulators else 1) * (own.x if x >= self.accumulators else 1)
+            for dim, own in inner.items()
+        }
+        inner = dict(inner)
+        for dim in self.dataflow.fill if room else ():
+            most = room // (slots * tile_words(self.problem, tile, Tensor.PSUM) * self.machine.word_bits[Tensor.PSUM])
+            own = inner[dim]
+            run = tight(-(-self.problem[dim] // own.factor), max(most, 1))[-1]
+            inner[dim] = replace(own, run=run)
+            tile[dim] *= run
+        return inner
+
     def fits_below(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
         """Whether the level right above the array and those inside the PE hold the tiles of these inner factors."""
         size = self.problem
         one = {dim: min(pe.get(dim, 1), size[dim]) for dim in DIMS}
-        all_ = {dim: min(one[dim] * inner[dim].y * inner[dim].x, size[dim]) for dim in DIMS}
+        y, x = (axis == self.array for axis in self.axes)
+        all_ = {dim: min(one[dim] * (inner[dim].y if y else 1) * (inner[dim].x if x else 1), size[dim]) for dim in DIMS}
         if not self.tiled:
-            all_ |= {dim: size[dim] for dim in self.dataflow.run}
+            all_ |= {dim: size[dim] for dim in self.dataflow.run if dim not in self.dataflow.fill}
         for index in range(self.array, len(self.machine.levels)):
             level = self.machine.levels[index]
             inside = index >= self.machine.pe_level
@@ -172,27 +227,33 @@ class Space:
     def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
         """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
         rest = -(-self.problem[dim] // inner.factor)
-        levels = self.array + 1
-        if dim in self.dataflow.run or dim in self.dataflow.above:
-            at = max(self.array - (dim in self.dataflow.above), 0)
-            runs = thin(tight(rest, rest), RUNS) if self.tiled and at > 0 else [rest]
-            return [
-                Split(inner, tuple(run if i == at else -(-rest // run) if i == 0 else 1 for i in range(levels)))
-                for run in runs
-            ]
+        free = [i for i in reversed(self.free) if i]
         found: list[tuple[int, ...]] = []
 
         def spread(left: int, slots: list[int], chosen: dict[int, int]) -> None:
             if not slots:
-                found.append(tuple(chosen.get(i, left if i == 0 else 1) for i in range(levels)))
+                found.append(tuple(chosen.get(i, left if i == 0 else 1) for i in range(self.array + 1)))
                 return
             # a batch is cut into equal parts; other dims may leave a clipped last tile
             factors = [f for f in range(1, left + 1) if left % f == 0] if dim == "N" else tight(left, left)
             for factor in thin(factors, most):
                 spread(-(-left // factor), slots[1:], {**chosen, slots[0]: factor})
 
-        spread(rest, [i for i in reversed(self.free) if i], {})
+        if dim in self.dataflow.run or dim in self.dataflow.above:
+            at = self.above if dim in self.dataflow.above else self.array
+            whole = inner.run or rest
+            for run in self._runs(rest, whole) if self.tiled and at > 0 else [whole]:
+                spread(-(-rest // run), free if inner.run else [], {at: run})
+        else:
+            spread(rest, free, {})
         return [Split(inner, temporal) for temporal in found]
+
+    def _runs(self, rest: int, whole: int) -> list[int]:
+        """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
+        if self.array in self.free:
+            # whole it did not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
+            return sorted({-(-whole >> i) for i in range(whole.bit_length())}, reverse=True)
+        return thin(tight(rest, whole), RUNS)
 
     def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:
         """(level, position, kind, factor) of a dim's loops above 1, outermost first; kind 0 temporal, 1 y, 2 x."""
@@ -202,11 +263,11 @@ class Space:
             position = -1
             if dim in flow.run and level == self.array and (level or not self.tiled):
                 position = RUN + flow.run.index(dim)
-            elif dim in flow.above and level == max(self.array - 1, 0):
+            elif dim in flow.above and level == self.above:
                 position = ABOVE + flow.above.index(dim)
             rows.append((level, position, 0, factor))
-        rows.append((self.array, 0, 1, split.inner.y))
-        rows.append((self.array, 0, 2, split.inner.x))
+        rows.append((self.axes[0], 0, 1, split.inner.y))
+        rows.append((self.axes[1], 0, 2, split.inner.x))
         if split.inner.pe > 1:
             rows.append((last, INSIDE + flow.pe.index(dim), 0, split.inner.pe))
         return [row for row in rows if row[3] > 1]
@@ -233,7 +294,7 @@ class Space:
             ]
             temporal += [loop for _, loop in sorted(fixed, key=lambda item: item[0])]
             axes = {}
-            for kind, names in ((1, flow.y), (2, flow.x)):
+            for kind, names in ((1, self.y), (2, flow.x)):
                 axes[kind] = tuple(
                     Loop(dim, f) for dim in names for lv, _, k, f in rows[dim] if lv == index and k == kind
                 )
@@ -261,6 +322,14 @@ def thin(values: list[int], most: int) -> list[int]:
         return values
     step = (len(values) - 1) / max(most - 1, 1)
     return [values[round(i * step)] for i in range(most)]
+
+
+def _rows(fan: Fanout) -> int:
+    return fan.y
+
+
+def _columns(fan: Fanout) -> int:
+    return fan.x
 
 
 def _feasible(space: Space, values: list[int], dim: str, fixed: dict[str, int], inner: dict[str, Inner]) -> list[int]:

@@ -22,21 +22,26 @@ def convolution(problem: Problem, ifmap: Numbers, weights: Numbers) -> Numbers:
     n, g, m, c, p, q, r, s = problem.sizes
     whole = ifmap.dtype.kind != "f" and weights.dtype.kind != "f"
     wide: Any = _wide(_reach(ifmap) * _reach(weights) * c * r * s) if whole else np.float64
-    ends = (problem.pad[0] + problem.height, problem.pad[1] + problem.width)
-    padded = np.zeros((n, g, c, *map(max, problem.touched, ends)), ifmap.dtype)
-    top, left = problem.pad
-    padded[..., top : ends[0], left : ends[1]] = ifmap
+    planes = padded(problem, ifmap)
     out = np.zeros((n, g, m, p * q), wide)
     for row in range(r):
         for column in range(s):
             y, x = row * problem.dilation[0], column * problem.dilation[1]
-            seen = padded[
+            seen = planes[
                 ...,
                 y : y + (p - 1) * problem.stride[0] + 1 : problem.stride[0],
                 x : x + (q - 1) * problem.stride[1] + 1 : problem.stride[1],
             ]
             out += weights[None, ..., row, column].astype(wide) @ seen.reshape(n, g, c, p * q).astype(wide)
     return (out.astype(np.int64) if whole else out).reshape(n, g, m, p, q)
+
+
+def padded(problem: Problem, ifmap: Numbers) -> Numbers:
+    """[N, G, C, rows, columns]: the ifmap's planes with zeros around them, as far as windows reach at least."""
+    ends = (problem.pad[0] + problem.height, problem.pad[1] + problem.width)
+    planes = np.zeros((*ifmap.shape[:3], *map(max, problem.touched, ends)), ifmap.dtype)
+    planes[..., problem.pad[0] : ends[0], problem.pad[1] : ends[1]] = ifmap
+    return planes
 
 
 def _reach(values: Numbers) -> int:

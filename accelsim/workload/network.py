@@ -18,7 +18,7 @@ INPUT = "input"
 """What layers call the network's own input."""
 
 RECURRENT = frozenset({"lstm"})
-"""Ops whose repeats are time steps: they share one filter."""
+"""Ops whose repeats are time steps: they share one filter, and have a state of a word per unit beside the output."""
 
 VIEWS = frozenset({"concat", "extend", "crop"})
 """Ops that only name words where they lie; nothing moves."""
@@ -49,12 +49,13 @@ class Shape:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer. Only layers that multiply have a `problem`; the others pass shapes on.
+    """One layer. Only layers that multiply have a `problem`.
 
     inputs : names of the layers (or "input") it reads, in order.
     shape : its output, of one image.
     repeat : how many times it runs; simulated once, multiplied.
     density : how many words of its operands are not zero.
+    vector_ops : operations of one run on one image that are no MACs.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Layer:
     problem: Problem | None = None
     repeat: int = 1
     density: Densities = DENSE
+    vector_ops: int = 0
 
     @property
     def macs(self) -> int:
@@ -121,7 +123,13 @@ class Network:
         return tuple(layer for layer in self.layers if layer.problem)
 
     def traffic(self, layer: Layer) -> tuple[int, int]:
-        """(read, written): words one run of a layer without MACs moves, of one image; each input word is read once."""
+        """(read, written): words the vector operations of one run on one image move; each input word is read once.
+
+        Those of a recurrent layer read what its MACs wrote and the state, and write the output and the state.
+        """
+        if layer.op in RECURRENT and layer.problem:
+            sums = layer.problem.words(Tensor.PSUM) // self.batch
+            return sums + layer.shape.words, 2 * layer.shape.words
         if layer.problem or layer.op in VIEWS:
             return 0, 0
         shapes = {INPUT: self.input, **{other.name: other.shape for other in self.layers}}
@@ -147,10 +155,10 @@ class Network:
         return found
 
     def select(self, pattern: str = "*") -> tuple[Layer, ...]:
-        """The layers with a problem whose name fits one of the comma-separated globs: ``"CONV*,FC6"``."""
+        """The layers whose name fits one of the comma-separated globs: ``"CONV*,FC6"``."""
         globs = [glob.strip() for glob in pattern.split(",")]
-        found = tuple(layer for layer in self.mac_layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+        found = tuple(layer for layer in self.layers if any(fnmatchcase(layer.name, glob) for glob in globs))
         if not found:
-            names = ", ".join(layer.name for layer in self.mac_layers)
+            names = ", ".join(layer.name for layer in self.layers)
             raise WorkloadError(f"no layer of '{self.name}' fits '{pattern}' ({names})")
         return found

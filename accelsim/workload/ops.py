@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import AliasChoices, Discriminator, Field, Tag
+from pydantic import AliasChoices, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from accelsim.errors import WorkloadError
 from accelsim.specs import Count, Names, PadPair, Pair, Spec
@@ -21,8 +21,17 @@ class Lowered(NamedTuple):
     problem: Problem | None = None
 
 
+def _switch(value: object) -> bool:
+    if value not in (0, 1):
+        raise ValueError(f"should be 1 or 0, got '{value}'")
+    return bool(value)
+
+
+Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"enum": [0, 1, "$parameter"]})]
+
+
 class LayerSpec(Spec):
-    """What every layer may say. Without `inputs` it reads the layer before it."""
+    """What every layer may say. Without `inputs` it reads the layer before it; `when: 0` leaves it out."""
 
     fan_in: ClassVar[tuple[int, int | None]] = (1, 1)
 
@@ -30,6 +39,7 @@ class LayerSpec(Spec):
 
     inputs: Names = ()
     repeat: Count = 1
+    when: Switch = True
 
     @property
     def densities(self) -> Densities:
@@ -304,16 +314,21 @@ class Concat(LayerSpec):
 class Positions(LayerSpec):
     """The plane as one row of positions: `extend` joins stored ones (class token, KV cache), `crop` keeps the first.
 
-    positions : how many there are then.
+    positions : how many there are then. by : `extend` only, instead: how many are joined.
     """
 
     op: Literal["extend", "crop"]
-    positions: Count
+    positions: Count | None = None
+    by: Count | None = None
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
         shape = shapes[0]
         arriving = shape.H * shape.W
+        if self.op == "extend" and self.by is not None and self.positions is None:
+            return Lowered(Shape(shape.C, 1, arriving + self.by))
+        if self.positions is None or self.by is not None:
+            raise WorkloadError(f"{self.op} needs positions" + (", or by" if self.op == "extend" else " alone"))
         if (self.positions < arriving) if self.op == "extend" else (self.positions > arriving):
             raise WorkloadError(
                 f"shape mismatch: {self.op}s to {self.positions} positions, but its input is {shape}, {arriving}"

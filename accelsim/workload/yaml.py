@@ -50,7 +50,8 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
         raise WorkloadError(f"batch is {batch}; it must be at least 1")
     substitute(document, parameters)
     spec = validate(document, WorkloadSpec)
-    edges = _edges(document, spec)
+    chosen = {name: layer for name, layer in spec.layers.items() if layer.when}
+    edges = _edges(document, spec, chosen)
     document.check()
     layers, shapes = [], {}
     try:
@@ -74,12 +75,12 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
         raise
 
 
-def _edges(document: Document, spec: WorkloadSpec) -> dict[str, tuple[str, ...]]:
+def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpec]) -> dict[str, tuple[str, ...]]:
     """What each layer reads, in the order written."""
     edges: dict[str, tuple[str, ...]] = {}
-    known = [*([INPUT] if spec.input else []), *spec.layers]
+    known = [*([INPUT] if spec.input else []), *layers]
     before = INPUT
-    for name, layer in spec.layers.items():
+    for name, layer in layers.items():
         place: Place = ("layers", name)
         if name == INPUT:
             document.refuse(place, f"'{INPUT}' is the network's own input; give the layer another name", key=True)
@@ -131,10 +132,11 @@ def _layer(
     shapes: Mapping[str, Shape],
     batch: int,
 ) -> Layer | None:
+    arriving = [shapes[source] for source in sources]
     try:
-        shape, problem = spec.lower([shapes[source] for source in sources], batch)
+        shape, problem = spec.lower(arriving, batch)
     except WorkloadError as error:
         origin = f" (from {', '.join(sources)})" if sources else ""
         document.refuse(("layers", name), f"{error}{origin}", key=True)
         return None
-    return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities)
+    return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities, spec.vector_ops(arriving))

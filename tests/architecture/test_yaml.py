@@ -17,6 +17,7 @@ from accelsim.architecture.model import (
 from accelsim.architecture.yaml import architecture_of, load_architecture
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.mapping.dataflows import NAMES
+from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import TENSORS, Padding, Tensor
 from accelsim.yamlfile import builtin, parse
 
@@ -100,6 +101,8 @@ def test_isca16_parameters():
 def test_systolic_arrays(kind, kept):
     found = load_architecture(f"systolic_{kind}", {"rows": 8, "cols": 16})
     assert (found.pes, found.serial, found.skew) == (128, kept, True)
+    assert found.lowering is Lowering.IM2COL
+    assert load_architecture(f"systolic_{kind}", {"lowering": "none"}).lowering is Lowering.NONE
     assert found.levels[-1].keeps == {kept}
     assert all(found.levels[1].fanout.network(t).kind is NetworkKind.SYSTOLIC for t in TENSORS)
     assert not any(found.levels[1].fanout.network(t).down for t in TENSORS)
@@ -338,7 +341,7 @@ def test_words_of_different_widths_cannot_share_a_capacity_in_words():
 
 def test_unknown_parameters():
     with pytest.raises(
-        SpecError, match=r"parameters.row: unknown parameter; did you mean 'rows'\? \(rows, cols, sram\)"
+        SpecError, match=r"parameters.row: unknown parameter; did you mean 'rows'\? \(rows, cols, sram, lowering\)"
     ):
         load_architecture("systolic_ws", {"row": 4})
     with pytest.raises(SpecError, match=r"levels.1.array.size.y: must be at least 1, got -4"):

@@ -75,8 +75,11 @@ class Program:
         self._kappa: dict[Activity, int] = {}
         fanout = self.machine.levels[self.machine.pe_level - 1].fanout
         has_array = self.machine.pe_level > 0 and fanout.declared
-        self.rows, self.columns = (fanout.y, fanout.x) if has_array else (1, 1)
-        self.tail = self.machine.pipeline + (self.rows + self.columns - 2 if self.machine.skew else 0)
+        self.rows = fanout.y if has_array else 1
+        self.tail = self.machine.pipeline
+        for level in self.machine.levels:
+            if self.machine.skew and level.fanout.declared:  # operands are handed on through every array
+                self.tail += (level.fanout.y - 1) + (level.fanout.x - 1)
         self.stationary = self.inner[self.machine.serial] if self.machine.serial is not None else None
         psum = self.inner[Tensor.PSUM]
         if psum is not None and psum.register:

@@ -9,12 +9,14 @@ from accelsim.errors import AccelsimError
 from accelsim.report.glossary import GLOSSARY, explain
 from accelsim.simulate import simulate
 
-NOT_NUMBERS = {"name", "mapping", "mapping_source", "exact", "counts", "network"}
+NOT_NUMBERS = {"name", "op", "layers", "mapping", "mapping_source", "exact", "counts", "network"}
 
 
 def test_every_number_of_the_document_is_explained(fake_engine):
     document = fakes.with_zeros(simulate(fakes.machine(), fakes.network())).to_dict()
-    named = (set(document["layers"][0]) | set(document["total"])) - NOT_NUMBERS
+    total = document["total"]
+    named = set(document["layers"][0]) | set(document["vector_layers"][0]) | set(total) | set(total["vector"])
+    named -= NOT_NUMBERS
     assert {name.removeprefix("processing_stall_") or name for name in named} - set(GLOSSARY) <= {"cycles"}
 
 

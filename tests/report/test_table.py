@@ -125,7 +125,7 @@ def test_notes_say_what_was_searched_and_which_table(fake_engine):
     notes = "\n".join(table.notes(result))
     assert "* not in the mapping given: the best row_stationary mapping found" in notes
     assert [row[0] for row in table.time_grid(result).rows] == ["CONV1", "CONV2 *", "FC3 x3 *", "total"]
-    assert "no MACs, not counted: POOL1" in notes
+    assert "not in the totals: 1 layer without MACs: " in notes
     assert "ISCA 2016" in notes
 
 

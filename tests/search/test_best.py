@@ -114,6 +114,51 @@ def test_each_objective_is_best_at_its_own(machine, flow, objective):
         assert ours <= others * (1 + 1e-12)
 
 
+NESTED = """\
+name: nested
+source: test
+clock: 200 MHz
+word: 8 b
+energy: eyeriss_relative
+levels:
+  - name: DRAM
+  - {name: GLB, keeps: [ifmap, filter], capacity: 4000 words, array: {size: {x: 4}}}
+  - {name: ACC, component: RF, keeps: [psum], capacity: 12 words, buffer: double, array: {size: {y: 8}}}
+  - {name: RF, keeps: [filter], capacity: 1 word}
+"""
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory):
+    path = tmp_path_factory.mktemp("arch") / "nested.yaml"
+    path.write_text(NESTED)
+    return load_architecture(path)
+
+
+def test_accumulators_are_filled_and_finished(nested):
+    """Columns are the outer array's; a block of six sums (two in twelve words) is finished before the next; Q first."""
+    problem = Problem.of({"M": 8, "C": 16, "P": 4, "Q": 3, "R": 2})
+    nest = best(nested, problem, "weight_stationary_direct")
+    assert str(nest).endswith("x M4 | ACC: C2 R2 P2 Q3 y C8")
+    # twenty columns: five at a time are four blocks, as six would be; none is left over
+    wide = best(nested, Problem.of({"C": 16, "P": 4, "Q": 20}), "weight_stationary_direct")
+    assert str(wide).endswith("ACC: C2 Q5 y C8")
+
+
+@pytest.mark.parametrize(("channels", "rows"), [(2, "C2 S3"), (4, "C4 S2"), (5, "C5")])
+def test_columns_of_an_image_lie_beside_its_channels(nested, channels, rows):
+    nest = best(nested, Problem.of({"C": channels, "M": 4, "S": 3}), "weight_stationary_stripe")
+    assert str(nest).endswith(f" y {rows}")
+
+
 def test_unknown_objective(machine):
     with pytest.raises(AccelsimError, match=r"unknown objective 'enrgy'; did you mean 'energy'\?"):
         best(machine, PROBLEMS[0], "weight_stationary", "enrgy")
+
+
+def test_a_fold_too_long_for_the_buffer_is_cut_in_halves():
+    """4 x 100 words of either operand do not fit 256 B; of two halves only the psums come and go once more."""
+    machine = load_architecture("systolic_os", {"rows": 4, "cols": 4, "sram": "256 B"})
+    nest = best(machine, Problem.of({"M": 4, "C": 100, "Q": 4}), machine.dataflow)
+    assert [str(loop) for loop in nest.level("SRAM").temporal] == ["C50"]
+    assert (str(nest.level("SRAM").y[0]), str(nest.level("SRAM").x[0])) == ("Q4", "M4")

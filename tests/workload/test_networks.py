@@ -176,6 +176,50 @@ def test_decode_steps_add_up_to_a_prompt_without_what_is_masked():
     assert steps == load_network("gpt2", parameters={"seq": seq}).macs - masked
 
 
+@pytest.mark.parametrize("image", [224, 384])
+def test_an_image_derives_every_shape_of_vit(image):
+    tokens = (image // 16) ** 2 + 1
+    found = load_network("vit_b16", parameters={"image": image})
+    layers, moved = problems(found), {layer.name: found.traffic(layer) for layer in found.layers}
+    assert layers["l11_qk"].sizes == (1, 12, tokens, 64, 1, tokens, 1, 1)
+    patches, blocks = (tokens - 1) * HIDDEN * 3 * 16**2, BLOCKS * (4 * HIDDEN**2 + 2 * HIDDEN * FEED) * tokens
+    assert found.macs == patches + blocks + BLOCKS * 2 * HIDDEN * tokens**2 + 1000 * HIDDEN
+    assert found.weights == TOTALS["vit_b16"][2]
+    assert moved["l0_softmax"] == (12 * tokens**2, 12 * tokens**2)
+
+
+@pytest.mark.parametrize(("name", "tokens"), [("gpt2", 1024), ("gpt2_decode", 1)])
+def test_the_lm_head_is_there_if_asked_for(name, tokens):
+    without, found = load_network(name), load_network(name, batch=2, parameters={"lm_head": 1})
+    assert "lm_head" not in problems(without)
+    assert problems(found)["lm_head"].sizes == (2, 1, 50_257, HIDDEN, 1, tokens, 1, 1)
+    assert found.macs == 2 * (without.macs + 50_257 * HIDDEN * tokens)
+    # what is published has the embeddings of the words once: they are the head's weights
+    assert found.weights == without.weights + 50_257 * HIDDEN
+
+
+def test_a_switch_is_one_or_zero():
+    with pytest.raises(SpecError, match=r"layers\.lm_head\.when: should be 1 or 0, got '2'"):
+        load_network("gpt2", parameters={"lm_head": 2})
+
+
+def test_a_layer_left_out_cannot_be_read():
+    text = "name: n\nsource: t\ninput: {C: 3, H: 8, W: 8}\nlayers:\n  A: {op: fc, M: 4, when: 0}\n"
+    assert [layer.name for layer in network_of(parse(text + "  B: {op: fc, M: 2}\n", "n.yaml")).layers] == ["B"]
+    with pytest.raises(SpecError, match=r"layers\.B\.inputs: unknown layer 'A'"):
+        network_of(parse(text + "  B: {op: fc, M: 2, inputs: A}\n", "n.yaml"))
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("bert_base", "seq"), ("gpt2", "seq"), ("squeezebert", "seq")])
+def test_vector_operations_follow_the_sequence(name, parameter):
+    """Per block and token: 5 for each score of a head, 7 for each word normalised, gelu, two sums."""
+    for tokens in (16, 512):
+        found = load_network(name, batch=3, parameters={parameter: tokens})
+        block = 5 * 12 * tokens + 2 * 7 * HIDDEN + FEED + 2 * HIDDEN
+        last = 7 * HIDDEN * tokens if name == "gpt2" else 0
+        assert sum(layer.vector_ops for layer in found.layers) == BLOCKS * block * tokens + last
+
+
 def test_vit():
     found = load_network("vit_b16")
     assert problems(found)["patches"].sizes == (1, 1, 768, 3, 14, 14, 16, 16)
@@ -202,6 +246,8 @@ def test_words_moved_without_macs():
     assert moved["l0_norm"] == (plane, plane)
     # counts of its own
     assert moved["l0_q"] == (0, 0)
+    lstm = load_network("lstm", batch=4)
+    assert {lstm.traffic(layer) for layer in lstm.layers} == {(5 * 1024, 2 * 1024)}
     named = {layer.name: squeezenet.traffic(layer) for layer in squeezenet.layers}
     assert named["fire2"] == (0, 0)
     assert named["pool1"] == (64 * 111 * 111, 64 * 55 * 55)
@@ -218,12 +264,17 @@ def test_vector_operations():
     assert Pool(op="avgpool").vector_ops([shape]) == 8 * 16
     assert Lstm(op="lstm", M=6).vector_ops([shape]) == 54
     assert Positions(op="extend", positions=17).vector_ops([shape]) == 0
+    found = load_network("alexnet", batch=4)
+    # of one image, whatever the batch: windows of 3 x 3
+    assert [layer.vector_ops for layer in found.select("POOL1")] == [8 * 96 * 27 * 27]
 
 
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
         ("{op: extend, positions: 63}", "n.yaml:5:3: layers.A: shape mismatch: extends to 63 positions, but its input"),
+        ("{op: extend, positions: 65, by: 1}", "layers.A: extend needs positions, or by"),
+        ("{op: crop, by: 1}", "layers.A: crop needs positions alone"),
         ("{op: crop, positions: 65}", "n.yaml:5:3: layers.A: shape mismatch: crops to 65 positions, but its input is"),
         ("{op: softmx}", "unknown op 'softmx'; did you mean 'softmax'?"),
         ("{op: norm, inputs: [input, input]}", "layers.A.inputs: norm takes 1 inputs, got 2"),

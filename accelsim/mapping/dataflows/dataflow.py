@@ -11,7 +11,7 @@ from accelsim.workload.problem import DIMS, Tensor
 HERE = Path(__file__).parent
 NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))
 TENSOR_KEYS = ("keeps", "skips")
-DIM_KEYS = ("y", "x", "whole", "above", "run", "pe")
+DIM_KEYS = ("y", "x", "whole", "image", "above", "run", "fill", "pe")
 KEYS = ("source", "about", "strip", *TENSOR_KEYS, *DIM_KEYS)
 
 
@@ -21,10 +21,14 @@ class Dataflow:
 
     keeps : tensors that stay inside the PE; the others pass by it.
     skips : tensors that may pass by a buffer above the array that gives them no reuse (`accounting: isca16`).
-    y, x : dims that may be spatial on the innermost array, outer to inner.
+    y, x : dims that may be spatial on the innermost array, outer to inner; an axis it lacks is the next array's out.
     whole : dims unrolled completely in their inner place (as far as the array allows).
+    image : dims that are spatial on y too where the ifmap is an image, of at most four channels.
     strip : a dim taken as its widest balanced strip on x, or folded whole over y.
-    above, run : dims whose rest runs innermost one level above, and right above, the array; in this order.
+    above, run : dims whose rest runs innermost one level above, and right above, the array; in this order. Where only
+        the level right above the array keeps psums, `above` runs there too, outside of `run`.
+    fill : dims of `run` of which as many iterations run there as the accumulators (the innermost psums outside the PE)
+        hold, the first as far as it goes; what is left is free above the accumulators.
     pe : dims that may run inside the PE, outer to inner. All other loops are free above the array.
     """
 
@@ -36,9 +40,11 @@ class Dataflow:
     y: tuple[str, ...] = ()
     x: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
     strip: str = ""
     above: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
+    fill: tuple[str, ...] = ()
     pe: tuple[str, ...] = ()
 
 

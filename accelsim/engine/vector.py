@@ -1,0 +1,35 @@
+"""Time of what is no MAC: words stream from the outermost level through the vector unit and back."""
+
+from __future__ import annotations
+
+from accelsim.architecture.model import Architecture, Port
+from accelsim.workload.problem import Tensor
+
+
+def latency(architecture: Architecture, reads: int, writes: int, operations: int) -> tuple[int, int]:
+    """(total, processing) core cycles of one layer; processing: the outermost level's transfers take no time.
+
+    What is read arrives as the ifmap of a layer does, what is written leaves as its ofmap: the same ports, the same
+    words. The busiest port or the lanes set the time (docs/model.md, "Vector operations").
+    """
+    outermost = architecture.levels[0]
+    arriving, leaving = (outermost.fanout.network(tensor) for tensor in (Tensor.IFMAP, Tensor.PSUM))
+    busy: dict[str, int] = {}
+    for words, tensor, ports in (
+        (reads, Tensor.IFMAP, (outermost.read_port, arriving.down)),
+        (writes, Tensor.PSUM, (outermost.write_port, leaving.up)),
+    ):
+        for name, cycles in _held(words, architecture.word_bits[tensor], ports).items():
+            busy[name] = busy.get(name, 0) + cycles
+    processing = -(-operations // architecture.lanes) if architecture.lanes else 0
+    delay = (arriving.latency if reads else 0) + (leaving.latency if writes else 0)
+    return max(processing, *busy.values(), 0) + delay, processing
+
+
+def _held(words: int, word_bits: int, ports: tuple[Port | None, Port | None]) -> dict[str, int]:
+    """Cycles one transfer holds each port; one named twice is held once, for the larger share."""
+    held: dict[str, int] = {}
+    for port in ports:
+        if port:
+            held[port.name] = max(held.get(port.name, 0), port.cycles(words, word_bits))
+    return held

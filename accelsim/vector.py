@@ -1,0 +1,142 @@
+"""What a network does beside its MACs: words moved, vector operations, cycles and energy of each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.account import leakage_rows
+from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow, total
+from accelsim.energy.table import EnergyTable
+from accelsim.engine.vector import latency
+from accelsim.workload.network import Layer, Network
+from accelsim.workload.problem import Tensor
+
+OPERATION = "operation"
+
+
+@dataclass(frozen=True)
+class VectorLayer:
+    """A layer without MACs, or the vector operations of one that has both, run once; totals multiply by `repeat`.
+
+    reads, writes : words at the outermost level, of the whole batch; read as an ifmap is, written as an ofmap is.
+    operations : of the whole batch; their row in `energy_rows` is missing where the table has no price for them.
+    """
+
+    name: str
+    op: str
+    reads: int
+    writes: int
+    operations: int
+    cycles: int
+    processing: int
+    energy_rows: tuple[EnergyRow, ...]
+    repeat: int = 1
+
+    @property
+    def energy(self) -> Fraction:
+        """The exact sum of `energy_rows`."""
+        return total(self.energy_rows)
+
+    def rows(self) -> Iterator[tuple[str, str, str, int]]:
+        """(level, tensor, action, count) of the operations, priced or not; words have rows in `energy_rows`."""
+        if self.operations:
+            yield VECTOR, NO_TENSOR, OPERATION, self.operations
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document's entry."""
+        return {
+            "name": self.name,
+            "op": self.op,
+            "repeat": self.repeat,
+            "reads": self.reads,
+            "writes": self.writes,
+            "vector_ops": self.operations,
+            "cycles": self.cycles,
+            "processing_cycles": self.processing,
+            "energy": float(self.energy),
+            "energy_breakdown": [row.to_dict() for row in self.energy_rows],
+        }
+
+
+@dataclass(frozen=True)
+class VectorTotals:
+    """Sums over vector layers, repeats included."""
+
+    layers: int
+    reads: int
+    writes: int
+    operations: int
+    cycles: int
+    processing_cycles: int
+    energy: Fraction
+
+    @staticmethod
+    def of(layers: Iterable[VectorLayer]) -> VectorTotals:
+        """The sums; cycles too, as layers do not overlap."""
+        found = tuple(layers)
+        return VectorTotals(
+            layers=len(found),
+            reads=sum(layer.reads * layer.repeat for layer in found),
+            writes=sum(layer.writes * layer.repeat for layer in found),
+            operations=sum(layer.operations * layer.repeat for layer in found),
+            cycles=sum(layer.cycles * layer.repeat for layer in found),
+            processing_cycles=sum(layer.processing * layer.repeat for layer in found),
+            energy=sum((layer.energy * layer.repeat for layer in found), Fraction(0)),
+        )
+
+    def to_dict(self, clock_hz: float) -> dict[str, Any]:
+        """The document's entry."""
+        return {
+            "layers": self.layers,
+            "reads": self.reads,
+            "writes": self.writes,
+            "vector_ops": self.operations,
+            **spent(self.cycles, self.processing_cycles, self.energy, clock_hz),
+        }
+
+
+def spent(cycles: int, processing: int, energy: Fraction, clock_hz: float) -> dict[str, float]:
+    """Cycles, milliseconds and energy as the document names them."""
+    return {
+        "cycles": cycles,
+        "processing_cycles": processing,
+        "ms": 1e3 * cycles / clock_hz,
+        "processing_ms": 1e3 * processing / clock_hz,
+        "energy": float(energy),
+    }
+
+
+def vector_layers(
+    machine: Architecture, network: Network, layers: Iterable[Layer], table: EnergyTable
+) -> tuple[VectorLayer, ...]:
+    """What the layers given do beside MACs, in their order; those that only multiply are left out."""
+    found = []
+    for layer in layers:
+        if layer.problem and not layer.vector_ops:
+            continue
+        reads, writes = (words * network.batch for words in network.traffic(layer))
+        operations = layer.vector_ops * network.batch
+        cycles, processing = latency(machine, reads, writes, operations)
+        # a layer that multiplies too has its name already
+        name = f"{layer.name} gates" if layer.problem else layer.name
+        rows = tuple(_rows(machine, reads, writes, operations, cycles, table))
+        found.append(VectorLayer(name, layer.op, reads, writes, operations, cycles, processing, rows, layer.repeat))
+    return tuple(found)
+
+
+def _rows(
+    machine: Architecture, reads: int, writes: int, operations: int, cycles: int, table: EnergyTable
+) -> Iterable[EnergyRow]:
+    outermost = machine.levels[0]
+    for tensor, action, words in ((Tensor.IFMAP, "read", reads), (Tensor.PSUM, "update", writes)):
+        if words:
+            price = table.access(outermost, action, machine.word_bits[tensor])
+            yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
+    price_of_one = table.operation(machine.word_bits) if operations else None
+    if price_of_one is not None:
+        yield EnergyRow(VECTOR, NO_TENSOR, OPERATION, operations, operations * price_of_one)
+    yield from leakage_rows(machine, table, cycles)
