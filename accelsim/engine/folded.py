@@ -121,7 +121,6 @@ def run(
     kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.count.ravel())
     slow_rows = np.repeat(np.arange(n), np.diff(layer.start))
     kinds = kinds._replace(work=select(kinds.work, kind_rows, kept_slots))
-    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots))
     psum = streams[:, sweep.TENSOR] == PSUM
     present = streams[:, sweep.ABSENT] == 0
     read = kinds.back != -2
@@ -140,6 +139,9 @@ def run(
     tile_at = np.where(psum & back_too, folded.full_at - folded.inner_at, -1)
     tiles = folded.tiles if back_too else folded.inner_tiles
     slow_tile = layer.tile + (folded.full_at - folded.inner_at)[slow_rows] if back_too else folded.inner_at[slow_rows]
+    # a slow stream has one version a body: all it looks back at was drained by an earlier one
+    back = layer.back if back_too else np.minimum(layer.back, -1)
+    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots), back=back)
     machine = replay.Machine(
         streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known,
     )  # fmt: skip

@@ -238,7 +238,7 @@ def walk(
                 last, above = last_body[past[x] + own[x]], streams[x, 5]
                 before[x, 0] = last >= 0
                 before[x, 1] = above >= 0 and last < since[above]
-                before[x, 2] = above >= 0 and refilled[above]
+                before[x, 2] = above >= 0 and streams[above, 6] == 0 and refilled[above]
                 key[at_key] = before[x, 0] + 2 * before[x, 1] + 4 * before[x, 2]
                 at_key += 1
         h = 0
