@@ -41,6 +41,7 @@ from accelsim.engine.kernels.sweep import (
     L_KEY,
     LANDED,
     LAST,
+    NOBODY,
     P_END,
     P_START,
     P_UNITS,
@@ -210,6 +211,18 @@ def _cover(j, at, kinds, layer, window, machine, progress, tile_at):
             _append(x, kinds, layer, window, tile_at[x])
         if window.limit[x] > window.low[x]:
             until = max(until, window.begin[window.start[x] + window.limit[x] - 1])
+    serial = machine.serial
+    if serial >= 0 and machine.lead_first and machine.streams[serial, TENSOR] == PSUM and machine.known[serial]:
+        # what is filled far ahead asks whether old psums lead its pass
+        asked = 0
+        for x in range(n):
+            if layer.slow[x] and machine.streams[x, INNERMOST] and not machine.streams[x, ABSENT]:
+                v = at[x] + kinds.count[layer.kind[j], x] + machine.streams[x, SLOTS]
+                asked = max(asked, layer.begin[layer.start[x] + min(v, layer.number[x] - 1)])
+        while not layer.slow[serial] and window.body[serial] < bodies and layer.first[window.body[serial]] <= asked:
+            if not _room(serial, kinds, layer, window, max(progress[serial, CURRENT], 0)):
+                return False
+            _append(serial, kinds, layer, window, tile_at[serial])
     # a parent's versions must reach as far as its children's
     for x in range(n):
         if layer.slow[x]:
@@ -356,7 +369,21 @@ def read_state(k, machine, state, window, layer, out, m):
         out[m] = issued[x] - current
         m += 1
         if innermost and psum and not machine.known[x] and stationary_input:
-            continue  # all its drains are over when the next pass begins
+            # its drains are over when the next pass begins; the last may be what a pass that loads nothing waited for
+            for v in range(max(current + 1 - s, 0), current + 1):
+                r = records[x, v & (records.shape[1] - 1)]
+                if r[VID] == v and r[D_END] >= origin:
+                    out[m] = current - v
+                    out[m + 1] = r[D_START] - origin
+                    out[m + 2] = r[D_UNITS] > 1
+                    out[m + 3] = r[D_HOLD]
+                    out[m + 4] = r[D_KEY] - key_origin
+                    m += 5
+                    if m > out.shape[0] - 64:
+                        return -1, origin
+            out[m] = NOBODY
+            m += 1
+            continue
         read_by = NEVER  # no fill from a version of x begins before
         for y in range(n):
             if streams[y, PARENT] == x and not streams[y, ABSENT] and fills[y]:
@@ -374,7 +401,7 @@ def read_state(k, machine, state, window, layer, out, m):
                 last = held[x]
             if psum:
                 last = min(last, origin)
-            drain = known and r[D_END] >= last
+            drain = known and (psum or innermost) and r[D_END] >= last
             old = known and r[HAS_P] == 1 and v >= current and r[P_END] + machine.latency[x, 0] >= origin
             flags = 0
             if known and v >= current:
@@ -429,11 +456,10 @@ def _keep(machine, state, window, layer, kept, kept_progress):
         current, s = progress[x, CURRENT], streams[x, SLOTS]
         issued = current + kept_progress[x, 0]
         over = _keeps_apart(machine) and streams[machine.serial, TENSOR] != PSUM
-        if over and streams[x, INNERMOST] and streams[x, TENSOR] == PSUM and not machine.known[x]:
-            continue
+        over = over and streams[x, INNERMOST] and streams[x, TENSOR] == PSUM and not machine.known[x]
         for v in range(max(min(issued, current + 1) - s, 0), max(issued, current + 1)):
             r = records[x, v & (records.shape[1] - 1)]
-            if r[VID] != v:
+            if r[VID] != v or (over and r[D_END] < state.scalars[PASS_END]):
                 continue
             if m >= kept.shape[0]:
                 return -1
