@@ -284,8 +284,8 @@ class TestCommandLine:
         [
             (
                 "systolic_ws", "bert_base", "sq=64",
-                "unknown parameter 'sq'; did you mean 'seq'? architecture 'systolic_ws' declares rows, cols, sram; "
-                "workload 'bert_base' declares seq",
+                "unknown parameter 'sq'; did you mean 'seq'? architecture 'systolic_ws' declares rows, cols, sram, "
+                "lowering; workload 'bert_base' declares seq",
             ),
             (
                 "eyeriss", "alexnet", "image=64",
