@@ -19,7 +19,7 @@ from accelsim.workload.problem import TENSORS
 
 
 def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
-    """Exact counts and cycles of one layer; without `fold` every step is written down and simulated, to the same result.
+    """Exact counts and cycles of one layer; without `fold` every step is written down and simulated, to the same.
 
     masks : which operands are zero, on a machine that makes something of it; None: dense.
     """

@@ -36,7 +36,7 @@ class Folded:
 
     def aligned(self, serial: int) -> bool:
         """Whether every body begins a pass of stationary stream `serial`."""
-        count = self.kinds.count[:, serial]
+        count = self.kinds.many[:, serial]
         return bool((count > 0).all() and (self.kinds.begin[self.kinds.at[:, serial]] == 0).all())
 
     @property
@@ -103,9 +103,9 @@ def fold(program: Program) -> Folded | None:
         room *= 4
         if room // 2 * most[-1] > MOST_VERSIONS:
             return None
-    used, stepped = int(kinds.count[:found].sum()), int(kinds.steps_at[found])
+    used, stepped = int(kinds.many[:found].sum()), int(kinds.steps_at[found])
     kinds = bodies.Kinds(
-        kinds.at[:found], kinds.count[:found], kinds.steps_at[: found + 1], kinds.begin[:used].copy(),
+        kinds.at[:found], kinds.many[:found], kinds.steps_at[: found + 1], kinds.begin[:used].copy(),
         kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped].copy(),
         kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
     )  # fmt: skip
@@ -118,7 +118,7 @@ def run(
 ) -> tuple[int, Ints, int]:  # fmt: skip
     """(cycles, stalls, bodies simulated); see `cycle.run` for the arguments."""
     layer, kinds, n = folded.layer, folded.kinds, len(streams)
-    kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.count.ravel())
+    kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.many.ravel())
     slow_rows = np.repeat(np.arange(n), np.diff(layer.start))
     kinds = kinds._replace(work=select(kinds.work, kind_rows, kept_slots))
     psum = streams[:, sweep.TENSOR] == PSUM
@@ -145,7 +145,7 @@ def run(
     machine = replay.Machine(
         streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known,
     )  # fmt: skip
-    room = 4 * (kinds.count.max(axis=0) + streams[:, sweep.SLOTS] + 4)
+    room = 4 * (kinds.many.max(axis=0) + streams[:, sweep.SLOTS] + 4)
     while True:
         state = replay.State(
             np.zeros(n_ports + 1, np.int64), np.zeros((tiles, 3), np.int64), np.zeros((n, ring, 25), np.int64),

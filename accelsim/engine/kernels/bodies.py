@@ -31,13 +31,13 @@ from accelsim.engine.kernels.versions import EARLIER, generate
 class Kinds(NamedTuple):
     """Every kind of body, one after another in flat arrays.
 
-    at, count : int64[kind, x], where a stream's versions lie and how many there are. steps_at : int64[kind + 1].
+    at, many : int64[kind, x], where a stream's versions lie and how many there are. steps_at : int64[kind + 1].
     begin, back, tile : int64[version], as of `versions.generate`, counted from the body's beginning.
     work : int64[version, slot]. n, phi : int64[step]. sums : int64[kind, x, column].
     """
 
     at: np.ndarray
-    count: np.ndarray
+    many: np.ndarray
     steps_at: np.ndarray
     begin: np.ndarray
     back: np.ndarray
@@ -276,7 +276,7 @@ def walk(
             for x in range(n):
                 m = s_number[x]
                 kinds.at[kind, x] = used
-                kinds.count[kind, x] = m
+                kinds.many[kind, x] = m
                 kinds.begin[used : used + m] = s_begin[most[x] : most[x] + m]
                 kinds.back[used : used + m] = s_back[most[x] : most[x] + m]
                 kinds.tile[used : used + m] = s_tile[most[x] : most[x] + m]
@@ -286,7 +286,7 @@ def walk(
         steps = kinds.steps_at[kind + 1] - kinds.steps_at[kind]
         layer.first[bodies + 1] = layer.first[bodies] + steps
         for x in range(n):
-            m, first = kinds.count[kind, x], kinds.at[kind, x]
+            m, first = kinds.many[kind, x], kinds.at[kind, x]
             if streams[x, 0] == PSUM:
                 layer.tiles[bodies, x] = own[x] * inner_tiles[x]
                 p = past[x] + own[x]

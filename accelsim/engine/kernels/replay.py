@@ -1,4 +1,4 @@
-"""Time of a layer given as a list of bodies (`bodies.walk`): each kind of body is simulated once for each state before it.
+"""Time of a layer given as a list of bodies (`bodies.walk`): a kind of body is simulated once for each state before it.
 
 Every time is a max and a sum of constants, so a body started from a state that differs by a shift in time runs shifted
 by as much. `read_state` writes down what of the state can still bind, relative to a moment no later C can begin before;
@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from accelsim.engine.kernels.bodies import Kinds, Layer
 from accelsim.engine.kernels.sweep import (
     A_HOLD,
     A_KEY,
@@ -21,7 +20,6 @@ from accelsim.engine.kernels.sweep import (
     AT_PASS,
     C_END,
     C_START,
-    C_UNITS,
     CURRENT,
     D_END,
     D_HOLD,
@@ -36,7 +34,6 @@ from accelsim.engine.kernels.sweep import (
     HAS_P,
     INNERMOST,
     KAPPA,
-    KAPPA_OF,
     L_HOLD,
     L_KEY,
     LANDED,
@@ -133,7 +130,7 @@ def _append(x, kinds, layer, window, tile_at):
     """Append stream x's versions of its next body; tile_at : see `replay`."""
     b = window.body[x]
     kind = layer.kind[b]
-    first, m = kinds.at[kind, x], kinds.count[kind, x]
+    first, m = kinds.at[kind, x], kinds.many[kind, x]
     v = window.limit[x]
     to = window.start[x] + v
     for i in range(m):
@@ -177,7 +174,7 @@ def _drop(x, keep, window):
 @njit(cache=True)
 def _room(x, kinds, layer, window, keep):
     """Make room for the next body of stream x; False if there is none to make."""
-    m = kinds.count[layer.kind[window.body[x]], x]
+    m = kinds.many[layer.kind[window.body[x]], x]
     if window.start[x] + window.limit[x] + m > window.place[x + 1]:
         _drop(x, keep, window)
         return window.start[x] + window.limit[x] + m <= window.place[x + 1]
@@ -199,12 +196,12 @@ def _cover(j, at, kinds, layer, window, machine, progress, tile_at):
             b, v = j, at[x]
             while v > keep and b > 0:
                 b -= 1
-                v -= kinds.count[layer.kind[b], x]
+                v -= kinds.many[layer.kind[b], x]
             window.body[x], window.limit[x], window.low[x] = b, v, v
             window.start[x] = window.place[x] - v
-        need = at[x] + kinds.count[layer.kind[j], x] + machine.streams[x, SLOTS] + 2
+        need = at[x] + kinds.many[layer.kind[j], x] + machine.streams[x, SLOTS] + 2
         if machine.streams[x, TENSOR] == PSUM and not machine.known[x]:
-            need = at[x] + kinds.count[layer.kind[j], x] + 2
+            need = at[x] + kinds.many[layer.kind[j], x] + 2
         while window.body[x] < bodies and (window.limit[x] < need or window.body[x] <= j):
             if not _room(x, kinds, layer, window, keep):
                 return False
@@ -217,7 +214,7 @@ def _cover(j, at, kinds, layer, window, machine, progress, tile_at):
         asked = 0
         for x in range(n):
             if layer.slow[x] and machine.streams[x, INNERMOST] and not machine.streams[x, ABSENT]:
-                v = at[x] + kinds.count[layer.kind[j], x] + machine.streams[x, SLOTS]
+                v = at[x] + kinds.many[layer.kind[j], x] + machine.streams[x, SLOTS]
                 asked = max(asked, layer.begin[layer.start[x] + min(v, layer.number[x] - 1)])
         while not layer.slow[serial] and window.body[serial] < bodies and layer.first[window.body[serial]] <= asked:
             if not _room(serial, kinds, layer, window, max(progress[serial, CURRENT], 0)):
@@ -258,7 +255,7 @@ def read_content(j, at, kinds, layer, machine, out):
             continue
         have, b = 0, j + 1
         while have < machine.streams[x, SLOTS] + 2 and b < bodies and b <= j + MOST_AHEAD + 1:
-            have += kinds.count[layer.kind[b], x]
+            have += kinds.many[layer.kind[b], x]
             b += 1
         ahead = max(ahead, b - 1 - j)
     ahead = min(max(ahead, 1), bodies - 1 - j)
@@ -274,7 +271,7 @@ def read_content(j, at, kinds, layer, machine, out):
         if not layer.slow[x] or machine.streams[x, ABSENT]:
             continue
         number = layer.number[x]
-        following = at[x] + kinds.count[layer.kind[j], x]
+        following = at[x] + kinds.many[layer.kind[j], x]
         parent = machine.streams[x, PARENT]
         for p in range(following, following + machine.streams[x, SLOTS] + 1):
             if p >= number:
@@ -288,7 +285,7 @@ def read_content(j, at, kinds, layer, machine, out):
                 out[m] = layer.work[v, s]
                 m += 1
             if parent >= 0 and layer.slow[parent]:
-                w = at[parent] + kinds.count[layer.kind[j], parent]
+                w = at[parent] + kinds.many[layer.kind[j], parent]
                 up = layer.start[parent]
                 first = w
                 while w < layer.number[parent] and layer.begin[up + w] <= layer.begin[v] and w - first < 4:
@@ -547,8 +544,8 @@ def replay(kinds, layer, machine, state, window, tile_at, look_up):
             if e >= 0:
                 shift, last = origin - kept_origin[e, 0], scalars[LAST]
                 for x in range(n):
-                    progress[x, CURRENT] += kinds.count[kind, x]
-                    at[x] += kinds.count[kind, x]
+                    progress[x, CURRENT] += kinds.many[kind, x]
+                    at[x] += kinds.many[kind, x]
                 moved = before - kept_origin[e, 1]
                 _restore(machine, state, shift, moved, kept[e], kept_number[e], kept_progress[e])
                 total, passes = scalars[TOTAL_C], scalars[AT_PASS]
@@ -595,7 +592,7 @@ def replay(kinds, layer, machine, state, window, tile_at, look_up):
                 kept_stalls[e] = stalls - old_stalls
                 kept_origin[e, 0], kept_origin[e, 1] = origin, before
         for x in range(n):
-            at[x] += kinds.count[kind, x]
+            at[x] += kinds.many[kind, x]
         scalars[LAST] = max(scalars[LAST], last)
     stalls[machine.idle_fill + 1] += scalars[LAST] - scalars[C_END]
     return scalars[LAST], simulated

@@ -26,7 +26,6 @@ from accelsim.engine.kernels.tiles import (
     in_group,
 )
 
-
 EARLIER = -3  # `back`: drained by an earlier body
 
 
@@ -381,4 +380,3 @@ def generate(
             cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
             streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
         k += 1
-    return k + 1
