@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from accelsim.architecture.model import Architecture, Buffer
+from accelsim.engine import folded as folding
 from accelsim.engine.assemble import assemble
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.kernels import memo as memo_kernel
 from accelsim.engine.kernels import sweep as sweep_kernel
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.schedule import Schedule, generate_schedule, parent_stream, psum_accumulates
@@ -16,42 +18,71 @@ from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import TENSORS
 
 
-def evaluate(program: Program, memo: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
-    """Exact counts and cycles of one layer; without `memo` every pass is simulated, to the same result.
+def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
+    """Exact counts and cycles of one layer; without `fold` every step is written down and simulated, to the same.
 
     masks : which operands are zero, on a machine that makes something of it; None: dense.
     """
-    schedule = generate_schedule(program)
-    counts = count(program, schedule)
     if masks is not None and program.architecture.sees_zeros:
-        counts = rewrite(program, schedule, masks, counts)
-    total, stalls = run(program, schedule, False, memo)
-    processing, processing_stalls = run(program, schedule, True, memo)
-    return counts, Timing(total, processing, counts.compute_cycles, stalls, processing_stalls)
+        schedule = generate_schedule(program)
+        counts = rewrite(program, schedule, masks, count(program, schedule.sums, int(schedule.step_n.sum())))
+        return _timed_counts(counts, *(run(program, schedule, processing) for processing in (False, True)))
+    folded = folding.fold(program) if fold else None
+    if folded is None:
+        schedule = generate_schedule(program)
+        counts = count(program, schedule.sums, int(schedule.step_n.sum()))
+        return _timed_counts(counts, *(run(program, schedule, processing) for processing in (False, True)))
+    counts = count(program, folded.sums, folded.compute_cycles)
+    return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))
 
 
-def count(program: Program, schedule: Schedule) -> Counts:
-    """Sum the versions' words; operand reads inside the PE are one per MAC."""
+def _timed_counts(
+    counts: Counts, total: tuple[int, dict[str, int]], processing: tuple[int, dict[str, int]]
+) -> tuple[Counts, Timing]:
+    return counts, Timing(total[0], processing[0], counts.compute_cycles, total[1], processing[1])
+
+
+def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
+    """Lay out the streams' words, int64[stream, column]; operand reads inside the PE are one per MAC."""
     columns = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
     x = 0
     for e, (_, parent, child, operand, _) in enumerate(program.edges):
         if operand and parent >= program.architecture.pe_level:
             columns[e, : 3 * (child - parent)] = program.problem.macs
         else:
-            wide = schedule.sums.shape[1]
-            columns[e, :wide] = schedule.sums[x, :wide]
+            columns[e, : sums.shape[1]] = sums[x]
             x += 1
-    return assemble(program, columns, int(schedule.step_n.sum()))
+    return assemble(program, columns, compute_cycles)
 
 
-def run(program: Program, schedule: Schedule, processing: bool, memo: bool = True) -> tuple[int, dict[str, int]]:
-    """Cycles and stalls; `processing`: the outermost level's transfers take no time.
+@dataclass(frozen=True)
+class Streams:
+    """A machine's streams as `kernels.sweep` reads them, with or without the outermost level's transfers."""
 
-    memo : simulate identical passes once (same cycles, same stalls).
-    """
-    architecture, edges = program.architecture, schedule.edges
+    rows: Ints
+    latency: Ints
+    order: Ints
+    serial: int
+    names: list[str]
+    uses_at: Ints
+    ports: Ints
+    kept: list[list[int]]
+    skew_rows: int
+    tail: int
+
+    @property
+    def ring(self) -> int:
+        """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
+        return 1 << (2 * int(self.rows[:, sweep_kernel.SLOTS].max(initial=1)) + 2).bit_length()
+
+
+def streams_in_time(
+    program: Program, edges: Ints, labels: list[list[tuple[str, bool]]], uses_at: Ints, processing: bool
+) -> Streams:
+    """Lay out the streams; `processing`: the outermost level's transfers take no time."""
+    architecture = program.architecture
     n = len(edges)
-    streams = np.zeros((n, 11), np.int64)
+    rows = np.zeros((n, 11), np.int64)
     latency = np.zeros((n, 2), np.int64)
     ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
     serial = -1
@@ -61,7 +92,7 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
         tensor = TENSORS[t]
         buffer = buffering(architecture, int(child), tensor)
         innermost = not any(edges[y, 0] == t and edges[y, 2] > child for y in range(n))
-        streams[x] = (
+        rows[x] = (
             t, parent_stream(edges, x), _slots(architecture, edges[x], tail), buffer is Buffer.STREAM, innermost,
             psum_accumulates(architecture, edges[x]), processing and child == 1,
             ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1,
@@ -71,56 +102,46 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
             serial = x
     if processing:
         for x in range(n):
-            if streams[x, sweep_kernel.PARENT] >= 0 and streams[streams[x, sweep_kernel.PARENT], sweep_kernel.ABSENT]:
-                streams[x, sweep_kernel.PARENT] = -1
-    names = sorted({name for row in schedule.uses for name, _ in row})
-    uses_at, work, ports = _timed(schedule, names, processing)
+            if rows[x, sweep_kernel.PARENT] >= 0 and rows[rows[x, sweep_kernel.PARENT], sweep_kernel.ABSENT]:
+                rows[x, sweep_kernel.PARENT] = -1
+    names = sorted({name for row in labels for name, _ in row})
     order = np.array(
-        sorted(range(n), key=lambda x: (streams[x, sweep_kernel.DEPTH], streams[x, sweep_kernel.RANK])), np.int64
+        sorted(range(n), key=lambda x: (rows[x, sweep_kernel.DEPTH], rows[x, sweep_kernel.RANK])), np.int64
     )
-    stalls = np.zeros(2 * n + 3, np.int64)
-    versions = int(schedule.start[-1])
-    # a power of two: the kernel masks instead of dividing
-    ring = 1 << (2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 2).bit_length()
     skew_rows = array.y if architecture.skew else 0
-    arguments = (
-        schedule.steps, streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, uses_at, ports,
-        latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, skew_rows, tail,
-        schedule.step_n, schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64),
-        np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64),
-        stalls, 2 * n,
+    left, ports, kept = _left(labels, names, uses_at, processing)
+    return Streams(rows, latency, order, serial, names, left, ports, kept, skew_rows, tail)
+
+
+def run(program: Program, schedule: Schedule, processing: bool) -> tuple[int, dict[str, int]]:
+    """Cycles and stalls, every step simulated; `processing`: the outermost level's transfers take no time."""
+    architecture, edges = program.architecture, schedule.edges
+    machine = streams_in_time(program, edges, schedule.uses, schedule.uses_at, processing)
+    n = len(edges)
+    stalls = np.zeros(2 * n + 3, np.int64)
+    owners = np.repeat(np.arange(n), np.diff(schedule.start))
+    cycles = sweep_kernel.sweep(
+        schedule.steps, machine.rows, schedule.start, schedule.number, schedule.begin,
+        folding.select(schedule.work, owners, machine.kept), schedule.back, schedule.tile, machine.uses_at,
+        machine.ports, machine.latency, np.zeros(len(machine.names) + 1, np.int64), machine.order, machine.serial,
+        architecture.lead, machine.skew_rows, machine.tail, schedule.step_n, schedule.step_phi,
+        np.zeros((schedule.tiles, 3), np.int64), np.zeros((n, machine.ring, 25), np.int64), np.zeros((n, 5), np.int64),
+        np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n,
     )  # fmt: skip
-    at_pass = _pass_table(schedule, streams, work, uses_at, serial, architecture.lead, skew_rows) if memo else None
-    if at_pass is None:
-        cycles = sweep_kernel.sweep(*arguments)
-    else:
-        classes = np.empty(int(schedule.number[serial]), np.int64)
-        # passes that are equal with everything in are equal without the outermost level's transfers
-        finer = schedule.classes[: len(classes)]
-        memo_kernel.pass_classes(
-            streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, schedule.step_n,
-            schedule.step_phi, schedule.steps, serial, at_pass, finer, classes,
-        )  # fmt: skip
-        if not processing:
-            finer[:] = classes
-        cycles, _ = memo_kernel.sweep_memo(*arguments, at_pass, classes)
     return int(cycles), _label(architecture, edges, stalls)
 
 
-def _pass_table(
-    schedule: Schedule, streams: Ints, work: Ints, uses_at: Ints, serial: int, lead: bool, skew_rows: int
-) -> Ints | None:
-    """First version of every stream in every pass, if this layer's passes can be looked up, else None."""
-    if serial < 0 or schedule.number[serial] < 4:
-        return None
-    first, slots = (int(v) for v in uses_at[serial, 0])
-    rows = slice(int(schedule.start[serial]), int(schedule.start[serial] + schedule.number[serial]))
-    shortest = max(skew_rows, int(work[rows, first : first + slots].max(axis=1).min()) if slots else 0)
-    at_pass = np.empty((len(streams), int(schedule.number[serial]) + 1), np.int64)
-    found = memo_kernel.eligible(
-        streams, schedule.start, schedule.number, schedule.begin, schedule.back, serial, lead, shortest, at_pass
-    )
-    return at_pass if found else None
+def run_folded(
+    program: Program, folded: folding.Folded, processing: bool, look_up: bool = True
+) -> tuple[int, dict[str, int], int]:
+    """The same from a list of bodies; (cycles, stalls, bodies simulated). `look_up`: simulate equal bodies once."""
+    architecture, edges = program.architecture, folded.tables.edges
+    machine = streams_in_time(program, edges, folded.tables.labels, folded.tables.uses_at, processing)
+    cycles, stalls, simulated = folding.run(
+        folded, machine.rows, machine.uses_at, machine.kept, machine.ports, machine.latency, machine.order,
+        machine.serial, architecture.lead, machine.skew_rows, machine.tail, len(machine.names), machine.ring, look_up,
+    )  # fmt: skip
+    return cycles, _label(architecture, edges, stalls), simulated
 
 
 def _slots(architecture: Architecture, edge: Ints, tail: int) -> int:
@@ -130,26 +151,22 @@ def _slots(architecture: Architecture, edge: Ints, tail: int) -> int:
     return slots + tail if operand and t == PSUM else slots
 
 
-def _timed(schedule: Schedule, names: list[str], processing: bool) -> tuple[Ints, Ints, Ints]:
-    """Drop the outermost level's ports where they take no time; returns (uses_at, work, ports)."""
-    ports = np.zeros((len(schedule.uses), schedule.work.shape[1]), np.int64)
-    for x, row in enumerate(schedule.uses):
-        for slot, (name, _) in enumerate(row):
-            ports[x, slot] = names.index(name)
-    if not processing or not any(outermost for row in schedule.uses for _, outermost in row):
-        return schedule.uses_at, schedule.work, ports
-    work, uses_at = schedule.work.copy(), schedule.uses_at.copy()
-    for x, row in enumerate(schedule.uses):
-        rows = slice(int(schedule.start[x]), int(schedule.start[x + 1]))
-        keep = [slot for slot, (_, outermost) in enumerate(row) if not outermost]
+def _left(
+    labels: list[list[tuple[str, bool]]], names: list[str], uses_at: Ints, processing: bool
+) -> tuple[Ints, Ints, list[list[int]]]:
+    """Drop the outermost level's ports where they take no time; (uses_at, ports, the port columns left)."""
+    ports = np.zeros((len(labels), max([len(row) for row in labels] + [1])), np.int64)
+    left, kept = uses_at.copy(), []
+    for x, row in enumerate(labels):
+        keep = [slot for slot, (_, outermost) in enumerate(row) if not (processing and outermost)]
         for new, old in enumerate(keep):
-            work[rows, new] = schedule.work[rows, old]
-            ports[x, new] = ports[x, old]
+            ports[x, new] = names.index(row[old][0])
         for activity in range(2):
-            first, slots = schedule.uses_at[x, activity]
+            first, slots = uses_at[x, activity]
             mine = [i for i, slot in enumerate(keep) if first <= slot < first + slots]
-            uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
-    return uses_at, work, ports
+            left[x, activity] = (mine[0] if mine else 0), len(mine)
+        kept.append(keep)
+    return left, ports, kept
 
 
 def _label(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:

@@ -26,12 +26,13 @@ class Schedule:
     begin: Ints
     work: Ints
     back: Ints
+    tile: Ints
+    tiles: int
     step_n: Ints
     step_phi: Ints
     sums: Ints
     uses: list[list[tuple[str, bool]]]
     uses_at: Ints
-    classes: Ints
     final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
@@ -45,8 +46,30 @@ def streams_of(program: Program) -> Ints:
     return streams
 
 
-def generate_schedule(program: Program) -> Schedule:
-    """Walk the nest once and write down every version of every stream."""
+@dataclass(frozen=True)
+class Tables:
+    """What every version of every stream is a product of (see kernels/tiles.py), and the ports it holds."""
+
+    edges: Ints
+    streams: Ints
+    at: Ints
+    full: Ints
+    moved: Ints
+    slide: Ints
+    columns: int
+    uses: Ints
+    rates: Ints
+    labels: list[list[tuple[str, bool]]]
+    uses_at: Ints
+
+    @property
+    def slots(self) -> int:
+        """Port columns a version takes."""
+        return max([len(row) for row in self.labels] + [1])
+
+
+def tabulate(program: Program) -> Tables:
+    """Tabulate the groups of every stream that takes time."""
     architecture, edges = program.architecture, streams_of(program)
     at, flat, carried = table_sizes(program.loops, edges)
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
@@ -57,29 +80,36 @@ def generate_schedule(program: Program) -> Schedule:
         program.levels, at, full, moved, slide,
     )  # fmt: skip
     uses, rates, labels, uses_at = _uses(architecture, edges)
-    most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
-    start = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
-    tile_at, tiles = _tile_ids(program, edges)
-    steps = count_steps(program.loops, program.inside, program.size8)
-    slots = max([len(row) for row in labels], default=0)
-    begin = np.empty(start[-1] + 1, np.int64)
-    work = np.zeros((start[-1], max(slots, 1)), np.int64)
-    back = np.empty(start[-1], np.int64)
-    number = np.zeros(len(edges), np.int64)
-    step_n, step_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
-    sums = np.zeros((len(edges), columns), np.int64)
     above = [[parent_stream(edges, x), psum_accumulates(architecture, edges[x])] for x in range(len(edges))]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
-    tile_last = np.full(tiles, -1, np.int64)
+    return Tables(edges, streams, at, full, moved, slide, columns, uses, rates, labels, uses_at)
+
+
+def generate_schedule(program: Program) -> Schedule:
+    """Walk the nest once and write down every version of every stream."""
+    tables = tabulate(program)
+    edges = tables.edges
+    most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
+    start = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
+    tile_at, tiles = tile_ids(program, edges)
+    steps = count_steps(program.loops, program.inside, program.size8)
+    begin = np.empty(start[-1] + 1, np.int64)
+    work = np.zeros((start[-1], tables.slots), np.int64)
+    back, tile = np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64)
+    number = np.zeros(len(edges), np.int64)
+    step_n, step_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
+    sums = np.zeros((len(edges), tables.columns), np.int64)
+    tile_last = np.empty(tiles, np.int64)
     generate(
-        program.loops, program.inside, program.size8, streams, at, full, moved, slide, architecture.macs_per_cycle,
-        uses, rates, start, number, begin, work, back, tile_at, tile_last, step_n, step_phi, sums,
+        program.loops, program.inside, program.size8, tables.streams, tables.at, tables.full, tables.moved,
+        tables.slide, program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, np.zeros(0, np.int64), -1,
+        np.zeros((len(edges), 3), np.uint8), start, number, begin, work, back, tile, tile_at, tile_last, step_n,
+        step_phi, sums,
     )  # fmt: skip
-    classes = np.full(int(number.max(initial=0)), -1, np.int64)
     final = _final(edges, start, tile_at, tile_last)
     return Schedule(
-        edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at, classes, final,
-        uses, rates,
+        edges, steps, start, number, begin, work, back, tile, tiles, step_n, step_phi, sums, tables.labels,
+        tables.uses_at, final, tables.uses, tables.rates,
     )  # fmt: skip
 
 
@@ -116,14 +146,15 @@ def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[lis
     return np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2), labels, uses_at
 
 
-def _tile_ids(program: Program, edges: Ints) -> tuple[Ints, int]:
-    """Where each psum stream's tiles lie in the table of last drains, and its size."""
+def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:
+    """Where each psum stream's tiles lie in the table of last drains, and its size; `cut` : of one body's tiles."""
+    loops = program.step_loops[cut:]
     at, tiles = np.zeros(len(edges), np.int64), 0
     for x, (t, _, child, _, _) in enumerate(edges):
         at[x] = tiles
         here = 1
-        for dim, factor, kind, level, _ in program.loops:
-            if kind == 0 and level < child and DIMS[dim] in TENSOR_DIMS[TENSORS[t]]:
+        for dim, factor, _, level, _ in loops:
+            if level < child and DIMS[dim] in TENSOR_DIMS[TENSORS[t]]:
                 here *= int(factor)
         tiles += here if t == PSUM else 0
     return at, max(tiles, 1)

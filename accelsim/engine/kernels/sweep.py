@@ -85,25 +85,27 @@ def begin_state(records, progress, scalars):
 
 @njit(cache=True)
 def advance(
-    first, end, steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial,
-    lead_first, skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls,
-    idle_fill,
+    first, end, steps, streams, start, number, low, limit, begin, work, back, tile, uses_at, ports, latency, free,
+    order, serial, lead_first, skew_rows, after_c, step_from, step_n, step_phi, drains, records, progress, scalars,
+    stalls, idle_fill,
 ):  # fmt: skip
     """Run from after the drains of step `first` to after those of step `end`; all state is in the arrays.
 
     Parameters
     ----------
     first, end : -1 <= first < end < steps.
+    low, limit : int64[x], the versions low <= v < limit that are written down: version v of stream x lies at
+        ``start[x] + v``. step_from : the step whose cycles come first in `step_n`, `step_phi`.
     streams : int64[x, 11], see TENSOR .. UP (DOWN, UP: what a stall on that network is charged to).
-    start, number, begin, back : versions, see `versions.generate`. work : int64[version, slot] cycles per port.
+    start, number, begin, back, tile : versions, see `versions.generate`. work : int64[version, slot] cycles per port.
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
     latency : int64[x, 2], after fills (old psums) and drains. free : int64[port] scratch, zeros.
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0. after_c : latency after C (pipeline and skew).
-    drain_end, drain_hold : int64[version], records : int64[x, ring, 25] scratch; ring a power of two above
-        2 slots + 2 (fills run
-        ahead by the slots, C looks as far back).
+    drains : int64[tile, 3], (end, hold, last step) of the last drain of each psum tile.
+    records : int64[x, ring, 25] scratch; ring a power of two above 2 slots + 2 (fills run ahead by the slots, C looks
+        as far back).
     progress : int64[x, 5], see TO_ISSUE ..; scalars : int64[SCALARS], see C_START ..
     stalls : int64[cause], added to; idle_fill : cause of what precedes the first C; after it: drain, pipeline.
     """
@@ -127,7 +129,7 @@ def advance(
             x = order[o]
             if streams[x, ABSENT]:
                 continue
-            while to_issue[x] < number[x]:
+            while to_issue[x] < limit[x]:
                 v = to_issue[x]
                 at = start[x] + v
                 psum = streams[x, TENSOR] == 2
@@ -148,14 +150,14 @@ def advance(
                 elif streams[x, STREAMED] and most <= 1 and not psum:
                     s = 2
                 kappa = -1
-                if v >= s:
+                if v >= s and v - s + 1 >= low[x]:
                     kappa = begin[at - s + 1] - 1
                 if kappa > k:
                     break
                 parent = streams[x, PARENT]
                 if parent >= 0:
-                    w = serving[x]
-                    while w + 1 < number[parent] and begin[start[parent] + w + 1] <= begin[at]:
+                    w = max(serving[x], current[parent])
+                    while w + 1 < limit[parent] and begin[start[parent] + w + 1] <= begin[at]:
                         w += 1
                     serving[x] = w
                     # a fresh psum version of the parent, or one that accumulates on drain, has no fill
@@ -165,7 +167,7 @@ def advance(
                             break
                         above = _record(records, parent, w)
                         kappa = max(kappa, above[KAPPA])
-                if psum and back[at] >= 0:
+                if psum and back[at] >= low[x]:
                     kappa = max(kappa, begin[start[x] + back[at] + 1] - 1)
                 j = 0
                 follows = serial >= 0 and x != serial and streams[x, INNERMOST] == 1 and streams[serial, ABSENT] == 0
@@ -173,8 +175,8 @@ def advance(
                 if stationary_input and x == serial:
                     kappa = max(kappa, begin[at] - 1)
                 elif follows:
-                    j = in_pass[x]
-                    while j + 1 < number[serial] and begin[start[serial] + j + 1] <= begin[at]:
+                    j = max(in_pass[x], current[serial])
+                    while j + 1 < limit[serial] and begin[start[serial] + j + 1] <= begin[at]:
                         j += 1
                     in_pass[x] = j
                     # P of a stationary psum does not lead; nor does a fresh one
@@ -198,9 +200,9 @@ def advance(
                     if above[FILLED]:
                         _later(above[ARRIVE], above[A_HOLD], above[A_KEY], best)
                 if psum and back[at] >= 0:
-                    u = start[x] + back[at]
-                    b_key = _key(begin[u + 1] - 1, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
-                    _later(drain_end[u] + latency[x, 1], drain_hold[u], b_key, best)
+                    d = drains[tile[at]]
+                    b_key = _key(d[2], 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
+                    _later(d[0] + latency[x, 1], d[1], b_key, best)
                 if follows:
                     lead = _record(records, serial, j)
                     _later(lead[ARRIVE], lead[A_HOLD], lead[A_KEY], best)
@@ -265,7 +267,7 @@ def advance(
         late[0] = 0
         late[1] = -2
         late[2] = -1
-        units = step_n[k]
+        units = step_n[k - step_from]
         opens_pass = serial >= 0 and begin[start[serial] + min(at_pass, number[serial] - 1)] == k
         if opens_pass:
             at_pass += 1
@@ -351,7 +353,7 @@ def advance(
             stream_end = 0
             if streams[x, INNERMOST]:
                 if streams[x, STREAMED] and most > 1:
-                    phi = step_phi[k]
+                    phi = step_phi[k - step_from]
                     _later((c_start + phi if phi < c_units else c_end) + after_c, NOBODY, c_key, best)
                     stream_end = c_end + after_c + 1
                 else:
@@ -390,8 +392,8 @@ def advance(
             r[D_UNITS] = most
             r[D_HOLD] = hold
             r[D_KEY] = key
-            drain_end[start[x] + v] = ends_at
-            drain_hold[start[x] + v] = hold
+            d = drains[tile[start[x] + v]]
+            d[0], d[1], d[2] = ends_at, hold, k
             landed = ends_at + latency[x, 1]
             last = max(last, landed)
             if stationary_input and streams[x, INNERMOST] and landed > pass_end[0]:
@@ -406,15 +408,15 @@ def advance(
 
 @njit(cache=True)
 def sweep(
-    steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, lead_first,
-    skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls, idle_fill,
+    steps, streams, start, number, begin, work, back, tile, uses_at, ports, latency, free, order, serial, lead_first,
+    skew_rows, after_c, step_n, step_phi, drains, records, progress, scalars, stalls, idle_fill,
 ):  # fmt: skip
     """Run a whole layer, every step of it (see `advance`); returns the cycle at which it ends."""
     begin_state(records, progress, scalars)
     advance(
-        -1, steps - 1, steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial,
-        lead_first, skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls,
-        idle_fill,
+        -1, steps - 1, steps, streams, start, number, np.zeros_like(number), number, begin, work, back, tile, uses_at,
+        ports, latency, free, order, serial, lead_first, skew_rows, after_c, 0, step_n, step_phi, drains, records,
+        progress, scalars, stalls, idle_fill,
     )  # fmt: skip
     stalls[idle_fill + 1] += scalars[LAST] - scalars[C_END]
     return scalars[LAST]

@@ -26,6 +26,8 @@ from accelsim.engine.kernels.tiles import (
     in_group,
 )
 
+EARLIER = -3  # `back`: drained by an earlier body
+
 
 @njit(cache=True)
 def count_steps(loops, inside, size8):
@@ -127,22 +129,29 @@ def last_touch(loops, inside, extent):
 
 @njit(cache=True)
 def generate(
-    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle,
-    uses, rates, start, number, begin, work, back, tile_at, tile_last, step_n, step_phi, sums,
+    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates,
+    cut, outer, carry, before, start, number, begin, work, back, tile, tile_at, tile_last, step_n, step_phi, sums,
 ):  # fmt: skip
-    """Walk the steps once and write every stream's versions.
+    """Walk the steps of one body once and write every stream's versions; returns the steps.
+
+    A body is what the step loops from `cut` on do in one iteration of those before: with `cut` 0 the whole layer.
 
     Parameters
     ----------
     streams : int64[x, 7], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain).
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
     rates : int64[use, 2], cycles = ceil(words * rates[0] / rates[1]).
-    start : int64[x + 1], where each stream's versions lie in `begin`, `back` and (rows of) `work`.
+    cut, outer : loops outside the body and int64[cut] where they are. carry : the one that just moved, or -1.
+    before : uint8[x, 3], psums: whether the tiles were drained by an earlier body; whether that was before the parent's
+        version began; whether the parent's version was refilled.
+    start : int64[x + 1], where each stream's versions lie in `begin`, `back`, `tile` and (rows of) `work`.
+    tile_at, tile_last : where each psum stream's tiles lie in the scratch int64[tile].
 
     Fills
     -----
     number : int64[x], versions. begin : int64[version], first step a_v. work : int64[version, use slot], cycles.
-    back : int64[version], psum: version of the latest earlier drain of this tile, else -1; -2: nothing to read.
+    back : int64[version], psum: version of the latest earlier drain of this tile, else -1; -2: nothing to read;
+        -3: an earlier body drained it. tile : int64[version], psum: the tile.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream.
     sums : int64[x, column], words over the layer.
     """
@@ -211,23 +220,34 @@ def generate(
     number[:] = 0
     sums[:] = 0
     extent = np.ones(8, np.int64)
-    tile = np.ones(8, np.int64)
+    tile_of = np.ones(8, np.int64)
     for i in range(n_loops):
         if loops[i, KIND] == 0 and loops[i, LEVEL] >= inside:
-            tile[loops[i, DIM]] *= loops[i, FACTOR]
+            tile_of[loops[i, DIM]] *= loops[i, FACTOR]
+    psum_level = 0
+    for x in range(n_streams):
+        if streams[x, 0] == PSUM:
+            psum_level = max(psum_level, streams[x, 2])
+    for t in range(cut):
+        index[t] = outer[t]
+        base[loops[temporal[t], DIM]] += outer[t] * loops[temporal[t], STEP]
+        for x in range(n_streams):
+            combo[x, group_of[t]] += outer[t] * stride[x, t]
     for dim in range(8):
-        extent[dim] = min(tile[dim], size8[dim])
+        extent[dim] = min(tile_of[dim], size8[dim] - base[dim])
     macs = 1
     for dim in range(8):
         macs *= extent[dim]
     phi = last_touch(loops, inside, extent)
     cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
     streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
-    psum_level = 0
     for x in range(n_streams):
         if streams[x, 0] == PSUM:
-            psum_level = max(psum_level, streams[x, 2])
-    carry = -1
+            following = tile_last.shape[0]
+            for y in range(n_streams - 1, x, -1):
+                if streams[y, 0] == PSUM:
+                    following = tile_at[y]
+            tile_last[tile_at[x] : following] = EARLIER if before[x, 0] else -1
     k = 0
     while True:
         step_n[k] = cycles
@@ -295,13 +315,18 @@ def generate(
                 at_tile = tile_at[x] + tile_id[x]
                 last = tile_last[at_tile]
                 tile_last[at_tile] = v - start[x]
+                tile[v] = at_tile
                 # an old psum exists if the parent was refilled with it, or a child drained it there since
                 above = streams[x, 5]
-                w = start[above] + number[above] - 1 if above >= 0 else -1
-                refilled = above >= 0 and streams[above, 6] == 0 and back[w] != -2
-                back[v] = last
-                if not refilled and (last < 0 or (above >= 0 and begin[start[x] + last] < begin[w])):
-                    back[v] = -2
+                refilled, lost = False, last == -1
+                if above >= 0 and number[above] > 0:
+                    w = start[above] + number[above] - 1
+                    refilled = streams[above, 6] == 0 and back[w] != -2
+                    lost = last < 0 or begin[start[x] + last] < begin[w]
+                elif above >= 0:
+                    refilled = before[x, 2] == 1
+                    lost = lost or (last == EARLIER and before[x, 1] == 1)
+                back[v] = -2 if lost and not refilled else last
             for u in range(first_use[x], first_use[x + 1]):
                 moving = words[uses[u, 1]]
                 if uses[u, 3] != 1 and back[v] == -2:
@@ -313,7 +338,7 @@ def generate(
                 work[v, u - uses[u, 2]] = lasted[u]
         # next step
         carry = nt - 1
-        while carry >= 0:
+        while carry >= cut:
             row = temporal[carry]
             dim = loops[row, DIM]
             if index[carry] + 1 < loops[row, FACTOR] and base[dim] + loops[row, STEP] < size8[dim]:
@@ -328,8 +353,8 @@ def generate(
                             stale[x] = 1
                 index[carry] = 0
             carry -= 1
-        if carry < 0:
-            break
+        if carry < cut:
+            return k + 1
         row = temporal[carry]
         dim = loops[row, DIM]
         index[carry] += 1
@@ -343,7 +368,7 @@ def generate(
         changed = False
         for t in range(carry, nt):
             dim = loops[temporal[t], DIM]
-            now = min(tile[dim], size8[dim] - base[dim])
+            now = min(tile_of[dim], size8[dim] - base[dim])
             if now != extent[dim]:
                 extent[dim] = now
                 changed = True
@@ -355,4 +380,3 @@ def generate(
             cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
             streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
         k += 1
-    return k + 1

@@ -1,0 +1,219 @@
+"""A dense layer as a list of bodies of a few kinds: what repeats is written down and simulated once.
+
+`cycle` has the long way, every version of every step, which this equals to the word and to the cycle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.kernels import bodies, replay, sweep
+from accelsim.engine.kernels.versions import EARLIER, count_steps
+from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.schedule import Tables, tabulate, tile_ids
+from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
+
+STEPS = 256
+"""Steps a body should have at least: a look-up costs about as much as a few dozen steps."""
+MOST_VERSIONS = 1 << 23
+"""Versions of different bodies written down at most; a layer without repetition goes the long way."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them."""
+
+    tables: Tables
+    kinds: bodies.Kinds
+    layer: bodies.Layer
+    inner_at: Ints
+    full_at: Ints
+    inner_tiles: int
+    tiles: int
+
+    def aligned(self, serial: int) -> bool:
+        """Whether every body begins a pass of stationary stream `serial`."""
+        count = self.kinds.many[:, serial]
+        return bool((count > 0).all() and (self.kinds.begin[self.kinds.at[:, serial]] == 0).all())
+
+    @property
+    def sums(self) -> Ints:
+        """int64[x, column], words over the layer."""
+        times = np.bincount(self.layer.kind, minlength=len(self.kinds.sums))
+        sums: Ints = np.einsum("k,kxc->xc", times, self.kinds.sums)
+        return sums
+
+    @property
+    def compute_cycles(self) -> int:
+        """Cycles of the MAC array."""
+        times = np.bincount(self.layer.kind, minlength=len(self.kinds.sums))
+        ends = self.kinds.steps_at
+        each = np.add.reduceat(self.kinds.n, ends[:-1]) if len(self.kinds.n) else np.zeros(0, np.int64)
+        return int(times @ each)
+
+
+def fold(program: Program) -> Folded | None:
+    """List the bodies of a layer; None where too few are alike."""
+    loops = program.step_loops
+    cut = _cut(program)
+    tables = tabulate(program)
+    edges, n = tables.edges, len(tables.edges)
+    if not n:
+        return None
+    place, classes = bodies.classify(
+        program.loops, program.inside, tables.streams, tables.at, tables.full, tables.moved, tables.slide,
+        tables.columns, cut,
+    )  # fmt: skip
+    inner_at, inner_tiles = tile_ids(program, edges, cut)
+    full_at, tiles = tile_ids(program, edges)
+    per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
+    most = [0]
+    for child in edges[:, 2]:
+        most.append(most[-1] + int(np.prod([row[1] for row in loops[cut:] if row[3] < child], initial=1)))
+    total = int(count_steps(loops[:cut], program.inside, program.size8)) if cut else 1
+    slow, start = _slow(program, edges, cut)
+    layer = bodies.Layer(
+        np.empty(total, np.int32), np.zeros(total + 1, np.int64), np.zeros((total, n), np.int64), np.zeros(n, np.int64),
+        slow, start, np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64),
+        np.zeros((start[-1], tables.slots), np.int64),
+    )  # fmt: skip
+    length = 11 + 7 * n
+    steps = int(np.prod(loops[cut:, 1], initial=1))
+    room = 64
+    while True:
+        versions = room // 2 * most[-1]
+        kinds = bodies.Kinds(
+            np.zeros((room, n), np.int64), np.zeros((room, n), np.int64), np.zeros(room + 1, np.int64),
+            np.empty(versions, np.int64), np.empty(versions, np.int64), np.empty(versions, np.int64),
+            np.empty((versions, tables.slots), np.int64), np.empty(room * steps, np.int64),
+            np.empty(room * steps, np.int64), np.zeros((room, n, tables.columns), np.int64),
+        )  # fmt: skip
+        table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
+        found, _ = bodies.walk(
+            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.full, tables.moved,
+            tables.slide, program.architecture.macs_per_cycle, tables.uses, tables.rates, cut, place, classes,
+            inner_at, np.maximum(per_stream, 1), np.array(most, np.int64), kinds, layer,
+            np.zeros((room, length), np.int64), table,
+        )  # fmt: skip
+        if found >= 0:
+            break
+        room *= 4
+        if room // 2 * most[-1] > MOST_VERSIONS:
+            return None
+    used, stepped = int(kinds.many[:found].sum()), int(kinds.steps_at[found])
+    kinds = bodies.Kinds(
+        kinds.at[:found], kinds.many[:found], kinds.steps_at[: found + 1], kinds.begin[:used].copy(),
+        kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped].copy(),
+        kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
+    )  # fmt: skip
+    return Folded(tables, kinds, layer, inner_at, full_at, inner_tiles, tiles)
+
+
+def run(
+    folded: Folded, streams: Ints, uses_at: Ints, kept_slots: list[list[int]], ports: Ints, latency: Ints, order: Ints,
+    serial: int, lead: bool, skew_rows: int, tail: int, n_ports: int, ring: int, look_up: bool = True,
+) -> tuple[int, Ints, int]:  # fmt: skip
+    """(cycles, stalls, bodies simulated); see `cycle.run` for the arguments."""
+    layer, kinds, n = folded.layer, folded.kinds, len(streams)
+    kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.many.ravel())
+    slow_rows = np.repeat(np.arange(n), np.diff(layer.start))
+    kinds = kinds._replace(work=select(kinds.work, kind_rows, kept_slots))
+    psum = streams[:, sweep.TENSOR] == PSUM
+    present = streams[:, sweep.ABSENT] == 0
+    read = kinds.back != -2
+    known = np.ones(n, np.uint8)
+    known[psum] = 0
+    known[np.unique(kind_rows[read & psum[kind_rows]])] = 1
+    looks_back = np.zeros(n, bool)
+    looks_back[np.unique(kind_rows[(kinds.back == EARLIER) & psum[kind_rows]])] = True
+    apart = serial >= 0 and not psum[serial] and bool(present[serial])
+    # what drained in an earlier pass is over before anything of a later one follows its stationary operand
+    needed = looks_back & present & ~((streams[:, sweep.INNERMOST] == 1) & (apart and lead))
+    back_too = bool(needed.any())
+    allowed = look_up and not back_too and (serial < 0 or folded.aligned(serial))
+    if serial >= 0 and psum[serial] and known[serial]:
+        allowed = False
+    tile_at = np.where(psum & back_too, folded.full_at - folded.inner_at, -1)
+    tiles = folded.tiles if back_too else folded.inner_tiles
+    slow_tile = layer.tile + (folded.full_at - folded.inner_at)[slow_rows] if back_too else folded.inner_at[slow_rows]
+    # a slow stream has one version a body: all it looks back at was drained by an earlier one
+    back = layer.back if back_too else np.minimum(layer.back, -1)
+    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots), back=back)
+    machine = replay.Machine(
+        streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known,
+    )  # fmt: skip
+    room = 4 * (kinds.many.max(axis=0) + streams[:, sweep.SLOTS] + 4)
+    while True:
+        state = replay.State(
+            np.zeros(n_ports + 1, np.int64), np.zeros((tiles, 3), np.int64), np.zeros((n, ring, 25), np.int64),
+            np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64), np.zeros(2 * n + 3, np.int64),
+        )  # fmt: skip
+        window = _window(layer, slow_tile, room, tiles if back_too else 0)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, window, tile_at, allowed)
+        if cycles >= 0:
+            return int(cycles), state.stalls, int(simulated)
+        room = room * 4
+
+
+def _window(layer: bodies.Layer, slow_tile: Ints, room: Ints, tiles: int) -> replay.Window:
+    fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
+    place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
+    size = int(place[-1]) + 1
+    begin, back, tile = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int64)
+    work = np.zeros((size, layer.work.shape[1]), np.int64)
+    begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, slow_tile, layer.work
+    start = np.where(slow, layer.start[:-1], place[:-1])
+    limit = np.where(slow, layer.number, 0)
+    n = len(slow)
+    return replay.Window(
+        place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work,
+        np.full(max(tiles, 1), -1, np.int64),
+    )  # fmt: skip
+
+
+def select(work: Ints, rows: npt.NDArray[np.intp], kept_slots: list[list[int]]) -> Ints:
+    """The ports' cycles that are left, in their new places."""
+    if all(slots == list(range(len(slots))) for slots in kept_slots) or not len(work):
+        return work
+    chosen = np.zeros_like(work)
+    for x, slots in enumerate(kept_slots):
+        mine = rows == x
+        for new, old in enumerate(slots):
+            chosen[mine, new] = work[mine, old]
+    return chosen
+
+
+def _cut(program: Program) -> int:
+    """How many step loops lie outside a body; on a machine with serial passes a body is whole passes."""
+    loops = program.step_loops
+    inner = 1
+    deepest = len(loops)
+    serial = program.architecture.serial
+    if serial is not None:
+        index = TENSORS.index(serial)
+        child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
+        own = [t for t, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
+        deepest = own[-1] + 1 if own else 0
+    cut = len(loops)
+    while cut > 0 and (cut > deepest or inner < STEPS):
+        cut -= 1
+        inner *= int(loops[cut, 1])
+    return cut
+
+
+def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Streams whose own loops all lie outside the bodies, and where their versions lie."""
+    loops = program.step_loops
+    slow, start = np.zeros(len(edges), np.uint8), np.zeros(len(edges) + 1, np.int64)
+    for x, (t, _, child, operand, _) in enumerate(edges):
+        own = [i for i, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
+        slow[x] = not operand and (not own or own[-1] < cut)
+        most = 0
+        if slow[x]:
+            outer = loops[: own[-1] + 1] if own else loops[:0]
+            most = int(count_steps(outer, program.inside, program.size8)) if len(outer) else 1
+        start[x + 1] = start[x] + most
+    return slow, start
