@@ -16,7 +16,7 @@ from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Tables, tabulate, tile_ids
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
 
-STEPS = 256
+STEPS = 64
 """Steps a body should have at least: a look-up costs about as much as a few dozen steps."""
 MOST_VERSIONS = 1 << 23
 """Versions of different bodies written down at most; a layer without repetition goes the long way."""
