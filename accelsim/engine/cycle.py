@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from accelsim.architecture.model import Architecture, Buffer
+from accelsim.engine import dram
 from accelsim.engine.assemble import assemble
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import memo as memo_kernel
@@ -25,6 +29,8 @@ def evaluate(program: Program, memo: bool = True, masks: Masks | None = None) ->
     counts = count(program, schedule)
     if masks is not None and program.architecture.sees_zeros:
         counts = rewrite(program, schedule, masks, counts)
+    if program.architecture.levels[0].dram:
+        counts = replace(counts, dram=dram.serve(program, schedule, program_order(program, schedule)))
     total, stalls = run(program, schedule, False, memo)
     processing, processing_stalls = run(program, schedule, True, memo)
     return counts, Timing(total, processing, counts.compute_cycles, stalls, processing_stalls)
@@ -44,14 +50,47 @@ def count(program: Program, schedule: Schedule) -> Counts:
     return assemble(program, columns, int(schedule.step_n.sum()))
 
 
+def program_order(program: Program, schedule: Schedule) -> Ints:
+    """int64[transfer], the outermost level's transfers in program order (2 * tensor + 1 for a drain).
+
+    It is static: what other lengths they are given does not change it.
+    """
+    outermost = [x for x, edge in enumerate(schedule.edges) if edge[1] == 0]
+    log = np.zeros(1 + 2 * int(schedule.number[outermost].sum()), np.int64)
+    sweep_kernel.sweep(*_arguments(program, schedule, False, log))
+    return log[1 : 1 + int(log[0])]
+
+
 def run(program: Program, schedule: Schedule, processing: bool, memo: bool = True) -> tuple[int, dict[str, int]]:
     """Cycles and stalls; `processing`: the outermost level's transfers take no time.
 
     memo : simulate identical passes once (same cycles, same stalls).
     """
+    arguments = _arguments(program, schedule, processing, np.zeros(1, np.int64))
+    streams, work, uses_at, serial, skew_rows = (arguments[i] for i in (1, 5, 7, 12, 14))
+    lead = program.architecture.lead
+    at_pass = _pass_table(schedule, streams, work, uses_at, serial, lead, skew_rows) if memo else None
+    if at_pass is None:
+        cycles = sweep_kernel.sweep(*arguments)
+    else:
+        classes = np.empty(int(schedule.number[serial]), np.int64)
+        # passes that are equal with everything in are equal without the outermost level's transfers
+        finer = schedule.classes[: len(classes)]
+        memo_kernel.pass_classes(
+            streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, schedule.step_n,
+            schedule.step_phi, schedule.steps, serial, at_pass, finer, classes,
+        )  # fmt: skip
+        if not processing:
+            finer[:] = classes
+        cycles, _ = memo_kernel.sweep_memo(*arguments, at_pass, classes)
+    return int(cycles), _label(program.architecture, schedule.edges, arguments[-3])
+
+
+def _arguments(program: Program, schedule: Schedule, processing: bool, log: Ints) -> Any:
+    """What `sweep_kernel.sweep` takes."""
     architecture, edges = program.architecture, schedule.edges
     n = len(edges)
-    streams = np.zeros((n, 11), np.int64)
+    streams = np.zeros((n, 12), np.int64)
     latency = np.zeros((n, 2), np.int64)
     ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
     serial = -1
@@ -61,10 +100,12 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
         tensor = TENSORS[t]
         buffer = buffering(architecture, int(child), tensor)
         innermost = not any(edges[y, 0] == t and edges[y, 2] > child for y in range(n))
+        # how long the banks of a DRAM take follows from the order of its transfers, not the order from that
+        skid = processing or parent > 0 or architecture.levels[0].dram is None
         streams[x] = (
             t, parent_stream(edges, x), _slots(architecture, edges[x], tail), buffer is Buffer.STREAM, innermost,
             psum_accumulates(architecture, edges[x]), processing and child == 1,
-            ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1,
+            ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
         )  # fmt: skip
         latency[x] = latency_of(architecture, tensor, int(parent), int(child))
         if tensor is architecture.serial and innermost and not operand:
@@ -83,28 +124,13 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
     # a power of two: the kernel masks instead of dividing
     ring = 1 << (2 * int(streams[:, sweep_kernel.SLOTS].max(initial=1)) + 2).bit_length()
     skew_rows = array.y if architecture.skew else 0
-    arguments = (
+    return (
         schedule.steps, streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, uses_at, ports,
         latency, np.zeros(len(names) + 1, np.int64), order, serial, architecture.lead, skew_rows, tail,
         schedule.step_n, schedule.step_phi, np.zeros(versions, np.int64), np.zeros(versions, np.int64),
         np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep_kernel.SCALARS, np.int64),
-        stalls, 2 * n,
+        stalls, 2 * n, log,
     )  # fmt: skip
-    at_pass = _pass_table(schedule, streams, work, uses_at, serial, architecture.lead, skew_rows) if memo else None
-    if at_pass is None:
-        cycles = sweep_kernel.sweep(*arguments)
-    else:
-        classes = np.empty(int(schedule.number[serial]), np.int64)
-        # passes that are equal with everything in are equal without the outermost level's transfers
-        finer = schedule.classes[: len(classes)]
-        memo_kernel.pass_classes(
-            streams, schedule.start, schedule.number, schedule.begin, work, schedule.back, schedule.step_n,
-            schedule.step_phi, schedule.steps, serial, at_pass, finer, classes,
-        )  # fmt: skip
-        if not processing:
-            finer[:] = classes
-        cycles, _ = memo_kernel.sweep_memo(*arguments, at_pass, classes)
-    return int(cycles), _label(architecture, edges, stalls)
 
 
 def _pass_table(

@@ -179,9 +179,11 @@ def pass_classes(streams, start, number, begin, work, back, step_n, step_phi, st
             if streams[x, ABSENT]:
                 continue
             v = start[x] + min(at_pass[x, j], number[x] - 1)
-            h = h * 31 + at_pass[x, j + 1] - at_pass[x, j]
-            for s in range(work.shape[1]):
-                h = h * 31 + work[v, s]
+            versions = at_pass[x, j + 1] - at_pass[x, j]
+            h = h * 31 + versions
+            for i in range(max(versions, 1)):
+                for s in range(work.shape[1]):
+                    h = h * 31 + work[v + i, s]
         h = (h * 31 + step_n[begin[start[serial] + j]]) & 4095
         i = buckets[h]
         while i >= 0:
@@ -284,8 +286,8 @@ def read_state(k, streams, number, uses_at, ports, latency, free, records, progr
 @njit(cache=True)
 def sweep_memo(
     steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial, lead_first,
-    skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls, idle_fill, at_pass,
-    classes,
+    skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars, stalls, idle_fill, log,
+    at_pass, classes,
 ):  # fmt: skip
     """`sweep.sweep` with every pass of a known content and state looked up; returns (end, passes simulated)."""
     begin_state(records, progress, scalars)
@@ -339,7 +341,7 @@ def sweep_memo(
         advance(
             first, end, steps, streams, start, number, begin, work, back, uses_at, ports, latency, free, order, serial,
             lead_first, skew_rows, after_c, step_n, step_phi, drain_end, drain_hold, records, progress, scalars,
-            stalls, idle_fill,
+            stalls, idle_fill, log,
         )  # fmt: skip
         simulated += 1
         if slot >= 0 and entries < ENTRIES:
