@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,23 @@ class DramCounts:
     def activates(self) -> int:
         """Rows opened."""
         return self.total("misses") + self.total("conflicts")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the document of a result."""
+        return dram_dict([(self, 1)]) | {"by_tensor": [asdict(row) for row in self.rows]}
+
+
+def dram_dict(runs: Iterable[tuple[DramCounts, int]]) -> dict[str, Any]:
+    """Several (counts, repeat) added up."""
+    runs = list(runs)
+    sums = {kind: sum(part.total(kind) * n for part, n in runs) for kind in ("bursts", "hits", "misses", "conflicts")}
+    return {
+        **sums,
+        "refreshes": sum(part.refreshes * n for part, n in runs),
+        "row_hit_rate": sums["hits"] / sums["bursts"] if sums["bursts"] else 0.0,
+        "dram_cycles": sum(part.busy_cycles * n for part, n in runs),
+        "bus_efficiency": sums["bursts"] / (sum(part.slots * n for part, n in runs) or 1),
+    }
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
     memo : simulate identical passes once (same cycles, same stalls).
     """
     arguments = _arguments(program, schedule, processing, np.zeros(1, np.int64))
-    streams, work, uses_at, serial, skew_rows = (arguments[i] for i in (1, 5, 7, 12, 14))
+    streams, work, uses_at, serial, skew_rows, stalls = (arguments[i] for i in (1, 5, 7, 12, 14, 23))
     lead = program.architecture.lead
     at_pass = _pass_table(schedule, streams, work, uses_at, serial, lead, skew_rows) if memo else None
     if at_pass is None:
@@ -82,8 +82,9 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
         )  # fmt: skip
         if not processing:
             finer[:] = classes
-        cycles, _ = memo_kernel.sweep_memo(*arguments, at_pass, classes)
-    return int(cycles), _label(program.architecture, schedule.edges, arguments[-3])
+        arguments = (*arguments, at_pass, classes)
+        cycles, _ = memo_kernel.sweep_memo(*arguments)
+    return int(cycles), _label(program.architecture, schedule.edges, stalls)
 
 
 def _arguments(program: Program, schedule: Schedule, processing: bool, log: Ints) -> Any:

@@ -338,7 +338,7 @@ def test_words_of_different_widths_cannot_share_a_capacity_in_words():
 
 def test_unknown_parameters():
     with pytest.raises(
-        SpecError, match=r"parameters.row: unknown parameter; did you mean 'rows'\? \(rows, cols, sram\)"
+        SpecError, match=r"parameters.row: unknown parameter; did you mean 'rows'\? \(rows, cols, sram, dram\)"
     ):
         load_architecture("systolic_ws", {"row": 4})
     with pytest.raises(SpecError, match=r"levels.1.array.size.y: must be at least 1, got -4"):

@@ -9,7 +9,7 @@ import pytest
 
 import strategies
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine import cycle, program
+from accelsim.engine import cycle, dram, program
 from accelsim.engine.kernels import memo
 from accelsim.engine.schedule import generate_schedule
 from accelsim.errors import AccelsimError
@@ -20,13 +20,16 @@ from accelsim.workload.yaml import load_network
 
 def both_ways(lowered: program.Program) -> None:
     schedule = generate_schedule(lowered)
+    if lowered.architecture.levels[0].dram:
+        dram.serve(lowered, schedule, cycle.program_order(lowered, schedule))
     for processing in (False, True):
         long_way = cycle.run(lowered, schedule, processing, memo=False)
         assert cycle.run(lowered, schedule, processing, memo=True) == long_way
 
 
+@pytest.mark.parametrize("banks", [False, True])
 @pytest.mark.parametrize("first", range(0, 1000, 250))
-def test_random_machines_with_serial_passes(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_machines_with_serial_passes(first: int, banks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up = []
     kernel = memo.sweep_memo
 
@@ -39,7 +42,7 @@ def test_random_machines_with_serial_passes(first: int, monkeypatch: pytest.Monk
     for seed in range(first, first + 250):
         case = strategies.case(Random(seed), max_macs=3000)
         for serial in (Tensor.FILTER, Tensor.IFMAP):
-            machine = case.architecture
+            machine = strategies.with_dram(Random(seed), case.architecture) if banks else case.architecture
             if machine.serial is not serial:
                 machine = replace(machine, serial=serial, skew=False)
             try:
