@@ -23,7 +23,7 @@ from accelsim.simulate import simulate
 from accelsim.workload.problem import Problem, Tensor
 from accelsim.yamlfile import parse
 from golden.dram import Banks
-from strategies import Case, dram_case, dram_cases
+from strategies import Case, dram_case, dram_cases, sparse_case, with_dram
 
 READ, WRITE = False, True
 FOUND = ("hit", "miss", "conflict")
@@ -247,6 +247,17 @@ def test_agreement_seeded(seed: int) -> None:
 @settings(max_examples=10_000, deadline=None)
 def test_agreement_at_length(drawn: Case) -> None:
     agree(drawn)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_agreement_on_zeros(seed: int) -> None:
+    drawn = sparse_case(Random(seed))
+    machine = with_dram(Random(seed), drawn.architecture)
+    counts, timing = cycle.evaluate(program.build(machine, drawn.nest, drawn.problem), masks=drawn.masks)
+    told = golden.run(machine, drawn.nest, drawn.problem, masks=drawn.masks)
+    assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
+    assert counts.dram is not None and told.program.banks is not None
+    assert counts.dram.clocks == told.program.banks.end
 
 
 EYERISS = """
