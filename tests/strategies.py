@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from accelsim.architecture.dram.model import Dram, Page
 from accelsim.architecture.model import (
     REDUCING,
     Architecture,
@@ -68,6 +69,24 @@ def case_of(rng: Random, problem: Problem) -> Case:
     arrays = [rng.random() < chance for chance in [0.55] * (depth - 1) + [0.12]]
     nest = draw_nest(rng, problem, arrays)
     return Case(draw_architecture(rng, nest, arrays), nest, problem)
+
+
+def dram_cases() -> st.SearchStrategy[Case]:
+    """Triples with a DRAM for hypothesis."""
+    return st.randoms(use_true_random=False).map(dram_case)
+
+
+def dram_case(rng: Random, max_macs: int = 300) -> Case:
+    """A machine as `case` draws it, its outermost level a DRAM with banks and rows."""
+    drawn = case(rng, max_macs)
+    return Case(with_dram(rng, drawn.architecture), drawn.nest, drawn.problem)
+
+
+def with_dram(rng: Random, architecture: Architecture) -> Architecture:
+    """A machine with a drawn DRAM; words that do not fill bursts among others."""
+    outer = replace(architecture.levels[0], read_port=None, write_port=None, compression={}, dram=draw_dram(rng))
+    bits = {tensor: rng.choice((8, 16, 24)) for tensor in TENSORS}
+    return replace(architecture, levels=(outer, *architecture.levels[1:]), word_bits=bits)
 
 
 @dataclass(frozen=True)
@@ -337,6 +356,47 @@ def draw_serial(rng: Random, nest: LoopNest, keeps: list[frozenset[Tensor]], pe_
         if inner >= max(pe_level, 1):
             legal.append(tensor)
     return rng.choice(legal) if legal and rng.random() < 0.4 else None
+
+
+def draw_dram(rng: Random) -> Dram:
+    """Small rows, few banks, short times: rows miss, conflict and are refreshed within a few hundred words."""
+    width, burst = rng.choice((8, 16, 32)), rng.choice((2, 4, 8))
+    groups = rng.choice((1, 1, 2, 4))
+    t_ccd_s = burst // 2 + rng.choice((0, 0, 1, 2))
+    cl, cwl = rng.randint(1, 12), rng.randint(1, 9)
+    t_rrd_s = rng.randint(1, 5)
+    t_wtr_s = rng.randint(0, 4)
+    t_rcd, t_rp, t_ras, t_rfc = rng.randint(1, 9), rng.randint(1, 9), rng.randint(1, 20), rng.randint(1, 30)
+    order = [rng.sample(("Ba", "Bg", "Co", "Ch"), 4), ["Ba", "Co", "Bg", "Ch"]][rng.random() < 0.5]
+    return Dram(
+        clock=rng.choice(RATES),
+        width=width,
+        burst=burst,
+        banks=groups * rng.choice((1, 2, 4)),
+        groups=groups,
+        row=width * burst * rng.choice((1, 2, 3, 8, 64)),
+        cl=cl,
+        cwl=cwl,
+        t_rcd=t_rcd,
+        t_rp=t_rp,
+        t_ras=t_ras,
+        t_rrd_s=t_rrd_s,
+        t_rrd_l=t_rrd_s + rng.randint(0, 3),
+        t_faw=rng.choice((0, rng.randint(4, 40))),
+        t_ccd_s=t_ccd_s,
+        t_ccd_l=t_ccd_s + rng.choice((0, 1, 3)),
+        t_wr=rng.randint(0, 9),
+        t_rtp=rng.randint(0, 6),
+        t_wtr_s=t_wtr_s,
+        t_wtr_l=t_wtr_s + rng.randint(0, 4),
+        t_rtw=max(0, cl + burst // 2 - cwl) + rng.randint(0, 3),
+        t_refi=rng.choice((0, t_rcd + t_rp + t_ras + t_rfc + rng.randint(1, 150))),
+        t_rfc=t_rfc,
+        channels=rng.choice((1, 1, 1, 2, 3)),
+        page=rng.choice((Page.OPEN, Page.OPEN, Page.CLOSED)),
+        order="".join(["Ro", *order]),
+        queue=rng.choice((1, 2, 4, 32)),
+    )
 
 
 # ---- zeros -----------------------------------------------------------------------------------------------------------

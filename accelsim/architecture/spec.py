@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from accelsim.architecture.dram.spec import DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
 from accelsim.workload.lowering import Lowering
@@ -129,6 +130,7 @@ class LevelSpec(Spec):
     compression: dict[TensorName, FormatName] = Field(default_factory=dict)
     ports: PortsSpec | None = None
     link: LinkSpec | None = None
+    dram: DramEntry = None
     networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
     array: ArraySpec | None = None
 

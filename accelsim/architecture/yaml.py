@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from accelsim.architecture.dram.spec import dram_of
 from accelsim.architecture.model import (
     REDUCING,
     Architecture,
@@ -139,7 +140,13 @@ class _Builder:
         for tensor in spec.compression:
             if tensor not in keeps:
                 self.document.refuse((*place, "compression", tensor.value), _foreign(spec, tensor), key=True)
-        read_port, write_port = self.memory_ports(place, spec)
+        for key in ("link", "ports") if spec.dram else ():
+            if getattr(spec, key):
+                self.document.refuse(
+                    (*place, key), f"a level with a DRAM has no {key}; leave one of them out", key=True
+                )
+        dram = dram_of(self.document, (*place, "dram"), spec.dram, self.clock) if spec.dram else None
+        read_port, write_port = (None, None) if dram else self.memory_ports(place, spec)
         return Level(
             name=spec.name,
             keeps=keeps,
@@ -151,6 +158,7 @@ class _Builder:
             fanout=self.fanout(place, spec),
             component=spec.component or spec.name,
             compression=spec.compression,
+            dram=dram,
         )
 
     def partitions(self, place: Place, spec: LevelSpec) -> Iterator[Partition]:

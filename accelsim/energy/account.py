@@ -36,6 +36,7 @@ def account(
         *_level_rows(architecture, counts, table),
         *_network_rows(architecture, counts, table),
         *leakage_rows(architecture, table, cycles),
+        *_activate_rows(architecture, counts, table),
     )
 
 
@@ -71,3 +72,10 @@ def leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) ->
         if leakage:
             yield EnergyRow(level.name, NO_TENSOR, "leakage", cycles, cycles * instances * leakage)
         instances *= level.fanout.y * level.fanout.x
+
+
+def _activate_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    price = table.component(architecture.levels[0]).activate if counts.dram else Fraction(0)
+    if counts.dram and price:
+        opened = counts.dram.activates
+        yield EnergyRow(architecture.levels[0].name, NO_TENSOR, "dram_activate", opened, opened * price)

@@ -22,13 +22,14 @@ class Component:
 
     read, write : energy of one access against the capacity of one instance in bits.
     bits : width of that access; a word of b bits costs b/bits of it. 0: per word, whatever its width.
-    leakage : energy per instance and core cycle.
+    leakage : energy per instance and core cycle. activate : energy of opening a row of a DRAM (of a channel).
     """
 
     read: Curve
     write: Curve
     bits: int = 0
     leakage: Fraction = Fraction(0)
+    activate: Fraction = Fraction(0)
 
     def access(self, action: str, capacity: int, word_bits: int, what: str) -> Fraction:
         """Energy of one word; fill and update write, read and drain read."""

@@ -45,6 +45,7 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
     the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
+    A DRAM's share of some transfers is bounded by nothing.
     """
     architecture = program.architecture
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
@@ -60,6 +61,7 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
             for name, cycles in _refills(program, parent, child, counts, processing).items():
                 total[name] = total.get(name, 0) + cycles
         shares: dict[str, int] = {}
+        peaks = {level.read_port.name for level in architecture.levels if level.dram and level.read_port}
         for use in ports_of(architecture, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
                 cycles = use.port.cycles(max(int(row[use.column]), 0), architecture.word_bits[tensor])
@@ -67,7 +69,7 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
         stationary = tensor is architecture.serial and t != PSUM
         for name, cycles in shares.items():
             total[name] = total.get(name, 0) + cycles
-            if innermost[t] != index:
+            if innermost[t] != index or name in peaks:
                 continue
             if stationary:
                 serial = max(serial, cycles)

@@ -72,6 +72,18 @@ GLOSSARY = {
         "those of them that are metadata. A ratio below 1: encoding made them more. Tables show it over all actions.",
         "ratio = raw / words; metadata = words - nonzero; words = ceil(bits / word bits) per transfer",
     ),
+    "dram": Entry(
+        "bursts",
+        "What the bursts of a DRAM with banks and rows found (docs/dram.md): their row open (hits), their bank idle "
+        "(misses), another row open (conflicts); refreshes of all channels; dram_cycles, the core cycles its transfers "
+        "take; bus_efficiency, the share of the peak bandwidth in that time. The closed form does not give it.",
+        "row_hit_rate = hits / bursts; bus_efficiency = bursts x clocks of a burst / (channels x clocks)",
+    ),
+    "dram_activate": Entry(
+        "activates",
+        "Rows opened in a DRAM; they cost energy only where the energy table has an 'activate' for it.",
+        "misses + conflicts",
+    ),
     "utilization": Entry(
         "1 (shown in %)",
         "Share of all MAC slots that do a MAC, stalls included. Gated and skipped MACs count as done: where zeros are "

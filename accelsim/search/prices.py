@@ -93,7 +93,8 @@ def _loads(machine: Architecture, edges: Ints, timed: list[bool], wide: int) -> 
             for use in ports_of(machine, tensor, int(parent), int(child), up, old):
                 scale = 1 if use.port.in_words else machine.word_bits[tensor]
                 cycles = float(scale / use.port.rate)
-                if tensor is machine.serial and child >= machine.pe_level and not up and t != PSUM:
+                apart = child >= machine.pe_level and not use.port.peak
+                if tensor is machine.serial and apart and not up and t != PSUM:
                     stationary[e, use.column] = max(stationary[e, use.column], cycles)
                     continue
                 if use.port.name not in names:

@@ -28,6 +28,7 @@ MODULES = (
     "cartesian",
     "zeros",
     "moved",
+    "dram",
 )
 
 
