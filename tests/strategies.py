@@ -22,6 +22,7 @@ from accelsim.architecture.model import (
     Buffer,
     Fanout,
     Format,
+    Injection,
     Level,
     Network,
     NetworkKind,
@@ -68,6 +69,19 @@ def case_of(rng: Random, problem: Problem) -> Case:
     arrays = [rng.random() < chance for chance in [0.55] * (depth - 1) + [0.12]]
     nest = draw_nest(rng, problem, arrays)
     return Case(draw_architecture(rng, nest, arrays), nest, problem)
+
+
+def mesh_cases() -> st.SearchStrategy[Case]:
+    """Machines with networks on chip for hypothesis."""
+    return st.randoms(use_true_random=False).map(mesh_case)
+
+
+def mesh_case(rng: Random, max_macs: int = 300) -> Case:
+    """A machine as `case` draws it, most of whose networks are meshes, crossbars and tagged buses."""
+    while True:
+        drawn = case(rng, max_macs)
+        if max(level.fanout.y * level.fanout.x for level in drawn.architecture.levels) > 2 or rng.random() < 0.05:
+            return replace(drawn, architecture=on_links(rng, drawn.architecture))
 
 
 @dataclass(frozen=True)
@@ -337,6 +351,42 @@ def draw_serial(rng: Random, nest: LoopNest, keeps: list[frozenset[Tensor]], pe_
         if inner >= max(pe_level, 1):
             legal.append(tensor)
     return rng.choice(legal) if legal and rng.random() < 0.4 else None
+
+
+def on_links(rng: Random, machine: Architecture) -> Architecture:
+    """The same machine with other networks; psums that cross a mesh, or are not added, accumulate on drain."""
+    levels = [replace(level, fanout=draw_links(rng, index, level.fanout)) for index, level in enumerate(machine.levels)]
+    psums = [level.fanout.network(Tensor.PSUM) for level in levels]
+    if any(psum.kind is NetworkKind.MESH or psum.reduce != frozenset(REDUCTION_DIMS) for psum in psums):
+        for index, level in enumerate(levels):
+            psum = replace(level.fanout.network(Tensor.PSUM), accumulate_on_drain=True)
+            fanout = replace(level.fanout, networks={**level.fanout.networks, Tensor.PSUM: psum})
+            levels[index] = replace(level, fanout=fanout)
+    return replace(machine, levels=tuple(levels))
+
+
+def draw_links(rng: Random, index: int, fanout: Fanout) -> Fanout:
+    """Meshes (often one for all tensors), crossbars and tagged buses below a level, some networks as they were."""
+    networks, shared = dict(fanout.networks), None
+    if rng.random() < 0.5:
+        shared = Port(f"mesh{index}", rng.choice(RATES) * 16)
+    for tensor, before in fanout.networks.items():
+        ports = {key: port and (shared or port) for key, port in (("down", before.down), ("up", before.up))}
+        kind = rng.choice(("mesh", "mesh", "mesh", "crossbar", "tags", ""))
+        if tensor is Tensor.PSUM and kind in ("mesh", "crossbar") and rng.random() < 0.4:
+            before = replace(before, reduce=frozenset(d for d in before.reduce if rng.random() < 0.5))
+        if kind == "mesh":
+            injection = rng.choice(tuple(Injection))
+            networks[tensor] = replace(
+                before, kind=NetworkKind.MESH, injection=injection, hop_latency=rng.choice((0, 1, 1, 2)), **ports
+            )
+        elif kind == "crossbar":
+            child = Port(f"children{index}{tensor}", rng.choice(RATES) * 16) if rng.random() < 0.8 else None
+            up = replace(child, name=f"{child.name} up") if child and tensor is Tensor.PSUM else None
+            networks[tensor] = replace(before, kind=NetworkKind.CROSSBAR, child_down=child, child_up=up)
+        elif kind == "tags" and tensor is not Tensor.PSUM:
+            networks[tensor] = replace(before, kind=NetworkKind.MULTICAST, tags=True)
+    return replace(fanout, networks=networks)
 
 
 # ---- zeros -----------------------------------------------------------------------------------------------------------

@@ -41,6 +41,27 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class LinkLoads:
+    """Words over each link of one network, of one tensor and direction, all parent instances together."""
+
+    level: str
+    tensor: str
+    direction: str
+    names: tuple[str, ...]
+    words: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        """Words of the mean link."""
+        return sum(self.words) / len(self.words)
+
+    @property
+    def busiest(self) -> str:
+        """The link that carries most, of equal ones the first."""
+        return self.names[self.words.index(max(self.words))]
+
+
+@dataclass(frozen=True)
 class Counts:
     """Words moved by one layer.
 
@@ -53,6 +74,8 @@ class Counts:
     visited : MACs that take a slot: all where nothing is skipped. effectual : those of them that are not gated.
     busy : cycles of all PEs added up, where zeros are skipped, else -1.
     encoded : what compression made of words (already in `words`).
+    links : words on every link of meshes and crossbars (their sum is `network`'s hops but for old psums).
+    tag_matches : (level, tensor, tags compared) of tagged buses.
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -67,6 +90,8 @@ class Counts:
     effectual: int = -1
     busy: int = -1
     encoded: tuple[Encoded, ...] = ()
+    links: tuple[LinkLoads, ...] = ()
+    tag_matches: tuple[tuple[str, str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("visited", "effectual"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.architecture.model import Architecture, Buffer
-from accelsim.engine.assemble import assemble
+from accelsim.engine.assemble import assemble, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import memo as memo_kernel
 from accelsim.engine.kernels import sweep as sweep_kernel
@@ -41,7 +41,7 @@ def count(program: Program, schedule: Schedule) -> Counts:
             wide = schedule.sums.shape[1]
             columns[e, :wide] = schedule.sums[x, :wide]
             x += 1
-    return assemble(program, columns, int(schedule.step_n.sum()))
+    return with_links(program, assemble(program, columns, int(schedule.step_n.sum())), schedule.crossed)
 
 
 def run(program: Program, schedule: Schedule, processing: bool, memo: bool = True) -> tuple[int, dict[str, int]]:
@@ -66,7 +66,7 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
             psum_accumulates(architecture, edges[x]), processing and child == 1,
             ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1,
         )  # fmt: skip
-        latency[x] = latency_of(architecture, tensor, int(parent), int(child))
+        latency[x] = latency_of(program, tensor, int(parent), int(child))
         if tensor is architecture.serial and innermost and not operand:
             serial = x
     if processing:

@@ -9,10 +9,20 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine.kernels.versions import count_steps, fill_tables, generate, table_sizes
-from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.engine.link_ports import cross, drop_dominated
+from accelsim.engine.links import Crossing
+from accelsim.engine.program import (
+    DRAIN_ACTIVITY,
+    FILL_ACTIVITY,
+    OLD_ACTIVITY,
+    PSUM,
+    Ints,
+    PortUse,
+    Program,
+    accumulates,
+    ports_of,
+)
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
-
-FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class Schedule:
     final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
+    crossed: tuple[tuple[Crossing, Ints], ...] = ()
 
 
 def streams_of(program: Program) -> Ints:
@@ -56,7 +67,7 @@ def generate_schedule(program: Program) -> Schedule:
         program.loops, edges, program.size8, program.axes, program.unicast, program.merge, program.on_chip,
         program.levels, at, full, moved, slide,
     )  # fmt: skip
-    uses, rates, labels, uses_at = _uses(architecture, edges)
+    uses, rates, labels, uses_at, held = _uses(program, edges)
     most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
     start = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
     tile_at, tiles = _tile_ids(program, edges)
@@ -75,11 +86,14 @@ def generate_schedule(program: Program) -> Schedule:
         program.loops, program.inside, program.size8, streams, at, full, moved, slide, architecture.macs_per_cycle,
         uses, rates, start, number, begin, work, back, tile_at, tile_last, step_n, step_phi, sums,
     )  # fmt: skip
+    crossed = cross(program, held, uses, rates, start, number, begin, back, work)
+    if any(use.root >= 0 for use in held):
+        uses, rates, labels, uses_at, work = drop_dominated(held, uses, rates, labels, uses_at, start, work)
     classes = np.full(int(number.max(initial=0)), -1, np.int64)
     final = _final(edges, start, tile_at, tile_last)
     return Schedule(
         edges, steps, start, number, begin, work, back, step_n, step_phi, sums, labels, uses_at, classes, final,
-        uses, rates,
+        uses, rates, crossed,
     )  # fmt: skip
 
 
@@ -94,7 +108,8 @@ def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> npt.NDAr
     return final
 
 
-def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints]:
+def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints, list[PortUse]]:
+    architecture, held = program.architecture, list[PortUse]()
     uses: list[list[int]] = []
     rates: list[list[int]] = []
     labels: list[list[tuple[str, bool]]] = []
@@ -104,7 +119,8 @@ def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[lis
         mine: list[tuple[str, bool]] = []
         old = t == PSUM and accumulates(architecture, parent, child)
         for activity in (0, 1) if t == PSUM else (0,):
-            found = ports_of(architecture, tensor, parent, child, activity == 1, old)
+            found = ports_of(program, tensor, parent, child, activity == 1, old)
+            held += found
             uses_at[x, activity] = len(mine), len(found)
             for use in found:
                 scale = 1 if use.port.in_words else architecture.word_bits[tensor]
@@ -113,7 +129,8 @@ def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[lis
                 rates.append([scale * use.port.rate.denominator, use.port.rate.numerator])
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
-    return np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2), labels, uses_at
+    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2)
+    return rows, shares, labels, uses_at, held
 
 
 def _tile_ids(program: Program, edges: Ints) -> tuple[Ints, int]:

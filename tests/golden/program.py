@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
-from accelsim.architecture.model import Buffer
+from accelsim.architecture.model import Buffer, NetworkKind
 from accelsim.workload.problem import TENSORS, Tensor
 
 from .counts import loads_of
 from .nest import Walk
+from .routes import longest
 from .slots import cycles_of, round_ends, slots_of
 from .words import Stream, Version
 
@@ -148,7 +149,12 @@ class Program:
         if self.machine.skew and kind == "F" and stream is self.stationary and not ports:
             ports[f"preload {version.number}"] = self.rows  # takes its time though no port is declared
         length = max(1, *ports.values()) if ports else 0
-        latency = sum(self.machine.levels[f].fanout.network(stream.tensor).latency for f in stream.crossed)
+        latency = 0
+        for f in stream.crossed:
+            network = self.machine.levels[f].fanout.network(stream.tensor)
+            latency += network.latency
+            if network.kind is NetworkKind.MESH:
+                latency += network.hop_latency * longest(self.walk, network, f)
         self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
             kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version
         )

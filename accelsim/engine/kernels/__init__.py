@@ -27,6 +27,7 @@ MODULES = (
     "cartesian",
     "zeros",
     "moved",
+    "links",
 )
 
 
