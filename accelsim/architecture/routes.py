@@ -79,7 +79,7 @@ def loads(links: DiGraph, wanted: Mapping[Place, Iterable[object]], up: bool) ->
         used: set[Node] = set(receivers)
         for place in receivers:
             used |= networkx.descendants(links, place) if up else networkx.ancestors(links, place)
-        found.update(links.subgraph(used).edges)
+        found.update(list(links.subgraph(used).edges))
     return found
 
 

@@ -19,7 +19,7 @@ class EnergyRow:
 
     component : a level's name, 'network' ('<level> network' where there are several arrays), or 'MAC'.
     tensor : a data type, or 'none' for MACs and leakage.
-    action : fill, read, update, drain; hop; mac, gated (an operand is zero: no multiply); leakage
+    action : fill, read, update, drain; hop, tag; mac, gated (an operand is zero: no multiply); leakage
         (isca16: read, update, accumulate, hop, mac).
     count : how many. energy : all of them, in the table's unit; a Fraction, so that any grouping adds up exactly.
     """

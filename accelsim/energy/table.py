@@ -45,6 +45,7 @@ class EnergyTable:
     multiply, add : energy against operand bits (multiply: the wider operand; add: the psum).
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     hop : energy of one word over one link, `hop_bits` as `Component.bits`.
+    tag : energy of comparing one tag on a tagged bus; 0: not priced.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
 
@@ -59,6 +60,7 @@ class EnergyTable:
     gated: Fraction = Fraction(0)
     note: str = ""
     accounting: str = field(default="")
+    tag: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
