@@ -115,6 +115,18 @@ def sparse_case(rng: Random, max_macs: int = 170) -> SparseCase:
     return SparseCase(machine, drawn.nest, problem, draw_masks(rng, problem))
 
 
+def sparse_mesh_case(rng: Random, max_macs: int = 170) -> SparseCase:
+    """The same on networks with links; what they carry is raw."""
+    drawn = sparse_case(rng, max_macs)
+    machine = on_links(rng, drawn.architecture)
+    levels = list(machine.levels)
+    for index, level in enumerate(levels):
+        linked = {t for inner in levels[index:] for t, network in inner.fanout.networks.items() if network.has_links}
+        kept = {tensor: form for tensor, form in level.compression.items() if tensor not in linked}
+        levels[index] = replace(level, compression=kept)
+    return replace(drawn, architecture=replace(machine, levels=tuple(levels)))
+
+
 def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Random (ifmap [N,G,C,height,width], filter [G,M,C,R,S])."""
     n, g, m, c, _, _, r, s = problem.sizes

@@ -89,6 +89,7 @@ def agree_on_zeros(architecture: Architecture, nest: LoopNest, problem: Problem,
     assert np.array_equal(counts.network, told.network), differing("cycle", counts.levels, counts.network, told.network)
     assert (counts.compute_cycles, counts.effectual) == (told.compute_cycles, told.effectual)
     assert counts.busy in (told.busy, -1)
+    same_links(counts, told)
     assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
     assert (timing.processing, timing.processing_stalls) == (processing.cycles, processing.stalls)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from accelsim.engine.expected.carries import SLOTS, Carries
 from accelsim.engine.kernels import links as kernel
-from accelsim.engine.kernels.moved import WHOLE, version_bases
+from accelsim.engine.kernels.links import WIDE
 from accelsim.engine.kernels.tiles import GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, routes_of
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS
@@ -27,7 +27,6 @@ NOWHERE = 1 << 40
 Key = tuple[int, ...]
 """Per group of dims where a transfer's tile begins, and began before if it slides (else the same), each along the
 group's two dims, and whether the edge of the plane clips it: equal keys are equal loads."""
-WIDE = 5
 
 
 @dataclass(frozen=True)
@@ -132,20 +131,8 @@ class Crossing:
 
     def keys(self, group: int, now: Ints, before: Ints) -> Ints:
         """int64[combination, 5], the part of a key one group of dims makes of bases int64[combination, 2]."""
-        size, span = np.ones(2, np.int64), np.ones(2, np.int64)
-        for slot, dim in enumerate(SLOTS[group]):
-            size[slot], span[slot] = self.program.size8[dim], self.span[dim]
         out = np.zeros((len(now), WIDE), np.int64)
-        # a tile that nothing clips is like any other
-        shift = np.maximum(size - span - np.maximum(now, before), 0)
-        if self.hidden and group in PLANE:
-            stride, dilation, pad, plane = (int(v) for v in self.program.axes[group - 4])
-            last = np.minimum(now + span, size) - 1
-            low, high = now @ [stride, dilation], last @ [stride, dilation]
-            clipped = (low < pad) | (high >= pad + plane)
-            shift[clipped] = 0
-            out[:, 4] = clipped
-        out[:, 0:2], out[:, 2:4] = now + shift, before + shift
+        kernel.key_parts(group, now, before, self.program.size8, self.span, self.hidden, self.program.axes, out)
         return out
 
     def loads(self, key: Key) -> Loads:
@@ -207,30 +194,13 @@ class Crossing:
 
     def of_versions(self, begin: Ints) -> tuple[list[Key], Ints]:
         """(classes, int64[version] the class of each) of versions that begin at these steps."""
-        count = len(begin)
-        base, before, mode = np.zeros((count, 8), np.int64), np.zeros((count, 8), np.int64), np.full(count, WHOLE)
+        index = np.zeros(len(begin), np.int64)
         steps = np.ascontiguousarray(self.program.step_loops[:, [0, 1, 4, 3]])
-        version_bases(
-            steps, self.program.size8, self.tensor, self.child, self.slides, np.ascontiguousarray(begin), base, before,
-            mode,
+        keys = kernel.classify(
+            steps, self.program.size8, self.tensor, self.child, self.slides, np.ascontiguousarray(begin), self.span,
+            self.hidden, self.program.axes, index,
         )  # fmt: skip
-        index, keys = np.zeros(count, np.int64), np.zeros((count, 0), np.int64)
-        for group, dims in enumerate(SLOTS):
-            now, old = np.zeros((count, 2), np.int64), np.zeros((count, 2), np.int64)
-            now[:, : len(dims)] = base[:, dims]
-            old[:, : len(dims)] = before[:, dims]
-            old = np.where((mode == group)[:, None], old, now)
-            rows = self.keys(group, now, old)
-            # each group's part becomes one number first: rows are slow to compare
-            wide = rows.max(axis=0) + 1
-            number = np.zeros(count, np.int64)
-            for column in range(WIDE):
-                number = number * wide[column] + rows[:, column]
-            _, part = np.unique(number, return_inverse=True)
-            _, index = np.unique(index * (part.max() + 1) + part, return_inverse=True)
-            keys = np.hstack([keys, rows])
-        _, chosen, index = np.unique(index, return_index=True, return_inverse=True)
-        return [tuple(row) for row in keys[chosen].tolist()], index
+        return [tuple(row) for row in keys.tolist()], index
 
 
 def _product(parts: list[Counter[Key]]) -> Counter[Key]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import strategies
-from accelsim.architecture.model import Architecture, Fanout, Injection, Level, Network, NetworkKind, Port
+from accelsim.architecture.model import Architecture, Fanout, Format, Injection, Level, Network, NetworkKind, Port
 from accelsim.architecture.routes import graph, loads, route, routes
 from accelsim.architecture.yaml import architecture_of, load_architecture
 from accelsim.energy.account import account
@@ -23,7 +23,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.simulate import simulate
 from accelsim.workload.problem import REDUCTION_DIMS, Padding, Problem, Tensor
 from accelsim.yamlfile import parse
-from test_agreement import agree
+from test_agreement import agree, agree_on_zeros
 
 IFMAP, FILTER, PSUM = Tensor.IFMAP, Tensor.FILTER, Tensor.PSUM
 CORNER, WEST = Injection.CORNER, Injection.WEST_EDGE
@@ -209,6 +209,11 @@ def test_every_way_to_count_and_time_gives_the_same(first: int):
         assert bound.cycles <= timing.cycles
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_zeros_are_gated_and_skipped_behind_links(seed: int):
+    agree_on_zeros(*strategies.sparse_mesh_case(Random(seed)))
+
+
 def test_a_whole_layer_has_few_classes():
     architecture = machine(8, 8, {IFMAP: mesh(), FILTER: mesh(WEST)})
     problem = Problem.of({"N": 4, "M": 64, "C": 32, "P": 28, "Q": 28, "R": 3, "S": 3}, pad=(1, 1))
@@ -279,6 +284,10 @@ def test_what_no_link_carries_is_refused():
     problem, nest = Problem.of({"M": 2, "C": 2}), LoopNest.parse("GLB: y M2 x C2")
     with pytest.raises(MappingError, match="let psums accumulate on drain"):
         program.build(machine(2, 2, {PSUM: mesh(reduce=frozenset("C"))}), nest, problem)
+    plain = machine(2, 2, {IFMAP: mesh()})
+    coded = replace(plain.levels[0], compression={IFMAP: Format.BITMASK})
+    with pytest.raises(MappingError, match="GLB compresses ifmap, but a mesh carries raw words only"):
+        program.build(replace(plain, levels=(coded, plain.levels[1])), nest, problem)
 
 
 def test_the_document_tells_the_busiest_link(tmp_path):

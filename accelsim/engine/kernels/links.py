@@ -9,6 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from accelsim.engine.kernels.steps import next_step
+from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, OWN, in_group
+
+WIDE = 5  # numbers of a key for each group: begin and begin before along its two dims, whether the plane clips it
 OWN_AXIS, ROWS_AXIS, FOREIGN_AXIS = 0, 1, 2
 
 
@@ -218,3 +222,114 @@ def _longer(array):
     out = np.full(2 * len(array), -1, np.int64)
     out[: len(array)] = array
     return out
+
+
+@njit(cache=True)
+def _key_part(group, size8, span, hidden, axes, part):
+    """Bring (now, before) of one group, part[:4], to what all equal transfers share; part[4]: clipped by the plane.
+
+    span : int64[8], from the first to the last index of any child. A tile that nothing clips is like any other: it is
+    moved to where the last such one lies.
+    """
+    clipped = False
+    if hidden and group >= 4:
+        axis = axes[group - 4]
+        low, high = 0, 0
+        for slot in range(2):
+            dim = GROUP_DIMS[group, slot]
+            low += axis[slot] * part[slot]
+            high += axis[slot] * (min(part[slot] + span[dim], size8[dim]) - 1)
+        clipped = low < axis[2] or high >= axis[2] + axis[3]
+    part[4] = 1 if clipped else 0
+    for slot in range(2):
+        dim = GROUP_DIMS[group, slot]
+        if dim >= 0 and not clipped:
+            shift = max(size8[dim] - span[dim] - max(part[slot], part[2 + slot]), 0)
+            part[slot] += shift
+            part[2 + slot] += shift
+
+
+@njit(cache=True)
+def key_parts(group, now, before, size8, span, hidden, axes, out):
+    """Fill out : int64[combination, 5], one group's part of keys, from bases int64[combination, 2] now and before."""
+    for i in range(len(now)):
+        for slot in range(2):
+            out[i, slot] = now[i, slot]
+            out[i, 2 + slot] = before[i, slot]
+        _key_part(group, size8, span, hidden, axes, out[i])
+
+
+@njit(cache=True)
+def _look_up(table, keys, key):
+    """Where in a hash table of rows of `keys` a key is, or is to be: len(table) is a power of two, -1 is free."""
+    mix = 0
+    for i in range(len(key)):
+        mix = (mix * 1000003 + key[i]) & 0xFFFFFFFFFFFF
+    at = mix & (len(table) - 1)
+    while table[at] >= 0:
+        same = True
+        for i in range(len(key)):
+            same = same and keys[table[at], i] == key[i]
+        if same:
+            break
+        at = (at + 1) & (len(table) - 1)
+    return at
+
+
+@njit(cache=True)
+def classify(loops, size8, tensor, child, slides, begin, span, hidden, axes, index):
+    """Keys of the classes of a stream's versions, int64[class, 30].
+
+    loops : int64[loop, 4], (dim, factor, step, level) of the steps. slides : sliding reuse, ifmap only.
+    begin : int64[version], first steps. Fills index : int64[version], the class of each.
+    """
+    at, step_base = np.zeros(len(loops), np.int64), np.zeros(8, np.int64)
+    base, before = np.zeros(8, np.int64), np.zeros(8, np.int64)
+    key = np.zeros(WIDE * GROUPS, np.int64)
+    keys = np.zeros((64, WIDE * GROUPS), np.int64)
+    table = np.full(256, -1, np.int64)
+    classes, v, k, going = 0, 0, 0, 0
+    while v < len(begin) and going >= 0:
+        if begin[v] == k:
+            moved, slider = 0, -1
+            if k > 0 and slides:
+                for group in range(GROUPS):
+                    gone = False
+                    for dim in range(8):
+                        gone = gone or (in_group(dim, group) and OWN[tensor, dim] == 1 and base[dim] != before[dim])
+                    if gone:
+                        moved += 1
+                        slider = group
+            for group in range(GROUPS):
+                part = key[WIDE * group : WIDE * (group + 1)]
+                part[:] = 0
+                for slot in range(2):
+                    dim = GROUP_DIMS[group, slot]
+                    if dim >= 0:
+                        part[slot] = base[dim]
+                        part[2 + slot] = before[dim] if moved == 1 and slider == group >= 4 else base[dim]
+                _key_part(group, size8, span, hidden, axes, part)
+            found = _look_up(table, keys, key)
+            if table[found] < 0:
+                if classes == len(keys):
+                    more = np.zeros((2 * len(keys), WIDE * GROUPS), np.int64)
+                    more[:classes] = keys
+                    keys = more
+                keys[classes] = key
+                table[found] = classes
+                classes += 1
+                if 2 * classes > len(table):
+                    table = np.full(4 * len(table), -1, np.int64)
+                    for c in range(classes):
+                        table[_look_up(table, keys, keys[c])] = c
+                    found = _look_up(table, keys, key)
+            index[v] = table[found]
+            v += 1
+        before[:] = base
+        k += 1
+        going = next_step(loops, size8, at, step_base)
+        base[:] = 0
+        for i in range(len(loops)):
+            if loops[i, 3] < child:
+                base[loops[i, 0]] += at[i] * loops[i, 2]
+    return keys[:classes]
