@@ -66,7 +66,8 @@ def run(program: Program, schedule: Schedule, processing: bool, memo: bool = Tru
             psum_accumulates(architecture, edges[x]), processing and child == 1,
             ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1,
         )  # fmt: skip
-        latency[x] = latency_of(program, tensor, int(parent), int(child))
+        for way, old in enumerate((psum_accumulates(architecture, edges[x]), False)):
+            latency[x, way] = latency_of(program, tensor, int(parent), int(child), old)
         if tensor is architecture.serial and innermost and not operand:
             serial = x
     if processing:

@@ -248,14 +248,17 @@ def routes_of(program: Program, network: Network, f: int, up: bool) -> Routes:
     return routes(network, *sizes, up)
 
 
-def latency_of(program: Program, tensor: Tensor, parent: int, child: int) -> int:
-    """Cycles after a transfer on one edge: the sum over the fan-outs it crosses, of a mesh over its longest route."""
+def latency_of(program: Program, tensor: Tensor, parent: int, child: int, old: bool = False) -> int:
+    """Cycles after a transfer on one edge: the sum over the fan-outs it crosses, of a mesh over its longest route.
+
+    old : an old psum on its way down, which a mesh takes in at its port.
+    """
     cycles = 0
     for f in range(parent, child):
         network = program.architecture.levels[f].fanout.network(tensor)
         cycles += network.latency
         if network.kind is NetworkKind.MESH:
-            cycles += network.hop_latency * routes_of(program, network, f, False).longest
+            cycles += network.hop_latency * (1 if old else routes_of(program, network, f, False).longest)
     return cycles
 
 

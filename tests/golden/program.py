@@ -154,7 +154,7 @@ class Program:
             network = self.machine.levels[f].fanout.network(stream.tensor)
             latency += network.latency
             if network.kind is NetworkKind.MESH:
-                latency += network.hop_latency * longest(self.walk, network, f)
+                latency += network.hop_latency * (1 if kind == "P" else longest(self.walk, network, f))
         self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
             kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version
         )
