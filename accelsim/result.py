@@ -340,7 +340,20 @@ def _network(counts: Counts) -> Iterator[Row]:
             for direction in DIRECTIONS:
                 numbers = {kind: counts.sent(level, tensor, direction, kind) for kind in TRAFFIC}
                 if any(numbers.values()):
-                    yield {"level": level, "tensor": tensor.value, "direction": direction, **numbers}
+                    more = _links(counts, level, tensor.value, direction)
+                    yield {"level": level, "tensor": tensor.value, "direction": direction, **numbers, **more}
+
+
+def _links(counts: Counts, level: str, tensor: str, direction: str) -> Row:
+    """What only networks with links have: words on the busiest and on the mean link; tags compared."""
+    at, out = (level, tensor, direction), Row()
+    for row in counts.links:
+        if at == (row.level, row.tensor, row.direction):
+            out |= {"links": len(row.words), "link_load": {"max": max(row.words), "mean": row.mean, "on": row.busiest}}
+    for where, what, number in counts.tag_matches if direction == "down" else ():
+        if (level, tensor) == (where, what):
+            out["tag_matches"] = number
+    return out
 
 
 def by_tensor(layer: LayerResult) -> dict[str, Fraction]:

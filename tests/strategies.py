@@ -23,6 +23,7 @@ from accelsim.architecture.model import (
     Buffer,
     Fanout,
     Format,
+    Injection,
     Level,
     Network,
     NetworkKind,
@@ -89,6 +90,19 @@ def with_dram(rng: Random, architecture: Architecture) -> Architecture:
     return replace(architecture, levels=(outer, *architecture.levels[1:]), word_bits=bits)
 
 
+def mesh_cases() -> st.SearchStrategy[Case]:
+    """Machines with networks on chip for hypothesis."""
+    return st.randoms(use_true_random=False).map(mesh_case)
+
+
+def mesh_case(rng: Random, max_macs: int = 300) -> Case:
+    """A machine as `case` draws it, most of whose networks are meshes, crossbars and tagged buses."""
+    while True:
+        drawn = case(rng, max_macs)
+        if max(level.fanout.y * level.fanout.x for level in drawn.architecture.levels) > 2 or rng.random() < 0.05:
+            return replace(drawn, architecture=on_links(rng, drawn.architecture))
+
+
 @dataclass(frozen=True)
 class SparseCase:
     """A machine that makes use of zeros, and the zeros; unpacks as ``architecture, nest, problem, masks``."""
@@ -118,6 +132,18 @@ def sparse_case(rng: Random, max_macs: int = 170) -> SparseCase:
         sparsity=draw_sparsity(rng),
     )
     return SparseCase(machine, drawn.nest, problem, draw_masks(rng, problem))
+
+
+def sparse_mesh_case(rng: Random, max_macs: int = 170) -> SparseCase:
+    """The same on networks with links; what they carry is raw."""
+    drawn = sparse_case(rng, max_macs)
+    machine = on_links(rng, drawn.architecture)
+    levels = list(machine.levels)
+    for index, level in enumerate(levels):
+        linked = {t for inner in levels[index:] for t, network in inner.fanout.networks.items() if network.has_links}
+        kept = {tensor: form for tensor, form in level.compression.items() if tensor not in linked}
+        levels[index] = replace(level, compression=kept)
+    return replace(drawn, architecture=replace(machine, levels=tuple(levels)))
 
 
 def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -397,6 +423,42 @@ def draw_dram(rng: Random) -> Dram:
         order="".join(["Ro", *order]),
         queue=rng.choice((1, 2, 4, 32)),
     )
+
+
+def on_links(rng: Random, machine: Architecture) -> Architecture:
+    """The same machine with other networks; psums that cross a mesh, or are not added, accumulate on drain."""
+    levels = [replace(level, fanout=draw_links(rng, index, level.fanout)) for index, level in enumerate(machine.levels)]
+    psums = [level.fanout.network(Tensor.PSUM) for level in levels]
+    if any(psum.kind is NetworkKind.MESH or psum.reduce != frozenset(REDUCTION_DIMS) for psum in psums):
+        for index, level in enumerate(levels):
+            psum = replace(level.fanout.network(Tensor.PSUM), accumulate_on_drain=True)
+            fanout = replace(level.fanout, networks={**level.fanout.networks, Tensor.PSUM: psum})
+            levels[index] = replace(level, fanout=fanout)
+    return replace(machine, levels=tuple(levels))
+
+
+def draw_links(rng: Random, index: int, fanout: Fanout) -> Fanout:
+    """Meshes (often one for all tensors), crossbars and tagged buses below a level, some networks as they were."""
+    networks, shared = dict(fanout.networks), None
+    if rng.random() < 0.5:
+        shared = Port(f"mesh{index}", rng.choice(RATES) * 16)
+    for tensor, before in fanout.networks.items():
+        ports = {key: port and (shared or port) for key, port in (("down", before.down), ("up", before.up))}
+        kind = rng.choice(("mesh", "mesh", "mesh", "crossbar", "tags", ""))
+        if tensor is Tensor.PSUM and kind in ("mesh", "crossbar") and rng.random() < 0.4:
+            before = replace(before, reduce=frozenset(d for d in before.reduce if rng.random() < 0.5))
+        if kind == "mesh":
+            injection = rng.choice(tuple(Injection))
+            networks[tensor] = replace(
+                before, kind=NetworkKind.MESH, injection=injection, hop_latency=rng.choice((0, 1, 1, 2)), **ports
+            )
+        elif kind == "crossbar":
+            child = Port(f"children{index}{tensor}", rng.choice(RATES) * 16) if rng.random() < 0.8 else None
+            up = replace(child, name=f"{child.name} up") if child and tensor is Tensor.PSUM else None
+            networks[tensor] = replace(before, kind=NetworkKind.CROSSBAR, child_down=child, child_up=up)
+        elif kind == "tags" and tensor is not Tensor.PSUM:
+            networks[tensor] = replace(before, kind=NetworkKind.MULTICAST, tags=True)
+    return replace(fanout, networks=networks)
 
 
 # ---- zeros -----------------------------------------------------------------------------------------------------------

@@ -25,8 +25,9 @@ class NetworkKind(StrEnum):
     """What carries words between a level and the instances below it.
 
     `multicast` sends a word wanted by several children once; `unicast` once per child; `systolic` once,
-    handed from PE to PE. For psums `chain`, `tree` and `systolic` add on the way; `multicast` (a plain bus)
-    and `unicast` do not.
+    handed from PE to PE; `crossbar` once, to each child on a port of its own; `mesh` once, over the union of
+    the X-Y routes to the children. For psums `chain`, `tree` and `systolic` add on the way, `crossbar` and
+    `mesh` if they say over which dims; `multicast` (a plain bus) and `unicast` do not. docs/noc.md has each.
     """
 
     MULTICAST = "multicast"
@@ -34,6 +35,15 @@ class NetworkKind(StrEnum):
     SYSTOLIC = "systolic"
     CHAIN = "chain"
     TREE = "tree"
+    CROSSBAR = "crossbar"
+    MESH = "mesh"
+
+
+class Injection(StrEnum):
+    """Where a mesh meets its parent: at the router of child (0, 0), or at the first router of every row."""
+
+    CORNER = "corner"
+    WEST_EDGE = "west-edge"
 
 
 class Format(StrEnum):
@@ -58,6 +68,8 @@ class Pairing(StrEnum):
 
 
 REDUCING = frozenset({NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC})
+"""Kinds that add psums unless told otherwise."""
+MAY_REDUCE = REDUCING | {NetworkKind.CROSSBAR, NetworkKind.MESH}
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,9 @@ class Network:
     latency : cycles after each transfer, not on the port.
     accumulate_on_drain : psum only; the old psum enters the reduction on its way up and the child is never refilled.
     reduce : psum only; the spatial dims whose psums are added in the network.
+    tags : multicast only; a bus whose rows and PEs compare the (row, column) tag of each word.
+    child_down, child_up : crossbar only; the port of a child, beside the one of the parent.
+    injection, hop_latency : mesh only; where the parent is, cycles per link of the longest route.
     """
 
     kind: NetworkKind = NetworkKind.MULTICAST
@@ -102,6 +117,16 @@ class Network:
     latency: int = 0
     accumulate_on_drain: bool = False
     reduce: frozenset[str] = frozenset()
+    tags: bool = False
+    child_down: Port | None = None
+    child_up: Port | None = None
+    injection: Injection = Injection.CORNER
+    hop_latency: int = 1
+
+    @property
+    def has_links(self) -> bool:
+        """Whether what it carries depends on which child wants what, not on the words alone."""
+        return self.tags or self.kind in (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,8 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
             if hops:
                 energy = hops * table.link(architecture.word_bits[tensor])
                 yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
+    for name, what, compared in counts.tag_matches if table.tag else ():
+        yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
 
 
 def leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:

@@ -47,6 +47,7 @@ class EnergyTable:
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     vector_op : energy of one vector operation against the psum's bits; None: the table has no price for it.
     hop : energy of one word over one link, `hop_bits` as `Component.bits`.
+    tag : energy of comparing one tag on a tagged bus; 0: not priced.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
 
@@ -62,6 +63,7 @@ class EnergyTable:
     note: str = ""
     accounting: str = field(default="")
     vector_op: Curve | None = None
+    tag: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:

@@ -77,10 +77,11 @@ class MacSpec(Spec):
 
 
 class NetworkSpec(Spec):
-    """A hop of one access of `bits` (0: one word of any width)."""
+    """A hop of one access of `bits` (0: one word of any width); `tag`: comparing one tag on a tagged bus."""
 
     hop: Number
     bits: Natural = 0
+    tag: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
 
 class ComponentSpec(Spec):
@@ -149,6 +150,7 @@ def build(document: Document) -> EnergyTable:
         note=spec.note,
         accounting=spec.accounting,
         vector_op=spec.vector_op,
+        tag=spec.network.tag,
     )
 
 

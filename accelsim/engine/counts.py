@@ -99,6 +99,27 @@ def dram_dict(runs: Iterable[tuple[DramCounts, int]]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class LinkLoads:
+    """Words over each link of one network, of one tensor and direction, all parent instances together."""
+
+    level: str
+    tensor: str
+    direction: str
+    names: tuple[str, ...]
+    words: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        """Words of the mean link."""
+        return sum(self.words) / len(self.words)
+
+    @property
+    def busiest(self) -> str:
+        """The link that carries most, of equal ones the first."""
+        return self.names[self.words.index(max(self.words))]
+
+
+@dataclass(frozen=True)
 class Counts:
     """Words moved by one layer.
 
@@ -112,6 +133,8 @@ class Counts:
     busy : cycles of all PEs added up, where zeros are skipped, else -1.
     encoded : what compression made of words (already in `words`).
     dram : what the banks of the outermost level saw, where it has such and time was simulated.
+    links : words on every link of meshes and crossbars (their sum is `network`'s hops but for old psums).
+    tag_matches : (level, tensor, tags compared) of tagged buses.
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -127,6 +150,8 @@ class Counts:
     busy: int = -1
     encoded: tuple[Encoded, ...] = ()
     dram: DramCounts | None = None
+    links: tuple[LinkLoads, ...] = ()
+    tag_matches: tuple[tuple[str, str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("visited", "effectual"):

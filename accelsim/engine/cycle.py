@@ -9,9 +9,10 @@ import numpy as np
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine import dram
 from accelsim.engine import folded as folding
-from accelsim.engine.assemble import assemble
+from accelsim.engine.assemble import assemble, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import sweep as sweep_kernel
+from accelsim.engine.links import crossings
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.schedule import Schedule, generate_schedule, parent_stream, psum_accumulates
 from accelsim.engine.sparse import rewrite
@@ -26,13 +27,14 @@ def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) ->
     """
     zeros = masks is not None and program.architecture.sees_zeros
     banks = program.architecture.levels[0].dram is not None
-    # which words are zero and where they lie in a DRAM is told of every version apart
-    folded = folding.fold(program) if fold and not zeros and not banks else None
+    linked = any(True for _ in crossings(program))
+    # which words are zero, where they lie in a DRAM and what routes they take is told of every version apart
+    folded = folding.fold(program) if fold and not (zeros or banks or linked) else None
     if folded is not None:
         counts = count(program, folded.sums, folded.compute_cycles)
         return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))
     schedule = generate_schedule(program)
-    counts = count(program, schedule.sums, int(schedule.step_n.sum()))
+    counts = with_links(program, count(program, schedule.sums, int(schedule.step_n.sum())), schedule.crossed)
     if masks is not None and zeros:
         counts = rewrite(program, schedule, masks, counts)
     if banks:
@@ -103,7 +105,8 @@ def streams_in_time(
             psum_accumulates(architecture, edges[x]), processing and child == 1,
             ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
         )  # fmt: skip
-        latency[x] = latency_of(architecture, tensor, int(parent), int(child))
+        for way, old in enumerate((psum_accumulates(architecture, edges[x]), False)):
+            latency[x, way] = latency_of(program, tensor, int(parent), int(child), old)
         if tensor is architecture.serial and innermost and not operand:
             serial = x
     if processing:

@@ -116,7 +116,19 @@ GLOSSARY = {
     "hop": Entry(
         "hops",
         "Links crossed on a network.",
-        "bus: words sent; systolic and chain: deliveries; tree: additions = deliveries - sent",
+        "bus: words sent; systolic, chain and crossbar: deliveries; tree: additions = deliveries - sent; "
+        "mesh: links of the union of X-Y routes, summed over words",
+    ),
+    "link_load": Entry(
+        "words",
+        "Words over one link of a mesh or to one child of a crossbar in a layer, all instances added up: the busiest "
+        "link (on, max) and the mean. Old psums on their way down are left out.",
+        "mean = hops / links of the routes to the children used",
+    ),
+    "tag_matches": Entry(
+        "comparisons",
+        "Tags compared on a tagged bus: the row of each word at every row, its column at every PE of rows that match.",
+        "words sent x rows of the array + rows that want a word, summed over words, x columns",
     ),
     "megabytes": Entry(
         "MB (10^6 bytes)",

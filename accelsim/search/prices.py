@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.assemble import assemble
@@ -38,7 +37,7 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     wide = 3 * program.levels + 3
     timed = [not (e[3] and e[1] >= machine.pe_level) for e in edges]
     energy, constant = _energy(program, table, dataflow, timed, wide)
-    ports, loads, stationary = _loads(machine, edges, timed, wide)
+    ports, loads, stationary = _loads(program, timed, wide)
     used = np.abs(energy) + loads.sum(axis=0) + stationary
     cells = [(e, c) for e in range(len(edges)) for c in range(wide) if used[e, c] > 0]
     terms = np.array(cells, np.int64).reshape(-1, 2)
@@ -80,7 +79,8 @@ def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[boo
     return out, base - float((out * here).sum())
 
 
-def _loads(machine: Architecture, edges: Ints, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:
+def _loads(program: Program, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:
+    machine, edges = program.architecture, program.edges
     names: list[str] = []
     rows: list[Floats] = []
     stationary = np.zeros((len(edges), wide))
@@ -90,7 +90,9 @@ def _loads(machine: Architecture, edges: Ints, timed: list[bool], wide: int) -> 
         tensor = TENSORS[t]
         old = bool(t == PSUM and accumulates(machine, int(parent), int(child)))
         for up in (False, True) if t == PSUM else (False,):
-            for use in ports_of(machine, tensor, int(parent), int(child), up, old):
+            for use in ports_of(program, tensor, int(parent), int(child), up, old):
+                if use.root >= 0:
+                    continue  # what each port of a mesh's edge carries, the search does not know
                 scale = 1 if use.port.in_words else machine.word_bits[tensor]
                 cycles = float(scale / use.port.rate)
                 apart = child >= machine.pe_level and not use.port.peak

@@ -6,12 +6,13 @@ import itertools
 import math
 from dataclasses import dataclass, field
 
-from accelsim.architecture.model import Buffer
+from accelsim.architecture.model import Buffer, NetworkKind
 from accelsim.workload.problem import TENSORS, Tensor
 
 from .counts import loads_of
 from .dram import Banks, bursts_of, sets_of
 from .nest import Walk
+from .routes import longest
 from .slots import cycles_of, round_ends, slots_of
 from .words import Stream, Version
 
@@ -154,7 +155,12 @@ class Program:
         if self.machine.skew and kind == "F" and stream is self.stationary and not ports:
             ports[f"preload {version.number}"] = self.rows  # takes its time though no port is declared
         length = max(1, *ports.values()) if ports else 0
-        latency = sum(self.machine.levels[f].fanout.network(stream.tensor).latency for f in stream.crossed)
+        latency = 0
+        for f in stream.crossed:
+            network = self.machine.levels[f].fanout.network(stream.tensor)
+            latency += network.latency
+            if network.kind is NetworkKind.MESH:
+                latency += network.hop_latency * (1 if kind == "P" else longest(self.walk, network, f))
         self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
             kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version
         )

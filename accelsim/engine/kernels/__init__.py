@@ -29,6 +29,7 @@ MODULES = (
     "zeros",
     "moved",
     "dram",
+    "links",
 )
 
 
