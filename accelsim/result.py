@@ -13,7 +13,7 @@ import accelsim
 from accelsim.architecture.model import Architecture
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, Timing
+from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, Timing, dram_dict
 from accelsim.mapping.mapping import LoopNest
 from accelsim.vector import VectorLayer, VectorTotals, spent
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -193,6 +193,7 @@ class Result:
             "processing_stall_cycles": dict(sorted(timing.processing_stalls.items())),
             "active_pes": counts.active_pes,
             **(_zeros(counts) if self.operands else {}),
+            **({"dram": counts.dram.to_dict()} if counts.dram else {}),
             "counts": [_count(*row) for row in counts.rows()],
             "network": list(_network(counts)),
             "energy": float(layer.energy),
@@ -208,6 +209,7 @@ class Result:
             for level, tensor, action, number in layer.counts.rows():
                 words[level, tensor, action] += number * layer.repeat
         runs = [(layer.counts, layer.repeat) for layer in self.layers]
+        banks = [(counts.dram, repeat) for counts, repeat in runs if counts.dram]
         zeros = {
             "effectual_macs": sum(counts.effectual * repeat for counts, repeat in runs),
             "visited_macs": sum(counts.visited * repeat for counts, repeat in runs),
@@ -220,6 +222,7 @@ class Result:
             "stall_cycles": totals.stalls,
             "active_pes": totals.active_pes,
             **(zeros if self.operands else {}),
+            **({"dram": dram_dict(banks)} if banks else {}),
             "counts": [_count(*key, number) for key, number in words.items()],
             "energy": float(totals.energy),
             "energy_breakdown": [row.to_dict() for row in self.energy_rows()],
@@ -337,7 +340,20 @@ def _network(counts: Counts) -> Iterator[Row]:
             for direction in DIRECTIONS:
                 numbers = {kind: counts.sent(level, tensor, direction, kind) for kind in TRAFFIC}
                 if any(numbers.values()):
-                    yield {"level": level, "tensor": tensor.value, "direction": direction, **numbers}
+                    more = _links(counts, level, tensor.value, direction)
+                    yield {"level": level, "tensor": tensor.value, "direction": direction, **numbers, **more}
+
+
+def _links(counts: Counts, level: str, tensor: str, direction: str) -> Row:
+    """What only networks with links have: words on the busiest and on the mean link; tags compared."""
+    at, out = (level, tensor, direction), Row()
+    for row in counts.links:
+        if at == (row.level, row.tensor, row.direction):
+            out |= {"links": len(row.words), "link_load": {"max": max(row.words), "mean": row.mean, "on": row.busiest}}
+    for where, what, number in counts.tag_matches if direction == "down" else ():
+        if (level, tensor) == (where, what):
+            out["tag_matches"] = number
+    return out
 
 
 def by_tensor(layer: LayerResult) -> dict[str, Fraction]:

@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from accelsim.architecture.dram.model import Dram, Page
 from accelsim.architecture.model import (
     REDUCING,
     Architecture,
     Buffer,
     Fanout,
     Format,
+    Injection,
     Level,
     Network,
     NetworkKind,
@@ -70,6 +72,37 @@ def case_of(rng: Random, problem: Problem) -> Case:
     return Case(draw_architecture(rng, nest, arrays), nest, problem)
 
 
+def dram_cases() -> st.SearchStrategy[Case]:
+    """Triples with a DRAM for hypothesis."""
+    return st.randoms(use_true_random=False).map(dram_case)
+
+
+def dram_case(rng: Random, max_macs: int = 300) -> Case:
+    """A machine as `case` draws it, its outermost level a DRAM with banks and rows."""
+    drawn = case(rng, max_macs)
+    return Case(with_dram(rng, drawn.architecture), drawn.nest, drawn.problem)
+
+
+def with_dram(rng: Random, architecture: Architecture) -> Architecture:
+    """A machine with a drawn DRAM; words that do not fill bursts among others."""
+    outer = replace(architecture.levels[0], read_port=None, write_port=None, compression={}, dram=draw_dram(rng))
+    bits = {tensor: rng.choice((8, 16, 24)) for tensor in TENSORS}
+    return replace(architecture, levels=(outer, *architecture.levels[1:]), word_bits=bits)
+
+
+def mesh_cases() -> st.SearchStrategy[Case]:
+    """Machines with networks on chip for hypothesis."""
+    return st.randoms(use_true_random=False).map(mesh_case)
+
+
+def mesh_case(rng: Random, max_macs: int = 300) -> Case:
+    """A machine as `case` draws it, most of whose networks are meshes, crossbars and tagged buses."""
+    while True:
+        drawn = case(rng, max_macs)
+        if max(level.fanout.y * level.fanout.x for level in drawn.architecture.levels) > 2 or rng.random() < 0.05:
+            return replace(drawn, architecture=on_links(rng, drawn.architecture))
+
+
 @dataclass(frozen=True)
 class SparseCase:
     """A machine that makes use of zeros, and the zeros; unpacks as ``architecture, nest, problem, masks``."""
@@ -99,6 +132,18 @@ def sparse_case(rng: Random, max_macs: int = 170) -> SparseCase:
         sparsity=draw_sparsity(rng),
     )
     return SparseCase(machine, drawn.nest, problem, draw_masks(rng, problem))
+
+
+def sparse_mesh_case(rng: Random, max_macs: int = 170) -> SparseCase:
+    """The same on networks with links; what they carry is raw."""
+    drawn = sparse_case(rng, max_macs)
+    machine = on_links(rng, drawn.architecture)
+    levels = list(machine.levels)
+    for index, level in enumerate(levels):
+        linked = {t for inner in levels[index:] for t, network in inner.fanout.networks.items() if network.has_links}
+        kept = {tensor: form for tensor, form in level.compression.items() if tensor not in linked}
+        levels[index] = replace(level, compression=kept)
+    return replace(drawn, architecture=replace(machine, levels=tuple(levels)))
 
 
 def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -337,6 +382,83 @@ def draw_serial(rng: Random, nest: LoopNest, keeps: list[frozenset[Tensor]], pe_
         if inner >= max(pe_level, 1):
             legal.append(tensor)
     return rng.choice(legal) if legal and rng.random() < 0.4 else None
+
+
+def draw_dram(rng: Random) -> Dram:
+    """Small rows, few banks, short times: rows miss, conflict and are refreshed within a few hundred words."""
+    width, burst = rng.choice((8, 16, 32)), rng.choice((2, 4, 8))
+    groups = rng.choice((1, 1, 2, 4))
+    t_ccd_s = burst // 2 + rng.choice((0, 0, 1, 2))
+    cl, cwl = rng.randint(1, 12), rng.randint(1, 9)
+    t_rrd_s = rng.randint(1, 5)
+    t_wtr_s = rng.randint(0, 4)
+    t_rcd, t_rp, t_ras, t_rfc = rng.randint(1, 9), rng.randint(1, 9), rng.randint(1, 20), rng.randint(1, 30)
+    order = [rng.sample(("Ba", "Bg", "Co", "Ch"), 4), ["Ba", "Co", "Bg", "Ch"]][rng.random() < 0.5]
+    return Dram(
+        clock=rng.choice(RATES),
+        width=width,
+        burst=burst,
+        banks=groups * rng.choice((1, 2, 4)),
+        groups=groups,
+        row=width * burst * rng.choice((1, 2, 3, 8, 64)),
+        cl=cl,
+        cwl=cwl,
+        t_rcd=t_rcd,
+        t_rp=t_rp,
+        t_ras=t_ras,
+        t_rrd_s=t_rrd_s,
+        t_rrd_l=t_rrd_s + rng.randint(0, 3),
+        t_faw=rng.choice((0, rng.randint(4, 40))),
+        t_ccd_s=t_ccd_s,
+        t_ccd_l=t_ccd_s + rng.choice((0, 1, 3)),
+        t_wr=rng.randint(0, 9),
+        t_rtp=rng.randint(0, 6),
+        t_wtr_s=t_wtr_s,
+        t_wtr_l=t_wtr_s + rng.randint(0, 4),
+        t_rtw=max(0, cl + burst // 2 - cwl) + rng.randint(0, 3),
+        t_refi=rng.choice((0, t_rcd + t_rp + t_ras + t_rfc + rng.randint(1, 150))),
+        t_rfc=t_rfc,
+        channels=rng.choice((1, 1, 1, 2, 3)),
+        page=rng.choice((Page.OPEN, Page.OPEN, Page.CLOSED)),
+        order="".join(["Ro", *order]),
+        queue=rng.choice((1, 2, 4, 32)),
+    )
+
+
+def on_links(rng: Random, machine: Architecture) -> Architecture:
+    """The same machine with other networks; psums that cross a mesh, or are not added, accumulate on drain."""
+    levels = [replace(level, fanout=draw_links(rng, index, level.fanout)) for index, level in enumerate(machine.levels)]
+    psums = [level.fanout.network(Tensor.PSUM) for level in levels]
+    if any(psum.kind is NetworkKind.MESH or psum.reduce != frozenset(REDUCTION_DIMS) for psum in psums):
+        for index, level in enumerate(levels):
+            psum = replace(level.fanout.network(Tensor.PSUM), accumulate_on_drain=True)
+            fanout = replace(level.fanout, networks={**level.fanout.networks, Tensor.PSUM: psum})
+            levels[index] = replace(level, fanout=fanout)
+    return replace(machine, levels=tuple(levels))
+
+
+def draw_links(rng: Random, index: int, fanout: Fanout) -> Fanout:
+    """Meshes (often one for all tensors), crossbars and tagged buses below a level, some networks as they were."""
+    networks, shared = dict(fanout.networks), None
+    if rng.random() < 0.5:
+        shared = Port(f"mesh{index}", rng.choice(RATES) * 16)
+    for tensor, before in fanout.networks.items():
+        ports = {key: port and (shared or port) for key, port in (("down", before.down), ("up", before.up))}
+        kind = rng.choice(("mesh", "mesh", "mesh", "crossbar", "tags", ""))
+        if tensor is Tensor.PSUM and kind in ("mesh", "crossbar") and rng.random() < 0.4:
+            before = replace(before, reduce=frozenset(d for d in before.reduce if rng.random() < 0.5))
+        if kind == "mesh":
+            injection = rng.choice(tuple(Injection))
+            networks[tensor] = replace(
+                before, kind=NetworkKind.MESH, injection=injection, hop_latency=rng.choice((0, 1, 1, 2)), **ports
+            )
+        elif kind == "crossbar":
+            child = Port(f"children{index}{tensor}", rng.choice(RATES) * 16) if rng.random() < 0.8 else None
+            up = replace(child, name=f"{child.name} up") if child and tensor is Tensor.PSUM else None
+            networks[tensor] = replace(before, kind=NetworkKind.CROSSBAR, child_down=child, child_up=up)
+        elif kind == "tags" and tensor is not Tensor.PSUM:
+            networks[tensor] = replace(before, kind=NetworkKind.MULTICAST, tags=True)
+    return replace(fanout, networks=networks)
 
 
 # ---- zeros -----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import golden
 from accelsim.architecture.model import Architecture, Sparsity
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import analytical, cycle, program
+from accelsim.engine.counts import Counts
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import TENSORS, Problem
@@ -23,6 +24,7 @@ from strategies import (
     cases,
     draw_masks,
     masked_operands,
+    mesh_cases,
     operands,
     sparse_case,
     sparse_cases,
@@ -46,10 +48,22 @@ def agree(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
         assert np.array_equal(mine.network, told.network), differing(name, mine.levels, mine.network, told.network)
         assert (mine.macs, mine.compute_cycles) == (told.macs, told.compute_cycles), name
         assert mine.active_pes == told.active_pes, name
+        same_links(mine, told)
     assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
     assert (timing.processing, timing.processing_stalls) == (processing.cycles, processing.stalls)
     assert bound.cycles <= timing.cycles
     assert bound.processing <= timing.processing
+
+
+def same_links(mine: Counts, told: golden.GoldenResult) -> None:
+    """The same words on every link, and as many tags compared."""
+    found = {(row.level, row.tensor, row.direction): dict(zip(row.names, row.words, strict=True)) for row in mine.links}
+    walked = {(mine.levels[level], tensor.value, way): words for (level, tensor, way), words in told.links.items()}
+    assert set(found) == set(walked)
+    for key, words in found.items():
+        assert words == {name: walked[key][name] for name in words} | dict(walked[key]), key
+    tags = {(mine.levels[level], tensor.value): number for (level, tensor), number in told.tag_matches.items()}
+    assert {(level, tensor): number for level, tensor, number in mine.tag_matches} == tags
 
 
 def differing(name: str, levels: tuple[str, ...], mine: np.ndarray, told: np.ndarray) -> str:
@@ -75,6 +89,7 @@ def agree_on_zeros(architecture: Architecture, nest: LoopNest, problem: Problem,
     assert np.array_equal(counts.network, told.network), differing("cycle", counts.levels, counts.network, told.network)
     assert (counts.compute_cycles, counts.effectual) == (told.compute_cycles, told.effectual)
     assert counts.busy in (told.busy, -1)
+    same_links(counts, told)
     assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
     assert (timing.processing, timing.processing_stalls) == (processing.cycles, processing.stalls)
 
@@ -95,6 +110,19 @@ def test_agreement(drawn: Case) -> None:
 @given(drawn=cases())
 @settings(max_examples=10_000, deadline=None)
 def test_agreement_at_length(drawn: Case) -> None:
+    agree(*drawn)
+
+
+@given(drawn=mesh_cases())
+@settings(max_examples=300, deadline=None)
+def test_agreement_on_meshes(drawn: Case) -> None:
+    agree(*drawn)
+
+
+@pytest.mark.nightly
+@given(drawn=mesh_cases())
+@settings(max_examples=10_000, deadline=None)
+def test_agreement_on_meshes_at_length(drawn: Case) -> None:
     agree(*drawn)
 
 

@@ -285,7 +285,7 @@ class TestCommandLine:
             (
                 "systolic_ws", "bert_base", "sq=64",
                 "unknown parameter 'sq'; did you mean 'seq'? architecture 'systolic_ws' declares rows, cols, sram, "
-                "lowering; workload 'bert_base' declares seq",
+                "lowering, dram; workload 'bert_base' declares seq",
             ),
             (
                 "eyeriss", "alexnet", "image=64",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
+from accelsim.architecture.dram.model import Dram
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
@@ -24,8 +25,9 @@ class NetworkKind(StrEnum):
     """What carries words between a level and the instances below it.
 
     `multicast` sends a word wanted by several children once; `unicast` once per child; `systolic` once,
-    handed from PE to PE. For psums `chain`, `tree` and `systolic` add on the way; `multicast` (a plain bus)
-    and `unicast` do not.
+    handed from PE to PE; `crossbar` once, to each child on a port of its own; `mesh` once, over the union of
+    the X-Y routes to the children. For psums `chain`, `tree` and `systolic` add on the way, `crossbar` and
+    `mesh` if they say over which dims; `multicast` (a plain bus) and `unicast` do not. docs/noc.md has each.
     """
 
     MULTICAST = "multicast"
@@ -33,6 +35,15 @@ class NetworkKind(StrEnum):
     SYSTOLIC = "systolic"
     CHAIN = "chain"
     TREE = "tree"
+    CROSSBAR = "crossbar"
+    MESH = "mesh"
+
+
+class Injection(StrEnum):
+    """Where a mesh meets its parent: at the router of child (0, 0), or at the first router of every row."""
+
+    CORNER = "corner"
+    WEST_EDGE = "west-edge"
 
 
 class Format(StrEnum):
@@ -57,6 +68,8 @@ class Pairing(StrEnum):
 
 
 REDUCING = frozenset({NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC})
+"""Kinds that add psums unless told otherwise."""
+MAY_REDUCE = REDUCING | {NetworkKind.CROSSBAR, NetworkKind.MESH}
 
 
 @dataclass(frozen=True)
@@ -65,19 +78,23 @@ class Port:
 
     rate : bits per core cycle (or words, where `in_words`), any positive rational: a link with its own
         clock has rate ``width * f_link / f_core``.
+    peak : the rate is reached at best, by many transfers that are rounded as one: `cycles` bounds them from below.
     """
 
     name: str
     rate: Fraction
     in_words: bool = False
+    peak: bool = False
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
             raise AccelsimError(f"port '{self.name}': a rate must be positive, got {self.rate}")
 
     def cycles(self, words: int, word_bits: int) -> int:
-        """Core cycles that `words` of `word_bits` each hold this port, rounded up once."""
+        """Core cycles that `words` of `word_bits` each hold this port, rounded up once (down for a peak)."""
         units = words if self.in_words else words * word_bits
+        if self.peak:
+            return units * self.rate.denominator // self.rate.numerator
         return -(-units * self.rate.denominator // self.rate.numerator)
 
 
@@ -89,6 +106,9 @@ class Network:
     latency : cycles after each transfer, not on the port.
     accumulate_on_drain : psum only; the old psum enters the reduction on its way up and the child is never refilled.
     reduce : psum only; the spatial dims whose psums are added in the network.
+    tags : multicast only; a bus whose rows and PEs compare the (row, column) tag of each word.
+    child_down, child_up : crossbar only; the port of a child, beside the one of the parent.
+    injection, hop_latency : mesh only; where the parent is, cycles per link of the longest route.
     """
 
     kind: NetworkKind = NetworkKind.MULTICAST
@@ -97,6 +117,16 @@ class Network:
     latency: int = 0
     accumulate_on_drain: bool = False
     reduce: frozenset[str] = frozenset()
+    tags: bool = False
+    child_down: Port | None = None
+    child_up: Port | None = None
+    injection: Injection = Injection.CORNER
+    hop_latency: int = 1
+
+    @property
+    def has_links(self) -> bool:
+        """Whether what it carries depends on which child wants what, not on the words alone."""
+        return self.tags or self.kind in (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
 
 @dataclass(frozen=True)
@@ -136,6 +166,7 @@ class Level:
     read_port, write_port : optional timed ports of the memory (the same object: one shared port).
     halo_reuse : keep the overlap of a sliding ifmap tile (false: refetch the whole tile).
     compression : formats of tensors that are stored, and sent below, encoded.
+    dram : banks and rows (outermost level only); one port then serves reads and writes.
     """
 
     name: str
@@ -148,6 +179,15 @@ class Level:
     fanout: Fanout = field(default_factory=Fanout)
     component: str = ""
     compression: Mapping[Tensor, Format] = field(default_factory=dict)
+    dram: Dram | None = None
+
+    def __post_init__(self) -> None:
+        if self.dram is not None:
+            port = Port(f"{self.name} banks", self.dram.peak, peak=True)
+            if not {self.read_port, self.write_port} <= {None, port}:
+                raise AccelsimError(f"level '{self.name}': its DRAM is its only memory port")
+            object.__setattr__(self, "read_port", port)
+            object.__setattr__(self, "write_port", port)
 
     def buffering(self, tensor: Tensor) -> Buffer:
         """How this level buffers a tensor."""
@@ -267,6 +307,16 @@ class Architecture:
         if self.cartesian and self.lowering is not Lowering.NONE:
             raise AccelsimError(
                 f"architecture '{self.name}': a Cartesian PE convolves; it takes no lowering: {self.lowering}"
+            )
+        if any(level.dram for level in self.levels[1:]):
+            raise AccelsimError(
+                f"architecture '{self.name}': only the outermost level has the banks and rows of a DRAM"
+            )
+        if self.levels[0].dram and (self.cartesian or self.levels[0].compression):
+            why = "Cartesian PEs move encoded words" if self.cartesian else "it stores tensors encoded"
+            raise AccelsimError(
+                f"architecture '{self.name}': level '{names[0]}': {why}, which have no addresses in the "
+                "banks of a DRAM; use a link"
             )
         for index, level in enumerate(self.levels):
             if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from accelsim.architecture.model import Buffer, Cartesian, Format, NetworkKind, Pairing
+from accelsim.architecture.dram.spec import DramEntry
+from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
@@ -46,6 +47,7 @@ PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
 LoweringName = Annotated[Lowering, BeforeValidator(pick("lowering", Lowering))]
 AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate", Accumulate))]
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
+InjectionName = Annotated[Injection, BeforeValidator(pick("place of ports", Injection))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
 Words = Annotated[
     dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
@@ -70,6 +72,8 @@ class NetworkSpec(Spec):
 
     width : per core cycle, or per cycle of `clock`; for psums both ways. `in`, `out` : psum only.
     port : networks that name the same port share it.
+    tags : multicast; rows and PEs compare the (row, column) tag of each word. port_width : crossbar; of a child's port.
+    ports, hop_latency : mesh; where the parent is, and cycles per link (default 1).
     """
 
     kind: KindName | None = None
@@ -81,6 +85,10 @@ class NetworkSpec(Spec):
     port: str | None = None
     accumulate: AccumulateName | None = None
     reduce: list[ReduceName] | None = None
+    tags: bool = False
+    port_width: Rate | None = None
+    ports: InjectionName | None = None
+    hop_latency: Duration | None = None
 
 
 class SizeSpec(Spec):
@@ -129,6 +137,7 @@ class LevelSpec(Spec):
     compression: dict[TensorName, FormatName] = Field(default_factory=dict)
     ports: PortsSpec | None = None
     link: LinkSpec | None = None
+    dram: DramEntry = None
     networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
     array: ArraySpec | None = None
 

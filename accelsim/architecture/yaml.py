@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
+from accelsim.architecture.dram.spec import dram_of
 from accelsim.architecture.model import (
+    MAY_REDUCE,
     REDUCING,
     Architecture,
     Buffer,
     Cartesian,
     Fanout,
+    Injection,
     Level,
     Network,
     NetworkKind,
@@ -128,6 +131,7 @@ class _Builder:
     clock: Fraction
     word: Mapping[Tensor, int]
     named: dict[str, Port] = field(default_factory=dict)
+    meshes: dict[str, str] = field(default_factory=dict)
 
     def level(self, index: int, spec: LevelSpec) -> Level:
         place: Place = ("levels", index)
@@ -139,7 +143,13 @@ class _Builder:
         for tensor in spec.compression:
             if tensor not in keeps:
                 self.document.refuse((*place, "compression", tensor.value), _foreign(spec, tensor), key=True)
-        read_port, write_port = self.memory_ports(place, spec)
+        for key in ("link", "ports") if spec.dram else ():
+            if getattr(spec, key):
+                self.document.refuse(
+                    (*place, key), f"a level with a DRAM has no {key}; leave one of them out", key=True
+                )
+        dram = dram_of(self.document, (*place, "dram"), spec.dram, self.clock) if spec.dram else None
+        read_port, write_port = (None, None) if dram else self.memory_ports(place, spec)
         return Level(
             name=spec.name,
             keeps=keeps,
@@ -151,6 +161,7 @@ class _Builder:
             fanout=self.fanout(place, spec),
             component=spec.component or spec.name,
             compression=spec.compression,
+            dram=dram,
         )
 
     def partitions(self, place: Place, spec: LevelSpec) -> Iterator[Partition]:
@@ -246,7 +257,9 @@ class _Builder:
     ) -> Network:
         psum = tensor is Tensor.PSUM
         kind = spec.kind or (NetworkKind.TREE if psum else NetworkKind.MULTICAST)
-        self.check_network(at, tensor, spec, kind)
+        self.check_network(at, level, tensor, spec, kind)
+        if link and kind is NetworkKind.MESH and not (spec.width or spec.in_ or spec.out):
+            self.document.refuse((*at, "kind"), "a mesh has links of its own: give it a width")
         down, up = spec.in_ or spec.width, (spec.out or spec.width) if psum else None
         ports: list[Port | None] = []
         for width, way in ((down, "down"), (up, "up")):
@@ -257,18 +270,26 @@ class _Builder:
             else:
                 ports.append(self.port(f"{level} {tensor} {way}", width, spec.clock))
         reduce = REDUCTION_DIMS if psum and kind in REDUCING and spec.reduce is None else spec.reduce or ()
+        mesh = kind is NetworkKind.MESH
+        child = f"{spec.port or f'{level} {tensor}'} child"
         return Network(
             kind=kind,
             down=ports[0],
             up=ports[1],
             latency=self.cycles(spec.latency) if spec.latency or not link else link[1],
-            accumulate_on_drain=spec.accumulate is Accumulate.ON_DRAIN,
+            # what a mesh brings up meets the old psums at its port
+            accumulate_on_drain=spec.accumulate is Accumulate.ON_DRAIN or (mesh and psum),
             reduce=frozenset(map(str, reduce)),
+            tags=spec.tags,
+            child_down=self.child_port(at, f"{child} down", spec),
+            child_up=self.child_port(at, f"{child} up", spec) if psum else None,
+            injection=spec.ports or Injection.CORNER,
+            hop_latency=self.cycles(spec.hop_latency) if spec.hop_latency else 1,
         )
 
-    def check_network(self, at: Place, tensor: Tensor, spec: NetworkSpec, kind: NetworkKind) -> None:
+    def check_network(self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, kind: NetworkKind) -> None:
         refuse = self.document.refuse
-        self.one_clock(at, spec, spec.width, spec.in_, spec.out)
+        self.one_clock(at, spec, spec.width, spec.in_, spec.out, spec.port_width)
         if tensor is not Tensor.PSUM:
             own = {"in": spec.in_, "out": spec.out, "accumulate": spec.accumulate, "reduce": spec.reduce}
             for key, value in own.items():
@@ -277,14 +298,39 @@ class _Builder:
             if kind in (NetworkKind.CHAIN, NetworkKind.TREE):
                 allowed = [k for k in NetworkKind if k not in (NetworkKind.CHAIN, NetworkKind.TREE)]
                 refuse((*at, "kind"), f"a {kind} adds psums; {tensor} cannot use it{hint(kind, allowed)}")
-        elif spec.reduce and kind not in REDUCING:
-            refuse((*at, "reduce"), f"a {kind} network adds nothing; use {', '.join(sorted(REDUCING))}", key=True)
+        elif spec.reduce and kind not in MAY_REDUCE:
+            refuse((*at, "reduce"), f"a {kind} network adds nothing; use {', '.join(sorted(MAY_REDUCE))}", key=True)
+        if kind is NetworkKind.MESH and spec.accumulate is Accumulate.REFILL:
+            refuse((*at, "accumulate"), "a mesh adds old psums at its port; leave it out or say on-drain", key=True)
+        self.check_kind(at, level, tensor, spec, kind)
         if spec.width and (spec.in_ or spec.out):
             refuse((*at, "width"), "either one width for both ways, or 'in' and 'out'", key=True)
-        if not (spec.width or spec.in_ or spec.out):
+        if not (spec.width or spec.in_ or spec.out or spec.port_width):
             for key in ("clock", "port"):
                 if getattr(spec, key):
                     refuse((*at, key), f"a {key} needs a width", key=True)
+
+    def child_port(self, at: Place, name: str, spec: NetworkSpec) -> Port | None:
+        """The port a crossbar has for each child; crossbars that share a port share these too."""
+        return self.shared_port((*at, "port_width"), name, spec.port_width, spec.clock) if spec.port_width else None
+
+    def check_kind(self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, kind: NetworkKind) -> None:
+        """Keys that one kind of network alone has; a port is shared by the meshes of one array or by none."""
+        mesh = f"the mesh below {level}" if kind is NetworkKind.MESH else "no mesh"
+        first = self.meshes.setdefault(spec.port, mesh) if spec.port else mesh
+        if first != mesh:
+            self.document.refuse((*at, "port"), f"port '{spec.port}' is {first}, here {mesh}", key=True)
+        own = (
+            (NetworkKind.MULTICAST, "tags"),
+            (NetworkKind.CROSSBAR, "port_width"),
+            (NetworkKind.MESH, "ports"),
+            (NetworkKind.MESH, "hop_latency"),
+        )
+        for owner, key in own:
+            if getattr(spec, key) and kind is not owner:
+                self.document.refuse((*at, key), f"only a {owner} network has this; this is a {kind}", key=True)
+        if spec.tags and tensor is Tensor.PSUM:
+            self.document.refuse((*at, "tags"), "tags are compared on the way down; psum has none", key=True)
 
 
 def _foreign(spec: LevelSpec, tensor: Tensor) -> str:

@@ -36,6 +36,7 @@ def account(
         *_level_rows(architecture, counts, table),
         *_network_rows(architecture, counts, table),
         *leakage_rows(architecture, table, cycles),
+        *_activate_rows(architecture, counts, table),
     )
 
 
@@ -61,6 +62,8 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
             if hops:
                 energy = hops * table.link(architecture.word_bits[tensor])
                 yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
+    for name, what, compared in counts.tag_matches if table.tag else ():
+        yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
 
 
 def leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:
@@ -71,3 +74,10 @@ def leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) ->
         if leakage:
             yield EnergyRow(level.name, NO_TENSOR, "leakage", cycles, cycles * instances * leakage)
         instances *= level.fanout.y * level.fanout.x
+
+
+def _activate_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    price = table.component(architecture.levels[0]).activate if counts.dram else Fraction(0)
+    if counts.dram and price:
+        opened = counts.dram.activates
+        yield EnergyRow(architecture.levels[0].name, NO_TENSOR, "dram_activate", opened, opened * price)

@@ -22,13 +22,14 @@ class Component:
 
     read, write : energy of one access against the capacity of one instance in bits.
     bits : width of that access; a word of b bits costs b/bits of it. 0: per word, whatever its width.
-    leakage : energy per instance and core cycle.
+    leakage : energy per instance and core cycle. activate : energy of opening a row of a DRAM (of a channel).
     """
 
     read: Curve
     write: Curve
     bits: int = 0
     leakage: Fraction = Fraction(0)
+    activate: Fraction = Fraction(0)
 
     def access(self, action: str, capacity: int, word_bits: int, what: str) -> Fraction:
         """Energy of one word; fill and update write, read and drain read."""
@@ -46,6 +47,7 @@ class EnergyTable:
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     vector_op : energy of one vector operation against the psum's bits; None: the table has no price for it.
     hop : energy of one word over one link, `hop_bits` as `Component.bits`.
+    tag : energy of comparing one tag on a tagged bus; 0: not priced.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
 
@@ -61,6 +63,7 @@ class EnergyTable:
     note: str = ""
     accounting: str = field(default="")
     vector_op: Curve | None = None
+    tag: Fraction = Fraction(0)
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:

@@ -77,19 +77,24 @@ class MacSpec(Spec):
 
 
 class NetworkSpec(Spec):
-    """A hop of one access of `bits` (0: one word of any width)."""
+    """A hop of one access of `bits` (0: one word of any width); `tag`: comparing one tag on a tagged bus."""
 
     hop: Number
     bits: Natural = 0
+    tag: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
 
 class ComponentSpec(Spec):
-    """A memory: energy per access of `bits` (0: one word of any width), flat or by capacity of one instance."""
+    """A memory: energy per access of `bits` (0: one word of any width), flat or by capacity of one instance.
+
+    activate : of opening a row, where the memory is a DRAM with banks.
+    """
 
     read: CurveField
     write: CurveField
     bits: Natural = 0
     leakage: Number = Field(Fraction(0), json_schema_extra={"default": 0})
+    activate: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
 
 def _mac(value: object) -> object:
@@ -128,7 +133,8 @@ def build(document: Document) -> EnergyTable:
     aliases = _aliases(document)
     spec = validate(document, EnergySpec)
     components = {
-        name: Component(entry.read, entry.write, entry.bits, entry.leakage) for name, entry in spec.components.items()
+        name: Component(entry.read, entry.write, entry.bits, entry.leakage, entry.activate)
+        for name, entry in spec.components.items()
     }
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(
@@ -144,6 +150,7 @@ def build(document: Document) -> EnergyTable:
         note=spec.note,
         accounting=spec.accounting,
         vector_op=spec.vector_op,
+        tag=spec.network.tag,
     )
 
 

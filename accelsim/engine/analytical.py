@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.assemble import READ, assemble, takes_time
+from accelsim.engine.assemble import READ, assemble, takes_time, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.expected.counts import rewrite
 from accelsim.engine.expected.laws import Laws
 from accelsim.engine.kernels.closed import all_edges, compute_cycles
+from accelsim.engine.links import crossings, of_layer
 from accelsim.engine.passes import separation
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.workload.problem import TENSORS
@@ -32,19 +33,26 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
     """
     columns = edge_columns(program)
     compute = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
-    counts = assemble(program, columns, int(compute))
+    layers = [(crossing, *of_layer(crossing)) for crossing in crossings(program)]
+    counts = with_links(program, assemble(program, columns, int(compute)), ((c, words) for c, words, _ in layers))
+    at_ports = {(c.edge, c.fanout): busiest for c, _, busiest in layers}
     if laws is not None and program.architecture.sees_zeros:
         counts, columns = rewrite(program, laws, counts, columns)
-    total = lower_bound(program, columns, counts, processing=False)
-    processing = lower_bound(program, columns, counts, processing=True)
+    total = lower_bound(program, columns, counts, at_ports, processing=False)
+    processing = lower_bound(program, columns, counts, at_ports, processing=True)
     return counts, Timing(total, processing, counts.compute_cycles, {}, {}, exact=False)
 
 
-def lower_bound(program: Program, columns: Ints, counts: Counts, processing: bool) -> int:
+def lower_bound(
+    program: Program, columns: Ints, counts: Counts, at_ports: dict[tuple[int, int], Ints], processing: bool
+) -> int:
     """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
+
+    at_ports : words at the ports of networks with links, by edge and fan-out.
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
     the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
+    A DRAM's share of some transfers is bounded by nothing.
     """
     architecture = program.architecture
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
@@ -60,14 +68,16 @@ def lower_bound(program: Program, columns: Ints, counts: Counts, processing: boo
             for name, cycles in _refills(program, parent, child, counts, processing).items():
                 total[name] = total.get(name, 0) + cycles
         shares: dict[str, int] = {}
-        for use in ports_of(architecture, tensor, parent, child, t == PSUM, False):
+        peaks = {level.read_port.name for level in architecture.levels if level.dram and level.read_port}
+        for use in ports_of(program, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
-                cycles = use.port.cycles(max(int(row[use.column]), 0), architecture.word_bits[tensor])
+                words = int(row[use.column] if use.root < 0 else at_ports[index, use.fanout][use.root])
+                cycles = use.port.cycles(max(words, 0), architecture.word_bits[tensor])
                 shares[use.port.name] = max(cycles, shares.get(use.port.name, 0))
         stationary = tensor is architecture.serial and t != PSUM
         for name, cycles in shares.items():
             total[name] = total.get(name, 0) + cycles
-            if innermost[t] != index:
+            if innermost[t] != index or name in peaks:
                 continue
             if stationary:
                 serial = max(serial, cycles)
@@ -89,7 +99,7 @@ def _refills(program: Program, parent: int, child: int, counts: Counts, processi
     for spec in architecture.levels:
         instances.append(instances[-1] * spec.fanout.y * spec.fanout.x)
     shares: dict[str, int] = {}
-    for use in ports_of(architecture, TENSORS[PSUM], parent, child, False, False):
+    for use in ports_of(program, TENSORS[PSUM], parent, child, False, False):
         if not (processing and use.outermost):
             # three columns a level, from the parent on
             share = -(-words // instances[parent + use.column // 3])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 
 from accelsim.architecture.model import NetworkKind
-from accelsim.engine.counts import ACTIONS, TRAFFIC, Counts, Words
+from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, LinkLoads, Words
+from accelsim.engine.links import Crossing
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -53,9 +57,30 @@ def assemble(program: Program, columns: Ints, compute: int) -> Counts:
     )
 
 
+def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossing, Ints]]) -> Counts:
+    """Add words per link: hops of meshes, link tables, tags compared. crossed : each crossing and its int64[link]."""
+    links, tags, network = [], [], counts.network.copy()
+    for crossing, words in crossed:
+        spec, t = program.architecture.levels[crossing.fanout], crossing.tensor
+        up, tensor = int(t == PSUM), TENSORS[t].value
+        if crossing.network.tags:
+            # every row compares the row of each word, every PE of the rows that match its column (docs/noc.md)
+            sent = int(network[crossing.fanout, t, up, 0])
+            tags.append((spec.name, tensor, sent * spec.fanout.y + int(words.sum()) * spec.fanout.x))
+            continue
+        if crossing.network.kind is NetworkKind.MESH:
+            network[crossing.fanout, t, up, 2] = words.sum()
+        loads = tuple(int(v) for v in words)
+        links.append(LinkLoads(spec.name, tensor, DIRECTIONS[up], crossing.routes.names, loads))
+    return replace(counts, network=network, links=tuple(links), tag_matches=tuple(tags))
+
+
 def hops(kind: NetworkKind, sent: int, deliveries: int) -> int:
-    """Links a network's words cross, or additions a tree makes (docs/model.md, T16)."""
-    if kind in (NetworkKind.SYSTOLIC, NetworkKind.CHAIN):
+    """Links a network's words cross, or additions a tree makes (docs/model.md, T16); of a mesh, the least they can.
+
+    Routes to k children have at least k links, one into each child's router; `with_links` has the number.
+    """
+    if kind in (NetworkKind.SYSTOLIC, NetworkKind.CHAIN, NetworkKind.CROSSBAR, NetworkKind.MESH):
         return deliveries
     return deliveries - sent if kind is NetworkKind.TREE else sent
 

@@ -141,7 +141,7 @@ class Coder:
             sizes = self._sizes(stream, stream.parent, stream.parent, False, above, arrives)
             out[0], out[1], out[2] = sizes.total, sizes.busiest, sizes.total
             # what no network adds up arrives several times over
-            parts = np.where(arrives, 1, self._parts(stream))
+            parts = np.where(arrives, 1, unmerged_parts(self.program, self.base, stream.parent, stream.child))
             out = {column: words * parts for column, words in out.items()}
             encoded.append(self._told(stream, stream.parent, "update", sizes, above, arrives))
         if below is not None and leaves.any():
@@ -188,18 +188,6 @@ class Coder:
             first |= self._parent_has(stream)
         self.holds_all[stream.child], self.followed[stream.child] = first, (stream.begin, self.base)
 
-    def _parts(self, stream: Stream) -> Ints:
-        """int64[version]: in how many parts, that no network adds up, each psum reaches the parent."""
-        parts = np.ones(len(stream.begin), np.int64)
-        for dim in REDUCTION:
-            offsets = np.zeros(1, np.int64)
-            for own, factor, kind, level, step in self.program.loops:
-                unmerged = kind == 1 and own == dim and stream.parent <= level < stream.child
-                if unmerged and not self.program.merge[PSUM, level, dim]:
-                    offsets = (offsets[:, None] + np.arange(factor) * step).reshape(-1)
-            parts *= (self.base[:, dim, None] + offsets < self.program.size8[dim]).sum(axis=1)
-        return parts
-
     def _told(self, stream: Stream, level: int, action: str, sizes: Sizes, form: Format, chosen: Flags) -> Encoded:
         """What encoding made of the versions chosen."""
         sums = (int(part[chosen.astype(bool)].sum()) for part in (sizes.raw, sizes.nonzero, sizes.total))
@@ -215,7 +203,7 @@ class Coder:
     def _encode(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags) -> Sizes:
         program = self.program
         offsets, owner = self._instances(stream.tensor, low, sender)
-        inner, numbers = self._children(low, stream.child)
+        inner, numbers = children(program, low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
             TENSORS.index(stream.tensor), self.mask, program.axes, program.size8, self.tile, self.base, self.before,
@@ -240,20 +228,37 @@ class Coder:
         order = np.lexsort([offsets[:, dim] for dim in range(8) if OWN[TENSORS.index(tensor), dim]])
         return offsets[order], owner[order]
 
-    def _children(self, low: int, child: int) -> tuple[Ints, Ints]:
-        """(int64[group, child, 2], int64[group]) offsets of the children under an instance along each group's dims."""
-        lists = [np.zeros((1, 2), np.int64) for _ in range(GROUPS)]
-        for dim, factor, kind, level, step in self.program.loops:
-            if kind == 0 or not low <= level < child:
-                continue
-            group, slot = next((g, s) for g in range(GROUPS) for s in range(2) if GROUP_DIMS[g, s] == dim)
-            more = np.repeat(lists[group][:, None, :], factor, axis=1)
-            more[:, :, slot] += np.arange(factor) * step
-            lists[group] = more.reshape(-1, 2)
-        inner = np.zeros((GROUPS, max(map(len, lists)), 2), np.int64)
-        for group, found in enumerate(lists):
-            inner[group, : len(found)] = found
-        return inner, np.array([len(found) for found in lists], np.int64)
+
+def children(program: Program, low: int, child: int) -> tuple[Ints, Ints]:
+    """(int64[group, child, 2], int64[group]) offsets of the children under an instance along each group's dims."""
+    lists = [np.zeros((1, 2), np.int64) for _ in range(GROUPS)]
+    for dim, factor, kind, level, step in program.loops:
+        if kind == 0 or not low <= level < child:
+            continue
+        group, slot = next((g, s) for g in range(GROUPS) for s in range(2) if GROUP_DIMS[g, s] == dim)
+        more = np.repeat(lists[group][:, None, :], factor, axis=1)
+        more[:, :, slot] += np.arange(factor) * step
+        lists[group] = more.reshape(-1, 2)
+    inner = np.zeros((GROUPS, max(map(len, lists)), 2), np.int64)
+    for group, found in enumerate(lists):
+        inner[group, : len(found)] = found
+    return inner, np.array([len(found) for found in lists], np.int64)
+
+
+def unmerged_parts(program: Program, base: Ints, parent: int, child: int) -> Ints:
+    """int64[version]: in how many parts, that no network adds up, each psum reaches the parent.
+
+    base : int64[version, 8], first index of its tile.
+    """
+    parts = np.ones(len(base), np.int64)
+    for dim in REDUCTION:
+        offsets = np.zeros(1, np.int64)
+        for own, factor, kind, level, step in program.loops:
+            unmerged = kind == 1 and own == dim and parent <= level < child
+            if unmerged and not program.merge[PSUM, level, dim]:
+                offsets = (offsets[:, None] + np.arange(factor) * step).reshape(-1)
+        parts *= (base[:, dim, None] + offsets < program.size8[dim]).sum(axis=1)
+    return parts
 
 
 def formats_of(

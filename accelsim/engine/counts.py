@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,84 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class RowCounts:
+    """What the bursts of a tensor found in one direction: their row open (hit), their bank idle (miss), another row."""
+
+    tensor: str
+    direction: str
+    hits: int
+    misses: int
+    conflicts: int
+
+    @property
+    def bursts(self) -> int:
+        """All of them."""
+        return self.hits + self.misses + self.conflicts
+
+
+@dataclass(frozen=True)
+class DramCounts:
+    """The banks of a DRAM over one layer.
+
+    refreshes : of all channels. busy_cycles : core cycles its transfers take. clocks : the same in clocks of the DRAM.
+    slots : bursts that all data buses could have carried in these clocks.
+    """
+
+    rows: tuple[RowCounts, ...]
+    refreshes: int
+    busy_cycles: int
+    clocks: int
+    slots: float
+
+    def total(self, kind: str) -> int:
+        """Hits, misses, conflicts or bursts of all tensors."""
+        return sum(getattr(row, kind) for row in self.rows)
+
+    @property
+    def activates(self) -> int:
+        """Rows opened."""
+        return self.total("misses") + self.total("conflicts")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the document of a result."""
+        return dram_dict([(self, 1)]) | {"by_tensor": [asdict(row) for row in self.rows]}
+
+
+def dram_dict(runs: Iterable[tuple[DramCounts, int]]) -> dict[str, Any]:
+    """Several (counts, repeat) added up."""
+    runs = list(runs)
+    sums = {kind: sum(part.total(kind) * n for part, n in runs) for kind in ("bursts", "hits", "misses", "conflicts")}
+    return {
+        **sums,
+        "refreshes": sum(part.refreshes * n for part, n in runs),
+        "row_hit_rate": sums["hits"] / sums["bursts"] if sums["bursts"] else 0.0,
+        "dram_cycles": sum(part.busy_cycles * n for part, n in runs),
+        "bus_efficiency": sums["bursts"] / (sum(part.slots * n for part, n in runs) or 1),
+    }
+
+
+@dataclass(frozen=True)
+class LinkLoads:
+    """Words over each link of one network, of one tensor and direction, all parent instances together."""
+
+    level: str
+    tensor: str
+    direction: str
+    names: tuple[str, ...]
+    words: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        """Words of the mean link."""
+        return sum(self.words) / len(self.words)
+
+    @property
+    def busiest(self) -> str:
+        """The link that carries most, of equal ones the first."""
+        return self.names[self.words.index(max(self.words))]
+
+
+@dataclass(frozen=True)
 class Counts:
     """Words moved by one layer.
 
@@ -53,6 +132,9 @@ class Counts:
     visited : MACs that take a slot: all where nothing is skipped. effectual : those of them that are not gated.
     busy : cycles of all PEs added up, where zeros are skipped, else -1.
     encoded : what compression made of words (already in `words`).
+    dram : what the banks of the outermost level saw, where it has such and time was simulated.
+    links : words on every link of meshes and crossbars (their sum is `network`'s hops but for old psums).
+    tag_matches : (level, tensor, tags compared) of tagged buses.
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -67,6 +149,9 @@ class Counts:
     effectual: int = -1
     busy: int = -1
     encoded: tuple[Encoded, ...] = ()
+    dram: DramCounts | None = None
+    links: tuple[LinkLoads, ...] = ()
+    tag_matches: tuple[tuple[str, str, int], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("visited", "effectual"):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from accelsim.architecture.model import Architecture, Buffer
+from accelsim.engine import dram
 from accelsim.engine import folded as folding
-from accelsim.engine.assemble import assemble
+from accelsim.engine.assemble import assemble, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import sweep as sweep_kernel
+from accelsim.engine.links import crossings
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.schedule import Schedule, generate_schedule, parent_stream, psum_accumulates
 from accelsim.engine.sparse import rewrite
@@ -23,17 +25,21 @@ def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) ->
 
     masks : which operands are zero, on a machine that makes something of it; None: dense.
     """
-    if masks is not None and program.architecture.sees_zeros:
-        schedule = generate_schedule(program)
-        counts = rewrite(program, schedule, masks, count(program, schedule.sums, int(schedule.step_n.sum())))
-        return _timed_counts(counts, *(run(program, schedule, processing) for processing in (False, True)))
-    folded = folding.fold(program) if fold else None
-    if folded is None:
-        schedule = generate_schedule(program)
-        counts = count(program, schedule.sums, int(schedule.step_n.sum()))
-        return _timed_counts(counts, *(run(program, schedule, processing) for processing in (False, True)))
-    counts = count(program, folded.sums, folded.compute_cycles)
-    return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))
+    zeros = masks is not None and program.architecture.sees_zeros
+    banks = program.architecture.levels[0].dram is not None
+    linked = any(True for _ in crossings(program))
+    # which words are zero, where they lie in a DRAM and what routes they take is told of every version apart
+    folded = folding.fold(program) if fold and not (zeros or banks or linked) else None
+    if folded is not None:
+        counts = count(program, folded.sums, folded.compute_cycles)
+        return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))
+    schedule = generate_schedule(program)
+    counts = with_links(program, count(program, schedule.sums, int(schedule.step_n.sum())), schedule.crossed)
+    if masks is not None and zeros:
+        counts = rewrite(program, schedule, masks, counts)
+    if banks:
+        counts = replace(counts, dram=dram.serve(program, schedule, program_order(program, schedule)))
+    return _timed_counts(counts, *(run(program, schedule, processing) for processing in (False, True)))
 
 
 def _timed_counts(
@@ -82,7 +88,7 @@ def streams_in_time(
     """Lay out the streams; `processing`: the outermost level's transfers take no time."""
     architecture = program.architecture
     n = len(edges)
-    rows = np.zeros((n, 11), np.int64)
+    rows = np.zeros((n, 12), np.int64)
     latency = np.zeros((n, 2), np.int64)
     ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
     serial = -1
@@ -92,12 +98,15 @@ def streams_in_time(
         tensor = TENSORS[t]
         buffer = buffering(architecture, int(child), tensor)
         innermost = not any(edges[y, 0] == t and edges[y, 2] > child for y in range(n))
+        # how long the banks of a DRAM take follows from the order of its transfers, not the order from that
+        skid = processing or parent > 0 or architecture.levels[0].dram is None
         rows[x] = (
             t, parent_stream(edges, x), _slots(architecture, edges[x], tail), buffer is Buffer.STREAM, innermost,
             psum_accumulates(architecture, edges[x]), processing and child == 1,
-            ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1,
+            ranks.index(int(t)), program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
         )  # fmt: skip
-        latency[x] = latency_of(architecture, tensor, int(parent), int(child))
+        for way, old in enumerate((psum_accumulates(architecture, edges[x]), False)):
+            latency[x, way] = latency_of(program, tensor, int(parent), int(child), old)
         if tensor is architecture.serial and innermost and not operand:
             serial = x
     if processing:
@@ -113,8 +122,22 @@ def streams_in_time(
     return Streams(rows, latency, order, serial, names, left, ports, kept, skew_rows, tail)
 
 
-def run(program: Program, schedule: Schedule, processing: bool) -> tuple[int, dict[str, int]]:
-    """Cycles and stalls, every step simulated; `processing`: the outermost level's transfers take no time."""
+def program_order(program: Program, schedule: Schedule) -> Ints:
+    """int64[transfer], the outermost level's transfers in program order (2 * tensor + 1 for a drain).
+
+    It is static: what other lengths they are given does not change it.
+    """
+    outermost = [x for x, edge in enumerate(schedule.edges) if edge[1] == 0]
+    log = np.zeros(1 + 2 * int(schedule.number[outermost].sum()), np.int64)
+    run(program, schedule, False, log)
+    return log[1 : 1 + int(log[0])]
+
+
+def run(program: Program, schedule: Schedule, processing: bool, log: Ints | None = None) -> tuple[int, dict[str, int]]:
+    """Cycles and stalls, every step simulated; `processing`: the outermost level's transfers take no time.
+
+    log : filled with the order of transfers, see `kernels.sweep.advance`.
+    """
     architecture, edges = program.architecture, schedule.edges
     machine = streams_in_time(program, edges, schedule.uses, schedule.uses_at, processing)
     n = len(edges)
@@ -126,7 +149,7 @@ def run(program: Program, schedule: Schedule, processing: bool) -> tuple[int, di
         machine.ports, machine.latency, np.zeros(len(machine.names) + 1, np.int64), machine.order, machine.serial,
         architecture.lead, machine.skew_rows, machine.tail, schedule.step_n, schedule.step_phi,
         np.zeros((schedule.tiles, 3), np.int64), np.zeros((n, machine.ring, 25), np.int64), np.zeros((n, 5), np.int64),
-        np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n,
+        np.zeros(sweep_kernel.SCALARS, np.int64), stalls, 2 * n, np.zeros(1, np.int64) if log is None else log,
     )  # fmt: skip
     return int(cycles), _label(architecture, edges, stalls)
 

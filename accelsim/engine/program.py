@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture, Buffer, NetworkKind, Port
+from accelsim.architecture.model import Architecture, Buffer, Injection, Network, NetworkKind, Port
+from accelsim.architecture.routes import Routes, routes
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, kept
 from accelsim.workload.problem import (
@@ -25,6 +26,7 @@ from accelsim.workload.problem import (
 
 Ints = npt.NDArray[np.int64]
 FILTER, PSUM = TENSORS.index(Tensor.FILTER), TENSORS.index(Tensor.PSUM)
+FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
     refuse_overflow(step, problem, levels)
     edges, inside = _edges(architecture, nest)
     _refuse_unmerged(architecture, nest, edges)
+    _refuse_on_links(architecture, edges)
     return Program(
         architecture,
         nest,
@@ -162,6 +165,21 @@ def _refuse_unmerged(architecture: Architecture, nest: LoopNest, edges: list[lis
                     )
 
 
+def _refuse_on_links(architecture: Architecture, edges: list[list[int]]) -> None:
+    """What networks with links cannot carry: psums back into the children of a mesh, and encoded words."""
+    for t, parent, child, _, _ in edges:
+        tensor, above = TENSORS[t], architecture.levels[parent]
+        for spec in architecture.levels[parent:child]:
+            network = spec.fanout.network(tensor)
+            if network.kind is NetworkKind.MESH and t == PSUM and not accumulates(architecture, parent, child):
+                raise MappingError(f"{spec.name}: its mesh adds old psums at its port; let psums accumulate on drain")
+            if network.has_links and tensor in above.compression:
+                what = "tagged bus" if network.tags else network.kind
+                raise MappingError(
+                    f"{spec.name}: {above.name} compresses {tensor}, but a {what} carries raw words only"
+                )
+
+
 def accumulates(architecture: Architecture, parent: int, child: int) -> bool:
     """Whether the psum edge from `parent` to `child` adds the old psum on the way up instead of refilling.
 
@@ -175,22 +193,25 @@ def accumulates(architecture: Architecture, parent: int, child: int) -> bool:
 
 @dataclass(frozen=True)
 class PortUse:
-    """One port an activity holds: which, the edge column whose words pass it, whether it is the outermost level's."""
+    """One port an activity holds: which, the edge column whose words pass it, whether it is the outermost level's.
+
+    fanout : of the network with links it belongs to. root : which of that network's ports it is; -1: its words are
+        those of the column.
+    """
 
     port: Port
     column: int
     outermost: bool = False
+    fanout: int = -1
+    root: int = -1
 
 
-def ports_of(architecture: Architecture, tensor: Tensor, parent: int, child: int, up: bool, old: bool) -> list[PortUse]:
+def ports_of(program: Program, tensor: Tensor, parent: int, child: int, up: bool, old: bool) -> list[PortUse]:
     """The timed ports of a fill (old: P, an old psum going down; up: a drain) on one edge, in a fixed order."""
-    levels = architecture.levels
+    levels = program.architecture.levels
     uses = []
     for f in range(parent, child):
-        network = levels[f].fanout.network(tensor)
-        port = network.up if up else network.down
-        if port is not None:
-            uses.append(PortUse(port, 3 * (f - parent) + 1, f == 0))
+        uses += network_ports(program, tensor, f, 3 * (f - parent) + 1, up)
     above = levels[parent].write_port if up else levels[parent].read_port
     if above is not None:
         uses.append(PortUse(above, 1, parent == 0))
@@ -201,9 +222,44 @@ def ports_of(architecture: Architecture, tensor: Tensor, parent: int, child: int
     return uses
 
 
-def latency_of(architecture: Architecture, tensor: Tensor, parent: int, child: int) -> int:
-    """Cycles after a transfer on one edge: the sum over the fan-outs it crosses."""
-    return sum(spec.fanout.network(tensor).latency for spec in architecture.levels[parent:child])
+def network_ports(program: Program, tensor: Tensor, f: int, column: int, up: bool) -> list[PortUse]:
+    """The ports of one network; of a mesh those at its parent.
+
+    Every other link carries part of what one of them does, for the same transfers in the same order: it never binds.
+    """
+    network = program.architecture.levels[f].fanout.network(tensor)
+    port, child = (network.up, network.child_up) if up else (network.down, network.child_down)
+    if network.kind is NetworkKind.MESH and port is not None:
+        found = routes_of(program, network, f, up)
+        names = [replace(port, name=f"{port.name} {found.names[link]}") for link in found.ports]
+        if network.injection is Injection.CORNER:
+            return [PortUse(names[0], column, f == 0, f)]
+        return [PortUse(name, column, f == 0, f, root) for root, name in enumerate(names)]
+    uses = [PortUse(port, column, f == 0)] if port is not None else []
+    return uses + ([PortUse(child, column, f == 0, f, 0)] if child is not None else [])
+
+
+def routes_of(program: Program, network: Network, f: int, up: bool) -> Routes:
+    """The links of the network below level f, to the places the mapping uses."""
+    mapped, sizes = program.nest.level(program.architecture.levels[f].name), [1, 1]
+    for axis, loops in enumerate((mapped.y, mapped.x)):
+        for loop in loops:
+            sizes[axis] *= loop.factor
+    return routes(network, *sizes, up)
+
+
+def latency_of(program: Program, tensor: Tensor, parent: int, child: int, old: bool = False) -> int:
+    """Cycles after a transfer on one edge: the sum over the fan-outs it crosses, of a mesh over its longest route.
+
+    old : an old psum on its way down, which a mesh takes in at its port.
+    """
+    cycles = 0
+    for f in range(parent, child):
+        network = program.architecture.levels[f].fanout.network(tensor)
+        cycles += network.latency
+        if network.kind is NetworkKind.MESH:
+            cycles += network.hop_latency * (1 if old else routes_of(program, network, f, False).longest)
+    return cycles
 
 
 def active_pes(architecture: Architecture, nest: LoopNest, problem: Problem) -> int:

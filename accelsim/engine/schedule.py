@@ -9,10 +9,20 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine.kernels.versions import count_steps, fill_tables, generate, table_sizes
-from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.engine.link_ports import cross, drop_dominated
+from accelsim.engine.links import Crossing
+from accelsim.engine.program import (
+    DRAIN_ACTIVITY,
+    FILL_ACTIVITY,
+    OLD_ACTIVITY,
+    PSUM,
+    Ints,
+    PortUse,
+    Program,
+    accumulates,
+    ports_of,
+)
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
-
-FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class Schedule:
     final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
+    crossed: tuple[tuple[Crossing, Ints], ...] = ()
 
 
 def streams_of(program: Program) -> Ints:
@@ -61,6 +72,7 @@ class Tables:
     rates: Ints
     labels: list[list[tuple[str, bool]]]
     uses_at: Ints
+    held: list[PortUse]
 
     @property
     def slots(self) -> int:
@@ -79,10 +91,10 @@ def tabulate(program: Program) -> Tables:
         program.loops, edges, program.size8, program.axes, program.unicast, program.merge, program.on_chip,
         program.levels, at, full, moved, slide,
     )  # fmt: skip
-    uses, rates, labels, uses_at = _uses(architecture, edges)
+    uses, rates, labels, uses_at, held = _uses(program, edges)
     above = [[parent_stream(edges, x), psum_accumulates(architecture, edges[x])] for x in range(len(edges))]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
-    return Tables(edges, streams, at, full, moved, slide, columns, uses, rates, labels, uses_at)
+    return Tables(edges, streams, at, full, moved, slide, columns, uses, rates, labels, uses_at, held)
 
 
 def generate_schedule(program: Program) -> Schedule:
@@ -106,10 +118,14 @@ def generate_schedule(program: Program) -> Schedule:
         np.zeros((len(edges), 3), np.uint8), start, number, begin, work, back, tile, tile_at, tile_last, step_n,
         step_phi, sums,
     )  # fmt: skip
+    crossed = cross(program, tables.held, tables.uses, tables.rates, start, number, begin, back, work)
+    uses, rates, labels, uses_at = tables.uses, tables.rates, tables.labels, tables.uses_at
+    if any(use.root >= 0 for use in tables.held):
+        uses, rates, labels, uses_at, work = drop_dominated(tables.held, uses, rates, labels, uses_at, start, work)
     final = _final(edges, start, tile_at, tile_last)
     return Schedule(
-        edges, steps, start, number, begin, work, back, tile, tiles, step_n, step_phi, sums, tables.labels,
-        tables.uses_at, final, tables.uses, tables.rates,
+        edges, steps, start, number, begin, work, back, tile, tiles, step_n, step_phi, sums, labels, uses_at, final,
+        uses, rates, crossed,
     )  # fmt: skip
 
 
@@ -124,7 +140,8 @@ def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> npt.NDAr
     return final
 
 
-def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints]:
+def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints, list[PortUse]]:
+    architecture, held = program.architecture, list[PortUse]()
     uses: list[list[int]] = []
     rates: list[list[int]] = []
     labels: list[list[tuple[str, bool]]] = []
@@ -134,7 +151,8 @@ def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[lis
         mine: list[tuple[str, bool]] = []
         old = t == PSUM and accumulates(architecture, parent, child)
         for activity in (0, 1) if t == PSUM else (0,):
-            found = ports_of(architecture, tensor, parent, child, activity == 1, old)
+            found = ports_of(program, tensor, parent, child, activity == 1, old)
+            held += found
             uses_at[x, activity] = len(mine), len(found)
             for use in found:
                 scale = 1 if use.port.in_words else architecture.word_bits[tensor]
@@ -143,7 +161,8 @@ def _uses(architecture: Architecture, edges: Ints) -> tuple[Ints, Ints, list[lis
                 rates.append([scale * use.port.rate.denominator, use.port.rate.numerator])
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
-    return np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2), labels, uses_at
+    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2)
+    return rows, shares, labels, uses_at, held
 
 
 def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE
 from accelsim.engine.compression import Coder, Recoded, recount, streams
 from accelsim.engine.counts import Counts, Encoded
-from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.engine.schedule import DRAIN_ACTIVITY, Schedule, psum_accumulates
+from accelsim.engine.program import DRAIN_ACTIVITY, PSUM, Ints, Program
+from accelsim.engine.schedule import Schedule, psum_accumulates
 from accelsim.engine.zeros import Lengths, Slots
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import TENSORS, Tensor

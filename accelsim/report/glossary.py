@@ -72,6 +72,18 @@ GLOSSARY = {
         "those of them that are metadata. A ratio below 1: encoding made them more. Tables show it over all actions.",
         "ratio = raw / words; metadata = words - nonzero; words = ceil(bits / word bits) per transfer",
     ),
+    "dram": Entry(
+        "bursts",
+        "What the bursts of a DRAM with banks and rows found (docs/dram.md): their row open (hits), their bank idle "
+        "(misses), another row open (conflicts); refreshes of all channels; dram_cycles, the core cycles its transfers "
+        "take; bus_efficiency, the share of the peak bandwidth in that time. The closed form does not give it.",
+        "row_hit_rate = hits / bursts; bus_efficiency = bursts x clocks of a burst / (channels x clocks)",
+    ),
+    "dram_activate": Entry(
+        "activates",
+        "Rows opened in a DRAM; they cost energy only where the energy table has an 'activate' for it.",
+        "misses + conflicts",
+    ),
     "utilization": Entry(
         "1 (shown in %)",
         "Share of all MAC slots that do a MAC, stalls included. Gated and skipped MACs count as done: where zeros are "
@@ -104,7 +116,19 @@ GLOSSARY = {
     "hop": Entry(
         "hops",
         "Links crossed on a network.",
-        "bus: words sent; systolic and chain: deliveries; tree: additions = deliveries - sent",
+        "bus: words sent; systolic, chain and crossbar: deliveries; tree: additions = deliveries - sent; "
+        "mesh: links of the union of X-Y routes, summed over words",
+    ),
+    "link_load": Entry(
+        "words",
+        "Words over one link of a mesh or to one child of a crossbar in a layer, all instances added up: the busiest "
+        "link (on, max) and the mean. Old psums on their way down are left out.",
+        "mean = hops / links of the routes to the children used",
+    ),
+    "tag_matches": Entry(
+        "comparisons",
+        "Tags compared on a tagged bus: the row of each word at every row, its column at every PE of rows that match.",
+        "words sent x rows of the array + rows that want a word, summed over words, x columns",
     ),
     "megabytes": Entry(
         "MB (10^6 bytes)",

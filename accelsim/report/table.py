@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from accelsim.energy.rows import MAC, grouped
-from accelsim.engine.counts import Counts
+from accelsim.engine.counts import Counts, DramCounts, dram_dict
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
@@ -133,6 +133,24 @@ def zeros_grid(result: Result) -> Grid | None:
     return Grid("zeros: MACs left" + ("; compression" if places else ""), tuple(header), (*rows, row("total", runs)))
 
 
+def dram_grid(result: Result) -> Grid | None:
+    """Per layer: what bursts found in the banks of the DRAM. None without banks, or where time was not simulated."""
+    runs = [(layer, layer.counts.dram) for layer in result.layers if layer.counts.dram]
+    if not runs:
+        return None
+
+    def row(name: str, of: Sequence[tuple[DramCounts, int]]) -> tuple[str, ...]:
+        told = dram_dict(of)
+        counts = (told[key] for key in ("bursts", "misses", "conflicts", "refreshes", "dram_cycles"))
+        shares = (f"{100 * told[key]:.1f}" for key in ("row_hit_rate", "bus_efficiency"))
+        return (name, *map(number, counts), *shares)
+
+    rows = [row(_label(result, layer), [(dram, 1)]) for layer, dram in runs]
+    sums = row("total", [(dram, layer.repeat) for layer, dram in runs])
+    header = ("bursts", "misses", "conflicts", "refreshes", "busy [cycles]", "row hits [%]", "of peak [%]")
+    return Grid("rows of the DRAM", ("layer", *header), (*rows, sums))
+
+
 def _ratio(runs: Iterable[tuple[Counts, int]], place: tuple[str, str]) -> float | None:
     """Words before over words after compression."""
     parts = [(part, repeat) for counts, repeat in runs for part in counts.encoded if (part.level, part.tensor) == place]
@@ -148,7 +166,8 @@ def grids(result: Result) -> list[Grid]:
     """The tables of a run; none where nothing multiplies."""
     if not result.layers:
         return []
-    return [grid for grid in (time_grid(result), stall_grid(result), data_grid(result), zeros_grid(result)) if grid]
+    found = (time_grid(result), stall_grid(result), data_grid(result), dram_grid(result), zeros_grid(result))
+    return [grid for grid in found if grid]
 
 
 def comparison_grid(comparison: Comparison) -> Grid:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.assemble import assemble
@@ -43,7 +42,7 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     wide = 3 * program.levels + 3
     timed = [not (e[3] and e[1] >= machine.pe_level) for e in edges]
     energy, constant = _energy(program, table, dataflow, timed, wide)
-    ports, loads, stationary = _loads(machine, edges, timed, wide)
+    ports, loads, stationary = _loads(program, timed, wide)
     used = np.abs(energy) + loads.sum(axis=0) + stationary
     cells = [(e, c) for e in range(len(edges)) for c in range(wide) if used[e, c] > 0]
     terms = np.array(cells, np.int64).reshape(-1, 2)
@@ -100,7 +99,8 @@ def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -
     return float(sum(row.energy for row in rows))
 
 
-def _loads(machine: Architecture, edges: Ints, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:
+def _loads(program: Program, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:
+    machine, edges = program.architecture, program.edges
     names: list[str] = []
     rows: list[Floats] = []
     stationary = np.zeros((len(edges), wide))
@@ -110,10 +110,13 @@ def _loads(machine: Architecture, edges: Ints, timed: list[bool], wide: int) -> 
         tensor = TENSORS[t]
         old = bool(t == PSUM and accumulates(machine, int(parent), int(child)))
         for up in (False, True) if t == PSUM else (False,):
-            for use in ports_of(machine, tensor, int(parent), int(child), up, old):
+            for use in ports_of(program, tensor, int(parent), int(child), up, old):
+                if use.root >= 0:
+                    continue  # what each port of a mesh's edge carries, the search does not know
                 scale = 1 if use.port.in_words else machine.word_bits[tensor]
                 cycles = float(scale / use.port.rate)
-                if tensor is machine.serial and child >= machine.pe_level and not up and t != PSUM:
+                apart = child >= machine.pe_level and not use.port.peak
+                if tensor is machine.serial and apart and not up and t != PSUM:
                     stationary[e, use.column] = max(stationary[e, use.column], cycles)
                     continue
                 if use.port.name not in names:

@@ -341,7 +341,8 @@ def test_words_of_different_widths_cannot_share_a_capacity_in_words():
 
 def test_unknown_parameters():
     with pytest.raises(
-        SpecError, match=r"parameters.row: unknown parameter; did you mean 'rows'\? \(rows, cols, sram, lowering\)"
+        SpecError,
+        match=r"parameters.row: unknown parameter; did you mean 'rows'\? \(rows, cols, sram, lowering, dram\)",
     ):
         load_architecture("systolic_ws", {"row": 4})
     with pytest.raises(SpecError, match=r"levels.1.array.size.y: must be at least 1, got -4"):

@@ -14,7 +14,7 @@ import fakes
 from accelsim.energy.account import account
 from accelsim.energy.load import load_table, names
 from accelsim.energy.rows import grouped, total
-from accelsim.engine.counts import Counts, Encoded
+from accelsim.engine.counts import Counts, DramCounts, Encoded, RowCounts
 from accelsim.errors import AccelsimError
 from accelsim.workload.problem import Problem
 
@@ -117,3 +117,14 @@ def test_energy_is_linear_in_the_counts(name):
     three = Counts(one.levels, 3 * one.words, 3 * one.network, 3 * one.macs, 1, 1)
     table = load_table(name)
     assert total(account(MACHINE, three, table)) == 3 * total(account(MACHINE, one, table))
+
+
+def test_rows_opened_cost_what_the_table_says():
+    rows = (RowCounts("ifmap", "read", 90, 4, 6), RowCounts("psum", "write", 0, 1, 2))
+    counts = replace(fakes.counts({("DRAM", "ifmap", "read"): 100}), dram=DramCounts(rows, 0, 0, 0, 0.0))
+    table = load_table("eyeriss_relative")
+    assert not [row for row in account(fakes.machine(), counts, table) if row.action == "dram_activate"]
+    priced = replace(table.components["DRAM"], activate=Fraction(3))
+    table = replace(table, components={**table.components, "DRAM": priced})
+    (row,) = [row for row in account(fakes.machine(), counts, table) if row.action == "dram_activate"]
+    assert (row.component, row.count, row.energy) == ("DRAM", 13, 39)

@@ -79,7 +79,7 @@ def test_first_slots_of_a_product_equal_the_walk():
         fresh, begin = fresh_versions(program, schedule)
         if slots._first_taps(fresh, begin) is None:
             continue
-        dense = cycle.count(program, schedule)
+        dense = cycle.count(program, schedule.sums, int(schedule.step_n.sum()))
         level = zeros.psum_level(program)
         words = dense(machine.levels[level].name, "psum", "drain") - dense(machine.levels[level].name, "psum", "fill")
         words = words if level else problem.words(Tensor.PSUM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ Array = npt.NDArray[np.int64]
 class GoldenResult:
     """Counts shaped as `accelsim.engine.counts.Counts`, cycles, stalls, and the outputs [N,G,M,P,Q] if asked for.
 
+    links : words per link by (level, tensor, direction). tag_matches : tags compared by (level, tensor).
     effectual : slots that multiply. busy : cycles of every PE in every step, left alone, added up.
     """
 
@@ -42,6 +44,8 @@ class GoldenResult:
     stalls: dict[str, int]
     outputs: Array | None
     program: Program
+    links: dict[tuple[int, Tensor, str], Counter[str]]
+    tag_matches: Counter[tuple[int, Tensor]]
 
 
 def run(
@@ -92,6 +96,8 @@ def run(
         stalls,
         outputs,
         program,
+        tally.links,
+        tally.tag_matches,
     )
 
 

@@ -14,12 +14,14 @@ from accelsim.workload.problem import TENSORS, Padding, Tensor
 
 from .formats import encoded_words
 from .nest import Instance, Walk, Word, Words
+from .routes import Link, carried, compared, held, link_words
 from .slots import visit
 from .words import Part, Stream, Version, leaving, risen
 
 Load = tuple[Port, int, bool]
 """A port, the words it carries, whether it belongs to the outermost level."""
 BUSES = (NetworkKind.MULTICAST, NetworkKind.UNICAST)
+LINKED = (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
 
 def wanted_below(fills: Mapping[Instance, Words], fanout: int) -> dict[Instance, Words]:
@@ -114,21 +116,24 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
             crossing[fanout] = sent_down(walk, stream, fanout, version.fills)
         elif kind == "P":
             crossing[fanout] = old_down(version, fanout)
-    held: list[tuple[Port | None, int, bool]] = []
+    found: list[tuple[Port | None, int, bool]] = []
     for fanout, words in crossing.items():
         network = levels[fanout].fanout.network(stream.tensor)
-        held.append((network.up if kind == "D" else network.down, max(words.values()), fanout == 0))
+        if network.kind is not NetworkKind.MESH:
+            found.append((network.up if kind == "D" else network.down, max(words.values()), fanout == 0))
+        if network.kind in LINKED:
+            found += [(*port, fanout == 0) for port in held(walk, stream, version, fanout, kind)]
     parent = levels[stream.parent]
     at_parent = max(crossing[stream.parent].values())
-    held.append((parent.write_port if kind == "D" else parent.read_port, at_parent, stream.parent == 0))
+    found.append((parent.write_port if kind == "D" else parent.read_port, at_parent, stream.parent == 0))
     if kind != "P" and not stream.register:
         child = levels[stream.level]
         if kind == "D":
             most = max(drained_size(walk, stream, version, words) for words in version.tiles.values())
         else:
             most = max(filled_size(walk, stream, words) for words in version.fills.values())
-        held.append((child.read_port if kind == "D" else child.write_port, most, False))
-    return [(port, words, outermost) for port, words, outermost in held if port is not None]
+        found.append((child.read_port if kind == "D" else child.write_port, most, False))
+    return [(port, words, outermost) for port, words, outermost in found if port is not None]
 
 
 class Tally:
@@ -140,6 +145,8 @@ class Tally:
         self.network: npt.NDArray[np.int64] = np.zeros(
             (walk.depth, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64
         )
+        self.links: dict[tuple[int, Tensor, str], Counter[Link]] = {}
+        self.tag_matches: Counter[tuple[int, Tensor]] = Counter()
 
     def add(self, level: int, tensor: Tensor, action: str, words: int) -> None:
         """Count words at a memory; registers have no counts of their own."""
@@ -149,6 +156,17 @@ class Tally:
     def cross(self, fanout: int, tensor: Tensor, direction: str, traffic: tuple[int, int, int]) -> None:
         """Count words sent, deliveries and hops on a network."""
         self.network[fanout, TENSORS.index(tensor), DIRECTIONS.index(direction)] += np.array(traffic, np.int64)
+
+    def walk_links(self, stream: Stream, version: Version, fanout: int, way: str, hops: int) -> int:
+        """Hops on a fan-out; on a network with links every word walks them one by one."""
+        network = self.walk.architecture.levels[fanout].fanout.network(stream.tensor)
+        if network.tags:
+            self.tag_matches[fanout, stream.tensor] += compared(self.walk, stream, version, fanout)
+        if network.kind not in LINKED:
+            return hops
+        words = link_words(carried(self.walk, stream, version, fanout, "F" if way == "down" else "D"))
+        self.links.setdefault((fanout, stream.tensor, way), Counter()).update(words)
+        return sum(words.values())
 
     def stream(self, stream: Stream) -> None:
         """Everything the transfers of one stream move."""
@@ -169,7 +187,8 @@ class Tally:
             sent = sum(sent_down(self.walk, stream, fanout, version.fills).values())
             delivered = delivered_down(self.walk, stream, fanout, version.fills)
             bus = self.walk.architecture.levels[fanout].fanout.network(stream.tensor).kind in BUSES
-            self.cross(fanout, stream.tensor, "down", (sent, delivered, sent if bus else delivered))
+            hops = self.walk_links(stream, version, fanout, "down", sent if bus else delivered)
+            self.cross(fanout, stream.tensor, "down", (sent, delivered, hops))
             if fanout == stream.parent:
                 self.add(stream.parent, stream.tensor, "read", sent)
 
@@ -187,6 +206,7 @@ class Tally:
             hops = sent if kind in BUSES else delivered
             if kind is NetworkKind.TREE:
                 hops = delivered - sent
+            hops = self.walk_links(stream, version, fanout, "up", hops)
             self.cross(fanout, Tensor.PSUM, "up", (sent, delivered, hops))
             if fanout == stream.parent:
                 updates = sent

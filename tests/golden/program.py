@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
-from accelsim.architecture.model import Buffer
+from accelsim.architecture.model import Buffer, NetworkKind
 from accelsim.workload.problem import TENSORS, Tensor
 
 from .counts import loads_of
+from .dram import Banks, bursts_of, sets_of
 from .nest import Walk
+from .routes import longest
 from .slots import cycles_of, round_ends, slots_of
 from .words import Stream, Version
 
@@ -86,6 +89,7 @@ class Program:
             psum.slots += self.tail  # what is on its way through the array has left its register
         self._lengths()
         self._keys()
+        self.banks = self._serve_dram()
         self._waits()
         self.activities = sorted([*self.computes, *self.transfers.values()], key=lambda a: a.key)
         for activity in self.activities:
@@ -151,10 +155,41 @@ class Program:
         if self.machine.skew and kind == "F" and stream is self.stationary and not ports:
             ports[f"preload {version.number}"] = self.rows  # takes its time though no port is declared
         length = max(1, *ports.values()) if ports else 0
-        latency = sum(self.machine.levels[f].fanout.network(stream.tensor).latency for f in stream.crossed)
+        latency = 0
+        for f in stream.crossed:
+            network = self.machine.levels[f].fanout.network(stream.tensor)
+            latency += network.latency
+            if network.kind is NetworkKind.MESH:
+                latency += network.hop_latency * (1 if kind == "P" else longest(self.walk, network, f))
         self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
             kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version
         )
+
+    # ---- DRAM ----------------------------------------------------------------------------------------------------
+
+    def from_dram(self, stream: Stream) -> bool:
+        """Whether a stream's transfers pass through banks and rows, and that takes time."""
+        return bool(self.machine.levels[0].dram) and stream.parent == 0 and not self.processing
+
+    def _serve_dram(self) -> Banks | None:
+        """Give the transfers of the outermost level their lengths: bus time from the end of the one before."""
+        dram, port = self.machine.levels[0].dram, self.machine.levels[0].read_port
+        if dram is None or port is None or self.processing:
+            return None
+        banks, before = Banks(dram), 0
+        for transfer in sorted(self.transfers.values(), key=lambda a: a.key):
+            stream, version = transfer.moves
+            if stream.parent:
+                continue
+            for words in sets_of(self.walk, stream, version, transfer.kind):
+                for burst in bursts_of(self.walk, dram, stream.tensor, words):
+                    banks.burst(stream.tensor, burst, transfer.kind == "D")
+            after = math.ceil(banks.end / dram.clock)
+            preload = self.machine.skew and transfer.kind == "F" and stream is self.stationary
+            transfer.ports[port.name] = max(after - before, self.rows if preload else 0)
+            transfer.length = max(1, *transfer.ports.values())
+            before = after
+        return banks
 
     # ---- program order (T9) --------------------------------------------------------------------------------------
 
@@ -164,6 +199,7 @@ class Program:
         if transfer.kind == "P":
             return 1
         skid = stream.buffer is Buffer.STREAM and stream.tensor is not Tensor.PSUM and transfer.length <= 1
+        skid = skid and not self.from_dram(stream)
         return 2 if skid else stream.slots
 
     def pass_of(self, step: int) -> Version:
@@ -321,7 +357,8 @@ class Program:
         if earlier is not None:
             fill.whole(earlier, earlier.latency)
         slots = self.slots(fill)
-        self._wait_slot(fill, stream, version.number - slots, stream.buffer is Buffer.STREAM and slots == 1)
+        ring = stream.buffer is Buffer.STREAM and slots == 1 and (fill.length > 1 or stream.tensor is Tensor.PSUM)
+        self._wait_slot(fill, stream, version.number - slots, ring)
         if self.stationary is None:
             return
         if stream is self.stationary and stream.tensor is not Tensor.PSUM:

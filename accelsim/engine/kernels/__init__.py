@@ -28,6 +28,8 @@ MODULES = (
     "cartesian",
     "zeros",
     "moved",
+    "dram",
+    "links",
 )
 
 

@@ -516,6 +516,7 @@ def replay(kinds, layer, machine, state, window, tile_at, look_up):
     kept_scalars, kept_free = np.zeros((most, scalars.shape[0]), np.int64), np.zeros((most, free.shape[0]), np.int64)
     kept_stalls, kept_origin = np.zeros((most, stalls.shape[0]), np.int64), np.zeros((most, 2), np.int64)
     entries, simulated = 0, 0
+    log = np.zeros(1, np.int64)  # nobody asks
     for j in range(bodies):
         kind = layer.kind[j]
         before = layer.first[j] - 1
@@ -573,7 +574,7 @@ def replay(kinds, layer, machine, state, window, tile_at, look_up):
             window.begin, window.work, window.back, window.tile, machine.uses_at, machine.ports, machine.latency, free,
             machine.order, machine.serial, machine.lead_first, machine.skew_rows, machine.after_c, before + 1,
             kinds.n[here:], kinds.phi[here:], state.drains, state.records, progress, scalars, stalls,
-            machine.idle_fill,
+            machine.idle_fill, log,
         )  # fmt: skip
         simulated += 1
         if slot >= 0:

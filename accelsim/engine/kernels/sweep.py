@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 # columns of a stream row
-TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP = range(11)
+TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID = range(12)
 # columns of a version record
 (
     VID, FILLED, KAPPA, ARRIVE, A_HOLD, A_KEY, F_START, F_END, F_UNITS,
@@ -87,7 +87,7 @@ def begin_state(records, progress, scalars):
 def advance(
     first, end, steps, streams, start, number, low, limit, begin, work, back, tile, uses_at, ports, latency, free,
     order, serial, lead_first, skew_rows, after_c, step_from, step_n, step_phi, drains, records, progress, scalars,
-    stalls, idle_fill,
+    stalls, idle_fill, log,
 ):  # fmt: skip
     """Run from after the drains of step `first` to after those of step `end`; all state is in the arrays.
 
@@ -96,7 +96,7 @@ def advance(
     first, end : -1 <= first < end < steps.
     low, limit : int64[x], the versions low <= v < limit that are written down: version v of stream x lies at
         ``start[x] + v``. step_from : the step whose cycles come first in `step_n`, `step_phi`.
-    streams : int64[x, 11], see TENSOR .. UP (DOWN, UP: what a stall on that network is charged to).
+    streams : int64[x, 12], see TENSOR .. SKID (DOWN, UP: what a stall on that network is charged to).
     start, number, begin, back, tile : versions, see `versions.generate`. work : int64[version, slot] cycles per port.
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
     latency : int64[x, 2], after fills (old psums) and drains. free : int64[port] scratch, zeros.
@@ -108,6 +108,8 @@ def advance(
         as far back).
     progress : int64[x, 5], see TO_ISSUE ..; scalars : int64[SCALARS], see C_START ..
     stalls : int64[cause], added to; idle_fill : cause of what precedes the first C; after it: drain, pipeline.
+    log : int64[1 + transfers], filled with the order of the outermost level's transfers (how many, then for each
+        2 * tensor + 1 if it is a drain); int64[1]: nobody asks.
     """
     n = streams.shape[0]
     per_step = 4 * (streams.shape[0] + 70)
@@ -147,7 +149,7 @@ def advance(
                 s = streams[x, SLOTS]
                 if old:
                     s = 1
-                elif streams[x, STREAMED] and most <= 1 and not psum:
+                elif streams[x, STREAMED] and most <= 1 and not psum and streams[x, SKID]:
                     s = 2
                 kappa = -1
                 if v >= s and v - s + 1 >= low[x]:
@@ -190,6 +192,9 @@ def advance(
                 if kappa > k:
                     break
                 # issue
+                if parent < 0 and len(log) > 1:
+                    log[0] += 1
+                    log[log[0]] = 2 * streams[x, TENSOR]
                 best[0] = 0
                 best[1] = NOBODY
                 best[2] = -1
@@ -368,6 +373,9 @@ def advance(
                 else:
                     _later(r[P_END] + latency[x, 0], r[A_HOLD], r[A_KEY], best)
             parent = streams[x, PARENT]
+            if parent < 0 and len(log) > 1:
+                log[0] += 1
+                log[log[0]] = 2 * streams[x, TENSOR] + 1
             if parent >= 0:
                 w = current[parent]
                 above = _record(records, parent, w)
@@ -409,14 +417,14 @@ def advance(
 @njit(cache=True)
 def sweep(
     steps, streams, start, number, begin, work, back, tile, uses_at, ports, latency, free, order, serial, lead_first,
-    skew_rows, after_c, step_n, step_phi, drains, records, progress, scalars, stalls, idle_fill,
+    skew_rows, after_c, step_n, step_phi, drains, records, progress, scalars, stalls, idle_fill, log,
 ):  # fmt: skip
     """Run a whole layer, every step of it (see `advance`); returns the cycle at which it ends."""
     begin_state(records, progress, scalars)
     advance(
         -1, steps - 1, steps, streams, start, number, np.zeros_like(number), number, begin, work, back, tile, uses_at,
         ports, latency, free, order, serial, lead_first, skew_rows, after_c, 0, step_n, step_phi, drains, records,
-        progress, scalars, stalls, idle_fill,
+        progress, scalars, stalls, idle_fill, log,
     )  # fmt: skip
     stalls[idle_fill + 1] += scalars[LAST] - scalars[C_END]
     return scalars[LAST]
