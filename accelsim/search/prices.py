@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +12,13 @@ from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.assemble import assemble
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import DIMS, TENSORS, Problem
 
 Floats = npt.NDArray[np.float64]
+
+ONE = Problem((1,) * len(DIMS))
+"""Where unit prices are read: no layer changes them, nor may it change their last digit."""
+_known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=16)
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,32 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
 
 
 def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> tuple[Floats, float]:
-    """Unit prices by difference from a generic point: no two counts are equal there, so no rule about equals fires."""
+    """Unit prices, and what is left of the account of this layer without them."""
+    key = (program.architecture, table, dataflow, program.edges.tolist())
+    out = next((units for known, units in _known if known == key), None)
+    if out is None:
+        out = _units(replace(program, problem=ONE), table, dataflow, timed, wide)
+        _known.append((key, out))
+    here = _generic(program, timed, wide)
+    return out, _total(program, here, table, dataflow) - float((out * here).sum())
+
+
+def _units(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> Floats:
+    """By difference from a generic point: no two counts are equal there, so no rule about equals fires."""
+    edges, here = program.edges, _generic(program, timed, wide)
+    base = _total(program, here, table, dataflow)
+    out = np.zeros(here.shape)
+    for e, is_timed in enumerate(timed):
+        for c in range(3 * int(edges[e, 2] - edges[e, 1]) + 2 if is_timed else 0):
+            if c % 3 == 1:
+                continue  # the busiest instance's words cost nothing by themselves
+            here[e, c] += 1000
+            out[e, c] = (_total(program, here, table, dataflow) - base) / 1000
+            here[e, c] -= 1000
+    return out
+
+
+def _generic(program: Program, timed: list[bool], wide: int) -> Ints:
     edges = program.edges
     here = np.zeros((len(edges), wide), np.int64)
     for e, is_timed in enumerate(timed):
@@ -61,22 +91,12 @@ def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[boo
             here[e, :columns] = [10**9 + 7919 * (31 * e + c) for c in range(columns)]
         else:
             here[e, : columns - 3] = program.problem.macs
-    machine = program.architecture
+    return here
 
-    def total(columns: Ints) -> float:
-        rows = account(machine, assemble(program, columns, 0), table, 0, dataflow)
-        return float(sum(row.energy for row in rows))
 
-    base = total(here)
-    out = np.zeros(here.shape)
-    for e, is_timed in enumerate(timed):
-        for c in range(3 * int(edges[e, 2] - edges[e, 1]) + 2 if is_timed else 0):
-            if c % 3 == 1:
-                continue  # the busiest instance's words cost nothing by themselves
-            here[e, c] += 1000
-            out[e, c] = (total(here) - base) / 1000
-            here[e, c] -= 1000
-    return out, base - float((out * here).sum())
+def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -> float:
+    rows = account(program.architecture, assemble(program, columns, 0), table, 0, dataflow)
+    return float(sum(row.energy for row in rows))
 
 
 def _loads(program: Program, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:

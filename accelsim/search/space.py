@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import product
 
 from accelsim.architecture.model import Architecture, Buffer, Fanout
@@ -65,7 +67,7 @@ class Space:
         """Index of the level whose fan-out is the innermost array."""
         return max(self.machine.pe_level - 1, 0)
 
-    @property
+    @cached_property
     def axes(self) -> tuple[int, int]:
         """Levels whose fan-outs are the y and the x axis: the innermost array's, or where it lacks one the next out."""
         fans = [level.fanout for level in self.machine.levels]
@@ -161,21 +163,9 @@ class Space:
         fixed = {dim: rest[dim] for dim in flow.pe if dim in flow.whole}
         open_dims = [dim for dim in flow.pe if dim not in fixed]
         lists = [tight(rest[dim], 1 << 16) for dim in open_dims]
-        fitting = {
-            choice
-            for choice in product(
-                *(_feasible(self, values, dim, fixed, inner) for values, dim in zip(lists, open_dims, strict=True))
-            )
-            if self.fits_below({**fixed, **dict(zip(open_dims, choice, strict=True))}, inner)
-        }
-        for choice in sorted(fitting, reverse=True):
-            steps = [
-                (*choice[:i], values[values.index(choice[i]) + 1], *choice[i + 1 :])
-                for i, values in enumerate(lists)
-                if values.index(choice[i]) + 1 < len(values)
-            ]
-            if any(step in fitting for step in steps):
-                continue  # a larger tile inside the PE fits as well
+        for choice in _largest(
+            lists, lambda chosen: self.fits_below({**fixed, **dict(zip(open_dims, chosen, strict=True))}, inner)
+        ):
             pe = {**fixed, **dict(zip(open_dims, choice, strict=True))}
             yield {dim: Inner(inner[dim].y, inner[dim].x, pe.get(dim, 1)) for dim in DIMS}
 
@@ -332,8 +322,28 @@ def _columns(fan: Fanout) -> int:
     return fan.x
 
 
-def _feasible(space: Space, values: list[int], dim: str, fixed: dict[str, int], inner: dict[str, Inner]) -> list[int]:
-    return [value for value in values if space.fits_below({**fixed, dim: value}, inner)]
+def _largest(lists: list[list[int]], fits: Callable[[tuple[int, ...]], bool]) -> Iterator[tuple[int, ...]]:
+    """Choices of one value per rising list that fit while none larger in one place does, from the largest on.
+
+    What is below a choice that fits must fit too.
+    """
+    if not lists:
+        if fits(()):
+            yield ()
+        return
+    *outer, inner = lists
+    top: dict[tuple[int, ...], int] = {}  # by indices into the outer lists: how many of the inner values fit
+    for at in sorted(product(*(range(len(values)) for values in outer)), reverse=True):
+        larger = ((*at[:i], at[i] + 1, *at[i + 1 :]) for i in range(len(at)))
+        least = max((top.get(key, 0) for key in larger), default=0)
+        chosen = tuple(values[i] for values, i in zip(outer, at, strict=True))
+        top[at] = bisect_left(inner, True, lo=least, key=partial(_overflows, fits, chosen))
+        if top[at] > least:
+            yield (*chosen, inner[top[at] - 1])
+
+
+def _overflows(fits: Callable[[tuple[int, ...]], bool], chosen: tuple[int, ...], value: int) -> bool:
+    return not fits((*chosen, value))
 
 
 def _product(values: Iterator[int]) -> int:
