@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
+from accelsim.architecture.precision import with_bits
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
@@ -16,7 +17,8 @@ from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
 from accelsim.workload.network import INPUT
-from accelsim.workload.problem import Problem
+from accelsim.workload.precision import checked
+from accelsim.workload.problem import Problem, Tensor
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -27,6 +29,7 @@ DENSE = "dense"
 OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
+Bits = tuple[tuple[Tensor, int], ...]
 
 
 def simulate(
@@ -43,6 +46,7 @@ def simulate(
     accounting: str | None = None,
     data: str | Path | None = None,
     seed: int = 0,
+    bits: Mapping[str, int] | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
 ) -> Result:
@@ -59,6 +63,7 @@ def simulate(
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
     data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
         gives, on a machine that makes something of zeros. seed : of what is drawn.
+    bits : of the words of 'ifmap', 'filter' and 'psum', over what the workload says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
     """
@@ -73,7 +78,8 @@ def simulate(
     searched = not machine.cartesian and any(layer.name not in given for layer in chosen)
     _known_dataflow(machine, dataflow, needed=searched)
     operands = operands_for(machine, network, data, seed)
-    done: dict[tuple[Problem, LoopNest | None, str, bool], LayerResult] = {}
+    given_bits = checked(bits or {})
+    done: dict[tuple[Problem, LoopNest | None, str, bool, Bits], LayerResult] = {}
     results, failures = [], []
     for index, layer in enumerate(chosen):
         if progress:
@@ -81,10 +87,12 @@ def simulate(
         if layer.problem is None:
             continue
         identity = operands.identity(layer) if operands else ""
-        key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs)
+        sized = with_bits(machine, {**layer.bits, **given_bits})
+        widths = tuple(sized.word_bits.items())
+        key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs, widths)
         try:
             if key not in done:
-                done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)
+                done[key] = _run(sized, layer, key[1], dataflow, evaluator, objective, table, operands)
         except MappingError as error:
             if not tolerant:
                 raise MappingError(f"{layer.name}: {error}", error.overflows) from None
@@ -126,13 +134,15 @@ def check_outputs(
     machine, network = load(result.architecture, workload, result.batch, parameters)
     operands = operands_for(machine, network, data, seed)
     layers = {layer.name: layer for layer in network.layers}
-    done: dict[tuple[Problem, LoopNest, str], str] = {}
+    done: dict[tuple[Problem, LoopNest, str, Bits], str] = {}
     for found in result.layers:
         layer = layers[found.name]
-        key = (found.problem, found.nest, operands.identity(layer) if operands else "")
+        sized = with_bits(machine, found.bits)
+        widths = tuple(sized.word_bits.items())
+        key = (found.problem, found.nest, operands.identity(layer) if operands else "", widths)
         if key not in done:
-            given = partial(operands.values, layer, machine.word_bits) if operands else None
-            done[key] = check(machine, found.nest, found.problem, seed, given)
+            given = partial(operands.values, layer, sized.word_bits) if operands else None
+            done[key] = check(sized, found.nest, found.problem, seed, given)
         yield f"{found.name}: {done[key]}"
 
 
@@ -247,7 +257,7 @@ def _run(
         masks = replace(masks, raw_ifmap=raw) if masks else None
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
-    return LayerResult("", problem, nest, source, counts, timing, rows)
+    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.word_bits)
 
 
 def _candidates(

@@ -222,6 +222,7 @@ class Architecture:
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
     skew : systolic arrays; fill and drain skew of the innermost array (docs/model.md, T12).
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
+    multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
     clock_hz : core clock. energy : name of the energy table.
     """
 
@@ -240,6 +241,7 @@ class Architecture:
     source: str = ""
     sparsity: Sparsity = Sparsity()
     cartesian: Cartesian | None = None
+    multiplier: int = 1
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -273,6 +275,11 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    @property
+    def mac_bits(self) -> dict[Tensor, int]:
+        """Bits of the operands as they are multiplied, and of the psum."""
+        return {t: bits if t is Tensor.PSUM else max(bits, self.multiplier) for t, bits in self.word_bits.items()}
 
     @property
     def sees_zeros_of(self) -> frozenset[Tensor]:

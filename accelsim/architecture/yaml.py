@@ -75,6 +75,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             source=spec.source,
             sparsity=sparsity,
             cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
+            multiplier=spec.pe.multiplier or 1,
         )
     except AccelsimError as error:
         document.refuse(("levels",), str(error), key=True)

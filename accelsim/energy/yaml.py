@@ -12,7 +12,7 @@ from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
 from accelsim.errors import AccelsimError
-from accelsim.specs import Natural, Spec, validate
+from accelsim.specs import Count, Spec, Word, validate
 from accelsim.yamlfile import Document
 
 
@@ -70,25 +70,25 @@ Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": "string", "
 
 
 class MacSpec(Spec):
-    """A MAC: a multiply at the wider operand's bits and an add at the psum's."""
+    """A MAC: a multiply and an add, each one number or numbers by bits; other widths: `EnergyTable.mac`."""
 
     multiply: CurveField
     add: CurveField
 
 
 class NetworkSpec(Spec):
-    """A hop of one access of `bits` (0: one word of any width)."""
+    """A hop of `bits` (default: the table's `word`)."""
 
     hop: Number
-    bits: Natural = 0
+    bits: Count | None = None
 
 
 class ComponentSpec(Spec):
-    """A memory: energy per access of `bits` (0: one word of any width), flat or by capacity of one instance."""
+    """A memory: energy per access of `bits` (default: the table's `word`), flat or by capacity of one instance."""
 
     read: CurveField
     write: CurveField
-    bits: Natural = 0
+    bits: Count | None = None
     leakage: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
 
@@ -97,11 +97,15 @@ def _mac(value: object) -> object:
 
 
 class EnergySpec(Spec):
-    """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated."""
+    """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated.
+
+    word : the width that every number is for which names none itself.
+    """
 
     name: Text
     source: Text
     unit: Unit
+    word: Word | None = None
     mac: Annotated[
         MacSpec,
         BeforeValidator(_mac),
@@ -123,19 +127,33 @@ def build(document: Document) -> EnergyTable:
     """The table in a document."""
     aliases = _aliases(document)
     spec = validate(document, EnergySpec)
+
+    def width(stated: int | None, *place: str) -> int:
+        if not (stated or spec.word):
+            document.refuse(place, "for words of which width? give its 'bits', or 'word' for the whole table", key=True)
+        return stated or spec.word or 1
+
+    def by_bits(curve: Curve, part: str) -> Curve:
+        flat = not curve.points[0][0]
+        return Curve(((width(None, "mac", part), curve.points[0][1]),)) if flat and curve.points[0][1] else curve
+
     components = {
-        name: Component(entry.read, entry.write, entry.bits, entry.leakage) for name, entry in spec.components.items()
+        name: Component(entry.read, entry.write, width(entry.bits, "components", name), entry.leakage)
+        for name, entry in spec.components.items()
     }
+    multiply, add = by_bits(spec.mac.multiply, "multiply"), by_bits(spec.mac.add, "add")
+    hop_bits = width(spec.network.bits, "network") if spec.network.hop else 1
+    document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(
         name=spec.name,
         unit=spec.unit,
         source=spec.source,
-        multiply=spec.mac.multiply,
-        add=spec.mac.add,
+        multiply=multiply,
+        add=add,
         components=components,
         hop=spec.network.hop,
-        hop_bits=spec.network.bits,
+        hop_bits=hop_bits,
         gated=spec.gated_mac,
         note=spec.note,
         accounting=spec.accounting,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -55,6 +56,7 @@ class Layer:
     shape : its output, of one image.
     repeat : how many times it runs; simulated once, multiplied.
     density : how many words of its operands are not zero.
+    bits : of the words of a tensor; those left out are the machine's.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Layer:
     problem: Problem | None = None
     repeat: int = 1
     density: Densities = DENSE
+    bits: Mapping[Tensor, int] = field(default_factory=dict, hash=False)
 
     @property
     def macs(self) -> int:
