@@ -50,7 +50,8 @@ def _fixed(level: Level, widths: Mapping[str, int]) -> Level:
     """The level with its ports in bits."""
 
     def port(found: Port | None) -> Port | None:
-        return Port(found.name, found.rate * widths[found.name]) if found and found.in_words else found
+        # a port that nothing passes is left as it is
+        return Port(found.name, found.rate * widths[found.name]) if found and found.name in widths else found
 
     def network(found: Network) -> Network:
         return replace(found, down=port(found.down), up=port(found.up))

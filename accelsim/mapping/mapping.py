@@ -244,7 +244,10 @@ def capacity_overflows(architecture: Architecture, nest: LoopNest, problem: Prob
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)
                 moved = ", ".join(d for d in DIMS if d in dims)
-                levers = [f"move a loop of {moved} from {spec.name} or below to a level above"]
+                # without a loop to move one word is too wide
+                levers = [
+                    f"move a loop of {moved} from {spec.name} or below to a level above" if dims else "shorter words"
+                ]
                 if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
                     levers.append("buffer it single")
                 levers.append("enlarge the capacity")

@@ -52,7 +52,9 @@ def span(bits: int) -> tuple[int, int]:
 
 def sum_bits(lowest: int, highest: int) -> int:
     """Bits that hold every whole number from `lowest` to `highest`: two's complement, unsigned if none is negative."""
-    return max(1, highest.bit_length()) if lowest >= 0 else max(highest.bit_length(), (~lowest).bit_length()) + 1
+    if lowest >= 0:
+        return max(1, highest.bit_length())
+    return max(max(highest, 0).bit_length(), (~lowest).bit_length()) + 1
 
 
 def accumulator_bits(problem: Problem, bits: Mapping[Tensor, int]) -> int:
