@@ -62,6 +62,10 @@ Data = Annotated[
     typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of operands that are drawn.")]
+Bits = Annotated[
+    str | None,
+    typer.Option(metavar="TENSOR=N,...", help="Bits of words, e.g. 'ifmap=8,filter=4,psum=24'."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
 
@@ -96,6 +100,7 @@ def run(
     settings: Settings = None,
     data: Data = None,
     seed: Seed = 0,
+    bits: Bits = None,
     out: Out = None,
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
@@ -115,6 +120,7 @@ def run(
         parameters=_parameters(settings),
         data=data,
         seed=seed,
+        bits=_bits(bits),
     )
     checks = []
     if check:
@@ -151,6 +157,7 @@ def compare(
     settings: Settings = None,
     data: Data = None,
     seed: Seed = 0,
+    bits: Bits = None,
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
@@ -174,6 +181,7 @@ def compare(
             parameters=_parameters(settings),
             data=data,
             seed=seed,
+            bits=_bits(bits),
         )
     _print_comparison(comparison, plot_to, as_json)
 
@@ -204,6 +212,7 @@ def search(
     energy: Energy = None,
     accounting: Accounting = None,
     settings: Settings = None,
+    bits: Bits = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
@@ -220,6 +229,7 @@ def search(
         energy=energy,
         accounting=accounting,
         parameters=_parameters(settings),
+        bits=_bits(bits),
     )
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
@@ -442,6 +452,17 @@ def _parameters(settings: list[str] | None) -> dict[str, int | float | str]:
             raise AccelsimError(f"--set {setting}: write KEY=VALUE")
         parameters[key] = _value(value)
     return parameters
+
+
+def _bits(text: str | None) -> dict[str, int | float | str]:
+    """``--bits ifmap=8,filter=4`` as a mapping; what it may hold is checked where it is used."""
+    bits: dict[str, int | float | str] = {}
+    for part in text.split(",") if text else []:
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name in bits:
+            raise AccelsimError(f"--bits {text}: {f'{name} twice' if equals else 'write TENSOR=N, such as ifmap=8'}")
+        bits[name] = _value(value)
+    return bits
 
 
 def _value(text: str) -> int | float | str:

@@ -61,10 +61,12 @@ def size(text: object) -> Quantity:
 
 
 def word(text: object) -> int:
-    """Bits of one word: ``"16 b"``, ``"2 B"``."""
+    """Bits of one word, 1 to 64: ``"16 b"``, ``"2 B"``."""
     found = _read(text, WORD)
     if found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of bits")
+    if found.value > 64:
+        raise ValueError(f"a word has at most 64 b, got '{text}'")
     return int(found.value)
 
 

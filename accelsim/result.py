@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ class LayerResult:
 
     problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, or found by 'search'.
+    bits : of the words of each tensor.
     """
 
     name: str
@@ -43,16 +44,17 @@ class LayerResult:
     timing: Timing
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
+    bits: Mapping[Tensor, int] = field(default_factory=dict)
 
     @property
     def energy(self) -> Fraction:
         """The exact sum of `energy_rows`."""
         return total(self.energy_rows)
 
-    def megabytes(self, level: str, word_bits: dict[Tensor, int]) -> float:
+    def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        return sum(words * word_bits[Tensor(tensor)] for _, tensor, _, words in rows) / 8e6
+        return sum(words * self.bits[Tensor(tensor)] for _, tensor, _, words in rows) / 8e6
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ class Result:
         return {
             "name": layer.name,
             "repeat": layer.repeat,
+            "bits": {tensor.value: layer.bits[tensor] for tensor in TENSORS},
             "macs": counts.macs,
             **self._times(timing.cycles, timing.processing, counts.macs),
             "exact": timing.exact,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
+from accelsim.architecture.precision import with_bits
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
@@ -18,7 +19,8 @@ from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
 from accelsim.vector import vector_layers
 from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT
-from accelsim.workload.problem import DIMS, Problem
+from accelsim.workload.precision import checked
+from accelsim.workload.problem import DIMS, Problem, Tensor
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -29,6 +31,7 @@ DENSE = "dense"
 OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
+Bits = tuple[tuple[Tensor, int], ...]
 
 
 def simulate(
@@ -45,6 +48,7 @@ def simulate(
     accounting: str | None = None,
     data: str | Path | None = None,
     seed: int = 0,
+    bits: Mapping[str, int] | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
 ) -> Result:
@@ -61,6 +65,7 @@ def simulate(
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
     data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
         gives, on a machine that makes something of zeros. seed : of what is drawn.
+    bits : of the words of 'ifmap', 'filter' and 'psum', over what the workload says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
     """
@@ -76,17 +81,20 @@ def simulate(
     searched = not machine.cartesian and any(layer.name not in given for layer in multiplying)
     _known_dataflow(machine, dataflow, needed=searched)
     operands = operands_for(machine, network, data, seed)
-    done: dict[tuple[Problem, LoopNest | None, str, bool], LayerResult] = {}
+    given_bits = checked(bits or {})
+    done: dict[tuple[Problem, LoopNest | None, str, bool, Bits], LayerResult] = {}
     results, failures = [], []
     for index, layer in enumerate(multiplying):
         if progress:
             progress(index, len(multiplying), layer.name)
         assert layer.problem is not None
         identity = operands.identity(layer) if operands else ""
-        key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs)
+        sized = with_bits(machine, {**layer.bits, **given_bits})
+        widths = tuple(sized.word_bits.items())
+        key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs, widths)
         try:
             if key not in done:
-                done[key] = _run(machine, layer, key[1], dataflow, evaluator, objective, table, operands)
+                done[key] = _run(sized, layer, key[1], dataflow, evaluator, objective, table, operands)
         except MappingError as error:
             reason = f"{error}{_as_lowered(machine, layer) if key[1] else ''}"
             if not tolerant:
@@ -94,7 +102,7 @@ def simulate(
             failures.append((layer.name, reason))
             continue
         results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
-    others = vector_layers(machine, network, chosen, table)
+    others = vector_layers(machine, network, chosen, table, given_bits)
     return Result(
         machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, others, tuple(failures),
         operands.describe() if operands else "",
@@ -130,14 +138,16 @@ def check_outputs(
     machine, network = load(result.architecture, workload, result.batch, ours)
     operands = operands_for(machine, network, data, seed)
     layers = {layer.name: layer for layer in network.layers}
-    done: dict[tuple[Problem, LoopNest, str], str] = {}
+    done: dict[tuple[Problem, LoopNest, str, Bits], str] = {}
     for found in result.layers:
         layer = layers[found.name]
         assert layer.problem is not None
-        key = (layer.problem, found.nest, operands.identity(layer) if operands else "")
+        sized = with_bits(machine, found.bits)
+        widths = tuple(sized.word_bits.items())
+        key = (layer.problem, found.nest, operands.identity(layer) if operands else "", widths)
         if key not in done:
-            given = partial(operands.values, layer, machine.word_bits) if operands else None
-            done[key] = check(machine, found.nest, layer.problem, seed, given)
+            given = partial(operands.values, layer, sized.word_bits) if operands else None
+            done[key] = check(sized, found.nest, layer.problem, seed, given)
         yield f"{found.name}: {done[key]}"
 
 
@@ -279,7 +289,7 @@ def _run(
             masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
-    return LayerResult("", problem, nest, source, counts, timing, rows)
+    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.word_bits)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

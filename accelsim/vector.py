@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from accelsim.architecture.model import Architecture
+from accelsim.architecture.precision import with_bits
 from accelsim.energy.account import leakage_rows
 from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow, total
 from accelsim.energy.table import EnergyTable
@@ -111,19 +112,23 @@ def spent(cycles: int, processing: int, energy: Fraction, clock_hz: float) -> di
 
 
 def vector_layers(
-    machine: Architecture, network: Network, layers: Iterable[Layer], table: EnergyTable
+    machine: Architecture, network: Network, layers: Iterable[Layer], table: EnergyTable, bits: Mapping[Tensor, int]
 ) -> tuple[VectorLayer, ...]:
-    """What the layers given do beside MACs, in their order; those that only multiply are left out."""
+    """What the layers given do beside MACs, in their order; those that only multiply are left out.
+
+    bits : of the words of a tensor, over what a layer says.
+    """
     found = []
     for layer in layers:
         if layer.problem and not layer.vector_ops:
             continue
         reads, writes = (words * network.batch for words in network.traffic(layer))
         operations = layer.vector_ops * network.batch
-        cycles, processing = latency(machine, reads, writes, operations)
+        sized = with_bits(machine, {**layer.bits, **bits})
+        cycles, processing = latency(sized, reads, writes, operations)
         # a layer that multiplies too has its name already
         name = f"{layer.name} gates" if layer.problem else layer.name
-        rows = tuple(_rows(machine, reads, writes, operations, cycles, table))
+        rows = tuple(_rows(sized, reads, writes, operations, cycles, table))
         found.append(VectorLayer(name, layer.op, reads, writes, operations, cycles, processing, rows, layer.repeat))
     return tuple(found)
 

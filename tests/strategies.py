@@ -313,7 +313,7 @@ def draw_architecture(rng: Random, nest: LoopNest, arrays: list[bool]) -> Archit
     return Architecture(
         "drawn",
         tuple(levels),
-        word_bits={t: rng.choice((8, 16, 16)) for t in TENSORS},
+        word_bits={t: rng.choice((1, 4, 8, 16, 16, 16, 20)) for t in TENSORS},
         padding=rng.choice((Padding.STORED, Padding.ON_CHIP)),
         macs_per_cycle=rng.choice((1, 1, 2)),
         pipeline=rng.choice((0, 0, 1, 3)),

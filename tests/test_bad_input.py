@@ -132,6 +132,47 @@ def test_negative_or_zero(lines, loader, text, change, line):
     assert found[0].endswith(line)
 
 
+@pytest.mark.parametrize(
+    ("loader", "text", "change", "line"),
+    [
+        (load_architecture, MACHINE, ("16 b", "0 b"), "4:7: word: a word width must be positive, got '0 b'"),
+        (load_architecture, MACHINE, ("16 b", "65 b"), "4:7: word: a word has at most 64 b, got '65 b'"),
+        (
+            load_network,
+            WORKLOAD,
+            ("layers:", "bits: {ifmap: 0}\nlayers:"),
+            "4:15: bits.ifmap: must be at least 1, got 0",
+        ),
+        (
+            load_network,
+            WORKLOAD,
+            ("M: 4,", "M: 4, bits: {filter: 65},"),
+            "5:38: layers.A.bits.filter: must be at most 64, got 65",
+        ),
+        (
+            load_network,
+            WORKLOAD,
+            ("M: 4,", "M: 4, bits: {weight: 8},"),
+            "5:30: layers.A.bits.weight: unknown tensor (ifmap, filter, psum)",
+        ),
+        (
+            load_network,
+            WORKLOAD,
+            ("layers:", "bits: {fliter: 8}\nlayers:"),
+            "4:8: bits.fliter: unknown tensor; did you mean 'filter'? (ifmap, filter, psum)",
+        ),
+        (
+            load_network,
+            WORKLOAD,
+            ("layers:", "bits: {ifmap: 8 b}\nlayers:"),
+            "4:15: bits.ifmap: should be a whole number, got '8 b'",
+        ),
+    ],
+)
+def test_bits_of_words(lines, loader, text, change, line):
+    assert lines(loader, text, change) == [f"mine.yaml:{line}"]
+
+
 def test_a_mapping_that_overflows_a_level():
     """Demand, bound, gap and what would make it fit."""
     problem = load_network("alexnet", batch=4).layers[0].problem
@@ -261,6 +302,18 @@ class TestCommandLine:
             ("--layers", "CONV9", "no layer of 'alexnet' fits 'CONV9' (CONV1, POOL1, CONV2"),
         ):
             assert refused("run", "eyeriss", "alexnet", option, name).startswith(message)
+
+    def test_bits(self, refused):
+        for text, message in (
+            ("ifmap=0", "bits: ifmap: must be at least 1, got 0"),
+            ("ifmap=65", "bits: ifmap: must be at most 64, got 65"),
+            ("ifmap=eight", "bits: ifmap: should be a whole number, got 'eight'"),
+            ("fliter=8", "bits: unknown tensor 'fliter'; did you mean 'filter'? (filter, ifmap, psum)"),
+            ("8", "--bits 8: write TENSOR=N, such as ifmap=8"),
+            ("ifmap=8,", "--bits ifmap=8,: write TENSOR=N, such as ifmap=8"),
+            ("ifmap=8,ifmap=4", "--bits ifmap=8,ifmap=4: ifmap twice"),
+        ):
+            assert refused("run", "eyeriss", "alexnet", "--bits", text) == message
 
     def test_a_capacity_no_tile_fits(self, refused):
         line = refused("run", "tiny.yaml", "alexnet", "--layers", "CONV3")

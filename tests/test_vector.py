@@ -144,7 +144,7 @@ def test_the_note_says_what_is_left_out(result):
 def test_gates_of_an_lstm_are_beside_its_macs():
     """4 gates, the state: read; output and state: written; 3 sigmoids, 2 tanh, 3 products, a sum for each unit."""
     network = load_network("lstm", batch=2, parameters={"seq": 7})
-    found = vector_layers(fakes.machine(), network, network.layers, load_table("eyeriss_relative"))
+    found = vector_layers(fakes.machine(), network, network.layers, load_table("eyeriss_relative"), {})
     assert [(layer.name, layer.op, layer.repeat) for layer in found] == [
         ("lstm1 gates", "lstm", 7),
         ("lstm2 gates", "lstm", 7),
@@ -156,7 +156,7 @@ def test_pooling_waits_for_the_link_of_the_chip():
     """POOL1 of AlexNet: 96 x 55 x 55 words in, 96 x 27 x 27 out over 64 bits at 60 MHz, seen at 200 MHz."""
     network = load_network("alexnet")
     layers = network.select("POOL1")
-    (found,) = vector_layers(load_architecture("eyeriss"), network, layers, load_table("eyeriss_relative"))
+    (found,) = vector_layers(load_architecture("eyeriss"), network, layers, load_table("eyeriss_relative"), {})
     assert (found.reads, found.writes) == (290_400, 69_984)
     beats = (-(-290_400 * 16 * 200 // (64 * 60)), -(-69_984 * 16 * 200 // (64 * 60)))
     assert found.cycles == sum(beats) and found.processing == 0

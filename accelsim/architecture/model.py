@@ -265,6 +265,7 @@ class Architecture:
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     lowering : what a layer's problem is turned into before it is mapped.
+    multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
     clock_hz : core clock. energy : name of the energy table.
     """
 
@@ -285,6 +286,7 @@ class Architecture:
     cartesian: Cartesian | None = None
     lanes: int = 0
     lowering: Lowering = Lowering.NONE
+    multiplier: int = 1
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -332,6 +334,11 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    @property
+    def mac_bits(self) -> dict[Tensor, int]:
+        """Bits of the operands as they are multiplied, and of the psum."""
+        return {t: bits if t is Tensor.PSUM else max(bits, self.multiplier) for t, bits in self.word_bits.items()}
 
     @property
     def sees_zeros_of(self) -> frozenset[Tensor]:

@@ -155,9 +155,13 @@ class CartesianSpec(Spec):
 
 
 class PeSpec(Spec):
-    """One PE: MACs per cycle, pipeline depth, and what zeros save; see `accelsim.architecture.model.Sparsity`."""
+    """One PE: MACs per cycle, pipeline depth, and what zeros save; see `accelsim.architecture.model.Sparsity`.
+
+    multiplier : least width of an operand as it is multiplied, where words are stored shorter (decoded on the way).
+    """
 
     macs: Count = 1
+    multiplier: Word | None = None
     pipeline: Natural = 0
     gate: list[TensorName] = Field(default_factory=list)
     skip: list[TensorName] = Field(default_factory=list)

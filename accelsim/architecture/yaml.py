@@ -83,6 +83,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
             lanes=spec.vector.lanes if spec.vector else 0,
             lowering=spec.lowering,
+            multiplier=spec.pe.multiplier or 1,
         )
     except AccelsimError as error:
         document.refuse(("levels",), str(error), key=True)

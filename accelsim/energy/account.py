@@ -41,7 +41,7 @@ def account(
 
 
 def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
-    price = table.mac(architecture.word_bits)
+    price = table.mac(architecture.mac_bits)
     yield EnergyRow(MAC, NO_TENSOR, "mac", counts.effectual, counts.effectual * price)
     gated = counts.visited - counts.effectual
     if gated:

@@ -56,3 +56,15 @@ class Curve:
             f"{what}: {show(size)} is outside what its source gives ({sizes}), and nothing is extrapolated; "
             "use a size between these, another component, or an energy table of your own"
         )
+
+    def proportional(self, size: int) -> Fraction:
+        """As `at`, but outside the known sizes energy is proportional to size, from the nearest known one on."""
+        low, high = self.points[0], self.points[-1]
+        if low[0] and not low[0] <= size <= high[0]:
+            known, energy = low if size < low[0] else high
+            return energy * Fraction(size, known)
+        return self.at(size, "width")
+
+    def squared(self) -> Curve:
+        """The same energies against the squares of the sizes."""
+        return Curve(tuple((size * size, energy) for size, energy in self.points))

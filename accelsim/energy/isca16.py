@@ -39,7 +39,7 @@ def account(
     architecture: Architecture, counts: Counts, table: EnergyTable, hop_filters: bool = True
 ) -> tuple[EnergyRow, ...]:
     """The rows of one layer. The components are those of `accelsim.energy.account`; zero rows are left out."""
-    rows = [EnergyRow(MAC, NO_TENSOR, "mac", counts.macs, counts.macs * table.mac(architecture.word_bits))]
+    rows = [EnergyRow(MAC, NO_TENSOR, "mac", counts.macs, counts.macs * table.mac(architecture.mac_bits))]
     for tensor in (Tensor.IFMAP, Tensor.FILTER):
         rows += _input(architecture, counts, table, tensor, hop_filters or tensor is not Tensor.FILTER)
     rows += _psum(architecture, counts, table)

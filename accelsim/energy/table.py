@@ -21,21 +21,20 @@ class Component:
     """What one access of a memory costs.
 
     read, write : energy of one access against the capacity of one instance in bits.
-    bits : width of that access; a word of b bits costs b/bits of it. 0: per word, whatever its width.
+    bits : width of that access; a word of b bits costs b/bits of it.
     leakage : energy per instance and core cycle. activate : energy of opening a row of a DRAM (of a channel).
     """
 
     read: Curve
     write: Curve
-    bits: int = 0
+    bits: int
     leakage: Fraction = Fraction(0)
     activate: Fraction = Fraction(0)
 
     def access(self, action: str, capacity: int, word_bits: int, what: str) -> Fraction:
         """Energy of one word; fill and update write, read and drain read."""
         curve = self.write if action in WRITES else self.read
-        share = Fraction(word_bits, self.bits) if self.bits else Fraction(1)
-        return share * curve.at(capacity, what, show_bytes)
+        return Fraction(word_bits, self.bits) * curve.at(capacity, what, show_bytes)
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,11 @@ class EnergyTable:
     """Energy per action, as data.
 
     unit : 'pJ', or 'MAC' for a table relative to one MAC.
-    multiply, add : energy against operand bits (multiply: the wider operand; add: the psum).
+    multiply, add : energy against bits, of a multiplier of two operands of this width and of an adder; other widths
+        and operands of two widths: `mac`.
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     vector_op : energy of one vector operation against the psum's bits; None: the table has no price for it.
-    hop : energy of one word over one link, `hop_bits` as `Component.bits`.
+    hop : energy of `hop_bits` over one link; a word of b bits costs b/hop_bits of it.
     tag : energy of comparing one tag on a tagged bus; 0: not priced.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
@@ -58,7 +58,7 @@ class EnergyTable:
     add: Curve
     components: Mapping[str, Component]
     hop: Fraction
-    hop_bits: int = 0
+    hop_bits: int
     gated: Fraction = Fraction(0)
     note: str = ""
     accounting: str = field(default="")
@@ -95,21 +95,22 @@ class EnergyTable:
         return self.component(level).access(action, capacity, word_bits, what)
 
     def mac(self, word_bits: Mapping[Tensor, int]) -> Fraction:
-        """Energy of one multiply-accumulate of the given operand and psum widths."""
-        operand = max(word_bits[Tensor.IFMAP], word_bits[Tensor.FILTER])
-        what = f"energy table '{self.name}': MAC of {operand} b"
-        return self.multiply.at(operand, what + " operands") + self.add.at(
-            word_bits[Tensor.PSUM], what + " into a psum"
-        )
+        """Energy of one multiply-accumulate of the given operand and psum widths.
+
+        A multiplier of a by b bits is an array of a b cells, an adder of n bits a chain of n: its energy follows that
+        number. Between the widths the source gives it is a power law through them, outside it is proportional (Sze et
+        al., "Efficient Processing of Deep Neural Networks", Proc. IEEE 105(12), 2017, section VII-A).
+        """
+        cells = word_bits[Tensor.IFMAP] * word_bits[Tensor.FILTER]
+        return self.multiply.squared().proportional(cells) + self.add.proportional(word_bits[Tensor.PSUM])
 
     def operation(self, word_bits: Mapping[Tensor, int]) -> Fraction | None:
         """Energy of one vector operation; None where the table has no price for it."""
-        what = f"energy table '{self.name}': vector operation on a psum"
-        return self.vector_op.at(word_bits[Tensor.PSUM], what) if self.vector_op else None
+        return self.vector_op.proportional(word_bits[Tensor.PSUM]) if self.vector_op else None
 
     def link(self, word_bits: int) -> Fraction:
         """Energy of one word over one hop of a network."""
-        return self.hop * (Fraction(word_bits, self.hop_bits) if self.hop_bits else 1)
+        return self.hop * Fraction(word_bits, self.hop_bits)
 
 
 def show_bytes(bits: int) -> str:

@@ -12,7 +12,7 @@ from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
 from accelsim.errors import AccelsimError
-from accelsim.specs import Natural, Spec, validate
+from accelsim.specs import Count, Spec, Word, validate
 from accelsim.yamlfile import Document
 
 
@@ -70,29 +70,29 @@ Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": "string", "
 
 
 class MacSpec(Spec):
-    """A MAC: a multiply at the wider operand's bits and an add at the psum's."""
+    """A MAC: a multiply and an add, each one number or numbers by bits; other widths: `EnergyTable.mac`."""
 
     multiply: CurveField
     add: CurveField
 
 
 class NetworkSpec(Spec):
-    """A hop of one access of `bits` (0: one word of any width); `tag`: comparing one tag on a tagged bus."""
+    """A hop of `bits` (default: the table's `word`); `tag`: comparing one tag on a tagged bus."""
 
     hop: Number
-    bits: Natural = 0
+    bits: Count | None = None
     tag: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
 
 class ComponentSpec(Spec):
-    """A memory: energy per access of `bits` (0: one word of any width), flat or by capacity of one instance.
+    """A memory: energy per access of `bits` (default: the table's `word`), flat or by capacity of one instance.
 
     activate : of opening a row, where the memory is a DRAM with banks.
     """
 
     read: CurveField
     write: CurveField
-    bits: Natural = 0
+    bits: Count | None = None
     leakage: Number = Field(Fraction(0), json_schema_extra={"default": 0})
     activate: Number = Field(Fraction(0), json_schema_extra={"default": 0})
 
@@ -104,12 +104,14 @@ def _mac(value: object) -> object:
 class EnergySpec(Spec):
     """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated.
 
-    `vector_op` : an operation that is no MAC; without it they are counted, not priced.
+    word : the width that every number is for which names none itself.
+    vector_op : an operation that is no MAC; without it they are counted, not priced.
     """
 
     name: Text
     source: Text
     unit: Unit
+    word: Word | None = None
     mac: Annotated[
         MacSpec,
         BeforeValidator(_mac),
@@ -132,24 +134,38 @@ def build(document: Document) -> EnergyTable:
     """The table in a document."""
     aliases = _aliases(document)
     spec = validate(document, EnergySpec)
+
+    def width(stated: int | None, *place: str) -> int:
+        if not (stated or spec.word):
+            document.refuse(place, "for words of which width? give its 'bits', or 'word' for the whole table", key=True)
+        return stated or spec.word or 1
+
+    def by_bits(curve: Curve, *place: str) -> Curve:
+        size, energy = curve.points[0]
+        return curve if size or not energy else Curve(((width(None, *place), energy),))
+
     components = {
-        name: Component(entry.read, entry.write, entry.bits, entry.leakage, entry.activate)
+        name: Component(entry.read, entry.write, width(entry.bits, "components", name), entry.leakage, entry.activate)
         for name, entry in spec.components.items()
     }
+    multiply, add = by_bits(spec.mac.multiply, "mac", "multiply"), by_bits(spec.mac.add, "mac", "add")
+    operation = by_bits(spec.vector_op, "vector_op") if spec.vector_op else None
+    hop_bits = width(spec.network.bits, "network") if spec.network.hop else 1
+    document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(
         name=spec.name,
         unit=spec.unit,
         source=spec.source,
-        multiply=spec.mac.multiply,
-        add=spec.mac.add,
+        multiply=multiply,
+        add=add,
         components=components,
         hop=spec.network.hop,
-        hop_bits=spec.network.bits,
+        hop_bits=hop_bits,
         gated=spec.gated_mac,
         note=spec.note,
         accounting=spec.accounting,
-        vector_op=spec.vector_op,
+        vector_op=operation,
         tag=spec.network.tag,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,11 @@ from accelsim.mapping.mapping import check as check_mapping
 from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
 from accelsim.workload.lowering import lowered
-from accelsim.workload.problem import DIM_INDEX, DIMS, Problem
+from accelsim.workload.precision import MOST, span, sum_bits
+from accelsim.workload.problem import DIM_INDEX, DIMS, Problem, Tensor
 
 Bytes = npt.NDArray[np.int8]
 Integers = npt.NDArray[np.int8 | np.int64]
-SMALL = 8
-"""Operands lie in -8 .. 7: a sum of products is an exact float64 up to 2^47 of them, and fits int64 always."""
 
 
 def check(
@@ -44,28 +43,32 @@ def check(
     check_mapping(architecture, nest, run)
     program = build(architecture, nest, run)
     try:
-        ifmap, weights = given() if given else operands(problem, seed)
+        ifmap, weights = given() if given else operands(problem, seed, architecture.word_bits)
         if run is problem:
-            ours = outputs(program, ifmap, weights)
+            found = outputs(program, ifmap, weights)
         else:
             matrices = im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights)
-            ours = im2col.ofmap_planes(problem, outputs(program, *matrices))
+            found = im2col.ofmap_planes(problem, outputs(program, *matrices))
         return verdict(
-            ours,
+            found,
             convolution(problem, ifmap, weights),
             "operands given" if given else f"seed {seed}",
-        )
+        ) + overflow(found, architecture.word_bits[Tensor.PSUM])
     except MemoryError:
         raise AccelsimError("not checked: the operands of this layer do not fit in memory") from None
 
 
-def operands(problem: Problem, seed: int) -> tuple[Bytes, Bytes]:
-    """(ifmap [N, G, C, height, width] without padding, filter [G, M, C, R, S]), small seeded integers."""
+def operands(problem: Problem, seed: int, bits: Mapping[Tensor, int] | None = None) -> tuple[Bytes, Bytes]:
+    """(ifmap [N, G, C, height, width] without padding, filter [G, M, C, R, S]), small seeded integers that fit `bits`.
+
+    They lie in -8 .. 7 at most: a sum of products is an exact float64 up to 2^47 of them, and fits int64 always.
+    """
     n, g, m, c, _, _, r, s = problem.sizes
     draw = np.random.default_rng(seed)
+    lows, highs = zip(*(span(bits[t] if bits else MOST) for t in (Tensor.IFMAP, Tensor.FILTER)), strict=True)
     return (
-        draw.integers(-SMALL, SMALL, (n, g, c, problem.height, problem.width), np.int8),
-        draw.integers(-SMALL, SMALL, (g, m, c, r, s), np.int8),
+        draw.integers(lows[0], highs[0] + 1, (n, g, c, problem.height, problem.width), np.int8),
+        draw.integers(lows[1], highs[1] + 1, (g, m, c, r, s), np.int8),
     )
 
 
@@ -108,3 +111,12 @@ def verdict(ours: Ints, theirs: Ints, source: str) -> str:
             f"the first at {where}: {ours[at]}, numpy {theirs[at]}"
         )
     return f"outputs equal numpy's convolution ({source}, {ours.size} words)"
+
+
+def overflow(ofmap: Ints, bits: int) -> str:
+    """What to add for the user if words of `bits` cannot hold the sums; else nothing.
+
+    Final sums decide: two's complement that wraps on the way comes back.
+    """
+    needed = sum_bits(int(ofmap.min()), int(ofmap.max()))
+    return f"; psums overflow: these sums need {needed} b, a psum has {bits} b" if needed > bits else ""

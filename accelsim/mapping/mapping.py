@@ -251,7 +251,8 @@ def capacity_overflows(
                 moved = ", ".join(d for d in DIMS if d in dims and d not in whole)
                 lever = f"move a loop of {moved} from {spec.name} or below to a level above"
                 stuck = ", ".join(d for d in DIMS if d in dims)
-                levers = [lever if moved else f"take another dataflow: this one never cuts {stuck}"]
+                other = f"take another dataflow: this one never cuts {stuck}" if stuck else "shorter words"
+                levers = [lever if moved else other]
                 if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
                     levers.append("buffer it single")
                 levers.append("enlarge the capacity")

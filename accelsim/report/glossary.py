@@ -130,10 +130,16 @@ GLOSSARY = {
         "Tags compared on a tagged bus: the row of each word at every row, its column at every PE of rows that match.",
         "words sent x rows of the array + rows that want a word, summed over words, x columns",
     ),
+    "bits": Entry(
+        "b",
+        "Width of the words of each data type. A port of so many bits carries words end to end, a memory holds as many "
+        "as fit; energy of moving a word is proportional to it (docs/precision.md).",
+        "--bits, else the layer's 'bits', else the network's, else the machine's 'word'",
+    ),
     "megabytes": Entry(
         "MB (10^6 bytes)",
         "Everything moved at a level.",
-        "(fill + read + update + drain) x bits per word / 8 / 10^6, summed over tensors",
+        "(fill + read + update + drain) x bits / 8 / 10^6, summed over tensors",
     ),
     "energy": Entry(
         "pJ, or MAC for a table relative to one MAC",

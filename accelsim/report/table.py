@@ -83,21 +83,27 @@ def stall_grid(result: Result) -> Grid | None:
 
 
 def data_grid(result: Result) -> Grid:
-    """Per layer: MB moved at each level, energy per data type."""
+    """Per layer: MB moved at each level, energy per data type; bits of words where they are not the machine's."""
     levels = [level.name for level in result.architecture.levels]
-    bits = dict(result.architecture.word_bits)
     scale, unit = energy_scale(result.energy_table.unit, float(result.total.energy))
     types = [*(tensor.value for tensor in TENSORS), MAC]
+    own = all(layer.bits == result.architecture.word_bits for layer in result.layers)
     rows, moved, energy = [], dict.fromkeys(levels, 0.0), dict.fromkeys([*types, "all"], 0.0)
     for layer in result.layers:
-        megabytes = {level: layer.megabytes(level, bits) for level in levels}
+        megabytes = {level: layer.megabytes(level) for level in levels}
         spent = {name: float(value) / scale for name, value in by_tensor(layer).items()}
         spent["all"] = sum(spent.values())
-        rows.append((_label(result, layer), *map(number, megabytes.values()), *map(number, spent.values())))
+        widths = () if own else ("/".join(str(layer.bits[tensor]) for tensor in TENSORS),)
+        rows.append((_label(result, layer), *widths, *map(number, megabytes.values()), *map(number, spent.values())))
         moved = {level: moved[level] + layer.repeat * megabytes[level] for level in levels}
         energy = {name: energy[name] + layer.repeat * spent[name] for name in energy}
-    rows.append(("total", *map(number, moved.values()), *map(number, energy.values())))
-    header = ("layer", *(f"{level} [MB]" for level in levels), *(f"{name} [{unit}]" for name in energy))
+    rows.append(("total", *(() if own else ("",)), *map(number, moved.values()), *map(number, energy.values())))
+    header = (
+        "layer",
+        *(() if own else ("bits i/f/p",)),
+        *(f"{level} [MB]" for level in levels),
+        *(f"{name} [{unit}]" for name in energy),
+    )
     relative = " (1 MAC: the energy of one MAC)" if result.energy_table.unit == "MAC" else ""
     return Grid(f"words moved; energy per data type{relative}", header, tuple(rows))
 

@@ -15,10 +15,8 @@ from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw, generator
 from accelsim.sparsity.masks import Mask, Masks, masks_of, shape_of
 from accelsim.workload.network import Layer, Network
+from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
-
-SMALL = 8
-"""Drawn values lie in -8 .. 7, or what fewer bits hold."""
 
 
 class Operands:
@@ -99,8 +97,7 @@ class Operands:
             return given.integers(bits)
         # a stream of its own, so that the mask is the same with and without values
         rng = generator(self.seed, layer.name, tensor).spawn(1)[0]
-        far = min(SMALL, 2 ** (bits - 1))
-        found = rng.integers(-far, far - 1, shape_of(problem, tensor), np.int8)
+        found = rng.integers(*span(bits), shape_of(problem, tensor), np.int8)
         # none is zero of itself
         found += found >= 0
         mask = self._mask(layer, problem, tensor)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ class Layer:
     repeat : how many times it runs; simulated once, multiplied.
     density : how many words of its operands are not zero.
     vector_ops : operations of one run on one image that are no MACs.
+    bits : of the words of a tensor; those left out are the machine's.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Layer:
     repeat: int = 1
     density: Densities = DENSE
     vector_ops: int = 0
+    bits: Mapping[Tensor, int] = field(default_factory=dict, hash=False)
 
     @property
     def macs(self) -> int:

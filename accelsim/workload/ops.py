@@ -11,7 +11,8 @@ from accelsim.errors import WorkloadError
 from accelsim.specs import Count, Names, PadPair, Pair, Spec
 from accelsim.workload.density import DENSE, Densities, DensityTable, densities
 from accelsim.workload.network import Shape
-from accelsim.workload.problem import Problem
+from accelsim.workload.precision import BitsTable
+from accelsim.workload.problem import Problem, Tensor
 
 
 class Lowered(NamedTuple):
@@ -46,6 +47,11 @@ class LayerSpec(Spec):
         """How many of its operands are not zero."""
         return DENSE
 
+    @property
+    def widths(self) -> dict[Tensor, int]:
+        """Bits of its words, where it says so."""
+        return {}
+
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape and problem for these input shapes; raises WorkloadError if they do not fit."""
         raise NotImplementedError
@@ -56,14 +62,23 @@ class LayerSpec(Spec):
 
 
 class Multiplying(LayerSpec):
-    """What every layer with a problem may say. density: by tensor; those left out have no zeros."""
+    """What every layer with a problem may say.
+
+    density: by tensor; those left out have no zeros. bits: by tensor, over the network's.
+    """
 
     density: DensityTable = Field(default_factory=dict)
+    bits: BitsTable = Field(default_factory=dict)
 
     @property
     def densities(self) -> Densities:
         """As the file gives them."""
         return densities(self.density)
+
+    @property
+    def widths(self) -> dict[Tensor, int]:
+        """As the file gives them."""
+        return self.bits
 
 
 def _outputs(

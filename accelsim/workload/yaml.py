@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from accelsim.parameters import substitute
 from accelsim.specs import Count, Spec, pick, validate
 from accelsim.workload.network import INPUT, Layer, Network, Shape
 from accelsim.workload.ops import AnyLayer, LayerSpec
+from accelsim.workload.precision import BitsTable
 from accelsim.workload.problem import Padding
 from accelsim.yamlfile import Document, Place, read, resolve, unknown
 
@@ -26,13 +28,17 @@ class InputSpec(Spec):
 
 
 class WorkloadSpec(Spec):
-    """A network. Layers in any order; one without `inputs` reads the layer written before it."""
+    """A network. Layers in any order; one without `inputs` reads the layer written before it.
+
+    bits : of the words of a tensor, over the machine's; a layer's own go first.
+    """
 
     name: str = Field(min_length=1)
     source: str = Field(min_length=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
     input: InputSpec | None = None
     padding: Annotated[Padding, BeforeValidator(pick("padding", Padding))] | None = None
+    bits: BitsTable = Field(default_factory=dict)
     layers: dict[str, AnyLayer] = Field(min_length=1)
 
 
@@ -65,7 +71,7 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
             layer = _layer(document, name, spec.layers[name], edges[name], shapes, batch)
             if layer:
                 shapes[name] = layer.shape
-                layers.append(layer)
+                layers.append(replace(layer, bits={**spec.bits, **layer.bits}))
     document.check()
     try:
         return Network(spec.name, tuple(layers), shapes.get(INPUT), batch, spec.padding, spec.source)
@@ -139,4 +145,5 @@ def _layer(
         origin = f" (from {', '.join(sources)})" if sources else ""
         document.refuse(("layers", name), f"{error}{origin}", key=True)
         return None
-    return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities, spec.vector_ops(arriving))
+    ops = spec.vector_ops(arriving)
+    return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities, ops, spec.widths)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fakes
 from accelsim.architecture.model import Level, Partition
@@ -15,11 +18,14 @@ from accelsim.errors import AccelsimError, SpecError
 from accelsim.workload.problem import TENSORS, Tensor
 from accelsim.yamlfile import parse
 
+bits = st.integers(1, 64)
+TABLES = {name: load_table(name) for name in names()}
 WORDS16 = dict.fromkeys(TENSORS, 16)
 GOOD = """
 name: mine
 source: a data sheet
 unit: pJ
+word: 16 b
 mac: 0.5
 network: {hop: 0.1, bits: 16}
 components:
@@ -47,6 +53,15 @@ def test_eyeriss_relative_is_table_iv():
     assert [*prices, table.link(16), table.mac(WORDS16)] == [200, 6, 1, 2, 1]
 
 
+def test_eyeriss_relative_is_for_16_bit_words():
+    """Of moving a word of 8 b it charges half; its MAC is split as Horowitz's, to two digits."""
+    table, known = load_table("eyeriss_relative"), load_table("horowitz_45nm")
+    prices = [table.access(Level(name), "update", 8) for name in ("DRAM", "GLB", "RF")]
+    assert [*prices, table.link(8)] == [100, 3, Fraction(1, 2), 1]
+    multiply, add = known.multiply.at(16, "x"), known.add.at(16, "x")
+    assert round(float(multiply / (multiply + add)), 2) == float(table.multiply.points[0][1])
+
+
 def test_horowitz_scales_by_bits_and_capacity():
     table = load_table("horowitz_45nm")
     assert table.access(Level("DRAM"), "read", 16) == 320
@@ -61,8 +76,48 @@ def test_horowitz_mac_is_multiply_plus_add():
     assert table.mac(dict.fromkeys(TENSORS, 8)) == Fraction("0.23")
     assert table.mac(dict.fromkeys(TENSORS, 32)) == Fraction("3.2")
     assert table.mac({Tensor.IFMAP: 8, Tensor.FILTER: 8, Tensor.PSUM: 32}) == Fraction("0.3")
-    with pytest.raises(AccelsimError, match="4 b is outside"):
-        table.mac(dict.fromkeys(TENSORS, 4))
+    assert table.mac({Tensor.IFMAP: 8, Tensor.FILTER: 8, Tensor.PSUM: 16}) == Fraction("0.25")
+
+
+def mac(ifmap: int, filter: int, psum: int, name: str = "horowitz_45nm") -> Fraction:  # noqa: A002
+    return TABLES[name].mac({Tensor.IFMAP: ifmap, Tensor.FILTER: filter, Tensor.PSUM: psum})
+
+
+def test_a_multiplier_follows_the_product_of_its_widths():
+    """0.2 pJ at 8 x 8 and 3.1 at 32 x 32: 15.5 times the energy for 16 times the cells."""
+    add = Fraction("0.05")
+    assert mac(8, 4, 16) - add == mac(4, 8, 16) - add == Fraction("0.1")
+    assert mac(4, 4, 16) - add == Fraction("0.05")
+    assert mac(1, 1, 16) - add == Fraction("0.2") / 64
+    assert mac(64, 32, 16) - add == Fraction("6.2")
+    assert mac(16, 4, 16) == mac(8, 8, 16)
+    assert 0.98 < 2 * math.log(mac(16, 16, 16) - add, 4) - 2 * math.log(0.2, 4) < 2
+    assert mac(4, 4, 16, "eyeriss_relative") == Fraction("0.94") / 16 + Fraction("0.06")
+
+
+def test_an_adder_follows_its_width():
+    multiply = Fraction("0.2")
+    assert [mac(8, 8, psum) - multiply for psum in (4, 8, 16, 24, 32, 64)] == [
+        Fraction(energy) for energy in ("0.015", "0.03", "0.05", "0.075", "0.1", "0.2")
+    ]
+
+
+@given(bits, bits, bits, bits)
+def test_a_wider_mac_never_costs_less(ifmap, weights, psum, more):
+    for name in names():
+        least = mac(ifmap, weights, psum, name)
+        assert least <= mac(max(ifmap, more), weights, psum, name)
+        assert least <= mac(ifmap, weights, max(psum, more), name)
+        assert least == mac(weights, ifmap, psum, name)
+
+
+@given(st.sampled_from(names()), bits)
+def test_moving_a_word_costs_by_its_bits(name, width):
+    table = TABLES[name]
+    for level in (Level("DRAM"), sized(32 * 8192), sized(4096, name="RF")):
+        for action in ("fill", "read", "update", "drain"):
+            assert 16 * table.access(level, action, width) == width * table.access(level, action, 16)
+    assert 16 * table.link(width) == width * table.link(16)
 
 
 def test_horowitz_says_that_wires_are_free_and_why():
@@ -108,20 +163,27 @@ def test_a_share_for_gated_macs():
     ("old", "new", "message"),
     [
         ("unit: pJ", "unit: J", "4:7: unit: unknown unit 'J'; did you mean 'pJ'?"),
-        ("mac: 0.5", "mac: -1", "5:6: mac: an energy must be finite and at least 0, got -1"),
-        ("mac: 0.5", "mac: .nan", "5:6: mac: an energy must be finite"),
+        (
+            "word: 16 b\n",
+            "",
+            "5:1: mac.multiply: for words of which width? give its 'bits', or 'word' for the whole table",
+        ),
+        ("word: 16 b", "word: 65 b", "5:7: word: a word has at most 64 b, got '65 b'"),
+        ("bits: 32", "bits: 0", "9:33: components.RF.bits: must be at least 1, got 0"),
+        ("mac: 0.5", "mac: -1", "6:6: mac: an energy must be finite and at least 0, got -1"),
+        ("mac: 0.5", "mac: .nan", "6:6: mac: an energy must be finite"),
         (
             "mac: 0.5",
             "mac: 0.5\ngated_mac: 1.5",
-            "6:12: gated_mac: a share of a MAC's energy must lie in 0 to 1, got 1.5",
+            "7:12: gated_mac: a share of a MAC's energy must lie in 0 to 1, got 1.5",
         ),
-        ("mac: 0.5", "mac: 0.5\ngated_mac: half", "6:12: gated_mac: should be a number, got 'half'"),
-        ("mac: 0.5", "mac: one", "5:6: mac: should be a number, got 'one'"),
-        ("hop: 0.1", "hops: 0.1", "6:11: network.hops: unknown key; did you mean 'hop'?"),
-        ("GLB: RF", "GLB: FR", "9:8: components.GLB: unknown component 'FR'; did you mean 'RF'?"),
+        ("mac: 0.5", "mac: 0.5\ngated_mac: half", "7:12: gated_mac: should be a number, got 'half'"),
+        ("mac: 0.5", "mac: one", "6:6: mac: should be a number, got 'one'"),
+        ("hop: 0.1", "hops: 0.1", "7:11: network.hops: unknown key; did you mean 'hop'?"),
+        ("GLB: RF", "GLB: FR", "10:8: components.GLB: unknown component 'FR'; did you mean 'RF'?"),
         ("source: a data sheet", "source: ''", "3:9: source: should say something"),
         ("read: 1,", "read: {8 KB: 1},", "'8 KB': 'K' could be 1000 or 1024"),
-        ("read: 1,", "read: {8 KiB: 2, 4 KiB: 1},", "8:14: components.RF.read: the sizes of a curve must ascend"),
+        ("read: 1,", "read: {8 KiB: 2, 4 KiB: 1},", "9:14: components.RF.read: the sizes of a curve must ascend"),
     ],
 )
 def test_a_broken_file_says_where(old, new, message):

@@ -71,7 +71,9 @@ def test_any_mapping_of_the_lowered_problem(rng):
     machine, nest, run = case_of(rng, lowered(problem, IM2COL))
     machine = replace(machine, lowering=IM2COL)
     words = problem.words(Tensor.PSUM)
-    assert check(machine, nest, problem, seed=2) == f"outputs equal numpy's convolution (seed 2, {words} words)"
+    found = check(machine, nest, problem, seed=2)
+    # drawn psums may be too short for the sums: said after this, and no fault of the lowering
+    assert found.startswith(f"outputs equal numpy's convolution (seed 2, {words} words)")
     ifmap, weights = operands(problem, 2)
     told = golden.run(machine, nest, run, im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights))
     assert np.array_equal(im2col.ofmap_planes(problem, told.outputs), golden.reference(problem, ifmap, weights))
