@@ -15,7 +15,7 @@ SMALL = (
     "name: small\nsource: test\ninput: {C: 3, H: 9, W: 9}\nlayers:\n"
     "  A: {op: conv, M: 7, kernel: 3, stride: 2, pad: 1}\n  B: {op: conv, M: 6, kernel: 1}\n  C: {op: fc, M: 5}\n"
 )
-MACHINES = ("diannao",)
+MACHINES = ("diannao", "eyeriss_l2")
 LAYERS = {"alexnet": "CONV2,CONV3,FC8", "resnet50": "conv1,conv2_0a,conv2_0b,conv2_1a"}
 
 
@@ -69,3 +69,21 @@ def test_diannao():
     assert bits("diannao", "BUFFERS") == {
         frozenset({Tensor.IFMAP}): 2 * KIB, frozenset({Tensor.FILTER}): 32 * KIB, frozenset({Tensor.PSUM}): 2 * KIB,
     }  # fmt: skip
+
+
+def test_l2_takes_words_off_dram():
+    # the same mapping work with and without L2: what is read again comes from L2
+    def words(result, level):
+        return sum(row[3] for layer in result.layers for row in layer.counts.rows() if row[0] == level)
+
+    with_l2, without = (simulate(name, "alexnet", batch=4, layers="CONV*") for name in ("eyeriss_l2", "eyeriss"))
+    assert words(with_l2, "DRAM") <= words(without, "DRAM")
+    assert words(with_l2, "L2") > 0
+    # the larger it is the less is left for DRAM
+    large = simulate("eyeriss_l2", "alexnet", batch=4, layers="CONV*", parameters={"l2": "16 MiB"})
+    assert words(large, "DRAM") <= words(with_l2, "DRAM")
+
+
+def test_l2_is_all_that_differs():
+    chip, more = load_architecture("eyeriss"), load_architecture("eyeriss_l2")
+    assert tuple(level for level in more.levels if level.name != "L2") == chip.levels
