@@ -15,7 +15,7 @@ SMALL = (
     "name: small\nsource: test\ninput: {C: 3, H: 9, W: 9}\nlayers:\n"
     "  A: {op: conv, M: 7, kernel: 3, stride: 2, pad: 1}\n  B: {op: conv, M: 6, kernel: 1}\n  C: {op: fc, M: 5}\n"
 )
-MACHINES = ("diannao", "eyeriss_l2")
+MACHINES = ("diannao", "eyeriss_l2", "shidiannao")
 LAYERS = {"alexnet": "CONV2,CONV3,FC8", "resnet50": "conv1,conv2_0a,conv2_0b,conv2_1a"}
 
 
@@ -87,3 +87,25 @@ def test_l2_takes_words_off_dram():
 def test_l2_is_all_that_differs():
     chip, more = load_architecture("eyeriss"), load_architecture("eyeriss_l2")
     assert tuple(level for level in more.levels if level.name != "L2") == chip.levels
+
+
+def test_shidiannao():
+    # section 9: 8 x 8 PEs; NBin and NBout 64 KB each, SB 128 KB
+    assert macs_per_cycle("shidiannao") == 64
+    assert bits("shidiannao", "NB") == {
+        frozenset({Tensor.IFMAP}): 64 * KIB,
+        frozenset({Tensor.FILTER}): 128 * KIB,
+        frozenset({Tensor.PSUM}): 64 * KIB,
+    }
+
+
+def test_shidiannao_reads_an_input_once_while_the_filter_moves_over_it(tmp_path):
+    # one block of 8 x 8 outputs of a 5 x 5 filter: 12 x 12 words from NBin in place of 64 x 25
+    file = tmp_path / "block.yaml"
+    file.write_text(
+        "name: block\nsource: test\ninput: {C: 1, H: 12, W: 12}\nlayers:\n  A: {op: conv, M: 1, kernel: 5}\n"
+    )
+    counts = simulate("shidiannao", file).layers[0].counts
+    assert counts("NB", "ifmap", "read") == 12 * 12
+    assert counts("WINDOW", "ifmap", "read") == 64 * 25
+    assert counts.compute_cycles == 25
