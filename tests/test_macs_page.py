@@ -1,0 +1,68 @@
+"""The tables of docs/macs.md are what the simulator says; run this file to write them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from accelsim.result import Result
+from accelsim.simulate import simulate
+from accelsim.workload.yaml import load_network
+
+PAGE = Path(__file__).parents[1] / "docs" / "macs.md"
+PAIRS = (("bert_base", "squeezebert"), ("vgg16", "mobilenet_v1"))
+MACHINES = ("eyeriss", "tpu_v1")
+
+
+def figures(machine: str, name: str) -> tuple[float, ...]:
+    """10^6 MACs, 10^6 weights, DRAM MB, 10^6 cycles and 10^9 MACs of energy of one image or sequence."""
+    network = load_network(name)
+    result = simulate(machine, network, data="dense")
+    totals, vector = result.total, result.vector
+    return (
+        totals.macs / 1e6,
+        network.weights / 1e6,
+        dram(result),
+        (totals.cycles + vector.cycles) / 1e6,
+        float(totals.energy + vector.energy) / 1e9,
+    )
+
+
+def dram(result: Result) -> float:
+    """MB over the pins, words of vector layers included."""
+    multiplying = sum(layer.megabytes("DRAM") * layer.repeat for layer in result.layers)
+    ifmap, _, psum = result.architecture.word_bits.values()
+    return multiplying + (result.vector.reads * ifmap + result.vector.writes * psum) / 8e6
+
+
+def table(pair: tuple[str, str]) -> str:
+    """One pair on both machines, a line of ratios below each two."""
+    lines = [
+        "| machine | network | MACs [10^6] | weights [10^6] | DRAM [MB] | cycles [10^6] | energy [10^9 MAC] |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for machine in MACHINES:
+        many, few = (figures(machine, name) for name in pair)
+        for name, values in zip(pair, (many, few), strict=True):
+            lines.append(f"| {machine} | {name} | " + " | ".join(f"{value:,.1f}" for value in values) + " |")
+        ratios = " | ".join(f"**{a / b:.2f}**" for a, b in zip(many, few, strict=True))
+        lines.append(f"| {machine} | ratio | {ratios} |")
+    return "\n".join(lines) + "\n"
+
+
+def marks(pair: tuple[str, str]) -> tuple[str, str]:
+    return f"<!-- {pair[0]} -->\n", f"<!-- /{pair[0]} -->"
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_page_is_up_to_date(pair):
+    begin, end = marks(pair)
+    assert PAGE.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0] == table(pair)
+
+
+if __name__ == "__main__":
+    for pair in PAIRS:
+        begin, end = marks(pair)
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+        PAGE.write_text(before + begin + table(pair) + end + rest.partition(end)[2], encoding="utf-8")
