@@ -82,10 +82,8 @@ def networks(venvs: Path) -> Table:
     """ResNet-50 from file to energy, mappings searched; the first run does not count."""
     table = Table("ResNet-50 on", "first [s]", "warm, best of 3 [s]", title="a whole network, mappings searched")
     for machine in RESNET_ON:
-        first = timed(lambda m=machine: simulate(m, "resnet50", data="dense"))
-        table.add_row(
-            machine, f"{first:.2f}", f"{best_of(lambda m=machine: simulate(m, 'resnet50', data='dense')):.2f}"
-        )
+        run = partial(simulate, machine, "resnet50", data="dense")
+        table.add_row(machine, f"{timed(run):.2f}", f"{best_of(run):.2f}")
     return table
 
 
