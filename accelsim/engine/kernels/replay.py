@@ -398,7 +398,11 @@ def read_state(k, machine, state, window, layer, out, m):
                 last = held[x]
             if psum:
                 last = min(last, origin)
-            drain = known and (psum or innermost) and r[D_END] >= last
+            # of an input in use the last user is not known; nothing asks for it before it is
+            last_used = v < current or (
+                v == current and v + 1 < layer.number[x] and window.begin[window.start[x] + v + 1] == k + 1
+            )
+            drain = known and (psum or (innermost and last_used)) and r[D_END] >= last
             old = known and r[HAS_P] == 1 and v >= current and r[P_END] + machine.latency[x, 0] >= origin
             flags = 0
             if known and v >= current:
