@@ -44,6 +44,10 @@ FREQUENCY = Measure("a frequency", "200 MHz", "Hz, kHz, MHz, GHz", _HERTZ)
 DURATION = Measure("a time", "20 ns", "cycles, ps, ns, us", _CYCLES | _SECONDS)
 
 
+MOST_BITS = 64
+"""Of one word."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """An exact number in one of the base units ``b``, ``words``, ``b/s``, ``Hz``, ``cycles``, ``s``."""
@@ -65,8 +69,8 @@ def word(text: object) -> int:
     found = _read(text, WORD)
     if found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of bits")
-    if found.value > 64:
-        raise ValueError(f"a word has at most 64 b, got '{text}'")
+    if found.value > MOST_BITS:
+        raise ValueError(f"a word has at most {MOST_BITS} b, got '{text}'")
     return int(found.value)
 
 

@@ -13,7 +13,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Callable
 from functools import partial
@@ -22,13 +21,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from speed import best_of
 
-from accelsim.architecture.yaml import load_architecture
-from accelsim.engine import cycle
-from accelsim.engine.program import build
-from accelsim.reproduce.scalesim import fold_nest
+from accelsim.reproduce.scalesim import Row, run
 from accelsim.simulate import simulate
-from accelsim.workload.lowering import Lowering, lowered
 from accelsim.workload.problem import Problem
 
 HERE = Path(__file__).parent
@@ -80,10 +76,9 @@ def systolic(venvs: Path) -> Table:
 
 def networks(venvs: Path) -> Table:
     """ResNet-50 from file to energy, mappings searched; the first run does not count."""
-    table = Table("ResNet-50 on", "first [s]", "warm, best of 3 [s]", title="a whole network, mappings searched")
+    table = Table("ResNet-50 on", "seconds, warm, best of 3", title="a whole network, mappings searched")
     for machine in RESNET_ON:
-        run = partial(simulate, machine, "resnet50", data="dense")
-        table.add_row(machine, f"{timed(run):.2f}", f"{best_of(run):.2f}")
+        table.add_row(machine, f"{best_of(partial(simulate, machine, 'resnet50', data='dense'), 3):.2f}")
     return table
 
 
@@ -104,7 +99,7 @@ SECTIONS: dict[str, Callable[[Path], Table]] = {"systolic": systolic, "networks"
 
 
 def ours(layer: Layer, size: int, dataflow: str) -> tuple[Problem, float, int]:
-    """The layer, seconds and cycles: lowered, folded and simulated, warm."""
+    """The layer, seconds and cycles: mapped and simulated, warm."""
     rows, columns, filter_rows, filter_columns, channels, filters, stride = layer
     problem = Problem.of(
         {
@@ -113,15 +108,10 @@ def ours(layer: Layer, size: int, dataflow: str) -> tuple[Problem, float, int]:
         },
         stride=(stride, stride),
     )  # fmt: skip
-    longest = max(lowered(problem, Lowering.IM2COL).sizes)
-    machine = load_architecture(f"systolic_{dataflow}", {"rows": size, "cols": size, "sram": f"{longest * size} B"})
-
-    def run() -> int:
-        matmul = lowered(problem, Lowering.IM2COL)
-        _, timing = cycle.evaluate(build(machine, fold_nest(dataflow, matmul, size, size), matmul))
-        return timing.processing
-
-    return problem, best_of(run, 5), run()
+    row = Row("layer", "conv", dataflow, (size, size), problem, theirs=(0, 0, 0, 0))
+    machine = row.machine
+    cycles = run(machine, row.nest, row.matmul)[0]
+    return problem, best_of(lambda: run(machine, row.nest, row.matmul)), cycles
 
 
 def scalesim(venvs: Path, layer: Layer, size: int, dataflow: str, repeats: int = 1) -> dict[str, Any]:
@@ -156,19 +146,6 @@ def peak(name: str, batch: int) -> float:
     report = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     done = subprocess.run([sys.executable, "-c", f"{call}; {report}"], capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
-
-
-def best_of(call: Callable[[], object], repeats: int = 3) -> float:
-    """Seconds of the fastest of some calls, after one that does not count."""
-    call()
-    return min(timed(call) for _ in range(repeats))
-
-
-def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+import pages
 from accelsim.result import Result
 from accelsim.simulate import simulate
 from accelsim.workload.yaml import load_network
 
-PAGE = Path(__file__).parents[1] / "docs" / "macs.md"
+PAGE = "macs.md"
 PAIRS = (("bert_base", "squeezebert"), ("vgg16", "mobilenet_v1"))
 MACHINES = ("eyeriss", "tpu_v1")
 
@@ -51,18 +50,11 @@ def table(pair: tuple[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def marks(pair: tuple[str, str]) -> tuple[str, str]:
-    return f"<!-- {pair[0]} -->\n", f"<!-- /{pair[0]} -->"
-
-
 @pytest.mark.parametrize("pair", PAIRS)
 def test_the_page_is_up_to_date(pair):
-    begin, end = marks(pair)
-    assert PAGE.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0] == table(pair)
+    assert pages.read(PAGE, pair[0]) == table(pair)
 
 
 if __name__ == "__main__":
     for pair in PAIRS:
-        begin, end = marks(pair)
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-        PAGE.write_text(before + begin + table(pair) + end + rest.partition(end)[2], encoding="utf-8")
+        pages.write(PAGE, pair[0], table(pair))

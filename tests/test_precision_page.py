@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
+import pages
 from accelsim.energy.account import account
 from accelsim.energy.load import load_table
 from accelsim.energy.rows import total
@@ -13,8 +13,7 @@ from accelsim.simulate import simulate
 from accelsim.workload.problem import TENSORS
 from accelsim.workload.yaml import load_network
 
-PAGE = Path(__file__).parents[1] / "docs" / "precision.md"
-BEGIN, END = "<!-- table -->\n", "<!-- /table -->"
+PAGE = "precision.md"
 ENDS = ("CONV1", "CONV5")
 
 
@@ -61,10 +60,8 @@ def table() -> str:
 
 
 def test_the_page_is_up_to_date():
-    found = PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
-    assert found == table()
+    assert pages.read(PAGE, "table") == table()
 
 
 if __name__ == "__main__":
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], encoding="utf-8")
+    pages.write(PAGE, "table", table())

@@ -13,10 +13,11 @@ from accelsim.engine.program import Ints, Program, build
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.mapping import check as check_mapping
+from accelsim.quantities import MOST_BITS
 from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
 from accelsim.workload.lowering import lowered
-from accelsim.workload.precision import MOST, span, sum_bits
+from accelsim.workload.precision import span, sum_bits
 from accelsim.workload.problem import DIM_INDEX, DIMS, Problem, Tensor
 
 Bytes = npt.NDArray[np.int8]
@@ -65,7 +66,7 @@ def operands(problem: Problem, seed: int, bits: Mapping[Tensor, int] | None = No
     """
     n, g, m, c, _, _, r, s = problem.sizes
     draw = np.random.default_rng(seed)
-    lows, highs = zip(*(span(bits[t] if bits else MOST) for t in (Tensor.IFMAP, Tensor.FILTER)), strict=True)
+    lows, highs = zip(*(span(bits[t] if bits else MOST_BITS) for t in (Tensor.IFMAP, Tensor.FILTER)), strict=True)
     return (
         draw.integers(lows[0], highs[0] + 1, (n, g, c, problem.height, problem.width), np.int8),
         draw.integers(lows[1], highs[1] + 1, (g, m, c, r, s), np.int8),

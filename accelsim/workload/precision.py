@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim.errors import AccelsimError, nearest
+from accelsim.quantities import MOST_BITS
 from accelsim.specs import pick, whole
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Problem, Tensor
 
-MOST = 64
 SMALL = 8
 """Drawn operands lie in -8 .. 7, or what fewer bits hold."""
 
@@ -19,8 +19,8 @@ SMALL = 8
 def width(value: object) -> int:
     """A validator for bits of a word: 1 to 64, a plain number."""
     found = whole(1)(value)
-    if found > MOST:
-        raise ValueError(f"must be at most {MOST}, got {found}")
+    if found > MOST_BITS:
+        raise ValueError(f"must be at most {MOST_BITS}, got {found}")
     return found
 
 

@@ -14,7 +14,8 @@ from accelsim.engine import cycle, folded, program
 from accelsim.engine.schedule import generate_schedule
 from accelsim.errors import AccelsimError
 from accelsim.mapping.yaml import load_mappings
-from accelsim.workload.problem import Tensor
+from accelsim.reproduce.scalesim import fold_nest
+from accelsim.workload.problem import Problem, Tensor
 from accelsim.workload.yaml import load_network
 
 
@@ -69,6 +70,14 @@ def test_what_once_differed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         for steps in (1, 5):
             monkeypatch.setattr(folded, "STEPS", steps)
             both_ways(lowered)
+
+
+def test_an_operand_in_use_does_not_make_a_body_unknown() -> None:
+    # folds of an output-stationary array: the third on is met again, in the second row of folds at the latest
+    machine = load_architecture("systolic_os", {"rows": 8, "cols": 8, "sram": "640 B"})
+    problem = Problem.of({"M": 32, "C": 80, "Q": 48})
+    lowered = program.build(machine, fold_nest("os", problem, 8, 8), problem)
+    assert both_ways(lowered) > 24, "more than half of twice 24 bodies"
 
 
 @pytest.mark.parametrize("layer", ["CONV1", "CONV2", "CONV3", "CONV4", "CONV5"])

@@ -245,6 +245,12 @@ def _trim(x, machine, progress, window, layer):
 
 
 @njit(cache=True)
+def _is_over(x, v, k, current, window, layer):
+    """Whether version v of input x has had its last user before step k + 1."""
+    return v < current or (v == current and v + 1 < layer.number[x] and window.begin[window.start[x] + v + 1] == k + 1)
+
+
+@njit(cache=True)
 def read_content(j, at, kinds, layer, machine, out):
     """Write what body j and all it can look ahead at consist of; returns the length, 0 if it looks too far."""
     n = at.shape[0]
@@ -331,10 +337,7 @@ def read_state(k, machine, state, window, layer, out, m):
         waits[x] = origin if follows else -NEVER
         if v >= s and streams[x, TENSOR] != PSUM:
             u = v - s
-            over = u < current or (
-                u == current and u + 1 < layer.number[x] and window.begin[window.start[x] + u + 1] == k + 1
-            )
-            if streams[x, INNERMOST] and not over:
+            if streams[x, INNERMOST] and not _is_over(x, u, k, current, window, layer):
                 waits[x] = max(waits[x], origin)
             else:
                 r = records[x, u & (records.shape[1] - 1)]
@@ -398,11 +401,9 @@ def read_state(k, machine, state, window, layer, out, m):
                 last = held[x]
             if psum:
                 last = min(last, origin)
-            # of an input in use the last user is not known; nothing asks for it before it is
-            last_used = v < current or (
-                v == current and v + 1 < layer.number[x] and window.begin[window.start[x] + v + 1] == k + 1
-            )
-            drain = known and (psum or (innermost and last_used)) and r[D_END] >= last
+            # an input in use has no last user yet, and nothing asks for one before there is
+            ended = psum or (innermost and _is_over(x, v, k, current, window, layer))
+            drain = known and ended and r[D_END] >= last
             old = known and r[HAS_P] == 1 and v >= current and r[P_END] + machine.latency[x, 0] >= origin
             flags = 0
             if known and v >= current:
