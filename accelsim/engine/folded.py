@@ -121,6 +121,7 @@ def run(
     kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.many.ravel())
     slow_rows = np.repeat(np.arange(n), np.diff(layer.start))
     kinds = kinds._replace(work=select(kinds.work, kind_rows, kept_slots))
+    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots))
     psum = streams[:, sweep.TENSOR] == PSUM
     present = streams[:, sweep.ABSENT] == 0
     read = kinds.back != -2
@@ -130,8 +131,12 @@ def run(
     looks_back = np.zeros(n, bool)
     looks_back[np.unique(kind_rows[(kinds.back == EARLIER) & psum[kind_rows]])] = True
     apart = serial >= 0 and not psum[serial] and bool(present[serial])
-    # what drained in an earlier pass is over before anything of a later one follows its stationary operand
-    needed = looks_back & present & ~((streams[:, sweep.INNERMOST] == 1) & (apart and lead))
+    # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
+    # takes no time it may arrive at the same cycle, and the drain may be the cause
+    between = (streams[:, sweep.INNERMOST] == 1) & (
+        apart and lead and _takes_time(kinds, kind_rows, layer, slow_rows, serial)
+    )
+    needed = looks_back & present & ~between
     back_too = bool(needed.any())
     allowed = look_up and not back_too and (serial < 0 or folded.aligned(serial))
     if serial >= 0 and psum[serial] and known[serial]:
@@ -141,7 +146,7 @@ def run(
     slow_tile = layer.tile + (folded.full_at - folded.inner_at)[slow_rows] if back_too else folded.inner_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
     back = layer.back if back_too else np.minimum(layer.back, -1)
-    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots), back=back)
+    layer = layer._replace(back=back)
     machine = replay.Machine(
         streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known,
     )  # fmt: skip
@@ -156,6 +161,14 @@ def run(
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
+
+
+def _takes_time(
+    kinds: bodies.Kinds, kind_rows: npt.NDArray[np.intp], layer: bodies.Layer, slow_rows: npt.NDArray[np.intp], x: int
+) -> bool:
+    """Whether every version of stream x holds a port for a cycle at least."""
+    rows = (kinds.work[kind_rows == x], layer.work[slow_rows == x])
+    return all(bool((work.max(axis=1, initial=0) > 0).all()) for work in rows)
 
 
 def _window(layer: bodies.Layer, slow_tile: Ints, room: Ints, tiles: int) -> replay.Window:

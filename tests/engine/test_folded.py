@@ -58,9 +58,10 @@ def test_random_machines(serial: Tensor | None, steps: int, monkeypatch: pytest.
 
 
 # 2225, 3801: fills far ahead ask whether old psums lead their pass; 2739, 4439: a fill of no cycles ties with a drain
-@pytest.mark.parametrize("seed", [12, 17, 35, 2225, 2739, 3801, 4439])
+# 530633: so does the stationary one, which then is not later than all drains of the pass before
+@pytest.mark.parametrize("seed", [12, 17, 35, 2225, 2739, 3801, 4439, 530633])
 def test_what_once_differed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = strategies.case(Random(seed), max_macs=300 if seed < 100 else 1500)
+    case = strategies.case(Random(seed), max_macs=300 if seed < 100 else 1500 if seed < 10_000 else 3000)
     for serial in (None, *Tensor):
         machine = replace(case.architecture, serial=serial, skew=False, lead=case.architecture.lead and bool(serial))
         try:
