@@ -71,6 +71,50 @@ def serve(program: Program, schedule: Schedule, log: Ints) -> DramCounts:
     return DramCounts(tuple(found), int(refreshes), int(busy), int(clocks), slots)
 
 
+class Bursts:
+    """Bursts served run after run outside any layer, on a DRAM that begins idle.
+
+    kinds : int64[3], bursts that hit, miss and conflict so far.
+    """
+
+    def __init__(self, dram: Dram) -> None:
+        self.dram, count = dram, dram.channels * dram.banks
+        self._sizes = np.array([dram.channels, dram.groups, dram.banks // dram.groups, dram.columns, 0], np.int64)
+        self._order = np.array([CODES[name] for name in reversed(dram.fields)], np.int64)
+        self._timing = timings(dram)
+        self._banks, self._groups = _zeros(count, 4), _zeros(dram.channels * dram.groups, 6)
+        self._channels, self._acts = _zeros(dram.channels, 6), _zeros(dram.channels, 4)
+        self._window, self._scalars = _zeros(dram.queue), _zeros(4)
+        self._digits, self.kinds = _zeros(5), _zeros(3)
+        kernel.power_up(
+            self._banks, self._groups, self._channels, self._acts, self._window, self._scalars, self._timing
+        )
+
+    def run(self, first: int, last: int, write: bool = False) -> int:
+        """Serve bursts first..last; gives the clock at which all data has moved."""
+        closes = self.dram.page is Page.CLOSED
+        kernel.serve_run(
+            first, last, write, closes, self._order, self._sizes, self._timing, self._banks, self._groups,
+            self._channels, self._acts, self._window, self._scalars, self._digits, self.kinds,
+        )  # fmt: skip
+        return int(self._scalars[kernel.END])
+
+    @property
+    def refreshes(self) -> int:
+        """Refreshes so far, over all channels."""
+        return int(self._scalars[kernel.REFRESHES])
+
+    @property
+    def efficiency(self) -> float:
+        """Share of a channel's bus time that moved data."""
+        served, end = (int(self._scalars[index]) for index in (kernel.SERVED, kernel.END))
+        return served * self.dram.burst_clocks / (end * self.dram.channels)
+
+
+def _zeros(*shape: int) -> Ints:
+    return np.zeros(shape, np.int64)
+
+
 def timings(dram: Dram) -> Ints:
     """As the kernel reads them."""
     return np.array(

@@ -8,6 +8,7 @@ from accelsim.report.files import write_text
 from accelsim.reproduce import (
     accelforge_timeloop,
     chip,
+    dram,
     eie,
     eyeriss_v2,
     isca16,
@@ -30,8 +31,8 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    sources = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    return "\n".join([INTRODUCTION, *(source.section() for source in sources)])
+    machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
+    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, dram))])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

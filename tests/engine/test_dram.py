@@ -14,8 +14,7 @@ import golden
 from accelsim.architecture.dram.model import Dram, Page
 from accelsim.architecture.yaml import architecture_of
 from accelsim.engine import analytical, cycle, program
-from accelsim.engine.dram import CODES, timings
-from accelsim.engine.kernels import dram as kernel
+from accelsim.engine.dram import Bursts
 from accelsim.mapping.mapping import LoopNest
 from accelsim.report.glossary import explain
 from accelsim.report.table import dram_grid
@@ -42,49 +41,16 @@ DDR4 = preset("{preset: ddr4_2400, tREFI: 0}")
 NEXT_GROUP, NEXT_COLUMN, NEXT_BANK, NEXT_ROW = 1, 4, 4 * 128, 4 * 128 * 4
 
 
-class Walk:
-    """The kernel's banks, one run of bursts after another."""
-
-    def __init__(self, dram: Dram) -> None:
-        self.dram, count = dram, dram.channels * dram.banks
-        self.sizes = np.array([dram.channels, dram.groups, dram.banks // dram.groups, dram.columns, 0], np.int64)
-        self.order = np.array([CODES[name] for name in reversed(dram.fields)], np.int64)
-        shapes = (
-            (count, 4),
-            (dram.channels * dram.groups, 6),
-            (dram.channels, 6),
-            (dram.channels, 4),
-            (dram.queue,),
-            (4,),
-        )
-        self.state = [np.zeros(shape, np.int64) for shape in shapes]
-        self.scalars, self.digits, self.kinds = self.state[-1], np.zeros(5, np.int64), np.zeros(3, np.int64)
-        kernel.power_up(*self.state, timings(dram))
-
-    def run(self, first: int, last: int, write: bool = READ) -> int:
-        """Serve bursts first..last; gives the clock at which all data has moved."""
-        closes = self.dram.page is Page.CLOSED
-        kernel.serve_run(
-            first, last, write, closes, self.order, self.sizes, timings(self.dram), *self.state, self.digits, self.kinds
-        )
-        return int(self.scalars[kernel.END])
-
-    @property
-    def efficiency(self) -> float:
-        """Share of the data bus's time that moved data."""
-        return int(self.scalars[kernel.SERVED]) * self.dram.burst_clocks / int(self.scalars[kernel.END])
-
-
 def served(dram: Dram, bursts: Sequence[tuple[int, bool]]) -> list[tuple[str, int]]:
     """What each burst found, and when its data had moved; the golden model's banks say the same."""
-    walk, banks, out = Walk(dram), Banks(dram), []
+    walk, banks, out = Bursts(dram), Banks(dram), []
     for burst, write in bursts:
         before = walk.kinds.copy()
         end = walk.run(burst, burst, write)
         out.append((FOUND[int(np.argmax(walk.kinds - before))], end))
         banks.burst(Tensor.IFMAP, burst, write)
         assert banks.end == end
-    assert int(walk.scalars[kernel.REFRESHES]) == banks.refreshes
+    assert walk.refreshes == banks.refreshes
     for index, kind in enumerate(FOUND):
         assert sum(n for (*_, found), n in banks.found.items() if found == kind) == walk.kinds[index]
     return out
@@ -167,14 +133,14 @@ def test_channels_work_side_by_side() -> None:
 )
 def test_a_stream_comes_near_the_peak(name: str, share: float) -> None:
     dram = preset(name)
-    walk = Walk(dram)
+    walk = Bursts(dram)
     walk.run(0, 2**26 * 8 // dram.burst_bits - 1)  # 64 MiB
     assert walk.efficiency == pytest.approx(share, abs=1e-4)  # given to four digits
     assert walk.efficiency < 1 - dram.t_rfc / dram.t_refi
 
 
 def test_rows_of_one_bank_come_once_in_trc() -> None:
-    walk = Walk(DDR4)
+    walk = Bursts(DDR4)
     for row in range(1000):
         end = walk.run(row * NEXT_ROW, row * NEXT_ROW)
     # ACT every tRAS + tRP, the last one's data 17 + 17 + 4 later
@@ -183,7 +149,7 @@ def test_rows_of_one_bank_come_once_in_trc() -> None:
 
 
 def test_random_rows_are_bounded_by_tfaw() -> None:
-    rng, walk, count = Random(1), Walk(DDR4), 20_000
+    rng, walk, count = Random(1), Bursts(DDR4), 20_000
     for _ in range(count):
         burst = rng.randrange(2**24)
         end = walk.run(burst, burst)
@@ -194,7 +160,7 @@ def test_random_rows_are_bounded_by_tfaw() -> None:
 
 
 def test_rows_of_all_banks_in_turn_reach_tfaw() -> None:
-    walk = Walk(DDR4)
+    walk = Bursts(DDR4)
     for index in range(4000):
         burst = index % 4 + NEXT_BANK * (index // 4 % 4) + NEXT_ROW * (index // 16)
         end = walk.run(burst, burst)
