@@ -119,10 +119,17 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     bits = np.array([machine.word_bits[t] for t in TENSORS], np.int64)
     strides = np.array(list(zip(problem.stride, problem.dilation, strict=True)), np.int64)
     goal = OBJECTIVES.index(objective)
+    segments = np.unique(
+        np.concatenate([p[np.arange(p.shape[1]) < c[:, None]] for p, c in zip(places, counts, strict=True)]), axis=0
+    )
+    parts = tuple(np.zeros((len(p), len(segments), 6, len(price.terms))) for p in places)
+    for g, out in enumerate(parts):
+        kernel.segment_tables(
+            places[g], counts[g], aboves[g], price.terms, program.edges, stays[g], kepts[g], segments, out
+        )
     kernel.bound_all(
-        units, starts, price.terms, program.edges, places, counts, totals, stays, kepts, aboves, extents,
-        tiles, partitions, bits, limits, strides, price.energy, price.constant, price.loads, price.stationary,
-        machine.macs_per_cycle, goal, program.levels, bounds,
+        units, starts, price.terms, program.edges, totals, parts, extents, tiles, partitions, bits, limits, strides,
+        price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, bounds,
     )  # fmt: skip
     ranked = np.argsort(bounds, kind="stable")
     free = np.zeros(program.levels, np.int64)

@@ -202,68 +202,136 @@ def positions(a, b, stride, dilation):
 
 
 @njit(cache=True)
-def _tensor_order(tensor, axis_first, levels, order):
-    """An order no other beats for one tensor: its own loops outside, foreign ones inside, the sliding axis last."""
-    for level in range(levels):
-        if tensor == 0:
-            order[level, 0], order[level, 1], order[level, 2] = 0, 1, 3
-            order[level, 3] = 4 if axis_first == 0 else 5
-            order[level, 4] = 5 if axis_first == 0 else 4
-            order[level, 5] = 2
-        elif tensor == 1:
-            order[level, 0], order[level, 1], order[level, 2] = 1, 2, 3
-            order[level, 3], order[level, 4], order[level, 5] = 4, 5, 0
-        else:
-            order[level, 0], order[level, 1], order[level, 2] = 0, 1, 2
-            order[level, 3], order[level, 4], order[level, 5] = 4, 5, 3
+def segment_tables(places, counts, above, terms, edges, stay, kept, segments, out):
+    """What one group adds to what carries leave in place, segment by segment, for every option.
+
+    A segment is a run of loops of one level in which groups follow one another: its free loops, or one fixed position;
+    segments : int64[segment, 2], (level, position; -1: free). While another group carries, this one stays: as before its
+    own loops of the segment (`before`) or as after them; where it carries itself, its loops add up (`carries`). The
+    same three for what a slide keeps.
+
+    out : float64[option, segment, 6, term], (after, before, carries) of `stay`, then of `kept`.
+    """
+    for o in range(places.shape[0]):
+        for s in range(segments.shape[0]):
+            first = 0
+            while first < counts[o] and (
+                places[o, first, 0] < segments[s, 0]
+                or (places[o, first, 0] == segments[s, 0] and places[o, first, 1] < segments[s, 1])
+            ):
+                first += 1
+            end = first
+            while end < counts[o] and places[o, end, 0] == segments[s, 0] and places[o, end, 1] == segments[s, 1]:
+                end += 1
+            for t in range(terms.shape[0]):
+                e = terms[t, 0]
+                if edges[e, 3] == 1 or segments[s, 0] >= edges[e, 2]:
+                    continue
+                out[o, s, 0, t] = stay[o, above[o, e] + end, t]
+                out[o, s, 1, t] = stay[o, above[o, e] + first, t]
+                out[o, s, 3, t] = kept[o, above[o, e] + end, t]
+                out[o, s, 4, t] = kept[o, above[o, e] + first, t]
+                for i in range(first, end):
+                    out[o, s, 2, t] += stay[o, i, t]
+                    out[o, s, 5, t] += kept[o, i, t]
+
+
+ORDERS = np.array([[0, 1, 3, 4, 5, 2], [0, 1, 3, 5, 4, 2], [1, 2, 3, 4, 5, 0], [0, 1, 2, 4, 5, 3]], dtype=np.int64)
+"""Orders of groups no other beats for one tensor: its own loops outside, foreign ones inside, the sliding axis last."""
+
+
+@njit(cache=True)
+def last_group(pick, t, order, segments, parts, out):
+    """What words stay in place is linear in the last group's part: its factors, out float64[segment, 6, term].
+
+    The sum over carriers of products over the groups, and over which axis slides, is a walk through four states
+    (whether the carrier, the slider has been) along the order; l.. are the ways to get to the last group, r.. the ways
+    on from it.
+    """
+    for s in range(segments):
+        l00, l10, l01, l11 = 1.0, 0.0, 0.0, 0.0
+        at = 0
+        while order[at] != GROUPS - 1:
+            p = parts[order[at]][pick[order[at]], s]
+            a, b, w, ka, kb, wk = p[0, t], p[1, t], p[2, t], p[3, t], p[4, t], p[5, t]
+            l11 = l11 * b + l01 * w + l10 * kb + l00 * wk
+            l01 = l01 * a + l00 * ka
+            l10 = l10 * b + l00 * w
+            l00 *= a
+            at += 1
+        r00, r10, r01, r11 = 0.0, 1.0, 0.0, 1.0
+        at = GROUPS - 1
+        while order[at] != GROUPS - 1:
+            p = parts[order[at]][pick[order[at]], s]
+            a, b, w, ka, kb, wk = p[0, t], p[1, t], p[2, t], p[3, t], p[4, t], p[5, t]
+            r00 = a * r00 + w * r10 + ka * r01 + wk * r11
+            r10 = b * r10 + kb * r11
+            r01 = a * r01 + w * r11
+            r11 *= b
+            at -= 1
+        out[s, 0, t] = l00 * r00 + l01 * r01
+        out[s, 1, t] = l10 * r10 + l11 * r11
+        out[s, 2, t] = l00 * r10 + l01 * r11
+        out[s, 3, t] = l00 * r01
+        out[s, 4, t] = l10 * r11
+        out[s, 5, t] = l00 * r11
 
 
 @njit(cache=True, parallel=True)
 def bound_all(
-    units, starts, terms, edges, places, counts, totals, stays, kepts, aboves, extents, tiles, level_tensors,
-    bits, limits, strides, energy, constant, loads, stationary, macs_per_cycle, objective, levels, bounds,
+    units, starts, terms, edges, totals, parts, extents, tiles, level_tensors, bits, limits, strides, energy, constant,
+    loads, stationary, macs_per_cycle, objective, bounds,
 ):  # fmt: skip
     """A lower bound of the objective for every combination; infinity where a level overflows.
 
     units : int64[unit, group, 2], option range of each group; starts : int64[unit], where its combinations lie.
+    parts : per group, see `segment_tables`. Only the last group is new from one combination to the next.
     """
     for u in prange(units.shape[0]):
         pick = np.zeros(GROUPS, np.int64)
         for group in range(GROUPS):
             pick[group] = units[u, group, 0]
-        orders = np.zeros((4, levels, GROUPS), np.int64)
-        _tensor_order(0, 0, levels, orders[0])
-        _tensor_order(0, 1, levels, orders[1])
-        _tensor_order(1, 0, levels, orders[2])
-        _tensor_order(2, 0, levels, orders[3])
-        seq = np.zeros((4, MOST_LOOPS, 2), np.int64)
-        words = np.zeros(terms.shape[0])
+        last = GROUPS - 1
+        n, segments = terms.shape[0], parts[0].shape[1]
+        factors = np.zeros((2, segments, 6, n))
+        words, other, outer = np.zeros(n), np.zeros(n), np.zeros(n)
         at = starts[u]
         while True:
-            if not fits(pick, tiles, level_tensors, bits, limits, strides):
-                bounds[at] = np.inf
-            else:
-                n = 0
-                for i in range(4):
-                    n = sequence(pick, places, counts, orders[i], levels, seq[i])
-                for t in range(terms.shape[0]):
-                    e = terms[t, 0]
-                    tensor = edges[e, 0]
-                    i = 0 if tensor == 0 else tensor + 1
-                    words[t] = term_words(
-                        pick, t, e, edges[e, 2], edges[e, 3] == 1, tensor, seq[i], n, totals, stays, kepts, aboves
-                    )
-                    if tensor == 0:
-                        other = term_words(
-                            pick, t, e, edges[e, 2], edges[e, 3] == 1, tensor, seq[1], n, totals, stays, kepts, aboves
-                        )
-                        words[t] = min(words[t], other)
-                compute = 1.0
-                for group in range(GROUPS):
-                    compute *= extents[group][pick[group]]
-                bounds[at] = price(words, energy, constant, loads, stationary, compute / macs_per_cycle, objective)[0]
-            at += 1
-            group = GROUPS - 1
+            compute = 1.0
+            for group in range(last):
+                compute *= extents[group][pick[group]]
+            for t in range(n):
+                outer[t] = 1.0
+                for group in range(last):
+                    outer[t] *= totals[group][pick[group], t]
+                tensor = edges[terms[t, 0], 0]
+                last_group(pick, t, ORDERS[0 if tensor == 0 else tensor + 1], segments, parts, factors[0])
+                if tensor == 0:
+                    last_group(pick, t, ORDERS[1], segments, parts, factors[1])
+            for o in range(units[u, last, 0], units[u, last, 1]):
+                pick[last] = o
+                if not fits(pick, tiles, level_tensors, bits, limits, strides):
+                    bounds[at] = np.inf
+                    at += 1
+                    continue
+                for t in range(n):
+                    words[t] = outer[t] * totals[last][o, t]
+                    other[t] = words[t]
+                for s in range(segments):
+                    for k in range(6):
+                        mine = parts[last][o, s, k]
+                        one, two = factors[0, s, k], factors[1, s, k]
+                        for t in range(n):
+                            words[t] -= mine[t] * one[t]
+                            other[t] -= mine[t] * two[t]
+                for t in range(n):
+                    if edges[terms[t, 0], 0] == 0:
+                        words[t] = min(words[t], other[t])
+                bounds[at] = price(
+                    words, energy, constant, loads, stationary, compute * extents[last][o] / macs_per_cycle, objective
+                )[0]
+                at += 1
+            group = last - 1
             while group >= 0:
                 pick[group] += 1
                 if pick[group] < units[u, group, 1]:
