@@ -206,8 +206,8 @@ def segment_tables(places, counts, above, terms, edges, stay, kept, segments, ou
     """What one group adds to what carries leave in place, segment by segment, for every option.
 
     A segment is a run of loops of one level in which groups follow one another: its free loops, or one fixed position;
-    segments : int64[segment, 2], (level, position; -1: free). While another group carries, this one stays: as before its
-    own loops of the segment (`before`) or as after them; where it carries itself, its loops add up (`carries`). The
+    segments : int64[segment, 2], (level, position; -1: free). While another group carries, this one stays: as before
+    its own loops of the segment (`before`) or as after them; where it carries itself, its loops add up (`carries`). The
     same three for what a slide keeps.
 
     out : float64[option, segment, 6, term], (after, before, carries) of `stay`, then of `kept`.
