@@ -99,7 +99,8 @@ class EnergyTable:
 
         A multiplier of a by b bits is an array of a b cells, an adder of n bits a chain of n: its energy follows that
         number. Between the widths the source gives it is a power law through them, outside it is proportional (Sze et
-        al., "Efficient Processing of Deep Neural Networks", Proc. IEEE 105(12), 2017, section VII-A).
+        al., "Efficient Processing of Deep Neural Networks: A Tutorial and Survey", Proc. IEEE 105(12), 2017, section
+        VII-A).
         """
         cells = word_bits[Tensor.IFMAP] * word_bits[Tensor.FILTER]
         return self.multiply.squared().proportional(cells) + self.add.proportional(word_bits[Tensor.PSUM])

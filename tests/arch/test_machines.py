@@ -64,7 +64,7 @@ def test_outputs_equal_numpy(machine, tmp_path):
 
 
 def test_diannao():
-    # section 5: 16 neurons of 16 synapses; Table 6: NBin and NBout 2 KB, SB 32 KB
+    # 16 neurons of 16 synapses; 64 entries each: NBin and NBout 2 KB, SB 32 KB
     assert macs_per_cycle("diannao") == 256
     assert bits("diannao", "BUFFERS") == {
         frozenset({Tensor.IFMAP}): 2 * KIB, frozenset({Tensor.FILTER}): 32 * KIB, frozenset({Tensor.PSUM}): 2 * KIB,
@@ -90,7 +90,7 @@ def test_l2_is_all_that_differs():
 
 
 def test_shidiannao():
-    # section 9: 8 x 8 PEs; NBin and NBout 64 KB each, SB 128 KB
+    # 8 x 8 PEs; NBin and NBout 64 KB each, SB 128 KB
     assert macs_per_cycle("shidiannao") == 64
     assert bits("shidiannao", "NB") == {
         frozenset({Tensor.IFMAP}): 64 * KIB,

@@ -1,7 +1,7 @@
 """Mappings: text and YAML forms that come back the same, and what makes one illegal."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.architecture.yaml import load_architecture
@@ -27,6 +27,7 @@ def test_text_round_trip(nest):
 
 
 @given(st.dictionaries(names, nests, min_size=1))
+@settings(deadline=None)
 def test_yaml_round_trip(mappings):
     assert mappings_of(parse(dump_mappings(mappings))) == mappings
 
