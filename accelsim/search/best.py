@@ -121,7 +121,7 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     bits = np.array([machine.word_bits[t] for t in TENSORS], np.int64)
     strides = np.array(list(zip(problem.stride, problem.dilation, strict=True)), np.int64)
     goal = OBJECTIVES.index(objective)
-    parts = _parts(price.terms, program.edges, places, counts, stays, kepts, aboves)
+    segments, parts = _parts(price.terms, program.edges, places, counts, stays, kepts, aboves)
     kernel.bound_all(
         units, starts, price.terms, program.edges, totals, parts, extents, tiles, partitions, bits, limits, strides,
         price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, bounds,
@@ -132,9 +132,9 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     order = np.tile(np.arange(6, dtype=np.int64), (program.levels, 1))
     pick, score = np.zeros(6, np.int64), np.zeros(3)
     kernel.search_orders(
-        ranked, bounds, units, starts, free, price.terms, program.edges, places, counts, totals, stays, kepts, aboves,
-        extents, price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal,
-        program.levels, order, pick, score,
+        ranked, bounds, units, starts, free, price.terms, places, counts, totals, parts, segments, extents,
+        price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, program.levels,
+        order, pick, score,
     )  # fmt: skip
     if not np.isfinite(score[0]):
         return None
@@ -239,14 +239,14 @@ def _tables(space: Space, program: Program, terms: Ints, group: int, options: li
 
 def _parts(
     terms: Ints, edges: Ints, places: Groups, counts: Groups, stays: Groups, kepts: Groups, aboves: Groups
-) -> Groups:
-    """Per group, what `kernel.bound_all` reads of each option."""
+) -> tuple[Ints, Groups]:
+    """Segments of the nests, and per group what each option adds to them (kernel.segment_tables)."""
     loops = [p[np.arange(p.shape[1]) < count[:, None]] for p, count in zip(places, counts, strict=True)]
     segments = np.unique(np.concatenate(loops), axis=0)
     parts = tuple(np.zeros((len(p), len(segments), 6, len(terms))) for p in places)
     for g, out in enumerate(parts):
         kernel.segment_tables(places[g], counts[g], aboves[g], terms, edges, stays[g], kepts[g], segments, out)
-    return parts
+    return segments, parts
 
 
 def _product(values: object) -> int:

@@ -70,78 +70,6 @@ def option_tables(
 
 
 @njit(cache=True)
-def sequence(pick, places, counts, order, levels, out):
-    """Loops of one combination, outermost first, as (group, level); returns how many.
-
-    places : int64[option, loop, 2], (level, position; position -1: free) per group; order : int64[level, group].
-    """
-    n = 0
-    taken = np.zeros(GROUPS, np.int64)
-    for level in range(levels):
-        for i in range(GROUPS):
-            group = order[level, i]
-            o = pick[group]
-            while (
-                taken[group] < counts[group][o]
-                and places[group][o, taken[group], 0] == level
-                and places[group][o, taken[group], 1] < 0
-            ):
-                out[n, 0] = group
-                out[n, 1] = level
-                n += 1
-                taken[group] += 1
-        while True:
-            best, at = 1 << 30, -1
-            for group in range(GROUPS):
-                o, j = pick[group], taken[group]
-                if j < counts[group][o] and places[group][o, j, 0] == level and places[group][o, j, 1] < best:
-                    best, at = places[group][o, j, 1], group
-            if at < 0:
-                break
-            out[n, 0] = at
-            out[n, 1] = level
-            n += 1
-            taken[at] += 1
-    return n
-
-
-@njit(cache=True)
-def term_words(pick, t, edge, child, operand, tensor, seq, n, totals, stays, kepts, aboves):
-    """Words of one term under one order."""
-    words = 1.0
-    for group in range(GROUPS):
-        words *= totals[group][pick[group], t]
-    if operand:
-        return words
-    outside = np.zeros(GROUPS, np.int64)
-    for i in range(n):
-        carrier, level = seq[i, 0], seq[i, 1]
-        if level >= child:
-            break
-        product = 1.0
-        for group in range(GROUPS):
-            o = pick[group]
-            at = outside[group] if group == carrier else aboves[group][o, edge] + outside[group]
-            product *= stays[group][o, at, t]
-        words -= product
-        if tensor == IFMAP:
-            for slider in range(4, 6):
-                product = 1.0
-                for group in range(GROUPS):
-                    o = pick[group]
-                    at = outside[group] if group == carrier else aboves[group][o, edge] + outside[group]
-                    if group == slider:
-                        product *= kepts[group][o, at, t]
-                    else:
-                        product *= stays[group][o, at, t]
-                    if product == 0.0:
-                        break
-                words -= product
-        outside[carrier] += 1
-    return words
-
-
-@njit(cache=True)
 def price(words, energy, constant, loads, stationary, compute, objective):
     """(objective, energy, cycles) of one mapping from its terms' words.
 
@@ -363,11 +291,31 @@ def next_permutation(a, n):
 
 
 @njit(cache=True)
+def lost_words(pick, s, t, order, parts):
+    """Words of one term that stay in place while the loops of one segment carry, groups in this order."""
+    l00, l10, l01, l11 = 1.0, 0.0, 0.0, 0.0
+    for at in range(GROUPS):
+        p = parts[order[at]][pick[order[at]], s]
+        a, b, w, ka, kb, wk = p[0, t], p[1, t], p[2, t], p[3, t], p[4, t], p[5, t]
+        l11 = l11 * b + l01 * w + l10 * kb + l00 * wk
+        l01 = l01 * a + l00 * ka
+        l10 = l10 * b + l00 * w
+        l00 *= a
+    return l10 + l11
+
+
+@njit(cache=True)
 def best_order(
-    pick, free, terms, edges, places, counts, totals, stays, kepts, aboves, extents, energy, constant, loads,
-    stationary, macs_per_cycle, objective, levels, order, score,
+    pick, free, terms, places, counts, totals, parts, segments, extents, energy, constant, loads, stationary,
+    macs_per_cycle, objective, levels, lost, order, score,
 ):  # fmt: skip
-    """Try every order of the free loops of one combination; fills order int64[level, group], score float64[3]."""
+    """Try every order of the free loops of one combination; fills order int64[level, group], score float64[3].
+
+    What a level's order changes does not depend on the other levels' orders: each level's are walked once, and the
+    words of all levels added up for every joint choice.
+
+    lost : float64[level, 720, term] scratch.
+    """
     current = np.zeros((levels, GROUPS), np.int64)
     alive = np.zeros(levels, np.int64)
     for level in range(levels):
@@ -385,42 +333,74 @@ def best_order(
                 current[level, m] = group
                 m -= 1
         alive[level] = n
-    seq = np.zeros((MOST_LOOPS, 2), np.int64)
-    words = np.zeros(terms.shape[0])
+    words = np.zeros((levels + 1, terms.shape[0]))
     compute = 1.0
     for group in range(GROUPS):
         compute *= extents[group][pick[group]]
+    for t in range(terms.shape[0]):
+        words[0, t] = 1.0
+        for group in range(GROUPS):
+            words[0, t] *= totals[group][pick[group], t]
+    choices = np.ones(levels, np.int64)
+    for s in range(segments.shape[0]):
+        level = segments[s, 0]
+        if segments[s, 1] >= 0:
+            for t in range(terms.shape[0]):
+                words[0, t] -= lost_words(pick, s, t, current[level], parts)
+            continue
+        choices[level] = 0
+        trial = current[level].copy()
+        while True:
+            for t in range(terms.shape[0]):
+                lost[level, choices[level], t] = lost_words(pick, s, t, trial, parts)
+            choices[level] += 1
+            if not next_permutation(trial, alive[level]):
+                break
+    for level in range(levels):
+        for s in range(segments.shape[0]):
+            if segments[s, 0] == level and segments[s, 1] < 0:
+                break
+        else:
+            lost[level, 0, :] = 0.0
+    chosen = np.zeros(levels, np.int64)
+    best = np.zeros(levels, np.int64)
     score[0] = np.inf
+    first = 0
     while True:
-        n = sequence(pick, places, counts, current, levels, seq)
-        for t in range(terms.shape[0]):
-            e = terms[t, 0]
-            words[t] = term_words(
-                pick, t, e, edges[e, 2], edges[e, 3] == 1, edges[e, 0], seq, n, totals, stays, kepts, aboves
-            )
-        value, joules, cycles = price(words, energy, constant, loads, stationary, compute / macs_per_cycle, objective)
+        for level in range(first, levels):
+            for t in range(terms.shape[0]):
+                words[level + 1, t] = words[level, t] - lost[level, chosen[level], t]
+        value, joules, cycles = price(
+            words[levels], energy, constant, loads, stationary, compute / macs_per_cycle, objective
+        )
         if value < score[0]:
             score[0], score[1], score[2] = value, joules, cycles
-            order[:] = current
-        level = levels - 1
-        while level >= 0:
-            if next_permutation(current[level], alive[level]):
+            best[:] = chosen
+        first = levels - 1
+        while first >= 0:
+            chosen[first] += 1
+            if chosen[first] < choices[first]:
                 break
-            current[level, : alive[level]] = np.sort(current[level, : alive[level]])
-            level -= 1
-        if level < 0:
-            return
+            chosen[first] = 0
+            first -= 1
+        if first < 0:
+            break
+    order[:] = current
+    for level in range(levels):
+        for _ in range(best[level]):
+            next_permutation(order[level], alive[level])
 
 
 @njit(cache=True)
 def search_orders(
-    ranked, bounds, units, starts, free, terms, edges, places, counts, totals, stays, kepts, aboves, extents, energy,
-    constant, loads, stationary, macs_per_cycle, objective, levels, order, pick, score,
+    ranked, bounds, units, starts, free, terms, places, counts, totals, parts, segments, extents, energy, constant,
+    loads, stationary, macs_per_cycle, objective, levels, order, pick, score,
 ):  # fmt: skip
     """Go through combinations by rising bound until none can beat the best; returns how many were ordered."""
     trial = np.zeros((levels, GROUPS), np.int64)
     mine = np.zeros(GROUPS, np.int64)
     now = np.zeros(3)
+    lost = np.zeros((levels, 720, terms.shape[0]))
     score[0] = np.inf
     done = 0
     for r in range(ranked.shape[0]):
@@ -434,8 +414,8 @@ def search_orders(
             mine[group] = units[u, group, 0] + rest % size
             rest //= size
         best_order(
-            mine, free, terms, edges, places, counts, totals, stays, kepts, aboves, extents, energy, constant, loads,
-            stationary, macs_per_cycle, objective, levels, trial, now,
+            mine, free, terms, places, counts, totals, parts, segments, extents, energy, constant, loads, stationary,
+            macs_per_cycle, objective, levels, lost, trial, now,
         )  # fmt: skip
         done += 1
         if now[0] < score[0]:
