@@ -210,27 +210,45 @@ class Space:
                 found.append((inside, partition.bits, words))
         return found
 
+    @cached_property
+    def _in_pe(self) -> dict[tuple[int, ...], bool]:
+        """What `fits_below` found inside the PE, by the factors there: they come back with every unrolling."""
+        return {}
+
     def fits_below(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
         """Whether the level right above the array and those inside the PE hold the tiles of these inner factors."""
         one = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in pe.items()}
-        tile: dict[str, int] | None = None
-        for inside, bits, words in self._below:
-            if not inside and tile is None:
-                tile = self._of_array(one, inner)
-            here = one if inside or tile is None else tile
-            if sum(word * tile_words(self.problem, here, t) for t, word in words) > bits:
-                return False
-        return True
+        key = tuple(one.values())
+        if key not in self._in_pe:
+            self._in_pe[key] = self._hold(True, one)
+        return self._in_pe[key] and (self._nothing_above or self._hold(False, self._of_array(one, inner)))
+
+    def _hold(self, inside: bool, tile: dict[str, int]) -> bool:
+        return all(
+            sum(word * tile_words(self.problem, tile, t) for t, word in words) <= bits
+            for where, bits, words in self._below
+            if where is inside
+        )
+
+    @cached_property
+    def _nothing_above(self) -> bool:
+        return all(inside for inside, _, _ in self._below)
+
+    @cached_property
+    def _of_this_array(self) -> tuple[bool, bool]:
+        return self.axes[0] == self.array, self.axes[1] == self.array
 
     def _of_array(self, one: dict[str, int], inner: dict[str, Inner]) -> dict[str, int]:
         """The tile of the whole array, from that of one PE."""
-        y, x = (axis == self.array for axis in self.axes)
-        tile = {
-            dim: min(one[dim] * (inner[dim].y if y else 1) * (inner[dim].x if x else 1), size)
-            for dim, size in self._sizes.items()
-        }
+        y, x = self._of_this_array
+        tile = {}
+        for dim, size in self._sizes.items():
+            own = inner[dim]
+            tile[dim] = min(one[dim] * (own.y if y else 1) * (own.x if x else 1), size)
         if not self.tiled:
-            tile |= {dim: self._sizes[dim] for dim in self.dataflow.run if dim not in self.dataflow.fill}
+            for dim in self.dataflow.run:
+                if dim not in self.dataflow.fill:
+                    tile[dim] = self._sizes[dim]
         return tile
 
     def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
