@@ -221,6 +221,10 @@ def bound_all(
             pick[group] = units[u, group, 0]
         last = GROUPS - 1
         n, segments = terms.shape[0], parts[0].shape[1]
+        # the ifmap's edges, and so its terms, come first
+        ifmap = 0
+        while ifmap < n and edges[terms[ifmap, 0], 0] == IFMAP:
+            ifmap += 1
         factors = np.zeros((2, segments, 6, n))
         words, other, outer = np.zeros(n), np.zeros(n), np.zeros(n)
         at = starts[u]
@@ -249,12 +253,12 @@ def bound_all(
                     for k in range(6):
                         mine = parts[last][o, s, k]
                         one, two = factors[0, s, k], factors[1, s, k]
-                        for t in range(n):
+                        for t in range(n if k < 3 else ifmap):
                             words[t] -= mine[t] * one[t]
+                        for t in range(ifmap):
                             other[t] -= mine[t] * two[t]
-                for t in range(n):
-                    if edges[terms[t, 0], 0] == 0:
-                        words[t] = min(words[t], other[t])
+                for t in range(ifmap):
+                    words[t] = min(words[t], other[t])
                 bounds[at] = price(
                     words, energy, constant, loads, stationary, compute * extents[last][o] / macs_per_cycle, objective
                 )[0]
