@@ -10,14 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import prod
+from random import Random
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from accelsim.energy.load import table_for
-from accelsim.engine import analytical, cycle
+from accelsim.engine import analytical, cycle, evaluate_many
 from accelsim.engine.program import Program, build
+from accelsim.mapping.mapping import Loop, LoopNest, capacity_overflows
 from accelsim.search import best
 from accelsim.simulate import load, load_mappings
 
@@ -44,6 +48,12 @@ def main() -> None:
     programs = list(alexnet())
     seconds = sum(best_of(lambda p=program: analytical.evaluate(p)) for program in programs)
     table.add_row("closed form, AlexNet CONV", f"{len(programs) / seconds:,.0f} mappings/s", "")
+    nests = [(program, sweep(program)) for program in programs]
+    seconds = sum(best_of(lambda p=p, many=many: evaluate_many(p.architecture, many, p.problem)) for p, many in nests)
+    number = sum(len(many) for _, many in nests)
+    table.add_row(
+        f"closed form, {number:,} different mappings in batches", f"{seconds / number * 1e6:.1f} us each", "20 us"
+    )
     for command, goal in (
         (("--help",), "0.5 s"),
         (("run", "eyeriss", "alexnet", "--mapping", "eyeriss_alexnet_jssc17", "--batch", "4", "--layers", "CONV*"), ""),
@@ -61,6 +71,28 @@ def alexnet() -> Iterator[Program]:
     for layer in network.select("CONV*"):
         if layer.problem is not None:
             yield build(machine, mappings[layer.name], layer.problem)
+
+
+def sweep(program: Program, tries: int = 3000) -> list[LoopNest]:
+    """Different mappings around one: M, C and N cut anew above the array, the loops there in any order."""
+    rng, machine, nest = Random(0), program.architecture, program.nest
+    found: dict[str, LoopNest] = {}
+    for _ in range(tries):
+        levels = dict(nest.levels)
+        outer, inner = (list(levels[name].temporal) for name in ("DRAM", "GLB"))
+        for dim in "MCN":
+            rest = prod(loop.factor for loop in (*outer, *inner) if loop.dim == dim)
+            outer, inner = ([loop for loop in loops if loop.dim != dim] for loops in (outer, inner))
+            cut = rng.randint(1, rest)
+            outer.append(Loop(dim, -(-rest // cut)))
+            inner.append(Loop(dim, cut))
+        for name, loops in (("DRAM", outer), ("GLB", inner)):
+            rng.shuffle(loops)
+            levels[name] = replace(levels[name], temporal=tuple(loops))
+        drawn = LoopNest(tuple(levels.items()))
+        if not capacity_overflows(machine, drawn, program.problem):
+            found[str(drawn)] = drawn
+    return list(found.values())
 
 
 def vgg16() -> Iterator[Program]:

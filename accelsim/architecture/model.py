@@ -6,11 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
 
 from accelsim.architecture.dram.model import Dram
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Count = TypeVar("Count", int, "npt.NDArray[np.int64]")
+"""One number or many."""
 
 
 class Buffer(StrEnum):
@@ -90,7 +98,7 @@ class Port:
         if self.rate <= 0:
             raise AccelsimError(f"port '{self.name}': a rate must be positive, got {self.rate}")
 
-    def cycles(self, words: int, word_bits: int) -> int:
+    def cycles(self, words: Count, word_bits: int) -> Count:
         """Core cycles that `words` of `word_bits` each hold this port, rounded up once (down for a peak)."""
         units = words if self.in_words else words * word_bits
         if self.peak:

@@ -8,7 +8,10 @@ from accelsim.errors import AccelsimError, nearest
 from accelsim.sparsity.masks import Masks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from accelsim.architecture.model import Architecture
+    from accelsim.engine.batch import Batch
     from accelsim.engine.counts import Counts, Timing
     from accelsim.mapping.mapping import LoopNest
     from accelsim.workload.density import Densities
@@ -57,3 +60,15 @@ def evaluate(
     elif densities is not None:
         laws = Laws.of(problem, densities, raw_ifmap)
     return analytical.evaluate(lowered, laws)
+
+
+def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem: Problem) -> Batch:
+    """The closed form of many mappings of one dense layer, microseconds each; see engine/batch.py.
+
+    Raises
+    ------
+    MappingError : a mapping is illegal here. AccelsimError : Cartesian PEs, which have no closed form.
+    """
+    from accelsim.engine.batch import evaluate_many
+
+    return evaluate_many(architecture, nests, problem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from accelsim.architecture.model import Port
 from accelsim.engine.assemble import READ, assemble, takes_time, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.expected.counts import rewrite
@@ -12,7 +13,7 @@ from accelsim.engine.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.links import crossings, of_layer
 from accelsim.engine.passes import separation
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import COUNT_LIMIT, TENSORS
 
 
 def edge_columns(program: Program) -> Ints:
@@ -38,17 +39,31 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
     at_ports = {(c.edge, c.fanout): busiest for c, _, busiest in layers}
     if laws is not None and program.architecture.sees_zeros:
         counts, columns = rewrite(program, laws, counts, columns)
-    total = lower_bound(program, columns, counts, at_ports, processing=False)
-    processing = lower_bound(program, columns, counts, at_ports, processing=True)
-    return counts, Timing(total, processing, counts.compute_cycles, {}, {}, exact=False)
+    nest = np.array([0, len(program.loops)], np.int64)
+    cycles = [
+        lower_bound(
+            program, columns[None], counts.words[None], np.array([counts.compute_cycles]),
+            {at: words[None] for at, words in at_ports.items()},
+            separation(program, program.loops, nest, processing), processing,
+        )[0]
+        for processing in (False, True)
+    ]  # fmt: skip
+    return counts, Timing(int(cycles[0]), int(cycles[1]), counts.compute_cycles, {}, {}, exact=False)
 
 
 def lower_bound(
-    program: Program, columns: Ints, counts: Counts, at_ports: dict[tuple[int, int], Ints], processing: bool
-) -> int:
+    program: Program,
+    columns: Ints,
+    words: Ints,
+    compute: Ints,
+    at_ports: dict[tuple[int, int], Ints],
+    apart: tuple[Ints, Ints],
+    processing: bool,
+) -> Ints:
     """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
 
-    at_ports : words at the ports of networks with links, by edge and fan-out.
+    All arrays begin with the mapping, and so do the cycles. at_ports : words at the ports of networks with links, by
+    edge and fan-out. apart : see passes.separation.
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
     the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
@@ -56,53 +71,63 @@ def lower_bound(
     """
     architecture = program.architecture
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
-    total: dict[str, int] = {}
-    moving: dict[str, int] = {}
-    serial = 0
-    for index, (edge, row) in enumerate(zip(program.edges, columns, strict=True)):
+    total: dict[str, Ints] = {}
+    moving: dict[str, Ints] = {}
+    preloads, tails = apart
+    serial = preloads
+    for index, edge in enumerate(program.edges):
         t, parent, child = (int(v) for v in edge[:3])
         if not takes_time(program, edge) or (processing and child == 1):
             continue
         tensor = TENSORS[t]
         if t == PSUM and not accumulates(architecture, parent, child):
-            for name, cycles in _refills(program, parent, child, counts, processing).items():
+            for name, cycles in _refills(program, parent, child, words, processing).items():
                 total[name] = total.get(name, 0) + cycles
-        shares: dict[str, int] = {}
+        shares: dict[str, Ints] = {}
         peaks = {level.read_port.name for level in architecture.levels if level.dram and level.read_port}
         for use in ports_of(program, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
-                words = int(row[use.column] if use.root < 0 else at_ports[index, use.fanout][use.root])
-                cycles = use.port.cycles(max(words, 0), architecture.word_bits[tensor])
-                shares[use.port.name] = max(cycles, shares.get(use.port.name, 0))
+                carried = columns[:, index, use.column] if use.root < 0 else at_ports[index, use.fanout][:, use.root]
+                _raise(shares, use.port, np.maximum(carried, 0), architecture.word_bits[tensor])
         stationary = tensor is architecture.serial and t != PSUM
         for name, cycles in shares.items():
             total[name] = total.get(name, 0) + cycles
             if innermost[t] != index or name in peaks:
                 continue
             if stationary:
-                serial = max(serial, cycles)
+                serial = np.maximum(serial, cycles)
             elif architecture.lead or t == PSUM:
                 moving[name] = moving.get(name, 0) + cycles
-    preloads, tails = separation(program, processing)
-    serial = max(serial, preloads)
-    return max([serial + max([counts.compute_cycles + tails, *moving.values()]), *total.values()])
+    busiest = compute + tails
+    for cycles in moving.values():
+        busiest = np.maximum(busiest, cycles)
+    busiest = serial + busiest
+    for cycles in total.values():
+        busiest = np.maximum(busiest, cycles)
+    return busiest
 
 
-def _refills(program: Program, parent: int, child: int, counts: Counts, processing: bool) -> dict[str, int]:
+def _refills(program: Program, parent: int, child: int, words: Ints, processing: bool) -> dict[str, Ints]:
     """Cycles of each port for psums read back into the child: the busiest instance carries the mean one's at least.
 
     Old psums that join a reduction on its way are left out: of what is read for them some takes no time.
     """
     architecture = program.architecture
-    words = int(counts.words[parent, PSUM, READ])
     instances = [1]
     for spec in architecture.levels:
         instances.append(instances[-1] * spec.fanout.y * spec.fanout.x)
-    shares: dict[str, int] = {}
+    shares: dict[str, Ints] = {}
     for use in ports_of(program, TENSORS[PSUM], parent, child, False, False):
         if not (processing and use.outermost):
             # three columns a level, from the parent on
-            share = -(-words // instances[parent + use.column // 3])
-            cycles = use.port.cycles(share, architecture.word_bits[TENSORS[PSUM]])
-            shares[use.port.name] = max(cycles, shares.get(use.port.name, 0))
+            share = -(-words[:, parent, PSUM, READ] // instances[parent + use.column // 3])
+            _raise(shares, use.port, share, architecture.word_bits[TENSORS[PSUM]])
     return shares
+
+
+def _raise(shares: dict[str, Ints], port: Port, words: Ints, word_bits: int) -> None:
+    """Let a port take the time of these words, if it is more than it takes by now."""
+    most = int(words.max(initial=0)) * max(word_bits, 1) * port.rate.denominator
+    # a rate given in GB/s may have a denominator that only big integers hold the product with
+    cycles = port.cycles(words if most < COUNT_LIMIT else words.astype(object), word_bits)
+    shares[port.name] = np.maximum(cycles.astype(np.int64), shares.get(port.name, 0))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accelsim.architecture.model import NetworkKind
+from accelsim.architecture.model import Count, NetworkKind
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, LinkLoads, Words
 from accelsim.engine.links import Crossing
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes
@@ -17,11 +17,27 @@ FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
 
 
 def assemble(program: Program, columns: Ints, compute: int) -> Counts:
-    """Turn edge columns into labelled counts; psum reads follow from the identity read = update - (drain - fill)."""
-    architecture, levels = program.architecture, program.levels
-    words: Words = np.zeros((levels, 3, len(ACTIONS)), np.int64)
-    network: Words = np.zeros((levels, 3, 2, len(TRAFFIC)), np.int64)
-    for edge, row in zip(program.edges, columns, strict=True):
+    """Turn edge columns into labelled counts."""
+    words, network = tally(program, columns)
+    return Counts(
+        tuple(spec.name for spec in program.architecture.levels),
+        words,
+        network,
+        program.problem.macs,
+        compute,
+        active_pes(program.architecture, program.nest, program.problem),
+    )
+
+
+def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
+    """(words, network) as in `Counts`; psum reads follow from the identity read = update - (drain - fill).
+
+    columns : int64[..., edge, column]; what comes before the edges stays in front.
+    """
+    architecture, levels, front = program.architecture, program.levels, columns.shape[:-2]
+    words: Words = np.zeros((levels, 3, len(ACTIONS), *front), np.int64)
+    network: Words = np.zeros((levels, 3, 2, len(TRAFFIC), *front), np.int64)
+    for edge, row in zip(program.edges, np.moveaxis(columns, (-2, -1), (0, 1)), strict=True):
         t, parent, child, operand = (int(v) for v in edge[:4])
         arrived = row[3 * (child - parent) - 1]
         on_network = not operand or parent < architecture.pe_level
@@ -46,14 +62,11 @@ def assemble(program: Program, columns: Ints, compute: int) -> Counts:
                 j = 3 * (f - parent)
                 kind = architecture.levels[f].fanout.network(TENSORS[t]).kind
                 delivered = row[3 * (child - parent) + 1] if f == 0 and t != PSUM else row[j + 2]
-                network[f, t, int(t == PSUM)] = row[j], delivered, hops(kind, row[j], delivered)
-    return Counts(
-        tuple(spec.name for spec in architecture.levels),
-        words,
-        network,
-        program.problem.macs,
-        compute,
-        active_pes(architecture, program.nest, program.problem),
+                crossed = row[j], delivered, hops(kind, row[j], delivered)
+                network[f, t, int(t == PSUM)] = np.stack(crossed)
+    return (
+        np.ascontiguousarray(np.moveaxis(words, (0, 1, 2), (-3, -2, -1))),
+        np.ascontiguousarray(np.moveaxis(network, (0, 1, 2, 3), (-4, -3, -2, -1))),
     )
 
 
@@ -75,7 +88,7 @@ def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossin
     return replace(counts, network=network, links=tuple(links), tag_matches=tuple(tags))
 
 
-def hops(kind: NetworkKind, sent: int, deliveries: int) -> int:
+def hops(kind: NetworkKind, sent: Count, deliveries: Count) -> Count:
     """Links a network's words cross, or additions a tree makes (docs/model.md, T16); of a mesh, the least they can.
 
     Routes to k children have at least k links, one into each child's router; `with_links` has the number.

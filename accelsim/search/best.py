@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import combinations as subsets
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.energy.load import table_for
@@ -119,10 +121,10 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     bits = np.array([machine.word_bits[t] for t in TENSORS], np.int64)
     strides = np.array(list(zip(problem.stride, problem.dilation, strict=True)), np.int64)
     goal = OBJECTIVES.index(objective)
+    segments, parts = _parts(price.terms, program.edges, places, counts, stays, kepts, aboves)
     kernel.bound_all(
-        units, starts, price.terms, program.edges, places, counts, totals, stays, kepts, aboves, extents,
-        tiles, partitions, bits, limits, strides, price.energy, price.constant, price.loads, price.stationary,
-        machine.macs_per_cycle, goal, program.levels, bounds,
+        units, starts, price.terms, program.edges, totals, parts, extents, tiles, partitions, bits, limits, strides,
+        price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, bounds,
     )  # fmt: skip
     ranked = np.argsort(bounds, kind="stable")
     free = np.zeros(program.levels, np.int64)
@@ -130,9 +132,9 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     order = np.tile(np.arange(6, dtype=np.int64), (program.levels, 1))
     pick, score = np.zeros(6, np.int64), np.zeros(3)
     kernel.search_orders(
-        ranked, bounds, units, starts, free, price.terms, program.edges, places, counts, totals, stays, kepts, aboves,
-        extents, price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal,
-        program.levels, order, pick, score,
+        ranked, bounds, units, starts, free, price.terms, places, counts, totals, parts, segments, extents,
+        price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, program.levels,
+        order, pick, score,
     )  # fmt: skip
     if not np.isfinite(score[0]):
         return None
@@ -142,6 +144,7 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
 
 
 Option = tuple[Split, ...]
+Groups = tuple[npt.NDArray[Any], ...]
 
 
 def _combinations(space: Space) -> tuple[list[list[Option]], Ints, list[int]]:
@@ -183,7 +186,7 @@ def _enumerate(
     return options, units, sizes
 
 
-def _tables(space: Space, program: Program, terms: Ints, group: int, options: list[Option]) -> tuple[object, ...]:
+def _tables(space: Space, program: Program, terms: Ints, group: int, options: list[Option]) -> Groups:
     """(places, counts, totals, stays, kepts, aboves, extents, tiles) of one group, see kernels/search.py."""
     dims, problem = GROUPS[group], space.problem
     levels, n = program.levels, len(options)
@@ -232,6 +235,18 @@ def _tables(space: Space, program: Program, terms: Ints, group: int, options: li
         aboves,
     )  # fmt: skip
     return places, counts, totals, stays, kepts, aboves, extents, tiles
+
+
+def _parts(
+    terms: Ints, edges: Ints, places: Groups, counts: Groups, stays: Groups, kepts: Groups, aboves: Groups
+) -> tuple[Ints, Groups]:
+    """Segments of the nests, and per group what each option adds to them (kernel.segment_tables)."""
+    loops = [p[np.arange(p.shape[1]) < count[:, None]] for p, count in zip(places, counts, strict=True)]
+    segments = np.unique(np.concatenate(loops), axis=0)
+    parts = tuple(np.zeros((len(p), len(segments), 6, len(terms))) for p in places)
+    for g, out in enumerate(parts):
+        kernel.segment_tables(places[g], counts[g], aboves[g], terms, edges, stays[g], kepts[g], segments, out)
+    return segments, parts
 
 
 def _product(values: object) -> int:

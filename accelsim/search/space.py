@@ -187,32 +187,69 @@ class Space:
             tile[dim] *= run
         return inner
 
-    def fits_below(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
-        """Whether the level right above the array and those inside the PE hold the tiles of these inner factors."""
-        size = self.problem
-        one = {dim: min(pe.get(dim, 1), size[dim]) for dim in DIMS}
-        y, x = (axis == self.array for axis in self.axes)
-        all_ = {dim: min(one[dim] * (inner[dim].y if y else 1) * (inner[dim].x if x else 1), size[dim]) for dim in DIMS}
-        if not self.tiled:
-            all_ |= {dim: size[dim] for dim in self.dataflow.run if dim not in self.dataflow.fill}
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return dict(zip(DIMS, self.problem.sizes, strict=True))
+
+    @cached_property
+    def _below(self) -> list[tuple[bool, int, list[tuple[Tensor, int]]]]:
+        """(inside the PE, bits, (tensor, bits of one word in all its slots)) of each partition `fits_below` asks."""
+        found = []
         for index in range(self.array, len(self.machine.levels)):
             level = self.machine.levels[index]
             inside = index >= self.machine.pe_level
+            if not inside and len(level.keeps) > 1:
+                # a shared buffer may be bypassed or its free loops moved out: checked combination by combination
+                continue
+            held = level.keeps & self.dataflow.keeps if inside else level.keeps
             for partition in level.capacity:
-                kept = partition.tensors & level.keeps
-                if not inside and len(level.keeps) > 1:
-                    # a shared buffer may be bypassed or its free loops moved out: checked combination by combination
-                    continue
-                kept &= self.dataflow.keeps if inside else kept
-                demand = sum(
-                    (2 if level.buffering(t) is Buffer.DOUBLE else 1)
-                    * tile_words(size, one if inside else all_, t)
-                    * self.machine.word_bits[t]
-                    for t in kept
-                )
-                if demand > partition.bits:
-                    return False
-        return True
+                words = [
+                    (t, (2 if level.buffering(t) is Buffer.DOUBLE else 1) * self.machine.word_bits[t])
+                    for t in partition.tensors & held
+                ]
+                found.append((inside, partition.bits, words))
+        return found
+
+    @cached_property
+    def _in_pe(self) -> dict[tuple[int, ...], bool]:
+        """What `fits_below` found inside the PE, by the factors there: they come back with every unrolling."""
+        return {}
+
+    def fits_below(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
+        """Whether the level right above the array and those inside the PE hold the tiles of these inner factors."""
+        one = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in pe.items()}
+        key = tuple(one.values())
+        if key not in self._in_pe:
+            self._in_pe[key] = self._hold(True, one)
+        return self._in_pe[key] and (self._nothing_above or self._hold(False, self._of_array(one, inner)))
+
+    def _hold(self, inside: bool, tile: dict[str, int]) -> bool:
+        return all(
+            sum(word * tile_words(self.problem, tile, t) for t, word in words) <= bits
+            for where, bits, words in self._below
+            if where is inside
+        )
+
+    @cached_property
+    def _nothing_above(self) -> bool:
+        return all(inside for inside, _, _ in self._below)
+
+    @cached_property
+    def _of_this_array(self) -> tuple[bool, bool]:
+        return self.axes[0] == self.array, self.axes[1] == self.array
+
+    def _of_array(self, one: dict[str, int], inner: dict[str, Inner]) -> dict[str, int]:
+        """The tile of the whole array, from that of one PE."""
+        y, x = self._of_this_array
+        tile = {}
+        for dim, size in self._sizes.items():
+            own = inner[dim]
+            tile[dim] = min(one[dim] * (own.y if y else 1) * (own.x if x else 1), size)
+        if not self.tiled:
+            for dim in self.dataflow.run:
+                if dim not in self.dataflow.fill:
+                    tile[dim] = self._sizes[dim]
+        return tile
 
     def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
         """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""

@@ -11,6 +11,7 @@ from numba import njit
 
 from accelsim.engine.kernels.tiles import (
     DIM,
+    FACTOR,
     GROUPS,
     IFMAP,
     KIND,
@@ -138,55 +139,51 @@ def all_edges(loops, edges, size8, axes, unicast, merge, on_chip, levels, out):
 
 
 @njit(cache=True)
+def lattice(loops, dim, kind, end, tile, size):
+    """(bases with a whole tile inside the dim, what is left at the one with less; 0: there is none).
+
+    Bases are those of the loops of one kind at levels above `end`. They lie a tile apart at least, so one is clipped.
+    """
+    bases = 1
+    for i in range(loops.shape[0]):
+        if loops[i, DIM] == dim and loops[i, KIND] == kind and loops[i, LEVEL] < end:
+            bases *= loops[i, FACTOR]
+    whole, clipped = 0, 0
+    for c in range(bases):
+        rest, left = c, size
+        for i in range(loops.shape[0] - 1, -1, -1):
+            if loops[i, DIM] == dim and loops[i, KIND] == kind and loops[i, LEVEL] < end:
+                left -= (rest % loops[i, FACTOR]) * loops[i, STEP]
+                rest //= loops[i, FACTOR]
+        if left >= tile:
+            whole += 1
+        elif left > 0:
+            clipped = left
+    return whole, clipped
+
+
+@njit(cache=True)
 def compute_cycles(loops, inside, size8, macs_per_cycle):
     """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
 
-    inside : first level whose temporal loops lie inside a step. Per dim only a few extents occur, so steps are
-    counted by class, not walked.
+    inside : first level whose temporal loops lie inside a step. Per dim a step is whole or clipped: steps are counted
+    by class, not walked.
     """
-    extents = np.zeros((8, 4096), np.int64)
-    numbers = np.zeros((8, 4096), np.int64)
-    kinds = np.zeros(8, np.int64)
+    extents = np.zeros((8, 2), np.int64)
+    numbers = np.zeros((8, 2), np.int64)
     for dim in range(8):
         tile = 1
         for i in range(loops.shape[0]):
             if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] >= inside:
-                tile *= loops[i, 1]
-        mixed = 1
-        for i in range(loops.shape[0]):
-            if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
-                mixed *= loops[i, 1]
-        for c in range(mixed):
-            rest, base = c, 0
-            for i in range(loops.shape[0] - 1, -1, -1):
-                if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
-                    base += (rest % loops[i, 1]) * loops[i, STEP]
-                    rest //= loops[i, 1]
-            left = size8[dim] - base
-            if left <= 0:
-                continue
-            extent = min(tile, left)
-            for j in range(kinds[dim] + 1):
-                if j == kinds[dim]:
-                    extents[dim, j] = extent
-                    kinds[dim] += 1
-                if extents[dim, j] == extent:
-                    numbers[dim, j] += 1
-                    break
+                tile *= loops[i, FACTOR]
+        extents[dim, 0] = tile
+        numbers[dim, 0], extents[dim, 1] = lattice(loops, dim, 0, inside, tile, size8[dim])
+        numbers[dim, 1] = min(extents[dim, 1], 1)
     total = 0
-    index = np.zeros(8, np.int64)
-    while True:
+    for clipped in range(1 << 8):
         macs, count = 1, 1
         for dim in range(8):
-            macs *= extents[dim, index[dim]]
-            count *= numbers[dim, index[dim]]
+            macs *= extents[dim, clipped >> dim & 1]
+            count *= numbers[dim, clipped >> dim & 1]
         total += count * ((macs + macs_per_cycle - 1) // macs_per_cycle)
-        dim = 7
-        while dim >= 0:
-            index[dim] += 1
-            if index[dim] < kinds[dim]:
-                break
-            index[dim] = 0
-            dim -= 1
-        if dim < 0:
-            return total
+    return total

@@ -70,78 +70,6 @@ def option_tables(
 
 
 @njit(cache=True)
-def sequence(pick, places, counts, order, levels, out):
-    """Loops of one combination, outermost first, as (group, level); returns how many.
-
-    places : int64[option, loop, 2], (level, position; position -1: free) per group; order : int64[level, group].
-    """
-    n = 0
-    taken = np.zeros(GROUPS, np.int64)
-    for level in range(levels):
-        for i in range(GROUPS):
-            group = order[level, i]
-            o = pick[group]
-            while (
-                taken[group] < counts[group][o]
-                and places[group][o, taken[group], 0] == level
-                and places[group][o, taken[group], 1] < 0
-            ):
-                out[n, 0] = group
-                out[n, 1] = level
-                n += 1
-                taken[group] += 1
-        while True:
-            best, at = 1 << 30, -1
-            for group in range(GROUPS):
-                o, j = pick[group], taken[group]
-                if j < counts[group][o] and places[group][o, j, 0] == level and places[group][o, j, 1] < best:
-                    best, at = places[group][o, j, 1], group
-            if at < 0:
-                break
-            out[n, 0] = at
-            out[n, 1] = level
-            n += 1
-            taken[at] += 1
-    return n
-
-
-@njit(cache=True)
-def term_words(pick, t, edge, child, operand, tensor, seq, n, totals, stays, kepts, aboves):
-    """Words of one term under one order."""
-    words = 1.0
-    for group in range(GROUPS):
-        words *= totals[group][pick[group], t]
-    if operand:
-        return words
-    outside = np.zeros(GROUPS, np.int64)
-    for i in range(n):
-        carrier, level = seq[i, 0], seq[i, 1]
-        if level >= child:
-            break
-        product = 1.0
-        for group in range(GROUPS):
-            o = pick[group]
-            at = outside[group] if group == carrier else aboves[group][o, edge] + outside[group]
-            product *= stays[group][o, at, t]
-        words -= product
-        if tensor == IFMAP:
-            for slider in range(4, 6):
-                product = 1.0
-                for group in range(GROUPS):
-                    o = pick[group]
-                    at = outside[group] if group == carrier else aboves[group][o, edge] + outside[group]
-                    if group == slider:
-                        product *= kepts[group][o, at, t]
-                    else:
-                        product *= stays[group][o, at, t]
-                    if product == 0.0:
-                        break
-                words -= product
-        outside[carrier] += 1
-    return words
-
-
-@njit(cache=True)
 def price(words, energy, constant, loads, stationary, compute, objective):
     """(objective, energy, cycles) of one mapping from its terms' words.
 
@@ -202,68 +130,140 @@ def positions(a, b, stride, dilation):
 
 
 @njit(cache=True)
-def _tensor_order(tensor, axis_first, levels, order):
-    """An order no other beats for one tensor: its own loops outside, foreign ones inside, the sliding axis last."""
-    for level in range(levels):
-        if tensor == 0:
-            order[level, 0], order[level, 1], order[level, 2] = 0, 1, 3
-            order[level, 3] = 4 if axis_first == 0 else 5
-            order[level, 4] = 5 if axis_first == 0 else 4
-            order[level, 5] = 2
-        elif tensor == 1:
-            order[level, 0], order[level, 1], order[level, 2] = 1, 2, 3
-            order[level, 3], order[level, 4], order[level, 5] = 4, 5, 0
-        else:
-            order[level, 0], order[level, 1], order[level, 2] = 0, 1, 2
-            order[level, 3], order[level, 4], order[level, 5] = 4, 5, 3
+def segment_tables(places, counts, above, terms, edges, stay, kept, segments, out):
+    """What one group adds to what carries leave in place, segment by segment, for every option.
+
+    A segment is a run of loops of one level in which groups follow one another: its free loops, or one fixed position;
+    segments : int64[segment, 2], (level, position; -1: free). While another group carries, this one stays: as before
+    its own loops of the segment (`before`) or as after them; where it carries itself, its loops add up (`carries`). The
+    same three for what a slide keeps.
+
+    out : float64[option, segment, 6, term], (after, before, carries) of `stay`, then of `kept`.
+    """
+    for o in range(places.shape[0]):
+        for s in range(segments.shape[0]):
+            first = 0
+            while first < counts[o] and (
+                places[o, first, 0] < segments[s, 0]
+                or (places[o, first, 0] == segments[s, 0] and places[o, first, 1] < segments[s, 1])
+            ):
+                first += 1
+            end = first
+            while end < counts[o] and places[o, end, 0] == segments[s, 0] and places[o, end, 1] == segments[s, 1]:
+                end += 1
+            for t in range(terms.shape[0]):
+                e = terms[t, 0]
+                if edges[e, 3] == 1 or segments[s, 0] >= edges[e, 2]:
+                    continue
+                out[o, s, 0, t] = stay[o, above[o, e] + end, t]
+                out[o, s, 1, t] = stay[o, above[o, e] + first, t]
+                out[o, s, 3, t] = kept[o, above[o, e] + end, t]
+                out[o, s, 4, t] = kept[o, above[o, e] + first, t]
+                for i in range(first, end):
+                    out[o, s, 2, t] += stay[o, i, t]
+                    out[o, s, 5, t] += kept[o, i, t]
+
+
+ORDERS = np.array([[0, 1, 3, 4, 5, 2], [0, 1, 3, 5, 4, 2], [1, 2, 3, 4, 5, 0], [0, 1, 2, 4, 5, 3]], dtype=np.int64)
+"""Orders of groups no other beats for one tensor: its own loops outside, foreign ones inside, the sliding axis last."""
+
+
+@njit(cache=True)
+def last_group(pick, t, order, segments, parts, out):
+    """What words stay in place is linear in the last group's part: its factors, out float64[segment, 6, term].
+
+    The sum over carriers of products over the groups, and over which axis slides, is a walk through four states
+    (whether the carrier, the slider has been) along the order; l.. are the ways to get to the last group, r.. the ways
+    on from it.
+    """
+    for s in range(segments):
+        l00, l10, l01, l11 = 1.0, 0.0, 0.0, 0.0
+        at = 0
+        while order[at] != GROUPS - 1:
+            p = parts[order[at]][pick[order[at]], s]
+            a, b, w, ka, kb, wk = p[0, t], p[1, t], p[2, t], p[3, t], p[4, t], p[5, t]
+            l11 = l11 * b + l01 * w + l10 * kb + l00 * wk
+            l01 = l01 * a + l00 * ka
+            l10 = l10 * b + l00 * w
+            l00 *= a
+            at += 1
+        r00, r10, r01, r11 = 0.0, 1.0, 0.0, 1.0
+        at = GROUPS - 1
+        while order[at] != GROUPS - 1:
+            p = parts[order[at]][pick[order[at]], s]
+            a, b, w, ka, kb, wk = p[0, t], p[1, t], p[2, t], p[3, t], p[4, t], p[5, t]
+            r00 = a * r00 + w * r10 + ka * r01 + wk * r11
+            r10 = b * r10 + kb * r11
+            r01 = a * r01 + w * r11
+            r11 *= b
+            at -= 1
+        out[s, 0, t] = l00 * r00 + l01 * r01
+        out[s, 1, t] = l10 * r10 + l11 * r11
+        out[s, 2, t] = l00 * r10 + l01 * r11
+        out[s, 3, t] = l00 * r01
+        out[s, 4, t] = l10 * r11
+        out[s, 5, t] = l00 * r11
 
 
 @njit(cache=True, parallel=True)
 def bound_all(
-    units, starts, terms, edges, places, counts, totals, stays, kepts, aboves, extents, tiles, level_tensors,
-    bits, limits, strides, energy, constant, loads, stationary, macs_per_cycle, objective, levels, bounds,
+    units, starts, terms, edges, totals, parts, extents, tiles, level_tensors, bits, limits, strides, energy, constant,
+    loads, stationary, macs_per_cycle, objective, bounds,
 ):  # fmt: skip
     """A lower bound of the objective for every combination; infinity where a level overflows.
 
     units : int64[unit, group, 2], option range of each group; starts : int64[unit], where its combinations lie.
+    parts : per group, see `segment_tables`. Only the last group is new from one combination to the next.
     """
     for u in prange(units.shape[0]):
         pick = np.zeros(GROUPS, np.int64)
         for group in range(GROUPS):
             pick[group] = units[u, group, 0]
-        orders = np.zeros((4, levels, GROUPS), np.int64)
-        _tensor_order(0, 0, levels, orders[0])
-        _tensor_order(0, 1, levels, orders[1])
-        _tensor_order(1, 0, levels, orders[2])
-        _tensor_order(2, 0, levels, orders[3])
-        seq = np.zeros((4, MOST_LOOPS, 2), np.int64)
-        words = np.zeros(terms.shape[0])
+        last = GROUPS - 1
+        n, segments = terms.shape[0], parts[0].shape[1]
+        # the ifmap's edges, and so its terms, come first
+        ifmap = 0
+        while ifmap < n and edges[terms[ifmap, 0], 0] == IFMAP:
+            ifmap += 1
+        factors = np.zeros((2, segments, 6, n))
+        words, other, outer = np.zeros(n), np.zeros(n), np.zeros(n)
         at = starts[u]
         while True:
-            if not fits(pick, tiles, level_tensors, bits, limits, strides):
-                bounds[at] = np.inf
-            else:
-                n = 0
-                for i in range(4):
-                    n = sequence(pick, places, counts, orders[i], levels, seq[i])
-                for t in range(terms.shape[0]):
-                    e = terms[t, 0]
-                    tensor = edges[e, 0]
-                    i = 0 if tensor == 0 else tensor + 1
-                    words[t] = term_words(
-                        pick, t, e, edges[e, 2], edges[e, 3] == 1, tensor, seq[i], n, totals, stays, kepts, aboves
-                    )
-                    if tensor == 0:
-                        other = term_words(
-                            pick, t, e, edges[e, 2], edges[e, 3] == 1, tensor, seq[1], n, totals, stays, kepts, aboves
-                        )
-                        words[t] = min(words[t], other)
-                compute = 1.0
-                for group in range(GROUPS):
-                    compute *= extents[group][pick[group]]
-                bounds[at] = price(words, energy, constant, loads, stationary, compute / macs_per_cycle, objective)[0]
-            at += 1
-            group = GROUPS - 1
+            compute = 1.0
+            for group in range(last):
+                compute *= extents[group][pick[group]]
+            for t in range(n):
+                outer[t] = 1.0
+                for group in range(last):
+                    outer[t] *= totals[group][pick[group], t]
+                tensor = edges[terms[t, 0], 0]
+                last_group(pick, t, ORDERS[0 if tensor == 0 else tensor + 1], segments, parts, factors[0])
+                if tensor == 0:
+                    last_group(pick, t, ORDERS[1], segments, parts, factors[1])
+            for o in range(units[u, last, 0], units[u, last, 1]):
+                pick[last] = o
+                if not fits(pick, tiles, level_tensors, bits, limits, strides):
+                    bounds[at] = np.inf
+                    at += 1
+                    continue
+                for t in range(n):
+                    words[t] = outer[t] * totals[last][o, t]
+                    other[t] = words[t]
+                for s in range(segments):
+                    for k in range(6):
+                        mine = parts[last][o, s, k]
+                        one, two = factors[0, s, k], factors[1, s, k]
+                        for t in range(n if k < 3 else ifmap):
+                            words[t] -= mine[t] * one[t]
+                        for t in range(ifmap):
+                            other[t] -= mine[t] * two[t]
+                for t in range(ifmap):
+                    words[t] = min(words[t], other[t])
+                bounds[at] = price(
+                    words, energy, constant, loads, stationary, compute * extents[last][o] / macs_per_cycle, objective
+                )[0]
+                at += 1
+            group = last - 1
             while group >= 0:
                 pick[group] += 1
                 if pick[group] < units[u, group, 1]:
@@ -295,11 +295,31 @@ def next_permutation(a, n):
 
 
 @njit(cache=True)
+def lost_words(pick, s, t, order, parts):
+    """Words of one term that stay in place while the loops of one segment carry, groups in this order."""
+    l00, l10, l01, l11 = 1.0, 0.0, 0.0, 0.0
+    for at in range(GROUPS):
+        p = parts[order[at]][pick[order[at]], s]
+        a, b, w, ka, kb, wk = p[0, t], p[1, t], p[2, t], p[3, t], p[4, t], p[5, t]
+        l11 = l11 * b + l01 * w + l10 * kb + l00 * wk
+        l01 = l01 * a + l00 * ka
+        l10 = l10 * b + l00 * w
+        l00 *= a
+    return l10 + l11
+
+
+@njit(cache=True)
 def best_order(
-    pick, free, terms, edges, places, counts, totals, stays, kepts, aboves, extents, energy, constant, loads,
-    stationary, macs_per_cycle, objective, levels, order, score,
+    pick, free, terms, places, counts, totals, parts, segments, extents, energy, constant, loads, stationary,
+    macs_per_cycle, objective, levels, lost, order, score,
 ):  # fmt: skip
-    """Try every order of the free loops of one combination; fills order int64[level, group], score float64[3]."""
+    """Try every order of the free loops of one combination; fills order int64[level, group], score float64[3].
+
+    What a level's order changes does not depend on the other levels' orders: each level's are walked once, and the
+    words of all levels added up for every joint choice.
+
+    lost : float64[level, 720, term] scratch.
+    """
     current = np.zeros((levels, GROUPS), np.int64)
     alive = np.zeros(levels, np.int64)
     for level in range(levels):
@@ -317,42 +337,74 @@ def best_order(
                 current[level, m] = group
                 m -= 1
         alive[level] = n
-    seq = np.zeros((MOST_LOOPS, 2), np.int64)
-    words = np.zeros(terms.shape[0])
+    words = np.zeros((levels + 1, terms.shape[0]))
     compute = 1.0
     for group in range(GROUPS):
         compute *= extents[group][pick[group]]
+    for t in range(terms.shape[0]):
+        words[0, t] = 1.0
+        for group in range(GROUPS):
+            words[0, t] *= totals[group][pick[group], t]
+    choices = np.ones(levels, np.int64)
+    for s in range(segments.shape[0]):
+        level = segments[s, 0]
+        if segments[s, 1] >= 0:
+            for t in range(terms.shape[0]):
+                words[0, t] -= lost_words(pick, s, t, current[level], parts)
+            continue
+        choices[level] = 0
+        trial = current[level].copy()
+        while True:
+            for t in range(terms.shape[0]):
+                lost[level, choices[level], t] = lost_words(pick, s, t, trial, parts)
+            choices[level] += 1
+            if not next_permutation(trial, alive[level]):
+                break
+    for level in range(levels):
+        for s in range(segments.shape[0]):
+            if segments[s, 0] == level and segments[s, 1] < 0:
+                break
+        else:
+            lost[level, 0, :] = 0.0
+    chosen = np.zeros(levels, np.int64)
+    best = np.zeros(levels, np.int64)
     score[0] = np.inf
+    first = 0
     while True:
-        n = sequence(pick, places, counts, current, levels, seq)
-        for t in range(terms.shape[0]):
-            e = terms[t, 0]
-            words[t] = term_words(
-                pick, t, e, edges[e, 2], edges[e, 3] == 1, edges[e, 0], seq, n, totals, stays, kepts, aboves
-            )
-        value, joules, cycles = price(words, energy, constant, loads, stationary, compute / macs_per_cycle, objective)
+        for level in range(first, levels):
+            for t in range(terms.shape[0]):
+                words[level + 1, t] = words[level, t] - lost[level, chosen[level], t]
+        value, joules, cycles = price(
+            words[levels], energy, constant, loads, stationary, compute / macs_per_cycle, objective
+        )
         if value < score[0]:
             score[0], score[1], score[2] = value, joules, cycles
-            order[:] = current
-        level = levels - 1
-        while level >= 0:
-            if next_permutation(current[level], alive[level]):
+            best[:] = chosen
+        first = levels - 1
+        while first >= 0:
+            chosen[first] += 1
+            if chosen[first] < choices[first]:
                 break
-            current[level, : alive[level]] = np.sort(current[level, : alive[level]])
-            level -= 1
-        if level < 0:
-            return
+            chosen[first] = 0
+            first -= 1
+        if first < 0:
+            break
+    order[:] = current
+    for level in range(levels):
+        for _ in range(best[level]):
+            next_permutation(order[level], alive[level])
 
 
 @njit(cache=True)
 def search_orders(
-    ranked, bounds, units, starts, free, terms, edges, places, counts, totals, stays, kepts, aboves, extents, energy,
-    constant, loads, stationary, macs_per_cycle, objective, levels, order, pick, score,
+    ranked, bounds, units, starts, free, terms, places, counts, totals, parts, segments, extents, energy, constant,
+    loads, stationary, macs_per_cycle, objective, levels, order, pick, score,
 ):  # fmt: skip
     """Go through combinations by rising bound until none can beat the best; returns how many were ordered."""
     trial = np.zeros((levels, GROUPS), np.int64)
     mine = np.zeros(GROUPS, np.int64)
     now = np.zeros(3)
+    lost = np.zeros((levels, 720, terms.shape[0]))
     score[0] = np.inf
     done = 0
     for r in range(ranked.shape[0]):
@@ -366,8 +418,8 @@ def search_orders(
             mine[group] = units[u, group, 0] + rest % size
             rest //= size
         best_order(
-            mine, free, terms, edges, places, counts, totals, stays, kepts, aboves, extents, energy, constant, loads,
-            stationary, macs_per_cycle, objective, levels, trial, now,
+            mine, free, terms, places, counts, totals, parts, segments, extents, energy, constant, loads, stationary,
+            macs_per_cycle, objective, levels, lost, trial, now,
         )  # fmt: skip
         done += 1
         if now[0] < score[0]:
