@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import prod
 
 from accelsim.mapping.dataflows.dataflow import Axes
 
 Factors = tuple[tuple[int, int], ...]
-"""(y, x) factors of one dim, a pair for each array."""
+"""(y, x) factors: of one dim on several arrays, or of several dims on one."""
 
 
 @dataclass(frozen=True)
@@ -18,38 +20,63 @@ class Surrounding:
     level: int
     y: int
     x: int
-    dims: Axes
+    axes: Axes
+
+    @cached_property
+    def dims(self) -> tuple[str, ...]:
+        """What may be spatial on either axis."""
+        return tuple(dict.fromkeys(self.axes.y + self.axes.x))
+
+    def factors(self, trips: Sequence[int]) -> tuple[Factors, ...]:
+        """All choices for its dims of so many trips each, see `unrollings`."""
+        sides = tuple((dim in self.axes.y, dim in self.axes.x) for dim in self.dims)
+        return _factors(tuple(trips), sides, self.y, self.x)
 
 
-def unrollings(left: Mapping[str, int], arrays: Sequence[Surrounding]) -> Iterator[dict[str, Factors]]:
-    """Factors of every dim on every array, outermost first; `left` has the trips of each dim around them all.
+def unrollings(
+    starts: Sequence[Mapping[str, int]], arrays: Sequence[Surrounding], most: float
+) -> Iterator[tuple[int, dict[str, Factors]]]:
+    """(which start, factors of every dim on every array, outermost first), the fewest passes first.
 
-    Arrays are filled from the innermost out, each dim with no factor that a smaller one replaces. Of two unrollings the
-    first has the larger factor where they first differ: inner array before outer, in the order the dims are named.
+    A start has the trips of each dim that one unrolling of the innermost array leaves. Arrays are filled from the
+    innermost out, each dim with no factor that a smaller one replaces. Of as many passes the earlier start comes first,
+    then what has the larger factor where two first differ: inner array before outer, in the order the dims are named.
+    What needs more than `most` times the fewest passes is left out.
     """
+    found = [(passes, at, chosen) for at, left in enumerate(starts) for passes, chosen in _joint(dict(left), arrays)]
+    found.sort(key=lambda entry: entry[0])
+    for passes, at, chosen in found:
+        if passes <= most * found[0][0]:
+            places = [dict(zip(array.dims, own, strict=True)) for array, own in zip(arrays, chosen, strict=True)]
+            yield at, {dim: tuple(own.get(dim, (1, 1)) for own in places) for dim in starts[at]}
+
+
+def _joint(left: dict[str, int], arrays: Sequence[Surrounding]) -> Iterator[tuple[int, tuple[Factors, ...]]]:
+    """(passes, factors of its dims for each array)."""
     if not arrays:
-        yield dict.fromkeys(left, ())
+        yield prod(left.values()), ()
         return
-    for chosen in _one(dict(left), arrays[-1]):
-        rest = {dim: -(-trips // (chosen[dim][0] * chosen[dim][1])) for dim, trips in left.items()}
-        for outer in unrollings(rest, arrays[:-1]):
-            yield {dim: (*outer[dim], chosen[dim]) for dim in left}
+    array = arrays[-1]
+    for own in array.factors([left[dim] for dim in array.dims]):
+        rest = dict(left)
+        for dim, (y, x) in zip(array.dims, own, strict=True):
+            rest[dim] = -(-left[dim] // (y * x))
+        for passes, outer in _joint(rest, arrays[:-1]):
+            yield passes, (*outer, own)
 
 
-def _one(left: dict[str, int], array: Surrounding) -> Iterator[dict[str, tuple[int, int]]]:
-    """Factors on one array."""
-    names = tuple(dict.fromkeys(array.dims.y + array.dims.x))
-
-    def place(index: int, room_y: int, room_x: int, chosen: dict[str, tuple[int, int]]) -> Iterator[dict[str, tuple[int, int]]]:
-        if index == len(names):
-            yield chosen
-            return
-        dim = names[index]
-        for fy in reversed(tight(left[dim], room_y if dim in array.dims.y else 1)):
-            for fx in reversed(tight(-(-left[dim] // fy), room_x if dim in array.dims.x else 1)):
-                yield from place(index + 1, room_y // fy, room_x // fx, {**chosen, dim: (fy, fx)})
-
-    yield from place(0, array.y, array.x, dict.fromkeys(left, (1, 1)))
+@lru_cache(maxsize=1 << 14)
+def _factors(trips: tuple[int, ...], sides: tuple[tuple[bool, bool], ...], y: int, x: int) -> tuple[Factors, ...]:
+    """Choices for dims that may be on y, on x or on both, where y and x places are left."""
+    if not trips:
+        return ((),)
+    on_y, on_x = sides[0]
+    return tuple(
+        ((fy, fx), *others)
+        for fy in reversed(tight(trips[0], y if on_y else 1))
+        for fx in reversed(tight(-(-trips[0] // fy), x if on_x else 1))
+        for others in _factors(trips[1:], sides[1:], y // fy, x // fx)
+    )
 
 
 def tight(size: int, bound: int) -> list[int]:

@@ -19,6 +19,8 @@ ABOVE, RUN, INSIDE = 0, 100, 200
 """First position of the fixed loops of each section; free loops have position -1."""
 RUNS = 6
 """Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
+NARROWEST = 1.1
+"""Most passes of an unrolling of nested arrays, as a multiple of the fewest: energy alone would leave chiplets idle."""
 IMAGE = 4
 """Most channels of an image."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
@@ -133,7 +135,8 @@ class Space:
     def inners(self) -> Iterator[dict[str, Inner]]:
         """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
 
-        The widest use of the arrays comes first; of equals the one that `_spatial`, then `unrollings`, has first.
+        The widest use of the array comes first, of nested arrays what needs fewest passes; of equals the one that
+        `_spatial`, then `unrollings`, has first.
         """
         for spatial in self._nested() if self.outer else self._alone():
             for inner in self._inside(spatial):
@@ -145,15 +148,12 @@ class Space:
         for spatial in self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x):
             yield {dim: Inner(*spatial.get(dim, (1, 1))) for dim in DIMS}
 
-    def _nested(self) -> list[dict[str, Inner]]:
+    def _nested(self) -> Iterator[dict[str, Inner]]:
         """The same with all arrays around it."""
-        found = []
-        for spatial in self._alone():
-            left = {dim: -(-self.problem[dim] // own.factor) for dim, own in spatial.items()}
-            for outer in unrollings(left, self.outer):
-                found.append({dim: replace(own, outer=outer[dim]) for dim, own in spatial.items()})
-        found.sort(key=lambda inner: -_product(own.pes for own in inner.values()))
-        return found
+        alone = list(self._alone())
+        starts = [{dim: -(-self.problem[dim] // own.factor) for dim, own in inner.items()} for inner in alone]
+        for at, outer in unrollings(starts, self.outer, NARROWEST):
+            yield {dim: replace(own, outer=outer[dim]) for dim, own in alone[at].items()}
 
     def _spatial(self, size_y: int, size_x: int) -> Iterator[dict[str, tuple[int, int]]]:
         flow, size = self.dataflow, self.problem
@@ -358,7 +358,7 @@ class Space:
         self, splits: dict[str, Split], order: list[list[int]], bypass: dict[int, frozenset[Tensor]]
     ) -> tuple[tuple[str, LevelMapping], ...]:
         """The level mappings of chosen splits under chosen orders of groups per level."""
-        around = {array.level: array.dims for array in self.outer}
+        around = {array.level: array.axes for array in self.outer}
         rows = {dim: self.loops(dim, split) for dim, split in splits.items()}
         out = []
         for index, spec in enumerate(self.machine.levels):

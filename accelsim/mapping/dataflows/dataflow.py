@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import DIMS, Tensor
+
+if TYPE_CHECKING:
+    from accelsim.yamlfile import Document, Place
 
 HERE = Path(__file__).parent
 NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))
@@ -80,18 +84,16 @@ def load(name: str | Path) -> Dataflow:
     for key in data:
         if key not in KEYS:
             document.refuse((key,), f"unknown key{nearest(key, KEYS)}", key=True)
-    tensors = [t.value for t in Tensor]
-    lists = [("dim", (key,), data.get(key), DIMS) for key in DIM_KEYS]
-    lists += [("tensor", (key,), data.get(key), tensors) for key in TENSOR_KEYS]
+    for key in DIM_KEYS:
+        _check_names(document, (key,), data.get(key), "dim", DIMS)
+    for key in TENSOR_KEYS:
+        _check_names(document, (key,), data.get(key), "tensor", [t.value for t in Tensor])
     for at, array in enumerate(data.get("arrays") or ()):
         for key in array:
             if key not in AXES:
                 document.refuse(("arrays", at, key), f"unknown key{nearest(key, AXES)}", key=True)
-        lists += [("dim", ("arrays", at, key), array.get(key), DIMS) for key in AXES]
-    for noun, place, names, known in lists:
-        for index, name in enumerate(names or ()):
-            if name not in known:
-                document.refuse((*place, index), f"unknown {noun} '{name}'{nearest(str(name), known)}")
+            else:
+                _check_names(document, ("arrays", at, key), array[key], "dim", DIMS)
     document.check()
     return Dataflow(
         path.stem,
@@ -103,6 +105,14 @@ def load(name: str | Path) -> Dataflow:
         arrays=tuple(Axes(**{key: _dims(array, key) for key in AXES}) for array in data.get("arrays") or ()),
         **{key: _dims(data, key) for key in DIM_KEYS},
     )
+
+
+def _check_names(
+    document: Document, place: Place, names: Sequence[str] | None, noun: str, known: Sequence[str]
+) -> None:
+    for index, name in enumerate(names or ()):
+        if name not in known:
+            document.refuse((*place, index), f"unknown {noun} '{name}'{nearest(str(name), known)}")
 
 
 def _dims(entries: Mapping[str, Sequence[object]], key: str) -> tuple[str, ...]:
