@@ -20,7 +20,8 @@ ABOVE, RUN, INSIDE = 0, 100, 200
 RUNS = 6
 """Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
 NARROWEST = 1.1
-"""Most passes of an unrolling of nested arrays, as a multiple of the fewest: energy alone would leave chiplets idle."""
+"""Most passes of an unrolling of nested arrays (and trips of one dim), as a multiple of the fewest: energy alone would
+leave chiplets idle."""
 IMAGE = 4
 """Most channels of an image."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
@@ -308,7 +309,12 @@ class Space:
                 spread(-(-rest // run), free if inner.run else [], {at: run})
         else:
             spread(rest, free, {})
-        return [Split(inner, temporal) for temporal in found]
+        splits = [Split(inner, temporal) for temporal in found]
+        if not inner.outer:
+            return splits
+        # loops below an outer array that cover more than is left leave places of it without work
+        longest = [self.longest(dim, split) for split in splits]
+        return [split for split, trips in zip(splits, longest, strict=True) if trips <= NARROWEST * min(longest)]
 
     def _runs(self, rest: int, whole: int) -> list[int]:
         """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
