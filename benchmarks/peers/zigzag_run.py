@@ -132,9 +132,7 @@ def layer(case):
         "operand_precision": {**case["bits"], "O_final": case["bits"]["O"]},
         "operand_source": {"I": 0, "W": 0},
     }
-    spatial = {
-        dim: [f"{name}, {factor}" for name, factor in pairs(loop)] for dim, loop in case["arrays"].items()
-    }
+    spatial = {dim: [f"{name}, {factor}" for name, factor in pairs(loop)] for dim, loop in case["arrays"].items()}
     mapping = {"name": "default", "spatial_mapping": spatial, "memory_operand_links": OPERANDS, "temporal_ordering": []}
     checked = WorkloadValidator([data]), MappingValidator([mapping])
     if not all(one.validate() for one in checked):
@@ -163,9 +161,11 @@ def moves(result, case):
     return [
         [name, operand]
         + [
-            round(result.mapping.unit_mem_data_movement[LayerOperand(operand)][level].get_attribute(
-                DataMoveAttr.DATA_ELEM_MOVE_COUNT
-            ).get(way))
+            round(
+                result.mapping.unit_mem_data_movement[LayerOperand(operand)][level]
+                .get_attribute(DataMoveAttr.DATA_ELEM_MOVE_COUNT)
+                .get(way)
+            )
             for way in DIRECTIONS.values()
         ]
         for operand in OPERANDS
