@@ -40,10 +40,10 @@ from accelsim.workload.problem import Problem
 # it does not run with numpy 2
 SCALESIM = Peer("scalesim", ("scalesim==3.0.0", "numpy==1.26.4", "setuptools<81"), ("3.11", "3.12", "3.10"))
 # it imports six and does not say so
-ZIGZAG = Peer("zigzag", ("zigzag-dse==3.9.1", "six"), ("3.11", "3.12"))
+ZIGZAG = Peer("zigzag", ("zigzag-dse==3.9.1", "six"), ("3.11", "3.12", "3.13"))
 ACCELFORGE = Peer("accelforge", ("accelforge==1.0.467",), ("3.12", "3.13"))
 # it does not run with a newer sympy, and that sympy not with Python 3.10
-NN_DATAFLOW = Peer("nn_dataflow", ("nn-dataflow==2.1", "sympy==1.4"), ("3.8", "3.9"))
+NN_DATAFLOW = Peer("nn_dataflow", ("nn-dataflow==2.1", "sympy==1.4"), ("3.8", "3.9", "3.7"))
 Layer = tuple[int, int, int, int, int, int, int]
 """Rows and columns of the ifmap (padded) and of the filter, channels, filters, stride."""
 SMALL: Layer = (16, 16, 3, 3, 64, 64, 1)
