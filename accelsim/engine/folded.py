@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.kernels import bodies, replay, sweep
+from accelsim.engine.kernels.state import Machine, State
 from accelsim.engine.kernels.versions import EARLIER, count_steps
+from accelsim.engine.kernels.window import Window
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Tables, tabulate, tile_ids
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
@@ -134,30 +136,29 @@ def run(
     # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
     # takes no time it may arrive at the same cycle, and the drain may be the cause
     between = (streams[:, sweep.INNERMOST] == 1) & (
-        apart and lead and _takes_time(kinds, kind_rows, layer, slow_rows, serial)
+        apart and lead and (skew_rows > 0 or _takes_time(kinds, kind_rows, layer, slow_rows, serial))
     )
-    needed = looks_back & present & ~between
-    back_too = bool(needed.any())
-    allowed = look_up and not back_too and (serial < 0 or folded.aligned(serial))
-    if serial >= 0 and psum[serial] and known[serial]:
-        allowed = False
-    tile_at = np.where(psum & back_too, folded.full_at - folded.inner_at, -1)
-    tiles = folded.tiles if back_too else folded.inner_tiles
-    slow_tile = layer.tile + (folded.full_at - folded.inner_at)[slow_rows] if back_too else folded.inner_at[slow_rows]
+    looks = looks_back & present & ~between
+    allowed = look_up and (serial < 0 or (folded.aligned(serial) and not (psum[serial] and known[serial])))
+    # of streams that look back every tile has a place, behind those the tiles of one body
+    tiles = folded.tiles if looks.any() else 0
+    tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
+    slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
-    back = layer.back if back_too else np.minimum(layer.back, -1)
-    layer = layer._replace(back=back)
-    machine = replay.Machine(
-        streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known,
+    layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
+    machine = Machine(
+        streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known, looks.astype(np.uint8),
+        tile_at,
     )  # fmt: skip
-    room = 4 * (kinds.many.max(axis=0) + streams[:, sweep.SLOTS] + 4)
+    room = 4 * (kinds.many.max(axis=0) + np.minimum(streams[:, sweep.SLOTS], 4) + 4)
     while True:
-        state = replay.State(
-            np.zeros(n_ports + 1, np.int64), np.zeros((tiles, 3), np.int64), np.zeros((n, ring, 25), np.int64),
-            np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64), np.zeros(2 * n + 3, np.int64),
+        state = State(
+            np.zeros(n_ports + 1, np.int64), np.zeros((tiles + folded.inner_tiles, 3), np.int64),
+            np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
+            np.zeros(2 * n + 3, np.int64), np.zeros(tiles, np.int64),
         )  # fmt: skip
-        window = _window(layer, slow_tile, room, tiles if back_too else 0)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, window, tile_at, allowed)
+        window = _window(layer, room)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, window, allowed)
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
@@ -171,20 +172,17 @@ def _takes_time(
     return all(bool((work.max(axis=1, initial=0) > 0).all()) for work in rows)
 
 
-def _window(layer: bodies.Layer, slow_tile: Ints, room: Ints, tiles: int) -> replay.Window:
+def _window(layer: bodies.Layer, room: Ints) -> Window:
     fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
     place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
     size = int(place[-1]) + 1
     begin, back, tile = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int64)
     work = np.zeros((size, layer.work.shape[1]), np.int64)
-    begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, slow_tile, layer.work
+    begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, layer.tile, layer.work
     start = np.where(slow, layer.start[:-1], place[:-1])
     limit = np.where(slow, layer.number, 0)
     n = len(slow)
-    return replay.Window(
-        place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work,
-        np.full(max(tiles, 1), -1, np.int64),
-    )  # fmt: skip
+    return Window(place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
 
 
 def select(work: Ints, rows: npt.NDArray[np.intp], kept_slots: list[list[int]]) -> Ints:
