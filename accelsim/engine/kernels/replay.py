@@ -17,6 +17,7 @@ from accelsim.engine.kernels.state import (
     moment,
     read_content,
     read_state,
+    reads_back,
     undrained,
 )
 from accelsim.engine.kernels.sweep import (
@@ -57,6 +58,7 @@ ENTRIES = 512
 MOST_RECORDS = 48
 MOST_DRAINS = 1 << 18
 WIDE = 1024
+CONTENT = 256
 TIMES = np.array([ARRIVE, F_START, F_END, USE, LANDED, D_START, D_END, P_START, P_END], np.int64)
 KEYS = np.array([A_KEY, U_KEY, L_KEY, D_KEY], np.int64)
 
@@ -147,7 +149,7 @@ def _copy_drains(j, at, k, machine, state, kinds, layer, origin, pool, m, back):
 
 @njit(cache=True)
 def _slot_of(key, length, keys, lengths, slots):
-    """Where a key is, or would be, in the table."""
+    """Where a key is, or would be, in a table of rows of `keys`."""
     h = length
     for i in range(length):
         h = h * 1000003 + key[i]
@@ -165,8 +167,36 @@ def _slot_of(key, length, keys, lengths, slots):
 
 
 @njit(cache=True)
+def _number_of(key, length, keys, lengths, slots, numbers):
+    """The number of a key among those met; -1: there are too many, or it is too long. numbers : int64[1], how many."""
+    if length == 0 or length > keys.shape[1]:
+        return -1
+    slot = _slot_of(key, length, keys, lengths, slots)
+    if slots[slot] < 0:
+        if numbers[0] == keys.shape[0]:
+            return -1
+        keys[numbers[0], :length] = key[:length]
+        lengths[numbers[0]] = length
+        slots[slot] = numbers[0]
+        numbers[0] += 1
+    return slots[slot]
+
+
+@njit(cache=True)
+def _link_of(pair, links):
+    """Where a pair of numbers is, or would be, in a table of them."""
+    slot = (pair ^ (pair >> 7)) & (links.shape[0] - 1)
+    while links[slot] >= 0 and links[slot] != pair:
+        slot = (slot + 1) & (links.shape[0] - 1)
+    return slot
+
+
+@njit(cache=True)
 def replay(kinds, layer, machine, state, window, look_up):
     """Run a layer body by body.
+
+    A state is that after a known body more often than not: then that one's number and what the body at hand consists of
+    lead to the entry that it runs as, and records are put in place when somebody wants to read them.
 
     Parameters
     ----------
@@ -182,50 +212,72 @@ def replay(kinds, layer, machine, state, window, look_up):
     steps = layer.first[bodies]
     begin_state(state.records, progress, scalars)
     at = np.zeros(n, np.int64)
-    key = np.zeros(WIDE, np.int64)
-    slots = np.full(4 * ENTRIES, -1, np.int64)
+    key, scratch = np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64)
     most = ENTRIES if look_up else 1
+    slots = np.full(4 * most, -1, np.int64)
     keys, lengths = np.empty((most, WIDE), np.int64), np.zeros(most, np.int64)
     kept, kept_number = np.empty((most, MOST_RECORDS, 26), np.int64), np.zeros(most, np.int64)
     kept_progress = np.zeros((most, n), np.int64)
     kept_scalars, kept_free = np.zeros((most, scalars.shape[0]), np.int64), np.zeros((most, free.shape[0]), np.int64)
     kept_stalls, kept_origin = np.zeros((most, stalls.shape[0]), np.int64), np.zeros((most, 2), np.int64)
     pool, kept_drains = np.empty((MOST_DRAINS, 3), np.int64), np.zeros(most + 1, np.int64)
-    entries, simulated = 0, 0
+    times = np.zeros(most, np.int64)
+    contents, content_lengths = np.empty((most, CONTENT), np.int64), np.zeros(most, np.int64)
+    content_slots, content_numbers = np.full(4 * most, -1, np.int64), np.zeros(1, np.int64)
+    # of a known state and a content: the entry, and what `reads_back` asks
+    links, linked = np.full(8 * most, -1, np.int64), np.zeros(8 * most, np.int64)
+    asks = np.zeros((8 * most, 2, n), np.int64)
+    asked = np.zeros((2, n), np.int64)
+    entries, simulated, chained = 0, 0, 0
+    last_entry, shift, moved, in_place = -1, 0, 0, True
     log = np.zeros(1, np.int64)  # nobody asks
     for j in range(bodies):
         kind = layer.kind[j]
         before = layer.first[j] - 1
-        slot, length, origin = -1, 0, 0
+        slot, length, link, e = -1, 0, -1, -1
+        origin = moment(machine, state)
         if look_up and j > 0 and j + 1 < bodies:
             length = read_content(j, at, kinds, layer, machine, key)
-            if length > 0:
-                length, origin = read_state(before, machine, state, j, at, kinds, layer, key, length)
         if length > 0:
-            slot = _slot_of(key, length, keys, lengths, slots)
-            e = slots[slot]
-            if e >= 0:
-                shift, last = origin - kept_origin[e, 0], scalars[LAST]
-                _copy_drains(j, at, before, machine, state, kinds, layer, origin, pool, kept_drains[e], True)
-                for x in range(n):
-                    progress[x, CURRENT] += kinds.many[kind, x]
-                    at[x] += kinds.many[kind, x]
-                moved = before - kept_origin[e, 1]
-                _restore(machine, state, shift, moved, kept[e], kept_number[e], kept_progress[e])
-                total, passes = scalars[TOTAL_C], scalars[AT_PASS]
-                for i in range(scalars.shape[0]):
-                    scalars[i] = kept_scalars[e, i]
-                for i in (C_START, C_END, LAST, PASS_END):
-                    scalars[i] += shift
-                scalars[LAST] = max(scalars[LAST], last)
-                scalars[TOTAL_C] += total
-                scalars[AT_PASS] += passes
-                scalars[PASS_END + 2] += moved * 3 * per_step
-                for p in range(free.shape[0]):
-                    free[p] = kept_free[e, p] + shift
-                for c in range(stalls.shape[0]):
-                    stalls[c] += kept_stalls[e, c]
-                continue
+            content = _number_of(key, length, contents, content_lengths, content_slots, content_numbers)
+            if content >= 0 and last_entry >= 0:
+                link = _link_of(last_entry * most + content, links)
+                if links[link] >= 0 and not reads_back(
+                    before, asks[link], origin, machine, state, j, at, kinds, layer, scratch
+                ):
+                    e = linked[link]
+        if e < 0 and not in_place:
+            _restore(machine, state, shift, moved, kept[last_entry], kept_number[last_entry], kept_progress[last_entry])
+            for p in range(free.shape[0]):
+                free[p] = kept_free[last_entry, p] + shift
+            in_place = True
+        if e < 0 and length > 0:
+            length, plain = read_state(before, asked, machine, state, j, at, kinds, layer, key, length)
+            if length > 0:
+                slot = _slot_of(key, length, keys, lengths, slots)
+                e = slots[slot]
+                if e >= 0 and plain and link >= 0 and links[link] < 0 and chained < 4 * most:
+                    links[link], linked[link] = last_entry * most + content, e
+                    asks[link] = asked
+                    chained += 1
+        if e >= 0:
+            _copy_drains(j, at, before, machine, state, kinds, layer, origin, pool, kept_drains[e], True)
+            for x in range(n):
+                progress[x, CURRENT] += kinds.many[kind, x]
+                at[x] += kinds.many[kind, x]
+            shift, moved, in_place = origin - kept_origin[e, 0], before - kept_origin[e, 1], False
+            last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
+            for i in range(scalars.shape[0]):
+                scalars[i] = kept_scalars[e, i]
+            for i in (C_START, C_END, LAST, PASS_END):
+                scalars[i] += shift
+            scalars[LAST] = max(scalars[LAST], last)
+            scalars[TOTAL_C] += total
+            scalars[AT_PASS] += passes
+            scalars[PASS_END + 2] += moved * 3 * per_step
+            times[e] += 1
+            last_entry = e
+            continue
         if not cover(j, at, kinds, layer, window, machine, progress):
             return -1, 0
         last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
@@ -240,12 +292,14 @@ def replay(kinds, layer, machine, state, window, look_up):
             machine.idle_fill, log,
         )  # fmt: skip
         simulated += 1
-        if slot >= 0 and entries < ENTRIES:
+        last_entry = -1
+        if slot >= 0 and entries < most:
             e = entries
             found = _keep(j, at, layer.first[j + 1] - 1, machine, state, kinds, layer, kept[e], kept_progress[e])
             drained = kept_drains[e]
             drained = _copy_drains(j, at, before, machine, state, kinds, layer, origin, pool, drained, False)
             if found >= 0 and drained >= 0:
+                last_entry = e
                 entries += 1
                 slots[slot] = e
                 keys[e, :length] = key[:length]
@@ -261,5 +315,8 @@ def replay(kinds, layer, machine, state, window, look_up):
         for x in range(n):
             at[x] += kinds.many[kind, x]
         scalars[LAST] = max(scalars[LAST], last)
+    for e in range(entries):
+        for c in range(stalls.shape[0]):
+            stalls[c] += times[e] * kept_stalls[e, c]
     stalls[machine.idle_fill + 1] += scalars[LAST] - scalars[C_END]
     return scalars[LAST], simulated

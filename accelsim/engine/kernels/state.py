@@ -96,7 +96,7 @@ class State(NamedTuple):
 # ---- versions, found in the list of bodies ---------------------------------------------------------------------------
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def locate(x, v, j, at, kinds, layer):
     """(body, index there) of version v of a stream that is not slow; at : int64[x], first versions of body j."""
     b, first = j, at[x]
@@ -109,7 +109,7 @@ def locate(x, v, j, at, kinds, layer):
     return b, v - first
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _begin(x, v, j, at, kinds, layer):
     """The first step of version v; NEVER after the last."""
     if layer.slow[x]:
@@ -118,7 +118,7 @@ def _begin(x, v, j, at, kinds, layer):
     return layer.first[b] + kinds.begin[kinds.at[layer.kind[b], x] + i] if b < layer.kind.shape[0] else NEVER
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _is_fresh(x, v, j, at, kinds, layer):
     """Whether psum version v brings no old psums."""
     if layer.slow[x]:
@@ -127,13 +127,13 @@ def _is_fresh(x, v, j, at, kinds, layer):
     return kinds.back[kinds.at[layer.kind[b], x] + i] == -2
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def undrained(x, k, current, j, at, kinds, layer):
     """The first version whose last user comes after step k."""
     return current + (current < 0 or _begin(x, current + 1, j, at, kinds, layer) == k + 1)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def issued_of(x, j, at, machine, progress, kinds, layer):
     """Versions issued of stream x, those of fresh psums that may be skipped again left out."""
     issued = progress[x, TO_ISSUE]
@@ -146,7 +146,7 @@ def issued_of(x, j, at, machine, progress, kinds, layer):
     return issued
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def reach(x, machine):
     """How many versions ahead of its use a fill of stream x can come; old psums wait for the drain just before."""
     return 1 if machine.streams[x, OLD_PSUM] else machine.streams[x, SLOTS]
@@ -209,20 +209,20 @@ def read_content(j, at, kinds, layer, machine, out):
 # ---- the state before it ---------------------------------------------------------------------------------------------
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def keeps_apart(machine):
     """Whether no C of a body begins before all C of those before it have left the array."""
     serial = machine.serial
     return serial >= 0 and (machine.streams[serial, TENSOR] == PSUM or machine.streams[serial, ABSENT] == 0)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def moment(machine, state):
     """No C of the next body begins before."""
     return state.scalars[PASS_END] if keeps_apart(machine) else state.scalars[C_END]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _slot_frees(x, u, k, origin, machine, state, j, at, kinds, layer):
     """No writer of the slot of version u of stream x begins before."""
     streams = machine.streams
@@ -237,7 +237,7 @@ def _slot_frees(x, u, k, origin, machine, state, j, at, kinds, layer):
     return r[D_START] if streams[x, STREAMED] and streams[x, INNERMOST] else r[USE]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def drain_binds(x, v, r, issued, current, held, origin, machine):
     """Whether anything yet to come may begin before the drain of psum version v ends, all other bounds considered.
 
@@ -296,10 +296,28 @@ def _read_back(x, k, issued, floor, origin, machine, state, j, at, kinds, layer,
 
 
 @njit(cache=True)
-def read_state(k, machine, state, j, at, kinds, layer, out, m):
-    """Append the state before step k + 1, the first of body j; returns (length, the moment it is relative to).
+def reads_back(k, asked, origin, machine, state, j, at, kinds, layer, scratch):
+    """Whether any fill of body j waits for a drain of an earlier body; asked : as `read_state` left it."""
+    for x in range(at.shape[0]):
+        if machine.looks[x] and asked[0, x] >= 0:
+            issued, floor = asked[0, x] + state.progress[x, CURRENT], asked[1, x] + origin
+            if _read_back(x, k, issued, floor, origin, machine, state, j, at, kinds, layer, scratch, 0) != 1:
+                return True
+    return False
 
-    Length -1: it is too long. No C begins before that moment; no fill before its ports are free, nor before its slot.
+
+@njit(cache=True)
+def read_state(k, asked, machine, state, j, at, kinds, layer, out, m):
+    """Append the state before step k + 1, the first of body j, relative to `moment`.
+
+    Parameters
+    ----------
+    asked : int64[2, x], filled with what `reads_back` asks of streams that look back: versions issued, counted from the
+        current one (-1: none is left to fill), and when the next fill can begin.
+
+    Returns
+    -------
+    (length, whether no fill waits for a drain of an earlier body); length -1: it is too long.
     """
     streams, progress, records, free = machine.streams, state.progress, state.records, state.free
     n = streams.shape[0]
@@ -313,6 +331,8 @@ def read_state(k, machine, state, j, at, kinds, layer, out, m):
     out[m + 1] = state.scalars[PASS_END + 1] if apart else 0
     out[m + 2] = state.scalars[PASS_END + 2] - key_origin if apart else 0
     m += 3
+    plain = True
+    asked[0, :] = -1
     issued = np.empty(n, np.int64)
     waits = np.zeros(n, np.int64)  # no later fill of x begins before, its ports apart
     floor = np.zeros(n, np.int64)  # the same with its ports
@@ -367,7 +387,7 @@ def read_state(k, machine, state, j, at, kinds, layer, out, m):
                     out[m + 4] = r[D_KEY] - key_origin
                     m += 5
                     if m > out.shape[0] - 64:
-                        return -1, origin
+                        return -1, False
             out[m] = NOBODY
             m += 1
             continue
@@ -431,11 +451,14 @@ def read_state(k, machine, state, j, at, kinds, layer, out, m):
                 out[m + 4] = r[A_KEY] - key_origin
                 m += 5
             if m > out.shape[0] - 64:
-                return -1, origin
+                return -1, False
         out[m] = -NEVER
         m += 1
         if machine.looks[x] and fills[x]:
+            length = m
             m = _read_back(x, k, issued[x], floor[x], origin, machine, state, j, at, kinds, layer, out, m)
             if m < 0:
-                return -1, origin
-    return m, origin
+                return -1, False
+            plain &= m == length + 1
+            asked[0, x], asked[1, x] = issued[x] - current, floor[x] - origin
+    return m, plain
