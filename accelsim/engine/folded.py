@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +17,22 @@ from accelsim.engine.kernels.versions import EARLIER, count_steps
 from accelsim.engine.kernels.window import Window
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Tables, tabulate, tile_ids
-from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
 STEPS = 64
-"""Steps a body should have at least: a look-up costs about as much as a few dozen steps."""
+"""Steps a body should have at least."""
+LOOK_UP = 8
+"""How many times longer the simulated bodies of a layer (some twenty) take for a step than a look-up."""
 MOST_VERSIONS = 1 << 23
 """Versions of different bodies written down at most; a layer without repetition goes the long way."""
 
 
 @dataclass(frozen=True)
 class Folded:
-    """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them."""
+    """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them.
+
+    revisits : whether a pass may read psums back that an earlier body of the same pass drained.
+    """
 
     tables: Tables
     kinds: bodies.Kinds
@@ -35,11 +41,7 @@ class Folded:
     full_at: Ints
     inner_tiles: int
     tiles: int
-
-    def aligned(self, serial: int) -> bool:
-        """Whether every body begins a pass of stationary stream `serial`."""
-        count = self.kinds.many[:, serial]
-        return bool((count > 0).all() and (self.kinds.begin[self.kinds.at[:, serial]] == 0).all())
+    revisits: bool
 
     @property
     def sums(self) -> Ints:
@@ -59,8 +61,8 @@ class Folded:
 
 def fold(program: Program) -> Folded | None:
     """List the bodies of a layer; None where too few are alike."""
+    program, cut = _cut(program)
     loops = program.step_loops
-    cut = _cut(program)
     tables = tabulate(program)
     edges, n = tables.edges, len(tables.edges)
     if not n:
@@ -111,7 +113,8 @@ def fold(program: Program) -> Folded | None:
         kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped].copy(),
         kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
     )  # fmt: skip
-    return Folded(tables, kinds, layer, inner_at, full_at, inner_tiles, tiles)
+    revisits = any(DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
+    return Folded(tables, kinds, layer, inner_at, full_at, inner_tiles, tiles, revisits)
 
 
 def run(
@@ -136,10 +139,13 @@ def run(
     # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
     # takes no time it may arrive at the same cycle, and the drain may be the cause
     between = (streams[:, sweep.INNERMOST] == 1) & (
-        apart and lead and (skew_rows > 0 or _takes_time(kinds, kind_rows, layer, slow_rows, serial))
+        apart
+        and lead
+        and not folded.revisits
+        and (skew_rows > 0 or _takes_time(kinds, kind_rows, layer, slow_rows, serial))
     )
     looks = looks_back & present & ~between
-    allowed = look_up and (serial < 0 or (folded.aligned(serial) and not (psum[serial] and known[serial])))
+    allowed = look_up and not (serial >= 0 and psum[serial] and known[serial])
     # of streams that look back every tile has a place, behind those the tiles of one body
     tiles = folded.tiles if looks.any() else 0
     tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
@@ -197,22 +203,41 @@ def select(work: Ints, rows: npt.NDArray[np.intp], kept_slots: list[list[int]]) 
     return chosen
 
 
-def _cut(program: Program) -> int:
-    """How many step loops lie outside a body; on a machine with serial passes a body is whole passes."""
+def _cut(program: Program) -> tuple[Program, int]:
+    """The program, a loop perhaps split in two, and how many of its step loops lie outside a body.
+
+    Simulating costs steps of different bodies, looking up a body each: least where both grow alike.
+    """
     loops = program.step_loops
-    inner = 1
-    deepest = len(loops)
-    serial = program.architecture.serial
-    if serial is not None:
-        index = TENSORS.index(serial)
-        child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
-        own = [t for t, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
-        deepest = own[-1] + 1 if own else 0
-    cut = len(loops)
-    while cut > 0 and (cut > deepest or inner < STEPS):
+    enough = max(STEPS, isqrt(int(np.prod(loops[:, 1], initial=1)) // LOOK_UP))
+    cut, inner = len(loops), 1
+    while cut > 0 and inner < enough:
         cut -= 1
         inner *= int(loops[cut, 1])
-    return cut
+    if cut == len(loops):
+        return program, cut
+    factor = int(loops[cut, 1])
+    rest = inner // factor
+    part = next(d for d in range(1, factor + 1) if factor % d == 0 and (d == factor or d * rest >= enough))
+    if part == factor:
+        return program, cut
+    # the same iterations in the same order
+    row = np.flatnonzero((program.loops[:, 2] == 0) & (program.loops[:, 3] < program.inside))[cut]
+    split = np.insert(program.loops, row, program.loops[row], axis=0)
+    split[row, 1], split[row + 1, 1] = factor // part, part
+    split[row, 4] *= part
+    return replace(program, loops=split), cut + 1
+
+
+def _passes(program: Program) -> int:
+    """How many step loops lie outside a pass."""
+    loops, serial = program.step_loops, program.architecture.serial
+    if serial is None:
+        return len(loops)
+    index = TENSORS.index(serial)
+    child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
+    own = [t for t, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
+    return own[-1] + 1 if own else 0
 
 
 def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8], Ints]:

@@ -12,9 +12,9 @@ from numba import njit
 from accelsim.engine.kernels.state import (
     drain_binds,
     issued_of,
-    keeps_apart,
     locate,
     moment,
+    opens_pass,
     read_content,
     read_state,
     reads_back,
@@ -68,8 +68,9 @@ def _keep(j, at, k, machine, state, kinds, layer, kept, kept_progress):
     """Copy what a later body may need of the records after body j, which ends with step k; how many, -1: too many."""
     streams, progress, records = machine.streams, state.progress, state.records
     m = 0
-    over = keeps_apart(machine) and streams[machine.serial, TENSOR] != PSUM
-    origin = moment(machine, state)
+    apart = opens_pass(j + 1, machine, kinds, layer)
+    over = apart and streams[machine.serial, TENSOR] != PSUM
+    origin = moment(apart, state)
     for x in range(streams.shape[0]):
         kept_progress[x] = issued_of(x, j, at, machine, progress, kinds, layer) - progress[x, CURRENT]
         if streams[x, ABSENT]:
@@ -235,7 +236,7 @@ def replay(kinds, layer, machine, state, window, look_up):
         kind = layer.kind[j]
         before = layer.first[j] - 1
         slot, length, link, e = -1, 0, -1, -1
-        origin = moment(machine, state)
+        origin = moment(opens_pass(j, machine, kinds, layer), state)
         if look_up and j > 0 and j + 1 < bodies:
             length = read_content(j, at, kinds, layer, machine, key)
         if length > 0:

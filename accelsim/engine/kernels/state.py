@@ -210,16 +210,21 @@ def read_content(j, at, kinds, layer, machine, out):
 
 
 @njit(cache=True, inline="always")
-def keeps_apart(machine):
-    """Whether no C of a body begins before all C of those before it have left the array."""
+def opens_pass(j, machine, kinds, layer):
+    """Whether body j begins a pass, and so with a C after all C before have left the array."""
     serial = machine.serial
-    return serial >= 0 and (machine.streams[serial, TENSOR] == PSUM or machine.streams[serial, ABSENT] == 0)
+    if serial < 0 or j >= layer.kind.shape[0]:
+        return False
+    if machine.streams[serial, TENSOR] != PSUM and machine.streams[serial, ABSENT]:
+        return False
+    kind = layer.kind[j]
+    return kinds.many[kind, serial] > 0 and kinds.begin[kinds.at[kind, serial]] == 0
 
 
 @njit(cache=True, inline="always")
-def moment(machine, state):
-    """No C of the next body begins before."""
-    return state.scalars[PASS_END] if keeps_apart(machine) else state.scalars[C_END]
+def moment(apart, state):
+    """No C of the next body begins before; apart : whether it begins a pass."""
+    return state.scalars[PASS_END] if apart else state.scalars[C_END]
 
 
 @njit(cache=True, inline="always")
@@ -324,13 +329,14 @@ def read_state(k, asked, machine, state, j, at, kinds, layer, out, m):
     per_step = 4 * (n + 70)
     key_origin = (k + 1) * 3 * per_step
     serial = machine.serial
-    apart = keeps_apart(machine)
+    apart = opens_pass(j, machine, kinds, layer)
     stationary_input = apart and streams[serial, TENSOR] != PSUM
-    origin = moment(machine, state)
+    origin = moment(apart, state)
     out[m] = state.scalars[C_END] - origin
-    out[m + 1] = state.scalars[PASS_END + 1] if apart else 0
-    out[m + 2] = state.scalars[PASS_END + 2] - key_origin if apart else 0
-    m += 3
+    out[m + 1] = state.scalars[PASS_END] - origin if serial >= 0 else 0
+    out[m + 2] = state.scalars[PASS_END + 1] if serial >= 0 else 0
+    out[m + 3] = state.scalars[PASS_END + 2] - key_origin if serial >= 0 else 0
+    m += 4
     plain = True
     asked[0, :] = -1
     issued = np.empty(n, np.int64)
@@ -394,6 +400,8 @@ def read_state(k, asked, machine, state, j, at, kinds, layer, out, m):
         read_by = NEVER  # no fill from a version of x begins before
         for y in range(n):
             if streams[y, PARENT] == x and not streams[y, ABSENT] and fills[y]:
+                read_by = min(read_by, floor[y])
+            if x == serial and not psum and not apart and machine.lead_first and streams[y, INNERMOST] and fills[y]:
                 read_by = min(read_by, floor[y])
         over = undrained(x, k, current, j, at, kinds, layer)
         for v in range(max(min(issued[x], current + 1) - s, 0), max(issued[x], current + 1)):
