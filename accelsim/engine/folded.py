@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isqrt
+from math import isqrt, prod
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from accelsim.engine.kernels.versions import EARLIER, count_steps
 from accelsim.engine.kernels.window import Window
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Tables, tabulate, tile_ids
+from accelsim.engine.streams import Streams
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
 STEPS = 64
@@ -32,6 +33,9 @@ class Folded:
     """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them.
 
     revisits : whether a pass may read psums back that an earlier body of the same pass drained.
+    kind_rows, slow_rows : the streams of versions in `kinds` and in `layer`.
+    known : uint8[x], as in `kernels.state.Machine`. looks_back : bool[x], psums: whether a body reads back what an
+        earlier one drained.
     """
 
     tables: Tables
@@ -42,6 +46,11 @@ class Folded:
     inner_tiles: int
     tiles: int
     revisits: bool
+    streams: Streams
+    kind_rows: Ints
+    slow_rows: Ints
+    known: npt.NDArray[np.uint8]
+    looks_back: npt.NDArray[np.bool_]
 
     @property
     def sums(self) -> Ints:
@@ -74,9 +83,9 @@ def fold(program: Program) -> Folded | None:
     inner_at, inner_tiles = tile_ids(program, edges, cut)
     full_at, tiles = tile_ids(program, edges)
     per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
-    most = [0]
-    for child in edges[:, 2]:
-        most.append(most[-1] + int(np.prod([row[1] for row in loops[cut:] if row[3] < child], initial=1)))
+    most, inner = [0], loops[cut:].tolist()
+    for child in edges[:, 2].tolist():
+        most.append(most[-1] + prod(row[1] for row in inner if row[3] < child))
     total = int(count_steps(loops[:cut], program.inside, program.size8)) if cut else 1
     slow, start = _slow(program, edges, cut)
     layer = bodies.Layer(
@@ -114,38 +123,32 @@ def fold(program: Program) -> Folded | None:
         kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
     )  # fmt: skip
     revisits = any(DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
-    return Folded(tables, kinds, layer, inner_at, full_at, inner_tiles, tiles, revisits)
+    kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())
+    psum = edges[:, 0] == PSUM
+    read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
+    back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
+    return Folded(
+        tables, kinds, layer, inner_at, full_at, inner_tiles, tiles, revisits,
+        Streams.of(program, edges, tables.labels, tables.uses_at), kind_rows, np.repeat(np.arange(n), np.diff(start)),
+        (~psum | read).astype(np.uint8), psum & back,
+    )  # fmt: skip
 
 
-def run(
-    folded: Folded, streams: Ints, uses_at: Ints, kept_slots: list[list[int]], ports: Ints, latency: Ints, order: Ints,
-    serial: int, lead: bool, skew_rows: int, tail: int, n_ports: int, ring: int, look_up: bool = True,
-) -> tuple[int, Ints, int]:  # fmt: skip
-    """(cycles, stalls, bodies simulated); see `cycle.run` for the arguments."""
-    layer, kinds, n = folded.layer, folded.kinds, len(streams)
-    kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.many.ravel())
-    slow_rows = np.repeat(np.arange(n), np.diff(layer.start))
-    kinds = kinds._replace(work=select(kinds.work, kind_rows, kept_slots))
-    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots))
-    psum = streams[:, sweep.TENSOR] == PSUM
-    present = streams[:, sweep.ABSENT] == 0
-    read = kinds.back != -2
-    known = np.ones(n, np.uint8)
-    known[psum] = 0
-    known[np.unique(kind_rows[read & psum[kind_rows]])] = 1
-    looks_back = np.zeros(n, bool)
-    looks_back[np.unique(kind_rows[(kinds.back == EARLIER) & psum[kind_rows]])] = True
-    apart = serial >= 0 and not psum[serial] and bool(present[serial])
-    # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
-    # takes no time it may arrive at the same cycle, and the drain may be the cause
-    between = (streams[:, sweep.INNERMOST] == 1) & (
-        apart
-        and lead
-        and not folded.revisits
-        and (skew_rows > 0 or _takes_time(kinds, kind_rows, layer, slow_rows, serial))
-    )
-    looks = looks_back & present & ~between
-    allowed = look_up and not (serial >= 0 and psum[serial] and known[serial])
+def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
+    """(cycles, stalls, bodies simulated) with `folded.streams`, or those of the processing latency."""
+    rows, serial, n = streams.rows, streams.serial, len(streams.rows)
+    kinds = folded.kinds._replace(work=streams.select(folded.kinds.work, folded.kind_rows))
+    layer = folded.layer._replace(work=streams.select(folded.layer.work, folded.slow_rows))
+    slow_rows, psum = folded.slow_rows, rows[:, sweep.TENSOR] == PSUM
+    present = rows[:, sweep.ABSENT] == 0
+    looks = folded.looks_back & present
+    if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not folded.revisits:
+        # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
+        # takes no time it may arrive at the same cycle, and the drain may be the cause
+        stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
+        if streams.skew_rows > 0 or _takes_time(*stationary):
+            looks &= rows[:, sweep.INNERMOST] == 0
+    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
     # of streams that look back every tile has a place, behind those the tiles of one body
     tiles = folded.tiles if looks.any() else 0
     tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
@@ -153,29 +156,25 @@ def run(
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
     layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
     machine = Machine(
-        streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known, looks.astype(np.uint8),
-        tile_at,
+        rows, streams.uses_at, streams.ports, streams.latency, streams.order, serial, streams.lead, streams.skew_rows,
+        streams.tail, 2 * n, folded.known, looks.astype(np.uint8), tile_at,
     )  # fmt: skip
-    room = 4 * (kinds.many.max(axis=0) + np.minimum(streams[:, sweep.SLOTS], 4) + 4)
+    room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, sweep.SLOTS], 4) + 4)
     while True:
         state = State(
-            np.zeros(n_ports + 1, np.int64), np.zeros((tiles + folded.inner_tiles, 3), np.int64),
-            np.zeros((n, ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
+            np.zeros(len(streams.names) + 1, np.int64), np.zeros((tiles + folded.inner_tiles, 3), np.int64),
+            np.zeros((n, streams.ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
             np.zeros(2 * n + 3, np.int64), np.zeros(tiles, np.int64),
         )  # fmt: skip
-        window = _window(layer, room)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, window, allowed)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed)
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
 
 
-def _takes_time(
-    kinds: bodies.Kinds, kind_rows: npt.NDArray[np.intp], layer: bodies.Layer, slow_rows: npt.NDArray[np.intp], x: int
-) -> bool:
-    """Whether every version of stream x holds a port for a cycle at least."""
-    rows = (kinds.work[kind_rows == x], layer.work[slow_rows == x])
-    return all(bool((work.max(axis=1, initial=0) > 0).all()) for work in rows)
+def _takes_time(*work: Ints) -> bool:
+    """Whether every version of a stream holds a port for a cycle at least."""
+    return all(bool((rows.max(axis=1, initial=0) > 0).all()) for rows in work)
 
 
 def _window(layer: bodies.Layer, room: Ints) -> Window:
@@ -189,18 +188,6 @@ def _window(layer: bodies.Layer, room: Ints) -> Window:
     limit = np.where(slow, layer.number, 0)
     n = len(slow)
     return Window(place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
-
-
-def select(work: Ints, rows: npt.NDArray[np.intp], kept_slots: list[list[int]]) -> Ints:
-    """The ports' cycles that are left, in their new places."""
-    if all(slots == list(range(len(slots))) for slots in kept_slots) or not len(work):
-        return work
-    chosen = np.zeros_like(work)
-    for x, slots in enumerate(kept_slots):
-        mine = rows == x
-        for new, old in enumerate(slots):
-            chosen[mine, new] = work[mine, old]
-    return chosen
 
 
 def _cut(program: Program) -> tuple[Program, int]:
@@ -236,16 +223,17 @@ def _passes(program: Program) -> int:
         return len(loops)
     index = TENSORS.index(serial)
     child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
-    own = [t for t, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
+    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
     return own[-1] + 1 if own else 0
 
 
 def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8], Ints]:
     """Streams whose own loops all lie outside the bodies, and where their versions lie."""
     loops = program.step_loops
+    rows = loops.tolist()
     slow, start = np.zeros(len(edges), np.uint8), np.zeros(len(edges) + 1, np.int64)
-    for x, (t, _, child, operand, _) in enumerate(edges):
-        own = [i for i, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
+    for x, (t, _, child, operand, _) in enumerate(edges.tolist()):
+        own = [i for i, row in enumerate(rows) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
         slow[x] = not operand and (not own or own[-1] < cut)
         most = 0
         if slow[x]:

@@ -82,9 +82,9 @@ def _keep(j, at, k, machine, state, kinds, layer, kept, kept_progress):
             r = records[x, v & (records.shape[1] - 1)]
             if r[VID] != v or (over and psum and streams[x, INNERMOST] and not machine.known[x] and r[D_END] < origin):
                 continue
-            if psum and streams[x, INNERMOST] and v < current:
-                if not drain_binds(x, v, r, issued, current, -1, origin, machine):
-                    continue
+            early = psum and streams[x, INNERMOST] and v < current
+            if early and not drain_binds(x, v, r, issued, current, -1, origin, machine):
+                continue
             if m >= kept.shape[0]:
                 return -1
             kept[m, :25] = r
@@ -214,7 +214,7 @@ def replay(kinds, layer, machine, state, window, look_up):
     begin_state(state.records, progress, scalars)
     at = np.zeros(n, np.int64)
     key, scratch = np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64)
-    most = ENTRIES if look_up else 1
+    most = min(ENTRIES, bodies) if look_up else 1
     slots = np.full(4 * most, -1, np.int64)
     keys, lengths = np.empty((most, WIDE), np.int64), np.zeros(most, np.int64)
     kept, kept_number = np.empty((most, MOST_RECORDS, 26), np.int64), np.zeros(most, np.int64)

@@ -108,7 +108,8 @@ def advance(
     low, limit : int64[x], the versions low <= v < limit that are written down: version v of stream x lies at
         ``start[x] + v``. step_from : the step whose cycles come first in `step_n`, `step_phi`.
     streams : int64[x, 12], see TENSOR .. SKID (DOWN, UP: what a stall on that network is charged to).
-    start, number, begin, back, tile : versions, see `versions.generate`; a `back` of EARLIER is found by its tile. work : int64[version, slot] cycles per port.
+    start, number, begin, back, tile : versions, see `versions.generate`; what a `back` of
+        EARLIER names is found by its tile. work : int64[version, slot] cycles per port.
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
     latency : int64[x, 2], after fills (old psums) and drains. free : int64[port] scratch, zeros.
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.

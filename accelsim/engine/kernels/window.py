@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from accelsim.engine.kernels.sweep import ABSENT, CURRENT, INNERMOST, SLOTS, TENSOR
 from accelsim.engine.kernels.state import reach
+from accelsim.engine.kernels.sweep import ABSENT, CURRENT, INNERMOST, SLOTS, TENSOR
 from accelsim.engine.kernels.tiles import PSUM
 from accelsim.engine.kernels.versions import EARLIER
 
