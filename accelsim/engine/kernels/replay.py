@@ -214,7 +214,9 @@ def replay(kinds, layer, machine, state, window, look_up):
     begin_state(state.records, progress, scalars)
     at = np.zeros(n, np.int64)
     key, scratch = np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64)
-    most = min(ENTRIES, bodies) if look_up else 1
+    most = 1  # tables have powers of two for sizes
+    while look_up and most < min(bodies, ENTRIES):
+        most *= 2
     slots = np.full(4 * most, -1, np.int64)
     keys, lengths = np.empty((most, WIDE), np.int64), np.zeros(most, np.int64)
     kept, kept_number = np.empty((most, MOST_RECORDS, 26), np.int64), np.zeros(most, np.int64)
