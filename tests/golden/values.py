@@ -27,7 +27,7 @@ class Values:
         self.old: dict[tuple[int, int, Part], int] = {}
         self.top: Content = {}
         self.vacated_by: dict[Activity, tuple[int, int]] = {}
-        """Fills still under way whose end lets the next fill, already begun, have its slot: its version and the slots."""
+        """Fills under way whose end lets the next one, already begun, have its slot: its version and the slots."""
 
     # ---- looking up ----------------------------------------------------------------------------------------------
 
