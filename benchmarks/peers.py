@@ -29,7 +29,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.load import table_for
 from accelsim.engine import evaluate, evaluate_many
 from accelsim.engine.counts import Counts
-from accelsim.engine.kernels import search as search_kernels
+from accelsim.engine.kernels import bounds
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import accelforge_timeloop, nn_dataflow, zigzag
 from accelsim.reproduce.scalesim import Row, run
@@ -315,17 +315,17 @@ def searched(machine: Architecture, problem: Problem) -> tuple[float, int]:
 @contextmanager
 def counting() -> Iterator[list[int]]:
     """How many combinations each call of the bounding kernel is given."""
-    kernel, sizes = search_kernels.bound_all, []
+    kernel, sizes = bounds.bound_all, []
 
     def counted(*arguments: Any) -> None:
         sizes.append(arguments[-1].size)
         kernel(*arguments)
 
-    search_kernels.bound_all = counted
+    bounds.bound_all = counted
     try:
         yield sizes
     finally:
-        search_kernels.bound_all = kernel
+        bounds.bound_all = kernel
 
 
 def compared(theirs: float, schemes: float, ours: float, combinations: float, *words: float) -> list[str]:
