@@ -313,6 +313,23 @@ class Space:
     def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
         """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
         rest = -(-self.problem[dim] // inner.factor)
+        key = dim, rest, inner.run, most
+        if key not in self._spreads:
+            self._spreads[key] = self._spread(*key)
+        splits = [Split(inner, temporal) for temporal in self._spreads[key]]
+        if not inner.outer:
+            return splits
+        # loops below an outer array that cover more than is left leave places of it without work
+        trips = self.longest(dim, splits)
+        return [split for split, few in zip(splits, trips <= NARROWEST * trips.min(), strict=True) if few]
+
+    @cached_property
+    def _spreads(self) -> dict[tuple[str, int, int, int], list[tuple[int, ...]]]:
+        """What `_spread` found: most unrollings leave the same of a dim."""
+        return {}
+
+    def _spread(self, dim: str, rest: int, longest_run: int, most: int) -> list[tuple[int, ...]]:
+        """Temporal factors of every level that cover `rest`; its run above the array (0: any) as long as it may be."""
         free = [i for i in reversed(self.free) if i]
         found: list[tuple[int, ...]] = []
 
@@ -327,17 +344,12 @@ class Space:
 
         if dim in self.dataflow.run or dim in self.dataflow.above:
             at = self.above if dim in self.dataflow.above else self.array
-            whole = inner.run or rest
+            whole = longest_run or rest
             for run in self._runs(rest, whole) if self.tiled and at > 0 else [whole]:
-                spread(-(-rest // run), free if inner.run else [], {at: run})
+                spread(-(-rest // run), free if longest_run else [], {at: run})
         else:
             spread(rest, free, {})
-        splits = [Split(inner, temporal) for temporal in found]
-        if not inner.outer:
-            return splits
-        # loops below an outer array that cover more than is left leave places of it without work
-        trips = self.longest(dim, splits)
-        return [split for split, few in zip(splits, trips <= NARROWEST * trips.min(), strict=True) if few]
+        return found
 
     def _runs(self, rest: int, whole: int) -> list[int]:
         """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
