@@ -47,9 +47,12 @@ NN_DATAFLOW = Peer("nn_dataflow", ("nn-dataflow==2.1", "sympy==1.4"), ("3.8", "3
 Layer = tuple[int, int, int, int, int, int, int]
 """Rows and columns of the ifmap (padded) and of the filter, channels, filters, stride."""
 SMALL: Layer = (16, 16, 3, 3, 64, 64, 1)
+MEDIUM: Layer = (16, 16, 3, 3, 128, 128, 1)
 LARGE: Layer = (30, 30, 3, 3, 128, 128, 1)
 """ResNet's conv3_x, 3 x 3. On 8 x 8 PEs SCALE-Sim takes minutes for it."""
-LAYERS = {8: (SMALL,), 32: (SMALL, LARGE), 128: (SMALL, LARGE)}
+LARGEST: Layer = (16, 16, 3, 3, 512, 512, 1)
+"""VGG-16's CONV5."""
+LAYERS = {8: (SMALL, MEDIUM), 32: (SMALL, LARGE), 128: (SMALL, LARGE, LARGEST)}
 CLASSIFIER: Layer = (1, 1, 1, 1, 4096, 4096, 1)
 """AlexNet's FC7."""
 NETWORKS = (("vgg16", 64), ("gpt2", 1))
