@@ -309,13 +309,15 @@ class Slots:
         fresh : uint8[version, pe class], whether words of a version of the innermost psum are fresh, see `pe_offsets`.
         begin : its first steps, int64[version]. words : fresh words over the layer.
         """
-        firsts = self._first_taps(fresh, begin)
-        if firsts is None:
-            return self._walk(fresh, begin)
+        firsts = self.first_taps(len(begin)) if fresh.all() else None
+        return self._walk(fresh, begin) if firsts is None else self.idle_at(firsts, words)
+
+    def idle_at(self, firsts: npt.NDArray[np.bool_], words: int) -> int:
+        """Those of so many words, all fresh, whose first slot is one of these taps, as `first_taps` gives them."""
         return words - int((self.seen * self.stored)[:, firsts].sum())
 
-    def _first_taps(self, fresh: Flags, begin: Ints) -> npt.NDArray[np.bool_] | None:
-        """bool[C, R, S], taps a version begins with, if every version is fresh and they are the same for all words."""
+    def first_taps(self, number: int) -> npt.NDArray[np.bool_] | None:
+        """bool[C, R, S], taps a version begins with, if they are the same for all words; number : of versions."""
         program, tiles = self.program, Tiles(self.program)
         level = psum_level(program)
         own = [DIM_INDEX[d] for d in TENSOR_DIMS[Tensor.PSUM]]
@@ -326,7 +328,7 @@ class Slots:
         versions = 1
         for index in range(8):
             versions *= int((Tiles.bases(index, starts) < program.size8[index]).sum())
-        if not fresh.all() or versions != len(begin):
+        if versions != number:
             return None
         spatial = program.loops[program.loops[:, 2] == 1]
         first: npt.NDArray[Any] = np.ones(1, np.bool_)

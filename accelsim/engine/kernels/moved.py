@@ -24,9 +24,19 @@ def version_bases(loops, size8, tensor, child, slides, begin, base_of, before_of
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. slides : sliding reuse, ifmap only.
     begin : int64[version]. Fills base_of, before_of : int64[version, 8]; mode : int64[version], WHOLE or a group.
     """
-    index, step_base = np.zeros(len(loops), np.int64), np.zeros(8, np.int64)
-    base, before = np.zeros(8, np.int64), np.zeros(8, np.int64)
-    v, k, moved_loop = 0, 0, 0
+    more_bases(
+        loops, size8, tensor, child, slides, begin, np.zeros(len(loops), np.int64), np.zeros((3, 8), np.int64),
+        np.zeros(1, np.int64), base_of, before_of, mode,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def more_bases(loops, size8, tensor, child, slides, begin, index, bases, step, base_of, before_of, mode):
+    """The same of the versions that begin next; index : int64[loop], bases : int64[3, 8] (of the step, of the tile, of
+    the tile one step earlier) and step : int64[1] are zeros at first, moved on.
+    """
+    step_base, base, before = bases[0], bases[1], bases[2]
+    v, k, moved_loop = 0, step[0], 0
     while v < len(begin) and moved_loop >= 0:
         if begin[v] == k:
             base_of[v] = base
@@ -51,6 +61,7 @@ def version_bases(loops, size8, tensor, child, slides, begin, base_of, before_of
         for i in range(len(loops)):
             if loops[i, 3] < child:
                 base[loops[i, 0]] += index[i] * loops[i, 2]
+    step[0] = k
 
 
 @njit(cache=True)

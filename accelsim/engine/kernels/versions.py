@@ -27,6 +27,7 @@ from accelsim.engine.kernels.tiles import (
 )
 
 EARLIER = -3  # `back`: drained by an earlier body
+NO_END = 1 << 62
 
 
 @njit(cache=True)
@@ -127,6 +128,11 @@ def last_touch(loops, inside, extent):
     return before + 1
 
 
+# columns of what a walk knows of a psum stream: its versions when its parent's version began, whether its own version
+# was refilled, versions that took up sums of the same parent's version
+SINCE, REFILLED, TAKEN_UP = range(3)
+
+
 @njit(cache=True)
 def generate(
     loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates,
@@ -135,25 +141,72 @@ def generate(
     """Walk the steps of one body once and write every stream's versions; returns the steps.
 
     A body is what the step loops from `cut` on do in one iteration of those before: with `cut` 0 the whole layer.
+    Parameters are those of `walk_steps`, but for
+
+    outer : int64[cut], where the loops outside the body are. carry : the one that just moved, or -1.
+    start : int64[x + 1], where each stream's versions lie in `begin`, `back`, `tile` and (rows of) `work`.
+    """
+    index = np.zeros(loops.shape[0] + 1, np.int64)
+    index[:cut] = outer[:cut]
+    number[:] = 0
+    sums[:] = 0
+    forget(streams, before, tile_at, tile_last)
+    steps, _, _ = walk_steps(
+        loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates, cut, index,
+        carry, before, np.zeros((streams.shape[0], 3), np.int64), 0, NO_END, start, start[1:], number, begin, work,
+        back, tile, tile_at, tile_last, step_n, step_phi, sums,
+    )  # fmt: skip
+    return steps
+
+
+@njit(cache=True)
+def forget(streams, before, tile_at, tile_last):
+    """Psum tiles as they are before a walk; see `walk_steps`."""
+    n_streams = streams.shape[0]
+    for x in range(n_streams):
+        if streams[x, 0] == PSUM:
+            following = tile_last.shape[0]
+            for y in range(n_streams - 1, x, -1):
+                if streams[y, 0] == PSUM:
+                    following = tile_at[y]
+            tile_last[tile_at[x] : following] = EARLIER if before[x, 0] else -1
+
+
+@njit(cache=True)
+def walk_steps(
+    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates, cut, index,
+    carry, before, past, first, most, start, end, number, begin, work, back, tile, tile_at, tile_last, step_n, step_phi,
+    sums,
+):  # fmt: skip
+    """Walk at most `most` steps from where `index` is, and write the versions that begin in them.
 
     Parameters
     ----------
     streams : int64[x, 7], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain).
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
     rates : int64[use, 2], cycles = ceil(words * rates[0] / rates[1]).
-    cut, outer : loops outside the body and int64[cut] where they are. carry : the one that just moved, or -1.
+    cut : loops that do not move. index : int64[> step loops], where all are, moved on.
+    carry : the loop that just moved, or -1. first : number of the first step.
     before : uint8[x, 3], psums: whether the tiles were drained by an earlier body; whether that was before the parent's
         version began; whether the parent's version was refilled.
-    start : int64[x + 1], where each stream's versions lie in `begin`, `back`, `tile` and (rows of) `work`.
-    tile_at, tile_last : where each psum stream's tiles lie in the scratch int64[tile].
+    past : int64[x, 3], see SINCE ..; zeros at first, moved on.
+    start, end : int64[x], version v lies at ``start[x] + v`` of `begin`, `back`, `tile` and (rows of) `work`, if that
+        is less than ``end[x]``; else it is only counted.
+    tile_at, tile_last : where each psum stream's tiles lie in int64[tile], their last versions; see `forget`.
+    step_n, step_phi : int64[step], of these steps; with no room nobody asks.
 
     Fills
     -----
-    number : int64[x], versions. begin : int64[version], first step a_v. work : int64[version, use slot], cycles.
+    number : int64[x], versions, added to. begin : int64[version], first step a_v. work : int64[version, use slot],
+        cycles.
     back : int64[version], psum: version of the latest earlier drain of this tile, else -1; -2: nothing to read;
         -3: an earlier body drained it. tile : int64[version], psum: the tile.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream.
-    sums : int64[x, column], words over the layer.
+    sums : int64[x, column], words, added to.
+
+    Returns
+    -------
+    (steps, loop that moves into the next one: less than `cut` after the last, cycles of C in all).
     """
     n_streams = streams.shape[0]
     n_loops = loops.shape[0]
@@ -163,7 +216,6 @@ def generate(
         if loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
             temporal[nt] = i
             nt += 1
-    index = np.zeros(nt + 1, np.int64)
     base = np.zeros(8, np.int64)
     # per stream and loop: stride of the loop in its group's table; per stream and carry: which groups may have moved
     group_of = np.zeros(nt + 1, np.int64)
@@ -217,8 +269,6 @@ def generate(
         for u in range(uses.shape[0]):
             if uses[u, 0] <= x:
                 first_use[x + 1] = u + 1
-    number[:] = 0
-    sums[:] = 0
     extent = np.ones(8, np.int64)
     tile_of = np.ones(8, np.int64)
     for i in range(n_loops):
@@ -228,11 +278,12 @@ def generate(
     for x in range(n_streams):
         if streams[x, 0] == PSUM:
             psum_level = max(psum_level, streams[x, 2])
-    for t in range(cut):
-        index[t] = outer[t]
-        base[loops[temporal[t], DIM]] += outer[t] * loops[temporal[t], STEP]
+    for t in range(nt):
+        base[loops[temporal[t], DIM]] += index[t] * loops[temporal[t], STEP]
         for x in range(n_streams):
-            combo[x, group_of[t]] += outer[t] * stride[x, t]
+            combo[x, group_of[t]] += index[t] * stride[x, t]
+            if t >= cut:
+                tile_id[x] += index[t] * tile_stride[x, t]
     for dim in range(8):
         extent[dim] = min(tile_of[dim], size8[dim] - base[dim])
     macs = 1
@@ -241,22 +292,17 @@ def generate(
     phi = last_touch(loops, inside, extent)
     cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
     streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
-    for x in range(n_streams):
-        if streams[x, 0] == PSUM:
-            following = tile_last.shape[0]
-            for y in range(n_streams - 1, x, -1):
-                if streams[y, 0] == PSUM:
-                    following = tile_at[y]
-            tile_last[tile_at[x] : following] = EARLIER if before[x, 0] else -1
-    k = 0
+    k, busy = 0, 0
     while True:
-        step_n[k] = cycles
-        step_phi[k] = streams_at
-        for t in range(nt - 1, -1, -1):
-            if loops[temporal[t], LEVEL] < psum_level:
-                break
-            if index[t] > 0 and OWN[PSUM, loops[temporal[t], DIM]]:
-                step_phi[k] = 1  # this step does not touch the first word of the psum tile
+        busy += cycles
+        if k < step_n.shape[0]:
+            step_n[k] = cycles
+            step_phi[k] = streams_at
+            for t in range(nt - 1, -1, -1):
+                if loops[temporal[t], LEVEL] < psum_level:
+                    break
+                if index[t] > 0 and OWN[PSUM, loops[temporal[t], DIM]]:
+                    step_phi[k] = 1  # this step does not touch the first word of the psum tile
         for x in range(n_streams):
             tensor, child = streams[x, 0], streams[x, 2]
             columns = columns_of(streams[x, 1], child)
@@ -305,31 +351,41 @@ def generate(
                     words[col] *= full_flat[o + col]
             if tensor != PSUM and words[columns - 4] == 0:
                 continue  # nothing new: no version
-            v = start[x] + number[x]
-            begin[v] = k
+            v = number[x]
             number[x] += 1
             for col in range(columns):
                 sums[x, col] += words[col]
-            back[v] = -1
+            reads = -1
             if tensor == PSUM:
                 at_tile = tile_at[x] + tile_id[x]
                 last = tile_last[at_tile]
-                tile_last[at_tile] = v - start[x]
-                tile[v] = at_tile
+                tile_last[at_tile] = v
                 # an old psum exists if the parent was refilled with it, or a child drained it there since
                 above = streams[x, 5]
                 refilled, lost = False, last == -1
                 if above >= 0 and number[above] > 0:
-                    w = start[above] + number[above] - 1
-                    refilled = streams[above, 6] == 0 and back[w] != -2
-                    lost = last < 0 or begin[start[x] + last] < begin[w]
+                    refilled = past[above, REFILLED] == 1
+                    lost = last < 0 or last < past[x, SINCE]
                 elif above >= 0:
                     refilled = before[x, 2] == 1
                     lost = lost or (last == EARLIER and before[x, 1] == 1)
-                back[v] = -2 if lost and not refilled else last
+                reads = -2 if lost and not refilled else last
+                past[x, REFILLED] = streams[x, 6] == 0 and reads != -2
+                if not lost:
+                    past[x, TAKEN_UP] += 1
+                for y in range(n_streams):
+                    if streams[y, 5] == x:
+                        past[y, SINCE] = number[y]
+            v += start[x]
+            if v >= end[x]:
+                continue
+            begin[v] = first + k
+            back[v] = reads
+            if tensor == PSUM:
+                tile[v] = at_tile
             for u in range(first_use[x], first_use[x + 1]):
                 moving = words[uses[u, 1]]
-                if uses[u, 3] != 1 and back[v] == -2:
+                if uses[u, 3] != 1 and reads == -2:
                     moving = 0
                 if moving != moved_before[u]:
                     # most versions of a stream carry as much as the one before: divide only when they do not
@@ -353,8 +409,9 @@ def generate(
                             stale[x] = 1
                 index[carry] = 0
             carry -= 1
+        k += 1
         if carry < cut:
-            return k + 1
+            return k, carry, busy
         row = temporal[carry]
         dim = loops[row, DIM]
         index[carry] += 1
@@ -379,4 +436,27 @@ def generate(
             phi = last_touch(loops, inside, extent)
             cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
             streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
-        k += 1
+        if k == most:
+            return k, carry, busy
+
+
+@njit(cache=True)
+def lend_places(tile, final, of, free, count, x):
+    """Replace tiles by places, lent from a tile's first version to its last.
+
+    tile : int64[version]. final : uint8[version], a tile's last. of : int32[tile], -1 where no place is lent.
+    free : int64[..], places given back, count[x] of them; count[0] : places in all.
+    """
+    for v in range(tile.shape[0]):
+        t = tile[v]
+        if of[t] < 0:
+            if count[x] > 0:
+                count[x] -= 1
+                of[t] = free[count[x]]
+            else:
+                of[t] = count[0]
+                count[0] += 1
+        tile[v] = of[t]
+        if final[v]:
+            free[count[x]] = of[t]
+            count[x] += 1
