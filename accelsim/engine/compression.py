@@ -18,8 +18,8 @@ from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.kernels import moved as kernel
 from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
-from accelsim.engine.zeros import mask_of
-from accelsim.sparsity.masks import Mask, Masks
+from accelsim.engine.zeros import bits_of
+from accelsim.sparsity.masks import Bits, Masks
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
 
 FORMATS = tuple(Format)
@@ -126,7 +126,7 @@ class Coder:
     def __init__(self, program: Program, masks: Masks) -> None:
         self.program, self.masks = program, masks
         self.levels = program.architecture.levels
-        self.bits: dict[Tensor, Mask] = {}
+        self.bits: dict[Tensor, Bits] = {}
         self.walks: dict[tuple[Tensor, int], Walk] = {}
         self.followed: dict[int, tuple[Ints, Ints, npt.NDArray[np.bool_]]] = {}
         self.totals: dict[tuple[int, int], Total] = {}
@@ -154,7 +154,7 @@ class Coder:
         if above is None and below is None:
             return None
         if stream.tensor not in self.bits:
-            self.bits[stream.tensor] = mask_of(self.program, self.masks, stream.tensor)
+            self.bits[stream.tensor] = bits_of(self.program, self.masks, stream.tensor)
         self.mask = self.bits[stream.tensor]
         recoded = self._psum(stream, above, below) if psum else self._input(stream, above, below)
         self.total.add(recoded)
@@ -284,10 +284,10 @@ class Coder:
         inner, numbers = children(program, low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
-            TENSORS.index(stream.tensor), self.mask, program.axes, program.size8, self.tile, self.base, self.before,
-            self.mode, chosen, offsets, owner, int(owner.max()) + 1, inner, numbers, hidden, FORMATS.index(form),
-            CHANNEL_AXIS[stream.tensor], program.architecture.word_bits[stream.tensor],
-            sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,
+            TENSORS.index(stream.tensor), self.mask.packed, np.array(self.mask.shape, np.int64), program.axes,
+            program.size8, self.tile, self.base, self.before, self.mode, chosen, offsets, owner, int(owner.max()) + 1,
+            inner, numbers, hidden, FORMATS.index(form), CHANNEL_AXIS[stream.tensor],
+            program.architecture.word_bits[stream.tensor], sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,
         )  # fmt: skip
         return sizes
 
