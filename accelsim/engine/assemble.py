@@ -37,8 +37,8 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
     architecture, levels, front = program.architecture, program.levels, columns.shape[:-2]
     words: Words = np.zeros((levels, 3, len(ACTIONS), *front), np.int64)
     network: Words = np.zeros((levels, 3, 2, len(TRAFFIC), *front), np.int64)
-    for edge, row in zip(program.edges, np.moveaxis(columns, (-2, -1), (0, 1)), strict=True):
-        t, parent, child, operand = (int(v) for v in edge[:4])
+    for edge, row in zip(program.edges.tolist(), np.moveaxis(columns, (-2, -1), (0, 1)), strict=True):
+        t, parent, child, operand = edge[:4]
         arrived = row[3 * (child - parent) - 1]
         on_network = not operand or parent < architecture.pe_level
         if t == PSUM:
@@ -63,7 +63,8 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
                 kind = architecture.levels[f].fanout.network(TENSORS[t]).kind
                 delivered = row[3 * (child - parent) + 1] if f == 0 and t != PSUM else row[j + 2]
                 crossed = row[j], delivered, hops(kind, row[j], delivered)
-                network[f, t, int(t == PSUM)] = np.stack(crossed)
+                for column, moving in enumerate(crossed):
+                    network[f, t, int(t == PSUM), column] = moving
     return (
         np.ascontiguousarray(np.moveaxis(words, (0, 1, 2), (-3, -2, -1))),
         np.ascontiguousarray(np.moveaxis(network, (0, 1, 2, 3), (-4, -3, -2, -1))),

@@ -5,26 +5,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isqrt, prod
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.kernels import bodies, replay, sweep
+from accelsim.engine.kernels.state import Machine, State
 from accelsim.engine.kernels.versions import EARLIER, count_steps
+from accelsim.engine.kernels.window import Window
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Tables, tabulate, tile_ids
-from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
+from accelsim.engine.streams import Streams
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
 STEPS = 64
-"""Steps a body should have at least: a look-up costs about as much as a few dozen steps."""
+"""Steps a body should have at least."""
+LOOK_UP = 8
+"""How many times longer the simulated bodies of a layer (some twenty) take for a step than a look-up."""
 MOST_VERSIONS = 1 << 23
 """Versions of different bodies written down at most; a layer without repetition goes the long way."""
 
 
 @dataclass(frozen=True)
 class Folded:
-    """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them."""
+    """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them.
+
+    revisits : whether a pass may read psums back that an earlier body of the same pass drained.
+    kind_rows, slow_rows : the streams of versions in `kinds` and in `layer`.
+    known : uint8[x], as in `kernels.state.Machine`. looks_back : bool[x], psums: whether a body reads back what an
+        earlier one drained.
+    """
 
     tables: Tables
     kinds: bodies.Kinds
@@ -33,11 +45,12 @@ class Folded:
     full_at: Ints
     inner_tiles: int
     tiles: int
-
-    def aligned(self, serial: int) -> bool:
-        """Whether every body begins a pass of stationary stream `serial`."""
-        count = self.kinds.many[:, serial]
-        return bool((count > 0).all() and (self.kinds.begin[self.kinds.at[:, serial]] == 0).all())
+    revisits: bool
+    streams: Streams
+    kind_rows: Ints
+    slow_rows: Ints
+    known: npt.NDArray[np.uint8]
+    looks_back: npt.NDArray[np.bool_]
 
     @property
     def sums(self) -> Ints:
@@ -57,8 +70,8 @@ class Folded:
 
 def fold(program: Program) -> Folded | None:
     """List the bodies of a layer; None where too few are alike."""
+    program, cut = _cut(program)
     loops = program.step_loops
-    cut = _cut(program)
     tables = tabulate(program)
     edges, n = tables.edges, len(tables.edges)
     if not n:
@@ -70,9 +83,9 @@ def fold(program: Program) -> Folded | None:
     inner_at, inner_tiles = tile_ids(program, edges, cut)
     full_at, tiles = tile_ids(program, edges)
     per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
-    most = [0]
-    for child in edges[:, 2]:
-        most.append(most[-1] + int(np.prod([row[1] for row in loops[cut:] if row[3] < child], initial=1)))
+    most, inner = [0], loops[cut:].tolist()
+    for child in edges[:, 2].tolist():
+        most.append(most[-1] + prod(row[1] for row in inner if row[3] < child))
     total = int(count_steps(loops[:cut], program.inside, program.size8)) if cut else 1
     slow, start = _slow(program, edges, cut)
     layer = bodies.Layer(
@@ -109,120 +122,118 @@ def fold(program: Program) -> Folded | None:
         kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped].copy(),
         kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
     )  # fmt: skip
-    return Folded(tables, kinds, layer, inner_at, full_at, inner_tiles, tiles)
-
-
-def run(
-    folded: Folded, streams: Ints, uses_at: Ints, kept_slots: list[list[int]], ports: Ints, latency: Ints, order: Ints,
-    serial: int, lead: bool, skew_rows: int, tail: int, n_ports: int, ring: int, look_up: bool = True,
-) -> tuple[int, Ints, int]:  # fmt: skip
-    """(cycles, stalls, bodies simulated); see `cycle.run` for the arguments."""
-    layer, kinds, n = folded.layer, folded.kinds, len(streams)
-    kind_rows = np.repeat(np.tile(np.arange(n), len(kinds.at)), kinds.many.ravel())
-    slow_rows = np.repeat(np.arange(n), np.diff(layer.start))
-    kinds = kinds._replace(work=select(kinds.work, kind_rows, kept_slots))
-    layer = layer._replace(work=select(layer.work, slow_rows, kept_slots))
-    psum = streams[:, sweep.TENSOR] == PSUM
-    present = streams[:, sweep.ABSENT] == 0
-    read = kinds.back != -2
-    known = np.ones(n, np.uint8)
-    known[psum] = 0
-    known[np.unique(kind_rows[read & psum[kind_rows]])] = 1
-    looks_back = np.zeros(n, bool)
-    looks_back[np.unique(kind_rows[(kinds.back == EARLIER) & psum[kind_rows]])] = True
-    apart = serial >= 0 and not psum[serial] and bool(present[serial])
-    # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
-    # takes no time it may arrive at the same cycle, and the drain may be the cause
-    between = (streams[:, sweep.INNERMOST] == 1) & (
-        apart and lead and _takes_time(kinds, kind_rows, layer, slow_rows, serial)
-    )
-    needed = looks_back & present & ~between
-    back_too = bool(needed.any())
-    allowed = look_up and not back_too and (serial < 0 or folded.aligned(serial))
-    if serial >= 0 and psum[serial] and known[serial]:
-        allowed = False
-    tile_at = np.where(psum & back_too, folded.full_at - folded.inner_at, -1)
-    tiles = folded.tiles if back_too else folded.inner_tiles
-    slow_tile = layer.tile + (folded.full_at - folded.inner_at)[slow_rows] if back_too else folded.inner_at[slow_rows]
-    # a slow stream has one version a body: all it looks back at was drained by an earlier one
-    back = layer.back if back_too else np.minimum(layer.back, -1)
-    layer = layer._replace(back=back)
-    machine = replay.Machine(
-        streams, uses_at, ports, latency, order, serial, lead, skew_rows, tail, 2 * n, known,
+    revisits = any(DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
+    kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())
+    psum = edges[:, 0] == PSUM
+    read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
+    back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
+    return Folded(
+        tables, kinds, layer, inner_at, full_at, inner_tiles, tiles, revisits,
+        Streams.of(program, edges, tables.labels, tables.uses_at), kind_rows, np.repeat(np.arange(n), np.diff(start)),
+        (~psum | read).astype(np.uint8), psum & back,
     )  # fmt: skip
-    room = 4 * (kinds.many.max(axis=0) + streams[:, sweep.SLOTS] + 4)
+
+
+def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
+    """(cycles, stalls, bodies simulated) with `folded.streams`, or those of the processing latency."""
+    rows, serial, n = streams.rows, streams.serial, len(streams.rows)
+    kinds = folded.kinds._replace(work=streams.select(folded.kinds.work, folded.kind_rows))
+    layer = folded.layer._replace(work=streams.select(folded.layer.work, folded.slow_rows))
+    slow_rows, psum = folded.slow_rows, rows[:, sweep.TENSOR] == PSUM
+    present = rows[:, sweep.ABSENT] == 0
+    looks = folded.looks_back & present
+    if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not folded.revisits:
+        # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
+        # takes no time it may arrive at the same cycle, and the drain may be the cause
+        stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
+        if streams.skew_rows > 0 or _takes_time(*stationary):
+            looks &= rows[:, sweep.INNERMOST] == 0
+    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
+    # of streams that look back every tile has a place, behind those the tiles of one body
+    tiles = folded.tiles if looks.any() else 0
+    tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
+    slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
+    # a slow stream has one version a body: all it looks back at was drained by an earlier one
+    layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
+    machine = Machine(
+        rows, streams.uses_at, streams.ports, streams.latency, streams.order, serial, streams.lead, streams.skew_rows,
+        streams.tail, 2 * n, folded.known, looks.astype(np.uint8), tile_at,
+    )  # fmt: skip
+    room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, sweep.SLOTS], 4) + 4)
     while True:
-        state = replay.State(
-            np.zeros(n_ports + 1, np.int64), np.zeros((tiles, 3), np.int64), np.zeros((n, ring, 25), np.int64),
-            np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64), np.zeros(2 * n + 3, np.int64),
+        state = State(
+            np.zeros(len(streams.names) + 1, np.int64), np.zeros((tiles + folded.inner_tiles, 3), np.int64),
+            np.zeros((n, streams.ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
+            np.zeros(2 * n + 3, np.int64), np.zeros(tiles, np.int64),
         )  # fmt: skip
-        window = _window(layer, slow_tile, room, tiles if back_too else 0)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, window, tile_at, allowed)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed)
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
 
 
-def _takes_time(
-    kinds: bodies.Kinds, kind_rows: npt.NDArray[np.intp], layer: bodies.Layer, slow_rows: npt.NDArray[np.intp], x: int
-) -> bool:
-    """Whether every version of stream x holds a port for a cycle at least."""
-    rows = (kinds.work[kind_rows == x], layer.work[slow_rows == x])
-    return all(bool((work.max(axis=1, initial=0) > 0).all()) for work in rows)
+def _takes_time(*work: Ints) -> bool:
+    """Whether every version of a stream holds a port for a cycle at least."""
+    return all(bool((rows.max(axis=1, initial=0) > 0).all()) for rows in work)
 
 
-def _window(layer: bodies.Layer, slow_tile: Ints, room: Ints, tiles: int) -> replay.Window:
+def _window(layer: bodies.Layer, room: Ints) -> Window:
     fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
     place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
     size = int(place[-1]) + 1
     begin, back, tile = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int64)
     work = np.zeros((size, layer.work.shape[1]), np.int64)
-    begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, slow_tile, layer.work
+    begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, layer.tile, layer.work
     start = np.where(slow, layer.start[:-1], place[:-1])
     limit = np.where(slow, layer.number, 0)
     n = len(slow)
-    return replay.Window(
-        place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work,
-        np.full(max(tiles, 1), -1, np.int64),
-    )  # fmt: skip
+    return Window(place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
 
 
-def select(work: Ints, rows: npt.NDArray[np.intp], kept_slots: list[list[int]]) -> Ints:
-    """The ports' cycles that are left, in their new places."""
-    if all(slots == list(range(len(slots))) for slots in kept_slots) or not len(work):
-        return work
-    chosen = np.zeros_like(work)
-    for x, slots in enumerate(kept_slots):
-        mine = rows == x
-        for new, old in enumerate(slots):
-            chosen[mine, new] = work[mine, old]
-    return chosen
+def _cut(program: Program) -> tuple[Program, int]:
+    """The program, a loop perhaps split in two, and how many of its step loops lie outside a body.
 
-
-def _cut(program: Program) -> int:
-    """How many step loops lie outside a body; on a machine with serial passes a body is whole passes."""
+    Simulating costs steps of different bodies, looking up a body each: least where both grow alike.
+    """
     loops = program.step_loops
-    inner = 1
-    deepest = len(loops)
-    serial = program.architecture.serial
-    if serial is not None:
-        index = TENSORS.index(serial)
-        child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
-        own = [t for t, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
-        deepest = own[-1] + 1 if own else 0
-    cut = len(loops)
-    while cut > 0 and (cut > deepest or inner < STEPS):
+    enough = max(STEPS, isqrt(int(np.prod(loops[:, 1], initial=1)) // LOOK_UP))
+    cut, inner = len(loops), 1
+    while cut > 0 and inner < enough:
         cut -= 1
         inner *= int(loops[cut, 1])
-    return cut
+    if cut == len(loops):
+        return program, cut
+    factor = int(loops[cut, 1])
+    rest = inner // factor
+    part = next(d for d in range(1, factor + 1) if factor % d == 0 and (d == factor or d * rest >= enough))
+    if part == factor:
+        return program, cut
+    # the same iterations in the same order
+    row = np.flatnonzero((program.loops[:, 2] == 0) & (program.loops[:, 3] < program.inside))[cut]
+    split = np.insert(program.loops, row, program.loops[row], axis=0)
+    split[row, 1], split[row + 1, 1] = factor // part, part
+    split[row, 4] *= part
+    return replace(program, loops=split), cut + 1
+
+
+def _passes(program: Program) -> int:
+    """How many step loops lie outside a pass."""
+    loops, serial = program.step_loops, program.architecture.serial
+    if serial is None:
+        return len(loops)
+    index = TENSORS.index(serial)
+    child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
+    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
+    return own[-1] + 1 if own else 0
 
 
 def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8], Ints]:
     """Streams whose own loops all lie outside the bodies, and where their versions lie."""
     loops = program.step_loops
+    rows = loops.tolist()
     slow, start = np.zeros(len(edges), np.uint8), np.zeros(len(edges) + 1, np.int64)
-    for x, (t, _, child, operand, _) in enumerate(edges):
-        own = [i for i, row in enumerate(loops) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
+    for x, (t, _, child, operand, _) in enumerate(edges.tolist()):
+        own = [i for i, row in enumerate(rows) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
         slow[x] = not operand and (not own or own[-1] < cut)
         most = 0
         if slow[x]:

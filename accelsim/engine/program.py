@@ -273,7 +273,7 @@ def active_pes(architecture: Architecture, nest: LoopNest, problem: Problem) -> 
                     if kind != "temporal":
                         bases = [b + i * step for i in range(loop.factor) for b in bases]
                     step *= loop.factor
-        product *= sum(base < problem[dim] for base in bases)
+        product *= len(bases) if bases[-1] < problem[dim] else sum(base < problem[dim] for base in bases)
     return product
 
 

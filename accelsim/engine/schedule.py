@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,8 @@ def tabulate(program: Program) -> Tables:
         program.levels, at, full, moved, slide,
     )  # fmt: skip
     uses, rates, labels, uses_at, held = _uses(program, edges)
-    above = [[parent_stream(edges, x), psum_accumulates(architecture, edges[x])] for x in range(len(edges))]
+    listed = edges.tolist()
+    above = [[parent_stream(listed, x), psum_accumulates(architecture, edge)] for x, edge in enumerate(listed)]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
     return Tables(edges, streams, at, full, moved, slide, columns, uses, rates, labels, uses_at, held)
 
@@ -146,7 +148,7 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
     rates: list[list[int]] = []
     labels: list[list[tuple[str, bool]]] = []
     uses_at = np.zeros((len(edges), 2, 2), np.int64)
-    for x, (t, parent, child, _, _) in enumerate(edges):
+    for x, (t, parent, child, _, _) in enumerate(edges.tolist()):
         tensor, first = TENSORS[t], len(uses)
         mine: list[tuple[str, bool]] = []
         old = t == PSUM and accumulates(architecture, parent, child)
@@ -167,23 +169,23 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
 
 def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:
     """Where each psum stream's tiles lie in the table of last drains, and its size; `cut` : of one body's tiles."""
-    loops = program.step_loops[cut:]
+    loops = program.step_loops[cut:].tolist()
     at, tiles = np.zeros(len(edges), np.int64), 0
-    for x, (t, _, child, _, _) in enumerate(edges):
+    for x, (t, _, child, _, _) in enumerate(edges.tolist()):
         at[x] = tiles
         here = 1
         for dim, factor, _, level, _ in loops:
             if level < child and DIMS[dim] in TENSOR_DIMS[TENSORS[t]]:
-                here *= int(factor)
+                here *= factor
         tiles += here if t == PSUM else 0
     return at, max(tiles, 1)
 
 
-def parent_stream(edges: Ints, x: int) -> int:
+def parent_stream(edges: Sequence[Sequence[int]], x: int) -> int:
     """The stream that holds what stream x is filled from, or -1 (the outermost level)."""
-    return next((y for y in range(len(edges)) if edges[y, 0] == edges[x, 0] and edges[y, 2] == edges[x, 1]), -1)
+    return next((y for y, edge in enumerate(edges) if edge[0] == edges[x][0] and edge[2] == edges[x][1]), -1)
 
 
-def psum_accumulates(architecture: Architecture, edge: Ints) -> bool:
+def psum_accumulates(architecture: Architecture, edge: Sequence[int]) -> bool:
     """Whether an edge is a psum edge that accumulates on drain."""
-    return bool(edge[0] == PSUM and accumulates(architecture, int(edge[1]), int(edge[2])))
+    return edge[0] == PSUM and accumulates(architecture, edge[1], edge[2])

@@ -148,7 +148,7 @@ def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np
             serving = np.searchsorted(above, begin, side="right") - 1
             earlier &= begin[np.maximum(back, 0)] >= above[serving]
             exists = earlier[:, None] | held[serving]
-        accumulates = psum_accumulates(program.architecture, edges[x])
+        accumulates = psum_accumulates(program.architecture, edges[x].tolist())
         held = exists & ((classes >> i) & 1).astype(bool)[None, :] & (not accumulates)
         above = begin
     assert held is not None

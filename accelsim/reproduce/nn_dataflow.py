@@ -15,6 +15,8 @@ from accelsim.workload.problem import TENSORS
 COLUMNS = {"filter": "DRAM_W", "ifmap": "DRAM_I", "psum": "DRAM_O"}
 FC_NAMES = {"fc1": "FC6", "fc2": "FC7", "fc3": "FC8"}
 MAPPING = "nn_dataflow_alexnet_b16"
+PARAMETERS = {"glb": "128 KiB"}
+"""65,536 words."""
 Words = Mapping[str, int]
 
 
@@ -39,7 +41,7 @@ def run(searched: bool = False) -> Result:
         batch=16,
         layers="CONV*,FC*",
         evaluator="analytical",
-        parameters={"glb": "128 KiB"},  # 65,536 words
+        parameters=PARAMETERS,
     )
 
 

@@ -57,33 +57,37 @@ class Setup:
 
 @cache
 def setup(case: str) -> Setup:
+    """A case by number, built."""
+    return set_up(case, cases()[case])
+
+
+def set_up(name: str, given: Mapping[str, Any]) -> Setup:
     """Build a case: every memory of theirs is a level, with the loops that run outside the next one.
 
     A memory that serves more of the array lies further out; of two that serve as much, the one with more loops inside.
     So each operand meets only its own memories, cut where ZigZag cuts its loops. Innermost come the operand registers
     of the MAC: ZigZag reads an operand again only when it changes.
     """
-    given = cases()[case]
     layer = Einsum.of(given["tensors"], given["sizes"])
     order = parse_loops(layer.loops(given["order"]))
     names = list(reversed(given["memories"]))
     names.sort(key=lambda name: (-len(given["memories"][name]["spans"]), -given["memories"][name]["inside"]))
     memories = [*(given["memories"][name] for name in names), {"spans": [], "inside": 0}]
     nest = []
-    for name, memory, inner in zip(names, memories, memories[1:], strict=False):
+    for level, memory, inner in zip(names, memories, memories[1:], strict=False):
         y, x = (
             parse_loops(layer.loops(loop)) if dim in memory["spans"] and dim not in inner["spans"] else ()
             for dim, loop in given["arrays"].items()
         )
         # theirs begin with the innermost
         temporal = order[inner["inside"] : memory["inside"]][::-1]
-        nest.append((name, LevelMapping(temporal, y, x)))
+        nest.append((level, LevelMapping(temporal, y, x)))
     mapping = LoopNest((*nest, (MAC, LevelMapping())))
     bits = {layer.tensors[operand]: width for operand, width in given["bits"].items()}
-    levels = [_level(name, memory, mapping, layer) for name, memory in zip(names, memories, strict=False)]
+    levels = [_level(level, memory, mapping, layer) for level, memory in zip(names, memories, strict=False)]
     inputs = frozenset({Tensor.IFMAP, Tensor.FILTER})
     levels.append(Level(MAC, inputs, buffer=dict.fromkeys(inputs, Buffer.DOUBLE), halo_reuse=False))
-    machine = Architecture(case, tuple(levels), word_bits=bits, padding=Padding.STORED)
+    machine = Architecture(name, tuple(levels), word_bits=bits, padding=Padding.STORED)
     return Setup(layer, _buffered(machine, mapping, layer.problem, given["memories"]), mapping)
 
 

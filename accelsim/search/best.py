@@ -199,9 +199,8 @@ def _tables(space: Space, program: Program, terms: Ints, group: int, options: li
         loops = []
         for a, (dim, split) in enumerate(zip(dims, option, strict=True)):
             loops += [(lv, kind, pos, a, dim, f) for lv, pos, kind, f in space.loops(dim, split)]
-            inner, size = split.inner, problem[dim]
-            full, left = divmod(size, inner.factor)
-            extents[o] *= full * min(inner.pe, size) + min(inner.pe, left)
+            size = problem[dim]
+            extents[o] *= space.longest(dim, split)
             for level in range(levels):
                 extent = 1
                 for lv, _, _, f in space.loops(dim, split):

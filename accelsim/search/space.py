@@ -10,14 +10,18 @@ from itertools import product
 
 from accelsim.architecture.model import Architecture, Buffer, Fanout
 from accelsim.errors import MappingError
-from accelsim.mapping.dataflows.dataflow import Dataflow
+from accelsim.mapping.dataflows.dataflow import Axes, Dataflow
 from accelsim.mapping.mapping import LevelMapping, Loop, tile_words
+from accelsim.search.nested import Factors, Surrounding, tight, unrollings
 from accelsim.workload.problem import DIMS, Problem, Tensor
 
 ABOVE, RUN, INSIDE = 0, 100, 200
 """First position of the fixed loops of each section; free loops have position -1."""
 RUNS = 6
 """Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
+NARROWEST = 1.1
+"""Most passes of an unrolling of nested arrays (and trips of one dim), as a multiple of the fewest: energy alone would
+leave chiplets idle."""
 IMAGE = 4
 """Most channels of an image."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
@@ -28,17 +32,24 @@ class Inner:
     """How one dim is unrolled at and below the array: factors on y, on x and inside the PE.
 
     run : most iterations right above the array (dims the dataflow fills the accumulators with); 0: all.
+    outer : (y, x) factors on the arrays around it, outermost first.
     """
 
     y: int = 1
     x: int = 1
     pe: int = 1
     run: int = 0
+    outer: Factors = ()
+
+    @property
+    def pes(self) -> int:
+        """PEs the dim takes, as many as its factors allow."""
+        return self.y * self.x * _product(y * x for y, x in self.outer)
 
     @property
     def factor(self) -> int:
-        """Words of the dim one pass of the array covers."""
-        return self.y * self.x * self.pe
+        """Words of the dim one pass of all arrays covers."""
+        return self.pes * self.pe
 
 
 @dataclass(frozen=True)
@@ -70,9 +81,19 @@ class Space:
     @cached_property
     def axes(self) -> tuple[int, int]:
         """Levels whose fan-outs are the y and the x axis: the innermost array's, or where it lacks one the next out."""
+        if self.dataflow.arrays:
+            return self.array, self.array
         fans = [level.fanout for level in self.machine.levels]
         sides = [[i for i in range(self.array + 1) if fan(fans[i]) > 1] for fan in (_rows, _columns)]
         return sides[0][-1] if sides[0] else self.array, sides[1][-1] if sides[1] else self.array
+
+    @cached_property
+    def outer(self) -> tuple[Surrounding, ...]:
+        """The arrays around the innermost that the dataflow unrolls over, outermost first."""
+        fans = [(i, level.fanout) for i, level in enumerate(self.machine.levels[: self.array])]
+        declared = [(i, fan) for i, fan in fans if fan.declared]
+        pairs = zip(reversed(declared), reversed(self.dataflow.arrays), strict=False)
+        return tuple(Surrounding(i, fan.y, fan.x, dims) for (i, fan), dims in pairs)[::-1]
 
     @property
     def y(self) -> tuple[str, ...]:
@@ -113,11 +134,27 @@ class Space:
                 )
 
     def inners(self) -> Iterator[dict[str, Inner]]:
-        """Every joint choice of inner factors that fits the array and the PE; none that a larger one covers."""
-        y, x = self.axes
-        for spatial in self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x):
+        """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
+
+        The widest use of the array comes first, of nested arrays what needs fewest passes; of equals the one that
+        `_spatial`, then `unrollings`, has first.
+        """
+        for spatial in self._nested() if self.outer else self._alone():
             for inner in self._inside(spatial):
                 yield self._filled(inner) if self.dataflow.fill else inner
+
+    def _alone(self) -> Iterator[dict[str, Inner]]:
+        """What the innermost array alone may unroll."""
+        y, x = self.axes
+        for spatial in self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x):
+            yield {dim: Inner(*spatial.get(dim, (1, 1))) for dim in DIMS}
+
+    def _nested(self) -> Iterator[dict[str, Inner]]:
+        """The same with all arrays around it."""
+        alone = list(self._alone())
+        starts = [{dim: -(-self.problem[dim] // own.factor) for dim, own in inner.items()} for inner in alone]
+        for at, outer in unrollings(starts, self.outer, NARROWEST):
+            yield {dim: replace(own, outer=outer[dim]) for dim, own in alone[at].items()}
 
     def _spatial(self, size_y: int, size_x: int) -> Iterator[dict[str, tuple[int, int]]]:
         flow, size = self.dataflow, self.problem
@@ -156,9 +193,8 @@ class Space:
                 for fx in tight(-(-size // fy), left_x if on_x else 1):
                     yield fy, fx
 
-    def _inside(self, spatial: dict[str, tuple[int, int]]) -> Iterator[dict[str, Inner]]:
+    def _inside(self, inner: dict[str, Inner]) -> Iterator[dict[str, Inner]]:
         flow, size = self.dataflow, self.problem
-        inner = {dim: Inner(*spatial.get(dim, (1, 1))) for dim in DIMS}
         rest = {dim: -(-size[dim] // inner[dim].factor) for dim in DIMS}
         fixed = {dim: rest[dim] for dim in flow.pe if dim in flow.whole}
         open_dims = [dim for dim in flow.pe if dim not in fixed]
@@ -167,7 +203,7 @@ class Space:
             lists, lambda chosen: self.fits_below({**fixed, **dict(zip(open_dims, chosen, strict=True))}, inner)
         ):
             pe = {**fixed, **dict(zip(open_dims, choice, strict=True))}
-            yield {dim: Inner(inner[dim].y, inner[dim].x, pe.get(dim, 1)) for dim in DIMS}
+            yield {dim: replace(inner[dim], pe=pe.get(dim, 1)) for dim in DIMS}
 
     def _filled(self, inner: dict[str, Inner]) -> dict[str, Inner]:
         """The same with the largest block of outputs that the accumulators hold."""
@@ -273,7 +309,12 @@ class Space:
                 spread(-(-rest // run), free if inner.run else [], {at: run})
         else:
             spread(rest, free, {})
-        return [Split(inner, temporal) for temporal in found]
+        splits = [Split(inner, temporal) for temporal in found]
+        if not inner.outer:
+            return splits
+        # loops below an outer array that cover more than is left leave places of it without work
+        longest = [self.longest(dim, split) for split in splits]
+        return [split for split, trips in zip(splits, longest, strict=True) if trips <= NARROWEST * min(longest)]
 
     def _runs(self, rest: int, whole: int) -> list[int]:
         """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
@@ -295,15 +336,35 @@ class Space:
             rows.append((level, position, 0, factor))
         rows.append((self.axes[0], 0, 1, split.inner.y))
         rows.append((self.axes[1], 0, 2, split.inner.x))
+        for array, (y, x) in zip(self.outer, split.inner.outer, strict=False):
+            rows += [(array.level, 0, 1, y), (array.level, 0, 2, x)]
         if split.inner.pe > 1:
             rows.append((last, INSIDE + flow.pe.index(dim), 0, split.inner.pe))
         return [row for row in rows if row[3] > 1]
+
+    def longest(self, dim: str, split: Split) -> int:
+        """Iterations of a dim in the PE that has most of them: the one at the start of every array."""
+        loops = sorted((level, kind, position, f) for level, position, kind, f in self.loops(dim, split))
+        step, each = _product(f for *_, f in loops), _product(f for _, kind, _, f in loops if kind == 0)
+        left, iterations = self.problem[dim], 0
+        for _, kind, _, f in loops:
+            step //= f
+            if kind:
+                left = min(left, step)
+                continue
+            each //= f
+            full = min(f, left // step)
+            iterations += full * each
+            left -= full * step
+            if full == f or not left:
+                return iterations
+        return iterations + 1
 
     def nest_levels(
         self, splits: dict[str, Split], order: list[list[int]], bypass: dict[int, frozenset[Tensor]]
     ) -> tuple[tuple[str, LevelMapping], ...]:
         """The level mappings of chosen splits under chosen orders of groups per level."""
-        flow = self.dataflow
+        around = {array.level: array.axes for array in self.outer}
         rows = {dim: self.loops(dim, split) for dim, split in splits.items()}
         out = []
         for index, spec in enumerate(self.machine.levels):
@@ -320,27 +381,15 @@ class Space:
                 if lv == index and kind == 0 and pos >= 0
             ]
             temporal += [loop for _, loop in sorted(fixed, key=lambda item: item[0])]
-            axes = {}
-            for kind, names in ((1, self.y), (2, flow.x)):
-                axes[kind] = tuple(
-                    Loop(dim, f) for dim in names for lv, _, k, f in rows[dim] if lv == index and k == kind
-                )
+            dims = around.get(index, Axes(self.y, self.dataflow.x))
+            axes = {
+                kind: tuple(Loop(dim, f) for dim in names for lv, _, k, f in rows[dim] if lv == index and k == kind)
+                for kind, names in ((1, dims.y), (2, dims.x))
+            }
             skipped = bypass.get(index, frozenset())
             if temporal or axes[1] or axes[2] or skipped:
                 out.append((spec.name, LevelMapping(tuple(temporal), axes[1], axes[2], skipped)))
         return tuple(out)
-
-
-def tight(size: int, bound: int) -> list[int]:
-    """Factors up to `bound` that no smaller one replaces: f = ceil(size / ceil(size / f)), rising."""
-    found, f = [], 1
-    while f <= min(size, bound):
-        found.append(f)
-        trips = -(-size // f)
-        if trips == 1:
-            break
-        f = -(-size // (trips - 1))
-    return found
 
 
 def thin(values: list[int], most: int) -> list[int]:

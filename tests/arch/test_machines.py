@@ -15,7 +15,7 @@ SMALL = (
     "name: small\nsource: test\ninput: {C: 3, H: 9, W: 9}\nlayers:\n"
     "  A: {op: conv, M: 7, kernel: 3, stride: 2, pad: 1}\n  B: {op: conv, M: 6, kernel: 1}\n  C: {op: fc, M: 5}\n"
 )
-MACHINES = ("diannao", "eyeriss_l2", "shidiannao")
+MACHINES = ("diannao", "eyeriss_l2", "shidiannao", "simba")
 LAYERS = {"alexnet": "CONV2,CONV3,FC8", "resnet50": "conv1,conv2_0a,conv2_0b,conv2_1a"}
 
 

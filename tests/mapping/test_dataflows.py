@@ -6,6 +6,7 @@ import pytest
 
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.mapping.dataflows import NAMES, Dataflow, load
+from accelsim.mapping.dataflows.dataflow import Axes
 from accelsim.workload.problem import DIMS, Tensor
 
 
@@ -16,6 +17,7 @@ def test_everything_shipped_loads(name):
     assert flow.source
     assert flow.about
     assert {*flow.y, *flow.x, *flow.whole, *flow.above, *flow.run, *flow.pe} <= set(DIMS)
+    assert all({*array.y, *array.x} <= set(DIMS) for array in flow.arrays)
     # a dim has one place for its temporal loops
     assert not set(flow.run) & set(flow.above)
     assert not set(flow.pe) & {*flow.run, *flow.above} or name == "weight_stationary"
@@ -49,6 +51,24 @@ def test_a_file_of_your_own(tmp_path):
     assert load(file) == Dataflow(
         "mine", "me", "all in the PE", frozenset({Tensor.FILTER}), y=("C",), x=("M",), run=("P", "Q")
     )
+
+
+def test_arrays_around_the_innermost(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("source: me\nabout: two\nkeeps: [filter]\ny: [C]\narrays:\n  - {y: [C, P], x: [M]}\n  - {x: [Q]}\n")
+    assert load(file).arrays == (Axes(("C", "P"), ("M",)), Axes(x=("Q",)))
+    file.write_text("source: me\narrays:\n  - {y: [C, Z], z: [M]}\n  - {x: [q]}\n")
+    with pytest.raises(SpecError) as error:
+        load(file)
+    wanted = (
+        "3:13: arrays.0.y.1: unknown dim 'Z'",
+        "3:17: arrays.0.z: unknown key",
+        "4:10: arrays.1.x.0: unknown dim 'q'",
+    )
+    lines = [line.removeprefix(f"{file}:") for line in str(error.value).splitlines()]
+    assert len(lines) == len(wanted)
+    for line, start in zip(lines, wanted, strict=True):
+        assert line.startswith(start)
 
 
 def test_every_error_at_once_with_the_nearest_name(tmp_path):

@@ -151,6 +151,53 @@ def test_columns_of_an_image_lie_beside_its_channels(nested, channels, rows):
     assert str(nest).endswith(f" y {rows}")
 
 
+THREE = """\
+name: three
+source: test
+clock: 200 MHz
+word: 8 b
+energy: eyeriss_relative
+levels:
+  - {name: DRAM, array: {size: {y: 2, x: 3}, networks: {psum: {kind: chain, accumulate: on-drain}}}}
+  - {name: GLB, keeps: [ifmap, psum], capacity: 120 words, array: {size: {y: 2, x: 2}}}
+  - {name: PE, component: RF, keeps: [ifmap, filter], capacity: 60 words}
+  - {name: ACC, component: RF, keeps: [psum], capacity: 12 words, array: {size: {y: 2, x: 2}}}
+  - {name: RF, keeps: [filter], capacity: 1 word}
+"""
+AROUND = "source: t\nabout: t\nkeeps: [filter]\narrays: [{y: [C, P], x: [M, Q]}, {y: [C], x: [M, C]}]\n"
+INNERMOST = (
+    "y: [C]\nx: [M]\nwhole: [C, M]\nabove: [R, S]\nrun: [N, P, Q]\nfill: [Q, P, N]\n",  # as on Simba
+    "y: [C, R]\nx: [M]\nrun: [P, Q]\n",  # several unrollings of the innermost array
+)
+
+
+@pytest.mark.parametrize("innermost", INNERMOST)
+@pytest.mark.parametrize(
+    "sizes",
+    [{"M": 20, "C": 24, "P": 2, "Q": 3}, {"M": 30, "C": 24, "P": 3, "R": 2}, {"G": 3, "M": 14, "C": 5, "P": 2, "Q": 3}],
+    ids=str,
+)
+def test_no_mapping_on_nested_arrays_is_better(tmp_path, innermost, sizes):
+    arch, flow, problem = tmp_path / "three.yaml", tmp_path / "around.yaml", Problem.of(sizes)
+    arch.write_text(THREE)
+    flow.write_text(AROUND + innermost)
+    machine = load_architecture(arch)
+    nests = list(brute(machine, problem, flow))
+    for objective in ("energy", "edp"):
+        scores = [score(machine, nest, problem, flow, objective) for nest in nests]
+        found = best(machine, problem, flow, objective)
+        check(machine, found, problem)
+        assert score(machine, found, problem, flow, objective) == pytest.approx(min(scores), rel=1e-9)
+
+
+def test_axes_of_nested_arrays_are_written_in_the_order_of_the_dataflow(tmp_path):
+    arch, flow = tmp_path / "three.yaml", tmp_path / "around.yaml"
+    arch.write_text(THREE)
+    flow.write_text(AROUND + INNERMOST[0])
+    nest = best(load_architecture(arch), Problem.of({"M": 12, "C": 8}), flow)
+    assert str(nest) == "DRAM: y C2 x M3 | GLB: y C2 x M2 | ACC: y C2 x M2"
+
+
 def test_unknown_objective(machine):
     with pytest.raises(AccelsimError, match=r"unknown objective 'enrgy'; did you mean 'energy'\?"):
         best(machine, PROBLEMS[0], "weight_stationary", "enrgy")

@@ -22,6 +22,8 @@ MODULES = (
     "versions",
     "sweep",
     "bodies",
+    "state",
+    "window",
     "replay",
     "search",
     "functional",

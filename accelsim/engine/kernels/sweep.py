@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from accelsim.engine.kernels.versions import EARLIER
+
 # columns of a stream row
 TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID = range(12)
 # columns of a version record
@@ -60,9 +62,18 @@ def _is_filled(records, x, v):
 
 
 @njit(cache=True, inline="always")
-def _key(kappa, class_, depth, rank, per_step):
+def order_key(kappa, class_, depth, rank, per_step):
     """T9's order as one integer."""
     return ((kappa + 1) * 3 + class_) * per_step + depth * 4 + rank
+
+
+@njit(cache=True)
+def _not_drained(x, v, current, start, tile):
+    """The last version from `current` to v whose tile is that of v; -1: an earlier one, which has been drained."""
+    for u in range(v - 1, max(current, 0) - 1, -1):
+        if tile[start[x] + u] == tile[start[x] + v]:
+            return u
+    return -1
 
 
 # columns of a stream's progress
@@ -97,7 +108,8 @@ def advance(
     low, limit : int64[x], the versions low <= v < limit that are written down: version v of stream x lies at
         ``start[x] + v``. step_from : the step whose cycles come first in `step_n`, `step_phi`.
     streams : int64[x, 12], see TENSOR .. SKID (DOWN, UP: what a stall on that network is charged to).
-    start, number, begin, back, tile : versions, see `versions.generate`. work : int64[version, slot] cycles per port.
+    start, number, begin, back, tile : versions, see `versions.generate`; what a `back` of
+        EARLIER names is found by its tile. work : int64[version, slot] cycles per port.
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot] port of each slot.
     latency : int64[x, 2], after fills (old psums) and drains. free : int64[port] scratch, zeros.
     order : int64[x], streams outermost level first, then rank. serial : stationary stream or -1.
@@ -169,8 +181,11 @@ def advance(
                             break
                         above = _record(records, parent, w)
                         kappa = max(kappa, above[KAPPA])
-                if psum and back[at] >= low[x]:
-                    kappa = max(kappa, begin[start[x] + back[at] + 1] - 1)
+                drained = back[at] if psum else -1
+                if drained == EARLIER:
+                    drained = _not_drained(x, v, max(low[x], current[x]), start, tile)
+                if drained >= low[x]:
+                    kappa = max(kappa, begin[start[x] + drained + 1] - 1)
                 j = 0
                 follows = serial >= 0 and x != serial and streams[x, INNERMOST] == 1 and streams[serial, ABSENT] == 0
                 follows = follows and lead_first
@@ -199,14 +214,14 @@ def advance(
                 best[1] = NOBODY
                 best[2] = -1
                 stream_end = 0
-                key = _key(kappa, 2, streams[x, DEPTH], streams[x, RANK], per_step)
+                key = order_key(kappa, 2, streams[x, DEPTH], streams[x, RANK], per_step)
                 if parent >= 0:
                     above = _record(records, parent, serving[x])
                     if above[FILLED]:
                         _later(above[ARRIVE], above[A_HOLD], above[A_KEY], best)
-                if psum and back[at] >= 0:
+                if psum and (back[at] >= 0 or back[at] == EARLIER):
                     d = drains[tile[at]]
-                    b_key = _key(d[2], 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
+                    b_key = order_key(d[2], 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
                     _later(d[0] + latency[x, 1], d[1], b_key, best)
                 if follows:
                     lead = _record(records, serial, j)
@@ -319,7 +334,7 @@ def advance(
             stalls[late[1] if late[1] >= 0 else idle_fill + 2] += c_end - c_start - units
         total_c += units
         last = max(last, c_end + after_c)
-        c_key = _key(k, 0, 0, 0, per_step)
+        c_key = order_key(k, 0, 0, 0, per_step)
         if c_end + after_c > pass_end[0]:
             pass_end[0] = c_end + after_c
             pass_end[1] = NOBODY
@@ -346,7 +361,7 @@ def advance(
                 continue
             # D(v)
             first_slot, slots = uses_at[x, 1, 0], uses_at[x, 1, 1]
-            key = _key(k, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
+            key = order_key(k, 1, 69 - streams[x, DEPTH], streams[x, RANK], per_step)
             most = min(slots, 1)
             own_free = 0
             for i in range(slots):

@@ -139,6 +139,30 @@ def _rows_pass(
 
 
 @njit(cache=True)
+def spatial_extent(loops, group, low, high, merge_from, merge):
+    """(how many, the largest first, the largest second dim) of what `spatial_offsets` lists."""
+    n, one, two = 1, 0, 0
+    for i in range(loops.shape[0]):
+        level, dim = loops[i, LEVEL], loops[i, DIM]
+        if loops[i, KIND] == 0 or level < low or level >= high or not in_group(dim, group):
+            continue
+        if level >= merge_from and merge[level, dim]:
+            continue
+        n *= loops[i, FACTOR]
+        if dim == GROUP_DIMS[group, 0]:
+            one += (loops[i, FACTOR] - 1) * loops[i, STEP]
+        else:
+            two += (loops[i, FACTOR] - 1) * loops[i, STEP]
+    return n, one, two
+
+
+@njit(cache=True)
+def _is_clipped(base, tile, size, extent):
+    """Whether any of the spatial combinations of this extent reaches past the problem."""
+    return base[0] + extent[1] + tile[0] > size[0] or base[1] + extent[2] + tile[1] > size[1]
+
+
+@njit(cache=True)
 def _simple_pass(base, tile, size, own, offsets, n):
     """Words (own dims) or participants (foreign dims) of a group whose dims project one by one."""
     total = 0
@@ -248,8 +272,10 @@ def group_rows(
             if on_chip and parent == 0 and (step == 0 or step == 2 * crossed):
                 first, end = axis[2], axis[2] + axis[3]
         else:
-            n_all = spatial_offsets(loops, group, 0, child, high, merge, offsets[0])
-            n_one = spatial_offsets(loops, group, low, child, high, merge, offsets[1])
+            in_all = spatial_extent(loops, group, 0, child, high, merge)
+            in_one = spatial_extent(loops, group, low, child, high, merge)
+            whole = (tile[0] if owned[0] else 1) * (tile[1] if owned[1] else 1)
+            listed = False
         for c in range(combinations):
             rest = c
             base[:] = 0
@@ -268,9 +294,15 @@ def group_rows(
                     base, before, False, tile, size, axis, first, end,
                     offsets[0], n_inst, offsets[1], n_sum, offsets[2], n_union, marks,
                 )  # fmt: skip
+            elif not _is_clipped(base, tile, size, in_all):
+                total, most = in_all[0] * whole, in_one[0] * whole
             else:
-                total = _simple_pass(base, tile, size, owned, offsets[0], n_all)
-                most = _simple_pass(base, tile, size, owned, offsets[1], n_one) if column_max >= 0 else 0
+                if not listed:
+                    spatial_offsets(loops, group, 0, child, high, merge, offsets[0])
+                    spatial_offsets(loops, group, low, child, high, merge, offsets[1])
+                    listed = True
+                total = _simple_pass(base, tile, size, owned, offsets[0], in_all[0])
+                most = _simple_pass(base, tile, size, owned, offsets[1], in_one[0]) if column_max >= 0 else 0
             full[c, column] = total
             if column_max >= 0:
                 full[c, column_max] = most

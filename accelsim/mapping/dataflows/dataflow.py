@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import DIMS, Tensor
 
+if TYPE_CHECKING:
+    from accelsim.yamlfile import Document, Place
+
 HERE = Path(__file__).parent
 NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))
 TENSOR_KEYS = ("keeps", "skips")
-DIM_KEYS = ("y", "x", "whole", "image", "above", "run", "fill", "pe")
-KEYS = ("source", "about", "strip", *TENSOR_KEYS, *DIM_KEYS)
+AXES = ("y", "x")
+DIM_KEYS = (*AXES, "whole", "image", "above", "run", "fill", "pe")
+KEYS = ("source", "about", "strip", "arrays", *TENSOR_KEYS, *DIM_KEYS)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Dims that may be spatial on the two axes of an array, outer to inner."""
+
+    y: tuple[str, ...] = ()
+    x: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,8 @@ class Dataflow:
     keeps : tensors that stay inside the PE; the others pass by it.
     skips : tensors that may pass by a buffer above the array that gives them no reuse (`accounting: isca16`).
     y, x : dims that may be spatial on the innermost array, outer to inner; an axis it lacks is the next array's out.
+    arrays : dims that may be spatial on the arrays around the innermost, the last one next to it; those of no entry are
+        not used. With any, the innermost array's axes are its own only.
     whole : dims unrolled completely in their inner place (as far as the array allows).
     image : dims that are spatial on y too where the ifmap is an image, of at most four channels.
     strip : a dim taken as its widest balanced strip on x, or folded whole over y.
@@ -46,6 +62,7 @@ class Dataflow:
     run: tuple[str, ...] = ()
     fill: tuple[str, ...] = ()
     pe: tuple[str, ...] = ()
+    arrays: tuple[Axes, ...] = ()
 
 
 def load(name: str | Path) -> Dataflow:
@@ -67,14 +84,17 @@ def load(name: str | Path) -> Dataflow:
     for key in data:
         if key not in KEYS:
             document.refuse((key,), f"unknown key{nearest(key, KEYS)}", key=True)
-    tensors = [t.value for t in Tensor]
-    for noun, keys, known in (("dim", DIM_KEYS, DIMS), ("tensor", TENSOR_KEYS, tensors)):
-        for key in keys:
-            for index, name in enumerate(data.get(key) or ()):
-                if name not in known:
-                    document.refuse((key, index), f"unknown {noun} '{name}'{nearest(str(name), known)}")
+    for key in DIM_KEYS:
+        _check_names(document, (key,), data.get(key), "dim", DIMS)
+    for key in TENSOR_KEYS:
+        _check_names(document, (key,), data.get(key), "tensor", [t.value for t in Tensor])
+    for at, array in enumerate(data.get("arrays") or ()):
+        for key in array:
+            if key not in AXES:
+                document.refuse(("arrays", at, key), f"unknown key{nearest(key, AXES)}", key=True)
+            else:
+                _check_names(document, ("arrays", at, key), array[key], "dim", DIMS)
     document.check()
-    lists = {key: tuple(str(d) for d in data.get(key) or ()) for key in DIM_KEYS}
     return Dataflow(
         path.stem,
         str(data.get("source", "")),
@@ -82,5 +102,18 @@ def load(name: str | Path) -> Dataflow:
         frozenset(Tensor(t) for t in data.get("keeps") or ()),
         frozenset(Tensor(t) for t in data.get("skips") or ()),
         strip=str(data.get("strip", "")),
-        **lists,
+        arrays=tuple(Axes(**{key: _dims(array, key) for key in AXES}) for array in data.get("arrays") or ()),
+        **{key: _dims(data, key) for key in DIM_KEYS},
     )
+
+
+def _check_names(
+    document: Document, place: Place, names: Sequence[str] | None, noun: str, known: Sequence[str]
+) -> None:
+    for index, name in enumerate(names or ()):
+        if name not in known:
+            document.refuse((*place, index), f"unknown {noun} '{name}'{nearest(str(name), known)}")
+
+
+def _dims(entries: Mapping[str, Sequence[object]], key: str) -> tuple[str, ...]:
+    return tuple(str(dim) for dim in entries.get(key) or ())

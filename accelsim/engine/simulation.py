@@ -6,7 +6,6 @@ The same as `kernels.sweep.sweep` on the whole schedule, to the cycle and to the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +14,13 @@ from accelsim.engine.kernels import sweep
 from accelsim.engine.pieces import Outline, Piece
 from accelsim.engine.program import Ints
 from accelsim.engine.schedule import Schedule
-
-if TYPE_CHECKING:
-    from accelsim.architecture.model import Architecture
-    from accelsim.engine.cycle import Streams
+from accelsim.engine.streams import Streams
 
 AHEAD = 2
 """A step can ask for its own version of a stream and for so many after it, besides the slots of the buffer."""
 
 
-class Window:
+class Section:
     """The versions and steps that are written down at the moment.
 
     Version v of stream x lies at start[x] + v of `begin`, `back`, `tile` and of each array in `work`, for
@@ -100,24 +96,24 @@ def selected(work: Ints, kept: list[int]) -> Ints:
 class Simulation:
     """One simulation of a layer as far as it has got."""
 
-    def __init__(self, machine: Streams, architecture: Architecture, steps: int) -> None:
+    def __init__(self, machine: Streams, steps: int) -> None:
         n = len(machine.rows)
-        self.machine, self.architecture, self.steps = machine, architecture, steps
+        self.machine, self.steps = machine, steps
         self.free, self.drains = np.zeros(len(machine.names) + 1, np.int64), np.zeros((1, 3), np.int64)
         self.records, self.progress = np.zeros((n, machine.ring, 25), np.int64), np.zeros((n, 5), np.int64)
         self.scalars, self.stalls = np.zeros(sweep.SCALARS, np.int64), np.zeros(2 * n + 3, np.int64)
         sweep.begin_state(self.records, self.progress, self.scalars)
 
-    def advance(self, window: Window, work: Ints, first: int, last: int, places: int) -> None:
+    def advance(self, section: Section, work: Ints, first: int, last: int, places: int) -> None:
         """Simulate from after step `first` to after step `last`; places : of psum tiles."""
         machine, n = self.machine, len(self.machine.rows)
         if places > len(self.drains):
             self.drains = np.concatenate([self.drains, np.zeros((2 * places - len(self.drains), 3), np.int64)])
         sweep.advance(
-            first, last, self.steps, machine.rows, window.start, window.number, window.low, window.limit, window.begin,
-            work, window.back, window.tile, machine.uses_at, machine.ports, machine.latency, self.free, machine.order,
-            machine.serial, self.architecture.lead, machine.skew_rows, machine.tail, window.step, window.step_n,
-            window.step_phi, self.drains, self.records, self.progress, self.scalars, self.stalls, 2 * n,
+            first, last, self.steps, machine.rows, section.start, section.number, section.low, section.limit,
+            section.begin, work, section.back, section.tile, machine.uses_at, machine.ports, machine.latency, self.free,
+            machine.order, machine.serial, machine.lead, machine.skew_rows, machine.tail, section.step, section.step_n,
+            section.step_phi, self.drains, self.records, self.progress, self.scalars, self.stalls, 2 * n,
             np.zeros(1, np.int64),
         )  # fmt: skip
 
@@ -135,17 +131,17 @@ def simulate(found: Outline, pieces: Iterable[Piece], simulations: Sequence[Simu
     """Run all simulations over a layer's pieces, the first of which are the streams with few versions."""
     parts = iter(pieces)
     first = next(parts)
-    window = Window(found.number, [simulation.machine.kept for simulation in simulations], first)
+    section = Section(found.number, [simulation.machine.kept for simulation in simulations], first)
     slots = simulations[0].machine.rows[:, sweep.SLOTS]
     done = -1
     for piece in parts:
         current = np.maximum(simulations[0].progress[:, sweep.CURRENT], 0)
-        window.append(piece, current, done + 1)
-        last = window.last_step(slots)
+        section.append(piece, current, done + 1)
+        last = section.last_step(slots)
         if last <= done:
             continue
-        for simulation, work in zip(simulations, window.work, strict=True):
-            simulation.advance(window, work, done, last, piece.places)
+        for simulation, work in zip(simulations, section.work, strict=True):
+            simulation.advance(section, work, done, last, piece.places)
         done = last
     assert done == found.steps - 1
     for simulation in simulations:
