@@ -40,7 +40,7 @@ def alike(lowered: program.Program, masks: Masks | None) -> bool:
 @pytest.mark.parametrize("serial", [None, *Tensor], ids=str)
 def test_random_machines(serial: Tensor | None) -> None:
     compared = 0
-    for seed in range(150):
+    for seed in range(60):
         case = strategies.case(Random(seed), max_macs=1500)
         machine = case.architecture
         if machine.serial is not serial:
@@ -50,13 +50,13 @@ def test_random_machines(serial: Tensor | None) -> None:
         except AccelsimError:
             continue
         compared += alike(lowered, None)
-    assert compared > 50
+    assert compared > 20
 
 
 @pytest.mark.usefixtures("small")
 def test_zeros() -> None:
     compared = 0
-    for seed in range(150):
+    for seed in range(60):
         machine, nest, problem, masks = strategies.sparse_case(Random(seed))
         compared += alike(program.build(machine, nest, problem), masks)
-    assert compared > 50
+    assert compared > 20
