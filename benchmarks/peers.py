@@ -80,17 +80,22 @@ def systolic(venvs: Path) -> Table:
         "PEs", "dataflow", "MMAC", "SCALE-Sim [MMAC/s]", "accelsim [MMAC/s]", "ratio", title="systolic arrays"
     )
     for size, layers in LAYERS.items():
+        mmacs, theirs_s, ours_s = 0.0, 0.0, 0.0
         for layer in layers:
             for dataflow in ("os", "ws", "is"):
                 theirs = scalesim(venvs, layer, size, dataflow)
                 problem, seconds, cycles = ours(layer, size, dataflow)
                 assert cycles == theirs["cycles"], f"{size} {layer} {dataflow}: {cycles} and {theirs['cycles']} cycles"
-                rates = [problem.macs / 1e6 / t for t in (min(theirs["seconds"]), seconds)]
-                table.add_row(
-                    f"{size} x {size}", dataflow, f"{problem.macs / 1e6:.1f}", f"{rates[0]:.2f}", f"{rates[1]:,.0f}",
-                    f"{rates[1] / rates[0]:,.0f}",
-                )  # fmt: skip
+                run = problem.macs / 1e6, min(theirs["seconds"]), seconds
+                table.add_row(f"{size} x {size}", dataflow, *_rates(*run))
+                mmacs, theirs_s, ours_s = mmacs + run[0], theirs_s + run[1], ours_s + run[2]
+        table.add_row(f"{size} x {size}", "all", *_rates(mmacs, theirs_s, ours_s), end_section=True)
     return table
+
+
+def _rates(mmacs: float, theirs: float, ours: float) -> tuple[str, str, str, str]:
+    """MMAC, both tools' MMAC/s and their ratio, from seconds."""
+    return f"{mmacs:.1f}", f"{mmacs / theirs:.2f}", f"{mmacs / ours:,.0f}", f"{theirs / ours:,.0f}"
 
 
 def fixed_zigzag(venvs: Path, most: int = 100) -> Table:

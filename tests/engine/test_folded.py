@@ -81,6 +81,41 @@ def test_an_operand_in_use_does_not_make_a_body_unknown() -> None:
     assert both_ways(lowered) > 24, "more than half of twice 24 bodies"
 
 
+@pytest.mark.parametrize("dataflow", ["ws", "is"])
+def test_psums_read_back_do_not_make_a_body_unknown(dataflow: str) -> None:
+    # every fold but the first row of them reads back what an earlier one drained, in the array and in the SRAM
+    machine = load_architecture(f"systolic_{dataflow}", {"rows": 8, "cols": 8, "sram": "640 B"})
+    problem = Problem.of({"M": 80, "C": 48, "Q": 80})
+    lowered = program.build(machine, fold_nest(dataflow, problem, 8, 8), problem)
+    assert both_ways(lowered) > 60, "more than half of twice 60 bodies"
+
+
+def test_long_passes_are_cut_into_bodies() -> None:
+    machine = load_architecture("systolic_os", {"rows": 8, "cols": 8, "sram": "64 KiB"})
+    problem = Problem.of({"M": 8, "C": 4096, "Q": 8})
+    lowered = program.build(machine, fold_nest("os", problem, 8, 8), problem)
+    found = folded.fold(lowered)
+    assert found is not None
+    assert len(found.layer.kind) == 4096 // folded.STEPS, "one pass, as many bodies as its steps allow"
+    assert both_ways(lowered) > len(found.layer.kind)
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_skewed_machines(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folded, "STEPS", steps)
+    looked_up = 0
+    for seed in range(300):
+        case = strategies.case(Random(seed), max_macs=1500)
+        if not case.architecture.skew:
+            continue
+        try:
+            lowered = program.build(case.architecture, case.nest, case.problem)
+        except AccelsimError:
+            continue
+        looked_up += both_ways(lowered)
+    assert looked_up > 0, "no body was ever looked up: the test shows nothing"
+
+
 @pytest.mark.parametrize("layer", ["CONV1", "CONV2", "CONV3", "CONV4", "CONV5"])
 def test_alexnet_on_the_chip(layer: str) -> None:
     machine, nests = load_architecture("eyeriss"), load_mappings("eyeriss_alexnet_jssc17")
