@@ -91,8 +91,8 @@ class Walk:
         """Walk at most so many steps, their versions laid down from place[x] on, below end[x]; gives cycles of C."""
         program, tables = self.program, self.tables
         steps, self.carry, cycles = walk_steps(
-            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.full, tables.moved,
-            tables.slide, program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, self.index, self.carry,
+            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+            program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, self.index, self.carry,
             self.before, self.past, self.step, most, place - self.number, end, self.number, versions.begin,
             versions.work, versions.back, versions.tile, self.tile_at, self.last, step_n, step_phi, self.sums,
         )  # fmt: skip

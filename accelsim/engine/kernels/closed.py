@@ -11,6 +11,7 @@ from numba import njit
 
 from accelsim.engine.kernels.tiles import (
     DIM,
+    EVERY,
     FACTOR,
     GROUPS,
     IFMAP,
@@ -56,7 +57,7 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
     for group in range(GROUPS):
         slides = tensor == IFMAP and group >= 4
         n, combinations = group_rows(
-            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip,
+            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, 0, EVERY,
             offsets, marks, full, moved, slide,
         )  # fmt: skip
         own[group, 0] = n
@@ -93,8 +94,8 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
 
 
 @njit(cache=True)
-def make_scratch(loops, levels, size8, axes):
-    """Scratch arrays large enough for every edge of a nest."""
+def make_scratch(loops, levels, size8, axes, most):
+    """Scratch arrays large enough for every edge of a nest, at most so many combinations of a group at a time."""
     own = np.empty(loops.shape[0] + 1, np.int64)
     combinations, n_most, spatial = 1, 0, 1
     for group in range(GROUPS):
@@ -106,6 +107,7 @@ def make_scratch(loops, levels, size8, axes):
             if loops[i, KIND] == 1 and in_group(loops[i, DIM], group):
                 here *= loops[i, 1]
         spatial = max(spatial, here)
+    combinations = min(combinations, most)
     columns = 3 * levels + 3
     reach = 2
     for a in range(2):
@@ -129,7 +131,7 @@ def make_scratch(loops, levels, size8, axes):
 @njit(cache=True)
 def all_edges(loops, edges, size8, axes, unicast, merge, on_chip, levels, out):
     """Words of every edge: edges int64[edge, 5] = (tensor, parent, child, operand, reuse); out int64[edge, column]."""
-    scratch = make_scratch(loops, levels, size8, axes)
+    scratch = make_scratch(loops, levels, size8, axes, EVERY)
     for e in range(edges.shape[0]):
         tensor = edges[e, 0]
         edge_words(

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 from accelsim.engine.kernels.closed import group_sums
-from accelsim.engine.kernels.tiles import GROUPS, IFMAP, columns_of, group_rows, own_loops
+from accelsim.engine.kernels.tiles import EVERY, GROUPS, IFMAP, columns_of, group_rows, own_loops
 
 MOST_LOOPS = 24
 
@@ -55,7 +55,7 @@ def option_tables(
                 continue
             n, combinations = group_rows(
                 loops, group, tensor, parent, child, edges[e, 4] == 1, size8, axes, unicast[tensor], merge[tensor],
-                on_chip, offsets, marks, full, moved, slide,
+                on_chip, 0, EVERY, offsets, marks, full, moved, slide,
             )  # fmt: skip
             group_sums(
                 n, combinations, columns_of(parent, child), tensor == IFMAP and group >= 4, full, moved, slide,

@@ -23,6 +23,7 @@ from numba import njit
 IFMAP, FILTER, PSUM = 0, 1, 2
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
 GROUPS = 6
+EVERY = 1 << 62  # combinations
 GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
 # OWN[tensor, dim]: whether the dim indexes the tensor
 OWN = np.array(
@@ -203,9 +204,10 @@ def group_shape(loops, group, child, own):
 
 @njit(cache=True)
 def group_rows(
-    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved, slide
-):
-    """Tabulate one group of one edge.
+    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin, until,
+    offsets, marks, full, moved, slide,
+):  # fmt: skip
+    """Tabulate one group of one edge; returns (own loops, combinations).
 
     Parameters
     ----------
@@ -213,6 +215,7 @@ def group_rows(
     size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane) of rows and of columns.
     unicast : uint8[level], this tensor's. merge : uint8[level, 8], foreign dims a network
         multicasts over (inputs) or adds up (psum).
+    begin, until : which combinations, the first of them laid down first.
     offsets : int64[3, k, 2] scratch. marks : int64[2, h] scratch, last column 0 at first.
 
     Fills
@@ -245,7 +248,8 @@ def group_rows(
     before = np.zeros(2, np.int64)
     index = np.zeros(n + 1, np.int64)
     crossed = child - parent
-    moved[: 2 * n + 1, :combinations] = -1
+    many = min(until, combinations) - begin
+    moved[: 2 * n + 1, :many] = -1
 
     for step in range(2 * crossed + 1):
         # even: what fan-out f sends; odd: what is wanted below each instance of level f + 1; last: columns w+1, w+2
@@ -276,8 +280,8 @@ def group_rows(
             in_one = spatial_extent(loops, group, low, child, high, merge)
             whole = (tile[0] if owned[0] else 1) * (tile[1] if owned[1] else 1)
             listed = False
-        for c in range(combinations):
-            rest = c
+        for c in range(many):
+            rest = begin + c
             base[:] = 0
             for i in range(n - 1, -1, -1):
                 factor = loops[own[i], FACTOR]

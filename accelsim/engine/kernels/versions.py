@@ -1,6 +1,6 @@
 """Versions: when each stream's tile changes, and how many words move then (docs/model.md, T1).
 
-One odometer walks the steps; per stream a product of the factors tabulated by `tiles.group_rows` gives the words of
+One odometer walks the steps; per stream a product of the factors tabulated by `tables.tabulate` gives the words of
 each version. All counts are fixed here; time comes later (`sweep`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from accelsim.engine.kernels.closed import make_scratch
+from accelsim.engine.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.engine.kernels.tiles import (
     DIM,
     FACTOR,
@@ -21,8 +21,6 @@ from accelsim.engine.kernels.tiles import (
     PSUM,
     STEP,
     columns_of,
-    group_rows,
-    group_shape,
     in_group,
 )
 
@@ -53,57 +51,12 @@ def count_steps(loops, inside, size8):
 
 
 @njit(cache=True)
-def table_sizes(loops, streams):
-    """(offset of each (stream, group) table in rows, in row-carries; totals) for `fill_tables`."""
-    own = np.empty(loops.shape[0] + 1, np.int64)
-    at = np.zeros((streams.shape[0], GROUPS, 4), np.int64)
-    flat, carried = 0, 0
-    for x in range(streams.shape[0]):
-        columns = columns_of(streams[x, 1], streams[x, 2])
-        for group in range(GROUPS):
-            n, combinations = group_shape(loops, group, streams[x, 2], own)
-            at[x, group, 0] = flat
-            at[x, group, 1] = carried
-            at[x, group, 2] = n
-            at[x, group, 3] = combinations
-            flat += combinations * columns
-            carried += combinations * (2 * n + 1)
-    return at, flat, carried
-
-
-@njit(cache=True)
 def widest(streams):
-    """The most columns a stream has: what a row of the slide table takes, whichever stream it belongs to."""
+    """The most columns a stream has."""
     most = 1
     for x in range(streams.shape[0]):
         most = max(most, columns_of(streams[x, 1], streams[x, 2]))
     return most
-
-
-@njit(cache=True)
-def fill_tables(loops, streams, size8, axes, unicast, merge, on_chip, levels, at, full_flat, moved_flat, slide_flat):
-    """Tabulate every group of every stream into flat arrays (offsets `at`)."""
-    scratch = make_scratch(loops, levels, size8, axes)
-    offsets, marks, full, moved, slide = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-    wide = widest(streams)
-    for x in range(streams.shape[0]):
-        tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
-        columns = columns_of(parent, child)
-        for group in range(GROUPS):
-            n, combinations = group_rows(
-                loops, group, tensor, parent, child, streams[x, 4] == 1, size8, axes,
-                unicast[tensor], merge[tensor], on_chip, offsets, marks, full, moved, slide,
-            )  # fmt: skip
-            o, m = at[x, group, 0], at[x, group, 1]
-            slides = tensor == IFMAP and group >= 4
-            for c in range(combinations):
-                for k in range(columns):
-                    full_flat[o + c * columns + k] = full[c, k]
-                for carry in range(2 * n + 1):
-                    moved_flat[m + carry * combinations + c] = moved[carry, c]
-                    if slides:
-                        for k in range(columns):
-                            slide_flat[(m + carry * combinations + c) * wide + k] = slide[carry, c, k]
 
 
 @njit(cache=True)
@@ -135,7 +88,7 @@ SINCE, REFILLED, TAKEN_UP = range(3)
 
 @njit(cache=True)
 def generate(
-    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates,
+    loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates,
     cut, outer, carry, before, start, number, begin, work, back, tile, tile_at, tile_last, step_n, step_phi, sums,
 ):  # fmt: skip
     """Walk the steps of one body once and write every stream's versions; returns the steps.
@@ -152,7 +105,7 @@ def generate(
     sums[:] = 0
     forget(streams, before, tile_at, tile_last)
     steps, _, _ = walk_steps(
-        loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates, cut, index,
+        loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, index,
         carry, before, np.zeros((streams.shape[0], 3), np.int64), 0, NO_END, start, start[1:], number, begin, work,
         back, tile, tile_at, tile_last, step_n, step_phi, sums,
     )  # fmt: skip
@@ -173,8 +126,19 @@ def forget(streams, before, tile_at, tile_last):
 
 
 @njit(cache=True)
+def _multiply(at, row_of, cells, combo, but, columns, out):
+    """The full tiles' factors of one stream, multiplied over all groups but one."""
+    out[:columns] = 1
+    for group in range(GROUPS):
+        if group != but:
+            cell = at[group, FIRST] + row_of[at[group, LISTED] + combo[group]] * at[group, WIDTH]
+            for col in range(columns):
+                out[col] *= cells[cell + col]
+
+
+@njit(cache=True)
 def walk_steps(
-    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates, cut, index,
+    loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, index,
     carry, before, past, first, most, start, end, number, begin, work, back, tile, tile_at, tile_last, step_n, step_phi,
     sums,
 ):  # fmt: skip
@@ -183,6 +147,7 @@ def walk_steps(
     Parameters
     ----------
     streams : int64[x, 7], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain).
+    at, row_of, cells : see `tables.tabulate`.
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
     rates : int64[use, 2], cycles = ceil(words * rates[0] / rates[1]).
     cut : loops that do not move. index : int64[> step loops], where all are, moved on.
@@ -254,7 +219,9 @@ def walk_steps(
                     if loops[temporal[u], LEVEL] < child and group_of[u] == group:
                         inner = True
                 touched[x, t, group] = 1 if inner else 0
-                carry_row[x, t, group] = outside[group] if group == group_of[t] else at[x, group, 2] + outside[group]
+                carry_row[x, t, group] = (
+                    outside[group] if group == group_of[t] else at[x, group, OWN_LOOPS] + outside[group]
+                )
             outside[group_of[t]] += 1
     combo = np.zeros((n_streams, GROUPS), np.int64)
     tile_id = np.zeros(n_streams, np.int64)
@@ -312,9 +279,10 @@ def walk_steps(
                     continue
                 for group in range(GROUPS):
                     if touched[x, carry, group]:
-                        c = combo[x, group]
-                        row = carry_row[x, carry, group]
-                        if moved_flat[at[x, group, 1] + row * at[x, group, 3] + c] == 1:
+                        cell = (
+                            at[x, group, FIRST] + row_of[at[x, group, LISTED] + combo[x, group]] * at[x, group, WIDTH]
+                        )
+                        if cells[cell + columns + carry_row[x, carry, group]] == 1:
                             axes_moved += 1
                             slider = group
             if carry >= 0 and axes_moved == 0 and streams[x, 3] == 0:
@@ -322,33 +290,23 @@ def walk_steps(
             # words of this version: the product of the groups, one of them sliding if only it moved
             inner = inner_group[x]
             if stale[x]:
-                for col in range(columns):
-                    product = 1
-                    for group in range(GROUPS):
-                        if group != inner:
-                            product *= full_flat[at[x, group, 0] + combo[x, group] * columns + col]
-                    others[x, col] = product
+                _multiply(at[x], row_of, cells, combo[x], inner, columns, others[x])
                 stale[x] = 0
             slides = tensor == IFMAP and axes_moved == 1 and slider >= 4 and streams[x, 3] == 0
             if slides and slider != inner:
-                for col in range(columns):
-                    product = 1
-                    for group in range(GROUPS):
-                        if group != slider:
-                            product *= full_flat[at[x, group, 0] + combo[x, group] * columns + col]
-                    words[col] = product
+                _multiply(at[x], row_of, cells, combo[x], slider, columns, words)
             else:
                 for col in range(columns):
                     words[col] = others[x, col]
             if slides:
-                c = combo[x, slider]
-                m = at[x, slider, 1] + carry_row[x, carry, slider] * at[x, slider, 3] + c
+                cell = at[x, slider, FIRST] + row_of[at[x, slider, LISTED] + combo[x, slider]] * at[x, slider, WIDTH]
+                cell += columns + 2 * at[x, slider, OWN_LOOPS] + 1 + carry_row[x, carry, slider] * columns
                 for col in range(columns):
-                    words[col] *= slide_flat[m * most_columns + col]
+                    words[col] *= cells[cell + col]
             elif inner >= 0:
-                o = at[x, inner, 0] + combo[x, inner] * columns
+                cell = at[x, inner, FIRST] + row_of[at[x, inner, LISTED] + combo[x, inner]] * at[x, inner, WIDTH]
                 for col in range(columns):
-                    words[col] *= full_flat[o + col]
+                    words[col] *= cells[cell + col]
             if tensor != PSUM and words[columns - 4] == 0:
                 continue  # nothing new: no version
             v = number[x]
