@@ -11,12 +11,12 @@ from numba import njit
 
 from accelsim.engine.kernels.tiles import (
     DIM,
-    EVERY,
     FACTOR,
     GROUPS,
     IFMAP,
     KIND,
     LEVEL,
+    PART,
     STEP,
     columns_of,
     group_rows,
@@ -26,13 +26,32 @@ from accelsim.engine.kernels.tiles import (
 
 
 @njit(cache=True)
-def group_sums(n, combinations, columns, slides, full, moved, slide, total, stay, kept):
-    """Sum one group's table: total[column]; stay[carry, column] unmoved; kept[carry, column] what a slide keeps."""
-    for k in range(columns):
-        total[k] = 0
-        for carry in range(2 * n + 1):
-            stay[carry, k] = 0
-            kept[carry, k] = 0
+def group_sums(
+    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved,
+    slide, total, stay, kept,
+):  # fmt: skip
+    """Tabulate one group of one edge (`tiles.group_rows`), some combinations at a time, and sum; returns own loops.
+
+    Fills total[column]; stay[carry, column], unmoved; kept[carry, column], what a slide keeps.
+    """
+    columns, slides = columns_of(parent, child), tensor == IFMAP and group >= 4
+    n, combinations, begin = 0, 1, 0
+    while begin < combinations:
+        n, combinations = group_rows(
+            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
+            offsets, marks, full, moved, slide,
+        )  # fmt: skip
+        if begin == 0:
+            total[:columns] = 0
+            stay[: 2 * n + 1, :columns] = 0
+            kept[: 2 * n + 1, :columns] = 0
+        _add_rows(n, min(full.shape[0], combinations - begin), columns, slides, full, moved, slide, total, stay, kept)
+        begin += full.shape[0]
+    return n
+
+
+@njit(cache=True)
+def _add_rows(n, combinations, columns, slides, full, moved, slide, total, stay, kept):
     for c in range(combinations):
         for k in range(columns):
             total[k] += full[c, k]
@@ -55,13 +74,10 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
     offsets, marks, full, moved, slide, own, total, stay, kept, outside = scratch
     columns = columns_of(parent, child)
     for group in range(GROUPS):
-        slides = tensor == IFMAP and group >= 4
-        n, combinations = group_rows(
-            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, 0, EVERY,
-            offsets, marks, full, moved, slide,
+        own[group, 0] = group_sums(
+            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip,
+            offsets, marks, full, moved, slide, total[group], stay[group], kept[group],
         )  # fmt: skip
-        own[group, 0] = n
-        group_sums(n, combinations, columns, slides, full, moved, slide, total[group], stay[group], kept[group])
     for k in range(columns):
         product = 1
         for group in range(GROUPS):
@@ -94,8 +110,8 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
 
 
 @njit(cache=True)
-def make_scratch(loops, levels, size8, axes, most):
-    """Scratch arrays large enough for every edge of a nest, at most so many combinations of a group at a time."""
+def make_scratch(loops, levels, size8, axes):
+    """Scratch arrays large enough for every edge of a nest, some combinations of a group at a time."""
     own = np.empty(loops.shape[0] + 1, np.int64)
     combinations, n_most, spatial = 1, 0, 1
     for group in range(GROUPS):
@@ -107,7 +123,7 @@ def make_scratch(loops, levels, size8, axes, most):
             if loops[i, KIND] == 1 and in_group(loops[i, DIM], group):
                 here *= loops[i, 1]
         spatial = max(spatial, here)
-    combinations = min(combinations, most)
+    combinations = min(combinations, PART)
     columns = 3 * levels + 3
     reach = 2
     for a in range(2):
@@ -131,7 +147,7 @@ def make_scratch(loops, levels, size8, axes, most):
 @njit(cache=True)
 def all_edges(loops, edges, size8, axes, unicast, merge, on_chip, levels, out):
     """Words of every edge: edges int64[edge, 5] = (tensor, parent, child, operand, reuse); out int64[edge, column]."""
-    scratch = make_scratch(loops, levels, size8, axes, EVERY)
+    scratch = make_scratch(loops, levels, size8, axes)
     for e in range(edges.shape[0]):
         tensor = edges[e, 0]
         edge_words(

@@ -9,9 +9,8 @@ import numpy as np
 from numba import njit
 
 from accelsim.engine.kernels.closed import make_scratch
-from accelsim.engine.kernels.tiles import GROUPS, IFMAP, columns_of, group_rows, group_shape
+from accelsim.engine.kernels.tiles import GROUPS, IFMAP, PART, columns_of, group_rows, group_shape
 
-PART = 1 << 10  # combinations laid down at a time
 FIRST, OWN_LOOPS, COMBINATIONS, LISTED, WIDTH = range(5)  # columns of what `tabulate` tells of a table
 
 
@@ -79,7 +78,7 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
             listed += combinations
             most = max(most, at[x, group, WIDTH])
     row_of = np.empty(listed, np.int32)
-    offsets, marks, full, moved, slide, _, _, _, _, _ = make_scratch(loops, levels, size8, axes, PART)
+    offsets, marks, full, moved, slide, _, _, _, _, _ = make_scratch(loops, levels, size8, axes)
     cells, used = np.empty(64 * most, np.int64), 0
     for x in range(n_streams):
         tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
@@ -92,7 +91,7 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
             for begin in range(0, combinations, PART):
                 n, _ = group_rows(
                     loops, group, tensor, parent, child, streams[x, 4] == 1, size8, axes, unicast[tensor],
-                    merge[tensor], on_chip, begin, begin + PART, offsets, marks, full, moved, slide,
+                    merge[tensor], on_chip, begin, offsets, marks, full, moved, slide,
                 )  # fmt: skip
                 for c in range(min(PART, combinations - begin)):
                     here = used + rows * width

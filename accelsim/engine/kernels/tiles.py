@@ -23,7 +23,7 @@ from numba import njit
 IFMAP, FILTER, PSUM = 0, 1, 2
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
 GROUPS = 6
-EVERY = 1 << 62  # combinations
+PART = 1 << 10  # combinations of a group tabulated at a time
 GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
 # OWN[tensor, dim]: whether the dim indexes the tensor
 OWN = np.array(
@@ -204,7 +204,7 @@ def group_shape(loops, group, child, own):
 
 @njit(cache=True)
 def group_rows(
-    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin, until,
+    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
     offsets, marks, full, moved, slide,
 ):  # fmt: skip
     """Tabulate one group of one edge; returns (own loops, combinations).
@@ -215,7 +215,7 @@ def group_rows(
     size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane) of rows and of columns.
     unicast : uint8[level], this tensor's. merge : uint8[level, 8], foreign dims a network
         multicasts over (inputs) or adds up (psum).
-    begin, until : which combinations, the first of them laid down first.
+    begin : the first combination; as many are laid down as `full` has room for.
     offsets : int64[3, k, 2] scratch. marks : int64[2, h] scratch, last column 0 at first.
 
     Fills
@@ -248,7 +248,7 @@ def group_rows(
     before = np.zeros(2, np.int64)
     index = np.zeros(n + 1, np.int64)
     crossed = child - parent
-    many = min(until, combinations) - begin
+    many = min(full.shape[0], combinations - begin)
     moved[: 2 * n + 1, :many] = -1
 
     for step in range(2 * crossed + 1):
