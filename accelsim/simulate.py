@@ -281,7 +281,7 @@ def _run(
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, evaluator, None, layer.density, raw)
     else:
-        masks = operands.masks(layer, machine.sees_zeros_of) if operands else None
+        masks = operands.packed(layer, machine.sees_zeros_of) if operands else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
         if masks and not as_given:
             from accelsim.sparsity.im2col import lowered_masks

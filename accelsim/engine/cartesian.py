@@ -14,7 +14,7 @@ from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.engine.kernels import cartesian as kernel
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
-from accelsim.sparsity.masks import Mask, Masks, shape_of
+from accelsim.sparsity.masks import Mask, Masks, shape_of, words_of
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 Ints = npt.NDArray[np.int64]
@@ -124,7 +124,7 @@ def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tupl
 
 def _mask(masks: Masks, problem: Problem, tensor: Tensor) -> Mask:
     mask = masks.of(tensor)
-    return np.ones(shape_of(problem, tensor), np.uint8) if mask is None else np.ascontiguousarray(mask)
+    return np.ones(shape_of(problem, tensor), np.uint8) if mask is None else np.ascontiguousarray(words_of(mask))
 
 
 def _parts(size: int, part: int) -> int:

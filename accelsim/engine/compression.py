@@ -7,7 +7,7 @@ instance of some level sends, or what each instance of the next one wants.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,8 @@ from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.kernels import moved as kernel
 from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
-from accelsim.engine.zeros import mask_of
-from accelsim.sparsity.masks import Mask, Masks
+from accelsim.engine.zeros import bits_of
+from accelsim.sparsity.masks import Bits, Masks
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
 
 FORMATS = tuple(Format)
@@ -56,7 +56,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Recoded:
-    """What encoding makes of one stream.
+    """What encoding makes of one stream, or of some of its versions.
 
     columns : column of the edge (see kernels/tiles.py) -> words of every version.
     fills : words of every version as the child stores them (psum: as it drains them), None: as before.
@@ -65,42 +65,119 @@ class Recoded:
 
     columns: dict[int, Ints]
     fills: Ints | None
-    encoded: tuple[Encoded, ...]
+    encoded: tuple[Encoded, ...] = ()
+
+
+class Total:
+    """What encoding makes of one stream, added up.
+
+    sums : column -> words; `fills` as in `Recoded`. told : (level, action, format) -> words before encoding, words that
+    are not zero, words after; only of versions that are encoded.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.sums = stream, dict[int, int]()
+        self.fills: int | None = None
+        self.told: dict[tuple[int, str, Format], list[int]] = {}
+
+    def add(self, recoded: Recoded) -> None:
+        """Add some versions."""
+        for column, words in recoded.columns.items():
+            self.sums[column] = self.sums.get(column, 0) + int(words.sum())
+        if recoded.fills is not None:
+            self.fills = (self.fills or 0) + int(recoded.fills.sum())
+
+    def tell(self, level: int, action: str, form: Format, sizes: Sizes, chosen: Flags) -> None:
+        """Add what encoding made of the versions chosen."""
+        if chosen.any():
+            told = self.told.setdefault((level, action, form), [0, 0, 0])
+            for i, part in enumerate((sizes.raw, sizes.nonzero, sizes.total)):
+                told[i] += int(part[chosen.astype(bool)].sum())
+
+    def recoded(self, program: Program) -> Recoded:
+        """The sums; of psums none that are never encoded."""
+        actions = {action for _, action, _ in self.told}
+        psum, levels = self.stream.tensor is Tensor.PSUM, program.architecture.levels
+        drained = {3 * (self.stream.child - self.stream.parent)}
+        left = set(self.sums)
+        if psum:
+            left = (drained if "drain" in actions else set()) | (left - drained if "update" in actions else set())
+        fills = None if self.fills is None or (psum and "drain" not in actions) else np.array([self.fills])
+        encoded = tuple(
+            Encoded(levels[level].name, self.stream.tensor.value, action, form.value, *words)
+            for (level, action, form), words in sorted(self.told.items(), key=lambda item: item[0][0])
+        )
+        return Recoded({column: np.array([self.sums[column]]) for column in left}, fills, encoded)
+
+
+class Walk:
+    """Where a stream's bases have been followed to; see `kernels.moved.more_bases`."""
+
+    def __init__(self, loops: int) -> None:
+        self.index, self.bases, self.step = np.zeros(loops, np.int64), np.zeros((3, 8), np.int64), np.zeros(1, np.int64)
 
 
 class Coder:
-    """Encodes the versions of one layer's streams."""
+    """Encodes the versions of one layer's streams, as they come.
+
+    totals : by stream, of what has come so far.
+    """
 
     def __init__(self, program: Program, masks: Masks) -> None:
         self.program, self.masks = program, masks
         self.levels = program.architecture.levels
-        self.holds_all: dict[int, npt.NDArray[np.bool_]] = {}
-        self.followed: dict[int, tuple[Ints, Ints]] = {}
+        self.bits: dict[Tensor, Bits] = {}
+        self.walks: dict[tuple[Tensor, int], Walk] = {}
+        self.followed: dict[int, tuple[Ints, Ints, npt.NDArray[np.bool_]]] = {}
+        self.totals: dict[tuple[int, int], Total] = {}
         self.steps = np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]])
+        psums = [(int(parent), int(child)) for t, parent, child, _, _ in program.edges if t == PSUM]
+        coded = [child for parent, child in psums if any(self._formats(Tensor.PSUM, parent, child))]
+        self.deepest = max(coded, default=0)
+
+    def _formats(self, tensor: Tensor, parent: int, child: int) -> tuple[Format | None, Format | None]:
+        return formats_of(self.program, tensor, parent, child, self.masks.raw_ifmap)
 
     def recode(self, stream: Stream) -> Recoded | None:
-        """Encode a stream's transfers; None if none of them is."""
-        above, below = formats_of(self.program, stream.tensor, stream.parent, stream.child, self.masks.raw_ifmap)
-        if above is None and below is None and stream.tensor is not Tensor.PSUM:
+        """Encode the transfers of a stream's next versions; None if none of them is."""
+        above, below = self._formats(stream.tensor, stream.parent, stream.child)
+        psum = stream.tensor is Tensor.PSUM
+        # psums are followed as far down as any are encoded
+        if above is None and below is None and not (psum and stream.child <= self.deepest):
             return None
+        if not len(stream.begin):
+            return None
+        self.total = self.totals.setdefault((TENSORS.index(stream.tensor), stream.child), Total(stream))
         self._bases(stream)
-        if stream.tensor is Tensor.PSUM:
+        if psum:
             self._follow(stream)
         if above is None and below is None:
             return None
-        self.mask: Mask = mask_of(self.program, self.masks, stream.tensor)
-        if stream.tensor is Tensor.PSUM:
-            return self._psum(stream, above, below)
-        return self._input(stream, above, below)
+        if stream.tensor not in self.bits:
+            self.bits[stream.tensor] = bits_of(self.program, self.masks, stream.tensor)
+        self.mask = self.bits[stream.tensor]
+        recoded = self._psum(stream, above, below) if psum else self._input(stream, above, below)
+        self.total.add(recoded)
+        return recoded
+
+    def finish(self, counts: Counts) -> Counts:
+        """Counts with what encoding makes of all streams in place of the dense words."""
+        told: list[Encoded] = []
+        for _, total in sorted(self.totals.items()):
+            recoded = total.recoded(self.program)
+            recount(self.program, total.stream, recoded, counts)
+            told += recoded.encoded
+        return replace(counts, encoded=tuple(told))
 
     def _bases(self, stream: Stream) -> None:
         count = len(stream.begin)
         self.base, self.before = np.zeros((count, 8), np.int64), np.zeros((count, 8), np.int64)
         self.mode = np.full(count, kernel.WHOLE, np.int64)
         slides = stream.tensor is Tensor.IFMAP and stream.reuse and not stream.register
-        kernel.version_bases(
+        walk = self.walks.setdefault((stream.tensor, stream.child), Walk(len(self.steps)))
+        kernel.more_bases(
             self.steps, self.program.size8, TENSORS.index(stream.tensor), stream.child, slides,
-            np.ascontiguousarray(stream.begin), self.base, self.before, self.mode,
+            np.ascontiguousarray(stream.begin), walk.index, walk.bases, walk.step, self.base, self.before, self.mode,
         )  # fmt: skip
         self.tile = np.ones(8, np.int64)
         for dim, factor, _, level, _ in self.program.loops:
@@ -110,7 +187,6 @@ class Coder:
 
     def _input(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
         columns: dict[int, Ints] = {}
-        encoded = []
         crossed = stream.child - stream.parent
         hidden = self.program.on_chip and stream.parent == 0
         every = np.ones(len(stream.begin), np.uint8)
@@ -122,33 +198,33 @@ class Coder:
                 columns[j], columns[j + 1] = sent.total, sent.busiest
                 columns[j + 2] = self._sizes(stream, f + 1, f + 1, False, above, every).total
                 if j == 0:
-                    encoded.append(self._told(stream, stream.parent, "read", sent, above, every))
+                    self.total.tell(stream.parent, "read", above, sent, every)
             without = self._sizes(stream, stream.parent + 1, stream.parent + 1, hidden, above, every)
             columns[3 * crossed + 1] = without.total
         fills = None
         if below is not None:
             own = self._sizes(stream, stream.child, stream.child, False, below, every)
             columns[3 * crossed], fills = own.busiest, own.total
-            encoded.append(self._told(stream, stream.child, "fill", own, below, every))
-        return Recoded(columns, fills, tuple(encoded))
+            self.total.tell(stream.child, "fill", below, own, every)
+        return Recoded(columns, fills)
 
     def _psum(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
         arrives, leaves = self._complete(stream)
         crossed = stream.child - stream.parent
         out: dict[int, Ints] = {}
-        fills, encoded = None, []
-        if above is not None and arrives.any():
+        fills = None
+        if above is not None:
             sizes = self._sizes(stream, stream.parent, stream.parent, False, above, arrives)
             out[0], out[1], out[2] = sizes.total, sizes.busiest, sizes.total
             # what no network adds up arrives several times over
             parts = np.where(arrives, 1, unmerged_parts(self.program, self.base, stream.parent, stream.child))
             out = {column: words * parts for column, words in out.items()}
-            encoded.append(self._told(stream, stream.parent, "update", sizes, above, arrives))
-        if below is not None and leaves.any():
+            self.total.tell(stream.parent, "update", above, sizes, arrives)
+        if below is not None:
             sizes = self._sizes(stream, stream.child, stream.child, False, below, leaves)
             fills, out[3 * crossed] = sizes.total, sizes.busiest
-            encoded.append(self._told(stream, stream.child, "drain", sizes, below, leaves))
-        return Recoded(out, fills, tuple(encoded))
+            self.total.tell(stream.child, "drain", below, sizes, leaves)
+        return Recoded(out, fills)
 
     def _complete(self, stream: Stream) -> tuple[Flags, Flags]:
         """uint8[version]: whether a drain's sums are complete as they arrive, and as they leave the child."""
@@ -156,8 +232,9 @@ class Coder:
         unmerged = [
             loop for loop in self._sums(stream.parent, stream.child) if not self.program.merge[PSUM, loop[1], loop[0]]
         ]
+        holds = self.followed[stream.child][2][-len(last) :]
         arrives = last & self._parent_has(stream) & ~self._several(self.base, unmerged)
-        leaves = last & self.holds_all[stream.child] & ~self._several(self.base, self._sums(0, stream.child))
+        leaves = last & holds & ~self._several(self.base, self._sums(0, stream.child))
         return arrives.astype(np.uint8), leaves.astype(np.uint8)
 
     def _sums(self, low: int, high: int) -> list[tuple[int, int, int]]:
@@ -177,8 +254,8 @@ class Coder:
         """bool[version]: whether the parent holds every product so far, not parts that lie at its siblings."""
         if not stream.parent:
             return np.ones(len(stream.begin), bool)
-        steps, base = self.followed[stream.parent]
-        has = self.holds_all[stream.parent] & ~self._several(base, self._sums(0, stream.parent))
+        steps, base, holds = self.followed[stream.parent]
+        has = holds & ~self._several(base, self._sums(0, stream.parent))
         return has[np.searchsorted(steps, stream.begin, side="right") - 1]
 
     def _follow(self, stream: Stream) -> None:
@@ -186,12 +263,13 @@ class Coder:
         first: npt.NDArray[np.bool_] = np.logical_not(self.base[:, REDUCTION].any(axis=1))
         if not accumulates(self.program.architecture, stream.parent, stream.child):
             first |= self._parent_has(stream)
-        self.holds_all[stream.child], self.followed[stream.child] = first, (stream.begin, self.base)
-
-    def _told(self, stream: Stream, level: int, action: str, sizes: Sizes, form: Format, chosen: Flags) -> Encoded:
-        """What encoding made of the versions chosen."""
-        sums = (int(part[chosen.astype(bool)].sum()) for part in (sizes.raw, sizes.nonzero, sizes.total))
-        return Encoded(self.levels[level].name, stream.tensor.value, action, form.value, *sums)
+        steps, base = stream.begin.copy(), self.base
+        if stream.child in self.followed:
+            # the last version before may go on
+            before = self.followed[stream.child]
+            steps, base = np.concatenate([before[0][-1:], steps]), np.concatenate([before[1][-1:], base])
+            first = np.concatenate([before[2][-1:], first])
+        self.followed[stream.child] = steps, base, first
 
     def _sizes(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags) -> Sizes:
         """Encode what each instance of level `low` is sent; the busiest is told per instance of level `sender`."""
@@ -206,10 +284,10 @@ class Coder:
         inner, numbers = children(program, low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
-            TENSORS.index(stream.tensor), self.mask, program.axes, program.size8, self.tile, self.base, self.before,
-            self.mode, chosen, offsets, owner, int(owner.max()) + 1, inner, numbers, hidden, FORMATS.index(form),
-            CHANNEL_AXIS[stream.tensor], program.architecture.word_bits[stream.tensor],
-            sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,
+            TENSORS.index(stream.tensor), self.mask.packed, np.array(self.mask.shape, np.int64), program.axes,
+            program.size8, self.tile, self.base, self.before, self.mode, chosen, offsets, owner, int(owner.max()) + 1,
+            inner, numbers, hidden, FORMATS.index(form), CHANNEL_AXIS[stream.tensor],
+            program.architecture.word_bits[stream.tensor], sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,
         )  # fmt: skip
         return sizes
 

@@ -12,9 +12,11 @@ from accelsim.engine.assemble import assemble, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import sweep
 from accelsim.engine.links import crossings
+from accelsim.engine.pieces import outline, pieces
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.schedule import Schedule, generate_schedule
-from accelsim.engine.sparse import rewrite
+from accelsim.engine.simulation import Simulation, simulate
+from accelsim.engine.sparse import Zeros, rewrite
 from accelsim.engine.streams import Streams, stalls_by_cause
 from accelsim.sparsity.masks import Masks
 
@@ -32,13 +34,40 @@ def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) ->
     if folded is not None:
         counts = count(program, folded.sums, folded.compute_cycles)
         return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))
+    masks = masks if zeros else None
+    found = None if banks or linked else piece_by_piece(program, masks)
+    return at_once(program, masks) if found is None else found
+
+
+def at_once(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
+    """The same with the whole schedule in memory; masks : None where zeros make no difference."""
     schedule = generate_schedule(program)
     counts = with_links(program, count(program, schedule.sums, int(schedule.step_n.sum())), schedule.crossed)
-    if masks is not None and zeros:
+    if masks is not None:
         counts = rewrite(program, schedule, masks, counts)
-    if banks:
+    if program.architecture.levels[0].dram is not None:
         counts = replace(counts, dram=dram.serve(program, schedule, program_order(program, schedule)))
     return _timed_counts(counts, *(run(program, schedule, processing) for processing in (False, True)))
+
+
+def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timing] | None:
+    """The same with no more of the schedule in memory than time asks for; None where zeros ask for all of it."""
+    found = outline(program)
+    counts, tables = count(program, found.sums, found.compute_cycles), found.tables
+    parts = pieces(program, found)
+    zeros = None
+    if masks is not None:
+        zeros = Zeros.of_pieces(program, masks, found)
+        if zeros is None:
+            return None
+        parts = zeros.rewritten(parts)
+    streams = Streams.of(program, tables.edges, tables.labels, tables.uses_at)
+    simulations = [Simulation(each, found.steps) for each in (streams, streams.processing)]
+    simulate(found, parts, simulations)
+    if zeros is not None:
+        counts = zeros.recount(counts)
+    named = [stalls_by_cause(program.architecture, tables.edges, simulation.stalls) for simulation in simulations]
+    return _timed_counts(counts, (simulations[0].cycles, named[0]), (simulations[1].cycles, named[1]))
 
 
 def _timed_counts(

@@ -76,10 +76,7 @@ def fold(program: Program) -> Folded | None:
     edges, n = tables.edges, len(tables.edges)
     if not n:
         return None
-    place, classes = bodies.classify(
-        program.loops, program.inside, tables.streams, tables.at, tables.full, tables.moved, tables.slide,
-        tables.columns, cut,
-    )  # fmt: skip
+    place, classes = bodies.classify(program.loops, program.inside, tables.streams, tables.at, tables.row_of, cut)
     inner_at, inner_tiles = tile_ids(program, edges, cut)
     full_at, tiles = tile_ids(program, edges)
     per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
@@ -106,8 +103,8 @@ def fold(program: Program) -> Folded | None:
         )  # fmt: skip
         table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
         found, _ = bodies.walk(
-            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.full, tables.moved,
-            tables.slide, program.architecture.macs_per_cycle, tables.uses, tables.rates, cut, place, classes,
+            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+            program.architecture.macs_per_cycle, tables.uses, tables.rates, cut, place, classes,
             inner_at, np.maximum(per_stream, 1), np.array(most, np.int64), kinds, layer,
             np.zeros((room, length), np.int64), table,
         )  # fmt: skip

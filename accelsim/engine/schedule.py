@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
-from accelsim.engine.kernels.versions import count_steps, fill_tables, generate, table_sizes
+from accelsim.engine.kernels import tables as factors
+from accelsim.engine.kernels.versions import count_steps, generate
 from accelsim.engine.link_ports import cross, drop_dominated
 from accelsim.engine.links import Crossing
 from accelsim.engine.program import (
@@ -60,14 +61,13 @@ def streams_of(program: Program) -> Ints:
 
 @dataclass(frozen=True)
 class Tables:
-    """What every version of every stream is a product of (see kernels/tiles.py), and the ports it holds."""
+    """What every version of every stream is a product of (see kernels/tables.py), and the ports it holds."""
 
     edges: Ints
     streams: Ints
     at: Ints
-    full: Ints
-    moved: Ints
-    slide: Ints
+    row_of: npt.NDArray[np.int32]
+    cells: Ints
     columns: int
     uses: Ints
     rates: Ints
@@ -84,19 +84,16 @@ class Tables:
 def tabulate(program: Program) -> Tables:
     """Tabulate the groups of every stream that takes time."""
     architecture, edges = program.architecture, streams_of(program)
-    at, flat, carried = table_sizes(program.loops, edges)
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
-    full, moved = np.zeros(flat, np.int64), np.zeros(carried, np.int64)
-    slide = np.zeros(carried * columns, np.int64)
-    fill_tables(
+    at, row_of, cells = factors.tabulate(
         program.loops, edges, program.size8, program.axes, program.unicast, program.merge, program.on_chip,
-        program.levels, at, full, moved, slide,
+        program.levels,
     )  # fmt: skip
     uses, rates, labels, uses_at, held = _uses(program, edges)
     listed = edges.tolist()
     above = [[parent_stream(listed, x), psum_accumulates(architecture, edge)] for x, edge in enumerate(listed)]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
-    return Tables(edges, streams, at, full, moved, slide, columns, uses, rates, labels, uses_at, held)
+    return Tables(edges, streams, at, row_of, cells, columns, uses, rates, labels, uses_at, held)
 
 
 def generate_schedule(program: Program) -> Schedule:
@@ -115,8 +112,8 @@ def generate_schedule(program: Program) -> Schedule:
     sums = np.zeros((len(edges), tables.columns), np.int64)
     tile_last = np.empty(tiles, np.int64)
     generate(
-        program.loops, program.inside, program.size8, tables.streams, tables.at, tables.full, tables.moved,
-        tables.slide, program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, np.zeros(0, np.int64), -1,
+        program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+        program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, np.zeros(0, np.int64), -1,
         np.zeros((len(edges), 3), np.uint8), start, number, begin, work, back, tile, tile_at, tile_last, step_n,
         step_phi, sums,
     )  # fmt: skip

@@ -1,15 +1,18 @@
-"""A dense schedule rewritten for zeros: other steps, other words; time is simulated afterwards as ever."""
+"""A dense schedule rewritten for zeros, piece by piece: other steps, other words; time is simulated as ever."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE
-from accelsim.engine.compression import Coder, Recoded, recount, streams
-from accelsim.engine.counts import Counts, Encoded
+from accelsim.engine.compression import Coder, Recoded, streams
+from accelsim.engine.counts import Counts
+from accelsim.engine.pieces import Outline, Piece
 from accelsim.engine.program import DRAIN_ACTIVITY, PSUM, Ints, Program
 from accelsim.engine.schedule import Schedule, psum_accumulates
 from accelsim.engine.zeros import Lengths, Slots
@@ -19,20 +22,80 @@ from accelsim.workload.problem import TENSORS, Tensor
 
 def rewrite(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
     """Change a schedule in place, and return the counts, to what zeros leave of them (docs/model.md, "Zeros")."""
+    slots = slots_of(program, masks)
+    zeros = Zeros(
+        program, masks, slots, schedule.steps, pass_starts(program, schedule),
+        lambda words: slots.idle_first_slots(*fresh_versions(program, schedule), words) if slots else 0,
+    )  # fmt: skip
+    zeros.rewrite(schedule, 0)
+    return zeros.recount(counts)
+
+
+def slots_of(program: Program, masks: Masks) -> Slots | None:
+    """What zeros leave of the MACs; None on a machine that carries all of them out."""
     masks.check(program.problem)
     sparsity = program.architecture.sparsity
-    counts = replace(counts, words=counts.words.copy(), network=counts.network.copy())
-    slots = Slots(program, masks) if sparsity.skip or sparsity.gate else None
-    if slots and sparsity.skip:
-        lengths = Lengths(program, masks, slots)
-        schedule.step_n[:] = lengths.of_steps(schedule.steps, pass_starts(program, schedule))
-        schedule.step_phi[:] = schedule.step_n
-        counts = replace(counts, compute_cycles=int(schedule.step_n.sum()), busy=lengths.busy)
-    if slots:
-        counts = _operands(program, schedule, slots, counts)
-    if any(level.compression for level in program.architecture.levels):
-        counts = _encode(program, schedule, masks, counts)
-    return counts
+    return Slots(program, masks) if sparsity.skip or sparsity.gate else None
+
+
+class Zeros:
+    """What zeros leave of a layer whose schedule comes in pieces.
+
+    begins : first steps of the passes; only PEs that drift apart ask for them.
+    idle : gives `Slots.idle_first_slots` of so many fresh words.
+    """
+
+    def __init__(
+        self, program: Program, masks: Masks, slots: Slots | None, steps: int, begins: Ints, idle: Callable[[int], int]
+    ) -> None:
+        self.program, self.slots, self.idle = program, slots, idle
+        self.lengths = Lengths(program, masks, slots) if slots and program.architecture.sparsity.skip else None
+        self.cycles = self.lengths.of_steps(steps, begins) if self.lengths else None
+        compressed = any(level.compression for level in program.architecture.levels)
+        self.coder = Coder(program, masks) if compressed else None
+
+    @staticmethod
+    def of_pieces(program: Program, masks: Masks, found: Outline) -> Zeros | None:
+        """Of a schedule that is never there as a whole; None if it has to be."""
+        slots, edges = slots_of(program, masks), found.tables.edges
+        idle: Callable[[int], int] = int
+        if program.architecture.sparsity.drift > 1:
+            return None
+        if slots and Tensor.PSUM in operands_inside(program):
+            psums = [x for x in range(len(edges)) if edges[x, 0] == PSUM]
+            firsts = slots.first_taps(int(found.number[psums[-1]]) if psums else 1)
+            if firsts is None or not psums_start_afresh(program, edges, found.taken_up):
+                return None
+            idle = partial(slots.idle_at, firsts)
+        return Zeros(program, masks, slots, found.steps, np.zeros(1, np.int64), idle)
+
+    def rewritten(self, parts: Iterable[Piece]) -> Iterator[Piece]:
+        """The pieces, rewritten as they come."""
+        for piece in parts:
+            self.rewrite(piece.schedule, piece.first)
+            yield piece
+
+    def rewrite(self, piece: Schedule, first: int) -> None:
+        """Change the next steps, of which `first` is the first, and versions in place."""
+        if self.cycles is not None:
+            piece.step_n[:] = self.cycles[first : first + len(piece.step_n)]
+            piece.step_phi[:] = piece.step_n
+        if self.coder is None:
+            return
+        listed = streams(piece.edges, piece.start, piece.number, piece.begin, piece.final)
+        for x, stream in enumerate(listed):
+            recoded = self.coder.recode(stream)
+            if recoded is not None:
+                _rewrite_work(piece, x, recoded)
+
+    def recount(self, counts: Counts) -> Counts:
+        """The counts of the whole layer."""
+        counts = replace(counts, words=counts.words.copy(), network=counts.network.copy())
+        if self.lengths and self.cycles is not None:
+            counts = replace(counts, compute_cycles=int(self.cycles.sum()), busy=self.lengths.busy)
+        if self.slots:
+            counts = _operands(self.program, self.slots, counts, self.idle)
+        return self.coder.finish(counts) if self.coder else counts
 
 
 def pass_starts(program: Program, schedule: Schedule) -> Ints:
@@ -44,18 +107,22 @@ def pass_starts(program: Program, schedule: Schedule) -> Ints:
     return schedule.begin[schedule.start[x] : schedule.start[x] + schedule.number[x]]
 
 
-def _operands(program: Program, schedule: Schedule, slots: Slots, counts: Counts) -> Counts:
+def _operands(program: Program, slots: Slots, counts: Counts, idle: Callable[[int], int]) -> Counts:
     """Reads and updates inside the PEs: one per slot that gets that far."""
-    inside = {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
-    for tensor, level in inside.items():
+    for tensor, level in operands_inside(program).items():
         cell = counts.words[level, TENSORS.index(tensor)]
         if tensor is Tensor.PSUM:
             fresh = int(cell[DRAIN] - cell[FILL]) if level else program.problem.words(Tensor.PSUM)
-            cell[UPDATE] = slots.effectual + slots.idle_first_slots(*fresh_versions(program, schedule), fresh)
+            cell[UPDATE] = slots.effectual + idle(fresh)
             cell[READ] = cell[UPDATE] - fresh
         else:
             cell[READ] = slots.reads(tensor)
     return replace(counts, visited=slots.visited, effectual=slots.effectual)
+
+
+def operands_inside(program: Program) -> dict[Tensor, int]:
+    """Tensors whose innermost keeper lies inside the PE, and its level."""
+    return {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
 
 
 def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np.uint8], Ints]:
@@ -89,17 +156,15 @@ def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np
     return (~held).astype(np.uint8), np.ascontiguousarray(above)
 
 
-def _encode(program: Program, schedule: Schedule, masks: Masks, counts: Counts) -> Counts:
-    coder = Coder(program, masks)
-    told: list[Encoded] = []
-    listed = streams(schedule.edges, schedule.start, schedule.number, schedule.begin, schedule.final)
-    for x, stream in enumerate(listed):
-        recoded = coder.recode(stream)
-        if recoded is not None:
-            told += recoded.encoded
-            _rewrite_work(schedule, x, recoded)
-            recount(program, stream, recoded, counts)
-    return replace(counts, encoded=tuple(told))
+def psums_start_afresh(program: Program, edges: Ints, taken_up: Ints) -> bool:
+    """Whether no version of the innermost psum finds words of its own: what `fresh_versions` would say of all.
+
+    taken_up : int64[x], versions of a stream that take up sums which the parent's version holds.
+    """
+    held = False
+    for x in (x for x in range(len(edges)) if edges[x, 0] == PSUM):
+        held = (held or bool(taken_up[x])) and not psum_accumulates(program.architecture, edges[x])
+    return not held
 
 
 def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:

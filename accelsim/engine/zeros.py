@@ -11,7 +11,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.kernels import zeros as kernel
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.sparsity.masks import Mask, Masks, shape_of
+from accelsim.sparsity.masks import Bits, Mask, Masks, shape_of, words_of
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, Tensor
 
 Floats = npt.NDArray[np.floating]
@@ -19,6 +19,8 @@ Flags = npt.NDArray[np.uint8]
 PIXEL, TAP, CHANNEL = "NPQ", "GCRS", "M"
 ENTRIES = 1 << 18
 """Seen words worked on at once: what fits a cache."""
+IMAGES = 1 << 22
+"""Ifmap words unpacked at a time."""
 EXACT = 1 << 24
 """Integers below are exact in float32."""
 
@@ -244,9 +246,38 @@ class Lengths:
 
 
 def mask_of(program: Program, masks: Masks, tensor: Tensor) -> Mask:
-    """A tensor's mask; where none is given, nothing stored is zero."""
+    """A tensor's mask, a word a byte; where none is given, nothing stored is zero."""
     found = masks.of(tensor)
-    return np.ones(shape_of(program.problem, tensor), np.uint8) if found is None else np.ascontiguousarray(found)
+    if found is None:
+        return np.ones(shape_of(program.problem, tensor), np.uint8)
+    return np.ascontiguousarray(words_of(found))
+
+
+def bits_of(program: Program, masks: Masks, tensor: Tensor) -> Bits:
+    """The same, a word a bit."""
+    found = masks.of(tensor)
+    if found is None:
+        return Bits.ones(shape_of(program.problem, tensor))
+    return found if isinstance(found, Bits) else Bits.of(found)
+
+
+def seen_by_taps(program: Program, masks: Masks) -> Ints:
+    """int64[g, c, r, s], non-zero ifmap words every tap sees over the layer, some images at a time."""
+    shape = shape_of(program.problem, Tensor.IFMAP)
+    seen = np.zeros([program.problem[d] for d in TAP], np.int64)
+    found = masks.of(Tensor.IFMAP)
+    images = max(1, IMAGES // int(np.prod(shape[1:])))
+    for first in range(0, shape[0], images):
+        last = min(first + images, shape[0])
+        if found is None:
+            part: Mask = np.ones((last - first, *shape[1:]), np.uint8)
+        else:
+            part = found.words(first, last) if isinstance(found, Bits) else np.ascontiguousarray(found[first:last])
+        size8, here = program.size8.copy(), np.empty_like(seen)
+        size8[DIM_INDEX["N"]] = last - first
+        kernel.taps_seen(part, size8, program.axes, here)
+        seen += here
+    return seen
 
 
 def column_table(mask: Mask, bases: Ints, tile: int, lanes: int, csc: bool, every: bool) -> tuple[Ints, Ints]:
@@ -270,13 +301,13 @@ class Slots:
     def __init__(self, program: Program, masks: Masks) -> None:
         problem = program.problem
         self.program, self.matters = program, program.architecture.sparsity.matters
-        self.ifmap = mask_of(program, masks, Tensor.IFMAP)
+        self.masks = masks
         self.weights = mask_of(program, masks, Tensor.FILTER) if Tensor.FILTER in self.matters else None
         taps = tuple(problem[d] for d in TAP)
         self.pixels = problem["N"] * problem["P"] * problem["Q"]
         self.seen = np.full(taps, self.pixels, np.int64)
         if Tensor.IFMAP in self.matters:
-            kernel.taps_seen(self.ifmap, program.size8, program.axes, self.seen)
+            self.seen = seen_by_taps(program, masks)
         self.stored = np.full(taps, problem["M"], np.int64)
         if self.weights is not None:
             self.stored = self.weights.sum(axis=1, dtype=np.int64)
@@ -309,13 +340,15 @@ class Slots:
         fresh : uint8[version, pe class], whether words of a version of the innermost psum are fresh, see `pe_offsets`.
         begin : its first steps, int64[version]. words : fresh words over the layer.
         """
-        firsts = self._first_taps(fresh, begin)
-        if firsts is None:
-            return self._walk(fresh, begin)
+        firsts = self.first_taps(len(begin)) if fresh.all() else None
+        return self._walk(fresh, begin) if firsts is None else self.idle_at(firsts, words)
+
+    def idle_at(self, firsts: npt.NDArray[np.bool_], words: int) -> int:
+        """Those of so many words, all fresh, whose first slot is one of these taps, as `first_taps` gives them."""
         return words - int((self.seen * self.stored)[:, firsts].sum())
 
-    def _first_taps(self, fresh: Flags, begin: Ints) -> npt.NDArray[np.bool_] | None:
-        """bool[C, R, S], taps a version begins with, if every version is fresh and they are the same for all words."""
+    def first_taps(self, number: int) -> npt.NDArray[np.bool_] | None:
+        """bool[C, R, S], taps a version begins with, if they are the same for all words; number : of versions."""
         program, tiles = self.program, Tiles(self.program)
         level = psum_level(program)
         own = [DIM_INDEX[d] for d in TENSOR_DIMS[Tensor.PSUM]]
@@ -326,7 +359,7 @@ class Slots:
         versions = 1
         for index in range(8):
             versions *= int((Tiles.bases(index, starts) < program.size8[index]).sum())
-        if not fresh.all() or versions != len(begin):
+        if versions != number:
             return None
         spatial = program.loops[program.loops[:, 2] == 1]
         first: npt.NDArray[Any] = np.ones(1, np.bool_)
@@ -353,8 +386,8 @@ class Slots:
         return int(
             kernel.idle_first_slots(
                 np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), psum_level(program), program.size8, program.axes,
-                tiles.size, pe_offsets(program), fresh, begin, self.ifmap, Tensor.IFMAP not in self.matters, nonzero,
-                of_base,
+                tiles.size, pe_offsets(program), fresh, begin, mask_of(program, self.masks, Tensor.IFMAP),
+                Tensor.IFMAP not in self.matters, nonzero, of_base,
             )
         )  # fmt: skip
 

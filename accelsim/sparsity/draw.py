@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from math import prod
 
 import numpy as np
+import numpy.typing as npt
 
-from accelsim.sparsity.masks import Mask
+from accelsim.sparsity.masks import Bits, Mask
 from accelsim.workload.density import Density
 from accelsim.workload.problem import TENSORS, Tensor
 
 CHANNELS = 2
 """The axis of the channels in each tensor's array: C, or M of the ofmap."""
+
+PIECE = 1 << 18
+"""Words drawn at a time; four share a draw of the generator."""
 
 BLOCKED = {Tensor.IFMAP: (3, 4), Tensor.FILTER: (1, 2), Tensor.PSUM: (3, 4)}
 """The two axes a block extends over."""
@@ -29,9 +35,14 @@ def draw(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: int = 0
     Without `bernoulli` exactly round(fraction * words) words are not zero (with blocks: so many blocks),
     every choice of them equally likely.
     """
+    return draw_bits(density, shape, tensor, seed, layer).words()
+
+
+def draw_bits(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: int = 0, layer: str = "") -> Bits:
+    """The same, packed; but for patterns and blocks it never takes a byte for a word."""
     rng = generator(seed, layer, tensor)
     if density.pattern:
-        return _structured(rng, density.pattern, shape)
+        return Bits.of(_structured(rng, density.pattern, shape))
     if density.block is None:
         return _spread(rng, density, shape)
     rows, columns = BLOCKED[tensor]
@@ -39,23 +50,33 @@ def draw(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: int = 0
     grid = list(shape[: columns + 1])
     for axis, size in zip((rows, columns), density.block, strict=True):
         grid[axis] = -(-shape[axis] // size)
-    mask = _spread(rng, density, tuple(grid))
+    mask = _spread(rng, density, tuple(grid)).words()
     for axis, size in zip((rows, columns), density.block, strict=True):
         whole = mask.repeat(min(size, shape[axis]), axis=axis)
         mask = whole[(slice(None),) * axis + (slice(shape[axis]),)]
     mask = mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
-    return np.ascontiguousarray(np.broadcast_to(mask, shape))
+    return Bits.of(np.broadcast_to(mask, shape))
 
 
-def _spread(rng: np.random.Generator, density: Density, shape: tuple[int, ...]) -> Mask:
+def _spread(rng: np.random.Generator, density: Density, shape: tuple[int, ...]) -> Bits:
+    words = prod(shape)
     if density.bernoulli:
-        return (rng.random(shape, np.float32) < density.fraction).view(np.uint8)
-    words = int(np.prod(shape, dtype=np.int64))
-    return _exactly(rng, round(density.fraction * words), words).reshape(shape)
+        return Bits(_coins(words, lambda count: rng.random(count, np.float32) < density.fraction)[0], shape)
+    return Bits(_exactly(rng, round(density.fraction * words), words), shape)
+
+
+def _coins(words: int, toss: Callable[[int], npt.NDArray[np.bool_]]) -> tuple[Mask, int]:
+    """(packed words, ones among them) of coins; toss : gives so many, the same in pieces as at once."""
+    packed, ones = np.empty(-(-words // 8), np.uint8), 0
+    for first in range(0, words, PIECE):
+        coins = toss(min(PIECE, words - first))
+        packed[first // 8 : -(-(first + len(coins)) // 8)] = np.packbits(coins, bitorder="little")
+        ones += int(np.count_nonzero(coins))
+    return packed, ones
 
 
 def _exactly(rng: np.random.Generator, count: int, words: int) -> Mask:
-    """`count` ones among `words`, every choice equally likely.
+    """`count` ones among `words`, packed, every choice equally likely.
 
     Coins of a probability near the wanted one, then as many ones set or cleared, picked at random, as are still
     wrong: given how many ones the coins gave, each choice of so many is equally likely, and stays so.
@@ -63,20 +84,23 @@ def _exactly(rng: np.random.Generator, count: int, words: int) -> Mask:
     share = 256 * count / max(words, 1)
     # what is still wrong is then picked from the more frequent value, where few picks miss
     threshold = np.floor(share) if 2 * count <= words else np.ceil(share)
-    mask: Mask = (rng.integers(0, 256, words, np.uint8) < threshold).view(np.uint8)
-    ones = int(np.count_nonzero(mask))
+    packed, ones = _coins(words, lambda number: rng.integers(0, 256, number, np.uint8) < threshold)
     missing = abs(count - ones)
     old = 0 if ones < count else 1
     there = ones if old else words - ones
     while missing:
-        at = rng.integers(0, words, 2 * missing * words // there + 16, np.int64)
-        at = at[mask[at] == old]
-        # first come, first served: the order of the draws decides, not that of the words
-        at = at[np.sort(np.unique(at, return_index=True)[1])][:missing]
-        mask[at] = 1 - old
-        missing -= len(at)
-        there -= len(at)
-    return mask
+        picks = 2 * missing * words // there + 16
+        for first in range(0, picks, PIECE):
+            at = rng.integers(0, words, min(PIECE, picks - first), np.int64)
+            at = at[(packed[at >> 3] >> (at & 7) & 1) == old]
+            # first come, first served: the order of the draws decides, not that of the words
+            at = at[np.sort(np.unique(at, return_index=True)[1])][:missing]
+            np.bitwise_xor.at(packed, at >> 3, np.left_shift(1, at & 7).astype(np.uint8))
+            missing -= len(at)
+            there -= len(at)
+            if not missing:
+                break
+    return packed
 
 
 def _structured(rng: np.random.Generator, pattern: tuple[int, int], shape: tuple[int, ...]) -> Mask:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from accelsim.sparsity.convolution import Numbers, padded
-from accelsim.sparsity.masks import Masks
-from accelsim.workload.problem import Problem
+from accelsim.sparsity.masks import Masks, words_of
+from accelsim.workload.problem import TENSORS, Problem
 
 
 def ifmap_matrix(problem: Problem, ifmap: Numbers) -> Numbers:
@@ -46,15 +46,15 @@ def ofmap_planes(problem: Problem, matrix: Numbers) -> Numbers:
 
 def lowered_masks(problem: Problem, masks: Masks) -> Masks:
     """Masks of a layer as those of its matrices. Padding is a zero word of the ifmap matrix, so it needs a mask too."""
-    ifmap = masks.ifmap
+    ifmap, weights, ofmap = (None if mask is None else words_of(mask) for mask in map(masks.of, TENSORS))
     if ifmap is None and _pads(problem):
         n, g, _, c, *_ = problem.sizes
         ifmap = np.ones((n, g, c, problem.height, problem.width), np.uint8)
     return replace(
         masks,
         ifmap=None if ifmap is None else ifmap_matrix(problem, ifmap),
-        filter=None if masks.filter is None else filter_matrix(problem, masks.filter),
-        ofmap=None if masks.ofmap is None else ofmap_matrix(problem, masks.ofmap),
+        filter=None if weights is None else filter_matrix(problem, weights),
+        ofmap=None if ofmap is None else ofmap_matrix(problem, ofmap),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,40 @@ def shape_of(problem: Problem, tensor: Tensor) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
+class Bits:
+    """A mask of a word a bit.
+
+    packed : uint8, words in tensor order, eight a byte, the first in the lowest bit. shape : as `shape_of` says.
+    """
+
+    packed: Mask
+    shape: tuple[int, ...]
+
+    @staticmethod
+    def of(mask: Mask) -> Bits:
+        """A mask of a word a byte, packed."""
+        return Bits(np.packbits(np.ascontiguousarray(mask).reshape(-1), bitorder="little"), mask.shape)
+
+    @staticmethod
+    def ones(shape: tuple[int, ...]) -> Bits:
+        """No word is zero."""
+        return Bits(np.full(-(-prod(shape) // 8), 255, np.uint8), shape)
+
+    def words(self, first: int = 0, last: int | None = None) -> Mask:
+        """uint8[last - first, ..], the mask from index `first` to before `last` of its first axis."""
+        last = self.shape[0] if last is None else last
+        each = prod(self.shape[1:])
+        begin, end = first * each, last * each
+        found = np.unpackbits(self.packed[begin // 8 : -(-end // 8)], bitorder="little")
+        return found[begin % 8 :][: end - begin].reshape(last - first, *self.shape[1:])
+
+
+def words_of(mask: Mask | Bits) -> Mask:
+    """A mask of a word a byte, packed or not."""
+    return mask.words() if isinstance(mask, Bits) else mask
+
+
+@dataclass(frozen=True, eq=False)
 class Masks:
     """1 where a word is not zero, shaped as `shape_of` says; None: no word is zero.
 
@@ -33,12 +68,12 @@ class Masks:
     raw_ifmap : the ifmap is the network's own input: what the host wrote, never encoded in the outermost level.
     """
 
-    ifmap: Mask | None = None
-    filter: Mask | None = None
-    ofmap: Mask | None = None
+    ifmap: Mask | Bits | None = None
+    filter: Mask | Bits | None = None
+    ofmap: Mask | Bits | None = None
     raw_ifmap: bool = False
 
-    def of(self, tensor: Tensor) -> Mask | None:
+    def of(self, tensor: Tensor) -> Mask | Bits | None:
         """The mask of a tensor (psum: the ofmap's)."""
         return (self.ifmap, self.filter, self.ofmap)[TENSORS.index(tensor)]
 
@@ -46,8 +81,9 @@ class Masks:
         """Raise AccelsimError if a mask does not have the problem's shape."""
         for tensor in TENSORS:
             mask, wanted = self.of(tensor), shape_of(problem, tensor)
-            if mask is not None and (mask.shape != wanted or mask.dtype != np.uint8):
-                raise AccelsimError(f"{tensor} mask: {mask.dtype} {mask.shape}; wanted uint8 {wanted}")
+            kind = mask.packed.dtype if isinstance(mask, Bits) else None if mask is None else mask.dtype
+            if mask is not None and (mask.shape != wanted or kind != np.uint8):
+                raise AccelsimError(f"{tensor} mask: {kind} {mask.shape}; wanted uint8 {wanted}")
 
 
 def masks_of(

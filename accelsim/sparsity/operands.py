@@ -12,8 +12,8 @@ import numpy.typing as npt
 from accelsim.errors import AccelsimError
 from accelsim.sparsity.arrays import Store
 from accelsim.sparsity.convolution import convolution
-from accelsim.sparsity.draw import draw, generator
-from accelsim.sparsity.masks import Mask, Masks, masks_of, shape_of
+from accelsim.sparsity.draw import draw_bits, generator
+from accelsim.sparsity.masks import Bits, Masks, shape_of, words_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -43,6 +43,12 @@ class Operands:
 
     def masks(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
         """Masks of the tensors asked for; the others, and those without zeros, are None."""
+        packed = self.packed(layer, tensors)
+        found = [None if mask is None else words_of(mask) for mask in map(packed.of, TENSORS)]
+        return Masks(found[0], found[1], found[2])
+
+    def packed(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
+        """The same as bits."""
         if layer.problem is None:
             return Masks()
         wanted = set(tensors)
@@ -76,19 +82,19 @@ class Operands:
             return f"densities of workload '{self.network.name}', seed {self.seed}"
         return f"no zeros: workload '{self.network.name}' gives no density"
 
-    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Mask | None:
+    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Bits | None:
         if self.store is None:
             density = layer.density.of(tensor)
             if density is None or density.dense:
                 return None
-            return draw(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
+            return draw_bits(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
         given = self.store.array(layer, tensor)
         if given is not None:
-            return masks_of(given.words).ifmap
+            return Bits.of((given.words != 0).astype(np.uint8))
         if tensor is Tensor.PSUM and self.derive:
             ifmap, weights = self.store.array(layer, Tensor.IFMAP), self.store.array(layer, Tensor.FILTER)
             if ifmap is not None and weights is not None:
-                return masks_of(ofmap=convolution(problem, ifmap.words, weights.words) > 0).ofmap
+                return Bits.of((convolution(problem, ifmap.words, weights.words) > 0).astype(np.uint8))
         return None
 
     def _integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
@@ -101,4 +107,4 @@ class Operands:
         # none is zero of itself
         found += found >= 0
         mask = self._mask(layer, problem, tensor)
-        return found if mask is None else found * mask.view(np.int8)
+        return found if mask is None else found * mask.words().view(np.int8)

@@ -1,6 +1,6 @@
 """Bodies: what the inner step loops do in one iteration of the outer ones, written down once per kind.
 
-Two iterations of the outer loops run the same body if every table the words come from (`tiles.group_rows`) holds the
+Two iterations of the outer loops run the same body if every table the words come from (`tables.tabulate`) holds the
 same there, the same loop has just moved, and psums find the same past. So the outer loops alone are walked; a body is
 generated (`versions.generate`) when its kind is first met, and the whole layer is a list of kinds.
 """
@@ -12,17 +12,16 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from accelsim.engine.kernels.tables import COMBINATIONS, LISTED
 from accelsim.engine.kernels.tiles import (
     DIM,
     FACTOR,
     GROUPS,
-    IFMAP,
     KIND,
     LEVEL,
     OWN,
     PSUM,
     STEP,
-    columns_of,
     in_group,
 )
 from accelsim.engine.kernels.versions import EARLIER, generate
@@ -82,26 +81,16 @@ def step_rows(loops, inside):
 
 
 @njit(cache=True)
-def _same_block(one, other, inner, columns, carries, combinations, at, slides, wide, full, moved, slide):
+def _same_block(row_of, one, other, inner):
     """Whether two outer combinations see the same words in all inner ones."""
-    a, b = one * inner, other * inner
-    for i in range(inner * columns):
-        if full[at[0] + a * columns + i] != full[at[0] + b * columns + i]:
-            return False
-    for carry in range(carries):
-        row = at[1] + carry * combinations
-        for i in range(inner):
-            if moved[row + a + i] != moved[row + b + i]:
-                return False
-            if slides and moved[row + a + i] == 1:
-                for col in range(columns):
-                    if slide[(row + a + i) * wide + col] != slide[(row + b + i) * wide + col]:
-                        return False
-    return True
+    i = 0
+    while i < inner and row_of[one * inner + i] == row_of[other * inner + i]:
+        i += 1
+    return i == inner
 
 
 @njit(cache=True)
-def classify(loops, inside, streams, at, full, moved, slide, wide, cut):
+def classify(loops, inside, streams, at, row_of, cut):
     """Number the outer combinations of every (stream, group) by what the tables hold there.
 
     Returns
@@ -122,21 +111,16 @@ def classify(loops, inside, streams, at, full, moved, slide, wide, cut):
             total += outer[x, group]
     classes = np.empty(total, np.int64)
     for x in range(n):
-        columns = columns_of(streams[x, 1], streams[x, 2])
         for group in range(GROUPS):
-            here = at[x, group]
-            combinations = here[3]
+            listed, combinations = at[x, group, LISTED], at[x, group, COMBINATIONS]
+            mine = row_of[listed : listed + combinations]
             inner = combinations // outer[x, group]
-            slides = streams[x, 0] == IFMAP and group >= 4
             kept = np.empty(outer[x, group], np.int64)
             found = 0
             for o in range(outer[x, group]):
                 own = -1
                 for i in range(found):
-                    if _same_block(
-                        kept[i], o, inner, columns, 2 * here[2] + 1, combinations, here, slides, wide, full, moved,
-                        slide,
-                    ):  # fmt: skip
+                    if _same_block(mine, kept[i], o, inner):
                         own = i
                         break
                 if own < 0:
@@ -149,7 +133,7 @@ def classify(loops, inside, streams, at, full, moved, slide, wide, cut):
 
 @njit(cache=True)
 def walk(
-    loops, inside, size8, streams, at, full, moved, slide, macs_per_cycle, uses, rates, cut, place, classes,
+    loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, place, classes,
     inner_at, inner_tiles, most, kinds, layer, keys, table,
 ):  # fmt: skip
     """Walk the outer loops; fill `kinds` and `layer`.
@@ -256,7 +240,7 @@ def walk(
         kind = table[slot]
         if kind < 0:
             steps = generate(
-                loops, inside, size8, streams, at, full, moved, slide, macs_per_cycle, uses, rates, cut, index, carry,
+                loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, index, carry,
                 before, most, s_number, s_begin, s_work, s_back, s_tile, inner_at, tile_last, s_n, s_phi, s_sums,
             )  # fmt: skip
             kind = found

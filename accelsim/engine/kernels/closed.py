@@ -16,32 +16,55 @@ from accelsim.engine.kernels.tiles import (
     IFMAP,
     KIND,
     LEVEL,
+    PART,
     STEP,
     columns_of,
     group_rows,
     group_shape,
     in_group,
+    runs_of,
 )
 
 
 @njit(cache=True)
-def group_sums(n, combinations, columns, slides, full, moved, slide, total, stay, kept):
-    """Sum one group's table: total[column]; stay[carry, column] unmoved; kept[carry, column] what a slide keeps."""
-    for k in range(columns):
-        total[k] = 0
-        for carry in range(2 * n + 1):
-            stay[carry, k] = 0
-            kept[carry, k] = 0
-    for c in range(combinations):
+def group_sums(
+    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved,
+    slide, total, stay, kept,
+):  # fmt: skip
+    """Tabulate one group of one edge (`tiles.group_rows`), some combinations at a time, and sum; returns own loops.
+
+    Fills total[column]; stay[carry, column], unmoved; kept[carry, column], what a slide keeps.
+    """
+    columns, slides, n = columns_of(parent, child), tensor == IFMAP and group >= 4, 0
+    total[:columns] = 0
+    stay[:, :columns] = 0
+    kept[:, :columns] = 0
+    runs, _ = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
+    for run in range(runs.shape[0]):
+        begin, end, times = runs[run]
+        while begin < end:
+            part = full[: min(end - begin, full.shape[0])]
+            n, _ = group_rows(
+                loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
+                offsets, marks, part, moved, slide,
+            )  # fmt: skip
+            _add_rows(n, columns, slides, times, part, moved, slide, total, stay, kept)
+            begin += part.shape[0]
+    return n
+
+
+@njit(cache=True)
+def _add_rows(n, columns, slides, times, full, moved, slide, total, stay, kept):
+    for c in range(full.shape[0]):
         for k in range(columns):
-            total[k] += full[c, k]
+            total[k] += times * full[c, k]
         for carry in range(2 * n + 1):
             if moved[carry, c] == 0:
                 for k in range(columns):
-                    stay[carry, k] += full[c, k]
+                    stay[carry, k] += times * full[c, k]
             elif moved[carry, c] == 1 and slides:
                 for k in range(columns):
-                    kept[carry, k] += full[c, k] - slide[carry, c, k]
+                    kept[carry, k] += times * (full[c, k] - slide[carry, c, k])
 
 
 @njit(cache=True)
@@ -54,13 +77,10 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
     offsets, marks, full, moved, slide, own, total, stay, kept, outside = scratch
     columns = columns_of(parent, child)
     for group in range(GROUPS):
-        slides = tensor == IFMAP and group >= 4
-        n, combinations = group_rows(
+        own[group, 0] = group_sums(
             loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip,
-            offsets, marks, full, moved, slide,
+            offsets, marks, full, moved, slide, total[group], stay[group], kept[group],
         )  # fmt: skip
-        own[group, 0] = n
-        group_sums(n, combinations, columns, slides, full, moved, slide, total[group], stay[group], kept[group])
     for k in range(columns):
         product = 1
         for group in range(GROUPS):
@@ -94,7 +114,7 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
 
 @njit(cache=True)
 def make_scratch(loops, levels, size8, axes):
-    """Scratch arrays large enough for every edge of a nest."""
+    """Scratch arrays large enough for every edge of a nest, some combinations of a group at a time."""
     own = np.empty(loops.shape[0] + 1, np.int64)
     combinations, n_most, spatial = 1, 0, 1
     for group in range(GROUPS):
@@ -106,6 +126,7 @@ def make_scratch(loops, levels, size8, axes):
             if loops[i, KIND] == 1 and in_group(loops[i, DIM], group):
                 here *= loops[i, 1]
         spatial = max(spatial, here)
+    combinations = min(combinations, PART)
     columns = 3 * levels + 3
     reach = 2
     for a in range(2):

@@ -24,9 +24,19 @@ def version_bases(loops, size8, tensor, child, slides, begin, base_of, before_of
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. slides : sliding reuse, ifmap only.
     begin : int64[version]. Fills base_of, before_of : int64[version, 8]; mode : int64[version], WHOLE or a group.
     """
-    index, step_base = np.zeros(len(loops), np.int64), np.zeros(8, np.int64)
-    base, before = np.zeros(8, np.int64), np.zeros(8, np.int64)
-    v, k, moved_loop = 0, 0, 0
+    more_bases(
+        loops, size8, tensor, child, slides, begin, np.zeros(len(loops), np.int64), np.zeros((3, 8), np.int64),
+        np.zeros(1, np.int64), base_of, before_of, mode,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def more_bases(loops, size8, tensor, child, slides, begin, index, bases, step, base_of, before_of, mode):
+    """The same of the versions that begin next; index : int64[loop], bases : int64[3, 8] (of the step, of the tile, of
+    the tile one step earlier) and step : int64[1] are zeros at first, moved on.
+    """
+    step_base, base, before = bases[0], bases[1], bases[2]
+    v, k, moved_loop = 0, step[0], 0
     while v < len(begin) and moved_loop >= 0:
         if begin[v] == k:
             base_of[v] = base
@@ -51,6 +61,7 @@ def version_bases(loops, size8, tensor, child, slides, begin, base_of, before_of
         for i in range(len(loops)):
             if loops[i, 3] < child:
                 base[loops[i, 0]] += index[i] * loops[i, 2]
+    step[0] = k
 
 
 @njit(cache=True)
@@ -102,12 +113,13 @@ def _axis_list(rows, group, axis, base, before, slides, inner, number, tile, siz
 
 @njit(cache=True)
 def encoded_words(
-    tensor, mask, axes, size8, tile, base_of, before_of, mode, chosen, offsets, owner, owners, inner, numbers,
+    tensor, mask, extent, axes, size8, tile, base_of, before_of, mode, chosen, offsets, owner, owners, inner, numbers,
     on_chip, code, channel_axis, word_bits, total, busiest, raw, nonzero,
 ):  # fmt: skip
     """Words of every version, encoded if chosen, added up over the instances of a level, and for the busiest owner.
 
-    mask : uint8, five axes; ifmap indices count from the padded plane's corner, and what lies outside is zero.
+    mask : uint8, eight words a byte, the first in the lowest bit; extent : int64[5], its axes. Ifmap indices count from
+    the padded plane's corner, and what lies outside is zero.
     chosen : uint8[version], the others stay raw. offsets : int64[instance, 8].
     owner : int64[instance], who sends for it, of `owners`.
     inner : int64[group, child, 2], offsets of the children under an instance; numbers : int64[group].
@@ -186,7 +198,7 @@ def encoded_words(
                 continue
             if words > len(scratch):
                 scratch = np.zeros(2 * words, np.uint8)
-            _gather(tensor, mask, axes, lists, counts, scratch)
+            _gather(tensor, mask, extent, axes, lists, counts, scratch)
             bits, found = tile_bits(code, scratch, shape, channel_axis, word_bits)
             encoded = (bits + word_bits - 1) // word_bits
             total[v] += encoded
@@ -213,24 +225,54 @@ def _one_dim(dim, slot, base, inner, number, tile, size8, marks, out):
 
 
 @njit(cache=True)
-def _gather(tensor, mask, axes, lists, counts, out):
-    """Lay the product of five lists out in tensor order."""
+def _gather(tensor, mask, extent, axes, lists, counts, out):
+    """Lay the product of five lists out in tensor order, a word a byte."""
     at = 0
     top, left = (axes[0, 2], axes[1, 2]) if tensor == IFMAP else (0, 0)
-    rows, columns = mask.shape[3], mask.shape[4]
+    rows, columns = extent[3], extent[4]
+    width = counts[4]
+    # columns that lie in the plane, and whether they follow one another
+    low, high = 0, width
+    while low < width and lists[4, low] < left:
+        low += 1
+    while high > low and lists[4, high - 1] - left >= columns:
+        high -= 1
+    run = high > low and lists[4, high - 1] - lists[4, low] == high - 1 - low
     for i in range(counts[0]):
         for j in range(counts[1]):
             for k in range(counts[2]):
-                block = mask[lists[0, i], lists[1, j], lists[2, k]]
+                plane = (lists[0, i] * extent[1] + lists[1, j]) * extent[2] + lists[2, k]
                 for y in range(counts[3]):
                     h = lists[3, y] - top
                     if h < 0 or h >= rows:
-                        for _ in range(counts[4]):
-                            out[at] = 0
-                            at += 1
+                        out[at : at + width] = 0
+                        at += width
                         continue
-                    row = block[h]
-                    for x in range(counts[4]):
-                        w = lists[4, x] - left
-                        out[at] = row[w] if 0 <= w < columns else 0
-                        at += 1
+                    out[at : at + low] = 0
+                    out[at + high : at + width] = 0
+                    row = (plane * rows + h) * columns - left
+                    if run:
+                        _unpack(mask, row + lists[4, low], out[at + low : at + high])
+                    else:
+                        for x in range(low, high):
+                            bit = row + lists[4, x]
+                            out[at + x] = (mask[bit >> 3] >> (bit & 7)) & 1
+                    at += width
+
+
+@njit(cache=True)
+def _unpack(mask, bit, out):
+    """Lay bits out from one on, a word a byte."""
+    n = len(out)
+    x = 0
+    while x < n and (bit + x) & 7:
+        out[x] = (mask[(bit + x) >> 3] >> ((bit + x) & 7)) & 1
+        x += 1
+    while x + 8 <= n:
+        byte = mask[(bit + x) >> 3]
+        for i in range(8):
+            out[x + i] = (byte >> i) & 1
+        x += 8
+    while x < n:
+        out[x] = (mask[(bit + x) >> 3] >> ((bit + x) & 7)) & 1
+        x += 1

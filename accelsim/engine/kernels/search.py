@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, prange
 
 from accelsim.engine.kernels.closed import group_sums
-from accelsim.engine.kernels.tiles import IFMAP, columns_of, group_rows, own_loops
+from accelsim.engine.kernels.tiles import PART, own_loops
 
 MOST_LOOPS = 24
 RUN = 64
@@ -50,9 +50,10 @@ def _tabulate(
     columns = 3 * levels + 3
     offsets = np.empty((3, most[2], 2), np.int64)
     marks = np.zeros((2, most[3]), np.int64)
-    full = np.zeros((most[0], columns), np.int64)
-    moved = np.empty((most[1], most[0]), np.int64)
-    slide = np.zeros((most[1], most[0] if group >= 4 else 1, columns), np.int64)
+    room = min(most[0], PART)
+    full = np.zeros((room, columns), np.int64)
+    moved = np.empty((most[1], room), np.int64)
+    slide = np.zeros((most[1], room if group >= 4 else 1, columns), np.int64)
     sum_total = np.zeros(columns, np.int64)
     sum_stay = np.zeros((most[1], columns), np.int64)
     sum_kept = np.zeros((most[1], columns), np.int64)
@@ -68,13 +69,9 @@ def _tabulate(
                     wanted = True
             if not wanted:
                 continue
-            n, combinations = group_rows(
+            n = group_sums(
                 loops, group, tensor, parent, child, edges[e, 4] == 1, size8, axes, unicast[tensor], merge[tensor],
-                on_chip, offsets, marks, full, moved, slide,
-            )  # fmt: skip
-            group_sums(
-                n, combinations, columns_of(parent, child), tensor == IFMAP and group >= 4, full, moved, slide,
-                sum_total, sum_stay, sum_kept,
+                on_chip, offsets, marks, full, moved, slide, sum_total, sum_stay, sum_kept,
             )  # fmt: skip
             for t in range(terms.shape[0]):
                 if terms[t, 0] == e:

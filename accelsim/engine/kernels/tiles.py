@@ -23,6 +23,8 @@ from numba import njit
 IFMAP, FILTER, PSUM = 0, 1, 2
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
 GROUPS = 6
+PART = 1 << 10  # combinations of a group tabulated at a time
+LISTED = 64  # combinations tabulated without a look at which do alike
 GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
 # OWN[tensor, dim]: whether the dim indexes the tensor
 OWN = np.array(
@@ -202,10 +204,88 @@ def group_shape(loops, group, child, own):
 
 
 @njit(cache=True)
+def runs_of(loops, group, tensor, parent, child, size8, axes, on_chip):
+    """Which combinations of a group above `child` have rows (`group_rows`) that may differ from all others.
+
+    Iterations of a loop do alike as long as neither they nor the one before reach past the problem or, of ifmap rows
+    and columns on their way from the outermost level, the plane: one of them stands for all.
+
+    Returns
+    -------
+    runs : int64[run, 3], (first, end, times), rising; copies : int64[copy, 3], (first, combinations, times): what
+        follows one after the other is like the first, copies within a copy being listed before it.
+    """
+    own = np.empty(loops.shape[0] + 1, np.int64)
+    n, inner = group_shape(loops, group, child, own)
+    blocks = [(0, 0, 0, 1)]  # (first combination, base in either dim, times)
+    copies = [(0, 0, 0)]
+    for i in range(n):
+        if inner <= LISTED:
+            break
+        factor = loops[own[i], FACTOR]
+        inner //= factor
+        second = loops[own[i], DIM] != GROUP_DIMS[group, 0]
+        step = loops[own[i], STEP]
+        finer = []
+        for begin, one, two, times in blocks:
+            first, last = _alike(loops, own, i, group, tensor, parent, child, size8, axes, on_chip, one, two)
+            index = 0
+            while index < factor:
+                alike = last - first + 1 if index == first and last > first else 1
+                ahead = index * step
+                finer.append(
+                    (begin + index * inner, one, two + ahead, times * alike)
+                    if second
+                    else (begin + index * inner, one + ahead, two, times * alike)
+                )
+                if alike > 1:
+                    copies.append((begin + index * inner, inner, alike))
+                index += alike
+        blocks = finer
+    runs, many = np.zeros((len(blocks), 3), np.int64), 0
+    for begin, _, _, times in blocks:
+        if many and runs[many - 1, 1] == begin and runs[many - 1, 2] == times:
+            runs[many - 1, 1] = begin + inner
+        else:
+            runs[many] = begin, begin + inner, times
+            many += 1
+    found = np.empty((len(copies) - 1, 3), np.int64)
+    for i in range(len(found)):
+        found[i] = copies[len(found) - i]
+    return runs[:many], found
+
+
+@njit(cache=True)
+def _alike(loops, own, i, group, tensor, parent, child, size8, axes, on_chip, one, two):
+    """First and last index of own loop i that do alike, the loops outside it being at these bases of the two dims."""
+    dim, factor, step = loops[own[i], DIM], loops[own[i], FACTOR], loops[own[i], STEP]
+    base, beside = (one, two) if dim == GROUP_DIMS[group, 0] else (two, one)
+    tile, reach = 1, 0  # `reach`: how far past its base an iteration goes
+    for j in range(loops.shape[0]):
+        if loops[j, DIM] != dim:
+            continue
+        if loops[j, LEVEL] >= child:
+            tile *= loops[j, FACTOR]
+        elif loops[j, KIND] == 1 or j > own[i]:
+            reach += (loops[j, FACTOR] - 1) * loops[j, STEP]
+    reach += tile - 1
+    first, last = 1, (size8[dim] - 1 - reach - base) // step
+    if on_chip and parent == 0 and tensor == IFMAP and group >= 4:
+        axis, other = axes[group - 4], GROUP_DIMS[group, 0] + GROUP_DIMS[group, 1] - dim
+        each, apart = (axis[0], axis[1]) if dim == GROUP_DIMS[group, 0] else (axis[1], axis[0])
+        # rows or columns of the plane, whatever the other dim adds
+        first = max(first, -((each * base + apart * beside - axis[2]) // (each * step)) + 1)
+        furthest = (axis[2] + axis[3] - 1 - apart * (size8[other] - 1)) // each
+        last = min(last, (furthest - reach - base) // step)
+    return first, min(last, factor - 1)
+
+
+@njit(cache=True)
 def group_rows(
-    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved, slide
-):
-    """Tabulate one group of one edge.
+    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
+    offsets, marks, full, moved, slide,
+):  # fmt: skip
+    """Tabulate one group of one edge; returns (own loops, combinations).
 
     Parameters
     ----------
@@ -213,6 +293,7 @@ def group_rows(
     size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane) of rows and of columns.
     unicast : uint8[level], this tensor's. merge : uint8[level, 8], foreign dims a network
         multicasts over (inputs) or adds up (psum).
+    begin : the first combination; as many are laid down as `full` has room for.
     offsets : int64[3, k, 2] scratch. marks : int64[2, h] scratch, last column 0 at first.
 
     Fills
@@ -245,7 +326,8 @@ def group_rows(
     before = np.zeros(2, np.int64)
     index = np.zeros(n + 1, np.int64)
     crossed = child - parent
-    moved[: 2 * n + 1, :combinations] = -1
+    many = min(full.shape[0], combinations - begin)
+    moved[: 2 * n + 1, :many] = -1
 
     for step in range(2 * crossed + 1):
         # even: what fan-out f sends; odd: what is wanted below each instance of level f + 1; last: columns w+1, w+2
@@ -276,8 +358,8 @@ def group_rows(
             in_one = spatial_extent(loops, group, low, child, high, merge)
             whole = (tile[0] if owned[0] else 1) * (tile[1] if owned[1] else 1)
             listed = False
-        for c in range(combinations):
-            rest = c
+        for c in range(many):
+            rest = begin + c
             base[:] = 0
             for i in range(n - 1, -1, -1):
                 factor = loops[own[i], FACTOR]

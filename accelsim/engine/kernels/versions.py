@@ -1,6 +1,6 @@
 """Versions: when each stream's tile changes, and how many words move then (docs/model.md, T1).
 
-One odometer walks the steps; per stream a product of the factors tabulated by `tiles.group_rows` gives the words of
+One odometer walks the steps; per stream a product of the factors tabulated by `tables.tabulate` gives the words of
 each version. All counts are fixed here; time comes later (`sweep`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from accelsim.engine.kernels.closed import make_scratch
+from accelsim.engine.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.engine.kernels.tiles import (
     DIM,
     FACTOR,
@@ -21,12 +21,11 @@ from accelsim.engine.kernels.tiles import (
     PSUM,
     STEP,
     columns_of,
-    group_rows,
-    group_shape,
     in_group,
 )
 
 EARLIER = -3  # `back`: drained by an earlier body
+NO_END = 1 << 62
 
 
 @njit(cache=True)
@@ -52,57 +51,12 @@ def count_steps(loops, inside, size8):
 
 
 @njit(cache=True)
-def table_sizes(loops, streams):
-    """(offset of each (stream, group) table in rows, in row-carries; totals) for `fill_tables`."""
-    own = np.empty(loops.shape[0] + 1, np.int64)
-    at = np.zeros((streams.shape[0], GROUPS, 4), np.int64)
-    flat, carried = 0, 0
-    for x in range(streams.shape[0]):
-        columns = columns_of(streams[x, 1], streams[x, 2])
-        for group in range(GROUPS):
-            n, combinations = group_shape(loops, group, streams[x, 2], own)
-            at[x, group, 0] = flat
-            at[x, group, 1] = carried
-            at[x, group, 2] = n
-            at[x, group, 3] = combinations
-            flat += combinations * columns
-            carried += combinations * (2 * n + 1)
-    return at, flat, carried
-
-
-@njit(cache=True)
 def widest(streams):
-    """The most columns a stream has: what a row of the slide table takes, whichever stream it belongs to."""
+    """The most columns a stream has."""
     most = 1
     for x in range(streams.shape[0]):
         most = max(most, columns_of(streams[x, 1], streams[x, 2]))
     return most
-
-
-@njit(cache=True)
-def fill_tables(loops, streams, size8, axes, unicast, merge, on_chip, levels, at, full_flat, moved_flat, slide_flat):
-    """Tabulate every group of every stream into flat arrays (offsets `at`)."""
-    scratch = make_scratch(loops, levels, size8, axes)
-    offsets, marks, full, moved, slide = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-    wide = widest(streams)
-    for x in range(streams.shape[0]):
-        tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
-        columns = columns_of(parent, child)
-        for group in range(GROUPS):
-            n, combinations = group_rows(
-                loops, group, tensor, parent, child, streams[x, 4] == 1, size8, axes,
-                unicast[tensor], merge[tensor], on_chip, offsets, marks, full, moved, slide,
-            )  # fmt: skip
-            o, m = at[x, group, 0], at[x, group, 1]
-            slides = tensor == IFMAP and group >= 4
-            for c in range(combinations):
-                for k in range(columns):
-                    full_flat[o + c * columns + k] = full[c, k]
-                for carry in range(2 * n + 1):
-                    moved_flat[m + carry * combinations + c] = moved[carry, c]
-                    if slides:
-                        for k in range(columns):
-                            slide_flat[(m + carry * combinations + c) * wide + k] = slide[carry, c, k]
 
 
 @njit(cache=True)
@@ -127,33 +81,97 @@ def last_touch(loops, inside, extent):
     return before + 1
 
 
+# columns of what a walk knows of a psum stream: its versions when its parent's version began, whether its own version
+# was refilled, versions that took up sums of the same parent's version
+SINCE, REFILLED, TAKEN_UP = range(3)
+
+
 @njit(cache=True)
 def generate(
-    loops, inside, size8, streams, at, full_flat, moved_flat, slide_flat, macs_per_cycle, uses, rates,
+    loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates,
     cut, outer, carry, before, start, number, begin, work, back, tile, tile_at, tile_last, step_n, step_phi, sums,
 ):  # fmt: skip
     """Walk the steps of one body once and write every stream's versions; returns the steps.
 
     A body is what the step loops from `cut` on do in one iteration of those before: with `cut` 0 the whole layer.
+    Parameters are those of `walk_steps`, but for
+
+    outer : int64[cut], where the loops outside the body are. carry : the one that just moved, or -1.
+    start : int64[x + 1], where each stream's versions lie in `begin`, `back`, `tile` and (rows of) `work`.
+    """
+    index = np.zeros(loops.shape[0] + 1, np.int64)
+    index[:cut] = outer[:cut]
+    number[:] = 0
+    sums[:] = 0
+    forget(streams, before, tile_at, tile_last)
+    steps, _, _ = walk_steps(
+        loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, index,
+        carry, before, np.zeros((streams.shape[0], 3), np.int64), 0, NO_END, start, start[1:], number, begin, work,
+        back, tile, tile_at, tile_last, step_n, step_phi, sums,
+    )  # fmt: skip
+    return steps
+
+
+@njit(cache=True)
+def forget(streams, before, tile_at, tile_last):
+    """Psum tiles as they are before a walk; see `walk_steps`."""
+    n_streams = streams.shape[0]
+    for x in range(n_streams):
+        if streams[x, 0] == PSUM:
+            following = tile_last.shape[0]
+            for y in range(n_streams - 1, x, -1):
+                if streams[y, 0] == PSUM:
+                    following = tile_at[y]
+            tile_last[tile_at[x] : following] = EARLIER if before[x, 0] else -1
+
+
+@njit(cache=True)
+def _multiply(at, row_of, cells, combo, but, columns, out):
+    """The full tiles' factors of one stream, multiplied over all groups but one."""
+    out[:columns] = 1
+    for group in range(GROUPS):
+        if group != but:
+            cell = at[group, FIRST] + row_of[at[group, LISTED] + combo[group]] * at[group, WIDTH]
+            for col in range(columns):
+                out[col] *= cells[cell + col]
+
+
+@njit(cache=True)
+def walk_steps(
+    loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, index,
+    carry, before, past, first, most, start, end, number, begin, work, back, tile, tile_at, tile_last, step_n, step_phi,
+    sums,
+):  # fmt: skip
+    """Walk at most `most` steps from where `index` is, and write the versions that begin in them.
 
     Parameters
     ----------
     streams : int64[x, 7], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain).
+    at, row_of, cells : see `tables.tabulate`.
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
     rates : int64[use, 2], cycles = ceil(words * rates[0] / rates[1]).
-    cut, outer : loops outside the body and int64[cut] where they are. carry : the one that just moved, or -1.
+    cut : loops that do not move. index : int64[> step loops], where all are, moved on.
+    carry : the loop that just moved, or -1. first : number of the first step.
     before : uint8[x, 3], psums: whether the tiles were drained by an earlier body; whether that was before the parent's
         version began; whether the parent's version was refilled.
-    start : int64[x + 1], where each stream's versions lie in `begin`, `back`, `tile` and (rows of) `work`.
-    tile_at, tile_last : where each psum stream's tiles lie in the scratch int64[tile].
+    past : int64[x, 3], see SINCE ..; zeros at first, moved on.
+    start, end : int64[x], version v lies at ``start[x] + v`` of `begin`, `back`, `tile` and (rows of) `work`, if that
+        is less than ``end[x]``; else it is only counted.
+    tile_at, tile_last : where each psum stream's tiles lie in int64[tile], their last versions; see `forget`.
+    step_n, step_phi : int64[step], of these steps; with no room nobody asks.
 
     Fills
     -----
-    number : int64[x], versions. begin : int64[version], first step a_v. work : int64[version, use slot], cycles.
+    number : int64[x], versions, added to. begin : int64[version], first step a_v. work : int64[version, use slot],
+        cycles.
     back : int64[version], psum: version of the latest earlier drain of this tile, else -1; -2: nothing to read;
         -3: an earlier body drained it. tile : int64[version], psum: the tile.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream.
-    sums : int64[x, column], words over the layer.
+    sums : int64[x, column], words, added to.
+
+    Returns
+    -------
+    (steps, loop that moves into the next one: less than `cut` after the last, cycles of C in all).
     """
     n_streams = streams.shape[0]
     n_loops = loops.shape[0]
@@ -163,7 +181,6 @@ def generate(
         if loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
             temporal[nt] = i
             nt += 1
-    index = np.zeros(nt + 1, np.int64)
     base = np.zeros(8, np.int64)
     # per stream and loop: stride of the loop in its group's table; per stream and carry: which groups may have moved
     group_of = np.zeros(nt + 1, np.int64)
@@ -202,7 +219,9 @@ def generate(
                     if loops[temporal[u], LEVEL] < child and group_of[u] == group:
                         inner = True
                 touched[x, t, group] = 1 if inner else 0
-                carry_row[x, t, group] = outside[group] if group == group_of[t] else at[x, group, 2] + outside[group]
+                carry_row[x, t, group] = (
+                    outside[group] if group == group_of[t] else at[x, group, OWN_LOOPS] + outside[group]
+                )
             outside[group_of[t]] += 1
     combo = np.zeros((n_streams, GROUPS), np.int64)
     tile_id = np.zeros(n_streams, np.int64)
@@ -217,8 +236,6 @@ def generate(
         for u in range(uses.shape[0]):
             if uses[u, 0] <= x:
                 first_use[x + 1] = u + 1
-    number[:] = 0
-    sums[:] = 0
     extent = np.ones(8, np.int64)
     tile_of = np.ones(8, np.int64)
     for i in range(n_loops):
@@ -228,11 +245,12 @@ def generate(
     for x in range(n_streams):
         if streams[x, 0] == PSUM:
             psum_level = max(psum_level, streams[x, 2])
-    for t in range(cut):
-        index[t] = outer[t]
-        base[loops[temporal[t], DIM]] += outer[t] * loops[temporal[t], STEP]
+    for t in range(nt):
+        base[loops[temporal[t], DIM]] += index[t] * loops[temporal[t], STEP]
         for x in range(n_streams):
-            combo[x, group_of[t]] += outer[t] * stride[x, t]
+            combo[x, group_of[t]] += index[t] * stride[x, t]
+            if t >= cut:
+                tile_id[x] += index[t] * tile_stride[x, t]
     for dim in range(8):
         extent[dim] = min(tile_of[dim], size8[dim] - base[dim])
     macs = 1
@@ -241,22 +259,17 @@ def generate(
     phi = last_touch(loops, inside, extent)
     cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
     streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
-    for x in range(n_streams):
-        if streams[x, 0] == PSUM:
-            following = tile_last.shape[0]
-            for y in range(n_streams - 1, x, -1):
-                if streams[y, 0] == PSUM:
-                    following = tile_at[y]
-            tile_last[tile_at[x] : following] = EARLIER if before[x, 0] else -1
-    k = 0
+    k, busy = 0, 0
     while True:
-        step_n[k] = cycles
-        step_phi[k] = streams_at
-        for t in range(nt - 1, -1, -1):
-            if loops[temporal[t], LEVEL] < psum_level:
-                break
-            if index[t] > 0 and OWN[PSUM, loops[temporal[t], DIM]]:
-                step_phi[k] = 1  # this step does not touch the first word of the psum tile
+        busy += cycles
+        if k < step_n.shape[0]:
+            step_n[k] = cycles
+            step_phi[k] = streams_at
+            for t in range(nt - 1, -1, -1):
+                if loops[temporal[t], LEVEL] < psum_level:
+                    break
+                if index[t] > 0 and OWN[PSUM, loops[temporal[t], DIM]]:
+                    step_phi[k] = 1  # this step does not touch the first word of the psum tile
         for x in range(n_streams):
             tensor, child = streams[x, 0], streams[x, 2]
             columns = columns_of(streams[x, 1], child)
@@ -266,9 +279,10 @@ def generate(
                     continue
                 for group in range(GROUPS):
                     if touched[x, carry, group]:
-                        c = combo[x, group]
-                        row = carry_row[x, carry, group]
-                        if moved_flat[at[x, group, 1] + row * at[x, group, 3] + c] == 1:
+                        cell = (
+                            at[x, group, FIRST] + row_of[at[x, group, LISTED] + combo[x, group]] * at[x, group, WIDTH]
+                        )
+                        if cells[cell + columns + carry_row[x, carry, group]] == 1:
                             axes_moved += 1
                             slider = group
             if carry >= 0 and axes_moved == 0 and streams[x, 3] == 0:
@@ -276,60 +290,60 @@ def generate(
             # words of this version: the product of the groups, one of them sliding if only it moved
             inner = inner_group[x]
             if stale[x]:
-                for col in range(columns):
-                    product = 1
-                    for group in range(GROUPS):
-                        if group != inner:
-                            product *= full_flat[at[x, group, 0] + combo[x, group] * columns + col]
-                    others[x, col] = product
+                _multiply(at[x], row_of, cells, combo[x], inner, columns, others[x])
                 stale[x] = 0
             slides = tensor == IFMAP and axes_moved == 1 and slider >= 4 and streams[x, 3] == 0
             if slides and slider != inner:
-                for col in range(columns):
-                    product = 1
-                    for group in range(GROUPS):
-                        if group != slider:
-                            product *= full_flat[at[x, group, 0] + combo[x, group] * columns + col]
-                    words[col] = product
+                _multiply(at[x], row_of, cells, combo[x], slider, columns, words)
             else:
                 for col in range(columns):
                     words[col] = others[x, col]
             if slides:
-                c = combo[x, slider]
-                m = at[x, slider, 1] + carry_row[x, carry, slider] * at[x, slider, 3] + c
+                cell = at[x, slider, FIRST] + row_of[at[x, slider, LISTED] + combo[x, slider]] * at[x, slider, WIDTH]
+                cell += columns + 2 * at[x, slider, OWN_LOOPS] + 1 + carry_row[x, carry, slider] * columns
                 for col in range(columns):
-                    words[col] *= slide_flat[m * most_columns + col]
+                    words[col] *= cells[cell + col]
             elif inner >= 0:
-                o = at[x, inner, 0] + combo[x, inner] * columns
+                cell = at[x, inner, FIRST] + row_of[at[x, inner, LISTED] + combo[x, inner]] * at[x, inner, WIDTH]
                 for col in range(columns):
-                    words[col] *= full_flat[o + col]
+                    words[col] *= cells[cell + col]
             if tensor != PSUM and words[columns - 4] == 0:
                 continue  # nothing new: no version
-            v = start[x] + number[x]
-            begin[v] = k
+            v = number[x]
             number[x] += 1
             for col in range(columns):
                 sums[x, col] += words[col]
-            back[v] = -1
+            reads = -1
             if tensor == PSUM:
                 at_tile = tile_at[x] + tile_id[x]
                 last = tile_last[at_tile]
-                tile_last[at_tile] = v - start[x]
-                tile[v] = at_tile
+                tile_last[at_tile] = v
                 # an old psum exists if the parent was refilled with it, or a child drained it there since
                 above = streams[x, 5]
                 refilled, lost = False, last == -1
                 if above >= 0 and number[above] > 0:
-                    w = start[above] + number[above] - 1
-                    refilled = streams[above, 6] == 0 and back[w] != -2
-                    lost = last < 0 or begin[start[x] + last] < begin[w]
+                    refilled = past[above, REFILLED] == 1
+                    lost = last < 0 or last < past[x, SINCE]
                 elif above >= 0:
                     refilled = before[x, 2] == 1
                     lost = lost or (last == EARLIER and before[x, 1] == 1)
-                back[v] = -2 if lost and not refilled else last
+                reads = -2 if lost and not refilled else last
+                past[x, REFILLED] = streams[x, 6] == 0 and reads != -2
+                if not lost:
+                    past[x, TAKEN_UP] += 1
+                for y in range(n_streams):
+                    if streams[y, 5] == x:
+                        past[y, SINCE] = number[y]
+            v += start[x]
+            if v >= end[x]:
+                continue
+            begin[v] = first + k
+            back[v] = reads
+            if tensor == PSUM:
+                tile[v] = at_tile
             for u in range(first_use[x], first_use[x + 1]):
                 moving = words[uses[u, 1]]
-                if uses[u, 3] != 1 and back[v] == -2:
+                if uses[u, 3] != 1 and reads == -2:
                     moving = 0
                 if moving != moved_before[u]:
                     # most versions of a stream carry as much as the one before: divide only when they do not
@@ -353,8 +367,9 @@ def generate(
                             stale[x] = 1
                 index[carry] = 0
             carry -= 1
+        k += 1
         if carry < cut:
-            return k + 1
+            return k, carry, busy
         row = temporal[carry]
         dim = loops[row, DIM]
         index[carry] += 1
@@ -379,4 +394,27 @@ def generate(
             phi = last_touch(loops, inside, extent)
             cycles = (macs + macs_per_cycle - 1) // macs_per_cycle
             streams_at = (phi + macs_per_cycle - 1) // macs_per_cycle
-        k += 1
+        if k == most:
+            return k, carry, busy
+
+
+@njit(cache=True)
+def lend_places(tile, final, of, free, count, x):
+    """Replace tiles by places, lent from a tile's first version to its last.
+
+    tile : int64[version]. final : uint8[version], a tile's last. of : int32[tile], -1 where no place is lent.
+    free : int64[..], places given back, count[x] of them; count[0] : places in all.
+    """
+    for v in range(tile.shape[0]):
+        t = tile[v]
+        if of[t] < 0:
+            if count[x] > 0:
+                count[x] -= 1
+                of[t] = free[count[x]]
+            else:
+                of[t] = count[0]
+                count[0] += 1
+        tile[v] = of[t]
+        if final[v]:
+            free[count[x]] = of[t]
+            count[x] += 1
