@@ -80,14 +80,15 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
     row_of = np.empty(listed, np.int32)
     offsets, marks, full, moved, slide, _, _, _, _, _ = make_scratch(loops, levels, size8, axes)
     cells, used = np.empty(64 * most, np.int64), 0
+    table = np.full(64, -1, np.int64)
     for x in range(n_streams):
         tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
         columns = columns_of(parent, child)
         for group in range(GROUPS):
             at[x, group, FIRST] = used
             width, combinations = at[x, group, WIDTH], at[x, group, COMBINATIONS]
-            rows = 0
-            table = np.full(64, -1, np.int64)
+            rows, last = 0, 0
+            table[:] = -1
             for begin in range(0, combinations, PART):
                 n, _ = group_rows(
                     loops, group, tensor, parent, child, streams[x, 4] == 1, size8, axes, unicast[tensor],
@@ -101,11 +102,14 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
                         cells = longer
                     slides = tensor == IFMAP and group >= 4
                     _lay_row(cells, here, c, columns, 2 * n + 1, slides, full, moved, slide)
-                    slot = _slot(table, cells, used, rows, width)
-                    if table[slot] < 0:
-                        table[slot] = rows
-                        rows += 1
-                    row_of[at[x, group, LISTED] + begin + c] = table[slot]
+                    # most are like the one before
+                    if rows == 0 or not _same(cells, used + last * width, here, width):
+                        slot = _slot(table, cells, used, rows, width)
+                        if table[slot] < 0:
+                            table[slot] = rows
+                            rows += 1
+                        last = table[slot]
+                    row_of[at[x, group, LISTED] + begin + c] = last
                     if 2 * rows > table.shape[0]:
                         table = np.full(2 * table.shape[0], -1, np.int64)
                         for row in range(rows):
