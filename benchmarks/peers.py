@@ -29,7 +29,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.load import table_for
 from accelsim.engine import evaluate, evaluate_many
 from accelsim.engine.counts import Counts
-from accelsim.engine.kernels import search as search_kernels
+from accelsim.engine.kernels import bounds
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import accelforge_timeloop, nn_dataflow, zigzag
 from accelsim.reproduce.scalesim import Row, run
@@ -47,9 +47,12 @@ NN_DATAFLOW = Peer("nn_dataflow", ("nn-dataflow==2.1", "sympy==1.4"), ("3.8", "3
 Layer = tuple[int, int, int, int, int, int, int]
 """Rows and columns of the ifmap (padded) and of the filter, channels, filters, stride."""
 SMALL: Layer = (16, 16, 3, 3, 64, 64, 1)
+MEDIUM: Layer = (16, 16, 3, 3, 128, 128, 1)
 LARGE: Layer = (30, 30, 3, 3, 128, 128, 1)
 """ResNet's conv3_x, 3 x 3. On 8 x 8 PEs SCALE-Sim takes minutes for it."""
-LAYERS = {8: (SMALL,), 32: (SMALL, LARGE), 128: (SMALL, LARGE)}
+LARGEST: Layer = (16, 16, 3, 3, 512, 512, 1)
+"""VGG-16's CONV5."""
+LAYERS = {8: (SMALL, MEDIUM), 32: (SMALL, LARGE), 128: (SMALL, LARGE, LARGEST)}
 CLASSIFIER: Layer = (1, 1, 1, 1, 4096, 4096, 1)
 """AlexNet's FC7."""
 NETWORKS = (("vgg16", 64), ("gpt2", 1))
@@ -315,17 +318,17 @@ def searched(machine: Architecture, problem: Problem) -> tuple[float, int]:
 @contextmanager
 def counting() -> Iterator[list[int]]:
     """How many combinations each call of the bounding kernel is given."""
-    kernel, sizes = search_kernels.bound_all, []
+    kernel, sizes = bounds.bound_all, []
 
     def counted(*arguments: Any) -> None:
         sizes.append(arguments[-1].size)
         kernel(*arguments)
 
-    search_kernels.bound_all = counted
+    bounds.bound_all = counted
     try:
         yield sizes
     finally:
-        search_kernels.bound_all = kernel
+        bounds.bound_all = kernel
 
 
 def compared(theirs: float, schemes: float, ours: float, combinations: float, *words: float) -> list[str]:

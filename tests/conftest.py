@@ -6,8 +6,17 @@ import sys
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 import fakes
+
+settings.register_profile("repeatable", derandomize=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same problems every day, so that a change alone turns a test red; the nightly ones are drawn anew."""
+    if "nightly" not in config.getoption("markexpr"):
+        settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

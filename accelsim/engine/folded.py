@@ -193,16 +193,19 @@ def _cut(program: Program) -> tuple[Program, int]:
     Simulating costs steps of different bodies, looking up a body each: least where both grow alike.
     """
     loops = program.step_loops
-    enough = max(STEPS, isqrt(int(np.prod(loops[:, 1], initial=1)) // LOOK_UP))
-    cut, inner = len(loops), 1
-    while cut > 0 and inner < enough:
-        cut -= 1
-        inner *= int(loops[cut, 1])
-    if cut == len(loops):
-        return program, cut
-    factor = int(loops[cut, 1])
-    rest = inner // factor
-    part = next(d for d in range(1, factor + 1) if factor % d == 0 and (d == factor or d * rest >= enough))
+    factors = [int(row[1]) for row in loops]
+    wanted = max(STEPS, isqrt(prod(factors) // LOOK_UP))
+
+    def cost(place: tuple[int, int]) -> tuple[float, int]:
+        cut, part = place
+        length = prod(factors[cut + 1 :]) * part
+        return max(length / wanted, wanted / length), length
+
+    places = [(cut, part) for cut, factor in enumerate(factors) for part in range(2, factor + 1) if factor % part == 0]
+    if not places:
+        return program, len(loops)
+    cut, part = min(places, key=cost)
+    factor = factors[cut]
     if part == factor:
         return program, cut
     # the same iterations in the same order

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import combinations as subsets
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
-from accelsim.engine.kernels import search as kernel
-from accelsim.engine.program import Ints, Program
+from accelsim.engine.kernels import bounds as bounding
+from accelsim.engine.kernels import orders as ordering
+from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.dataflows.dataflow import Dataflow, load
 from accelsim.mapping.mapping import LevelMapping, LoopNest, check
 from accelsim.search.prices import prices
 from accelsim.search.space import GROUPS, Inner, Space, Split
-from accelsim.workload.problem import DIM_INDEX, DIMS, TENSORS, Problem, Tensor
+from accelsim.search.tables import Option, pairs_of, tables_of
+from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
 
 OBJECTIVES = ("energy", "cycles", "edp")
 BUDGET = 60_000
@@ -113,38 +113,37 @@ def _search(space: Space, bypass: dict[int, frozenset[Tensor]], objective: str, 
     options, units, sizes = _combinations(space)
     if not len(units):
         return None
-    tables = [_tables(space, program, price.terms, g, options[g]) for g in range(len(GROUPS))]
-    places, counts, totals, stays, kepts, aboves, extents, tiles = (tuple(t[i] for t in tables) for i in range(8))
+    tables = [tables_of(space, program, price.terms, g, options[g]) for g in range(len(GROUPS))]
+    pairs = pairs_of(price.terms, program.edges, tables)
+    places, counts, totals, _, _, _, extents, tiles = (tuple(t[i] for t in tables) for i in range(8))
     partitions, limits = _partitions(space, bypass)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    bounds = np.empty(int(sum(sizes)))
     bits = np.array([machine.word_bits[t] for t in TENSORS], np.int64)
     strides = np.array(list(zip(problem.stride, problem.dilation, strict=True)), np.int64)
-    goal = OBJECTIVES.index(objective)
-    segments, parts = _parts(price.terms, program.edges, places, counts, stays, kepts, aboves)
-    kernel.bound_all(
-        units, starts, price.terms, program.edges, totals, parts, extents, tiles, partitions, bits, limits, strides,
-        price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, bounds,
-    )  # fmt: skip
-    ranked = np.argsort(bounds, kind="stable")
+    factors = tuple(bounding.tile_factors(g, t, partitions, bits, strides) for g, t in enumerate(tiles))
+    charged = (*price.charges, machine.macs_per_cycle, OBJECTIVES.index(objective))
+    bounds = np.empty(int(sum(sizes)))
+    tensor = program.edges[price.terms[:, 0], 0]
+    bounding.bound_all(
+        units, starts, tensor, pairs.rows, totals, pairs.parts, extents, factors, limits, *charged, bounds
+    )
     free = np.zeros(program.levels, np.int64)
     free[list(space.free)] = 1
     order = np.tile(np.arange(6, dtype=np.int64), (program.levels, 1))
-    pick, score = np.zeros(6, np.int64), np.zeros(3)
-    kernel.search_orders(
-        ranked, bounds, units, starts, free, price.terms, places, counts, totals, parts, segments, extents,
-        price.energy, price.constant, price.loads, price.stationary, machine.macs_per_cycle, goal, program.levels,
-        order, pick, score,
-    )  # fmt: skip
+    pick, score = np.zeros(6, np.int64), np.full(3, np.inf)
+    ranked = np.argmin(bounds, keepdims=True)
+    for _ in range(2):  # the most promising first: what it comes to leaves few others to rank
+        ordering.search_orders(
+            ranked, bounds, units, starts, free, places, counts, totals, pairs.rows, pairs.runs, pairs.parts,
+            pairs.segments, extents, *charged, order, pick, score,
+        )  # fmt: skip
+        ranked = np.flatnonzero(bounds < score[0])
+        ranked = ranked[np.argsort(bounds[ranked], kind="stable")]
     if not np.isfinite(score[0]):
         return None
     splits = {d: s for g in range(len(GROUPS)) for d, s in zip(GROUPS[g], options[g][pick[g]], strict=True)}
     nest = LoopNest(space.nest_levels(splits, order.tolist(), bypass), source=space.dataflow.name)
     return Found(nest, float(score[0]), float(score[1]), float(score[2]))
-
-
-Option = tuple[Split, ...]
-Groups = tuple[npt.NDArray[Any], ...]
 
 
 def _combinations(space: Space) -> tuple[list[list[Option]], Ints, list[int]]:
@@ -184,75 +183,6 @@ def _enumerate(
         units.append(unit)
         sizes.append(size)
     return options, units, sizes
-
-
-def _tables(space: Space, program: Program, terms: Ints, group: int, options: list[Option]) -> Groups:
-    """(places, counts, totals, stays, kepts, aboves, extents, tiles) of one group, see kernels/search.py."""
-    dims, problem = GROUPS[group], space.problem
-    levels, n = program.levels, len(options)
-    rows = np.zeros((n, kernel.MOST_LOOPS, 5), np.int64)
-    places = np.zeros((n, kernel.MOST_LOOPS, 2), np.int64)
-    lengths, counts = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    extents, tiles = np.ones(n), np.ones((n, levels, 2), np.int64)
-    most_combinations, most_spatial, most_carries = 1, 1, 1
-    for o, option in enumerate(options):
-        loops = []
-        for a, (dim, split) in enumerate(zip(dims, option, strict=True)):
-            loops += [(lv, kind, pos, a, dim, f) for lv, pos, kind, f in space.loops(dim, split)]
-            size = problem[dim]
-            extents[o] *= space.longest(dim, split)
-            for level in range(levels):
-                extent = 1
-                for lv, _, _, f in space.loops(dim, split):
-                    extent *= f if lv >= level else 1
-                tiles[o, level, a] = min(extent, size)
-        loops.sort(key=lambda row: row[:4])
-        step = dict.fromkeys(dims, 1)
-        lengths[o] = len(loops)
-        for i in range(len(loops) - 1, -1, -1):
-            lv, kind, _, _, dim, f = loops[i]
-            rows[o, i] = DIM_INDEX[dim], f, int(kind > 0), lv, step[dim]
-            step[dim] *= f
-        temporal = [row for row in loops if row[1] == 0]
-        counts[o] = len(temporal)
-        for i, row in enumerate(temporal):
-            places[o, i] = row[0], row[2]
-        most_combinations = max(most_combinations, _product(row[5] for row in temporal))
-        most_spatial = max(most_spatial, _product(row[5] for row in loops if row[1]))
-        most_carries = max(most_carries, 2 * len(temporal) + 1)
-    reach = 2 + max(
-        program.axes[a, 0] * (problem.sizes[4 + a] - 1) + program.axes[a, 1] * (problem.sizes[6 + a] - 1)
-        for a in (0, 1)
-    )
-    t = len(terms)
-    totals = np.zeros((n, t))
-    stays, kepts = np.zeros((n, most_carries, t)), np.zeros((n, most_carries, t))
-    aboves = np.zeros((n, len(program.edges)), np.int64)
-    kernel.option_tables(
-        rows, lengths, group, program.edges, terms, program.size8, program.axes, program.unicast, program.merge,
-        program.on_chip, (most_combinations, most_carries, most_spatial, int(reach)), levels, totals, stays, kepts,
-        aboves,
-    )  # fmt: skip
-    return places, counts, totals, stays, kepts, aboves, extents, tiles
-
-
-def _parts(
-    terms: Ints, edges: Ints, places: Groups, counts: Groups, stays: Groups, kepts: Groups, aboves: Groups
-) -> tuple[Ints, Groups]:
-    """Segments of the nests, and per group what each option adds to them (kernel.segment_tables)."""
-    loops = [p[np.arange(p.shape[1]) < count[:, None]] for p, count in zip(places, counts, strict=True)]
-    segments = np.unique(np.concatenate(loops), axis=0)
-    parts = tuple(np.zeros((len(p), len(segments), 6, len(terms))) for p in places)
-    for g, out in enumerate(parts):
-        kernel.segment_tables(places[g], counts[g], aboves[g], terms, edges, stays[g], kepts[g], segments, out)
-    return segments, parts
-
-
-def _product(values: object) -> int:
-    out = 1
-    for value in values:  # type: ignore[attr-defined]
-        out *= value
-    return out
 
 
 def _partitions(space: Space, bypass: dict[int, frozenset[Tensor]]) -> tuple[Ints, Ints]:

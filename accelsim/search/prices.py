@@ -25,14 +25,22 @@ _known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=16)
 class Prices:
     """terms : int64[term, 2], (edge, column). energy : per word of a term; constant : what no mapping changes.
 
-    loads : float64[port, term], cycles per word; stationary : float64[term], of fills that passes wait for.
+    ports : int64[port + 1], where each port's loads lie; load_terms : int64[load]; loads : float64[load], cycles per
+    word of that term; stationary : float64[term], of fills that passes wait for.
     """
 
     terms: Ints
     energy: Floats
     constant: float
+    ports: Ints
+    load_terms: Ints
     loads: Floats
     stationary: Floats
+
+    @property
+    def charges(self) -> tuple[Floats, float, Ints, Ints, Floats, Floats]:
+        """What `kernels.search.price` takes."""
+        return self.energy, self.constant, self.ports, self.load_terms, self.loads, self.stationary
 
 
 def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
@@ -47,13 +55,10 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     cells = [(e, c) for e in range(len(edges)) for c in range(wide) if used[e, c] > 0]
     terms = np.array(cells, np.int64).reshape(-1, 2)
     at = terms[:, 0], terms[:, 1]
-    return Prices(
-        terms,
-        energy[at],
-        constant,
-        np.ascontiguousarray(loads[:, at[0], at[1]]) if ports else np.zeros((0, len(cells))),
-        stationary[at],
-    )
+    here = loads[:, at[0], at[1]]
+    port, term = np.nonzero(here)
+    first = np.searchsorted(port, np.arange(len(ports) + 1))
+    return Prices(terms, energy[at], constant, first, term, here[port, term], stationary[at])
 
 
 def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> tuple[Floats, float]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 
+import numpy as np
+import numpy.typing as npt
+
 from accelsim.architecture.model import Architecture, Buffer, Fanout
 from accelsim.errors import MappingError
 from accelsim.mapping.dataflows.dataflow import Axes, Dataflow
@@ -194,16 +197,30 @@ class Space:
                     yield fy, fx
 
     def _inside(self, inner: dict[str, Inner]) -> Iterator[dict[str, Inner]]:
-        flow, size = self.dataflow, self.problem
-        rest = {dim: -(-size[dim] // inner[dim].factor) for dim in DIMS}
-        fixed = {dim: rest[dim] for dim in flow.pe if dim in flow.whole}
-        open_dims = [dim for dim in flow.pe if dim not in fixed]
-        lists = [tight(rest[dim], 1 << 16) for dim in open_dims]
-        for choice in _largest(
-            lists, lambda chosen: self.fits_below({**fixed, **dict(zip(open_dims, chosen, strict=True))}, inner)
-        ):
-            pe = {**fixed, **dict(zip(open_dims, choice, strict=True))}
-            yield {dim: replace(inner[dim], pe=pe.get(dim, 1)) for dim in DIMS}
+        rest = {dim: -(-self.problem[dim] // inner[dim].factor) for dim in self.dataflow.pe}
+        key = tuple(rest.values())
+        if key not in self._in_pe:
+            self._in_pe[key] = self._choices_in_pe(rest, self._fits_inside)
+        choices = self._in_pe[key]
+        if not all(self._fits_above(pe, inner) for pe in choices):
+            choices = self._choices_in_pe(rest, lambda pe: self._fits_inside(pe) and self._fits_above(pe, inner))
+        for pe in choices:
+            yield {dim: replace(own, pe=pe[dim]) if dim in pe else own for dim, own in inner.items()}
+
+    @cached_property
+    def _in_pe(self) -> dict[tuple[int, ...], list[dict[str, int]]]:
+        """What fits inside the PE, by what the arrays leave of its dims: most unrollings leave the same."""
+        return {}
+
+    def _choices_in_pe(self, rest: dict[str, int], fits: Callable[[dict[str, int]], bool]) -> list[dict[str, int]]:
+        """Factors inside the PE that fit while none larger in one dim do."""
+        fixed = {dim: size for dim, size in rest.items() if dim in self.dataflow.whole}
+        free = [dim for dim in rest if dim not in fixed]
+
+        def named(chosen: tuple[int, ...]) -> dict[str, int]:
+            return {**fixed, **dict(zip(free, chosen, strict=True))}
+
+        return [named(one) for one in _largest([tight(rest[dim], 1 << 16) for dim in free], lambda c: fits(named(c)))]
 
     def _filled(self, inner: dict[str, Inner]) -> dict[str, Inner]:
         """The same with the largest block of outputs that the accumulators hold."""
@@ -229,7 +246,7 @@ class Space:
 
     @cached_property
     def _below(self) -> list[tuple[bool, int, list[tuple[Tensor, int]]]]:
-        """(inside the PE, bits, (tensor, bits of one word in all its slots)) of each partition `fits_below` asks."""
+        """(inside the PE, bits, (tensor, bits of one word in all its slots)) of each partition from the array on."""
         found = []
         for index in range(self.array, len(self.machine.levels)):
             level = self.machine.levels[index]
@@ -246,18 +263,24 @@ class Space:
                 found.append((inside, partition.bits, words))
         return found
 
+    def _tile_of_pe(self, pe: dict[str, int]) -> dict[str, int]:
+        return dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in pe.items()}
+
+    def _fits_inside(self, pe: dict[str, int]) -> bool:
+        """Whether the levels inside the PE hold the tiles of these factors."""
+        key = tuple(pe.values())
+        if key not in self._held:
+            self._held[key] = self._hold(True, self._tile_of_pe(pe))
+        return self._held[key]
+
     @cached_property
-    def _in_pe(self) -> dict[tuple[int, ...], bool]:
-        """What `fits_below` found inside the PE, by the factors there: they come back with every unrolling."""
+    def _held(self) -> dict[tuple[int, ...], bool]:
+        """What `_fits_inside` found."""
         return {}
 
-    def fits_below(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
-        """Whether the level right above the array and those inside the PE hold the tiles of these inner factors."""
-        one = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in pe.items()}
-        key = tuple(one.values())
-        if key not in self._in_pe:
-            self._in_pe[key] = self._hold(True, one)
-        return self._in_pe[key] and (self._nothing_above or self._hold(False, self._of_array(one, inner)))
+    def _fits_above(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
+        """Whether the level right above the array holds the tile of its PEs."""
+        return self._nothing_above or self._hold(False, self._of_array(self._tile_of_pe(pe), inner))
 
     def _hold(self, inside: bool, tile: dict[str, int]) -> bool:
         return all(
@@ -290,6 +313,23 @@ class Space:
     def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
         """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
         rest = -(-self.problem[dim] // inner.factor)
+        key = dim, rest, inner.run, most
+        if key not in self._spreads:
+            self._spreads[key] = self._spread(*key)
+        splits = [Split(inner, temporal) for temporal in self._spreads[key]]
+        if not inner.outer:
+            return splits
+        # loops below an outer array that cover more than is left leave places of it without work
+        trips = self.longest(dim, splits)
+        return [split for split, few in zip(splits, trips <= NARROWEST * trips.min(), strict=True) if few]
+
+    @cached_property
+    def _spreads(self) -> dict[tuple[str, int, int, int], list[tuple[int, ...]]]:
+        """What `_spread` found: most unrollings leave the same of a dim."""
+        return {}
+
+    def _spread(self, dim: str, rest: int, longest_run: int, most: int) -> list[tuple[int, ...]]:
+        """Temporal factors of every level that cover `rest`; its run above the array (0: any) as long as it may be."""
         free = [i for i in reversed(self.free) if i]
         found: list[tuple[int, ...]] = []
 
@@ -304,17 +344,12 @@ class Space:
 
         if dim in self.dataflow.run or dim in self.dataflow.above:
             at = self.above if dim in self.dataflow.above else self.array
-            whole = inner.run or rest
+            whole = longest_run or rest
             for run in self._runs(rest, whole) if self.tiled and at > 0 else [whole]:
-                spread(-(-rest // run), free if inner.run else [], {at: run})
+                spread(-(-rest // run), free if longest_run else [], {at: run})
         else:
             spread(rest, free, {})
-        splits = [Split(inner, temporal) for temporal in found]
-        if not inner.outer:
-            return splits
-        # loops below an outer array that cover more than is left leave places of it without work
-        longest = [self.longest(dim, split) for split in splits]
-        return [split for split, trips in zip(splits, longest, strict=True) if trips <= NARROWEST * min(longest)]
+        return found
 
     def _runs(self, rest: int, whole: int) -> list[int]:
         """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
@@ -323,42 +358,50 @@ class Space:
             return sorted({-(-whole >> i) for i in range(whole.bit_length())}, reverse=True)
         return thin(tight(rest, whole), RUNS)
 
-    def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:
-        """(level, position, kind, factor) of a dim's loops above 1, outermost first; kind 0 temporal, 1 y, 2 x."""
+    def slots(self, dim: str) -> tuple[tuple[int, int, int], ...]:
+        """(level, position, kind) of every loop a dim may have; kind 0 temporal, 1 y, 2 x. See `factors`."""
+        if dim not in self._slots:
+            self._slots[dim] = tuple(self._places(dim))
+        return self._slots[dim]
+
+    @cached_property
+    def _slots(self) -> dict[str, tuple[tuple[int, int, int], ...]]:
+        return {}
+
+    def _places(self, dim: str) -> Iterator[tuple[int, int, int]]:
         flow, last = self.dataflow, len(self.machine.levels) - 1
-        rows = []
-        for level, factor in enumerate(split.temporal):
+        for level in range(self.array + 1):
             position = -1
             if dim in flow.run and level == self.array and (level or not self.tiled):
                 position = RUN + flow.run.index(dim)
             elif dim in flow.above and level == self.above:
                 position = ABOVE + flow.above.index(dim)
-            rows.append((level, position, 0, factor))
-        rows.append((self.axes[0], 0, 1, split.inner.y))
-        rows.append((self.axes[1], 0, 2, split.inner.x))
-        for array, (y, x) in zip(self.outer, split.inner.outer, strict=False):
-            rows += [(array.level, 0, 1, y), (array.level, 0, 2, x)]
-        if split.inner.pe > 1:
-            rows.append((last, INSIDE + flow.pe.index(dim), 0, split.inner.pe))
-        return [row for row in rows if row[3] > 1]
+            yield level, position, 0
+        yield last, INSIDE + flow.pe.index(dim) if dim in flow.pe else -1, 0
+        yield self.axes[0], 0, 1
+        yield self.axes[1], 0, 2
+        for array in self.outer:
+            yield array.level, 0, 1
+            yield array.level, 0, 2
 
-    def longest(self, dim: str, split: Split) -> int:
+    def factors(self, split: Split) -> tuple[int, ...]:
+        """The factor of every slot."""
+        inner = split.inner
+        factors = (*split.temporal, inner.pe, inner.y, inner.x)
+        if not self.outer:
+            return factors
+        return factors + tuple(f for pair in inner.outer or ((1, 1),) * len(self.outer) for f in pair)
+
+    def loops(self, dim: str, split: Split) -> list[tuple[int, int, int, int]]:
+        """(level, position, kind, factor) of a dim's loops above 1."""
+        return [(*slot, f) for slot, f in zip(self.slots(dim), self.factors(split), strict=True) if f > 1]
+
+    def longest(self, dim: str, splits: list[Split]) -> npt.NDArray[np.int64]:
         """Iterations of a dim in the PE that has most of them: the one at the start of every array."""
-        loops = sorted((level, kind, position, f) for level, position, kind, f in self.loops(dim, split))
-        step, each = _product(f for *_, f in loops), _product(f for _, kind, _, f in loops if kind == 0)
-        left, iterations = self.problem[dim], 0
-        for _, kind, _, f in loops:
-            step //= f
-            if kind:
-                left = min(left, step)
-                continue
-            each //= f
-            full = min(f, left // step)
-            iterations += full * each
-            left -= full * step
-            if full == f or not left:
-                return iterations
-        return iterations + 1
+        slots = self.slots(dim)
+        order = sorted(range(len(slots)), key=lambda i: (slots[i][0], slots[i][2], slots[i][1]))
+        factors = np.array([self.factors(split) for split in splits], np.int64)[:, order]
+        return longest(self.problem[dim], factors, np.array([slots[i][2] > 0 for i in order]))
 
     def nest_levels(
         self, splits: dict[str, Split], order: list[list[int]], bypass: dict[int, frozenset[Tensor]]
@@ -392,6 +435,29 @@ class Space:
         return tuple(out)
 
 
+def longest(size: int, factors: npt.NDArray[np.int64], spatial: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Iterations of a dim in the PE that has most of them, the one at the start of every array: int64[option].
+
+    factors : int64[option, loop], outermost first, of splits of one dim.
+    """
+    step = factors.prod(axis=1)
+    each = factors[:, ~spatial].prod(axis=1)
+    left, iterations = np.full(len(factors), size), np.zeros(len(factors), np.int64)
+    inside = np.ones(len(factors), np.bool_)  # a loop that is cut short: what is inside it remains to be looked at
+    for loop in range(factors.shape[1]):
+        factor = factors[:, loop]
+        step = step // factor
+        if spatial[loop]:
+            left = np.minimum(left, step)
+            continue
+        each = each // factor
+        full = np.minimum(factor, left // step)
+        iterations += inside * full * each
+        left = left - full * step
+        inside &= (full < factor) & (left > 0)
+    return iterations + inside
+
+
 def thin(values: list[int], most: int) -> list[int]:
     """At most `most` of the values, first and last among them, evenly spread."""
     if len(values) <= most:
@@ -423,8 +489,9 @@ def _largest(lists: list[list[int]], fits: Callable[[tuple[int, ...]], bool]) ->
         larger = ((*at[:i], at[i] + 1, *at[i + 1 :]) for i in range(len(at)))
         least = max((top.get(key, 0) for key in larger), default=0)
         chosen = tuple(values[i] for values, i in zip(outer, at, strict=True))
-        top[at] = bisect_left(inner, True, lo=least, key=partial(_overflows, fits, chosen))
-        if top[at] > least:
+        top[at] = least
+        if least < len(inner) and fits((*chosen, inner[least])):  # most steps gain nothing
+            top[at] = bisect_left(inner, True, lo=least + 1, key=partial(_overflows, fits, chosen))
             yield (*chosen, inner[top[at] - 1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accelsim.architecture.model import NetworkKind
@@ -96,6 +96,7 @@ SMALL = shrunk((2, 2), (1, 2), (2, 2))
     st.integers(1, 2),
     st.sampled_from(["energy", "cycles"]),
 )
+@example({"G": 2, "M": 2, "C": 3, "P": 3, "Q": 3, "R": 2, "S": 1}, 1, "energy")  # a fill of padding alone
 @settings(max_examples=40, deadline=None)
 def test_evaluators_agree_on_what_is_found(sizes, stride, objective):
     while Problem.of(sizes).macs > 1500:

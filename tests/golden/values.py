@@ -26,6 +26,8 @@ class Values:
         self.held: dict[Place, Content] = {}
         self.old: dict[tuple[int, int, Part], int] = {}
         self.top: Content = {}
+        self.vacated_by: dict[Activity, tuple[int, int]] = {}
+        """Fills under way whose end lets the next one, already begun, have its slot: its version and the slots."""
 
     # ---- looking up ----------------------------------------------------------------------------------------------
 
@@ -69,7 +71,12 @@ class Values:
         if activity.kind != "F" or stream is None or stream.tensor is Tensor.PSUM:
             return
         if stream.buffer is not Buffer.STREAM or activity.length <= 1:
-            self._vacate(stream, activity.number, self.program.slots(activity))
+            before = self.program.find("F", stream, activity.number - 1)
+            slots = self.program.slots(activity)
+            if before is not None and before.end < 0:  # it holds no port (all padding): its tile slides in this cycle
+                self.vacated_by[before] = (activity.number, slots)
+            else:
+                self._vacate(stream, activity.number, slots)
 
     def last(self, activity: Activity) -> None:
         """Last unit: the values are where they were going."""
@@ -79,6 +86,8 @@ class Values:
         stream, version = activity.moves
         if activity.kind == "F":
             self.fill(stream, version)
+            if activity in self.vacated_by:
+                self._vacate(stream, *self.vacated_by.pop(activity))
             if stream.buffer is Buffer.STREAM and activity.length > 1 and stream.tensor is not Tensor.PSUM:
                 self._vacate(stream, activity.number, 1)
         elif activity.kind == "P":

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from accelsim.architecture.model import Architecture, Fanout, Level
 from accelsim.mapping.dataflows.dataflow import Axes, Dataflow
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.nested import Surrounding, tight, unrollings
-from accelsim.search.space import Space
+from accelsim.search.space import Space, longest
 from accelsim.workload.problem import DIMS, Problem, Tensor
 
 SOME = st.lists(st.sampled_from("MCPQ"), max_size=3, unique=True).map(tuple)
@@ -123,13 +124,7 @@ def test_every_unrolling_is_a_legal_mapping(sizes, sides, axes):
     st.lists(st.tuples(st.integers(0, 2), st.integers(2, 4)), max_size=5),
 )
 def test_the_longest_pe_is_the_first(size, loops):
-    """`Space.longest` against a count of what every PE gets of one dim, over loops of any kind at any level."""
-
-    class Drawn(Space):
-        def loops(self, dim, split):
-            return [(level, 0, kind, factor) for level, (kind, factor) in enumerate(loops)]
-
-    space = Drawn(Architecture("none", (Level("L"),)), Problem.of({"C": size}), Dataflow("d", "", "", frozenset()))
+    """`longest` against a count of what every PE gets of one dim, over loops of any kind at any level."""
     work = {}
     for index in product(*(range(factor) for _, factor in loops)):
         position = 0
@@ -137,4 +132,5 @@ def test_the_longest_pe_is_the_first(size, loops):
             position = position * factor + i
         pe = tuple(i for i, (kind, _) in zip(index, loops, strict=True) if kind)
         work[pe] = work.get(pe, 0) + (position < size)
-    assert space.longest("C", None) == max(work.values())
+    factors, kinds = np.array([[f for _, f in loops]], np.int64), np.array([kind > 0 for kind, _ in loops], bool)
+    assert longest(size, factors, kinds).tolist() == [max(work.values())]

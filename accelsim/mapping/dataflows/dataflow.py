@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,21 @@ def load(name: str | Path) -> Dataflow:
     ------
     AccelsimError : unknown name (the nearest is named), or SpecError for a file with an unknown key, dim or tensor.
     """
-    path = HERE / f"{name}.yaml"
-    if str(name) not in NAMES:
-        path = Path(name)
-        if path.suffix not in (".yaml", ".yml") or not path.exists():
-            raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), NAMES)}")
+    if str(name) in NAMES:
+        return _built_in(str(name))
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml") or not path.exists():
+        raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), NAMES)}")
+    return _read(path)
+
+
+@cache
+def _built_in(name: str) -> Dataflow:
+    """Read once: every layer of a network asks for it."""
+    return _read(HERE / f"{name}.yaml")
+
+
+def _read(path: Path) -> Dataflow:
     from accelsim.yamlfile import read
 
     document = read(path)

@@ -1,0 +1,120 @@
+"""Splits as the kernels take them: per group of dims, arrays over all its options."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.kernels import search as kernel
+from accelsim.engine.program import Ints, Program
+from accelsim.search.space import GROUPS, Space, Split, longest
+from accelsim.workload.problem import DIM_INDEX
+
+Option = tuple[Split, ...]
+Floats = npt.NDArray[np.float64]
+
+
+class Tables(NamedTuple):
+    """What is known of every option of one group, see `kernel.option_tables` and `kernel.pair_tables`.
+
+    places : int64[option, loop, 2], (level, position) of its temporal loops; counts : int64[option], how many. totals :
+    float64[option, term]; stays, kepts : float64[option, carry, term]; aboves : int64[option, edge]. extents :
+    float64[option], iterations of the busiest PE; tiles : int64[option, level, 2], of each dim at each level.
+    """
+
+    places: Ints
+    counts: Ints
+    totals: Floats
+    stays: Floats
+    kepts: Floats
+    aboves: Ints
+    extents: Floats
+    tiles: Ints
+
+
+def tables_of(space: Space, program: Program, terms: Ints, group: int, options: list[Option]) -> Tables:
+    """Tabulate the options of one group for the terms (edge, column) an objective prices."""
+    dims, n, levels = GROUPS[group], len(options), program.levels
+    slots = [(lv, kind, pos, a) for a, dim in enumerate(dims) for lv, pos, kind in space.slots(dim)]
+    order = sorted(range(len(slots)), key=lambda i: slots[i])
+    level, kinds, position, axis = np.array(slots, np.int64)[order].T
+    spatial = kinds > 0
+    factors = np.array([[f for split in option for f in space.factors(split)] for option in options], np.int64)
+    factors = factors[:, order]
+
+    steps, tiles, extents = np.ones_like(factors), np.ones((n, levels, 2), np.int64), np.ones(n)
+    for a, dim in enumerate(dims):
+        own = factors[:, axis == a]
+        inside = np.cumprod(own[:, ::-1], axis=1)[:, ::-1]  # what each loop and those in it cover
+        steps[:, axis == a] = inside // own
+        extents *= longest(space.problem[dim], own, spatial[axis == a])
+        outermost = np.searchsorted(level[axis == a], np.arange(levels))
+        whole = np.concatenate([inside, np.ones((n, 1), np.int64)], axis=1)[:, outermost]
+        tiles[:, :, a] = np.minimum(whole, space.problem[dim])
+
+    there, temporal = factors > 1, (factors > 1) & ~spatial
+    columns = (np.array([DIM_INDEX[dim] for dim in dims])[axis], factors, spatial, level, steps)
+    rows, lengths = _packed(there, columns)
+    places, counts = _packed(temporal, (level, position))
+    most = (
+        int(np.where(temporal, factors, 1).prod(axis=1).max()),
+        2 * int(counts.max()) + 1,
+        int(np.where(spatial, factors, 1).prod(axis=1).max()),
+        _reach(program),
+    )
+    totals, aboves = np.zeros((n, len(terms))), np.zeros((n, len(program.edges)), np.int64)
+    stays, kepts = np.zeros((n, most[1], len(terms))), np.zeros((n, most[1], len(terms)))
+    kernel.option_tables(
+        rows, lengths, group, program.edges, terms, program.size8, program.axes, program.unicast, program.merge,
+        program.on_chip, most, levels, totals, stays, kepts, aboves,
+    )  # fmt: skip
+    return Tables(places, counts, totals, stays, kepts, aboves, extents, tiles)
+
+
+def _reach(program: Program) -> int:
+    """The furthest a row or a column of the ifmap lies from the first one an output takes, and room to mark it."""
+    sizes = program.problem.sizes
+    return 2 + max(
+        int(program.axes[a, 0] * (sizes[4 + a] - 1) + program.axes[a, 1] * (sizes[6 + a] - 1)) for a in (0, 1)
+    )
+
+
+def _packed(there: npt.NDArray[np.bool_], columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
+    """The loops that are there, first in each row: int64[option, loop, column]; and how many are."""
+    lengths = there.sum(axis=1)
+    out = np.zeros((len(there), kernel.MOST_LOOPS, len(columns)), np.int64)
+    option, loop = np.nonzero(there)
+    at = (np.cumsum(there, axis=1) - 1)[option, loop]
+    for c, column in enumerate(columns):
+        out[option, at, c] = np.broadcast_to(column, there.shape)[option, loop]
+    return out, lengths
+
+
+class Pairs(NamedTuple):
+    """Where an order of loops matters: segments of the nests, and the terms each keeps in place.
+
+    segments : int64[segment, 2]; rows : int64[pair, 2], (segment, term); runs : int64[segment, 2], each one's pairs;
+    parts : per group float64[option, pair, 6], see `kernel.pair_tables`.
+    """
+
+    segments: Ints
+    rows: Ints
+    runs: Ints
+    parts: tuple[Floats, ...]
+
+
+def pairs_of(terms: Ints, edges: Ints, tables: list[Tables]) -> Pairs:
+    """Segments of the nests of these options, and what every option adds to each."""
+    loops = [t.places[np.arange(t.places.shape[1]) < t.counts[:, None]] for t in tables]
+    segments = np.unique(np.concatenate(loops), axis=0)
+    of_edge = edges[terms[:, 0]]
+    rows = np.argwhere((segments[:, :1] < of_edge[:, 2]) & (of_edge[:, 3] == 0)).astype(np.int64).reshape(-1, 2)
+    ends = np.searchsorted(rows[:, 0], np.arange(len(segments) + 1)).astype(np.int64)
+    parts: list[Any] = []
+    for t in tables:
+        out = np.zeros((len(t.places), len(rows), 6))
+        kernel.pair_tables(t.places, t.counts, t.aboves, t.stays, t.kepts, rows, terms, edges, segments, out)
+        parts.append(out)
+    return Pairs(segments, rows, np.stack([ends[:-1], ends[1:]], axis=1), tuple(parts))
