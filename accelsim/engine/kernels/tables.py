@@ -52,6 +52,52 @@ def _lay_row(cells, at, c, columns, carries, slides, full, moved, slide):
 
 
 @njit(cache=True)
+def _tabulate_group(
+    loops, stream, group, size8, axes, unicast, merge, on_chip, scratch, width, used, cells, table, row_of
+):  # fmt: skip
+    """Write the rows of one group's table from `used` on and say which each combination has; (cells, rows)."""
+    offsets, marks, full, moved, slide, _, _, _, _, _ = scratch
+    tensor, parent, child = stream[0], stream[1], stream[2]
+    columns, slides = columns_of(parent, child), tensor == IFMAP and group >= 4
+    rows, last = 0, 0
+    table[:] = -1
+    runs, copies = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
+    for run in range(runs.shape[0]):
+        begin, end, _ = runs[run]
+        while begin < end:
+            part = full[: min(end - begin, full.shape[0])]
+            n, _ = group_rows(
+                loops, group, tensor, parent, child, stream[4] == 1, size8, axes, unicast[tensor], merge[tensor],
+                on_chip, begin, offsets, marks, part, moved, slide,
+            )  # fmt: skip
+            for c in range(part.shape[0]):
+                here = used + rows * width
+                if here + width > cells.shape[0]:
+                    longer = np.empty(2 * cells.shape[0], np.int64)
+                    longer[:here] = cells[:here]
+                    cells = longer
+                _lay_row(cells, here, c, columns, 2 * n + 1, slides, part, moved, slide)
+                # most are like the one before
+                if rows == 0 or not _same(cells, used + last * width, here, width):
+                    slot = _slot(table, cells, used, rows, width)
+                    if table[slot] < 0:
+                        table[slot] = rows
+                        rows += 1
+                    last = table[slot]
+                row_of[begin + c] = last
+                if 2 * rows > table.shape[0]:
+                    table = np.full(2 * table.shape[0], -1, np.int64)
+                    for row in range(rows):
+                        table[_slot(table, cells, used, row, width)] = row
+            begin += part.shape[0]
+    for copy in range(copies.shape[0]):
+        begin, many, times = copies[copy]
+        for c in range(begin + many, begin + times * many):
+            row_of[c] = row_of[c - many]
+    return cells, rows
+
+
+@njit(cache=True)
 def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
     """Tabulate every group of every stream.
 
@@ -78,45 +124,16 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
             listed += combinations
             most = max(most, at[x, group, WIDTH])
     row_of = np.empty(listed, np.int32)
-    offsets, marks, full, moved, slide, _, _, _, _, _ = make_scratch(loops, levels, size8, axes)
+    scratch = make_scratch(loops, levels, size8, axes)
     cells, used = np.empty(64 * most, np.int64), 0
+    table = np.full(64, -1, np.int64)
     for x in range(n_streams):
-        tensor, parent, child = streams[x, 0], streams[x, 1], streams[x, 2]
-        columns = columns_of(parent, child)
         for group in range(GROUPS):
             at[x, group, FIRST] = used
-            width, rows, slides = at[x, group, WIDTH], 0, tensor == IFMAP and group >= 4
-            table = np.full(64, -1, np.int64)
-            runs, copies = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
-            for run in range(runs.shape[0]):
-                begin, end, _ = runs[run]
-                while begin < end:
-                    part = full[: min(end - begin, full.shape[0])]
-                    n, _ = group_rows(
-                        loops, group, tensor, parent, child, streams[x, 4] == 1, size8, axes, unicast[tensor],
-                        merge[tensor], on_chip, begin, offsets, marks, part, moved, slide,
-                    )  # fmt: skip
-                    for c in range(part.shape[0]):
-                        here = used + rows * width
-                        if here + width > cells.shape[0]:
-                            longer = np.empty(2 * cells.shape[0], np.int64)
-                            longer[:here] = cells[:here]
-                            cells = longer
-                        _lay_row(cells, here, c, columns, 2 * n + 1, slides, part, moved, slide)
-                        slot = _slot(table, cells, used, rows, width)
-                        if table[slot] < 0:
-                            table[slot] = rows
-                            rows += 1
-                        row_of[at[x, group, LISTED] + begin + c] = table[slot]
-                        if 2 * rows > table.shape[0]:
-                            table = np.full(2 * table.shape[0], -1, np.int64)
-                            for row in range(rows):
-                                table[_slot(table, cells, used, row, width)] = row
-                    begin += part.shape[0]
-            for copy in range(copies.shape[0]):
-                begin, many, times = copies[copy]
-                begin += at[x, group, LISTED]
-                for i in range(begin + many, begin + times * many):
-                    row_of[i] = row_of[i - many]
+            width, first = at[x, group, WIDTH], at[x, group, LISTED]
+            cells, rows = _tabulate_group(
+                loops, streams[x], group, size8, axes, unicast, merge, on_chip, scratch, width, used, cells, table,
+                row_of[first : first + at[x, group, COMBINATIONS]],
+            )  # fmt: skip
             used += rows * width
     return at, row_of, cells[:used].copy()
