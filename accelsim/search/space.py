@@ -216,11 +216,17 @@ class Space:
         """Factors inside the PE that fit while none larger in one dim do."""
         fixed = {dim: size for dim, size in rest.items() if dim in self.dataflow.whole}
         free = [dim for dim in rest if dim not in fixed]
+        ones = dict.fromkeys(free, 1)
 
         def named(chosen: tuple[int, ...]) -> dict[str, int]:
             return {**fixed, **dict(zip(free, chosen, strict=True))}
 
-        return [named(one) for one in _largest([tight(rest[dim], 1 << 16) for dim in free], lambda c: fits(named(c)))]
+        lists = []
+        for dim in free:
+            values = tight(rest[dim], 1 << 16)
+            alone = bisect_left(values, True, key=lambda f: not self._fits_inside({**fixed, **ones, dim: f}))
+            lists.append(values[:alone])
+        return [named(one) for one in _largest(lists, lambda chosen: fits(named(chosen)))]
 
     def _filled(self, inner: dict[str, Inner]) -> dict[str, Inner]:
         """The same with the largest block of outputs that the accumulators hold."""
