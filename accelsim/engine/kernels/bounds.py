@@ -37,29 +37,31 @@ def tile_factors(group, tiles, partitions, bits, strides):
 
 
 @njit(cache=True)
-def fitting(pick, first, end, factors, limits, fits):
-    """Which options of the last group fit every partition beside the picks of the others; whether any does."""
+def fitting(first, end, chosen, factors, limits, fits):
+    """Which options of the last group fit every partition beside the others; whether any does.
+
+    chosen : int64[group, partition, 3], the factors of the other groups' picks; factors : the last group's.
+    """
     fits[: end - first] = True
     for p in range(limits.shape[0]):
         a = b = c = 1
         for group in range(LAST):
-            here = factors[group][pick[group], p]
-            a *= here[0]
-            b *= here[1]
-            c *= here[2]
+            a *= chosen[group, p, 0]
+            b *= chosen[group, p, 1]
+            c *= chosen[group, p, 2]
         for o in range(first, end):
-            here = factors[LAST][o, p]
-            if a * here[0] + b * here[1] + c * here[2] > limits[p]:
+            if a * factors[o, p, 0] + b * factors[o, p, 1] + c * factors[o, p, 2] > limits[p]:
                 fits[o - first] = False
     return fits[: end - first].any()
 
 
 @njit(cache=True)
-def around_last(pick, inner, afresh, tensor, pairs, parts, left, factors):
+def around_last(inner, afresh, tensor, pairs, chosen, left, factors):
     """What words stay in place is linear in the last group's part: its factors, float64[2, pair, 6].
 
-    left : float64[2, group, pair, 4], ways to have come by the groups before each place of the order, kept
-    while only the pick of the inner group is new (not `afresh`). Row 1 is the second order of an ifmap.
+    chosen : float64[group, pair, 6], the parts of the other groups' picks. left : float64[2, group, pair, 4], ways to
+    have come by the groups before each place of the order, kept while only the pick of the inner group is new (not
+    `afresh`). Row 1 is the second order of an ifmap.
     """
     for i in range(pairs.shape[0]):
         kind = tensor[pairs[i, 1]]
@@ -72,14 +74,14 @@ def around_last(pick, inner, afresh, tensor, pairs, parts, left, factors):
             if at:
                 l00, l10, l01, l11 = left[row, at, i]
             while order[at] != LAST:
-                l00, l10, l01, l11 = passed(parts[order[at]][pick[order[at]], i], l00, l10, l01, l11)
+                l00, l10, l01, l11 = passed(chosen[order[at], i], l00, l10, l01, l11)
                 at += 1
                 here = left[row, at, i]
                 here[0], here[1], here[2], here[3] = l00, l10, l01, l11
             r00, r10, r01, r11 = 0.0, 1.0, 0.0, 1.0
             at = LAST
             while order[at] != LAST:
-                p = parts[order[at]][pick[order[at]], i]
+                p = chosen[order[at], i]
                 r00, r10, r01, r11 = (
                     p[0] * r00 + p[2] * r10 + p[3] * r01 + p[5] * r11,
                     p[1] * r10 + p[4] * r11,
@@ -150,25 +152,30 @@ def bound_all(
         around = np.zeros((2, len(pairs), 6))
         words, other, whole = np.zeros(n), np.zeros(n), np.zeros(n)
         fits = np.zeros(end - first, np.bool_)
-        group = inner
+        # what is told of the picks, side by side
+        part, factor = np.zeros((LAST, len(pairs), 6)), np.zeros((LAST, len(limits), 3), np.int64)
+        total = np.zeros((LAST, n))
         while True:
             afresh = True
             for o in range(units[u, inner, 0], units[u, inner, 1]):
                 pick[inner] = o
-                at = starts[u]
+                at, compute = starts[u], 1.0
                 for group in range(LAST):
                     at += (pick[group] - units[u, group, 0]) * strides[group]
-                if not fitting(pick, first, end, factors, limits, fits):
+                    compute *= extents[group][pick[group]]
+                    if group == inner or o == units[u, inner, 0]:
+                        part[group] = parts[group][pick[group]]
+                        factor[group] = factors[group][pick[group]]
+                        total[group] = totals[group][pick[group]]
+                if not fitting(first, end, factor, factors[LAST], limits, fits):
                     bounds[at : at + end - first] = np.inf
                     continue
-                around_last(pick, inner, afresh, tensor, pairs, parts, left, around)
+                around_last(inner, afresh, tensor, pairs, part, left, around)
                 afresh = False
-                compute = 1.0
                 whole[:] = 1.0
                 for group in range(LAST):
-                    compute *= extents[group][pick[group]]
                     for t in range(n):
-                        whole[t] *= totals[group][pick[group], t]
+                        whole[t] *= total[group, t]
                 for last in range(first, end):
                     bounds[at + last - first] = np.inf
                     if fits[last - first]:
