@@ -388,6 +388,8 @@ def group_rows(
             full[c, column] = total
             if column_max >= 0:
                 full[c, column_max] = most
+            if step > 0 and not rows:
+                continue  # what moved is known, and there is nothing to slide
             inner_zero = n
             while inner_zero > 0 and index[inner_zero - 1] == 0:
                 inner_zero -= 1
@@ -401,6 +403,9 @@ def group_rows(
                     first_inner = carry - n
                     if inner_zero > first_inner:
                         continue
+                if not owned[0] and not owned[1]:
+                    moved[carry, c] = 0
+                    continue
                 before[0] = base[0]
                 before[1] = base[1]
                 if carry < n:
