@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from math import prod
 
 from accelsim.mapping.dataflows.dataflow import Axes
+from accelsim.search.factors import tight
 
 Factors = tuple[tuple[int, int], ...]
 """(y, x) factors: of one dim on several arrays, or of several dims on one."""
@@ -77,15 +78,3 @@ def _factors(trips: tuple[int, ...], sides: tuple[tuple[bool, bool], ...], y: in
         for fx in reversed(tight(-(-trips[0] // fy), x if on_x else 1))
         for others in _factors(trips[1:], sides[1:], y // fy, x // fx)
     )
-
-
-def tight(size: int, bound: int) -> list[int]:
-    """Factors up to `bound` that no smaller one replaces: f = ceil(size / ceil(size / f)), rising."""
-    found, f = [], 1
-    while f <= min(size, bound):
-        found.append(f)
-        trips = -(-size // f)
-        if trips == 1:
-            break
-        f = -(-size // (trips - 1))
-    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import product
+from functools import cached_property
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,8 @@ from accelsim.architecture.model import Architecture, Buffer, Fanout
 from accelsim.errors import MappingError
 from accelsim.mapping.dataflows.dataflow import Axes, Dataflow
 from accelsim.mapping.mapping import LevelMapping, Loop, tile_words
-from accelsim.search.nested import Factors, Surrounding, tight, unrollings
+from accelsim.search.factors import largest, longest, thin, tight
+from accelsim.search.nested import Factors, Surrounding, unrollings
 from accelsim.workload.problem import DIMS, Problem, Tensor
 
 ABOVE, RUN, INSIDE = 0, 100, 200
@@ -47,7 +48,7 @@ class Inner:
     @property
     def pes(self) -> int:
         """PEs the dim takes, as many as its factors allow."""
-        return self.y * self.x * _product(y * x for y, x in self.outer)
+        return self.y * self.x * prod(y * x for y, x in self.outer)
 
     @property
     def factor(self) -> int:
@@ -176,7 +177,7 @@ class Space:
                 del chosen[dim]
 
         place(0, size_y, size_x, {})
-        found.sort(key=lambda c: -_product(fy * fx for fy, fx in c.values()))
+        found.sort(key=lambda c: -prod(fy * fx for fy, fx in c.values()))
         yield from found
 
     def _choices(self, dim: str, size: int, left_y: int, left_x: int, size_x: int) -> Iterator[tuple[int, int]]:
@@ -226,7 +227,7 @@ class Space:
             values = tight(rest[dim], 1 << 16)
             alone = bisect_left(values, True, key=lambda f: not self._fits_inside({**fixed, **ones, dim: f}))
             lists.append(values[:alone])
-        return [named(one) for one in _largest(lists, lambda chosen: fits(named(chosen)))]
+        return [named(one) for one in largest(lists, lambda chosen: fits(named(chosen)))]
 
     def _filled(self, inner: dict[str, Inner]) -> dict[str, Inner]:
         """The same with the largest block of outputs that the accumulators hold."""
@@ -441,72 +442,9 @@ class Space:
         return tuple(out)
 
 
-def longest(size: int, factors: npt.NDArray[np.int64], spatial: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Iterations of a dim in the PE that has most of them, the one at the start of every array: int64[option].
-
-    factors : int64[option, loop], outermost first, of splits of one dim.
-    """
-    step = factors.prod(axis=1)
-    each = factors[:, ~spatial].prod(axis=1)
-    left, iterations = np.full(len(factors), size), np.zeros(len(factors), np.int64)
-    inside = np.ones(len(factors), np.bool_)  # a loop that is cut short: what is inside it remains to be looked at
-    for loop in range(factors.shape[1]):
-        factor = factors[:, loop]
-        step = step // factor
-        if spatial[loop]:
-            left = np.minimum(left, step)
-            continue
-        each = each // factor
-        full = np.minimum(factor, left // step)
-        iterations += inside * full * each
-        left = left - full * step
-        inside &= (full < factor) & (left > 0)
-    return iterations + inside
-
-
-def thin(values: list[int], most: int) -> list[int]:
-    """At most `most` of the values, first and last among them, evenly spread."""
-    if len(values) <= most:
-        return values
-    step = (len(values) - 1) / max(most - 1, 1)
-    return [values[round(i * step)] for i in range(most)]
-
-
 def _rows(fan: Fanout) -> int:
     return fan.y
 
 
 def _columns(fan: Fanout) -> int:
     return fan.x
-
-
-def _largest(lists: list[list[int]], fits: Callable[[tuple[int, ...]], bool]) -> Iterator[tuple[int, ...]]:
-    """Choices of one value per rising list that fit while none larger in one place does, from the largest on.
-
-    What is below a choice that fits must fit too.
-    """
-    if not lists:
-        if fits(()):
-            yield ()
-        return
-    *outer, inner = lists
-    top: dict[tuple[int, ...], int] = {}  # by indices into the outer lists: how many of the inner values fit
-    for at in sorted(product(*(range(len(values)) for values in outer)), reverse=True):
-        larger = ((*at[:i], at[i] + 1, *at[i + 1 :]) for i in range(len(at)))
-        least = max((top.get(key, 0) for key in larger), default=0)
-        chosen = tuple(values[i] for values, i in zip(outer, at, strict=True))
-        top[at] = least
-        if least < len(inner) and fits((*chosen, inner[least])):  # most steps gain nothing
-            top[at] = bisect_left(inner, True, lo=least + 1, key=partial(_overflows, fits, chosen))
-            yield (*chosen, inner[top[at] - 1])
-
-
-def _overflows(fits: Callable[[tuple[int, ...]], bool], chosen: tuple[int, ...], value: int) -> bool:
-    return not fits((*chosen, value))
-
-
-def _product(values: Iterator[int]) -> int:
-    out = 1
-    for value in values:
-        out *= value
-    return out

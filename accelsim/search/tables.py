@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from accelsim.engine.kernels import search as kernel
 from accelsim.engine.program import Ints, Program
-from accelsim.search.space import GROUPS, Space, Split, longest
+from accelsim.search.factors import longest
+from accelsim.search.space import GROUPS, Space, Split
 from accelsim.workload.problem import DIM_INDEX
 
 Option = tuple[Split, ...]

@@ -6,15 +6,15 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.architecture.model import Architecture, Fanout, Level
 from accelsim.mapping.dataflows.dataflow import Axes, Dataflow
 from accelsim.mapping.mapping import LoopNest, check
-from accelsim.search.nested import Surrounding, tight, unrollings
-from accelsim.search.space import Space, longest
+from accelsim.search.factors import tight
+from accelsim.search.nested import Surrounding, unrollings
+from accelsim.search.space import Space
 from accelsim.workload.problem import DIMS, Problem, Tensor
 
 SOME = st.lists(st.sampled_from("MCPQ"), max_size=3, unique=True).map(tuple)
@@ -117,20 +117,3 @@ def test_every_unrolling_is_a_legal_mapping(sizes, sides, axes):
         check(machine, nest, problem)
         spatial = prod(loop.factor for _, level in nest.levels for loop in level.y + level.x)
         assert spatial == prod(own.pes for own in inner.values()) <= machine.pes
-
-
-@given(
-    st.integers(1, 40),
-    st.lists(st.tuples(st.integers(0, 2), st.integers(2, 4)), max_size=5),
-)
-def test_the_longest_pe_is_the_first(size, loops):
-    """`longest` against a count of what every PE gets of one dim, over loops of any kind at any level."""
-    work = {}
-    for index in product(*(range(factor) for _, factor in loops)):
-        position = 0
-        for i, (_, factor) in zip(index, loops, strict=True):
-            position = position * factor + i
-        pe = tuple(i for i, (kind, _) in zip(index, loops, strict=True) if kind)
-        work[pe] = work.get(pe, 0) + (position < size)
-    factors, kinds = np.array([[f for _, f in loops]], np.int64), np.array([kind > 0 for kind, _ in loops], bool)
-    assert longest(size, factors, kinds).tolist() == [max(work.values())]

@@ -1,13 +1,14 @@
-"""What is listed of a space without looking at all of it."""
+"""Which factors are listed without a look at all of them, and what they come to."""
 
 from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelsim.search.space import _largest
+from accelsim.search.factors import largest, longest
 
 
 @given(
@@ -34,4 +35,21 @@ def test_largest_choices_are_those_of_a_full_scan(lists, room, weights):
             if choice[i] != values[-1]
         )
     ]
-    assert list(_largest(lists, fits)) == wanted
+    assert list(largest(lists, fits)) == wanted
+
+
+@given(
+    st.integers(1, 40),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(2, 4)), max_size=5),
+)
+def test_the_longest_pe_is_the_first(size, loops):
+    """`longest` against a count of what every PE gets of one dim, over loops of any kind at any level."""
+    work = {}
+    for index in product(*(range(factor) for _, factor in loops)):
+        position = 0
+        for i, (_, factor) in zip(index, loops, strict=True):
+            position = position * factor + i
+        pe = tuple(i for i, (kind, _) in zip(index, loops, strict=True) if kind)
+        work[pe] = work.get(pe, 0) + (position < size)
+    factors, kinds = np.array([[f for _, f in loops]], np.int64), np.array([kind > 0 for kind, _ in loops], bool)
+    assert longest(size, factors, kinds).tolist() == [max(work.values())]
