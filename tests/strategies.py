@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
@@ -31,6 +31,8 @@ from accelsim.architecture.model import (
     Port,
     Sparsity,
 )
+from accelsim.engine.program import Program, build
+from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
 from accelsim.sparsity.masks import Mask, Masks, shape_of
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
@@ -510,3 +512,16 @@ def draw_mask(rng: Random, problem: Problem, tensor: Tensor) -> Mask:
         channels = draw.random(shape[axis]) < rng.choice((0.1, 0.5, 0.9))
         mask &= channels.reshape([-1 if i == axis else 1 for i in range(5)])
     return mask.astype(np.uint8)
+
+
+def serial_programs(seeds: Iterable[int], serial: Tensor | None) -> Iterator[Program]:
+    """Small drawn machines that are told which operand is serial; those that cannot be built that way are left out."""
+    for seed in seeds:
+        drawn = case(Random(seed), max_macs=1500)
+        machine = drawn.architecture
+        if machine.serial is not serial:
+            machine = replace(machine, serial=serial, skew=False, lead=machine.lead and serial is not None)
+        try:
+            yield build(machine, drawn.nest, drawn.problem)
+        except AccelsimError:
+            continue

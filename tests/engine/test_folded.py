@@ -44,15 +44,7 @@ def test_random_machines(serial: Tensor | None, steps: int, monkeypatch: pytest.
     # a body of the least length gives small problems many of them
     monkeypatch.setattr(folded, "STEPS", steps)
     looked_up = 0
-    for seed in range(200):
-        case = strategies.case(Random(seed), max_macs=1500)
-        machine = case.architecture
-        if machine.serial is not serial:
-            machine = replace(machine, serial=serial, skew=False, lead=machine.lead and serial is not None)
-        try:
-            lowered = program.build(machine, case.nest, case.problem)
-        except AccelsimError:
-            continue
+    for lowered in strategies.serial_programs(range(200), serial):
         looked_up += both_ways(lowered)
     assert looked_up > 0, "no body was ever looked up: the test shows nothing"
 

@@ -10,7 +10,6 @@ import pytest
 
 import strategies
 from accelsim.engine import cycle, pieces, program
-from accelsim.errors import AccelsimError
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import Tensor
 
@@ -40,15 +39,7 @@ def alike(lowered: program.Program, masks: Masks | None) -> bool:
 @pytest.mark.parametrize("serial", [None, *Tensor], ids=str)
 def test_random_machines(serial: Tensor | None) -> None:
     compared = 0
-    for seed in range(60):
-        case = strategies.case(Random(seed), max_macs=1500)
-        machine = case.architecture
-        if machine.serial is not serial:
-            machine = replace(machine, serial=serial, skew=False, lead=machine.lead and serial is not None)
-        try:
-            lowered = program.build(machine, case.nest, case.problem)
-        except AccelsimError:
-            continue
+    for lowered in strategies.serial_programs(range(60), serial):
         compared += alike(lowered, None)
     assert compared > 20
 

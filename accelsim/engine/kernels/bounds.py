@@ -99,31 +99,28 @@ def around_last(inner, afresh, tensor, pairs, chosen, left, factors):
 
 
 @njit(cache=True)
+def _stays(mine, around):
+    return (
+        mine[0] * around[0]
+        + mine[1] * around[1]
+        + mine[2] * around[2]
+        + mine[3] * around[3]
+        + mine[4] * around[4]
+        + mine[5] * around[5]
+    )
+
+
+@njit(cache=True)
 def words_of(o, whole, totals, parts, pairs, ifmap, factors, words, other):
     """Words of every term with one option of the last group, each tensor in its own best order."""
     for t in range(words.shape[0]):
         words[t] = whole[t] * totals[o, t]
         other[t] = words[t]
     for i in range(pairs.shape[0]):
-        t, mine, one = pairs[i, 1], parts[o, i], factors[0, i]
-        words[t] -= (
-            mine[0] * one[0]
-            + mine[1] * one[1]
-            + mine[2] * one[2]
-            + mine[3] * one[3]
-            + mine[4] * one[4]
-            + mine[5] * one[5]
-        )
+        t = pairs[i, 1]
+        words[t] -= _stays(parts[o, i], factors[0, i])
         if t < ifmap:
-            two = factors[1, i]
-            other[t] -= (
-                mine[0] * two[0]
-                + mine[1] * two[1]
-                + mine[2] * two[2]
-                + mine[3] * two[3]
-                + mine[4] * two[4]
-                + mine[5] * two[5]
-            )
+            other[t] -= _stays(parts[o, i], factors[1, i])
     for t in range(ifmap):
         words[t] = min(words[t], other[t])
 
