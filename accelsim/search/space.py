@@ -206,7 +206,10 @@ class Space:
         if not all(self._fits_above(pe, inner) for pe in choices):
             choices = self._choices_in_pe(rest, lambda pe: self._fits_inside(pe) and self._fits_above(pe, inner))
         for pe in choices:
-            yield {dim: replace(own, pe=pe[dim]) if dim in pe else own for dim, own in inner.items()}
+            yield {
+                dim: Inner(own.y, own.x, pe[dim], own.run, own.outer) if dim in pe else own
+                for dim, own in inner.items()
+            }
 
     @cached_property
     def _in_pe(self) -> dict[tuple[int, ...], list[dict[str, int]]]:

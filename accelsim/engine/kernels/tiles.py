@@ -217,6 +217,10 @@ def runs_of(loops, group, tensor, parent, child, size8, axes, on_chip):
     """
     own = np.empty(loops.shape[0] + 1, np.int64)
     n, inner = group_shape(loops, group, child, own)
+    if inner <= LISTED:
+        whole = np.ones((1, 3), np.int64)
+        whole[0, 0], whole[0, 1] = 0, inner
+        return whole, np.empty((0, 3), np.int64)
     blocks = [(0, 0, 0, 1)]  # (first combination, base in either dim, times)
     copies = [(0, 0, 0)]
     for i in range(n):
@@ -358,13 +362,20 @@ def group_rows(
             in_one = spatial_extent(loops, group, low, child, high, merge)
             whole = (tile[0] if owned[0] else 1) * (tile[1] if owned[1] else 1)
             listed = False
+        rest = begin
+        for i in range(n - 1, -1, -1):
+            index[i] = rest % loops[own[i], FACTOR]
+            rest //= loops[own[i], FACTOR]
         for c in range(many):
-            rest = begin + c
-            base[:] = 0
-            for i in range(n - 1, -1, -1):
-                factor = loops[own[i], FACTOR]
-                index[i] = rest % factor
-                rest //= factor
+            i = n - 1 if c else -1
+            while i >= 0:  # on to the next combination
+                index[i] += 1
+                if index[i] < loops[own[i], FACTOR]:
+                    break
+                index[i] = 0
+                i -= 1
+            base[0] = base[1] = 0
+            for i in range(n):
                 base[slot_of[i]] += index[i] * loops[own[i], STEP]
             if base[0] >= size[0] or base[1] >= size[1]:
                 full[c, column] = 0
