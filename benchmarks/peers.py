@@ -165,22 +165,11 @@ def search(venvs: Path) -> Table:
 def networks(venvs: Path) -> Table:
     """ResNet-50 from file to energy, mappings searched; the first run does not count."""
     table = Table("ResNet-50 on", "seconds, warm, best of 5", title="a whole network, mappings searched, all cores")
-    call = """
-import sys, time
-from accelsim import simulate
-seconds = []
-for _ in range(6):
-    start = time.perf_counter()
-    simulate(sys.argv[1], "resnet50", data="dense")
-    seconds.append(time.perf_counter() - start)
-print(min(seconds[1:]))
-"""
-    as_it_comes = {name: value for name, value in os.environ.items() if name != "NUMBA_NUM_THREADS"}
+    call = "from accelsim import simulate; from timeit import repeat"
+    all_cores = {name: value for name, value in os.environ.items() if name != "NUMBA_NUM_THREADS"}
     for machine in RESNET_ON:
-        run = subprocess.run(
-            [sys.executable, "-c", call, machine], capture_output=True, text=True, check=True, env=as_it_comes
-        )
-        table.add_row(machine, f"{float(run.stdout):.2f}")
+        runs = f"repeat(lambda: simulate({machine!r}, 'resnet50', data='dense'), number=1, repeat=6)"
+        table.add_row(machine, f"{printed(f'{call}; print(min({runs}[1:]))', all_cores):.2f}")
     return table
 
 
@@ -237,9 +226,13 @@ def scalesim(venvs: Path, layer: Layer, size: int, dataflow: str, repeats: int =
 def peak(name: str, batch: int, data: str | None) -> float:
     """MB resident at most while a network runs, kernels compiled before."""
     call = f"from accelsim import simulate; simulate('eyeriss', {name!r}, batch={batch}, data={data!r})"
-    report = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    done = subprocess.run([sys.executable, "-c", f"{call}; {report}"], capture_output=True, text=True, check=True)
-    return int(done.stdout) / 1024
+    return printed(f"{call}; import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)") / 1024
+
+
+def printed(program: str, environment: dict[str, str] | None = None) -> float:
+    """The number that a program prints in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout)
 
 
 # ---- fixed mappings --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.engine.kernels import cartesian as kernel
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
-from accelsim.sparsity.masks import Mask, Masks, shape_of, words_of
+from accelsim.sparsity.masks import Mask, Masks
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 Ints = npt.NDArray[np.int64]
@@ -116,15 +116,10 @@ def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tupl
     AccelsimError : not such a machine, or masks of another shape. MappingError : see `plan`.
     """
     masks.check(problem)
-    ifmap, weights, ofmap = (_mask(masks, problem, tensor) for tensor in TENSORS)
+    ifmap, weights, ofmap = (masks.words(problem, tensor) for tensor in TENSORS)
     layout, done = plan(architecture, problem), walk(architecture, problem, ifmap, weights)
     counts, bits = _count(architecture, problem, layout, done, landed(problem, ifmap, weights), ofmap)
     return counts, _time(architecture, done.cycles, bits)
-
-
-def _mask(masks: Masks, problem: Problem, tensor: Tensor) -> Mask:
-    mask = masks.of(tensor)
-    return np.ones(shape_of(problem, tensor), np.uint8) if mask is None else np.ascontiguousarray(words_of(mask))
 
 
 def _parts(size: int, part: int) -> int:

@@ -18,8 +18,7 @@ from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.kernels import moved as kernel
 from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
-from accelsim.engine.zeros import bits_of
-from accelsim.sparsity.masks import Bits, Masks
+from accelsim.sparsity.masks import Masks, Packed
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
 
 FORMATS = tuple(Format)
@@ -110,7 +109,7 @@ class Total:
         return Recoded({column: np.array([self.sums[column]]) for column in left}, fills, encoded)
 
 
-class Walk:
+class Reached:
     """Where a stream's bases have been followed to; see `kernels.moved.more_bases`."""
 
     def __init__(self, loops: int) -> None:
@@ -126,8 +125,8 @@ class Coder:
     def __init__(self, program: Program, masks: Masks) -> None:
         self.program, self.masks = program, masks
         self.levels = program.architecture.levels
-        self.bits: dict[Tensor, Bits] = {}
-        self.walks: dict[tuple[Tensor, int], Walk] = {}
+        self.packed: dict[Tensor, Packed] = {}
+        self.reached: dict[tuple[Tensor, int], Reached] = {}
         self.followed: dict[int, tuple[Ints, Ints, npt.NDArray[np.bool_]]] = {}
         self.totals: dict[tuple[int, int], Total] = {}
         self.steps = np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]])
@@ -153,9 +152,9 @@ class Coder:
             self._follow(stream)
         if above is None and below is None:
             return None
-        if stream.tensor not in self.bits:
-            self.bits[stream.tensor] = bits_of(self.program, self.masks, stream.tensor)
-        self.mask = self.bits[stream.tensor]
+        if stream.tensor not in self.packed:
+            self.packed[stream.tensor] = self.masks.packed(self.program.problem, stream.tensor)
+        self.mask = self.packed[stream.tensor]
         recoded = self._psum(stream, above, below) if psum else self._input(stream, above, below)
         self.total.add(recoded)
         return recoded
@@ -174,10 +173,10 @@ class Coder:
         self.base, self.before = np.zeros((count, 8), np.int64), np.zeros((count, 8), np.int64)
         self.mode = np.full(count, kernel.WHOLE, np.int64)
         slides = stream.tensor is Tensor.IFMAP and stream.reuse and not stream.register
-        walk = self.walks.setdefault((stream.tensor, stream.child), Walk(len(self.steps)))
+        here = self.reached.setdefault((stream.tensor, stream.child), Reached(len(self.steps)))
         kernel.more_bases(
             self.steps, self.program.size8, TENSORS.index(stream.tensor), stream.child, slides,
-            np.ascontiguousarray(stream.begin), walk.index, walk.bases, walk.step, self.base, self.before, self.mode,
+            np.ascontiguousarray(stream.begin), here.index, here.bases, here.step, self.base, self.before, self.mode,
         )  # fmt: skip
         self.tile = np.ones(8, np.int64)
         for dim, factor, _, level, _ in self.program.loops:
@@ -284,7 +283,7 @@ class Coder:
         inner, numbers = children(program, low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
-            TENSORS.index(stream.tensor), self.mask.packed, np.array(self.mask.shape, np.int64), program.axes,
+            TENSORS.index(stream.tensor), self.mask.bits, np.array(self.mask.shape, np.int64), program.axes,
             program.size8, self.tile, self.base, self.before, self.mode, chosen, offsets, owner, int(owner.max()) + 1,
             inner, numbers, hidden, FORMATS.index(form), CHANNEL_AXIS[stream.tensor],
             program.architecture.word_bits[stream.tensor], sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,

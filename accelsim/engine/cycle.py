@@ -52,6 +52,8 @@ def at_once(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
 
 def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timing] | None:
     """The same with no more of the schedule in memory than time asks for; None where zeros ask for all of it."""
+    if masks is not None and program.architecture.sparsity.drift > 1:
+        return None  # how PEs drift apart is told of all passes at once
     found = outline(program)
     counts, tables = count(program, found.sums, found.compute_cycles), found.tables
     parts = pieces(program, found)

@@ -56,11 +56,9 @@ class Zeros:
 
     @staticmethod
     def of_pieces(program: Program, masks: Masks, found: Outline) -> Zeros | None:
-        """Of a schedule that is never there as a whole; None if it has to be."""
+        """Of a schedule that is never there as a whole; None if psums make it needed. PEs do not drift apart."""
         slots, edges = slots_of(program, masks), found.tables.edges
         idle: Callable[[int], int] = int
-        if program.architecture.sparsity.drift > 1:
-            return None
         if slots and Tensor.PSUM in operands_inside(program):
             psums = [x for x in range(len(edges)) if edges[x, 0] == PSUM]
             firsts = slots.first_taps(int(found.number[psums[-1]]) if psums else 1)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.kernels import zeros as kernel
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.sparsity.masks import Bits, Mask, Masks, shape_of, words_of
+from accelsim.sparsity.masks import Mask, Masks, shape_of
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, Tensor
 
 Floats = npt.NDArray[np.floating]
@@ -79,7 +79,7 @@ class Lengths:
         self.program, self.tiles, self.slots = program, Tiles(program), slots
         self.sparsity = program.architecture.sparsity
         self.lanes = program.architecture.macs_per_cycle
-        self.ifmap, self.filter = (mask_of(program, masks, t) for t in (Tensor.IFMAP, Tensor.FILTER))
+        self.ifmap, self.filter = (masks.words(program.problem, t) for t in (Tensor.IFMAP, Tensor.FILTER))
         self.taps, self.pixels = self.tiles.combined(TAP), self.tiles.combined(PIXEL)
         self.channels = np.ascontiguousarray(self.tiles.combined(CHANNEL)[:, :, 0].T)
         bound = int(np.prod(self.tiles.size)) * 2
@@ -245,37 +245,17 @@ class Lengths:
         return out.reshape(*taps.shape[:2], *self.channels.shape, *pixels.shape[:2])
 
 
-def mask_of(program: Program, masks: Masks, tensor: Tensor) -> Mask:
-    """A tensor's mask, a word a byte; where none is given, nothing stored is zero."""
-    found = masks.of(tensor)
-    if found is None:
-        return np.ones(shape_of(program.problem, tensor), np.uint8)
-    return np.ascontiguousarray(words_of(found))
-
-
-def bits_of(program: Program, masks: Masks, tensor: Tensor) -> Bits:
-    """The same, a word a bit."""
-    found = masks.of(tensor)
-    if found is None:
-        return Bits.ones(shape_of(program.problem, tensor))
-    return found if isinstance(found, Bits) else Bits.of(found)
-
-
 def seen_by_taps(program: Program, masks: Masks) -> Ints:
     """int64[g, c, r, s], non-zero ifmap words every tap sees over the layer, some images at a time."""
     shape = shape_of(program.problem, Tensor.IFMAP)
     seen = np.zeros([program.problem[d] for d in TAP], np.int64)
-    found = masks.of(Tensor.IFMAP)
+    mask = masks.packed(program.problem, Tensor.IFMAP)
     images = max(1, IMAGES // int(np.prod(shape[1:])))
     for first in range(0, shape[0], images):
         last = min(first + images, shape[0])
-        if found is None:
-            part: Mask = np.ones((last - first, *shape[1:]), np.uint8)
-        else:
-            part = found.words(first, last) if isinstance(found, Bits) else np.ascontiguousarray(found[first:last])
         size8, here = program.size8.copy(), np.empty_like(seen)
         size8[DIM_INDEX["N"]] = last - first
-        kernel.taps_seen(part, size8, program.axes, here)
+        kernel.taps_seen(mask.words(first, last), size8, program.axes, here)
         seen += here
     return seen
 
@@ -302,7 +282,7 @@ class Slots:
         problem = program.problem
         self.program, self.matters = program, program.architecture.sparsity.matters
         self.masks = masks
-        self.weights = mask_of(program, masks, Tensor.FILTER) if Tensor.FILTER in self.matters else None
+        self.weights = masks.words(problem, Tensor.FILTER) if Tensor.FILTER in self.matters else None
         taps = tuple(problem[d] for d in TAP)
         self.pixels = problem["N"] * problem["P"] * problem["Q"]
         self.seen = np.full(taps, self.pixels, np.int64)
@@ -386,7 +366,7 @@ class Slots:
         return int(
             kernel.idle_first_slots(
                 np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), psum_level(program), program.size8, program.axes,
-                tiles.size, pe_offsets(program), fresh, begin, mask_of(program, self.masks, Tensor.IFMAP),
+                tiles.size, pe_offsets(program), fresh, begin, self.masks.words(program.problem, Tensor.IFMAP),
                 Tensor.IFMAP not in self.matters, nonzero, of_base,
             )
         )  # fmt: skip

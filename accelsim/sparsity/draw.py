@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.sparsity.masks import Bits, Mask
+from accelsim.sparsity.masks import Mask, Packed
 from accelsim.workload.density import Density
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -38,11 +38,11 @@ def draw(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: int = 0
     return draw_bits(density, shape, tensor, seed, layer).words()
 
 
-def draw_bits(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: int = 0, layer: str = "") -> Bits:
+def draw_bits(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: int = 0, layer: str = "") -> Packed:
     """The same, packed; but for patterns and blocks it never takes a byte for a word."""
     rng = generator(seed, layer, tensor)
     if density.pattern:
-        return Bits.of(_structured(rng, density.pattern, shape))
+        return Packed.of(_structured(rng, density.pattern, shape))
     if density.block is None:
         return _spread(rng, density, shape)
     rows, columns = BLOCKED[tensor]
@@ -55,14 +55,14 @@ def draw_bits(density: Density, shape: tuple[int, ...], tensor: Tensor, seed: in
         whole = mask.repeat(min(size, shape[axis]), axis=axis)
         mask = whole[(slice(None),) * axis + (slice(shape[axis]),)]
     mask = mask.reshape(mask.shape + (1,) * (len(shape) - mask.ndim))
-    return Bits.of(np.broadcast_to(mask, shape))
+    return Packed.of(np.broadcast_to(mask, shape))
 
 
-def _spread(rng: np.random.Generator, density: Density, shape: tuple[int, ...]) -> Bits:
+def _spread(rng: np.random.Generator, density: Density, shape: tuple[int, ...]) -> Packed:
     words = prod(shape)
     if density.bernoulli:
-        return Bits(_coins(words, lambda count: rng.random(count, np.float32) < density.fraction)[0], shape)
-    return Bits(_exactly(rng, round(density.fraction * words), words), shape)
+        return Packed(_coins(words, lambda count: rng.random(count, np.float32) < density.fraction)[0], shape)
+    return Packed(_exactly(rng, round(density.fraction * words), words), shape)
 
 
 def _coins(words: int, toss: Callable[[int], npt.NDArray[np.bool_]]) -> tuple[Mask, int]:

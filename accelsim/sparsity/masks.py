@@ -27,37 +27,37 @@ def shape_of(problem: Problem, tensor: Tensor) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Bits:
+class Packed:
     """A mask of a word a bit.
 
-    packed : uint8, words in tensor order, eight a byte, the first in the lowest bit. shape : as `shape_of` says.
+    bits : uint8, words in tensor order, eight a byte, the first in the lowest bit. shape : as `shape_of` says.
     """
 
-    packed: Mask
+    bits: Mask
     shape: tuple[int, ...]
 
     @staticmethod
-    def of(mask: Mask) -> Bits:
+    def of(mask: Mask) -> Packed:
         """A mask of a word a byte, packed."""
-        return Bits(np.packbits(np.ascontiguousarray(mask).reshape(-1), bitorder="little"), mask.shape)
+        return Packed(np.packbits(np.ascontiguousarray(mask).reshape(-1), bitorder="little"), mask.shape)
 
     @staticmethod
-    def ones(shape: tuple[int, ...]) -> Bits:
+    def ones(shape: tuple[int, ...]) -> Packed:
         """No word is zero."""
-        return Bits(np.full(-(-prod(shape) // 8), 255, np.uint8), shape)
+        return Packed(np.full(-(-prod(shape) // 8), 255, np.uint8), shape)
 
     def words(self, first: int = 0, last: int | None = None) -> Mask:
         """uint8[last - first, ..], the mask from index `first` to before `last` of its first axis."""
         last = self.shape[0] if last is None else last
         each = prod(self.shape[1:])
         begin, end = first * each, last * each
-        found = np.unpackbits(self.packed[begin // 8 : -(-end // 8)], bitorder="little")
+        found = np.unpackbits(self.bits[begin // 8 : -(-end // 8)], bitorder="little")
         return found[begin % 8 :][: end - begin].reshape(last - first, *self.shape[1:])
 
 
-def words_of(mask: Mask | Bits) -> Mask:
+def words_of(mask: Mask | Packed) -> Mask:
     """A mask of a word a byte, packed or not."""
-    return mask.words() if isinstance(mask, Bits) else mask
+    return mask.words() if isinstance(mask, Packed) else mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,20 +68,32 @@ class Masks:
     raw_ifmap : the ifmap is the network's own input: what the host wrote, never encoded in the outermost level.
     """
 
-    ifmap: Mask | Bits | None = None
-    filter: Mask | Bits | None = None
-    ofmap: Mask | Bits | None = None
+    ifmap: Mask | Packed | None = None
+    filter: Mask | Packed | None = None
+    ofmap: Mask | Packed | None = None
     raw_ifmap: bool = False
 
-    def of(self, tensor: Tensor) -> Mask | Bits | None:
+    def of(self, tensor: Tensor) -> Mask | Packed | None:
         """The mask of a tensor (psum: the ofmap's)."""
         return (self.ifmap, self.filter, self.ofmap)[TENSORS.index(tensor)]
+
+    def words(self, problem: Problem, tensor: Tensor) -> Mask:
+        """A tensor's mask, a word a byte; where none is given, nothing is zero."""
+        mask = self.of(tensor)
+        return np.ones(shape_of(problem, tensor), np.uint8) if mask is None else np.ascontiguousarray(words_of(mask))
+
+    def packed(self, problem: Problem, tensor: Tensor) -> Packed:
+        """The same, a word a bit."""
+        mask = self.of(tensor)
+        if mask is None:
+            return Packed.ones(shape_of(problem, tensor))
+        return mask if isinstance(mask, Packed) else Packed.of(mask)
 
     def check(self, problem: Problem) -> None:
         """Raise AccelsimError if a mask does not have the problem's shape."""
         for tensor in TENSORS:
             mask, wanted = self.of(tensor), shape_of(problem, tensor)
-            kind = mask.packed.dtype if isinstance(mask, Bits) else None if mask is None else mask.dtype
+            kind = mask.bits.dtype if isinstance(mask, Packed) else None if mask is None else mask.dtype
             if mask is not None and (mask.shape != wanted or kind != np.uint8):
                 raise AccelsimError(f"{tensor} mask: {kind} {mask.shape}; wanted uint8 {wanted}")
 

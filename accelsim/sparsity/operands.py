@@ -13,7 +13,7 @@ from accelsim.errors import AccelsimError
 from accelsim.sparsity.arrays import Store
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
-from accelsim.sparsity.masks import Bits, Masks, shape_of, words_of
+from accelsim.sparsity.masks import Masks, Packed, shape_of, words_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -82,7 +82,7 @@ class Operands:
             return f"densities of workload '{self.network.name}', seed {self.seed}"
         return f"no zeros: workload '{self.network.name}' gives no density"
 
-    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Bits | None:
+    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
         if self.store is None:
             density = layer.density.of(tensor)
             if density is None or density.dense:
@@ -90,11 +90,11 @@ class Operands:
             return draw_bits(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
         given = self.store.array(layer, tensor)
         if given is not None:
-            return Bits.of((given.words != 0).astype(np.uint8))
+            return Packed.of((given.words != 0).astype(np.uint8))
         if tensor is Tensor.PSUM and self.derive:
             ifmap, weights = self.store.array(layer, Tensor.IFMAP), self.store.array(layer, Tensor.FILTER)
             if ifmap is not None and weights is not None:
-                return Bits.of((convolution(problem, ifmap.words, weights.words) > 0).astype(np.uint8))
+                return Packed.of((convolution(problem, ifmap.words, weights.words) > 0).astype(np.uint8))
         return None
 
     def _integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:

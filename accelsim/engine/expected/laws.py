@@ -9,7 +9,7 @@ import numpy as np
 
 from accelsim.sparsity.draw import BLOCKED, CHANNELS
 from accelsim.sparsity.expected import Law
-from accelsim.sparsity.masks import Bits, Mask, Masks, shape_of, words_of
+from accelsim.sparsity.masks import Mask, Masks, Packed, shape_of, words_of
 from accelsim.workload.density import Densities, Density
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
@@ -52,7 +52,7 @@ class Laws:
         return (self.ifmap, self.filter, self.ofmap)[TENSORS.index(tensor)]
 
 
-def _counted(mask: Mask | Bits | None, words: int) -> Law:
+def _counted(mask: Mask | Packed | None, words: int) -> Law:
     count = words if mask is None else int(np.count_nonzero(words_of(mask)))
     return Law(words, count, count / words)
 

@@ -42,14 +42,11 @@ def group_sums(
     runs, _ = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
     for run in range(runs.shape[0]):
         begin, end, times = runs[run]
-        while begin < end:
-            part = full[: min(end - begin, full.shape[0])]
-            n, _ = group_rows(
-                loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
-                offsets, marks, part, moved, slide,
-            )  # fmt: skip
-            _add_rows(n, columns, slides, times, part, moved, slide, total, stay, kept)
-            begin += part.shape[0]
+        n, _ = group_rows(
+            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
+            offsets, marks, full[: end - begin], moved, slide,
+        )  # fmt: skip
+        _add_rows(n, columns, slides, times, full[: end - begin], moved, slide, total, stay, kept)
     return n
 
 

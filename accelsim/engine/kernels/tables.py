@@ -64,32 +64,29 @@ def _tabulate_group(
     runs, copies = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
     for run in range(runs.shape[0]):
         begin, end, _ = runs[run]
-        while begin < end:
-            part = full[: min(end - begin, full.shape[0])]
-            n, _ = group_rows(
-                loops, group, tensor, parent, child, stream[4] == 1, size8, axes, unicast[tensor], merge[tensor],
-                on_chip, begin, offsets, marks, part, moved, slide,
-            )  # fmt: skip
-            for c in range(part.shape[0]):
-                here = used + rows * width
-                if here + width > cells.shape[0]:
-                    longer = np.empty(2 * cells.shape[0], np.int64)
-                    longer[:here] = cells[:here]
-                    cells = longer
-                _lay_row(cells, here, c, columns, 2 * n + 1, slides, part, moved, slide)
-                # most are like the one before
-                if rows == 0 or not _same(cells, used + last * width, here, width):
-                    slot = _slot(table, cells, used, rows, width)
-                    if table[slot] < 0:
-                        table[slot] = rows
-                        rows += 1
-                    last = table[slot]
-                row_of[begin + c] = last
-                if 2 * rows > table.shape[0]:
-                    table = np.full(2 * table.shape[0], -1, np.int64)
-                    for row in range(rows):
-                        table[_slot(table, cells, used, row, width)] = row
-            begin += part.shape[0]
+        n, _ = group_rows(
+            loops, group, tensor, parent, child, stream[4] == 1, size8, axes, unicast[tensor], merge[tensor], on_chip,
+            begin, offsets, marks, full[: end - begin], moved, slide,
+        )  # fmt: skip
+        for c in range(end - begin):
+            here = used + rows * width
+            if here + width > cells.shape[0]:
+                longer = np.empty(2 * cells.shape[0], np.int64)
+                longer[:here] = cells[:here]
+                cells = longer
+            _lay_row(cells, here, c, columns, 2 * n + 1, slides, full, moved, slide)
+            # most are like the one before
+            if rows == 0 or not _same(cells, used + last * width, here, width):
+                slot = _slot(table, cells, used, rows, width)
+                if table[slot] < 0:
+                    table[slot] = rows
+                    rows += 1
+                last = table[slot]
+            row_of[begin + c] = last
+            if 2 * rows > table.shape[0]:
+                table = np.full(2 * table.shape[0], -1, np.int64)
+                for row in range(rows):
+                    table[_slot(table, cells, used, row, width)] = row
     for copy in range(copies.shape[0]):
         begin, many, times = copies[copy]
         for c in range(begin + many, begin + times * many):

@@ -212,8 +212,9 @@ def runs_of(loops, group, tensor, parent, child, size8, axes, on_chip):
 
     Returns
     -------
-    runs : int64[run, 3], (first, end, times), rising; copies : int64[copy, 3], (first, combinations, times): what
-        follows one after the other is like the first, copies within a copy being listed before it.
+    runs : int64[run, 3], (first, end, times), rising, none longer than PART; copies : int64[copy, 3], (first,
+        combinations, times): what follows one after the other is like the first, copies within a copy being listed
+        before it.
     """
     own = np.empty(loops.shape[0] + 1, np.int64)
     n, inner = group_shape(loops, group, child, own)
@@ -221,67 +222,70 @@ def runs_of(loops, group, tensor, parent, child, size8, axes, on_chip):
         whole = np.ones((1, 3), np.int64)
         whole[0, 0], whole[0, 1] = 0, inner
         return whole, np.empty((0, 3), np.int64)
+    in_plane = on_chip and parent == 0 and tensor == IFMAP and group >= 4
     blocks = [(0, 0, 0, 1)]  # (first combination, base in either dim, times)
-    copies = [(0, 0, 0)]
+    copies = [(0, 0, 0)]  # an entry in front tells the compiler what they are
     for i in range(n):
         if inner <= LISTED:
             break
-        factor = loops[own[i], FACTOR]
-        inner //= factor
-        second = loops[own[i], DIM] != GROUP_DIMS[group, 0]
-        step = loops[own[i], STEP]
+        row = loops[own[i]]
+        inner //= row[FACTOR]
+        second = row[DIM] != GROUP_DIMS[group, 0]
+        reach = _reach(loops, own[i], child)
         finer = []
         for begin, one, two, times in blocks:
-            first, last = _alike(loops, own, i, group, tensor, parent, child, size8, axes, on_chip, one, two)
+            base, beside = (two, one) if second else (one, two)
+            first, last = _alike(row, group, reach, in_plane, size8, axes, base, beside)
             index = 0
-            while index < factor:
-                alike = last - first + 1 if index == first and last > first else 1
-                ahead = index * step
-                finer.append(
-                    (begin + index * inner, one, two + ahead, times * alike)
-                    if second
-                    else (begin + index * inner, one + ahead, two, times * alike)
-                )
-                if alike > 1:
-                    copies.append((begin + index * inner, inner, alike))
-                index += alike
+            while index < row[FACTOR]:
+                many = last - first + 1 if index == first and last > first else 1
+                here, ahead = begin + index * inner, index * row[STEP]
+                finer.append((here, one + (0 if second else ahead), two + (ahead if second else 0), times * many))
+                if many > 1:
+                    copies.append((here, inner, many))
+                index += many
         blocks = finer
-    runs, many = np.zeros((len(blocks), 3), np.int64), 0
+    runs, listed = np.zeros((len(blocks), 3), np.int64), 0
     for begin, _, _, times in blocks:
-        if many and runs[many - 1, 1] == begin and runs[many - 1, 2] == times:
-            runs[many - 1, 1] = begin + inner
+        before = runs[listed - 1]
+        if listed and before[1] == begin and before[2] == times and begin + inner - before[0] <= PART:
+            before[1] = begin + inner
         else:
-            runs[many] = begin, begin + inner, times
-            many += 1
+            runs[listed] = begin, begin + inner, times
+            listed += 1
     found = np.empty((len(copies) - 1, 3), np.int64)
     for i in range(len(found)):
         found[i] = copies[len(found) - i]
-    return runs[:many], found
+    return runs[:listed], found
 
 
 @njit(cache=True)
-def _alike(loops, own, i, group, tensor, parent, child, size8, axes, on_chip, one, two):
-    """First and last index of own loop i that do alike, the loops outside it being at these bases of the two dims."""
-    dim, factor, step = loops[own[i], DIM], loops[own[i], FACTOR], loops[own[i], STEP]
-    base, beside = (one, two) if dim == GROUP_DIMS[group, 0] else (two, one)
-    tile, reach = 1, 0  # `reach`: how far past its base an iteration goes
+def _reach(loops, row, child):
+    """How far past its base one iteration of a temporal loop goes in its dim."""
+    tile, reach = 1, 0
     for j in range(loops.shape[0]):
-        if loops[j, DIM] != dim:
+        if loops[j, DIM] != loops[row, DIM]:
             continue
         if loops[j, LEVEL] >= child:
             tile *= loops[j, FACTOR]
-        elif loops[j, KIND] == 1 or j > own[i]:
+        elif loops[j, KIND] == 1 or j > row:
             reach += (loops[j, FACTOR] - 1) * loops[j, STEP]
-    reach += tile - 1
+    return reach + tile - 1
+
+
+@njit(cache=True)
+def _alike(row, group, reach, in_plane, size8, axes, base, beside):
+    """First and last index of a loop that do alike, its dim and the group's other one being at these bases."""
+    dim, step = row[DIM], row[STEP]
     first, last = 1, (size8[dim] - 1 - reach - base) // step
-    if on_chip and parent == 0 and tensor == IFMAP and group >= 4:
+    if in_plane:
         axis, other = axes[group - 4], GROUP_DIMS[group, 0] + GROUP_DIMS[group, 1] - dim
         each, apart = (axis[0], axis[1]) if dim == GROUP_DIMS[group, 0] else (axis[1], axis[0])
         # rows or columns of the plane, whatever the other dim adds
         first = max(first, -((each * base + apart * beside - axis[2]) // (each * step)) + 1)
         furthest = (axis[2] + axis[3] - 1 - apart * (size8[other] - 1)) // each
         last = min(last, (furthest - reach - base) // step)
-    return first, min(last, factor - 1)
+    return first, min(last, row[FACTOR] - 1)
 
 
 @njit(cache=True)
