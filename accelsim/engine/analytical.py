@@ -127,7 +127,7 @@ def _refills(program: Program, parent: int, child: int, words: Ints, processing:
 
 def _raise(shares: dict[str, Ints], port: Port, words: Ints, word_bits: int) -> None:
     """Let a port take the time of these words, if it is more than it takes by now."""
-    most = int(words.max(initial=0)) * max(word_bits, 1) * port.rate.denominator
-    # a rate given in GB/s may have a denominator that only big integers hold the product with
+    most = max(int(words.max(initial=0)) * max(word_bits, 1) * port.rate.denominator, port.rate.numerator)
+    # a rate given in GB/s may have a fraction that only big integers hold the product with
     cycles = port.cycles(words if most < COUNT_LIMIT else words.astype(object), word_bits)
     shares[port.name] = np.maximum(cycles.astype(np.int64), shares.get(port.name, 0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from accelsim.engine import dram
 from accelsim.engine import folded as folding
-from accelsim.engine.assemble import assemble, with_links
+from accelsim.engine.assemble import assemble, operand_reads, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import sweep
 from accelsim.engine.links import crossings
@@ -79,12 +79,12 @@ def _timed_counts(
 
 
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
-    """Lay out the streams' words, int64[stream, column]; operand reads inside the PE are one per MAC."""
+    """Lay out the streams' words, int64[stream, column], and operand reads inside the PE."""
     columns = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
     x = 0
-    for e, (_, parent, child, operand, _) in enumerate(program.edges):
+    for e, (t, parent, child, operand, _) in enumerate(program.edges):
         if operand and parent >= program.architecture.pe_level:
-            columns[e, : 3 * (child - parent)] = program.problem.macs
+            columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
         else:
             columns[e, : sums.shape[1]] = sums[x]
             x += 1

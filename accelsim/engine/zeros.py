@@ -12,7 +12,7 @@ from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.kernels import zeros as kernel
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.sparsity.masks import Mask, Masks, shape_of
-from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, Tensor
+from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, TENSORS, Tensor
 
 Floats = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.uint8]
@@ -311,8 +311,14 @@ class Slots:
         return self.number(self.matters)
 
     def reads(self, tensor: Tensor) -> int:
-        """Reads of an operand kept inside the PE."""
-        return self.number(self.program.architecture.sparsity.before_reading(tensor))
+        """Reads of an operand kept inside the PE; padding made on the chip is nowhere in the outermost level."""
+        before, problem = self.program.architecture.sparsity.before_reading(tensor), self.program.problem
+        outermost = not operands_inside(self.program)[tensor]
+        if tensor is not Tensor.IFMAP or tensor in before or not (self.program.on_chip and outermost):
+            return self.number(before)
+        rows, columns = (np.array(problem.over_plane(axis)) for axis in range(2))
+        stored = self.stored if Tensor.FILTER in before else np.full_like(self.stored, problem["M"])
+        return problem["N"] * int((stored * rows[:, None] * columns).sum())
 
     def idle_first_slots(self, fresh: Flags, begin: Ints, words: int) -> int:
         """Fresh psum words inside the PEs whose first slot multiplies nothing.
@@ -370,6 +376,11 @@ class Slots:
                 Tensor.IFMAP not in self.matters, nonzero, of_base,
             )
         )  # fmt: skip
+
+
+def operands_inside(program: Program) -> dict[Tensor, int]:
+    """Tensors whose innermost keeper lies inside the PE, and its level."""
+    return {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
 
 
 def psum_level(program: Program) -> int:
