@@ -22,13 +22,18 @@ from rich.table import Table
 PATIENCE = 90
 MOST_BYTES = 6 << 30
 LAYERS: dict[int, tuple[dict[str, int], ...]] = {
-    8: ({"C": 10**4, "M": 10**4}, {"C": 100, "M": 100, "P": 100, "Q": 100}, {"C": 64, "M": 64, "P": 52, "R": 3}),
-    10: ({"C": 10**5, "M": 10**5}, {"C": 100, "M": 100, "P": 10**3, "Q": 10**3}, {"C": 128, "M": 128, "P": 260, "R": 3}),
-    12: ({"C": 10**6, "M": 10**6}, {"C": 10**3, "M": 10**3, "P": 10**3, "Q": 10**3}, {"C": 256, "M": 256, "P": 1300, "R": 3}),
-    14: ({"C": 10**7, "M": 10**7}, {"C": 10**3, "M": 10**3, "P": 10**4, "Q": 10**4}, {"C": 512, "M": 512, "P": 6500, "R": 3}),
-}  # fmt: skip
+    power: ({"C": wide, "M": wide}, {"C": c, "M": c, "P": p, "Q": p}, {"C": k, "M": k, "P": h, "Q": h, "R": 3, "S": 3})
+    for power, wide, c, p, k, h in (
+        (8, 10**4, 100, 100, 64, 52),
+        (10, 10**5, 100, 1000, 128, 260),
+        (12, 10**6, 1000, 1000, 256, 1300),
+        (14, 10**7, 1000, 10**4, 512, 6500),
+    )
+}
 """By the power of ten of their MACs: a fully connected layer, a 1 x 1 convolution, a 3 x 3 one."""
 KINDS = ("FC", "1x1", "3x3")
+DATAFLOWS = {"eyeriss_v2": "row_stationary"}
+"""Of machines that name none."""
 EVALUATORS = ("analytical", "cycle")
 
 
@@ -85,17 +90,14 @@ def one(machine: str, power: int, kind: int) -> None:
     from accelsim.workload.network import Layer, Network, Shape
     from accelsim.workload.problem import Problem
 
-    sizes = LAYERS[power][kind]
-    if "R" in sizes:
-        sizes = sizes | {"Q": sizes["P"], "S": sizes["R"]}
-    problem = Problem.of(sizes)
+    problem = Problem.of(LAYERS[power][kind])
     shape = Shape(problem["M"], problem["P"], problem["Q"])
     layer = Layer("large", "conv", ("input",), shape, problem)
     network = Network("large", (layer,), Shape(problem["C"], problem.height, problem.width))
     for evaluator in EVALUATORS:
         begun, refused = time.perf_counter(), ""
         try:
-            simulate(machine, network, evaluator=evaluator)
+            simulate(machine, network, DATAFLOWS.get(machine), evaluator=evaluator)
         except AccelsimError as error:
             refused = str(error)
         line = {

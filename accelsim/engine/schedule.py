@@ -209,8 +209,8 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
                 cycles = scale / use.port.rate
                 if max(cycles.numerator, cycles.denominator) >= COUNT_LIMIT:
                     raise MappingError(
-                        f"port '{use.port.name}': {float(use.port.rate):.3g} a cycle is counted in numbers beyond 2^63; "
-                        "give it a rounder rate"
+                        f"port '{use.port.name}': {float(use.port.rate):.3g} a cycle is counted in numbers beyond "
+                        "2^63; give it a rounder rate"
                     )
                 rates.append([cycles.numerator, cycles.denominator])
                 mine.append((use.port.name, use.outermost))

@@ -64,9 +64,10 @@ class Streams:
             old = psum_accumulates(architecture, edge)
             # how long the banks of a DRAM take follows from the order of its transfers, not the order from that
             skid = parent > 0 or architecture.levels[0].dram is None
+            slots = min(_slots(architecture, edge, tail), most)
             rows[x] = (
-                t, parent_stream(listed, x), min(_slots(architecture, edge, tail), most), buffer is Buffer.STREAM, innermost, old,
-                False, ranks.index(t), program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
+                t, parent_stream(listed, x), slots, buffer is Buffer.STREAM, innermost, old, False, ranks.index(t),
+                program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
             )  # fmt: skip
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
             if tensor is architecture.serial and innermost and not operand:
