@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.kernels import zeros as kernel
+from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.sparsity.masks import Mask, Masks, shape_of
+from accelsim.sparsity.masks import Mask, Masks, refuse_words, shape_of
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, TENSORS, Tensor
 
 Floats = npt.NDArray[np.floating]
@@ -76,8 +78,12 @@ class Lengths:
     """Cycles of every step of one layer on a machine whose PEs skip zeros."""
 
     def __init__(self, program: Program, masks: Masks, slots: Slots) -> None:
+        refuse_words(program.problem, (Tensor.IFMAP, Tensor.FILTER))
         self.program, self.tiles, self.slots = program, Tiles(program), slots
         self.sparsity = program.architecture.sparsity
+        steps = prod(len(bases) for bases in self.tiles.temporal)
+        pes = prod(len(bases) for bases in self.tiles.spatial) if self.sparsity.drift > 1 else 1
+        refuse_bytes(steps * (8 * pes + 8), f"cycles of {steps:.1e} steps of {pes} PEs")
         self.lanes = program.architecture.macs_per_cycle
         self.ifmap, self.filter = (masks.words(program.problem, t) for t in (Tensor.IFMAP, Tensor.FILTER))
         self.taps, self.pixels = self.tiles.combined(TAP), self.tiles.combined(PIXEL)
@@ -121,7 +127,7 @@ class Lengths:
             cycles = self._by_column(taps, pixels, columns)
         at = np.stack(np.unravel_index(self._ordered(np.arange(int(np.prod(shape))), steps), shape), axis=1)
         out = np.empty(steps, np.int64)
-        kernel.drift_apart(np.ascontiguousarray(cycles), at, begins, self.sparsity.drift, out)
+        kernel.drift_apart(np.ascontiguousarray(cycles), at, begins, min(self.sparsity.drift, steps + 1), out)
         return out
 
     def _busy(self, columns: Ints) -> int:
