@@ -11,7 +11,7 @@ from accelsim.architecture.dram.spec import DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 
 class Accumulate(StrEnum):
@@ -49,9 +49,8 @@ AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate",
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
 InjectionName = Annotated[Injection, BeforeValidator(pick("place of ports", Injection))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
-Words = Annotated[
-    dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
-]
+WidthName = Annotated[Width, BeforeValidator(pick("tensor", Width))]
+Words = Annotated[dict[WidthName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Width, Word])]
 Buffering = Annotated[
     dict[TensorName, BufferName], BeforeValidator(_each_tensor, json_schema_input_type=Buffer | dict[Tensor, Buffer])
 ]
@@ -178,13 +177,18 @@ class VectorSpec(Spec):
 
 
 class ArchitectureSpec(Spec):
-    """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise."""
+    """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise.
+
+    word : `ofmap` is the width of sums once they are final (default: the psum's). narrow : the level that final sums
+    leave at that width; left out, they have it where they come out of the innermost array.
+    """
 
     name: str = Field(min_length=1)
     source: str = Field(min_length=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
     clock: Frequency
     word: Words
+    narrow: str = ""
     padding: PaddingName = Padding.ON_CHIP
     lowering: LoweringName = Lowering.NONE
     dataflow: str = ""
