@@ -16,7 +16,7 @@ def with_bits(machine: Architecture, bits: Mapping[Width, int]) -> Architecture:
     What the machine's file declares in words is so many words of its own width: a port of 4 words of 16 b is 64 b wide
     and carries 8 words of 8 b. (Capacities are in bits already.)
 
-    Sums of fewer bits than the machine's ofmap words are narrowed no more.
+    Sums of no more bits than the machine's ofmap words are narrowed no more.
 
     Raises AccelsimError for a port in words that tensors of different widths share: how wide it is, is not known.
     """
@@ -24,6 +24,7 @@ def with_bits(machine: Architecture, bits: Mapping[Width, int]) -> Architecture:
     ofmap = bits.get(Width.OFMAP, machine.ofmap_bits)
     if Width.OFMAP in bits and ofmap > words[Tensor.PSUM]:
         raise AccelsimError(f"bits: an ofmap of {ofmap} b is wider than its psum of {words[Tensor.PSUM]} b")
+    ofmap = min(ofmap, words[Tensor.PSUM])
     if words == machine.word_bits:
         return machine if ofmap == machine.ofmap_bits else replace(machine, ofmap_bits=ofmap)
     widths: dict[str, set[int]] = {}
@@ -64,7 +65,9 @@ def _fixed(level: Level, widths: Mapping[str, int]) -> Level:
         # a port that nothing passes is left as it is
         if found is None or found.name not in widths:
             return found
-        return replace(found, rate=found.rate * widths[found.name], in_words=False)
+        bits = widths[found.name]
+        second = None if found.per_second is None else found.per_second * bits
+        return replace(found, rate=found.rate * bits, in_words=False, per_second=second)
 
     def network(found: Network) -> Network:
         down, up, child_down, child_up = (port(each) for each in _ports(found))

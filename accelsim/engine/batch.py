@@ -76,8 +76,11 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
         problem.macs,
         np.empty((n, levels, 3, 4), np.int64),
         np.empty((n, levels, 3, 2, 3), np.int64),
-        *(np.empty(n, np.int64) for _ in range(4)),
-        narrow=np.empty((n, levels, len(NARROWED)), np.int64) if _narrows(architecture) else None,
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty((n, levels, len(NARROWED)), np.int64) if _narrows(architecture) else None,
     )
     for low in range(0, n, BLOCK):
         loops, starts, alike = _stack(architecture, nests[low : low + BLOCK], problem)
