@@ -380,6 +380,22 @@ def trace(
 
 
 @app.command()
+def warm(
+    architectures: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARCH]...", help="Machines to be ready for; default: all that ship.")
+    ] = None,
+) -> None:
+    """Compile ahead what runs need, for images and CI (minutes once, seconds again)."""
+    from accelsim.cache import shown
+    from accelsim.report.progress import progress
+    from accelsim.warm import warm as compile_ahead
+
+    with progress() as step:
+        place = compile_ahead(architectures or (), step)
+    typer.echo(f"kernels are ready in {shown(place)}" if place else "kernels could not be kept anywhere")
+
+
+@app.command()
 def reproduce(
     path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
 ) -> None:

@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import pickle
-import platform
 import shutil
 import sys
 import time
@@ -58,8 +57,8 @@ def njit(function: Callable[..., Any] | None = None, *, cache: bool = True, **op
 def digest() -> str:
     """Names everything that compiled code depends on but the types of the arguments and the CPU."""
     here = Path(__file__).parent
-    versions = (numba.__version__, llvmlite.__version__, np.__version__, platform.python_version(), sys.platform)
-    found = hashlib.sha256(repr((versions, sys.implementation.cache_tag)).encode())
+    versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__)
+    found = hashlib.sha256(repr(versions).encode())
     for source in sorted(here.rglob("*.py")):
         text = source.read_bytes()
         found.update(f"{source.relative_to(here).as_posix()} {len(text)}\n".encode() + text)

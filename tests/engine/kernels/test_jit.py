@@ -15,6 +15,7 @@ import pytest
 import accelsim
 from accelsim.engine.kernels import jit
 
+pytestmark = pytest.mark.slow
 ROOT = Path(accelsim.__file__).parent
 CALLEE = "from accelsim.engine.kernels.jit import njit\n\n\n@njit(cache=True)\ndef inner(x):\n    return x + {}\n"
 CALLER = """from accelsim.engine.kernels.callee import inner
@@ -59,7 +60,7 @@ class Copy:
 
         return subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-            preexec_fn=prepare,
+            cwd=self.root, preexec_fn=prepare,
         )  # fmt: skip
 
     def run(self, code: str = CODE, limit: int | None = None, **environment: str) -> tuple[str, str]:
@@ -165,7 +166,7 @@ def test_two_cold_processes_at_once(package):
 
 
 def test_a_full_disk(package):
-    out, err = package.run(limit=2000)
+    out, err = package.run(limit=2000, PYTHONDONTWRITEBYTECODE="1")
     assert out == "20 0 1"
     assert len(other_lines(err)) == 1
     assert other_lines(err)[0].startswith("accelsim: kernels cannot be kept in ")
