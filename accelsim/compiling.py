@@ -68,7 +68,7 @@ def begin(name: str, most: int, place: Path | None) -> None:
     if _state.teller:
         _state.teller(Step(name, _state.done, most))
     elif now - _state.told >= EVERY:
-        cache.tell(f"{_state.done} kernels of at most {most} compiled, now {name}")
+        cache.tell(f"{_state.done} of at most {most} kernels compiled, now {name}")
         _state.told = now
 
 

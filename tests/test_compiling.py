@@ -40,7 +40,7 @@ def test_a_line_at_first_one_now_and_then_and_one_at_the_end(clock, capsys):
     compiling.end()
     clock.now += 16
     compiling.begin("tiles.rows", 40, PLACE)
-    assert lines(capsys) == ["accelsim: 1 kernels of at most 40 compiled, now tiles.rows"]
+    assert lines(capsys) == ["accelsim: 1 of at most 40 kernels compiled, now tiles.rows"]
     compiling.end()
     compiling.end()
     clock.now += 1000  # something else

@@ -23,9 +23,11 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
     from threading import Timer
 
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    bar = Progress(console=Console(stderr=True), transient=True)
+    # no time remaining: neither layers nor kernels take alike
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task("", total=None)
     kernels = bar.add_task("", total=None, visible=False)
 
@@ -36,12 +38,15 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
         text = f"compiling {step.name}, {step.done} done of at most {step.most}"
         bar.update(kernels, completed=step.done, total=step.most, description=text, visible=True)
 
+    def show(done: int, of: int, name: str) -> None:
+        bar.update(task, completed=done, total=of, description=f"{name} ({done + 1} of {of})")
+
     timer = Timer(AFTER, bar.start)
     timer.daemon = True
     timer.start()
     try:
         with compiling.told_by(tell):
-            yield lambda done, of, name: bar.update(task, completed=done, total=of, description=name)
+            yield show
     finally:
         timer.cancel()
         timer.join()

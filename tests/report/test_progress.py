@@ -27,7 +27,7 @@ def test_kernels_are_shown_while_they_are_compiled(monkeypatch):
         time.sleep(0.4)
         shown = terminal.getvalue()
         compiling.end()
-    assert "CONV2" in shown
+    assert "CONV2 (2 of 8)" in shown
     assert "compiling sweep.advance, 0 done of at most 40" in shown
 
 
