@@ -99,9 +99,12 @@ def _is_mine(place: Path) -> bool:
 def shown(path: Path | None) -> str:
     """A path as a person writes it, with ~ for the home directory."""
     try:
-        return f"~/{path.relative_to(Path.home()).as_posix()}" if path else ""
+        home = Path.home()
+        if path and home != Path(home.anchor):
+            return f"~/{path.relative_to(home).as_posix()}"
     except (RuntimeError, ValueError):
-        return str(path)
+        pass
+    return str(path or "")
 
 
 def prepare_matplotlib() -> None:

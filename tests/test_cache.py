@@ -87,6 +87,14 @@ def test_a_temporary_place_of_others_is_not_trusted(monkeypatch, tmp_path, said,
     assert len(said()) == 1
 
 
+def test_paths_are_shown_with_the_home_as_a_tilde(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert cache.shown(Path("/home/me/.cache/accelsim")) == "~/.cache/accelsim"
+    assert cache.shown(Path("/elsewhere")) == "/elsewhere"
+    monkeypatch.setenv("HOME", "/")
+    assert cache.shown(Path("/tmp/place")) == "/tmp/place"
+
+
 def test_quiet_says_nothing(monkeypatch, capsys):
     monkeypatch.setenv(cache.QUIET, "1")
     cache.tell("a line")
