@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
+from accelsim.compiling import summed_up
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
@@ -34,6 +35,7 @@ Mappings = Mapping[str, LoopNest]
 Bits = tuple[tuple[Width, int], ...]
 
 
+@summed_up
 def simulate(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
@@ -152,6 +154,7 @@ def check_outputs(
         yield f"{found.name}: {done[key]}"
 
 
+@summed_up
 def compare(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,

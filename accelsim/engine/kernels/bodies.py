@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tables import COMBINATIONS, LISTED
 from accelsim.engine.kernels.tiles import (
     DIM,

@@ -7,8 +7,8 @@ ones. A transfer's words are lists of indices per axis (see `moved`), walked as 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.moved import _axis_list, _one_dim
 from accelsim.engine.kernels.tiles import GROUP_DIMS, IFMAP, PSUM
 

@@ -7,8 +7,8 @@ each version. All counts are fixed here; time comes later (`sweep`).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.engine.kernels.tiles import (
     DIM,
