@@ -106,7 +106,7 @@ def fold(program: Program) -> Folded | None:
             np.zeros((room, n), np.int64), np.zeros((room, n), np.int64), np.zeros(room + 1, np.int64),
             np.empty(versions, np.int64), np.empty(versions, np.int64), np.empty(versions, np.int64),
             np.empty((versions, tables.slots), np.int64), np.empty(stepped, np.int64),
-            np.empty(stepped, np.int64), np.zeros((room, n, tables.columns), np.int64),
+            np.empty(stepped, np.int64), np.zeros((room, n, 2 * tables.columns), np.int64),
         )  # fmt: skip
         table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
         found, _ = bodies.walk(

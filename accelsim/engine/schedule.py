@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,7 @@ from accelsim.engine.program import (
     ports_of,
 )
 from accelsim.errors import MappingError
+from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import COUNT_LIMIT, DIMS, TENSOR_DIMS, TENSORS
 
 
@@ -52,7 +54,7 @@ class Schedule:
     final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
-    crossed: tuple[tuple[Crossing, Ints], ...] = ()
+    crossed: tuple[tuple[Crossing, Ints, Ints], ...] = ()
 
 
 def streams_of(program: Program) -> Ints:
@@ -115,20 +117,23 @@ def tabulate(program: Program) -> Tables:
     uses, rates, labels, uses_at, held = _uses(program, edges)
     _refuse_rates(edges, at, cells, uses, rates, held)
     listed = edges.tolist()
-    above = [[parent_stream(listed, x), psum_accumulates(architecture, edge)] for x, edge in enumerate(listed)]
-    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
+    above = [
+        [parent_stream(listed, x), psum_accumulates(architecture, edge), narrowed(program, edge)]
+        for x, edge in enumerate(listed)
+    ]
+    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 3)], axis=1)
     return Tables(edges, streams, at, row_of, cells, columns, uses, rates, labels, uses_at, held)
 
 
 def _refuse_rates(edges: Ints, at: Ints, cells: Ints, uses: Ints, rates: Ints, held: list[PortUse]) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
     ends = np.append(at[:, :, FIRST].reshape(-1)[1:], len(cells)).reshape(at.shape[:2])
-    for (x, column, _, _), (share, _), use in zip(uses.tolist(), rates.tolist(), held, strict=True):
+    for (x, column, _, _), (wide, _, narrow), use in zip(uses.tolist(), rates.tolist(), held, strict=True):
         words = 1
         for group in range(at.shape[1]):
             table = cells[at[x, group, FIRST] : ends[x, group]].reshape(-1, int(at[x, group, WIDTH]))
             words *= int(table[:, column].max(initial=1))
-        if words * share >= COUNT_LIMIT:
+        if words * max(wide, narrow) >= COUNT_LIMIT:
             raise MappingError(
                 f"port '{use.port.name}': {words} words at {use.port.rate} a cycle are counted in numbers beyond 2^63; "
                 "give it a rounder rate"
@@ -158,7 +163,7 @@ def generate_schedule(program: Program) -> Schedule:
     back, tile = np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64)
     number = np.zeros(len(edges), np.int64)
     step_n, step_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
-    sums = np.zeros((len(edges), tables.columns), np.int64)
+    sums = np.zeros((len(edges), 2 * tables.columns), np.int64)
     tile_last = np.empty(tiles, np.int64)
     generate(
         program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
@@ -166,11 +171,11 @@ def generate_schedule(program: Program) -> Schedule:
         np.zeros((len(edges), 3), np.uint8), start, number, begin, work, back, tile, tile_at, tile_last, step_n,
         step_phi, sums,
     )  # fmt: skip
-    crossed = cross(program, tables.held, tables.uses, tables.rates, start, number, begin, back, work)
+    final = _final(edges, start, tile_at, tile_last)
+    crossed = cross(program, tables.held, tables.uses, tables.rates, start, number, begin, back, final, work)
     uses, rates, labels, uses_at = tables.uses, tables.rates, tables.labels, tables.uses_at
     if any(use.root >= 0 for use in tables.held):
         uses, rates, labels, uses_at, work = drop_dominated(tables.held, uses, rates, labels, uses_at, start, work)
-    final = _final(edges, start, tile_at, tile_last)
     return Schedule(
         edges, steps, start, number, begin, work, back, tile, tiles, step_n, step_phi, sums, labels, uses_at, final,
         uses, rates, crossed,
@@ -203,19 +208,22 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
             held += found
             uses_at[x, activity] = len(mine), len(found)
             for use in found:
-                scale = 1 if use.port.in_words else architecture.word_bits[tensor]
+                scale = final = 1 if use.port.in_words else architecture.word_bits[tensor]
+                if use.narrow and not use.port.in_words:
+                    final = architecture.final_bits
                 kind = DRAIN_ACTIVITY if activity else OLD_ACTIVITY if old else FILL_ACTIVITY
                 uses.append([x, use.column, first, kind])
-                cycles = scale / use.port.rate
-                if max(cycles.numerator, cycles.denominator) >= COUNT_LIMIT:
+                down, up = use.port.rate.denominator, use.port.rate.numerator
+                common = gcd(scale * down, up, final * down)
+                rates.append([number // common for number in (scale * down, up, final * down)])
+                if max(rates[-1]) >= COUNT_LIMIT:
                     raise MappingError(
                         f"port '{use.port.name}': {float(use.port.rate):.3g} a cycle is counted in numbers beyond "
                         "2^63; give it a rounder rate"
                     )
-                rates.append([cycles.numerator, cycles.denominator])
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
-    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2)
+    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)
     return rows, shares, labels, uses_at, held
 
 
@@ -236,6 +244,12 @@ def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:
 def parent_stream(edges: Sequence[Sequence[int]], x: int) -> int:
     """The stream that holds what stream x is filled from, or -1 (the outermost level)."""
     return next((y for y, edge in enumerate(edges) if edge[0] == edges[x][0] and edge[2] == edges[x][1]), -1)
+
+
+def narrowed(program: Program, edge: Sequence[int]) -> bool:
+    """Whether the last drains of an edge are narrowed anywhere on their way."""
+    finals = program.finals.get((edge[1], edge[2]), WIDE)
+    return edge[0] == PSUM and (finals.arrives or finals.leaves)
 
 
 def psum_accumulates(architecture: Architecture, edge: Sequence[int]) -> bool:

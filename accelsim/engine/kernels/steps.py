@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tiles import DIM, FACTOR, KIND, LEVEL, STEP
 
 
