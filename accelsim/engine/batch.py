@@ -163,6 +163,7 @@ def _evaluate(
     architecture: Architecture, problem: Problem, bypass: Bypass, nests: list[LoopNest], rows: Ints, starts: Ints
 ) -> Parts:
     """(words, network, compute, active, cycles, processing) of mappings that bypass the same."""
+    _refuse_overflow(architecture, nests, rows, starts, problem)
     lowered = program.build(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
@@ -172,7 +173,6 @@ def _evaluate(
     n, edges, size8 = len(nests), lowered.edges, lowered.size8
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
     kernel.with_steps(loops, starts, padded)
-    _refuse_overflow(architecture, nests, rows, starts, problem)
     pick, tables, shapes = _options(lowered, loops, starts)
     tiles, steps, places = shapes
     suspect = np.empty(n, np.uint8)

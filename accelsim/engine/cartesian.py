@@ -21,7 +21,7 @@ from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 Ints = npt.NDArray[np.int64]
 Pair = tuple[int, int]
-MOST_PRODUCTS, PRODUCTS_A_SECOND = 40_000_000_000, 1_000_000_000
+MOST_PRODUCTS, PRODUCTS_A_SECOND = 10_000_000_000, 250_000_000
 """Products of two non-zero words walked at most, and in a second."""
 RUN_BITS = 4
 """A stored word's run of zeros: at most 15 lie between two words (section IV)."""
@@ -130,9 +130,9 @@ def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tupl
 
 
 def _refuse_numbers(architecture: Architecture, problem: Problem) -> None:
-    """Raise MappingError if words or cycles could pass 2^63: no image, sub-tile or group has more than all words."""
-    words = problem.height * problem.width * prod(problem.sizes[:2]) * problem["C"] + problem.words(Tensor.FILTER)
-    refuse_overflow((*problem.sizes, words), problem, architecture)
+    """Raise MappingError if words or cycles could pass 2^63: at most each ifmap word meets each weight of its group."""
+    n, g, m, c, _, _, r, s = problem.sizes
+    refuse_overflow((n, g, m, c, problem.height, problem.width, r, s), problem, architecture)
 
 
 def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:
