@@ -84,12 +84,19 @@ class TestRun:
         assert done.stderr == ""
         assert [layer["name"] for layer in document["layers"]] == ["CONV1", "FC8"]
 
-    def test_out_writes_three_files_and_no_more(self, cli, tmp_path):
+    def test_out_writes_four_files_and_no_more(self, cli, tmp_path):
         out = tmp_path / "a" / "b"
         assert cli(*RUN, "--out", out).exit_code == 0
-        assert sorted(path.name for path in out.iterdir()) == ["counts.csv", "mapping.yaml", "result.json"]
+        assert sorted(path.name for path in out.iterdir()) == [
+            "counts.csv",
+            "mapping.yaml",
+            "result.json",
+            "vector.csv",
+        ]
         assert json.loads((out / "result.json").read_text()) == json.loads(cli(*RUN, "--json").stdout)
-        assert (out / "counts.csv").read_text().startswith("layer,level,tensor,action,words,energy_MAC\n")
+        columns = "layer,op,repeat,level,tensor,action,words,energy_MAC\n"
+        for name in ("counts.csv", "vector.csv"):
+            assert (out / name).read_text().startswith(columns)
 
     def test_a_mapping_written_can_be_given_back(self, cli, tmp_path):
         cli(*RUN, "--out", tmp_path)

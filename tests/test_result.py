@@ -37,8 +37,9 @@ def test_totals_multiply_repeats(result):
     sums = result.total
     assert sums.macs == 2 * conv.counts.macs + 3 * fc.counts.macs
     assert sums.cycles == 2 * conv.timing.cycles + 3 * fc.timing.cycles
-    assert sums.energy == 2 * conv.energy + 3 * fc.energy == total(result.energy_rows())
-    assert sums.cycles == sums.compute_cycles + sum(sums.stalls.values())
+    assert sums.energy_exact == 2 * conv.energy_exact + 3 * fc.energy_exact == total(result.energy_rows())
+    assert sums.energy == float(sums.energy_exact) and sums.energy_unit == "MAC"
+    assert sums.cycles == sums.compute_cycles + sum(sums.stall_cycles.values())
 
 
 def test_active_pes_are_weighted_by_working_cycles(result):
@@ -56,23 +57,31 @@ def test_utilization_is_macs_over_slots(result):
 def test_tidy_rows_hold_every_energy_once(result):
     for layer in result.layers:
         rows = [row for row in result.table if row["layer"] == layer.name]
-        assert sum(Fraction(row["energy"]) for row in rows) == layer.energy
+        assert sum(Fraction(row["energy"]) for row in rows) == layer.repeat * layer.energy_exact
+        assert {(row["op"], row["repeat"]) for row in rows} == {(layer.op, layer.repeat)}
         keys = [(row["level"], row["tensor"], row["action"]) for row in rows]
         assert len(keys) == len(set(keys))
-        assert set(layer.counts.rows()) <= {(r["level"], r["tensor"], r["action"], r["words"]) for r in rows}
+        cells = {(level, tensor, action, layer.repeat * words) for level, tensor, action, words in layer.counts.rows()}
+        assert cells <= {(r["level"], r["tensor"], r["action"], r["words"]) for r in rows}
 
 
 def test_tidy_rows_under_isca16_too():
     result = simulate(fakes.machine(), fakes.network(), accounting="isca16")
     rows = [row for row in result.table if row["layer"] == "FC3"]
-    assert sum(Fraction(row["energy"]) for row in rows) == result.layer("FC3").energy
+    assert sum(Fraction(row["energy"]) for row in rows) == 3 * result.layer("FC3").energy_exact
     assert result.to_dict()["energy_accounting"] == "isca16"
 
 
 def test_to_pandas_has_units_in_its_columns(result):
     frame = result.to_pandas()
-    assert list(frame.columns) == ["layer", "level", "tensor", "action", "words [words]", "energy [MAC]"]
+    words, energy = "words [words]", "energy [MAC]"
+    assert list(frame.columns) == ["layer", "op", "repeat", "level", "tensor", "action", words, energy]
     assert len(frame) == len(result.table)
+    assert frame[energy].sum() == result.total.energy
+    assert frame[frame["level"] == "MAC"][words].sum() == result.total.macs
+    others = result.to_pandas(vector=True)
+    assert list(others.columns) == list(frame.columns)
+    assert others[energy].sum() == result.vector.energy
 
 
 def test_the_document(result):
@@ -173,7 +182,7 @@ def test_no_dataflow_at_all_is_refused_unless_every_mapping_is_given():
 
 
 def test_a_layer_that_cannot_run_is_named():
-    with pytest.raises(MappingError, match="CONV1: GLB psum"):
+    with pytest.raises(MappingError, match=r"^CONV1, CONV2: GLB psum: needs 9 bits, has 8 bits$"):
         simulate(fakes.machine(), fakes.network(), "weight_stationary")
 
 
@@ -187,7 +196,7 @@ def test_compare_reports_what_cannot_run_and_goes_on():
     ]
     only = compare(fakes.machine(), fakes.network(), layers="CONV*")
     assert list(only) == ["row_stationary"]
-    assert "CONV1: GLB psum" in only.missing["weight_stationary"]
+    assert "CONV1, CONV2: GLB psum" in only.missing["weight_stationary"]
 
 
 def test_compare_takes_a_family_of_machines(monkeypatch):

@@ -16,7 +16,6 @@ from accelsim.errors import AccelsimError
 from accelsim.specs import Count, Spec, Word, validate
 from accelsim.yamlfile import Document
 
-
 _RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
 """A number that no decimal gives exactly, as a result's own table may hold it."""
 
