@@ -44,7 +44,7 @@ def names(what: str, value: object) -> list[str]:
 def settings(what: str, value: object) -> dict[str, Any]:
     """A mapping, or ``KEY=VALUE`` in a list or with commas between them; a key given twice is refused."""
     if value is None or isinstance(value, Mapping):
-        return dict(value or {})
+        return {str(key): _plain(given) for key, given in (value or {}).items()}
     found: dict[str, Any] = {}
     for setting in names(what, value):
         key, equals, text = (part.strip() for part in setting.partition("="))
@@ -102,6 +102,14 @@ def one_of(what: str, value: object, kinds: tuple[type, ...]) -> None:
     """Refuse what is neither a name, nor a file, nor of these types."""
     if not isinstance(value, (str, Path, *kinds)):
         raise AccelsimError(f"{what}: wanted a name, a file or {_article(kinds[0].__name__)}, got {_kind(value)}")
+
+
+def _plain(value: object) -> object:
+    """A value as a file could hold it: numpy's numbers become Python's, what is no number or text its text."""
+    if isinstance(value, bool | int | float | str):
+        return value
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", 1) == 0 else str(value)
 
 
 def _kind(value: object) -> str:

@@ -36,7 +36,7 @@ from accelsim.specs import validate
 from accelsim.vector import vector_layers
 from accelsim.workload.document import NetworkDocument
 from accelsim.workload.lowering import lowered
-from accelsim.workload.precision import checked
+from accelsim.workload.precision import BitsTable, checked
 from accelsim.workload.problem import COUNT_LIMIT, TENSORS, Tensor
 from accelsim.yamlfile import Document
 
@@ -72,7 +72,7 @@ class _Dram(BaseModel):
 
 class _Layer(BaseModel):
     name: str
-    bits: dict[Tensor, int]
+    bits: BitsTable
     macs: Whole
     cycles: Whole
     processing_cycles: Whole
@@ -106,7 +106,7 @@ class _Ran(BaseModel):
     objective: str
     mapping: str
     parameters: dict[str, Any]
-    bits: dict[str, int]
+    bits: dict[str, int | str]
     data: str | None
     seed: int
     versions: dict[str, str]

@@ -147,7 +147,7 @@ class Ran:
     parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
     data: str | None = None
     seed: int = 0
-    bits: Mapping[str, int] = field(default_factory=dict, hash=False)
+    bits: Mapping[str, Any] = field(default_factory=dict, hash=False)
     operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
 

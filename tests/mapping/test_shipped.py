@@ -26,7 +26,7 @@ def test_a_mapping_is_that_of_the_longest_machine_name_it_begins_with():
 def test_the_one_for_zeros_goes_first_where_there_are_some():
     name, nests = chosen("eyeriss_v2")
     assert name == "eyeriss_v2_mobilenet"
-    assert {"conv1", "fc"} <= set(nests)
+    assert {"conv1", "FC"} <= set(nests)
     assert chosen("eyeriss_v2", zeros=True)[0] == "eyeriss_v2_mobilenet_sparse"
     assert chosen("eyeriss_v2", layers="conv1")[0] == "eyeriss_v2_mobilenet"
 
