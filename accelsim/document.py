@@ -13,12 +13,12 @@ from platform import python_version
 import accelsim
 from accelsim.architecture.document import document_of as machine_document
 from accelsim.energy.document import document_of as table_document
-from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, DramCounts, dram_dict
+from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
 from accelsim.result import LayerResult, Ran, Result, Row, mean_imbalance
 from accelsim.vector import spent
 from accelsim.workload.document import document_of as network_document
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import TENSORS, Width
 
 
 def versions() -> dict[str, str]:
@@ -96,7 +96,7 @@ def _layer(result: Result, layer: LayerResult) -> Row:
         "name": layer.name,
         "op": layer.op,
         "repeat": layer.repeat,
-        "bits": {tensor.value: layer.bits[tensor] for tensor in TENSORS},
+        "bits": {width.value: layer.bits[width] for width in Width},
         "macs": counts.macs,
         "cycles": timing.cycles,
         "processing_cycles": timing.processing,
@@ -111,6 +111,7 @@ def _layer(result: Result, layer: LayerResult) -> Row:
         **(_zeros(counts) if result.operands else {}),
         **({"dram": _dram(counts.dram)} if counts.dram else {}),
         "counts": [_count(*row) for row in counts.rows()],
+        **({} if counts.narrow is None else {"ofmap_counts": list(_narrowed(counts))}),
         "network": list(_network(counts)),
         "energy": layer.energy,
         "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
@@ -172,6 +173,14 @@ def _zeros(counts: Counts) -> Row:
         **({"busy_cycles": counts.busy} if counts.busy >= 0 else {}),
         "compression": [{**asdict(part), "metadata": part.metadata, "ratio": part.ratio} for part in counts.encoded],
     }
+
+
+def _narrowed(counts: Counts) -> Iterator[Row]:
+    """Of the psum words of `counts` and `network`, those that move as ofmap words."""
+    for level in counts.levels:
+        for what in NARROWED:
+            if words := counts.narrowed(level, what):
+                yield {"level": level, "action": what, "words": words}
 
 
 def _dram(dram: DramCounts) -> Row:

@@ -20,6 +20,7 @@ from accelsim.energy.yaml import build
 from accelsim.engine.counts import (
     ACTIONS,
     DIRECTIONS,
+    NARROWED,
     TRAFFIC,
     Counts,
     DramCounts,
@@ -47,6 +48,12 @@ Cycles = dict[str, Whole]
 class _Words(BaseModel):
     level: str
     tensor: Tensor
+    action: str
+    words: Whole
+
+
+class _Narrowed(BaseModel):
+    level: str
     action: str
     words: Whole
 
@@ -87,6 +94,7 @@ class _Layer(BaseModel):
     compression: list[Encoded] = Field(default_factory=list)
     dram: _Dram | None = None
     counts: list[_Words]
+    ofmap_counts: list[_Narrowed] | None = None
     network: list[_Moved]
     mapping: Levels
     mapping_source: str
@@ -197,7 +205,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 timing,
                 account(sized, counts, table, timing.cycles, found.dataflow),
                 layer.repeat,
-                sized.word_bits,
+                sized.widths,
                 layer.op,
             )
         )
@@ -242,12 +250,18 @@ def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Coun
             links.append(LinkLoads(row_.level, row_.tensor.value, row_.direction, *loads))
         if row_.tag_matches is not None:
             tags.append((row_.level, row_.tensor.value, row_.tag_matches))
+    narrow = None if entry.ofmap_counts is None else np.zeros((len(names), len(NARROWED)), np.int64)
+    for part in entry.ofmap_counts or ():
+        assert narrow is not None
+        level, what = at("ofmap_counts", part.level, names), at("ofmap_counts", part.action, NARROWED)
+        narrow[level, what] = part.words
     dram = None
     if bank := entry.dram:
         dram = DramCounts(tuple(bank.by_tensor), bank.refreshes, bank.dram_cycles, bank.clocks, bank.slots)
     return Counts(
         names, words, moved, entry.macs, entry.compute_cycles, entry.active_pes, entry.visited_macs,
         entry.effectual_macs, entry.busy_cycles, tuple(entry.compression), dram, tuple(links), tuple(tags),
+        narrow,
     )  # fmt: skip
 
 

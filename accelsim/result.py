@@ -19,7 +19,7 @@ from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.workload.network import Network
-from accelsim.workload.problem import TENSORS, Problem, Tensor
+from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,7 +36,7 @@ class LayerResult:
 
     problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, found by 'search', or one that is 'shipped' for this machine and network.
-    bits : of the words of each tensor.
+    bits : of the words of each tensor, and of the ofmap.
     op : kind of layer, as the workload has it.
     """
 
@@ -48,7 +48,7 @@ class LayerResult:
     timing: Timing
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
-    bits: Mapping[Tensor, int] = field(default_factory=dict)
+    bits: Mapping[Width, int] = field(default_factory=dict)
     op: str = ""
 
     def __repr__(self) -> str:
@@ -101,7 +101,7 @@ class LayerResult:
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        return sum(words * self.bits[Tensor(tensor)] for _, tensor, _, words in rows) / 8e6
+        return sum(self.counts.bits(level, Tensor(tensor), action, self.bits) for _, tensor, action, _ in rows) / 8e6
 
 
 @dataclass(frozen=True)

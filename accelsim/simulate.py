@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim import arguments
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
+from accelsim.compiling import summed_up
 from accelsim.document import versions
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
@@ -23,7 +24,7 @@ from accelsim.vector import vector_layers
 from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
-from accelsim.workload.problem import DIMS, Problem, Tensor
+from accelsim.workload.problem import DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -34,7 +35,7 @@ DENSE = "dense"
 OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
-Bits = tuple[tuple[Tensor, int], ...]
+Bits = tuple[tuple[Width, int], ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class _Plan:
         return self.ran.network.select(self.ran.layers)
 
 
+@summed_up
 def simulate(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
@@ -93,7 +95,8 @@ def simulate(
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
     data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
         gives, on a machine that makes something of zeros. seed : of what is drawn.
-    bits : of the words of 'ifmap', 'filter' and 'psum', over what the workload says, and that over the machine's words.
+    bits : of the words of 'ifmap', 'filter', 'psum' and 'ofmap' (sums once they are final), over what the workload
+        says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
 
@@ -139,6 +142,7 @@ def simulate(
     return result
 
 
+@summed_up
 def rerun(result: Result | str | Path, progress: Progress | None = None) -> Result:
     """Run what a result, or the result.json that holds it, ran: the same machine, network, table, nests and operands.
 
@@ -185,7 +189,7 @@ def _execute(plan: _Plan, progress: Progress | None) -> Result:
         assert layer.problem is not None
         identity = plan.zeros.identity(layer) if plan.zeros else ""
         sized = with_bits(machine, {**layer.bits, **wanted})
-        widths = tuple(sized.word_bits.items())
+        widths = tuple(sized.widths.items())
         key = (layer.problem, plan.given.get(layer.name), identity, bool(plan.zeros) and INPUT in layer.inputs, widths)
         if key not in done:
             try:
@@ -249,7 +253,7 @@ def check_outputs(result: Result) -> Iterator[str]:
         layer = layers[found.name]
         assert layer.problem is not None
         sized = with_bits(machine, found.bits)
-        widths = tuple(sized.word_bits.items())
+        widths = tuple(sized.widths.items())
         key = (layer.problem, found.nest, operands.identity(layer) if operands else "", widths)
         if key not in done:
             given = partial(operands.values, layer, sized.word_bits) if operands else None
@@ -257,6 +261,7 @@ def check_outputs(result: Result) -> Iterator[str]:
         yield f"{found.name}: {done[key]}"
 
 
+@summed_up
 def compare(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
@@ -370,7 +375,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
             masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, plan.dataflow)
-    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.word_bits)
+    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

@@ -11,12 +11,12 @@ from accelsim.mapping.mapping import LoopNest, check
 from accelsim.mapping.yaml import load_mappings
 from accelsim.workload.lowering import lowered
 from accelsim.workload.network import Layer
-from accelsim.workload.problem import Tensor
+from accelsim.workload.problem import Width
 from accelsim.yamlfile import builtin
 
 
 def shipped(
-    machine: Architecture, layers: Iterable[Layer], bits: Mapping[Tensor, int], zeros: bool
+    machine: Architecture, layers: Iterable[Layer], bits: Mapping[Width, int], zeros: bool
 ) -> tuple[str | None, dict[str, LoopNest]]:
     """The mapping that ships for a machine and can run all of these layers, by the names of both; else none.
 
