@@ -157,8 +157,9 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _schema(unit: str, *examples: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "format": QUANTITY, "unit": unit, "examples": list(examples)})
+def quantity(unit: str, *examples: object) -> dict[str, Any]:
+    """The schema of a number with unit."""
+    return {"type": "string", "format": QUANTITY, "unit": unit, "examples": list(examples)}
 
 
 def _number(least: int, *examples: object) -> dict[str, Any]:
@@ -178,10 +179,13 @@ Natural = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(_number(0, 3))
 Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), _pair(1)]
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), _pair(0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
-Size = Annotated[Quantity, PlainValidator(quantities.size), _schema(quantities.SIZE.shown, "108 KiB", "24 words")]
-Rate = Annotated[Quantity, PlainValidator(quantities.rate), _schema(quantities.RATE.shown, "64 b", "4 words")]
-Word = Annotated[int, PlainValidator(quantities.word), _schema(quantities.WORD.shown, "16 b")]
-Frequency = Annotated[Fraction, PlainValidator(quantities.frequency), _schema(quantities.FREQUENCY.shown, "200 MHz")]
+Size = Annotated[
+    Quantity, PlainValidator(quantities.size), WithJsonSchema(quantity(quantities.SIZE.shown, "108 KiB", "24 words"))
+]
+Word = Annotated[int, PlainValidator(quantities.word), WithJsonSchema(quantity(quantities.WORD.shown, "16 b"))]
+Frequency = Annotated[
+    Fraction, PlainValidator(quantities.frequency), WithJsonSchema(quantity(quantities.FREQUENCY.shown, "200 MHz"))
+]
 Duration = Annotated[
     Quantity,
     PlainValidator(quantities.duration),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
-from accelsim.architecture.dram.spec import DramEntry
+from accelsim import quantities
+from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
-from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, key, pick
+from accelsim.quantities import Quantity
+from accelsim.specs import REFUSED, Count, Duration, Frequency, Natural, Size, Spec, Word, key, pick, quantity
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
@@ -40,8 +43,38 @@ def _all_kept(value: object) -> object:
     return value if isinstance(value, dict) else {ALL: value}
 
 
+@dataclass(frozen=True)
+class Rate(Quantity):
+    """What a port moves, and the name of the port; ``""`` : the one that its place gives it."""
+
+    port: str = ""
+
+
+def _width(value: object) -> Rate:
+    """``64 b``, or a port in full: ``{port: NAME, width: 64 b}``."""
+    if not isinstance(value, dict):
+        found = quantities.rate(value)
+        return Rate(found.value, found.unit)
+    if value.keys() != {"port", "width"} or not (isinstance(value["port"], str) and value["port"]):
+        raise ValueError("a port in full is {port: NAME, width: RATE}, both of them")
+    found = quantities.rate(value["width"])
+    return Rate(found.value, found.unit, value["port"])
+
+
+_RATE = quantity(quantities.RATE.shown, "64 b", "4 words", "25.6 GB/s")
+_PORT = {
+    "type": "object",
+    "description": "The same in full, with the name of the port; what names the same one shares it.",
+    "properties": {
+        "port": {"type": "string", "minLength": 1, "description": "Its name.", "unit": "none", "if_left_out": REFUSED},
+        "width": {**_RATE, "description": "What it carries.", "if_left_out": REFUSED},
+    },
+    "required": ["port", "width"],
+    "additionalProperties": False,
+}
 ALL = "*"
 CHILDREN = "PEs, or instances of the next level"
+Width = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
@@ -61,10 +94,27 @@ Capacity = Annotated[dict[str, Size], BeforeValidator(_all_kept, json_schema_inp
 ReduceName = Annotated[ReductionDim, BeforeValidator(pick("reduction dim", ReductionDim))]
 
 
+def _kept(value: object) -> object:
+    """``none`` keeps nothing; an empty list is rather a mistake."""
+    if value == NONE:
+        return []
+    if value == []:
+        raise ValueError("must not be empty")
+    return value
+
+
+def _unsaid(value: str) -> str:
+    """``none`` : a machine built in code, which cites nothing."""
+    return "" if value == NONE else value
+
+
+Keeps = Annotated[list[TensorName], BeforeValidator(_kept, json_schema_input_type=list[Tensor] | Literal["none"])]
+
+
 class LinkSpec(Spec):
     """One port that all tensors share below a level, in both directions."""
 
-    width: Rate = key("What it carries per core cycle, or per cycle of `clock`; or per second.")
+    width: Width = key("What it carries per core cycle, or per cycle of `clock`; or per second.")
     clock: Frequency | None = key("Its clock. Not beside a width per second.", None, "the core's")
     latency: Duration | None = key(
         "From the last word on the port to its arrival; the port is free meanwhile.", None, "none: words arrive at once"
@@ -77,14 +127,14 @@ class NetworkSpec(Spec):
     kind: KindName | None = key(
         "What carries the words (docs/noc.md).", None, "`tree` for psum, `multicast` for ifmap and filter"
     )
-    width: Rate | None = key(
+    width: Width | None = key(
         "What its port at the level carries per core cycle, or per cycle of `clock`; or per second. "
         "Of a mesh, what each link carries. Of psums, each way.",
         None,
         "it is the level's `link`; where there is none its transfers take no time",
     )
-    in_: Rate | None = key("psum only: the width down, instead of `width`.", None, "as `width`", alias="in")
-    out: Rate | None = key("psum only: the width up, instead of `width`.", None, "as `width`")
+    in_: Width | None = key("psum only: the width down, instead of `width`.", None, "as `width`", alias="in")
+    out: Width | None = key("psum only: the width up, instead of `width`.", None, "as `width`")
     clock: Frequency | None = key("Clock of its widths. Not beside a width per second.", None, "the core's")
     latency: Duration | None = key(
         "From the last word on the port to its arrival; the port is free meanwhile.",
@@ -110,8 +160,11 @@ class NetworkSpec(Spec):
     tags: bool = key(
         "multicast only: rows and PEs compare the (row, column) tag of each word, which are counted.", False
     )
-    port_width: Rate | None = key(
+    port_width: Width | None = key(
         "crossbar only: what the port of each child carries, beside that of the level.", None, "they take no time"
+    )
+    port_out: Width | None = key(
+        "crossbar only, of psum: the same on their way up, if it is another.", None, "as `port_width`"
     )
     ports: InjectionName | None = key("mesh only: where the level is on it.", None, "`corner`")
     hop_latency: Duration | None = key(
@@ -152,9 +205,9 @@ class ArraySpec(Spec):
 class PortsSpec(Spec):
     """Timed ports of one instance of a memory."""
 
-    read: Rate | None = key("What is read per core cycle.", None, "reading takes no time here")
-    write: Rate | None = key("What is written per core cycle.", None, "writing takes no time here")
-    shared: Rate | None = key(
+    read: Width | None = key("What is read per core cycle.", None, "reading takes no time here")
+    write: Width | None = key("What is written per core cycle.", None, "writing takes no time here")
+    shared: Width | None = key(
         "What is read and written per core cycle; instead of both.", None, "reads and writes have a port each"
     )
 
@@ -166,9 +219,7 @@ class LevelSpec(Spec):
         "What mappings, results and errors call it: a letter, then letters, digits and _.", pattern=r"^[A-Za-z]\w*$"
     )
     component: str | None = key("The energy table's component that prices it.", None, "that of the level's name")
-    keeps: list[TensorName] = key(
-        "Tensors it stores; the others pass it by. The outermost level keeps all.", list(TENSORS), min_length=1
-    )
+    keeps: Keeps = key("Tensors it stores; the others pass it by. The outermost level keeps all.", list(TENSORS))
     capacity: Capacity = key(
         "Room in one instance: one size that its tensors share, or sizes by tensor (`ifmap + psum: 100 KiB` is shared "
         "by two).",
@@ -258,7 +309,9 @@ class ArchitectureSpec(Spec):
     """A machine: memories with what fans out below each, and the PEs."""
 
     name: str = key("What results and errors call it.", min_length=1)
-    source: str = key("Where its numbers are from.", min_length=1)
+    source: Annotated[str, AfterValidator(_unsaid)] = key(
+        "Where its numbers are from; `none`: nowhere, of a machine built in code.", min_length=1
+    )
     parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
     clock: Frequency = key("The core clock: every result in cycles is in cycles of it.")
     word: Words = key("Width of a word: one for all tensors, or by tensor.")
@@ -273,6 +326,9 @@ class ArchitectureSpec(Spec):
     levels: list[LevelSpec] = key(
         "The memories, outermost first. What lies below the last array, without one the last level, is inside the PE.",
         min_length=1,
+    )
+    passes: PassesSpec | None = key(
+        "Of a machine without an array: passes do not overlap.", None, "what an array says of them"
     )
     pe: PeSpec = key("The PE.", PeSpec(), "one MAC per cycle, no pipeline; zeros save nothing")
     vector: VectorSpec | None = key("The unit for layers without MACs.", None, "vector operations take no time")

@@ -150,6 +150,10 @@ class _Kind:
         if first == "array":
             return f"list of {self.form(schema['items'])}".replace("of a mapping", "of mappings")
         if first == "object":
+            if "properties" in schema:
+                form = f"`{{{', '.join(schema['properties'])}}}`"
+                self.names.setdefault(form, schema["description"])
+                return form
             inner = schema.get("additionalProperties")
             self.form(schema.get("propertyNames", {}))
             return f"by {_names(schema)}: {self.form(inner) if isinstance(inner, dict) else 'anything'}"

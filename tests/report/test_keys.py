@@ -179,7 +179,7 @@ levels:
             "pe: {cartesian: {}}",
             "pe: {cartesian: {ifmaps: 4, filters: 4, banks: 32, entries: 32, fifo: 4, group: 8}}",
         ),
-        ("RF", "keeps: [ifmap, filter, psum]", "component: RF"),
+        ("RF", "component: RF", "component: RF, keeps: [ifmap, filter, psum]"),
         ("RF", "buffer: {ifmap: double}", "buffer: {ifmap: double, filter: single}"),
         ("RF", "halo_reuse: true", "buffer: single"),
         ("OUTER", "link: {width: 8 b}", "link: {width: 8 b, clock: 100 MHz}"),

@@ -7,23 +7,31 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
+from accelsim import quantities
 from accelsim.architecture.dram.model import STREAMING_MAP, Dram, Page
 from accelsim.errors import AccelsimError
 from accelsim.quantities import Quantity
-from accelsim.specs import Count, Duration, Frequency, Size, Spec, Word, key, pick, validate
+from accelsim.specs import Count, Duration, Size, Spec, Word, key, pick, quantity, validate
 from accelsim.yamlfile import Document, Place, read, unknown
 
 PRESETS = Path(__file__).parent
 NONE = "none"
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     """A field as JEDEC spells it: ``t_rcd`` is ``tRCD``, ``t_ccd_l`` is ``tCCD_L``."""
     if name in ("cl", "cwl"):
         return name.upper()
     return f"t{name[2:].upper()}" if name.startswith("t_") else name
+
+
+Clock = Annotated[
+    Quantity,
+    PlainValidator(quantities.clock),
+    WithJsonSchema(quantity(quantities.CLOCK.shown, "1200 MHz", "3/2 per cycle")),
+]
 
 
 def _of_preset(text: str, unit: str = "") -> Any:
@@ -38,7 +46,7 @@ def _time(text: str) -> Any:
 class DramSpec(Spec):
     """Banks and rows of the outermost level, with timings as JEDEC names them; it takes the place of a link."""
 
-    model_config = ConfigDict(alias_generator=_spelled)
+    model_config = ConfigDict(alias_generator=spelled)
 
     preset: str | None = key("Whose value is taken for what is not given here.", None, "every value has to be given")
     channels: Count = key("Channels, each with buses and banks of its own.", 1, unit="channels")
@@ -51,7 +59,7 @@ class DramSpec(Spec):
         alias="map",
     )
     queue: Count = key("Bursts the controller sees ahead: rows are opened that early.", 32, unit="bursts")
-    clock: Frequency | None = _of_preset("Clock of the DRAM; two beats of data go per cycle.")
+    clock: Clock | None = _of_preset("Clock of the DRAM; two beats of data go per cycle.")
     width: Word | None = _of_preset("Data bus of a channel.")
     burst: Count | None = _of_preset("Length of a burst.", "beats")
     banks: Count | None = _of_preset("Banks of a channel, in all groups.", "banks")
@@ -110,24 +118,27 @@ def dram_of(document: Document, place: Place, spec: DramSpec, core_hz: Fraction)
     base = preset(spec.preset) if spec.preset else None
     found: dict[str, Any] = {}
     for field in fields(Dram):
+        if field.name == "hertz":
+            continue
         value = getattr(spec, field.name)
         if value is None and base is not None:
             value = getattr(base, field.name)
         found[field.name] = value
-    missing = [_spelled(name) for name, value in found.items() if value is None]
+    missing = [spelled(name) for name, value in found.items() if value is None]
     if missing:
         document.refuse(
             place, f"{', '.join(missing)} missing; give them, or a preset ({', '.join(presets())})", key=True
         )
         return None
-    hertz = found["clock"]
+    own = found["clock"].unit == "Hz"
+    hertz = found["clock"].value if own else found["clock"].value * core_hz
     for name, value in found.items():
-        if isinstance(value, Quantity) and name != "row":
+        if isinstance(value, Quantity) and name not in ("row", "clock"):
             found[name] = -(-value.value // 1) if value.unit == "cycles" else -(-value.value * hertz // 1)
     if found["row"].unit != "b":
         document.refuse((*place, "row"), "a row is given in bytes or bits")
         return None
-    found |= {"clock": hertz / core_hz, "row": int(found["row"].value)}
+    found |= {"clock": hertz / core_hz, "hertz": hertz if own else None, "row": int(found["row"].value)}
     try:
         return Dram(**found)
     except AccelsimError as error:
