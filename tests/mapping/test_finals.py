@@ -24,7 +24,7 @@ name: small
 source: made up for this test
 clock: 1 GHz
 word: {ifmap: 8 b, filter: 8 b, psum: 32 b, ofmap: 8 b}
-dataflow: output_stationary
+dataflow: output_stationary_moc_mop
 energy: eyeriss_relative
 levels:
   - name: DRAM
@@ -105,7 +105,9 @@ def test_energy_pays_for_the_bits_there_are() -> None:
 
 
 def _network() -> Network:
-    return network_of(parse("name: one\nsource: made up\ninput: {C: 8, H: 2, W: 2}\nlayers:\n  L: {op: conv, M: 4, kernel: 1}\n"))
+    return network_of(
+        parse("name: one\nsource: made up\ninput: {C: 8, H: 2, W: 2}\nlayers:\n  L: {op: conv, M: 4, kernel: 1}\n")
+    )
 
 
 @pytest.mark.parametrize(
