@@ -50,7 +50,7 @@ class VectorLayer:
     @property
     def why_no_time(self) -> str:
         """Why it takes no cycles; empty if it takes some, or only names words where they lie."""
-        if self.cycles or not (self.reads or self.writes or self.operations):
+        if self.cycles or not (self.reads or self.writes or self.vector_ops):
             return ""
         return "no port its words pass has a width, and the machine declares no vector unit"
 
