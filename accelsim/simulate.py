@@ -199,6 +199,8 @@ def load(
         raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
     if not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture, own)
+    elif own:
+        architecture = architecture.with_(**own)
     # a workload may say where its zeros come from
     return replace(architecture, padding=workload.padding or architecture.padding), workload
 
@@ -208,13 +210,16 @@ def _parameters(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters for the workload's file and for the architecture's; a name both declare goes to both.
 
+    A name that neither declares may be a path into the architecture's file.
     Raises AccelsimError for a name that neither declares: with what each of them does.
     """
     if not given:
         return {}, {}
+    from accelsim.architecture.edit import is_path
     from accelsim.yamlfile import meant
 
     ours, theirs = _declared("workload", workload), _declared("arch", architecture)
+    theirs += tuple(name for name in given if is_path(name, ours + theirs))
     for name in given:
         if name not in ours + theirs:
             known = "; ".join(
@@ -227,12 +232,13 @@ def _parameters(
 
 
 def _declared(kind: str, source: object) -> tuple[str, ...]:
-    """Names of the parameters that a file declares; an object has none."""
+    """Names of the parameters that a file declares, or the file that a machine is from."""
     from accelsim.yamlfile import read, resolve
 
     if not isinstance(source, str | Path):
-        return ()
-    data = read(resolve(kind, source)).data
+        data = source.document if isinstance(source, Architecture) else None
+    else:
+        data = read(resolve(kind, source)).data
     declared = data.get("parameters") if isinstance(data, dict) else None
     return tuple(declared) if isinstance(declared, dict) else ()
 

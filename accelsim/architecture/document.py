@@ -49,6 +49,13 @@ def document_of(architecture: Architecture) -> Data:
     )
 
 
+def source_of(machine: Architecture) -> Data | None:
+    """The file's own words, its parameters not put in yet; None if code has built or changed the machine."""
+    if machine.document is None or not _means(machine.document, machine):
+        return None
+    return deepcopy(dict(machine.document))
+
+
 def _candidates(machine: Architecture) -> list[Data]:
     """The file's own words, these with what stands at the top of a file as it is now, and all of it written anew."""
     anew = _written(machine)
@@ -62,9 +69,9 @@ def _candidates(machine: Architecture) -> list[Data]:
     return [kept, patched, anew]
 
 
-def _means(data: Data, machine: Architecture) -> bool:
+def _means(data: Mapping[str, Any], machine: Architecture) -> bool:
     try:
-        found = architecture_of(Document("document", deepcopy(data)))
+        found = architecture_of(Document("document", deepcopy(dict(data))))
     except SpecError:
         return False
     # equal at another clock too: what is given per second, or as time, is still given so

@@ -399,6 +399,15 @@ class Architecture:
                         "innermost level that keeps a tensor may be"
                     )
 
+    def with_(self, **changes: object) -> Architecture:
+        """The machine whose file says this too: ``chip.with_(clock="400 MHz", **{"levels.GLB.capacity": "256 KiB"})``.
+
+        changes : by path into the file (levels by name or index), or by parameter. Raises SpecError as the file would.
+        """
+        from accelsim.architecture.edit import with_changes
+
+        return with_changes(self, changes)
+
     @property
     def mac_bits(self) -> dict[Tensor, int]:
         """Bits of the operands as they are multiplied, and of the psum."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.architecture.dram.spec import dram_of
+from accelsim.architecture.edit import edited
 from accelsim.architecture.model import (
     MAY_REDUCE,
     REDUCING,
@@ -48,7 +49,8 @@ from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
 
 
 def load_architecture(name: str | Path, parameters: Mapping[str, object] | None = None) -> Architecture:
-    """Read an architecture from a file or a built-in name; `parameters` override the file's own.
+    """Read an architecture from a file or a built-in name; `parameters` override the file's own, or, named by
+    a path such as ``levels.GLB.capacity``, any key of it.
 
     Raises SpecError with every error in the file, each with its line and column.
     """
@@ -56,9 +58,10 @@ def load_architecture(name: str | Path, parameters: Mapping[str, object] | None 
 
 
 def architecture_of(document: Document, parameters: Mapping[str, object] | None = None) -> Architecture:
-    """Build an architecture from a document already read."""
-    origin = _origin(document, parameters)
-    substitute(document, parameters)
+    """Build an architecture from a document already read; `parameters` may name keys of the file by their paths too."""
+    document, given = edited(document, parameters or {})
+    origin = _origin(document, given)
+    substitute(document, given)
     spec = validate(document, ArchitectureSpec)
     _check_words(document, spec)
     builder = _Builder(document, exact(float(spec.clock)), spec.word)
@@ -97,11 +100,11 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
         raise
 
 
-def _origin(document: Document, parameters: Mapping[str, object] | None) -> dict[str, Any]:
+def _origin(document: Document, parameters: Mapping[str, object]) -> dict[str, Any]:
     """The document before parameters are put in, its parameters those in force."""
     data = dict(document.data) if isinstance(document.data, dict) else {}
     if isinstance(data.get("parameters"), dict):
-        data["parameters"] = {**data["parameters"], **(parameters or {})}
+        data["parameters"] = {**data["parameters"], **parameters}
     return data
 
 
