@@ -468,9 +468,11 @@ def _bits(text: str | None) -> dict[str, int | float | str]:
 def _value(text: str) -> int | float | str:
     for kind in (int, float):
         try:
-            return kind(text)
+            found = kind(text)
         except ValueError:
             continue
+        # what is no number, and what does not fit one, stays the text it is
+        return found if abs(found) < float("inf") else text
     return text
 
 

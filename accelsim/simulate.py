@@ -14,7 +14,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
-from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
 from accelsim.vector import vector_layers
 from accelsim.workload.lowering import lowered
@@ -277,7 +277,9 @@ def _run(
         if nest not in (None, cartesian.nest(machine, problem)):
             raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
         nest, source = cartesian.nest(machine, problem), GIVEN
-    if nest is None:
+    if nest is not None:
+        check_bypass(machine, nest)
+    else:
         from accelsim.search import best
 
         nest = best(machine, problem, dataflow, objective, table, table.accounting or None)

@@ -46,14 +46,15 @@ def pick(noun: str, choices: type[Choice]) -> Callable[[object], Choice]:
     return read
 
 
-def whole(least: int) -> Callable[[object], int]:
-    """A validator for an int that is at least `least`; neither true nor "3" nor 3.5 is one."""
+def whole(least: int, what: str = "a whole number") -> Callable[[object], int]:
+    """A validator for an int from `least` to what `quantities.BOUNDS` has; neither true nor "3" nor 3.5 is one."""
 
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"should be a whole number, got {_text(value)}")
         if value < least:
-            raise ValueError(f"must be at least {least}, got {value}")
+            raise ValueError(f"must be at least {least}, got {quantities.short(value)}")
+        quantities.bounded(what, value)
         return value
 
     return read
@@ -80,12 +81,24 @@ def _schema(kind: str | list[str], text: str, *examples: object) -> WithJsonSche
 
 _PAIR = {"anyOf": [{"type": ["integer", "string"]}, {"type": "array", "minItems": 2, "maxItems": 2}]}
 
-Count = Annotated[int, PlainValidator(whole(1)), _schema(["integer", "string"], "at least 1, or $parameter", 16)]
-Natural = Annotated[int, PlainValidator(whole(0)), _schema(["integer", "string"], "at least 0, or $parameter", 3)]
+_COUNT = _schema(["integer", "string"], "at least 1, or $parameter", 16)
+_NATURAL = _schema(["integer", "string"], "at least 0, or $parameter", 3)
+Count = Annotated[int, PlainValidator(whole(1)), _COUNT]
+Natural = Annotated[int, PlainValidator(whole(0)), _NATURAL]
+Axis = Annotated[int, PlainValidator(whole(1, "rows or columns of an array")), _COUNT]
+Macs = Annotated[int, PlainValidator(whole(1, "MACs per cycle")), _COUNT]
+Pipeline = Annotated[int, PlainValidator(whole(0, "pipeline")), _NATURAL]
+Drift = Annotated[int, PlainValidator(whole(1, "drift")), _COUNT]
+Queue = Annotated[int, PlainValidator(whole(1, "queue")), _COUNT]
+Part = Annotated[int, PlainValidator(whole(1, "a part of a Cartesian PE")), _COUNT]
+Part0 = Annotated[int, PlainValidator(whole(0, "a part of a Cartesian PE")), _NATURAL]
+Lanes = Annotated[int, PlainValidator(whole(1, "vector lanes")), _COUNT]
 Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), WithJsonSchema(_PAIR)]
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), WithJsonSchema(_PAIR)]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
-Size = Annotated[Quantity, PlainValidator(quantities.size), _schema("string", "bits or words", "108 KiB", "24 words")]
+Size = Annotated[
+    Quantity, PlainValidator(quantities.capacity), _schema("string", "bits or words", "108 KiB", "24 words")
+]
 Word = Annotated[int, PlainValidator(quantities.word), _schema("string", "width of a word", "16 b")]
 Frequency = Annotated[Fraction, PlainValidator(quantities.frequency), _schema("string", "a clock", "200 MHz")]
 Duration = Annotated[
@@ -165,7 +178,7 @@ def _text(value: object) -> str:
         return "a mapping" if isinstance(value, dict) else "a list"
     if value is None:
         return "nothing"
-    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+    return str(value).lower() if isinstance(value, bool) else f"'{quantities.short(value)}'"
 
 
 def _keys(annotation: Any) -> list[str]:

@@ -139,7 +139,7 @@ def _rows(
     outermost = machine.levels[0]
     for tensor, action, words in ((Tensor.IFMAP, "read", reads), (Tensor.PSUM, "update", writes)):
         if words:
-            price = table.access(outermost, action, machine.word_bits[tensor])
+            price = table.access(outermost, action, machine.word_bits[tensor], tensor)
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from accelsim.architecture.dram.model import Dram
 from accelsim.errors import AccelsimError
+from accelsim.quantities import MOST_PART, bounded, short
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
@@ -81,8 +82,16 @@ MAY_REDUCE = REDUCING | {NetworkKind.CROSSBAR, NetworkKind.MESH}
 
 
 def exact(hertz: float) -> Fraction:
-    """A clock as the decimal number it is written as, so that rates divided by it stay short fractions."""
-    return Fraction(repr(float(hertz)))
+    """A clock to ten digits, as the decimal number it is written as: rates divided by it stay short fractions."""
+    return Fraction(f"{hertz:.10g}")
+
+
+def _bounded(where: str, what: str, value: Fraction | float) -> None:
+    """The bounds of quantities for what code builds, as the files have them."""
+    try:
+        bounded(what, value)
+    except ValueError as error:
+        raise AccelsimError(f"{where}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,13 @@ class Port:
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
-            raise AccelsimError(f"port '{self.name}': a rate must be positive, got {self.rate}")
+            raise AccelsimError(f"port '{self.name}': a rate must be positive, got {short(self.rate)}")
+        _bounded(f"port '{self.name}'", "a width of a port", self.rate)
+        if max(self.rate.numerator, self.rate.denominator) > MOST_PART:
+            raise AccelsimError(
+                f"port '{self.name}': {short(self.rate)} per core cycle is no fraction of numbers up to 2^50; "
+                "give its width, or a clock, with fewer digits"
+            )
 
     def at(self, core_hz: Fraction) -> Port:
         """The port beside a core of this clock."""
@@ -147,6 +162,10 @@ class Network:
     latency_s: Fraction | None = field(default=None, compare=False)
     hop_latency_s: Fraction | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        for latency in (self.latency, self.hop_latency):
+            _bounded("network", "a latency", latency)
+
     def at(self, core_hz: Fraction) -> Network:
         """The network beside a core of this clock."""
         found: dict[str, Any] = {
@@ -175,6 +194,10 @@ class Fanout:
     networks: Mapping[Tensor, Network] = field(default_factory=dict)
     declared: bool = False
 
+    def __post_init__(self) -> None:
+        for axis in (self.y, self.x):
+            _bounded("array", "rows or columns of an array", axis)
+
     def at(self, core_hz: Fraction) -> Fanout:
         """The fan-out beside a core of this clock."""
         networks = {tensor: network.at(core_hz) for tensor, network in self.networks.items()}
@@ -196,6 +219,9 @@ class Partition:
 
     tensors: frozenset[Tensor]
     bits: int
+
+    def __post_init__(self) -> None:
+        _bounded("capacity", "a size", self.bits)
 
 
 @dataclass(frozen=True)
@@ -349,8 +375,19 @@ class Architecture:
     def __post_init__(self) -> None:
         if not self.levels:
             raise AccelsimError(f"architecture '{self.name}' has no levels")
-        if not 0 < self.clock_hz < float("inf"):
-            raise AccelsimError(f"architecture '{self.name}': a clock must be positive, got {self.clock_hz} Hz")
+        where = f"architecture '{self.name}'"
+        bounds: tuple[tuple[str, float], ...] = (
+            ("a frequency", self.clock_hz),
+            ("PEs", self.pes),
+            ("MACs per cycle", self.macs_per_cycle),
+            ("pipeline", self.pipeline),
+            ("drift", self.sparsity.drift),
+            ("queue", self.sparsity.queue),
+            ("vector lanes", self.lanes),
+            *(("a word", bits) for bits in (*self.word_bits.values(), self.multiplier)),
+        )
+        for what, value in bounds:
+            _bounded(where, what, value)
         object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
         object.__setattr__(self, "lead", self.lead or self.serial is None)
         if self.cartesian:

@@ -12,7 +12,22 @@ from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.quantities import Quantity
-from accelsim.specs import Count, Duration, Frequency, Natural, Size, Spec, Word, pick
+from accelsim.specs import (
+    Axis,
+    Drift,
+    Duration,
+    Frequency,
+    Lanes,
+    Macs,
+    Part,
+    Part0,
+    Pipeline,
+    Queue,
+    Size,
+    Spec,
+    Word,
+    pick,
+)
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
@@ -137,8 +152,8 @@ class NetworkSpec(Spec):
 class SizeSpec(Spec):
     """Rows and columns of an array."""
 
-    y: Count = 1
-    x: Count = 1
+    y: Axis = 1
+    x: Axis = 1
 
 
 class PassesSpec(Spec):
@@ -188,13 +203,13 @@ class LevelSpec(Spec):
 class CartesianSpec(Spec):
     """A PE of SCNN's kind; see `accelsim.architecture.model.Cartesian`."""
 
-    ifmaps: Count = Cartesian.ifmaps
-    filters: Count = Cartesian.filters
-    banks: Count = Cartesian.banks
-    entries: Count = Cartesian.entries
-    fifo: Natural = Cartesian.fifo
-    group: Count = Cartesian.group
-    weights: Count = Cartesian.weights
+    ifmaps: Part = Cartesian.ifmaps
+    filters: Part = Cartesian.filters
+    banks: Part = Cartesian.banks
+    entries: Part = Cartesian.entries
+    fifo: Part0 = Cartesian.fifo
+    group: Part = Cartesian.group
+    weights: Part = Cartesian.weights
 
 
 class PeSpec(Spec):
@@ -203,21 +218,21 @@ class PeSpec(Spec):
     multiplier : least width of an operand as it is multiplied, where words are stored shorter (decoded on the way).
     """
 
-    macs: Count = 1
+    macs: Macs = 1
     multiplier: Word | None = None
-    pipeline: Natural = 0
+    pipeline: Pipeline = 0
     gate: list[TensorName] = Field(default_factory=list)
     skip: list[TensorName] = Field(default_factory=list)
     pairing: PairingName = Pairing.COLUMN
-    drift: Count = 1
-    queue: Count = 1
+    drift: Drift = 1
+    queue: Queue = 1
     cartesian: CartesianSpec | None = None
 
 
 class VectorSpec(Spec):
     """The unit that runs what is no MAC, beside the outermost level: operations per core cycle."""
 
-    lanes: Count
+    lanes: Lanes
 
 
 class ArchitectureSpec(Spec):

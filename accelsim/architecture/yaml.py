@@ -241,7 +241,14 @@ class _Builder:
             return self.shared_port(at, width.port, width, clock)
         per_second = width.value if width.unit.endswith("/s") else clock and width.value * clock
         rate = width.value if per_second is None else per_second / self.clock
-        return Port(name, rate, in_words=width.unit.startswith("words"), per_second=per_second)
+        return self.made(at, name, rate, width.unit.startswith("words"), per_second)
+
+    def made(self, at: Place, name: str, rate: Fraction, in_words: bool, per_second: Fraction | None) -> Port:
+        try:
+            return Port(name, rate, in_words=in_words, per_second=per_second)
+        except AccelsimError as error:
+            self.document.refuse(at, str(error))
+            return Port(name, Fraction(1), in_words=in_words)
 
     def shared_port(self, at: Place, name: str, width: Rate, clock: Fraction | None) -> Port:
         port = self.port(at, name, replace(width, port=""), clock)

@@ -51,7 +51,7 @@ def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) ->
 def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
     levels = {level.name: level for level in architecture.levels}
     for name, tensor, action, words in counts.rows():
-        price = table.access(levels[name], action, architecture.word_bits[Tensor(tensor)])
+        price = table.access(levels[name], action, architecture.word_bits[Tensor(tensor)], Tensor(tensor))
         yield EnergyRow(name, tensor, action, words, words * price)
 
 

@@ -18,9 +18,10 @@ from accelsim.yamlfile import Document
 
 def _number(value: object) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"should be a number, got '{value}'")
+        raise ValueError(f"should be a number, got '{quantities.short(value)}'")
     if not 0 <= value < float("inf"):
-        raise ValueError(f"an energy must be finite and at least 0, got {value}")
+        raise ValueError(f"an energy must be finite and at least 0, got {quantities.short(value)}")
+    quantities.bounded("an energy", value)
     return Fraction(str(value))
 
 
@@ -54,7 +55,7 @@ def _curve(value: object) -> Curve:
 
 
 def _bits(size: str) -> int:
-    found = quantities.size(f"{size} b" if size.isdigit() else size)
+    found = quantities.capacity(f"{size} b" if size.isdigit() else size)
     if found.unit != "b":
         raise ValueError(f"'{size}': write a size in bits or bytes")
     return int(found.value)
