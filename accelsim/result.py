@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import accelsim
 from accelsim.architecture.model import Architecture
+from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, Timing, dram_dict
@@ -175,12 +176,18 @@ class Result:
             "lowering": self.architecture.lowering.value,
             "clock_hz": float(self.architecture.clock_hz),
             "pes": self.architecture.pes,
+            "free": list(self.free),
             "levels": [level.name for level in self.architecture.levels],
             "layers": [self._layer_dict(layer) for layer in self.layers],
             "vector_layers": [layer.to_dict() for layer in self.vector_layers],
             "failures": [{"layer": layer, "reason": reason} for layer, reason in self.failures],
             "total": self._total_dict(),
         }
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """What costs nothing on this machine at these prices, a sentence for each kind."""
+        return what_is_free(self.architecture, self.energy_table)
 
     def _layer_dict(self, layer: LayerResult) -> Row:
         counts, timing = layer.counts, layer.timing

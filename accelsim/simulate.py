@@ -333,9 +333,10 @@ def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:
 
 def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
     from accelsim.mapping.dataflows import NAMES
+    from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 
     if dataflow:
-        _known("dataflow", dataflow, tuple(NAMES))
+        load_dataflow(dataflow)
     elif needed:
         from accelsim.yamlfile import builtin
 

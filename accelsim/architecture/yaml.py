@@ -57,6 +57,16 @@ def load_architecture(name: str | Path, parameters: Mapping[str, object] | None 
     return architecture_of(read(resolve("arch", name)), parameters)
 
 
+def beside(file: str, name: str) -> str:
+    """A file that another names: a path is relative to the file it stands in, if it is there, else to where we are."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and not path.is_absolute():
+        found = Path(file).parent / path
+        if found.is_file():
+            return str(found)
+    return name
+
+
 def architecture_of(document: Document, parameters: Mapping[str, object] | None = None) -> Architecture:
     """Build an architecture from a document already read; `parameters` may name keys of the file by their paths too."""
     document, given = edited(document, parameters or {})
@@ -84,8 +94,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             serial=passes.serial if passes else None,
             lead=passes.lead if passes else True,
             skew=skew is not None,
-            energy=spec.energy,
-            dataflow=spec.dataflow,
+            energy=beside(document.file, spec.energy),
+            dataflow=beside(document.file, spec.dataflow),
             source=spec.source,
             sparsity=sparsity,
             cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
@@ -103,6 +113,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
 def _origin(document: Document, parameters: Mapping[str, object]) -> dict[str, Any]:
     """The document before parameters are put in, its parameters those in force."""
     data = dict(document.data) if isinstance(document.data, dict) else {}
+    # a path holds wherever the data is read again
+    data |= {key: beside(document.file, data[key]) for key in ("dataflow", "energy") if isinstance(data.get(key), str)}
     if isinstance(data.get("parameters"), dict):
         data["parameters"] = {**data["parameters"], **parameters}
     return data

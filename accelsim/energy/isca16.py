@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 
 from accelsim.architecture.model import Architecture, Level
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, grouped, network_name
@@ -32,7 +33,7 @@ ROLES = ("alu", "rf", "noc", "buffer", "dram")
 
 def hops_filters(dataflow: str) -> bool:
     """Whether filters pay the array hop under this dataflow."""
-    return dataflow not in WITHOUT_FILTER_HOPS
+    return Path(dataflow).stem not in WITHOUT_FILTER_HOPS
 
 
 def account(

@@ -82,11 +82,15 @@ class EnergyTable:
         """The entry of a level: the one its `component` names, else the one of its own name."""
         wanted = level.component or level.name
         if wanted not in self.components:
-            raise AccelsimError(
-                f"energy table '{self.name}' has no component '{wanted}' for level '{level.name}'"
-                f"{nearest(wanted, self.components)}; name one with 'component:' on the level"
-            )
+            raise AccelsimError(self.lacks(wanted, level.name))
         return self.components[wanted]
+
+    def lacks(self, component: str, level: str) -> str:
+        """What to say of a component that is not there."""
+        return (
+            f"energy table '{self.name}' has no component '{component}' for level '{level}'"
+            f"{nearest(component, self.components)}; name one with 'component:' on the level"
+        )
 
     def access(self, level: Level, action: str, word_bits: int, tensor: Tensor | None = None) -> Fraction:
         """Energy of moving one word of `word_bits` by fill, read, update or drain at a level.
