@@ -86,7 +86,8 @@ class NetworkSpec(Spec):
 
 
 class ComponentSpec(Spec):
-    """A memory: energy per access of `bits` (default: the table's `word`), flat or by capacity of one instance.
+    """A memory: energy per access of `bits` (default: the table's `word`), flat or by capacity of one memory: a part of a
+    level's capacity is one.
 
     activate : of opening a row, where the memory is a DRAM with banks.
     """
