@@ -40,7 +40,7 @@ def check_file(path: str | Path) -> list[str]:
         return [f"energy table '{read_table(path).name}' is fine"]
     if "layers" in keys or "input" in keys:
         return [f"workload '{load_network(path).name}' is fine"]
-    if keys and keys <= set(dataflow.KEYS):
+    if dataflow.looks_like(document.data):
         return [f"dataflow '{dataflow.load(path).name}' is fine"]
     return [f"mapping of {len(mappings_of(document))} layers is fine"]
 
