@@ -157,7 +157,7 @@ def _rows(
         (Tensor.PSUM, Width.OFMAP, "update", writes),
     ):
         if words:
-            price = table.access(outermost, action, machine.widths[width])
+            price = table.access(outermost, action, machine.widths[width], tensor)
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:
