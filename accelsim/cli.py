@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
 
 SCHEMAS = ("arch", "workload", "mapping", "energy")
+PICTURES = ("png", "svg", "pdf")
 PROGRESS_AFTER = 1.0  # seconds
 
 
@@ -106,6 +107,10 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
 ) -> None:
     """Run a network on a machine."""
+    if out:
+        from accelsim.report.files import check_place
+
+        check_place(out, folder=True)
     result = _simulate(
         architecture,
         workload,
@@ -164,6 +169,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
+    if plot_to:
+        _check_picture(plot_to)
     from accelsim.simulate import compare as compare_all
 
     with _progress() as step:
@@ -216,8 +223,10 @@ def search(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
-    from accelsim.report.files import mapping_text, write_text
+    from accelsim.report.files import check_place, mapping_text, write_text
 
+    if out:
+        check_place(out)
     result = _simulate(
         architecture,
         workload,
@@ -260,9 +269,11 @@ def plot(
     """Draw energy per data type, stacked by level: of one result per layer, of several side by side."""
     from accelsim.report import plot as draw
 
-    _known("picture format", out.suffix.removeprefix("."), ("png", "svg", "pdf"))
+    _check_picture(out)
     if all(source.endswith(".json") for source in sources):
-        documents = [_document(source) for source in sources]
+        from accelsim.report.document import read_document
+
+        documents = [read_document(source) for source in sources]
         folders = [Path(source).parent.name for source in sources]
         labels = folders if len(set(folders)) == len(sources) else sources
         many = len(documents) > 1
@@ -374,8 +385,10 @@ def trace(
     prune: Annotated[float, typer.Option(help="Share of the weights to prune by magnitude.")] = 0.0,
 ) -> None:
     """Train a small CNN on scikit-learn's digits; write its layers and their real operands."""
+    from accelsim.report.files import check_place
     from accelsim.sparsity.trace import trace as capture
 
+    check_place(directory, folder=True)
     found = capture(directory, seed=seed, batch=batch, prune=prune)
     typer.echo(f"accuracy {found.accuracy:.1%} on pictures not trained on; wrote {found.workload} and its arrays")
     typer.echo(f"try: accelsim run eyeriss {found.workload} --data {directory} --batch {found.batch} --check")
@@ -386,8 +399,10 @@ def reproduce(
     path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
 ) -> None:
     """Run everything that is validated and write the report with theirs, ours and the error."""
+    from accelsim.report.files import check_place
     from accelsim.reproduce import main as write_report
 
+    check_place(path)
     write_report(path)
 
 
@@ -431,18 +446,6 @@ def _show(lines: list[Any]) -> None:
         console.print(line, soft_wrap=isinstance(line, str) and not sys.stdout.isatty())
 
 
-def _document(file: str) -> dict[str, Any]:
-    try:
-        document = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AccelsimError(f"{file}: {error.strerror}") from None
-    except ValueError as error:
-        raise AccelsimError(f"{file}: not JSON: {error}") from None
-    if not isinstance(document, dict) or "layers" not in document or "energy_unit" not in document:
-        raise AccelsimError(f"{file}: not a result; write one with 'accelsim run ... --out DIR'")
-    return document
-
-
 def _parameters(settings: list[str] | None) -> dict[str, int | float | str]:
     """``--set rows=16`` as values: a number where it is one, else text."""
     parameters: dict[str, int | float | str] = {}
@@ -466,12 +469,22 @@ def _bits(text: str | None) -> dict[str, int | float | str]:
 
 
 def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    """As a YAML file would have it; what is neither a number nor true or false there is text."""
+    from accelsim.yamlnodes import scalar
+
+    try:
+        value = scalar(text)
+    except ValueError as error:
+        raise AccelsimError(f"'{text}': {error}") from None
+    return text if value is None else value
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse a picture that could not be saved, before it is computed what it shows."""
+    from accelsim.report.files import check_place
+
+    _known("picture format", path.suffix.removeprefix("."), PICTURES)
+    check_place(path)
 
 
 def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:

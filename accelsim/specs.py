@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from accelsim import quantities
+from accelsim.errors import MOST_NAME, unshowable
 from accelsim.quantities import Quantity
 from accelsim.yamlfile import Document, Place, unknown
 
@@ -74,6 +75,17 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def name(value: object) -> str:
+    """A validator for what is shown and drawn as a name: letters that print, at least one and not more than 200."""
+    if not isinstance(value, str):
+        raise ValueError(f"should be a name, got {_text(value)}")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if wrong := unshowable(value):
+        raise ValueError(f"a name {wrong}")
+    return value
+
+
 def _schema(kind: str | list[str], text: str, *examples: object) -> WithJsonSchema:
     return WithJsonSchema({"type": kind, "description": text, "examples": list(examples)})
 
@@ -84,6 +96,11 @@ Count = Annotated[int, PlainValidator(whole(1)), _schema(["integer", "string"], 
 Natural = Annotated[int, PlainValidator(whole(0)), _schema(["integer", "string"], "at least 0, or $parameter", 3)]
 Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), WithJsonSchema(_PAIR)]
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), WithJsonSchema(_PAIR)]
+Name = Annotated[
+    str,
+    PlainValidator(name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MOST_NAME}),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Size = Annotated[Quantity, PlainValidator(quantities.size), _schema("string", "bits or words", "108 KiB", "24 words")]
 Rate = Annotated[Quantity, PlainValidator(quantities.rate), _schema("string", "per cycle", "64 b", "4 words")]

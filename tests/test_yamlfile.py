@@ -42,9 +42,9 @@ def test_a_missing_key_is_reported_at_its_parent():
     [
         ("a: [1, 2\nb: 3\n", "f.yaml:2:2: not YAML: expected ',' or ']', but got ':'"),
         ("", "f.yaml:1:1: the file is empty"),
-        ("a: 1\n---\nb: 2\n", "not YAML: but found another document"),
-        ("[" * 5000, "f.yaml: nested too deeply"),
-        ("a: \x07", "f.yaml: not YAML:"),
+        ("a: 1\n---\nb: 2\n", "f.yaml:2:1: not YAML of one document: another one begins here"),
+        ("[" * 5000, "f.yaml:1:51: nested too deeply: more than 50 levels"),
+        ("b: 1\na: \x07", "f.yaml:2:4: not YAML: the character U+0007 cannot stand in it"),
         ("a: *b", "not YAML: found undefined alias 'b'"),
     ],
 )

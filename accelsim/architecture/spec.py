@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from accelsim.architecture.dram.spec import DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
+from accelsim.errors import MOST_NAME
+from accelsim.specs import Count, Duration, Frequency, Name, Natural, Rate, Size, Spec, Word, pick
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
 
@@ -82,7 +83,7 @@ class NetworkSpec(Spec):
     out: Rate | None = None
     clock: Frequency | None = None
     latency: Duration | None = None
-    port: str | None = None
+    port: Name | None = None
     accumulate: AccumulateName | None = None
     reduce: list[ReduceName] | None = None
     tags: bool = False
@@ -128,8 +129,8 @@ class PortsSpec(Spec):
 class LevelSpec(Spec):
     """One memory and the fan-out below it."""
 
-    name: str = Field(pattern=r"^[A-Za-z]\w*$")
-    component: str | None = None
+    name: str = Field(pattern=r"^[A-Za-z]\w*$", max_length=MOST_NAME)
+    component: Name | None = None
     keeps: list[TensorName] = Field(list(TENSORS), min_length=1)
     capacity: Capacity = Field(default_factory=dict)
     buffer: Buffering = Field(default_factory=dict)
@@ -180,7 +181,7 @@ class VectorSpec(Spec):
 class ArchitectureSpec(Spec):
     """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise."""
 
-    name: str = Field(min_length=1)
+    name: Name
     source: str = Field(min_length=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
     clock: Frequency

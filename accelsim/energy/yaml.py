@@ -12,7 +12,7 @@ from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
 from accelsim.errors import AccelsimError
-from accelsim.specs import Count, Spec, Word, validate
+from accelsim.specs import Count, Name, Spec, Word, validate
 from accelsim.yamlfile import Document
 
 
@@ -108,7 +108,7 @@ class EnergySpec(Spec):
     vector_op : an operation that is no MAC; without it they are counted, not priced.
     """
 
-    name: Text
+    name: Name
     source: Text
     unit: Unit
     word: Word | None = None

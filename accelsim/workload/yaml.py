@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from accelsim.errors import WorkloadError
 from accelsim.parameters import substitute
-from accelsim.specs import Count, Spec, pick, validate
+from accelsim.specs import Count, Name, Spec, pick, validate
 from accelsim.workload.network import INPUT, Layer, Network, Shape
 from accelsim.workload.ops import AnyLayer, LayerSpec
 from accelsim.workload.precision import BitsTable
@@ -33,7 +33,7 @@ class WorkloadSpec(Spec):
     bits : of the words of a tensor, over the machine's; a layer's own go first.
     """
 
-    name: str = Field(min_length=1)
+    name: Name
     source: str = Field(min_length=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
     input: InputSpec | None = None
@@ -84,7 +84,7 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
 def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpec]) -> dict[str, tuple[str, ...]]:
     """What each layer reads, in the order written."""
     edges: dict[str, tuple[str, ...]] = {}
-    known = [*([INPUT] if spec.input else []), *layers]
+    known = dict.fromkeys([*([INPUT] if spec.input else []), *layers])
     before = INPUT
     for name, layer in layers.items():
         place: Place = ("layers", name)
@@ -102,7 +102,9 @@ def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpe
     return edges
 
 
-def _unknown_input(document: Document, place: Place, index: int, source: str, known: list[str], given: bool) -> None:
+def _unknown_input(
+    document: Document, place: Place, index: int, source: str, known: Iterable[str], given: bool
+) -> None:
     if not given:
         document.refuse(place, "there is no layer before it and the workload has no 'input'", key=True)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -76,7 +77,7 @@ def load(name: str | Path) -> Dataflow:
     if str(name) in NAMES:
         return _built_in(str(name))
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml") or not path.exists():
+    if path.suffix not in (".yaml", ".yml") or not os.path.exists(path):  # noqa: PTH110
         raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), NAMES)}")
     return _read(path)
 
