@@ -1,4 +1,4 @@
-"""Damaged and extreme files of every kind: read, and what can be read is run; each gives numbers that can be, or lines."""
+"""Damaged and extreme files of every kind, read and, where they can be, run: numbers that can be, or lines."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ A:
 """
 FILTERS = "A:\n  DRAM: {temporal: N1 M2}\n  FILTER_BANK: {temporal: Q4 C8, x: P4}\n  RF: {temporal: M4}\n"
 LOADERS = {
-    "arch": (lambda path: load_architecture(path), "arch"),
-    "workload": (lambda path: load_network(path), "workload"),
-    "mapping": (lambda path: load_mappings(path), "mapping"),
-    "energy": (lambda path: load_table(path), ""),
-    "dataflow": (lambda path: dataflow.load(path), ""),
+    "arch": load_architecture,
+    "workload": load_network,
+    "mapping": load_mappings,
+    "energy": load_table,
+    "dataflow": dataflow.load,
 }
 
 
@@ -71,7 +71,7 @@ def read_damaged(kind: str, seed: int, path: Path) -> None:
         path.write_bytes(scribble(source.read_text(), random))
     else:
         path.write_text(text_of(spoil(tree(source), random)))
-    kept(lambda: LOADERS[kind][0](path))
+    kept(lambda: LOADERS[kind](path))
 
 
 def checked_run(machine: Path | str, network: Path | str, **options) -> None:

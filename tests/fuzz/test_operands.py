@@ -24,18 +24,28 @@ DTYPES = ["i1", "u1", "i2", "i4", "i8", "u8", "f2", "f4", "f8", "?", "c8", "U3",
 
 def array(name: str, random: Random) -> np.ndarray:
     """Nearly always the right shape, of any dtype, with words no machine has."""
-    shape = SHAPES[name] if random.random() < 0.7 else tuple(random.choice([0, 1, 4, 8, 3]) for _ in range(random.randrange(6)))
-    found = np.array(random.choices([0, 1, 0, 5, 100], k=int(np.prod(shape)))).reshape(shape).astype(random.choice(DTYPES))
+    shape = (
+        SHAPES[name]
+        if random.random() < 0.7
+        else tuple(random.choice([0, 1, 4, 8, 3]) for _ in range(random.randrange(6)))
+    )
+    found = (
+        np.array(random.choices([0, 1, 0, 5, 100], k=int(np.prod(shape)))).reshape(shape).astype(random.choice(DTYPES))
+    )
     if found.size and found.dtype.kind in "if" and random.random() < 0.3:
         info = np.finfo(found.dtype) if found.dtype.kind == "f" else np.iinfo(found.dtype)
-        extreme = [np.nan, np.inf, -np.inf, 0.5, info.max, info.min] if found.dtype.kind == "f" else [info.max, info.min]
+        extreme = (
+            [np.nan, np.inf, -np.inf, 0.5, info.max, info.min] if found.dtype.kind == "f" else [info.max, info.min]
+        )
         found.flat[random.randrange(found.size)] = random.choice(extreme)
     return np.asfortranarray(found) if random.random() < 0.2 else found
 
 
 def promise(random: Random) -> bytes:
     """A header that promises more than there is: words, letters of itself, a bomb."""
-    shape = random.choice([(10**9,), (2**62, 4), (1, 8, 4, 10**9), (-1,), (1, 8, 4, 4), (10**30,), (True,), (2**40, 2**40)])
+    shape = random.choice(
+        [(10**9,), (2**62, 4), (1, 8, 4, 10**9), (-1,), (1, 8, 4, 4), (10**30,), (True,), (2**40, 2**40)]
+    )
     kind = random.choice(["<f8", "|O", "<i9", "|V9999999999", "", "<U1000000000", "f8,f8"])
     text = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(random.choice([118, 60_000]))
     length = random.choice([len(text), len(text), 2**16 - 1, 0, 5])

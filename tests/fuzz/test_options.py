@@ -13,8 +13,29 @@ from fuzz.bounds import good_lines, kept
 from fuzz.damage import LETTERS, NUMBERS, UNITS, WHOLE
 from fuzz.test_files import LAYER
 
-ODD = ["9" * 5000, "0x" + "f" * 5000, "x" * 5000, "-", "--", "=", ",", "*", "[", "[!", "?", "CONV*,", "A,A", "A,B", "\udce9"]
+ODD = [
+    "9" * 5000,
+    "0x" + "f" * 5000,
+    "x" * 5000,
+    "-",
+    "--",
+    "=",
+    ",",
+    "*",
+    "[",
+    "[!",
+    "?",
+    "CONV*,",
+    "A,A",
+    "A,B",
+    "\udce9",
+]
 KEYS = ["rows", "cols", "sram", "dram", "lowering", "row", "", "levels.DRAM", "levels..", "word", "clock", "pipeline"]
+
+# a search takes fewer of them than a run
+SEARCHED = ["--set", "--set", "--set", "--bits", "--bits", "--layers", "--batch", "--dataflow", "--energy"]
+SEARCHED += ["--accounting", "--objective", "--out"]
+OPTIONS = [*SEARCHED, "--mapping", "--data", "--evaluator", "--seed"]
 
 
 def word(random: Random) -> str:
@@ -32,14 +53,11 @@ def word(random: Random) -> str:
     )
 
 
-def options(random: Random) -> list[str]:
+def options(random: Random, allowed: list[str]) -> list[str]:
     """One or two options with odd values."""
     found: list[str] = []
     for _ in range(random.choice([1, 1, 2])):
-        option = random.choice(
-            ["--set", "--set", "--set", "--bits", "--bits", "--layers", "--batch", "--seed", "--dataflow", "--energy"]
-            + ["--mapping", "--data", "--accounting", "--objective", "--evaluator", "--out"]
-        )
+        option = random.choice(allowed)
         if option == "--set":
             value = f"{random.choice(KEYS)}={word(random)}" if random.random() < 0.9 else word(random)
         elif option == "--bits":
@@ -57,9 +75,7 @@ def asked(seed: int, network: Path) -> None:
     random = Random(f"options {seed}")
     machine = random.choice(["systolic_ws", "eyeriss", "simba", "eie", "scnn", word(random)])
     command = random.choice(["run", "run", "run", "map"])
-    given = options(random)
-    if command == "map":
-        given = [x for pair in zip(given[::2], given[1::2], strict=True) for x in pair if pair[0] not in ("--seed", "--data", "--evaluator", "--mapping")]
+    given = options(random, OPTIONS if command == "run" else SEARCHED)
     arguments = [command, machine, str(network), *(["--evaluator", "analytical"] if command == "run" else []), *given]
     result = kept(lambda: CliRunner().invoke(app, arguments))
     assert result.exit_code in (0, 2), (arguments, result.exit_code, result.exception)
