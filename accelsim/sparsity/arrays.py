@@ -180,7 +180,11 @@ def _header(opened: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = npy.read_magic(first)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version[0]}.{version[1]} of .npy; wanted 1.0 or 2.0")
-    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(first)
+    try:
+        shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(first)
+    except Exception:
+        # numpy parses it as Python and tells of that
+        raise ValueError("its header is cut short or damaged") from None
     return shape, dtype
 
 

@@ -72,7 +72,7 @@ def test_a_good_one_is_drawn(tmp_path, fake_engine):
 
 
 def test_damaged_results_are_drawn_or_refused(tmp_path):
-    for seed in range(150):
+    for seed in range(80):
         given(seed, tmp_path / "r.json")
 
 
@@ -100,5 +100,5 @@ def test_every_number_that_is_drawn_is_refused_when_it_is_wrong(tmp_path):
             inside = inside[key]
         inside[keys[-1]] *= 3
         path.write_text(json.dumps(document))
-        with pytest.raises(AccelsimError, match="add"):
+        with pytest.raises(AccelsimError, match="adds? up|differs"):
             read_document(path)
