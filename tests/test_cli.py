@@ -127,6 +127,27 @@ class TestRun:
         document = json.loads(cli("compare", MACHINE, NETWORK, "--layers", "FC8", "--json").stdout)
         assert set(document["results"]) == {"row_stationary", "weight_stationary"}
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["compare", "--plot", "c.jpg"], "unknown picture format 'jpg' (pdf, png, svg)"),
+            (["compare", "--plot", "file/c.png"], "file/c.png: "),
+            (["run", "--out", "file"], "file: is no folder"),
+            (["map", "--out", "."], ".: Is a directory"),
+            (["plot", "--out", "x" * 300 + ".png"], "File name too long"),
+        ],
+    )
+    def test_places_that_cannot_be_are_refused_before_a_run(
+        self, cli, fake_engine, tmp_path, monkeypatch, arguments, message
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "file").touch()
+        done = cli(arguments[0], MACHINE, NETWORK, *arguments[1:])
+        assert done.exit_code == 2
+        assert message in done.stderr
+        assert fake_engine == {"evaluate": 0, "best": 0}
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
     def test_compare_where_nothing_runs_exits_2(self, cli):
         done = cli("compare", MACHINE, NETWORK, "--layers", "CONV1", "--dataflow", "weight_stationary")
         assert done.exit_code == 2

@@ -137,3 +137,30 @@ def test_parameters_that_change_nothing_or_do_not_exist():
         "f.yaml:4:4: z: '$ 3': write '$name', or a product such as '512 B * $name'",
         "f.yaml:1:14: parameters.rows: nothing uses $rows",
     ]
+
+
+def test_a_file_on_another_drive_is_shown_as_given(tmp_path, monkeypatch):
+    def relpath(path):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    (tmp_path / "m.yaml").write_text("a: [")
+    monkeypatch.setattr(yamlfile.os.path, "relpath", relpath)
+    with pytest.raises(SpecError, match=f"^{tmp_path}/m.yaml:1:5: not YAML: "):
+        yamlfile.read(tmp_path / "m.yaml")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "d/" * 3000 + "x.yaml", "a\0b", "a\0.yaml"])
+def test_a_name_no_file_can_have(name):
+    for kind in yamlfile.KINDS:
+        with pytest.raises(SpecError, match=r"no such file|neither a file nor a built-in") as error:
+            resolve(kind, name)
+        assert str(error.value).isprintable()
+    with pytest.raises(SpecError, match=r"File name too long|embedded null byte"):
+        yamlfile.read(name)
+
+
+def test_a_file_too_large_is_not_read(tmp_path):
+    with (tmp_path / "big.yaml").open("wb") as file:
+        file.truncate(2**33)
+    with pytest.raises(SpecError, match="too large: more than 1,048,576 letters"):
+        yamlfile.read(tmp_path / "big.yaml")

@@ -19,6 +19,8 @@ from accelsim.workload.problem import TENSORS
 from accelsim.yamlfile import Place, shown, unknown
 
 MOST_BYTES = 2**28
+MOST_DIGITS = 30
+MOST_ENERGY = 1e100
 TOLERANCE = 1e-9
 """Of sums of energies, each rounded to a float when it was written."""
 
@@ -26,8 +28,8 @@ TOLERANCE = 1e-9
 def _energy(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"should be a number, got {value if isinstance(value, str) else type(value).__name__}")
-    if not 0 <= value < math.inf:
-        raise ValueError(f"an energy must be finite and at least 0, got {value}")
+    if not 0 <= value <= MOST_ENERGY:
+        raise ValueError(f"an energy must lie in 0 to {MOST_ENERGY:g}, got {value}")
     return float(value)
 
 
@@ -106,7 +108,7 @@ def read_document(file: str | Path) -> dict[str, Any]:
             data = opened.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise AccelsimError(f"{path}: too large for a result: more than {MOST_BYTES:,} bytes")
-        document = json.loads(data.decode("utf-8-sig"), parse_constant=_no_number)
+        document = json.loads(data.decode("utf-8-sig"), parse_int=_integer, parse_constant=_no_number)
     except RecursionError:
         raise AccelsimError(f"{path}: not a result: nested too deeply") from None
     except OSError as error:
@@ -127,6 +129,12 @@ def read_document(file: str | Path) -> dict[str, Any]:
     if wrong:
         raise _refusal(path, wrong)
     return document
+
+
+def _integer(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"an integer of {len(text):,} digits; a result has none of more than {MOST_DIGITS}")
+    return int(text)
 
 
 def _no_number(text: str) -> None:

@@ -8,12 +8,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from accelsim.errors import AccelsimError
 
-SECONDS = 20
+SECONDS = 20  # of this process, so that a busy machine makes nothing a hang
 BYTES = 2**30
-WARM = 400  # seconds for what compiles first
 
 
 class HangError(BaseException):
@@ -21,42 +21,46 @@ class HangError(BaseException):
 
 
 @contextmanager
-def bounded(seconds: int) -> Iterator[None]:
+def bounded() -> Iterator[None]:
     """Stop a block that takes too long or, where the system tells what a process has, a gigabyte more than that."""
 
-    def stop(*_):
-        raise HangError(f"over {seconds} s")
+    def stop(_, frame):
+        if _compiles(frame):
+            # once for each kernel and kind of argument; to stop it there leaves numba in pieces
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        else:
+            raise HangError(f"over {SECONDS} s")
 
-    before, (soft, hard) = signal.signal(signal.SIGALRM, stop), resource.getrlimit(resource.RLIMIT_AS)
+    before, (soft, hard) = signal.signal(signal.SIGPROF, stop), resource.getrlimit(resource.RLIMIT_AS)
     pages = Path("/proc/self/statm")
     if pages.exists():
         size = int(pages.read_text().split()[0]) * resource.getpagesize() + BYTES
         resource.setrlimit(resource.RLIMIT_AS, (size if hard < 0 else min(size, hard), hard))
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def kept(work: Callable[[], object]) -> object | None:
-    """What `work` gives, or None where it refuses its input in good lines; everything else is an error.
+def _compiles(frame: FrameType | None) -> bool:
+    while frame:
+        if "numba" in Path(frame.f_code.co_filename).parts:
+            return True
+        frame = frame.f_back
+    return False
 
-    An input that takes too long is given once more: the first time a kernel may have been compiled.
-    """
-    for seconds in (SECONDS, WARM, SECONDS):
-        try:
-            with bounded(seconds):
-                return work()
-        except AccelsimError as error:
-            good_lines(str(error))
-            return None
-        except HangError:
-            if seconds == WARM:
-                raise
-    raise HangError(f"over {SECONDS} s, and nothing to compile")
+
+def kept(work: Callable[[], object]) -> object | None:
+    """What `work` gives, or None where it refuses its input in good lines; everything else is an error."""
+    try:
+        with bounded():
+            return work()
+    except AccelsimError as error:
+        good_lines(str(error))
+        return None
 
 
 def good_lines(text: str) -> None:

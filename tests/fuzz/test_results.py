@@ -100,5 +100,5 @@ def test_every_number_that_is_drawn_is_refused_when_it_is_wrong(tmp_path):
             inside = inside[key]
         inside[keys[-1]] *= 3
         path.write_text(json.dumps(document))
-        with pytest.raises(AccelsimError, match="adds? up|differs"):
+        with pytest.raises(AccelsimError, match=r"adds? up|differs"):
             read_document(path)
