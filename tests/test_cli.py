@@ -130,7 +130,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["compare", "--plot", "c.jpg"], "unknown picture format 'jpg' (pdf, png, svg)"),
+            (["compare", "--plot", "c.jpg"], "unknown picture format 'jpg'; did you mean 'png'? (pdf, png, svg)"),
             (["compare", "--plot", "file/c.png"], "file/c.png: "),
             (["run", "--out", "file"], "file: is no folder"),
             (["map", "--out", "."], ".: Is a directory"),
