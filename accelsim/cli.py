@@ -11,11 +11,12 @@ import typer
 
 from accelsim import __version__
 from accelsim.errors import AccelsimError, nearest
+from accelsim.yamlfile import KINDS
 
 if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
 
-SCHEMAS = ("arch", "workload", "mapping", "energy")
+
 PICTURES = ("png", "svg", "pdf")
 
 
@@ -85,8 +86,12 @@ def _options(
 
 @app.command()
 def run(
-    architecture: Arch,
-    workload: Work,
+    context: typer.Context,
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")],
+    workload: Annotated[
+        str | None,
+        typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.", show_default=False),
+    ] = None,
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
@@ -103,32 +108,35 @@ def run(
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
 ) -> None:
-    """Run a network on a machine."""
+    """Run a network on a machine; or run a result.json again, as ARCH alone."""
     if out:
         from accelsim.report.files import check_place
 
         check_place(out, folder=True)
-    result = _simulate(
-        architecture,
-        workload,
-        dataflow=dataflow,
-        mapping=mapping,
-        batch=batch,
-        layers=layers,
-        evaluator=evaluator,
-        objective=objective,
-        energy=energy,
-        accounting=accounting,
-        parameters=_parameters(settings),
-        data=data,
-        seed=seed,
-        bits=_bits(bits),
-    )
+    if workload is None:
+        result = _again(context, architecture)
+    else:
+        result = _simulate(
+            architecture,
+            workload,
+            dataflow=dataflow,
+            mapping=mapping,
+            batch=batch,
+            layers=layers,
+            evaluator=evaluator,
+            objective=objective,
+            energy=energy,
+            accounting=accounting,
+            parameters=_parameters(settings),
+            data=data,
+            seed=seed,
+            bits=_bits(bits),
+        )
     checks = []
     if check:
         from accelsim.simulate import check_outputs
 
-        checks = list(check_outputs(result, workload, _parameters(settings), data, seed))
+        checks = list(check_outputs(result))
     if out:
         from accelsim.report.files import write_result
 
@@ -143,6 +151,34 @@ def run(
         _show(report(result))
     for line in checks:
         typer.echo(line, err=as_json)
+    _tell_failures(result)
+
+
+def _again(context: typer.Context, file: str) -> Result:
+    """Run a result again; what it ran is in it, so no option but for what is written may be given."""
+    if not file.endswith(".json"):
+        raise AccelsimError("run takes an ARCH and a WORKLOAD, or a result.json alone")
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        given = source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
+        if given and option.name not in ("architecture", "out", "as_json", "check"):
+            raise AccelsimError(f"{option.opts[0]}: {file} says what is run; leave the option out")
+    from accelsim.report.progress import progress
+    from accelsim.simulate import rerun
+
+    with progress() as step:
+        result = rerun(file, progress=step)
+    if not result.layers:
+        _tell_failures(result)
+    return result
+
+
+def _tell_failures(result: Result) -> None:
+    """End with all reasons where a layer could not be mapped; what could be is printed and written by then."""
+    if result.failures:
+        from accelsim.result import reasons
+
+        raise AccelsimError("\n".join(f"not run: {reason}" for reason in reasons(result.failures)))
 
 
 @app.command()
@@ -246,6 +282,7 @@ def search(
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
+    _tell_failures(result)
 
 
 @app.command()
@@ -268,6 +305,7 @@ def plot(
     from accelsim.report import plot as draw
 
     _check_picture(out)
+    result = None
     if all(source.endswith(".json") for source in sources):
         from accelsim.report.document import read_document
 
@@ -293,38 +331,24 @@ def plot(
         raise AccelsimError("plot takes an ARCH and a WORKLOAD, or result.json files")
     draw.save(axes, str(out))
     typer.echo(f"wrote {out}")
+    if result:
+        _tell_failures(result)
 
 
 @app.command()
 def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind.")]) -> None:
-    """Check files; every error of every file is reported."""
+    """Check files and what they name; every error of every file is reported, and what is free in a machine."""
+    from accelsim.checks import check_file
+
     errors = []
     for file in files:
         try:
-            typer.echo(f"{file}: {_load(file)}")
+            first, *others = check_file(file)
+            typer.echo("\n".join((f"{file}: {first}", *others)))
         except AccelsimError as error:
             errors.append(str(error))
     if errors:
         raise AccelsimError("\n".join(errors))
-
-
-def _load(file: Path) -> str:
-    """Read a file as what its keys say it is."""
-    from accelsim.architecture.yaml import load_architecture
-    from accelsim.energy.load import load_table
-    from accelsim.mapping.yaml import load_mappings
-    from accelsim.workload.yaml import load_network
-    from accelsim.yamlfile import read
-
-    data = read(file).data
-    keys = data.keys() if isinstance(data, dict) else set()
-    if "levels" in keys:
-        return f"architecture '{load_architecture(file).name}' is fine"
-    if "components" in keys:
-        return f"energy table '{load_table(file).name}' is fine"
-    if "layers" in keys or "input" in keys:
-        return f"workload '{load_network(file).name}' is fine"
-    return f"mapping of {len(load_mappings(file))} layers is fine"
 
 
 @app.command("list")
@@ -361,18 +385,23 @@ def explain(metric: Annotated[str | None, typer.Argument(help="A name from any t
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help=f"{', '.join(SCHEMAS)}.")]) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
-    _known("kind of file", kind, SCHEMAS)
-    if kind == "energy":
-        from accelsim.energy.yaml import EnergySpec
+def schema(
+    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default, with --markdown: all.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The keys as a page to read, docs/keys.md.")] = False,
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors: every key, its unit, and what holds without it."""
+    if kind is None and not markdown:
+        raise AccelsimError(f"schema of which kind of file? ({', '.join(KINDS)})")
+    if kind is not None:
+        _known("kind of file", kind, tuple(KINDS))
+    if markdown:
+        from accelsim.report.keys import page
 
-        found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **EnergySpec.model_json_schema()}
-    else:
-        from accelsim.yamlfile import json_schema
+        typer.echo(page([kind] if kind else KINDS), nl=False)
+    elif kind:
+        from accelsim.specs import json_schema
 
-        found = json_schema(kind)
-    typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(json_schema(kind), indent=2))
 
 
 @app.command()
@@ -425,7 +454,10 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
     from accelsim.simulate import simulate
 
     with progress() as step:
-        return simulate(architecture, workload, progress=step, **options)
+        result = simulate(architecture, workload, progress=step, tolerant=True, **options)
+    if not result.layers:
+        _tell_failures(result)
+    return result
 
 
 def _show(lines: list[Any]) -> None:
@@ -437,37 +469,14 @@ def _show(lines: list[Any]) -> None:
         console.print(line, soft_wrap=isinstance(line, str) and not sys.stdout.isatty())
 
 
-def _parameters(settings: list[str] | None) -> dict[str, int | float | str]:
+def _parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
-    parameters: dict[str, int | float | str] = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise AccelsimError(f"--set {setting}: write KEY=VALUE")
-        parameters[key] = _value(value)
-    return parameters
+    return _settings("--set", settings)
 
 
-def _bits(text: str | None) -> dict[str, int | float | str]:
+def _bits(text: str | None) -> dict[str, Any]:
     """``--bits ifmap=8,filter=4`` as a mapping; what it may hold is checked where it is used."""
-    bits: dict[str, int | float | str] = {}
-    for part in text.split(",") if text else []:
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or name in bits:
-            raise AccelsimError(f"--bits {text}: {f'{name} twice' if equals else 'write TENSOR=N, such as ifmap=8'}")
-        bits[name] = _value(value)
-    return bits
-
-
-def _value(text: str) -> int | float | str:
-    """As a YAML file would have it; what is neither a number nor true or false there is text."""
-    from accelsim.yamlnodes import scalar
-
-    try:
-        value = scalar(text)
-    except ValueError as error:
-        raise AccelsimError(f"'{text}': {error}") from None
-    return text if value is None else value
+    return _settings("--bits", text)
 
 
 def _check_picture(path: Path) -> None:
@@ -476,6 +485,14 @@ def _check_picture(path: Path) -> None:
 
     _known("picture format", path.suffix.removeprefix("."), PICTURES)
     check_place(path)
+
+
+def _settings(what: str, given: list[str] | str | None) -> dict[str, Any]:
+    if not given:
+        return {}
+    from accelsim.arguments import settings
+
+    return settings(what, given)
 
 
 def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:

@@ -21,6 +21,10 @@ class AccelsimError(Exception):
     def __str__(self) -> str:
         return "\n".join(plain(line) for line in super().__str__().split("\n"))
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone, for the mistake is in what was asked, not in this code."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @dataclass(frozen=True)
 class Issue:
