@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from accelsim.energy.rows import NO_TENSOR
 from accelsim.energy.table import UNITS
 from accelsim.errors import AccelsimError, reason
-from accelsim.specs import Count, Name, Natural, explain, name
+from accelsim.specs import Count, Name, explain, name
 from accelsim.workload.problem import TENSORS
 from accelsim.yamlfile import Place, shown, unknown
 
@@ -49,7 +49,16 @@ def _maybe(value: object) -> str:
     return "" if value == "" else name(value)
 
 
+def _macs(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"should be a whole number, got {value if isinstance(value, str) else type(value).__name__}")
+    if value < 0:
+        raise ValueError(f"must be at least 0, got {value}")
+    return value
+
+
 Energy = Annotated[float, PlainValidator(_energy)]
+Macs = Annotated[int, PlainValidator(_macs)]
 
 
 class Read(BaseModel):
@@ -69,7 +78,7 @@ class RowRead(Read):
 class TotalRead(Read):
     """The sums of all layers."""
 
-    macs: Natural
+    macs: Macs
     energy: Energy
     energy_breakdown: list[RowRead]
 
@@ -78,7 +87,7 @@ class LayerRead(Read):
     """One layer, run once."""
 
     name: Name
-    macs: Natural
+    macs: Macs
     repeat: Count = 1
     energy: Energy
     energy_breakdown: list[RowRead]
