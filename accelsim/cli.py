@@ -324,38 +324,18 @@ def plot(
 
 @app.command()
 def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind.")]) -> None:
-    """Check files; every error of every file is reported."""
+    """Check files and what they name; every error of every file is reported, and what is free in a machine."""
+    from accelsim.checks import check_file
+
     errors = []
     for file in files:
         try:
-            typer.echo(f"{file}: {_load(file)}")
+            first, *others = check_file(file)
+            typer.echo("\n".join((f"{file}: {first}", *others)))
         except AccelsimError as error:
             errors.append(str(error))
     if errors:
         raise AccelsimError("\n".join(errors))
-
-
-def _load(file: Path) -> str:
-    """Read a file as what its keys say it is."""
-    from accelsim.architecture.yaml import load_architecture
-    from accelsim.energy.load import load_table
-    from accelsim.mapping.yaml import load_mappings
-    from accelsim.workload.yaml import load_network
-    from accelsim.yamlfile import read
-
-    data = read(file).data
-    keys = data.keys() if isinstance(data, dict) else set()
-    if "levels" in keys:
-        return f"architecture '{load_architecture(file).name}' is fine"
-    if "components" in keys:
-        return f"energy table '{load_table(file).name}' is fine"
-    if "layers" in keys or "input" in keys:
-        return f"workload '{load_network(file).name}' is fine"
-    from accelsim.mapping.dataflows.dataflow import looks_like, read_dataflow
-
-    if looks_like(data):
-        return f"dataflow '{read_dataflow(file).name}' is fine"
-    return f"mapping of {len(load_mappings(file))} layers is fine"
 
 
 @app.command("list")
