@@ -428,7 +428,7 @@ class TestAgain:
         (("--set", "rows"), "--set rows: write KEY=VALUE"),
         (("--bits", "ifmap=8,ifmap=4"), "--bits ifmap=4: ifmap is given twice, as 8 too"),
         (("--layers", "CONV1,CONV99"), "no layer of 'alexnet' fits 'CONV99'; did you mean 'CONV"),
-        (("--layers", ","), "no layer of 'alexnet' fits ','"),
+        (("--layers", ","), "no layer of 'alexnet' fits ''"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "compare"])
