@@ -324,10 +324,10 @@ def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:
 
 
 def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
-    from accelsim.mapping.dataflows import NAMES
+    from accelsim.mapping.dataflows import NAMES, load
 
     if dataflow:
-        _known("dataflow", dataflow, tuple(NAMES))
+        load(dataflow)
     elif needed:
         from accelsim.yamlfile import builtin
 
