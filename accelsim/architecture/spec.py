@@ -15,7 +15,7 @@ from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
 from accelsim.specs import REFUSED, Count, Duration, Frequency, Natural, Size, Spec, Word, key, pick, quantity
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 
 class Accumulate(StrEnum):
@@ -74,7 +74,7 @@ _PORT = {
 }
 ALL = "*"
 CHILDREN = "PEs, or instances of the next level"
-Width = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
+PortWidth = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
@@ -84,9 +84,8 @@ AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate",
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
 InjectionName = Annotated[Injection, BeforeValidator(pick("place of ports", Injection))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
-Words = Annotated[
-    dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
-]
+WidthName = Annotated[Width, BeforeValidator(pick("tensor", Width))]
+Words = Annotated[dict[WidthName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Width, Word])]
 Buffering = Annotated[
     dict[TensorName, BufferName], BeforeValidator(_each_tensor, json_schema_input_type=Buffer | dict[Tensor, Buffer])
 ]
@@ -114,7 +113,7 @@ Keeps = Annotated[list[TensorName], BeforeValidator(_kept, json_schema_input_typ
 class LinkSpec(Spec):
     """One port that all tensors share below a level, in both directions."""
 
-    width: Width = key("What it carries per core cycle, or per cycle of `clock`; or per second.")
+    width: PortWidth = key("What it carries per core cycle, or per cycle of `clock`; or per second.")
     clock: Frequency | None = key("Its clock. Not beside a width per second.", None, "the core's")
     latency: Duration | None = key(
         "From the last word on the port to its arrival; the port is free meanwhile.", None, "none: words arrive at once"
@@ -127,14 +126,14 @@ class NetworkSpec(Spec):
     kind: KindName | None = key(
         "What carries the words (docs/noc.md).", None, "`tree` for psum, `multicast` for ifmap and filter"
     )
-    width: Width | None = key(
+    width: PortWidth | None = key(
         "What its port at the level carries per core cycle, or per cycle of `clock`; or per second. "
         "Of a mesh, what each link carries. Of psums, each way.",
         None,
         "it is the level's `link`; where there is none its transfers take no time",
     )
-    in_: Width | None = key("psum only: the width down, instead of `width`.", None, "as `width`", alias="in")
-    out: Width | None = key("psum only: the width up, instead of `width`.", None, "as `width`")
+    in_: PortWidth | None = key("psum only: the width down, instead of `width`.", None, "as `width`", alias="in")
+    out: PortWidth | None = key("psum only: the width up, instead of `width`.", None, "as `width`")
     clock: Frequency | None = key("Clock of its widths. Not beside a width per second.", None, "the core's")
     latency: Duration | None = key(
         "From the last word on the port to its arrival; the port is free meanwhile.",
@@ -160,10 +159,10 @@ class NetworkSpec(Spec):
     tags: bool = key(
         "multicast only: rows and PEs compare the (row, column) tag of each word, which are counted.", False
     )
-    port_width: Width | None = key(
+    port_width: PortWidth | None = key(
         "crossbar only: what the port of each child carries, beside that of the level.", None, "they take no time"
     )
-    port_out: Width | None = key(
+    port_out: PortWidth | None = key(
         "crossbar only, of psum: the same on their way up, if it is another.", None, "as `port_width`"
     )
     ports: InjectionName | None = key("mesh only: where the level is on it.", None, "`corner`")
@@ -205,9 +204,9 @@ class ArraySpec(Spec):
 class PortsSpec(Spec):
     """Timed ports of one instance of a memory."""
 
-    read: Width | None = key("What is read per core cycle.", None, "reading takes no time here")
-    write: Width | None = key("What is written per core cycle.", None, "writing takes no time here")
-    shared: Width | None = key(
+    read: PortWidth | None = key("What is read per core cycle.", None, "reading takes no time here")
+    write: PortWidth | None = key("What is written per core cycle.", None, "writing takes no time here")
+    shared: PortWidth | None = key(
         "What is read and written per core cycle; instead of both.", None, "reads and writes have a port each"
     )
 
@@ -314,7 +313,14 @@ class ArchitectureSpec(Spec):
     )
     parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
     clock: Frequency = key("The core clock: every result in cycles is in cycles of it.")
-    word: Words = key("Width of a word: one for all tensors, or by tensor.")
+    word: Words = key(
+        "Width of a word: one for all, or by tensor. `ofmap` is that of sums once they are final, by default the psum's."
+    )
+    narrow: str = key(
+        "The level that final sums leave as narrow as `word` says of ofmap.",
+        "",
+        "they are so where they come out of the innermost array",
+    )
     padding: PaddingName = key(
         "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP
     )

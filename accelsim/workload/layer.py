@@ -11,7 +11,7 @@ from accelsim.specs import Count, Names, Spec, key
 from accelsim.workload.density import DENSE, Densities, DensityTable, densities
 from accelsim.workload.network import Shape
 from accelsim.workload.precision import BitsTable
-from accelsim.workload.problem import Problem, Tensor
+from accelsim.workload.problem import Problem, Width
 
 
 class Lowered(NamedTuple):
@@ -66,7 +66,7 @@ class LayerSpec(Spec):
         return DENSE
 
     @property
-    def widths(self) -> dict[Tensor, int]:
+    def widths(self) -> dict[Width, int]:
         """Bits of its words, where it says so."""
         return {}
 
@@ -98,6 +98,6 @@ class Multiplying(LayerSpec):
         return densities(self.density)
 
     @property
-    def widths(self) -> dict[Tensor, int]:
+    def widths(self) -> dict[Width, int]:
         """As the file gives them."""
         return self.bits
