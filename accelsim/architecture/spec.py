@@ -314,7 +314,7 @@ class ArchitectureSpec(Spec):
     parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
     clock: Frequency = key("The core clock: every result in cycles is in cycles of it.")
     word: Words = key(
-        "Width of a word: one for all, or by tensor. `ofmap` is that of sums once they are final, by default the psum's."
+        "Width of a word: one for all, or by tensor. `ofmap`: of sums once they are final, by default the psum's."
     )
     narrow: str = key(
         "The level that final sums leave as narrow as `word` says of ofmap.",
