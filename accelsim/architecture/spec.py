@@ -314,12 +314,13 @@ class ArchitectureSpec(Spec):
     parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
     clock: Frequency = key("The core clock: every result in cycles is in cycles of it.")
     word: Words = key(
-        "Width of a word: one for all, or by tensor. `ofmap`: of sums once they are final, by default the psum's."
+        "Width of a word: one for all tensors, or by tensor. `ofmap` is that of sums once they are final, no more than "
+        "the psum's; left out, it is the psum's."
     )
     narrow: str = key(
-        "The level that final sums leave as narrow as `word` says of ofmap.",
+        'The level that final sums leave as ofmap words (docs/model.md, "Ofmap words").',
         "",
-        "they are so where they come out of the innermost array",
+        "they are narrowed where they come out of the innermost array",
     )
     padding: PaddingName = key(
         "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP

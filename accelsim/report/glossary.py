@@ -60,6 +60,11 @@ GLOSSARY = {
         "MACs that take a slot: all of them, unless zeros are skipped. What is not effectual of them is gated.",
         "MACs whose skipped operands are all non-zero",
     ),
+    "busy_cycles": Entry(
+        "core cycles",
+        "Cycles of all PEs added up, where zeros are skipped.",
+        "over PEs and steps, cycles until the PE has done its step",
+    ),
     "imbalance": Entry(
         "1",
         "How much longer steps take than the mean active PE works in them; null unless zeros are skipped. "
@@ -189,7 +194,11 @@ GLOSSARY = {
         "Words a layer without MACs writes to the outermost level, of a psum's width.",
         "batch x words of its output; concat, extend and crop: 0",
     ),
-    "repeat": Entry("times", "How often an identical layer runs; totals multiply by it.", "from the workload"),
+    "repeat": Entry(
+        "times",
+        "How often an identical layer runs; totals and the rows of tables for programs are multiplied by it.",
+        "from the workload",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.energy.rows import MAC, grouped
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
-from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
+from accelsim.result import GIVEN, SHIPPED, Comparison, LayerResult, Result, by_tensor, mean_imbalance, reasons
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
 from accelsim.workload.problem import TENSORS, Width
@@ -66,7 +66,7 @@ def time_grid(result: Result) -> Grid:
 
 def stall_grid(result: Result) -> Grid | None:
     """Per layer: cycles without a MAC by cause; the largest causes have a column each. None without stalls."""
-    sums = result.total.stalls
+    sums = result.total.stall_cycles
     causes = sorted((cause for cause in sums if sums[cause]), key=lambda cause: (-sums[cause], cause))
     if not causes:
         return None
@@ -85,7 +85,7 @@ def stall_grid(result: Result) -> Grid | None:
 def data_grid(result: Result) -> Grid:
     """Per layer: MB moved at each level, energy per data type; bits of words where they are not the machine's."""
     levels = [level.name for level in result.architecture.levels]
-    scale, unit = energy_scale(result.energy_table.unit, float(result.total.energy))
+    scale, unit = energy_scale(result.energy_table.unit, result.total.energy)
     types = [*(tensor.value for tensor in TENSORS), MAC]
     own = all(layer.bits == result.architecture.widths for layer in result.layers)
     rows, moved, energy = [], dict.fromkeys(levels, 0.0), dict.fromkeys([*types, "all"], 0.0)
@@ -220,11 +220,14 @@ def notes(result: Result) -> list[str]:
     lines = []
     if _partly_given(result) and any(layer.mapping_source != GIVEN for layer in result.layers):
         lines.append(f"* not in the mapping given: the best {result.dataflow} mapping found")
-    lines += [f"{layer}: not run: {reason}" for layer, reason in result.failures]
+    if result.ran and any(layer.mapping_source == SHIPPED for layer in result.layers):
+        lines.append(f"mapping: {result.ran.mapping}, which ships for this machine and fits")
     if result.vector_layers:
         lines.append(vector_note(result))
     if result.operands:
         lines.append(f"zeros: {result.operands}")
+    elif result.ran and result.ran.operand_files:
+        lines.append(f"arrays in {result.ran.data}: read and checked; this machine makes nothing of zeros")
     if result.architecture.lowering is not Lowering.NONE:
         lines.append(f"layers and mappings are lowered: {result.architecture.lowering}")
     way = f", accounting {table.accounting}" if table.accounting else ""
@@ -237,16 +240,16 @@ def notes(result: Result) -> list[str]:
 def vector_note(result: Result) -> str:
     """One line: what layers do without MACs, and what of it is left out."""
     sums = result.vector
-    scale, unit = energy_scale(result.energy_table.unit, float(sums.energy))
+    scale, unit = energy_scale(result.energy_table.unit, sums.energy)
     gates = any(layer.op in RECURRENT for layer in result.vector_layers)
     missing = [] if result.architecture.lanes else ["timed (the machine declares no vector unit)"]
     missing += [] if result.energy_table.vector_op else ["priced (the energy table has no vector_op)"]
-    beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.operations else ""
+    beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.vector_ops else ""
     return (
         f"not in the totals: {_many(sums.layers)} without MACs{' or gates' if gates else ''}: "
         f"{sums.reads + sums.writes:,} words read and written, "
-        f"{sums.operations:,} vector operations, {sums.cycles:,} cycles "
-        f"({result.milliseconds(sums.cycles):,.3f} ms), {number(float(sums.energy) / scale)} {unit}{beside}"
+        f"{sums.vector_ops:,} vector operations, {sums.cycles:,} cycles "
+        f"({result.milliseconds(sums.cycles):,.3f} ms), {number(sums.energy / scale)} {unit}{beside}"
     )
 
 
@@ -295,7 +298,8 @@ def rich_table(grid: Grid) -> Table:
 
 def html(result: Result) -> str:
     """A result in a notebook."""
-    lines = "".join(f"<p><small>{escape(note)}</small></p>" for note in notes(result))
+    told = [f"not run: {reason}" for reason in reasons(result.failures)] + notes(result)
+    lines = "".join(f"<p><small>{escape(note)}</small></p>" for note in told)
     return f"<p><b>{escape(heading(result))}</b></p>{''.join(map(_html_table, grids(result)))}{lines}"
 
 
