@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest
+from accelsim.quantities import BOUNDS, bounded, short
 from accelsim.workload.network import Network
 from accelsim.yamlfile import Document
 
@@ -23,9 +24,15 @@ def whole(what: str, value: object, least: int) -> int:
             raise TypeError
         found = int(value) if isinstance(value, str) else operator.index(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise AccelsimError(f"{what} is {value!r}; it must be a whole number") from None
+        shown = f"'{short(value)}'" if isinstance(value, str) else short(value)
+        raise AccelsimError(f"{what} is {shown}; it must be a whole number") from None
     if found < least:
-        raise AccelsimError(f"{what} is {found}; it must be at least {least}")
+        raise AccelsimError(f"{what} is {short(found)}; it must be at least {least}")
+    if f"a {what}" in BOUNDS:
+        try:
+            bounded(f"a {what}", found)
+        except ValueError as error:
+            raise AccelsimError(str(error)) from None
     return found
 
 
@@ -106,7 +113,7 @@ def one_of(what: str, value: object, kinds: tuple[type, ...]) -> None:
 
 def _plain(value: object) -> object:
     """A value as a file could hold it: numpy's numbers become Python's, what is no number or text its text."""
-    if isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | list | dict):
         return value
     item = getattr(value, "item", None)
     return item() if callable(item) and getattr(value, "ndim", 1) == 0 else str(value)
@@ -123,7 +130,9 @@ def _article(name: str) -> str:
 def _value(text: str) -> int | float | str:
     for kind in (int, float):
         try:
-            return kind(text)
+            found = kind(text)
         except ValueError:
             continue
+        # what is no number, and what does not fit one, stays the text it is
+        return found if abs(found) < float("inf") else text
     return text

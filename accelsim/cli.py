@@ -126,10 +126,7 @@ def run(
             data=data,
             seed=seed,
             bits=_bits(bits),
-            tolerant=True,
         )
-    if result.failures and not result.layers:
-        raise AccelsimError("\n".join(_reasons(result)))
     checks = []
     if check:
         from accelsim.simulate import check_outputs
@@ -149,8 +146,7 @@ def run(
         _show(report(result))
     for line in checks:
         typer.echo(line, err=as_json)
-    if result.failures:
-        raise AccelsimError("\n".join(_reasons(result)))
+    _tell_failures(result)
 
 
 def _again(context: typer.Context, file: str) -> Result:
@@ -166,13 +162,18 @@ def _again(context: typer.Context, file: str) -> Result:
     from accelsim.simulate import rerun
 
     with progress() as step:
-        return rerun(file, progress=step)
+        result = rerun(file, progress=step)
+    if not result.layers:
+        _tell_failures(result)
+    return result
 
 
-def _reasons(result: Result) -> list[str]:
-    from accelsim.result import reasons
+def _tell_failures(result: Result) -> None:
+    """End with all reasons where a layer could not be mapped; what could be is printed and written by then."""
+    if result.failures:
+        from accelsim.result import reasons
 
-    return [f"not run: {reason}" for reason in reasons(result.failures)]
+        raise AccelsimError("\n".join(f"not run: {reason}" for reason in reasons(result.failures)))
 
 
 @app.command()
@@ -272,6 +273,7 @@ def search(
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
+    _tell_failures(result)
 
 
 @app.command()
@@ -294,6 +296,7 @@ def plot(
     from accelsim.report import plot as draw
 
     _known("picture format", out.suffix.removeprefix("."), ("png", "svg", "pdf"))
+    result = None
     if all(source.endswith(".json") for source in sources):
         documents = [_document(source) for source in sources]
         folders = [Path(source).parent.name for source in sources]
@@ -317,42 +320,24 @@ def plot(
         raise AccelsimError("plot takes an ARCH and a WORKLOAD, or result.json files")
     draw.save(axes, str(out))
     typer.echo(f"wrote {out}")
+    if result:
+        _tell_failures(result)
 
 
 @app.command()
 def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind.")]) -> None:
-    """Check files; every error of every file is reported."""
+    """Check files and what they name; every error of every file is reported, and what is free in a machine."""
+    from accelsim.checks import check_file
+
     errors = []
     for file in files:
         try:
-            typer.echo(f"{file}: {_load(file)}")
+            first, *others = check_file(file)
+            typer.echo("\n".join((f"{file}: {first}", *others)))
         except AccelsimError as error:
             errors.append(str(error))
     if errors:
         raise AccelsimError("\n".join(errors))
-
-
-def _load(file: Path) -> str:
-    """Read a file as what its keys say it is."""
-    from accelsim.architecture.yaml import load_architecture
-    from accelsim.energy.load import load_table
-    from accelsim.mapping.yaml import load_mappings
-    from accelsim.workload.yaml import load_network
-    from accelsim.yamlfile import read
-
-    data = read(file).data
-    keys = data.keys() if isinstance(data, dict) else set()
-    if "levels" in keys:
-        return f"architecture '{load_architecture(file).name}' is fine"
-    if "components" in keys:
-        return f"energy table '{load_table(file).name}' is fine"
-    if "layers" in keys or "input" in keys:
-        return f"workload '{load_network(file).name}' is fine"
-    from accelsim.mapping.dataflows.dataflow import looks_like, read_dataflow
-
-    if looks_like(data):
-        return f"dataflow '{read_dataflow(file).name}' is fine"
-    return f"mapping of {len(load_mappings(file))} layers is fine"
 
 
 @app.command("list")
@@ -454,7 +439,10 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
     from accelsim.simulate import simulate
 
     with progress() as step:
-        return simulate(architecture, workload, progress=step, **options)
+        result = simulate(architecture, workload, progress=step, tolerant=True, **options)
+    if not result.layers:
+        _tell_failures(result)
+    return result
 
 
 def _show(lines: list[Any]) -> None:

@@ -44,6 +44,7 @@ def document_of(result: Result) -> Row:
         "lowering": machine.lowering.value,
         "clock_hz": float(machine.clock_hz),
         "pes": machine.pes,
+        "free": list(result.free),
         "levels": [level.name for level in machine.levels],
         "layers": [_layer(result, layer) for layer in result.layers],
         "vector_layers": [layer.to_dict() for layer in result.vector_layers],

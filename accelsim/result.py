@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import accelsim
 from accelsim.architecture.model import Architecture
+from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import Counts, Timing
@@ -288,6 +289,11 @@ class Result:
         columns = [*COLUMNS[:-2], "words [words]", f"energy [{self.energy_unit}]"]
         rows = self.vector_table if vector else self.table
         return pandas.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=columns)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """What costs nothing on this machine at these prices, a sentence for each kind."""
+        return what_is_free(self.architecture, self.energy_table)
 
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""

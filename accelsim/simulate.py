@@ -17,7 +17,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, Overflow, WorkloadError
-from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import mappings_for, shipped
 from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, LayerResult, Ran, Result, reasons
 from accelsim.vector import vector_layers
@@ -307,6 +307,8 @@ def load(
         raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
     if not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture, own)
+    elif own:
+        architecture = architecture.with_(**own)
     # a workload may say where its zeros come from
     return replace(architecture, padding=workload.padding or architecture.padding), workload
 
@@ -316,31 +318,36 @@ def _parameters(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters for the workload's file and for the architecture's; a name both declare goes to both.
 
+    A name that neither declares may be a path into the architecture's file.
     Raises AccelsimError for a name that neither declares: with what each of them does.
     """
     if not given:
         return {}, {}
+    from accelsim.architecture.edit import KEYS, is_path
     from accelsim.yamlfile import meant
 
     ours, theirs = _declared("workload", workload), _declared("arch", architecture)
+    theirs += tuple(name for name in given if is_path(name, ours + theirs))
     for name in given:
         if name not in ours + theirs:
             known = "; ".join(
                 f"{kind} '{getattr(source, 'name', source)}' declares {', '.join(names) or 'none'}"
                 for kind, source, names in (("architecture", architecture, theirs), ("workload", workload, ours))
             )
-            raise AccelsimError(f"unknown parameter '{name}'{meant(name, ours + theirs) or ';'} {known}")
+            near = meant(name.partition(".")[0], ours + theirs + (KEYS if "." in name else ()))
+            raise AccelsimError(f"unknown parameter '{name}'{near or ';'} {known}")
     first, second = ({name: value for name, value in given.items() if name in names} for names in (ours, theirs))
     return first, second
 
 
 def _declared(kind: str, source: object) -> tuple[str, ...]:
-    """Names of the parameters that a file declares; an object has none."""
+    """Names of the parameters that a file declares, or the file that a machine is from."""
     from accelsim.yamlfile import read, resolve
 
     if not isinstance(source, str | Path):
-        return ()
-    data = read(resolve(kind, source)).data
+        data = source.document if isinstance(source, Architecture) else None
+    else:
+        data = read(resolve(kind, source)).data
     declared = data.get("parameters") if isinstance(data, dict) else None
     return tuple(declared) if isinstance(declared, dict) else ()
 
@@ -357,7 +364,9 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         if nest not in (None, cartesian.nest(machine, problem)):
             raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
         nest, source = cartesian.nest(machine, problem), GIVEN
-    if nest is None:
+    if nest is not None:
+        check_bypass(machine, nest)
+    else:
         from accelsim.search import best
 
         nest = best(machine, problem, plan.dataflow, plan.ran.objective, table, table.accounting or None)
@@ -408,10 +417,11 @@ def _candidates(
 
 
 def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
-    from accelsim.mapping.dataflows import NAMES, load
+    from accelsim.mapping.dataflows import NAMES
+    from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 
     if dataflow:
-        load(dataflow)
+        load_dataflow(dataflow)
     elif needed:
         given = mappings_for(machine)
         mappings = f"; or give a mapping, of which there are {', '.join(given)}" if given else ""

@@ -129,14 +129,15 @@ def pick(noun: str, choices: type[Choice]) -> Callable[[object], Choice]:
     return read
 
 
-def whole(least: int) -> Callable[[object], int]:
-    """A validator for an int that is at least `least`; neither true nor "3" nor 3.5 is one."""
+def whole(least: int, what: str = "a whole number") -> Callable[[object], int]:
+    """A validator for an int from `least` to what `quantities.BOUNDS` has; neither true nor "3" nor 3.5 is one."""
 
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"should be a whole number, got {_text(value)}")
         if value < least:
-            raise ValueError(f"must be at least {least}, got {value}")
+            raise ValueError(f"must be at least {least}, got {quantities.short(value)}")
+        quantities.bounded(what, value)
         return value
 
     return read
@@ -176,11 +177,22 @@ def _pair(least: int) -> WithJsonSchema:
 
 Count = Annotated[int, PlainValidator(whole(1)), WithJsonSchema(_number(1, 16))]
 Natural = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(_number(0, 3))]
+_COUNT, _NATURAL = WithJsonSchema(_number(1, 16)), WithJsonSchema(_number(0, 3))
+Axis = Annotated[int, PlainValidator(whole(1, "rows or columns of an array")), _COUNT]
+Macs = Annotated[int, PlainValidator(whole(1, "MACs per cycle")), _COUNT]
+Pipeline = Annotated[int, PlainValidator(whole(0, "pipeline")), _NATURAL]
+Drift = Annotated[int, PlainValidator(whole(1, "drift")), _COUNT]
+Queue = Annotated[int, PlainValidator(whole(1, "queue")), _COUNT]
+Part = Annotated[int, PlainValidator(whole(1, "a part of a Cartesian PE")), _COUNT]
+Part0 = Annotated[int, PlainValidator(whole(0, "a part of a Cartesian PE")), _NATURAL]
+Lanes = Annotated[int, PlainValidator(whole(1, "vector lanes")), _COUNT]
 Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), _pair(1)]
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), _pair(0)]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Size = Annotated[
-    Quantity, PlainValidator(quantities.size), WithJsonSchema(quantity(quantities.SIZE.shown, "108 KiB", "24 words"))
+    Quantity,
+    PlainValidator(quantities.capacity),
+    WithJsonSchema(quantity(quantities.SIZE.shown, "108 KiB", "24 words")),
 ]
 Word = Annotated[int, PlainValidator(quantities.word), WithJsonSchema(quantity(quantities.WORD.shown, "16 b"))]
 Frequency = Annotated[
@@ -267,7 +279,7 @@ def _text(value: object) -> str:
         return "a mapping" if isinstance(value, dict) else "a list"
     if value is None:
         return "nothing"
-    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+    return str(value).lower() if isinstance(value, bool) else f"'{quantities.short(value)}'"
 
 
 def _keys(annotation: Any) -> list[str]:

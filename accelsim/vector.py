@@ -47,6 +47,13 @@ class VectorLayer:
         """The same, not rounded."""
         return total(self.energy_rows)
 
+    @property
+    def why_no_time(self) -> str:
+        """Why it takes no cycles; empty if it takes some, or only names words where they lie."""
+        if self.cycles or not (self.reads or self.writes or self.vector_ops):
+            return ""
+        return "no port its words pass has a width, and the machine declares no vector unit"
+
     def rows(self) -> Iterator[tuple[str, str, str, int]]:
         """(level, tensor, action, count) of the operations, priced or not; words have rows in `energy_rows`."""
         if self.vector_ops:
@@ -150,7 +157,7 @@ def _rows(
         (Tensor.PSUM, Width.OFMAP, "update", writes),
     ):
         if words:
-            price = table.access(outermost, action, machine.widths[width])
+            price = table.access(outermost, action, machine.widths[width], tensor)
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:

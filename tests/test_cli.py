@@ -335,6 +335,15 @@ class TestWhatFails:
         assert (again.exit_code, again.stdout, again.stderr) == (2, done.stdout, done.stderr)
 
     @pytest.mark.usefixtures("fake_engine")
+    @pytest.mark.parametrize("command", ["map", "plot"])
+    def test_so_do_a_search_and_a_picture(self, cli, tmp_path, command):
+        out = tmp_path / f"{command}.svg"
+        done = cli(command, *self.ONLY_FC[1:], "--out", out)
+        assert done.exit_code == 2
+        assert done.stderr == "not run: CONV1, CONV2: GLB psum: needs 9 bits, has 8 bits\n"
+        assert "FC8" in out.read_text()
+
+    @pytest.mark.usefixtures("fake_engine")
     def test_where_nothing_runs_nothing_is_printed_or_written(self, cli, tmp_path):
         done = cli(
             "run", MACHINE, NETWORK, "--dataflow", "weight_stationary", "--layers", "CONV*", "--out", tmp_path / "o"

@@ -13,7 +13,25 @@ from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
-from accelsim.specs import REFUSED, Count, Duration, Frequency, Natural, Size, Spec, Word, key, pick, quantity
+from accelsim.specs import (
+    REFUSED,
+    Axis,
+    Drift,
+    Duration,
+    Frequency,
+    Lanes,
+    Macs,
+    Part,
+    Part0,
+    Pipeline,
+    Queue,
+    Size,
+    Spec,
+    Word,
+    key,
+    pick,
+    quantity,
+)
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
@@ -174,8 +192,8 @@ class NetworkSpec(Spec):
 class SizeSpec(Spec):
     """Rows and columns of an array."""
 
-    y: Count = key("Rows.", 1, unit=CHILDREN)
-    x: Count = key("Columns.", 1, unit=CHILDREN)
+    y: Axis = key("Rows.", 1, unit=CHILDREN)
+    x: Axis = key("Columns.", 1, unit=CHILDREN)
 
 
 class PassesSpec(Spec):
@@ -260,19 +278,19 @@ class CartesianSpec(Spec):
     Parashar et al., "SCNN", ISCA 2017, sections III and IV.
     """
 
-    ifmaps: Count = key("Words of an ifmap vector (I).", Cartesian.ifmaps, unit="words")
-    filters: Count = key("Words of a filter vector (F).", Cartesian.filters, unit="words")
-    banks: Count = key("Banks of accumulators.", Cartesian.banks, unit="banks")
-    entries: Count = key("Accumulators of a bank.", Cartesian.entries, unit="psums")
-    fifo: Natural = key("Products that may queue at a bank; `0`: any number.", Cartesian.fifo, unit="products")
-    group: Count = key("Output channels worked on at once (Kc).", Cartesian.group, unit="channels")
-    weights: Count = key("Filter vectors that the weight FIFO holds.", Cartesian.weights, unit="vectors")
+    ifmaps: Part = key("Words of an ifmap vector (I).", Cartesian.ifmaps, unit="words")
+    filters: Part = key("Words of a filter vector (F).", Cartesian.filters, unit="words")
+    banks: Part = key("Banks of accumulators.", Cartesian.banks, unit="banks")
+    entries: Part = key("Accumulators of a bank.", Cartesian.entries, unit="psums")
+    fifo: Part0 = key("Products that may queue at a bank; `0`: any number.", Cartesian.fifo, unit="products")
+    group: Part = key("Output channels worked on at once (Kc).", Cartesian.group, unit="channels")
+    weights: Part = key("Filter vectors that the weight FIFO holds.", Cartesian.weights, unit="vectors")
 
 
 class PeSpec(Spec):
     """One PE, and what zeros save (docs/model.md, "Zeros")."""
 
-    macs: Count = key(
+    macs: Macs = key(
         "MACs per core cycle: its lanes.",
         1,
         "with `cartesian`, `ifmaps` x `filters`, and nothing else may be given",
@@ -283,7 +301,7 @@ class PeSpec(Spec):
         None,
         "the width of the words",
     )
-    pipeline: Natural = key("From an operand to the psum it is in.", 0, unit="core cycles")
+    pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
     gate: list[TensorName] = key(
         "Operands (ifmap, filter) whose zeros save the MAC and the reads after them, not the cycle.",
         [],
@@ -291,8 +309,8 @@ class PeSpec(Spec):
     )
     skip: list[TensorName] = key("Operands (ifmap, filter) whose zeros take no cycle.", [], "none is skipped")
     pairing: PairingName = key("With `skip`: what the lanes share in a cycle.", Pairing.COLUMN)
-    drift: Count = key("With `skip`: steps that PEs may be apart.", 1, "lock step", unit="steps")
-    queue: Count = key("With `pairing: output`: outputs that the lanes of a PE may be apart.", 1, unit="outputs")
+    drift: Drift = key("With `skip`: steps that PEs may be apart.", 1, "lock step", unit="steps")
+    queue: Queue = key("With `pairing: output`: outputs that the lanes of a PE may be apart.", 1, unit="outputs")
     cartesian: CartesianSpec | None = key(
         "A PE of SCNN's kind, which maps a layer by itself.", None, "a PE that runs the nest of a mapping"
     )
@@ -301,7 +319,7 @@ class PeSpec(Spec):
 class VectorSpec(Spec):
     """The unit that runs what is no MAC, beside the outermost level."""
 
-    lanes: Count = key("Vector operations it does at a time.", unit="operations per core cycle")
+    lanes: Lanes = key("Vector operations it does at a time.", unit="operations per core cycle")
 
 
 class ArchitectureSpec(Spec):

@@ -22,11 +22,13 @@ _RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
 
 def _number(value: object) -> Fraction:
     if isinstance(value, str) and _RATIO.fullmatch(value):
+        quantities.bounded("an energy", Fraction(value))
         return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"should be a number, got '{value}'")
+        raise ValueError(f"should be a number, got '{quantities.short(value)}'")
     if not 0 <= value < float("inf"):
-        raise ValueError(f"an energy must be finite and at least 0, got {value}")
+        raise ValueError(f"an energy must be finite and at least 0, got {quantities.short(value)}")
+    quantities.bounded("an energy", value)
     return Fraction(str(value))
 
 
@@ -60,7 +62,7 @@ def _curve(value: object) -> Curve:
 
 
 def _bits(size: str) -> int:
-    found = quantities.size(f"{size} b" if size.isdigit() else size)
+    found = quantities.capacity(f"{size} b" if size.isdigit() else size)
     if found.unit != "b":
         raise ValueError(f"'{size}': write a size in bits or bytes")
     return int(found.value)
@@ -94,7 +96,10 @@ class NetworkSpec(Spec):
 
 
 class ComponentSpec(Spec):
-    """A memory: energies are one number, or numbers by capacity of one instance."""
+    """A memory: energies are one number, or numbers by its capacity.
+
+    Each part of a level's capacity is a memory of its own.
+    """
 
     read: CurveField = key("A read of `bits`: reads, and drains out of it.", unit=ENERGY)
     write: CurveField = key("A write of `bits`: fills, and updates of psums.", unit=ENERGY)

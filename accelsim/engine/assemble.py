@@ -129,6 +129,14 @@ def hops(kind: NetworkKind, sent: Count, deliveries: Count) -> Count:
     return deliveries - sent if kind is NetworkKind.TREE else sent
 
 
+def operand_reads(program: Program, t: int, level: int) -> int:
+    """Words that an operand kept inside the PE is read for, dense: one per MAC; padding made on the chip is nowhere
+    in the outermost level.
+    """
+    beside = program.on_chip and level == 0 and TENSORS[t] is Tensor.IFMAP
+    return program.problem.macs_over_plane if beside else program.problem.macs
+
+
 def takes_time(program: Program, edge: Sequence[int] | Ints) -> bool:
     """Whether words on this edge are moved by activities: all but operand reads inside the PE."""
     return not edge[3] or int(edge[1]) < program.architecture.pe_level

@@ -222,3 +222,11 @@ class Timing:
     stalls: dict[str, int] = field(hash=False)
     processing_stalls: dict[str, int] = field(hash=False)
     exact: bool = True
+
+
+def why_no_time(counts: Counts, timing: Timing) -> str:
+    """Why a layer takes no cycles; empty if it takes some."""
+    if timing.cycles:
+        return ""
+    moved = "no port that words pass has a width" if counts.words.any() else "no word moves"
+    return f"zeros leave nothing to multiply, and {moved}"

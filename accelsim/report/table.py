@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from accelsim.energy.rows import MAC, grouped
-from accelsim.engine.counts import Counts, DramCounts, dram_dict
+from accelsim.engine.counts import Counts, DramCounts, dram_dict, why_no_time
 from accelsim.result import GIVEN, SHIPPED, Comparison, LayerResult, Result, by_tensor, mean_imbalance, reasons
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
@@ -222,6 +222,7 @@ def notes(result: Result) -> list[str]:
         lines.append(f"* not in the mapping given: the best {result.dataflow} mapping found")
     if result.ran and any(layer.mapping_source == SHIPPED for layer in result.layers):
         lines.append(f"mapping: {result.ran.mapping}, which ships for this machine and fits")
+    lines += idle_notes(result)
     if result.vector_layers:
         lines.append(vector_note(result))
     if result.operands:
@@ -235,6 +236,16 @@ def notes(result: Result) -> list[str]:
         f"energy in {table.unit} from {table.name}{way}: {table.source}" + (f"; {table.note}" if table.note else "")
     )
     return lines
+
+
+def idle_notes(result: Result) -> list[str]:
+    """Which layers take no cycles, and why: a line for each reason."""
+    names: dict[str, list[str]] = {}
+    for layer in result.layers:
+        names.setdefault(why_no_time(layer.counts, layer.timing), []).append(layer.name)
+    for other in result.vector_layers:
+        names.setdefault(other.why_no_time, []).append(other.name)
+    return [f"{', '.join(layers)}: no cycles: {reason}" for reason, layers in names.items() if reason]
 
 
 def vector_note(result: Result) -> str:

@@ -14,7 +14,7 @@ from accelsim.errors import AccelsimError
 from accelsim.sparsity.arrays import Store
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
-from accelsim.sparsity.masks import Masks, Packed, shape_of, words_of
+from accelsim.sparsity.masks import Masks, Packed, refuse_words, shape_of, words_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -101,6 +101,7 @@ class Operands:
             density = layer.density.of(tensor)
             if density is None or density.dense:
                 return None
+            refuse_words(problem, (tensor,))
             return draw_bits(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
         given = self.store.array(layer, tensor)
         if given is not None:

@@ -55,12 +55,14 @@ def load(name: str | Path) -> Dataflow:
     ------
     AccelsimError : unknown name (the nearest is named), or SpecError for a file with an unknown key, dim or tensor.
     """
+    path = Path(name)
+    if path.is_file():
+        return read_dataflow(path)
     if str(name) in NAMES:
         return _built_in(str(name))
-    path = Path(name)
-    if path.suffix not in (".yaml", ".yml") or not path.exists():
-        raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), NAMES)}")
-    return read_dataflow(path)
+    if path.suffix in (".yaml", ".yml"):
+        raise AccelsimError(f"unknown dataflow '{name}': no such file")
+    raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), NAMES)}")
 
 
 def looks_like(data: object) -> bool:
