@@ -580,6 +580,25 @@ def test_validate_reads_dataflows(cli, tmp_path):
     ]
 
 
+def test_a_dataflow_of_your_own(cli, tmp_path):
+    """Its file runs as the built-in one it is a copy of; what is wrong in it is told before anything runs."""
+    from accelsim.mapping.dataflows.dataflow import HERE
+
+    file = tmp_path / "mine.yaml"
+    file.write_text((HERE / "output_stationary_systolic.yaml").read_text())
+    rest = ("--layers", "FC8", "--evaluator", "analytical", "--json")
+    run = [
+        cli("run", "systolic_os", "alexnet", "--dataflow", flow, *rest) for flow in (file, "output_stationary_systolic")
+    ]
+    own, built_in = (json.loads(done.stdout) for done in run)
+    assert own["layers"][0]["cycles"] == built_in["layers"][0]["cycles"]
+    assert own["layers"][0]["mapping"] == built_in["layers"][0]["mapping"]
+    file.write_text("keeps: [psums]\n")
+    done = cli("run", "systolic_os", "alexnet", "--dataflow", file)
+    assert done.exit_code == 2
+    assert done.stderr == f"{file}:1:9: keeps.0: unknown tensor 'psums'; did you mean 'psum'? (ifmap, filter, psum)\n"
+
+
 class TestValidate:
     def files(self) -> list[Path]:
         from accelsim.energy.load import BUILT_IN
