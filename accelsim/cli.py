@@ -136,9 +136,9 @@ def run(
 
         typer.echo(document_text(result), nl=False)
     else:
-        from accelsim.report.table import report
+        from accelsim.report.terminal import report, show
 
-        _show(report(result))
+        show(report(result))
     for line in checks:
         typer.echo(line, err=as_json)
 
@@ -196,9 +196,9 @@ def _print_comparison(comparison: Comparison, plot_to: Path | None, as_json: boo
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
-        from accelsim.report.table import comparison_report
+        from accelsim.report.terminal import comparison_report, show
 
-        _show(comparison_report(comparison))
+        show(comparison_report(comparison))
 
 
 @app.command("map")
@@ -420,15 +420,6 @@ def _progress() -> Iterator[Callable[[int, int, str], None]]:
         timer.cancel()
         timer.join()
         bar.stop()
-
-
-def _show(lines: list[Any]) -> None:
-    from rich.console import Console
-
-    # a pipe has no width: wide enough for every table, so that nothing is cut
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-    for line in lines:
-        console.print(line, soft_wrap=isinstance(line, str) and not sys.stdout.isatty())
 
 
 def _document(file: str) -> dict[str, Any]:

@@ -61,10 +61,12 @@ class LayerResult:
 class Totals:
     """Sums over the layers that have MACs, repeats included.
 
+    visited : MACs that took a slot: all that were not skipped.
     active_pes : the mean over layers, weighted by the cycles their MAC array works.
     """
 
     macs: int
+    visited: int
     cycles: int
     processing_cycles: int
     compute_cycles: int
@@ -105,6 +107,7 @@ class Result:
         busy = sum(layer.counts.active_pes * layer.counts.compute_cycles * repeat for layer, repeat in runs)
         return Totals(
             macs=sum(layer.counts.macs * repeat for layer, repeat in runs),
+            visited=sum(layer.counts.visited * repeat for layer, repeat in runs),
             cycles=sum(layer.timing.cycles * repeat for layer, repeat in runs),
             processing_cycles=sum(layer.timing.processing * repeat for layer, repeat in runs),
             compute_cycles=compute,
@@ -118,10 +121,14 @@ class Result:
         """Sums over `vector_layers`."""
         return VectorTotals.of(self.vector_layers)
 
-    def utilization(self, macs: int, cycles: int) -> float:
-        """MACs / (PEs x MACs per PE and cycle x cycles)."""
+    def utilization(self, visited: int, cycles: int) -> float:
+        """MACs that took a slot / (PEs x MACs per PE and cycle x cycles)."""
         slots = self.architecture.pes * self.architecture.macs_per_cycle * cycles
-        return macs / slots if slots else 0.0
+        return visited / slots if slots else 0.0
+
+    def dense_equivalent(self, macs: int, cycles: int) -> float:
+        """All MACs over the same slots: how many times the peak a machine that skips nothing would have to give."""
+        return self.utilization(macs, cycles)
 
     def milliseconds(self, cycles: int) -> float:
         """Core cycles as time."""
@@ -189,7 +196,7 @@ class Result:
             "repeat": layer.repeat,
             "bits": {tensor.value: layer.bits[tensor] for tensor in TENSORS},
             "macs": counts.macs,
-            **self._times(timing.cycles, timing.processing, counts.macs),
+            **self._times(timing.cycles, timing.processing, counts.macs, counts.visited),
             "exact": timing.exact,
             "compute_cycles": counts.compute_cycles,
             "stall_cycles": dict(sorted(timing.stalls.items())),
@@ -220,7 +227,7 @@ class Result:
         }
         return {
             "macs": totals.macs,
-            **self._times(totals.cycles, totals.processing_cycles, totals.macs),
+            **self._times(totals.cycles, totals.processing_cycles, totals.macs, totals.visited),
             "compute_cycles": totals.compute_cycles,
             "stall_cycles": totals.stalls,
             "active_pes": totals.active_pes,
@@ -241,13 +248,14 @@ class Result:
             ),
         }
 
-    def _times(self, cycles: int, processing: int, macs: int) -> Row:
+    def _times(self, cycles: int, processing: int, macs: int, visited: int) -> Row:
         return {
             "cycles": cycles,
             "processing_cycles": processing,
             "ms": self.milliseconds(cycles),
             "processing_ms": self.milliseconds(processing),
-            "utilization": self.utilization(macs, cycles),
+            "utilization": self.utilization(visited, cycles),
+            **({"dense_equivalent": self.dense_equivalent(macs, cycles)} if self.operands else {}),
         }
 
     @property
@@ -258,7 +266,7 @@ class Result:
         return Plots(self.to_dict())
 
     def _repr_html_(self) -> str:
-        from accelsim.report.table import html
+        from accelsim.report.notebook import html
 
         return html(self)
 
@@ -297,10 +305,11 @@ class Comparison:
         """Energy per MAC by data type and level for each; takes and returns matplotlib Axes."""
         from accelsim.report.plot import compare
 
-        return compare({name: result.to_dict() for name, result in self.results.items()}, ax)
+        documents = {name: result.to_dict() for name, result in self.results.items()}
+        return compare(documents, ax, tuple(self.missing))
 
     def _repr_html_(self) -> str:
-        from accelsim.report.table import comparison_html
+        from accelsim.report.notebook import comparison_html
 
         return comparison_html(self)
 
