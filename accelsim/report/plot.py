@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,9 @@ GREY = "#555555"
 CAPTION = 28  # letters that fit beside the bars
 DENSE = "dense"
 BARS = (*(tensor.value for tensor in TENSORS), MAC)
+SHORT = 18  # letters of a name below the bars
+BREAK = re.compile(r"[^_\-–: ]*[_\-–: ]*(?<=.)")
+FEW, ROOM, ROOM_OF_MANY = 10, 10, 7  # groups that are few; letters below one of few and of many
 WIDTH = 0.2  # of a bar, where groups are 1 apart
 PLAIN: dict[str, Any] = {"parse_math": False}  # names with dollar signs are no formulas
 
@@ -63,28 +67,28 @@ def energy(document: Document, ax: Axes | None = None) -> Axes:
     _require_macs(document)
     layers = document["layers"]
     absent = [entry["layer"] for entry in document.get("failures", ())]
-    groups = blocks([shown(layer["name"]) for layer in layers], max(1, MOST - bool(absent)))
+    groups = blocks([_short(layer["name"]) for layer in layers], max(1, MOST - bool(absent)))
     stacks: Stacks = {}
     for label, members in groups:
         times = layers[members[0]].get("repeat", 1) if len(members) == 1 else 1
         rows = [(row, layers[at].get("repeat", 1)) for at in members for row in layers[at]["energy_breakdown"]]
         stacks[_free(f"{label} x{times}" if times > 1 else label, stacks)] = _stacks(rows)
-    missing = [shown(name) for name in absent]
+    missing = [_short(name) for name in absent]
     if len(stacks) + len(missing) > MOST:
         missing = [many(len(absent), "layer")] if absent else []
     scale, unit = energy_scale(document["energy_unit"], _highest(stacks))
-    axes = draw(stacks, document["levels"], scale, ax, missing)
-    what = "layer" if len(groups) == len(layers) else "block of layers"
+    axes = draw(stacks, document["levels"], scale, ax, missing, _caption([document]))
+    what = "layer" if len(groups) == len(layers) else "block"
     axes.set_ylabel(f"energy per {what} [{visible(unit)}]", **PLAIN)
     batch = f", batch {document['batch']}" if document.get("batch", 1) > 1 else ""
-    dataflow = str(document["dataflow"]).replace("_", "-") or "given mapping"
+    dataflow = _mapped(document)
     total = document["total"]
     per_mac = f"{number(total['energy'] / total['macs'])} per MAC"
-    title = f"{shown(document['workload'])}{batch} on {shown(document['architecture'])}, {shown(dataflow)}"
+    title = f"{shown(document['workload'])}{batch} on {shown(document['architecture'])}, {dataflow}"
     part = f" without {many(len(absent), 'layer')}" if absent else ""
     title += f"\ntotal{part}: {visible(energy_text(total['energy'], document['energy_unit']))}, {per_mac}"
     axes.set_title(title, loc="left", fontsize=10, **PLAIN)
-    return _caption(axes, [document])
+    return axes
 
 
 def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: Sequence[str] = ()) -> Axes:
@@ -102,12 +106,13 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: 
     stacks: Stacks = {}
     for label, document in documents.items():
         _require_macs(document)
-        name = shown(label) + (" *" if document.get("failures") else "")
+        name = _short(label) + (" *" if document.get("failures") else "")
         name = _free(name if one else f"{name}: {what[label]}", stacks)
         total = document["total"]
         stacks[name] = _stacks([(row, 1) for row in total["energy_breakdown"]], total["macs"])
     levels = dict.fromkeys(level for document in documents.values() for level in document["levels"])
-    axes = draw(stacks, list(levels), 1.0, ax, [shown(label) for label in missing])
+    caption = _caption(list(documents.values()))
+    axes = draw(stacks, list(levels), 1.0, ax, [_short(label) for label in missing], caption)
     _label_totals(axes, stacks)
     first = next(iter(documents.values()))
     axes.set_ylabel(f"energy per MAC [{energy_unit(visible(first['energy_unit']))}]", **PLAIN)
@@ -115,19 +120,24 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: 
     where = f" on {shown(first['architecture'])}" if len(machines) == 1 else ""
     title = what[next(iter(what))] if one else f"{len(set(what.values()))} workloads"
     axes.set_title(f"{title}{where}", loc="left", fontsize=10, **PLAIN)
-    return _caption(axes, list(documents.values()))
+    return axes
 
 
 def draw(
-    stacks: Stacks, levels: Sequence[str], scale: float, ax: Axes | None = None, missing: Sequence[str] = ()
+    stacks: Stacks,
+    levels: Sequence[str],
+    scale: float,
+    ax: Axes | None = None,
+    missing: Sequence[str] = (),
+    caption: Sequence[str] = (),
 ) -> Axes:
     """Grouped, stacked bars; a level has one colour in every picture. levels : memories, outermost first.
 
-    missing : groups that have no bars, named after the others and marked.
+    missing : groups that have no bars, named after the others and marked. caption : lines beside the bars.
     """
     groups = [*stacks, *missing]
-    axes = ax or _new_axes(groups)
     components = _components(stacks, levels)
+    axes = ax or _new_axes(groups, len(components), len(caption))
     paint = colours(components, levels)
     bars = len(BARS)
     for index, name in enumerate(components):
@@ -148,6 +158,8 @@ def draw(
         )  # fmt: skip
     _label_axes(axes, groups, len(stacks))
     _legend(axes, [(component(name), *paint[name]) for name in components])
+    beside = "\n".join(caption)
+    axes.text(1.02, 0.0, beside, transform=axes.transAxes, fontsize=7, color=GREY, va="bottom", **PLAIN)
     return axes
 
 
@@ -187,9 +199,13 @@ def new_axes(width: float, height: float = 4.2) -> Axes:
     return canvas.new_axes(width, height)
 
 
-def _new_axes(groups: Sequence[str]) -> Axes:
-    each = 0.85 if len(groups) <= 10 else 0.62
-    return new_axes(max(6.4, 2.6 + each * len(groups)), 4.4)
+def _new_axes(groups: Sequence[str], components: int, caption: int) -> Axes:
+    """As wide as the groups, as high as the legend with the caption below it, and the names under the bars."""
+    names, turned = _names(groups)
+    below = 0.085 * max(map(len, names)) if turned else 0.15 * max(name.count("\n") + 1 for name in names)
+    beside = 0.18 * (components + 1) + 0.14 * caption
+    width = max(6.4, 2.6 + (0.85 if len(groups) <= FEW else 0.62) * len(groups))
+    return new_axes(width, max(3.0, beside) + 1.1 + below)
 
 
 def _label_axes(axes: Axes, groups: Sequence[str], drawn: int) -> None:
@@ -199,14 +215,15 @@ def _label_axes(axes: Axes, groups: Sequence[str], drawn: int) -> None:
     axes.set_xticks(places, kinds * drawn, rotation=90, fontsize=7)
     axes.tick_params(axis="x", length=0)
     names = axes.secondary_xaxis("bottom")
-    wrapped = [_wrapped(group) for group in groups]
-    widest = max(len(line) for text in wrapped for line in text.split("\n"))
-    room = 10 if len(groups) <= 10 else 7
-    turned = widest > room and len(groups) > 4
+    labels, turned = _names(groups)
     names.set_xticks(
-        range(len(groups)), list(groups) if turned else wrapped,
-        fontsize=9, fontweight="bold", rotation=90 if turned else 0, **PLAIN,
-    )  # fmt: skip
+        range(len(groups)),
+        labels,
+        fontsize=9 if len(groups) <= FEW else 8,
+        fontweight="bold",
+        rotation=90 if turned else 0,
+        **PLAIN,
+    )
     names.tick_params(axis="x", length=0, pad=42)
     names.spines["bottom"].set_visible(False)
     axes.set_xlim(-0.6, len(groups) - 0.4)
@@ -215,19 +232,25 @@ def _label_axes(axes: Axes, groups: Sequence[str], drawn: int) -> None:
     axes.set_axisbelow(True)
 
 
-def _wrapped(name: str, room: int = 10) -> str:
-    """A name over several lines, broken behind underscores, hyphens, colons and blanks where it is too long."""
+def _names(groups: Sequence[str]) -> tuple[list[str], bool]:
+    """Names as they stand under the bars, and whether they are turned: over several lines, or upright if too long."""
+    room = ROOM if len(groups) <= FEW else ROOM_OF_MANY
+    wrapped = [_wrapped(group, room) for group in groups]
+    turned = len(groups) > 4 and max(len(line) for text in wrapped for line in text.split("\n")) > room
+    return (list(groups), True) if turned else (wrapped, False)
+
+
+def _wrapped(name: str, room: int) -> str:
+    """A name broken behind underscores, hyphens and blanks where it is too long for its place."""
     if len(name) <= room:
         return name
-    pieces = name.replace("_", "_ ").replace("-", "- ").replace("–", "– ").split()
-    lines = [pieces[0]]
-    for piece in pieces[1:]:
-        glue = "" if lines[-1].endswith(("_", "-", "–")) else " "
-        if len(lines[-1]) + len(glue) + len(piece) <= room:
-            lines[-1] += glue + piece
+    lines: list[str] = []
+    for piece in BREAK.findall(name):
+        if lines and len((lines[-1] + piece).rstrip("_ ")) <= room:
+            lines[-1] += piece
         else:
             lines.append(piece)
-    return "\n".join(line.rstrip("_") for line in lines)
+    return "\n".join(line.rstrip("_ ") or line for line in lines)
 
 
 def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
@@ -263,6 +286,10 @@ def _what(document: Document) -> str:
     return f"{shown(document['workload'])}, batch {document.get('batch', 1)}, {many(layers, 'layer')}"
 
 
+def _short(name: str) -> str:
+    return shown(name, SHORT)
+
+
 def _free(name: str, taken: Mapping[str, object]) -> str:
     """The name, or with a number behind it: shortened names may be equal."""
     free, count = name, 2
@@ -293,7 +320,16 @@ def _highest(stacks: Stacks) -> float:
     return max((sum(parts.values()) for types in stacks.values() for parts in types.values()), default=0.0)
 
 
-def _caption(axes: Axes, documents: Sequence[Document]) -> Axes:
+def _mapped(document: Document) -> str:
+    """Whose mappings ran."""
+    given = [layer.get("mapping_source") == "given" for layer in document["layers"]]
+    dataflow = shown(str(document["dataflow"])).replace("_", "-")
+    if all(given) or not dataflow:
+        return "given mapping"
+    return f"mapping given in part, else {dataflow}" if any(given) else dataflow
+
+
+def _caption(documents: Sequence[Document]) -> list[str]:
     """What the numbers come from: energy table, its unit, its accounting, zeros; of several results all that differ."""
 
     def each(key: str, default: str = "") -> list[str]:
@@ -310,5 +346,4 @@ def _caption(axes: Axes, documents: Sequence[Document]) -> Axes:
         lines += ["bars count every run", "of a layer (x2, x3...)"]
     if len(documents) > 1 and any(document.get("failures") for document in documents):
         lines += ["* some layers did not run"]
-    axes.text(1.02, 0.0, "\n".join(lines), transform=axes.transAxes, fontsize=7, color=GREY, va="bottom", **PLAIN)
-    return axes
+    return lines
