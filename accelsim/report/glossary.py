@@ -98,7 +98,7 @@ GLOSSARY = {
     ),
     "tops": Entry(
         "10^12 operations per second",
-        "Throughput over the total latency, two operations a MAC; skipped ones are told apart. The peak: every MAC unit "
+        "Throughput over the total latency, two operations a MAC; skipped ones are told apart. Peak: every MAC unit "
         "busy in every cycle.",
         "2 x visited_macs / total; peak = 2 x PEs x MACs per PE and cycle x clock_hz",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accelsim.report.text import energy_text, energy_unit, many, number, percent, shown, visible
+from accelsim.report.text import energy_text, energy_unit, many, milliseconds, number, percent, shown, visible
 from accelsim.result import GIVEN, Comparison, Result
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
@@ -23,8 +23,8 @@ def answer(result: Result) -> str:
     batch = f" for {many(result.batch, image)}" if result.batch > 1 else ""
     energy, unit = float(sums.energy), result.energy_table.unit
     parts = [
-        f"{least}{result.milliseconds(sums.cycles):,.3f} ms total latency{batch}"
-        f" (processing {result.milliseconds(sums.processing_cycles):,.3f} ms)",
+        f"{least}{milliseconds(result.milliseconds(sums.cycles))} ms total latency{batch}"
+        f" (processing {milliseconds(result.milliseconds(sums.processing_cycles))} ms)",
         f"{number(result.batch / seconds)} {image}s/s",
         throughput(result, seconds),
         f"{energy_text(energy / result.batch, unit)} per {image}",
@@ -130,5 +130,5 @@ def vector_note(result: Result) -> str:
         f"not in the totals: {many(sums.layers, 'layer')} without MACs{' or gates' if gates else ''}: "
         f"{sums.reads + sums.writes:,} words read and written, "
         f"{sums.operations:,} vector operations, {sums.cycles:,} cycles "
-        f"({result.milliseconds(sums.cycles):,.3f} ms), {energy}{beside}"
+        f"({milliseconds(result.milliseconds(sums.cycles))} ms), {energy}{beside}"
     )

@@ -9,7 +9,17 @@ from fractions import Fraction
 from accelsim.energy.rows import MAC, grouped
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
 from accelsim.report.summary import partly_given
-from accelsim.report.text import MAC_UNIT, component, energy_scale, energy_unit, number, percent, shown, visible
+from accelsim.report.text import (
+    MAC_UNIT,
+    component,
+    energy_scale,
+    energy_unit,
+    milliseconds,
+    number,
+    percent,
+    shown,
+    visible,
+)
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
 from accelsim.workload.problem import TENSORS
 
@@ -247,5 +257,5 @@ def _label(result: Result, layer: LayerResult) -> str:
 
 
 def _times(result: Result, macs: int, cycles: int, processing: int) -> tuple[str, ...]:
-    times = (f"{result.milliseconds(spent):,.3f}" for spent in (cycles, processing))
+    times = (milliseconds(result.milliseconds(spent)) for spent in (cycles, processing))
     return (number(macs / 1e6), f"{cycles:,}", *times)

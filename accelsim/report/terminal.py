@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from accelsim.report.summary import answer, comparison_failures, heading, notes
@@ -57,22 +58,21 @@ def write(blocks: Sequence[Block], console: Console, wrap: bool = True) -> None:
             console.print(block, soft_wrap=not wrap)
         else:
             for part in fitted(block, console.width):
+                console.print(part.title, style="bold", soft_wrap=not wrap)
                 console.print(rich_table(part))
 
 
 def fitted(grid: Grid, width: int) -> Iterator[Grid]:
-    """The table in parts no wider than `width`, each with the names in front; as many as it takes."""
+    """The table in parts no wider than `width`, each with the names in front; as few as it takes, of equal length."""
     widths = [_width(grid, column) for column in range(len(grid.header))]
-    first = EDGES + widths[0]
-    chosen: list[int] = []
-    parts: list[list[int]] = []
-    for column in range(1, len(widths)):
-        if chosen and first + sum(widths[other] + GAP for other in [*chosen, column]) > width:
-            parts.append(chosen)
-            chosen = []
-        chosen.append(column)
-    for index, columns in enumerate([*parts, chosen]):
-        names = (0, *columns)
+    columns = range(1, len(widths))
+    for parts in range(1, len(columns) + 1):
+        ends = [1 + len(columns) * part // parts for part in range(parts + 1)]
+        spans = [range(*pair) for pair in pairwise(ends)]
+        if all(EDGES + widths[0] + sum(widths[column] + GAP for column in span) <= width for span in spans):
+            break
+    for index, span in enumerate(spans):
+        names = (0, *span)
         title = f"{grid.title}, continued" if index else grid.title
         rows = tuple(tuple(row[column] for column in names) for row in grid.rows)
         yield replace(grid, title=title, header=tuple(grid.header[column] for column in names), rows=rows)
@@ -90,7 +90,7 @@ def rich_table(grid: Grid) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title=grid.title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     # one blank less on the left: a comparison of all dataflows fits into 120 columns so
     table.padding = (0, 1, 0, 0)
     for index, name in enumerate(grid.header):

@@ -24,6 +24,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.{max(0, digits - whole)}f}"
 
 
+def milliseconds(value: float) -> str:
+    """A time: three places, more where it is short."""
+    return f"{value:,.3f}" if value >= 1 else number(value)
+
+
 def percent(share: float) -> str:
     """A share of 1 as a percentage, without its sign."""
     return f"{100 * share:.1f}"
