@@ -57,7 +57,9 @@ def _fixed(level: Level, widths: Mapping[str, int]) -> Level:
         # a port that nothing passes is left as it is
         if found is None or found.name not in widths:
             return found
-        return replace(found, rate=found.rate * widths[found.name], in_words=False)
+        bits = widths[found.name]
+        second = None if found.per_second is None else found.per_second * bits
+        return replace(found, rate=found.rate * bits, in_words=False, per_second=second)
 
     def network(found: Network) -> Network:
         down, up, child_down, child_up = (port(each) for each in _ports(found))
