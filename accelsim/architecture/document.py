@@ -26,7 +26,7 @@ from accelsim.errors import AccelsimError, SpecError
 from accelsim.parameters import substitute
 from accelsim.quantities import exact as decimal
 from accelsim.quantities import written
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document
 
 Data = dict[str, Any]
@@ -57,7 +57,7 @@ def _candidates(machine: Architecture) -> list[Data]:
     found = Document("document", deepcopy(dict(machine.document)))
     substitute(found)
     kept: Data = {key: value for key, value in found.data.items() if key != "parameters"}
-    top = ("name", "source", "clock", "word", "padding", "lowering", "dataflow", "energy", "pe", "vector")
+    top = ("name", "source", "clock", "word", "narrow", "padding", "lowering", "dataflow", "energy", "pe", "vector")
     patched = {key: value for key, value in {**kept, **{k: anew.get(k) for k in top}}.items() if value is not None}
     return [kept, patched, anew]
 
@@ -88,6 +88,7 @@ def _written(machine: Architecture) -> Data:
         "source": machine.source or NONE,
         "clock": written(exact(machine.clock_hz), "Hz"),
         "word": {tensor.value: f"{bits} b" for tensor, bits in machine.word_bits.items()},
+        "narrow": machine.narrow,
         "padding": machine.padding.value,
         "lowering": machine.lowering.value,
         "dataflow": machine.dataflow,
@@ -95,6 +96,8 @@ def _written(machine: Architecture) -> Data:
         "levels": [_level(level) for level in machine.levels],
         "pe": _pe(machine),
     }
+    if machine.ofmap_bits:
+        data["word"][Width.OFMAP.value] = f"{machine.ofmap_bits} b"
     arrays = [level["array"] for level in data["levels"] if "array" in level]
     if machine.skew and arrays:
         arrays[-1]["skew"] = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from accelsim.architecture.dram.model import Dram
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 if TYPE_CHECKING:
     import numpy as np
@@ -321,6 +321,8 @@ class Architecture:
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     lowering : what a layer's problem is turned into before it is mapped.
     multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
+    ofmap_bits : of a sum once it is final; 0: those of a psum. narrow : the level that final sums leave at that width;
+        '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
     document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
@@ -344,6 +346,8 @@ class Architecture:
     lanes: int = 0
     lowering: Lowering = Lowering.NONE
     multiplier: int = 1
+    ofmap_bits: int = 0
+    narrow: str = ""
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -364,6 +368,11 @@ class Architecture:
             raise AccelsimError(
                 f"architecture '{self.name}': the outermost level '{names[0]}' must keep every tensor; "
                 f"it lacks {', '.join(sorted(missing))}"
+            )
+        if self.narrow and self.narrow not in names[1:]:
+            raise AccelsimError(
+                f"architecture '{self.name}': narrow: '{self.narrow}' is no level that sums can leave "
+                f"({', '.join(names[1:])})"
             )
         if self.cartesian and (self.sparsity != Sparsity() or any(level.compression for level in self.levels)):
             raise AccelsimError(
@@ -398,6 +407,36 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    @property
+    def final_bits(self) -> int:
+        """Bits of an ofmap word: a sum that is final and has been narrowed."""
+        return min(self.ofmap_bits or self.word_bits[Tensor.PSUM], self.word_bits[Tensor.PSUM])
+
+    @property
+    def widths(self) -> dict[Width, int]:
+        """Bits of every sort of word."""
+        return {**{Width(t): bits for t, bits in self.word_bits.items()}, Width.OFMAP: self.final_bits}
+
+    @property
+    def narrow_level(self) -> int:
+        """The innermost level that stores final sums as ofmap words; -1: none does."""
+        return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 1
+
+    @property
+    def narrow_fanout(self) -> int:
+        """The innermost level whose fan-out carries final sums as ofmap words; -1: none does."""
+        return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 2
+
+    def accumulates(self, parent: int, child: int) -> bool:
+        """Whether psums drained between two levels meet the old ones on the way up, instead of being refilled.
+
+        The outermost declared psum network crossed decides; a fan-out without one is a wire.
+        """
+        for spec in self.levels[parent:child]:
+            if Tensor.PSUM in spec.fanout.networks:
+                return spec.fanout.network(Tensor.PSUM).accumulate_on_drain
+        return False
 
     @property
     def mac_bits(self) -> dict[Tensor, int]:

@@ -14,7 +14,7 @@ from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, Ne
 from accelsim.quantities import Quantity
 from accelsim.specs import Count, Duration, Frequency, Natural, Size, Spec, Word, pick
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 
 class Accumulate(StrEnum):
@@ -63,7 +63,7 @@ def _width(value: object) -> Rate:
 _RATE = {"type": "string", "description": "per cycle or per second", "examples": ["64 b", "4 words", "25.6 GB/s"]}
 _PORT = {"type": "object", "properties": {"port": {"type": "string"}, "width": _RATE}, "required": ["port", "width"]}
 ALL = "*"
-Width = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
+PortWidth = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
@@ -73,9 +73,8 @@ AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate",
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
 InjectionName = Annotated[Injection, BeforeValidator(pick("place of ports", Injection))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
-Words = Annotated[
-    dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
-]
+WidthName = Annotated[Width, BeforeValidator(pick("tensor", Width))]
+Words = Annotated[dict[WidthName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Width, Word])]
 Buffering = Annotated[
     dict[TensorName, BufferName], BeforeValidator(_each_tensor, json_schema_input_type=Buffer | dict[Tensor, Buffer])
 ]
@@ -103,7 +102,7 @@ Keeps = Annotated[list[TensorName], BeforeValidator(_kept)]
 class LinkSpec(Spec):
     """One port shared by all tensors and both directions below a level."""
 
-    width: Width
+    width: PortWidth
     clock: Frequency | None = None
     latency: Duration | None = None
 
@@ -119,17 +118,17 @@ class NetworkSpec(Spec):
     """
 
     kind: KindName | None = None
-    width: Width | None = None
-    in_: Width | None = Field(None, alias="in")
-    out: Width | None = None
+    width: PortWidth | None = None
+    in_: PortWidth | None = Field(None, alias="in")
+    out: PortWidth | None = None
     clock: Frequency | None = None
     latency: Duration | None = None
     port: str | None = None
     accumulate: AccumulateName | None = None
     reduce: list[ReduceName] | None = None
     tags: bool = False
-    port_width: Width | None = None
-    port_out: Width | None = None
+    port_width: PortWidth | None = None
+    port_out: PortWidth | None = None
     ports: InjectionName | None = None
     hop_latency: Duration | None = None
 
@@ -163,9 +162,9 @@ class ArraySpec(Spec):
 class PortsSpec(Spec):
     """Timed ports of a memory: `read` and `write`, or one `shared`."""
 
-    read: Width | None = None
-    write: Width | None = None
-    shared: Width | None = None
+    read: PortWidth | None = None
+    write: PortWidth | None = None
+    shared: PortWidth | None = None
 
 
 class LevelSpec(Spec):
@@ -223,6 +222,8 @@ class VectorSpec(Spec):
 class ArchitectureSpec(Spec):
     """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise.
 
+    word : `ofmap` is the width of sums once they are final (default: the psum's). narrow : the level that final sums
+    leave at that width; left out, they have it where they come out of the innermost array.
     passes : of a machine without an array; else they belong to the array.
     """
 
@@ -231,6 +232,7 @@ class ArchitectureSpec(Spec):
     parameters: dict[str, Any] = Field(default_factory=dict)
     clock: Frequency
     word: Words
+    narrow: str = ""
     padding: PaddingName = Padding.ON_CHIP
     lowering: LoweringName = Lowering.NONE
     dataflow: str = ""

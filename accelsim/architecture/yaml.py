@@ -43,7 +43,7 @@ from accelsim.parameters import substitute
 from accelsim.quantities import Quantity
 from accelsim.specs import validate
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
 
 
@@ -61,7 +61,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     substitute(document, parameters)
     spec = validate(document, ArchitectureSpec)
     _check_words(document, spec)
-    builder = _Builder(document, exact(float(spec.clock)), spec.word)
+    words = {tensor: spec.word[Width(tensor)] for tensor in TENSORS if Width(tensor) in spec.word}
+    builder = _Builder(document, exact(float(spec.clock)), words)
     levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
     passes = _passes(document, spec)
     skew = _once(document, spec, "skew")
@@ -74,7 +75,9 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             name=spec.name,
             levels=levels,
             clock_hz=float(spec.clock),
-            word_bits=spec.word,
+            word_bits=words,
+            ofmap_bits=spec.word.get(Width.OFMAP, 0),
+            narrow=spec.narrow,
             padding=spec.padding,
             macs_per_cycle=macs,
             pipeline=spec.pe.pipeline,
@@ -126,8 +129,16 @@ def _sparsity(document: Document, pe: PeSpec) -> Sparsity:
 
 def _check_words(document: Document, spec: ArchitectureSpec) -> None:
     for tensor in TENSORS:
-        if tensor not in spec.word:
+        if Width(tensor) not in spec.word:
             document.refuse(("word", tensor.value), "missing")
+    sums, ofmap = spec.word.get(Width.PSUM, 0), spec.word.get(Width.OFMAP, 0)
+    if 0 < sums < ofmap:
+        document.refuse(("word", "ofmap"), f"an ofmap of {ofmap} b is wider than its psum of {sums} b")
+    inner = [level.name for level in spec.levels[1:]]
+    if spec.narrow and spec.narrow not in inner:
+        document.refuse(("narrow",), unknown("level that sums leave", spec.narrow, inner))
+    if spec.narrow and not ofmap:
+        document.refuse(("narrow",), "nothing is narrowed: give word an ofmap", key=True)
 
 
 def _passes(document: Document, spec: ArchitectureSpec) -> PassesSpec | None:

@@ -12,6 +12,9 @@ from accelsim.errors import AccelsimError
 SENTENCE = re.compile(r"(?<!\b[A-Z])(?<! al)(?<!Fig)\. ")  # initials end no sentence
 
 
+DATAFLOWS = Path(__file__).parents[1] / "mapping" / "dataflows"
+
+
 class Shipped(NamedTuple):
     """One file that ships."""
 
@@ -23,14 +26,13 @@ class Shipped(NamedTuple):
 def shipped() -> Iterator[Shipped]:
     """All of them, kind by kind, sorted by name within."""
     from accelsim.energy.load import BUILT_IN
-    from accelsim.mapping.dataflows import dataflow
     from accelsim.yamlfile import folder
 
     for kind, where in (
         ("architectures", folder("arch")),
         ("workloads", folder("workload")),
         ("mappings", folder("mapping")),
-        ("dataflows", dataflow.HERE),
+        ("dataflows", DATAFLOWS),
         ("energy tables", BUILT_IN),
     ):
         for path in sorted(where.glob("*.yaml")):

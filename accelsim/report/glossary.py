@@ -279,7 +279,7 @@ GLOSSARY = {
 # headings whose entry has another name
 ALIASES = {
     "all_stalls": "stall_cycles",
-    "bits_i/f/p": "bits",
+    "bits_i/f/p/o": "bits",
     "bursts": "dram",
     "busy": "dram",
     "compute": "compute_cycles",

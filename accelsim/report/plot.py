@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cache import prepare_matplotlib
 from accelsim.energy.rows import MAC, NO_TENSOR
 from accelsim.errors import AccelsimError
 from accelsim.report.groups import MOST, blocks
@@ -187,6 +188,7 @@ def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, tuple
 
 def save(axes: Axes, path: str) -> None:
     """Write a picture; the ending says the format (png, svg or pdf). Whole or not at all."""
+    prepare_matplotlib()
     from accelsim.report import canvas
 
     canvas.save(axes, path)
@@ -194,6 +196,7 @@ def save(axes: Axes, path: str) -> None:
 
 def new_axes(width: float, height: float = 4.2) -> Axes:
     """Axes of a figure of its own, in inches, that no window belongs to."""
+    prepare_matplotlib()
     from accelsim.report import canvas
 
     return canvas.new_axes(width, height)

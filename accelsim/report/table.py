@@ -21,7 +21,7 @@ from accelsim.report.text import (
     visible,
 )
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import TENSORS, Width
 
 SHOWN_CAUSES = 5
 TYPES = tuple(tensor.value for tensor in TENSORS)
@@ -109,15 +109,15 @@ def _place(cause: str, levels: Sequence[str]) -> tuple[int, int, int, str]:
 def moved_grid(result: Result) -> Grid:
     """Per layer: MB moved at each level; bits of words where they are not the machine's."""
     levels = [level.name for level in result.architecture.levels]
-    own = all(layer.bits == result.architecture.word_bits for layer in result.layers)
+    own = all(layer.bits == result.architecture.widths for layer in result.layers)
     rows, sums = [], dict.fromkeys(levels, 0.0)
     for layer in result.layers:
         megabytes = {level: layer.megabytes(level) for level in levels}
-        widths = () if own else ("/".join(str(layer.bits[tensor]) for tensor in TENSORS),)
+        widths = () if own else ("/".join(str(layer.bits[width]) for width in Width),)
         rows.append((_label(result, layer), *map(number, megabytes.values()), *widths))
         sums = {level: sums[level] + layer.repeat * megabytes[level] for level in levels}
     rows.append(("total", *map(number, sums.values()), *(() if own else ("",))))
-    header = ("layer", *map(visible, levels), *(() if own else ("bits i/f/p",)))
+    header = ("layer", *map(visible, levels), *(() if own else ("bits i/f/p/o",)))
     return Grid("words moved at each level [MB]", header, tuple(rows))
 
 

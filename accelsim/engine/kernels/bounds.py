@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.search import passed, positions, price
 from accelsim.engine.kernels.tiles import GROUPS, IFMAP
 
