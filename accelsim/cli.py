@@ -11,11 +11,10 @@ import typer
 
 from accelsim import __version__
 from accelsim.errors import AccelsimError, nearest
+from accelsim.yamlfile import KINDS
 
 if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
-
-SCHEMAS = ("arch", "workload", "mapping", "energy")
 
 
 class Commands(typer.core.TyperGroup):
@@ -313,6 +312,10 @@ def _load(file: Path) -> str:
         return f"energy table '{load_table(file).name}' is fine"
     if "layers" in keys or "input" in keys:
         return f"workload '{load_network(file).name}' is fine"
+    from accelsim.mapping.dataflows.dataflow import looks_like, read_dataflow
+
+    if looks_like(data):
+        return f"dataflow '{read_dataflow(file).name}' is fine"
     return f"mapping of {len(load_mappings(file))} layers is fine"
 
 
@@ -356,18 +359,23 @@ def explain(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help=f"{', '.join(SCHEMAS)}.")]) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
-    _known("kind of file", kind, SCHEMAS)
-    if kind == "energy":
-        from accelsim.energy.yaml import EnergySpec
+def schema(
+    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default, with --markdown: all.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The keys as a page to read, docs/keys.md.")] = False,
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors: every key, its unit, and what holds without it."""
+    if kind is None and not markdown:
+        raise AccelsimError(f"schema of which kind of file? ({', '.join(KINDS)})")
+    if kind is not None:
+        _known("kind of file", kind, tuple(KINDS))
+    if markdown:
+        from accelsim.report.keys import page
 
-        found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **EnergySpec.model_json_schema()}
-    else:
-        from accelsim.yamlfile import json_schema
+        typer.echo(page([kind] if kind else KINDS), nl=False)
+    elif kind:
+        from accelsim.specs import json_schema
 
-        found = json_schema(kind)
-    typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(json_schema(kind), indent=2))
 
 
 @app.command()

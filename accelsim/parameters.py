@@ -10,6 +10,11 @@ from typing import Any
 from accelsim.quantities import times
 from accelsim.yamlfile import Document, Place, unknown
 
+PARAMETERS = (
+    "Names that values below use, as `$rows` or `512 B * $rows`, with what they are unless `--set` says otherwise."
+)
+NO_PARAMETERS = "there is nothing to set"
+
 _USE = re.compile(r"(?:[^$*]+\*\s*)?\$\w+(?:\s*\*\s*\$\w+)*")
 _PROSE = frozenset({"name", "source", "parameters"})
 

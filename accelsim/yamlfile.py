@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -33,6 +32,8 @@ KINDS = {
     "arch": Kind("architecture", "arch", "accelsim.architecture.spec", "ArchitectureSpec"),
     "workload": Kind("workload", "workloads", "accelsim.workload.yaml", "WorkloadSpec"),
     "mapping": Kind("mapping", "workloads/mappings", "accelsim.mapping.yaml", "MappingFile"),
+    "energy": Kind("energy table", "accelsim/energy/tables", "accelsim.energy.yaml", "EnergySpec"),
+    "dataflow": Kind("dataflow", "accelsim/mapping/dataflows", "accelsim.mapping.dataflows.spec", "DataflowSpec"),
 }
 
 
@@ -205,11 +206,3 @@ def resolve(kind: str, name: str | Path) -> Path:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def json_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema of a kind of file, for editors."""
-    if kind not in KINDS:
-        raise SpecError([Issue(kind, "", unknown("kind of file", kind, KINDS, shown=False))])
-    model = getattr(importlib.import_module(KINDS[kind].module), KINDS[kind].model)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}

@@ -376,7 +376,7 @@ def test_explain_knows_what_is_printed(cli, heading, words):
     assert words in done.output
 
 
-@pytest.mark.parametrize("kind", ["arch", "workload", "mapping", "energy"])
+@pytest.mark.parametrize("kind", ["arch", "workload", "mapping", "energy", "dataflow"])
 def test_schema_is_json_schema(cli, kind):
     found = json.loads(cli("schema", kind).stdout)
     assert found["$schema"].startswith("https://json-schema.org")
@@ -403,6 +403,32 @@ def test_schema_of_nothing(cli):
     done = cli("schema", "archs")
     assert done.exit_code == 2
     assert "did you mean 'arch'?" in done.stderr
+    done = cli("schema")
+    assert done.exit_code == 2
+    assert done.stderr == "schema of which kind of file? (arch, workload, mapping, energy, dataflow)\n"
+
+
+def test_schema_as_a_page(cli):
+    page = (Path(__file__).parent.parent / "docs" / "keys.md").read_text(encoding="utf-8")
+    assert cli("schema", "--markdown").stdout == page
+    alone = cli("schema", "dataflow", "--markdown").stdout
+    assert "## Dataflow files" in alone and "## Energy" not in alone
+
+
+def test_validate_reads_dataflows(cli, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("source: me\nkeeps: [filter]\nx: M\n")
+    assert cli("validate", file).stdout == f"{file}: dataflow 'mine' is fine\n"
+    file.write_text("source: me\nkeeps: [filters]\nruns: [C]\nstrip: D\n")
+    done = cli("validate", file)
+    assert done.exit_code == 2
+    lines = [line.removeprefix(f"{file}:") for line in done.stderr.splitlines()]
+    assert lines == [
+        "2:9: keeps.0: unknown tensor 'filters'; did you mean 'filter'? (ifmap, filter, psum)",
+        "3:1: runs: unknown key; did you mean 'run'? (source, about, keeps, skips, y, x, arrays, whole, image, strip, "
+        "above, run, fill, pe)",
+        "4:8: strip: unknown dim 'D' (N, G, M, C, P, Q, R, S)",
+    ]
 
 
 class TestValidate:

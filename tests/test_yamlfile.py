@@ -108,15 +108,6 @@ def test_a_missing_file_is_one_line_with_the_nearest_name(tmp_path, monkeypatch)
         assert str(error.value).startswith(message)
 
 
-@pytest.mark.parametrize("kind", yamlfile.KINDS)
-def test_json_schema(kind):
-    schema = yamlfile.json_schema(kind)
-    assert schema["$schema"].startswith("https://json-schema.org/")
-    assert schema["type"] == "object"
-    with pytest.raises(SpecError, match=r"unknown kind of file; did you mean 'arch'\?"):
-        yamlfile.json_schema("arhc")
-
-
 def test_parameters():
     text = "name: $free\nparameters: {rows: 3, ram: 1 KiB}\nx: [$rows, 512 B * $rows, $rows * $rows]\ny: $ram\n"
     document = parse(text, "f.yaml")
