@@ -42,7 +42,7 @@ GREY = "#555555"
 CAPTION = 28  # letters that fit beside the bars
 DENSE = "dense"
 BARS = (*(tensor.value for tensor in TENSORS), MAC)
-SHORT = 18  # letters of a name below the bars
+SHORT = 24  # letters of a name below the bars
 BREAK = re.compile(r"[^_\-–: ]*[_\-–: ]*(?<=.)")
 FEW, ROOM, ROOM_OF_MANY = 10, 10, 7  # groups that are few; letters below one of few and of many
 WIDTH = 0.2  # of a bar, where groups are 1 apart
