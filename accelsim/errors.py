@@ -10,6 +10,10 @@ from dataclasses import dataclass
 class AccelsimError(Exception):
     """Base of every error a user can cause; the command line prints it and exits with 2."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone, for the mistake is in what was asked, not in this code."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 @dataclass(frozen=True)
 class Issue:

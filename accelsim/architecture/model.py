@@ -310,7 +310,7 @@ class Cartesian:
     weights: int = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Architecture:
     """A machine: levels outermost first, word widths in bits, PE.
 
@@ -407,6 +407,14 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    def __repr__(self) -> str:
+        levels = " > ".join(level.name for level in self.levels)
+        return f"Architecture({self.name}: {levels}, {self.pes} PEs at {float(self.clock_hz) / 1e6:g} MHz)"
+
+    def __hash__(self) -> int:
+        # its mappings have no hash; equal machines have equal names
+        return hash((self.name, len(self.levels)))
 
     @property
     def final_bits(self) -> int:

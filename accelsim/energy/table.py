@@ -37,7 +37,7 @@ class Component:
         return Fraction(word_bits, self.bits) * curve.at(capacity, what, show_bytes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnergyTable:
     """Energy per action, as data.
 
@@ -77,6 +77,12 @@ class EnergyTable:
             raise AccelsimError(f"energy table '{self.name}': network.hop cannot be negative")
         if not 0 <= self.gated <= 1:
             raise AccelsimError(f"energy table '{self.name}': gated_mac is {float(self.gated)}; it must lie in 0 to 1")
+
+    def __repr__(self) -> str:
+        return f"EnergyTable({self.name}, in {self.unit}: {', '.join(self.components)})"
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.unit))
 
     def component(self, level: Level) -> Component:
         """The entry of a level: the one its `component` names, else the one of its own name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +16,13 @@ from accelsim.errors import AccelsimError
 from accelsim.specs import Count, Spec, Word, key, validate
 from accelsim.yamlfile import Document
 
+_RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
+"""A number that no decimal gives exactly, as a result's own table may hold it."""
+
 
 def _number(value: object) -> Fraction:
+    if isinstance(value, str) and _RATIO.fullmatch(value):
+        return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"should be a number, got '{value}'")
     if not 0 <= value < float("inf"):
@@ -158,7 +164,7 @@ def build(document: Document) -> EnergyTable:
     }
     multiply, add = by_bits(spec.mac.multiply, "mac", "multiply"), by_bits(spec.mac.add, "mac", "add")
     operation = by_bits(spec.vector_op, "vector_op") if spec.vector_op else None
-    hop_bits = width(spec.network.bits, "network") if spec.network.hop else 1
+    hop_bits = width(spec.network.bits, "network") if spec.network.hop else spec.network.bits or 1
     document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(

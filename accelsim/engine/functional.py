@@ -119,5 +119,7 @@ def overflow(ofmap: Ints, bits: int) -> str:
 
     Final sums decide: two's complement that wraps on the way comes back.
     """
-    needed = sum_bits(int(ofmap.min()), int(ofmap.max()))
-    return f"; psums overflow: these sums need {needed} b, a psum has {bits} b" if needed > bits else ""
+    lowest, highest = int(ofmap.min()), int(ofmap.max())
+    needed, signed = sum_bits(lowest, highest), sum_bits(min(lowest, -1), highest)
+    demand = f"{needed} b" if needed == signed else f"{signed} b, or {needed} b unsigned"
+    return f"; psums overflow: these sums need {demand}, a psum has {bits} b" if needed > bits else ""

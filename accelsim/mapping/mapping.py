@@ -46,7 +46,7 @@ class LevelMapping:
         return tuple((kind, loop) for kind in ("temporal", "y", "x") for loop in getattr(self, kind))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoopNest:
     """A mapping, level by level, outermost first. Levels without loops may be left out.
 
@@ -109,6 +109,9 @@ class LoopNest:
                 body["bypass"] = [t.value for t in TENSORS if t in level.bypass]
             out[name] = body
         return out
+
+    def __repr__(self) -> str:
+        return f"LoopNest({str(self)!r})"
 
     def __str__(self) -> str:
         parts = []

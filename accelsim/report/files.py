@@ -17,8 +17,6 @@ from accelsim.errors import AccelsimError
 if TYPE_CHECKING:
     from accelsim.result import Result
 
-COLUMNS = ("layer", "level", "tensor", "action", "words", "energy")
-
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[str]:
@@ -47,10 +45,11 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_result(folder: str | Path, result: Result) -> None:
-    """result.json, counts.csv (energies in the table's unit) and mapping.yaml, each whole."""
+    """result.json, counts.csv, vector.csv (energies in the table's unit) and mapping.yaml, each whole."""
     where = Path(folder)
     write_text(where / "result.json", document_text(result))
     write_text(where / "counts.csv", counts_csv(result))
+    write_text(where / "vector.csv", counts_csv(result, vector=True))
     write_text(where / "mapping.yaml", mapping_text(result))
 
 
@@ -59,12 +58,14 @@ def document_text(result: Result) -> str:
     return json.dumps(result.to_dict(), indent=1) + "\n"
 
 
-def counts_csv(result: Result) -> str:
-    """`Result.table` as CSV, the energy's unit in its column name."""
+def counts_csv(result: Result, vector: bool = False) -> str:
+    """`Result.table`, or `Result.vector_table`, as CSV, the energy's unit in its column name."""
+    from accelsim.result import COLUMNS
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([f"energy_{result.energy_table.unit}" if name == "energy" else name for name in COLUMNS])
-    writer.writerows([row[name] for name in COLUMNS] for row in result.table)
+    writer.writerows([row[name] for name in COLUMNS] for row in (result.vector_table if vector else result.table))
     return text.getvalue()
 
 

@@ -61,6 +61,11 @@ GLOSSARY = {
         "MACs that take a slot: all of them, unless zeros are skipped. What is not effectual of them is gated.",
         "MACs whose skipped operands are all non-zero",
     ),
+    "busy_cycles": Entry(
+        "core cycles",
+        "Cycles of all PEs added up, where zeros are skipped.",
+        "over PEs and steps, cycles until the PE has done its step",
+    ),
     "imbalance": Entry(
         "1",
         "How much longer steps take than the mean active PE works in them; null unless zeros are skipped. "
@@ -269,8 +274,8 @@ GLOSSARY = {
     "of_macs": Entry("%", "MACs carried out as a share of all.", "100 x effectual_macs / macs"),
     "repeat": Entry(
         "times",
-        "How often an identical layer runs, 'x3' behind its name: its row is one run, totals multiply by it, bars of "
-        "pictures count every run.",
+        "How often an identical layer runs, 'x3' behind its name: its row is one run, totals, bars of pictures and "
+        "the rows of tables for programs are multiplied by it.",
         "from the workload",
     ),
 }

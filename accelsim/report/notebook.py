@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from accelsim.report.summary import not_run
 from accelsim.report.table import Grid
 from accelsim.report.terminal import Block, comparison_report, report
 from accelsim.result import Comparison, Result
@@ -12,7 +13,7 @@ from accelsim.result import Comparison, Result
 
 def html(result: Result) -> str:
     """A result: the line that answers in bold, then its tables and notes."""
-    return _html(report(result))
+    return _html([*report(result), *not_run(result)])
 
 
 def comparison_html(comparison: Comparison) -> str:

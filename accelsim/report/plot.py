@@ -21,6 +21,7 @@ from accelsim.report.text import (
     shown,
     visible,
 )  # fmt: skip
+from accelsim.result import SEARCH
 from accelsim.workload.problem import TENSORS
 
 if TYPE_CHECKING:
@@ -325,7 +326,7 @@ def _highest(stacks: Stacks) -> float:
 
 def _mapped(document: Document) -> str:
     """Whose mappings ran."""
-    given = [layer.get("mapping_source") == "given" for layer in document["layers"]]
+    given = [layer.get("mapping_source") != SEARCH for layer in document["layers"]]
     dataflow = shown(str(document["dataflow"])).replace("_", "-")
     if all(given) or not dataflow:
         return "given mapping"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from accelsim.report.text import energy_text, energy_unit, many, milliseconds, number, percent, shown, visible
-from accelsim.result import GIVEN, Comparison, Result
+from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, Result, reasons
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
 
@@ -21,7 +19,7 @@ def answer(result: Result) -> str:
     least = "" if all(layer.timing.exact for layer in result.layers) else "at least "
     image = "image" if any(max(layer.problem["R"], layer.problem["S"]) > 1 for layer in result.layers) else "inference"
     batch = f" for {many(result.batch, image)}" if result.batch > 1 else ""
-    energy, unit = float(sums.energy), result.energy_table.unit
+    energy, unit = sums.energy, result.energy_unit
     parts = [
         f"{least}{milliseconds(result.milliseconds(sums.cycles))} ms total latency{batch}"
         f" (processing {milliseconds(result.milliseconds(sums.processing_cycles))} ms)",
@@ -29,8 +27,9 @@ def answer(result: Result) -> str:
         throughput(result, seconds),
         f"{energy_text(energy / result.batch, unit)} per {image}",
         f"{number(energy / sums.macs)} {energy_unit(unit)} per MAC",
-        binds(sums.compute_cycles, sums.stalls, sums.cycles),
+        binds(sums.compute_cycles, sums.stall_cycles, sums.cycles),
     ]
+    parts += [f"without {many(len(result.failures), 'layer')} that did not run"] if result.failures else []
     return "; ".join(parts)
 
 
@@ -39,9 +38,9 @@ def throughput(result: Result, seconds: float) -> str:
     sums, machine = result.total, result.architecture
     rate = 2e-12 / seconds
     peak = 2e-12 * machine.pes * machine.macs_per_cycle * float(machine.clock_hz)
-    share = percent(result.utilization(sums.visited, sums.cycles))
-    text = f"{rate * sums.visited:.3g} TOPS, {share} % of the peak of {peak:.3g}"
-    if sums.visited < sums.macs:
+    share = percent(sums.utilization)
+    text = f"{rate * result.visited_macs:.3g} TOPS, {share} % of the peak of {peak:.3g}"
+    if result.visited_macs < sums.macs:
         times = result.dense_equivalent(sums.macs, sums.cycles)
         text += f" ({rate * sums.macs:.3g} with the MACs that were skipped, {times:.2f} x the peak)"
     return text
@@ -67,7 +66,9 @@ def heading(result: Result) -> str:
 
 def how_mapped(result: Result) -> str:
     """Whose mappings ran: those given, those of a dataflow, or some of both."""
-    given = [layer.mapping_source == GIVEN for layer in result.layers]
+    if result.layers and all(layer.mapping_source == SHIPPED for layer in result.layers):
+        return "mapping that ships"
+    given = [layer.mapping_source != SEARCH for layer in result.layers]
     if not result.dataflow or (given and all(given)):
         return "mapping given"
     return f"mapping given in part, else {result.dataflow}" if any(given) else result.dataflow
@@ -86,11 +87,16 @@ def notes(result: Result) -> list[str]:
         lines.append(f"* not in the mapping given: the best {result.dataflow} mapping found")
     if any(layer.repeat > 1 for layer in result.layers):
         lines.append("x2, x3, ...: a layer that runs so often; its row is one run, the total counts every run")
-    lines += not_run(result.failures)
+    if result.ran and any(layer.mapping_source == SHIPPED for layer in result.layers):
+        lines.append(f"mapping: {visible(result.ran.mapping)}, which ships for this machine and fits")
     if result.vector_layers:
         lines.append(vector_note(result))
     if result.operands:
         lines.append(f"zeros: {visible(result.operands)}")
+    elif result.ran and result.ran.operand_files:
+        lines.append(
+            f"arrays in {visible(str(result.ran.data))}: read and checked; this machine makes nothing of zeros"
+        )
     if result.architecture.lowering is not Lowering.NONE:
         lines.append(f"layers and mappings are lowered: {result.architecture.lowering}")
     way = f", accounting {table.accounting}" if table.accounting else ""
@@ -99,12 +105,9 @@ def notes(result: Result) -> list[str]:
     return [*lines, visible(source)]
 
 
-def not_run(failures: Iterable[tuple[str, str]]) -> list[str]:
+def not_run(result: Result) -> list[str]:
     """A line for each reason, with all layers it holds for."""
-    layers: dict[str, list[str]] = {}
-    for layer, reason in failures:
-        layers.setdefault(reason, []).append(shown(layer))
-    return [f"{', '.join(names)}: not run: {visible(reason)}" for reason, names in layers.items()]
+    return [f"not run: {visible(reason)}" for reason in reasons(result.failures)]
 
 
 def comparison_failures(comparison: Comparison) -> list[str]:
@@ -121,14 +124,14 @@ def comparison_failures(comparison: Comparison) -> list[str]:
 def vector_note(result: Result) -> str:
     """One line: what layers do without MACs, and what of it is left out."""
     sums = result.vector
-    energy = energy_text(float(sums.energy), result.energy_table.unit)
+    energy = energy_text(sums.energy, result.energy_table.unit)
     gates = any(layer.op in RECURRENT for layer in result.vector_layers)
     missing = [] if result.architecture.lanes else ["timed (the machine declares no vector unit)"]
     missing += [] if result.energy_table.vector_op else ["priced (the energy table has no vector_op)"]
-    beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.operations else ""
+    beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.vector_ops else ""
     return (
         f"not in the totals: {many(sums.layers, 'layer')} without MACs{' or gates' if gates else ''}: "
         f"{sums.reads + sums.writes:,} words read and written, "
-        f"{sums.operations:,} vector operations, {sums.cycles:,} cycles "
+        f"{sums.vector_ops:,} vector operations, {sums.cycles:,} cycles "
         f"({milliseconds(result.milliseconds(sums.cycles))} ms), {energy}{beside}"
     )

@@ -41,7 +41,7 @@ class Grid:
 
 def time_grid(result: Result) -> Grid:
     """Per layer: MACs, cycles, time, active PEs, utilization; where MACs were skipped, what these come to."""
-    skips = result.total.visited < result.total.macs
+    skips = result.visited_macs < result.total.macs
 
     def row(name: str, macs: int, visited: int, cycles: int, processing: int, active: float) -> tuple[str, ...]:
         used = percent(result.utilization(visited, cycles))
@@ -61,7 +61,7 @@ def time_grid(result: Result) -> Grid:
     ]
     sums = result.total
     active = round(sums.active_pes, 1)
-    rows.append(row("total", sums.macs, sums.visited, sums.cycles, sums.processing_cycles, active))
+    rows.append(row("total", sums.macs, result.visited_macs, sums.cycles, sums.processing_cycles, active))
     more = ("dense equivalent [x]",) if skips else ()
     return Grid("time", ("layer", *TIMES, "active PEs", "utilization [%]", *more), tuple(rows))
 
@@ -71,7 +71,7 @@ def stall_grid(result: Result) -> Grid | None:
 
     Columns are in the order of the machine: 'fill', transfers from the outermost level in, the rest.
     """
-    sums = result.total.stalls
+    sums = result.total.stall_cycles
     causes = sorted((cause for cause in sums if sums[cause]), key=lambda cause: (-sums[cause], cause))
     if not causes:
         return None
@@ -139,7 +139,7 @@ def level_grid(result: Result) -> Grid:
 def _energy_grid(
     result: Result, title: str, runs: Sequence[tuple[str, dict[str, Fraction], int]], parts: Sequence[str]
 ) -> Grid:
-    scale, unit = energy_scale(result.energy_table.unit, float(result.total.energy))
+    scale, unit = energy_scale(result.energy_table.unit, result.total.energy)
     sums = dict.fromkeys(parts, Fraction(0))
     rows = []
     for name, spent, repeat in runs:
@@ -241,7 +241,7 @@ def comparison_grid(comparison: Comparison) -> Grid:
             (
                 shown(label) + (" *" if result.failures else ""),
                 *_times(result, sums.macs, sums.cycles, sums.processing_cycles),
-                percent(result.utilization(sums.visited, sums.cycles)),
+                percent(sums.utilization),
                 *_energies(spent, sums.macs),
             )
         )

@@ -104,6 +104,13 @@ class Store:
             self._missing(layer.name, [whole, *single.values()])
         return _checked(single[tensor], "", layer.problem, tensor) if single[tensor] in found else None
 
+    def files(self, layer: Layer) -> list[Path]:
+        """The files that hold a layer's arrays."""
+        if self.path.is_file():
+            return [self.path]
+        singles = (self.path / f"{layer.name}.{name}.npy" for name in OPERANDS)
+        return [path for path in (self.path / f"{layer.name}.npz", *singles) if path.exists()]
+
     def _missing(self, layer: str, wanted: Iterable[Path]) -> None:
         names = [path.name for path in wanted]
         beside = sorted(path.name for suffix in ("npz", "npy") for path in self.path.glob(f"*.{suffix}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,19 @@ class Operands:
         small = all(x.min() >= -128 and x.max() <= 127 for x in (ifmap, weights))
         kind: Any = np.int8 if small else np.int64
         return ifmap.astype(kind, copy=False), weights.astype(kind, copy=False)
+
+    def digests(self, layers: Iterable[Layer]) -> dict[str, str]:
+        """The sha256 of each file of the layers' arrays, by path, once every array in it has been read and checked."""
+        found: dict[str, str] = {}
+        for layer in layers if self.store else ():
+            assert self.store is not None
+            for tensor in TENSORS:
+                self.store.array(layer, tensor)
+            for file in self.store.files(layer):
+                if str(file) not in found:
+                    with file.open("rb") as opened:
+                        found[str(file)] = hashlib.file_digest(opened, "sha256").hexdigest()
+        return found
 
     def identity(self, layer: Layer) -> str:
         """Layers of one problem and one identity have the same masks: "" has no zeros, others are their own."""

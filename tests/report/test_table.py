@@ -31,8 +31,13 @@ def test_stalls_add_up_and_are_told_in_percent(result):
         *causes, all_stalls = (int(cell.replace(",", "")) for cell in row[1:-1])
         assert sum(causes) == all_stalls
     sums = result.total
-    shares = [f"{100 * sums.stalls[cause] / sums.cycles:.1f}" for cause in grid.header[1:-2]]
-    assert list(grid.rows[-1]) == ["of cycles [%]", *shares, f"{100 * sum(sums.stalls.values()) / sums.cycles:.1f}", ""]
+    shares = [f"{100 * sums.stall_cycles[cause] / sums.cycles:.1f}" for cause in grid.header[1:-2]]
+    assert list(grid.rows[-1]) == [
+        "of cycles [%]",
+        *shares,
+        f"{100 * sum(sums.stall_cycles.values()) / sums.cycles:.1f}",
+        "",
+    ]
     assert grid.rows[-2][-1] == grid.rows[-1][-2]
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import fakes
-from accelsim.report import terminal
+from accelsim.report import summary, terminal
 from accelsim.report.table import Grid, grids
 from accelsim.simulate import compare, simulate
 
@@ -71,7 +71,7 @@ def test_the_first_line_answers(result):
         assert part in first
     assert first.endswith(
         f"; compute binds ({100 * sums.compute_cycles / sums.cycles:.1f} % of the cycles), "
-        f"then GLB->RF ifmap ({100 * sums.stalls['GLB->RF ifmap'] / sums.cycles:.1f} %)"
+        f"then GLB->RF ifmap ({100 * sums.stall_cycles['GLB->RF ifmap'] / sums.cycles:.1f} %)"
     )
     assert second.startswith("toynet on toy: 8 PEs at 200 MHz, row_stationary")
 
@@ -89,7 +89,8 @@ def test_a_repeat_is_explained_and_a_reason_said_once(result):
         terminal.report(replace(result, failures=(("A", "too large"), ("B", "too large"), ("C", "odd")))), 200
     )
     assert "x2, x3, ...: a layer that runs so often; its row is one run" in text
-    assert "A, B: not run: too large" in text
+    assert "not run: A, B: too large" in text
+    assert "; without 3 layers that did not run" in text
     assert text.count("too large") == 1
 
 
