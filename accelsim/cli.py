@@ -148,9 +148,9 @@ def run(
 
         typer.echo(document_text(result), nl=False)
     else:
-        from accelsim.report.table import report
+        from accelsim.report import terminal
 
-        _show(report(result))
+        terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
     _tell_failures(result)
@@ -239,9 +239,9 @@ def _print_comparison(comparison: Comparison, plot_to: Path | None, as_json: boo
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
-        from accelsim.report.table import comparison_report
+        from accelsim.report import terminal
 
-        _show(comparison_report(comparison))
+        terminal.show(terminal.comparison_report(comparison))
 
 
 @app.command("map")
@@ -355,25 +355,31 @@ def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help
 
 @app.command("list")
 def list_names() -> None:
-    """List everything that ships: machines, networks, mappings, dataflows, energy tables."""
-    from accelsim.energy.load import names
-    from accelsim.mapping.dataflows import NAMES
-    from accelsim.yamlfile import builtin
+    """List everything that ships and what each is: machines, networks, mappings, dataflows, energy tables."""
+    import shutil
 
-    for title, known in (
-        ("architectures", builtin("arch")),
-        ("workloads", builtin("workload")),
-        ("mappings", builtin("mapping")),
-        ("dataflows", NAMES),
-        ("energy tables", names()),
-    ):
-        typer.echo(f"{title}:")
-        for name in known:
-            typer.echo(f"  {name}")
+    from accelsim.report.catalogue import listing
+
+    for line in listing(shutil.get_terminal_size().columns if sys.stdout.isatty() else 0):
+        typer.echo(line)
 
 
 @app.command()
-def explain(metric: Annotated[str | None, typer.Argument(help="A name from any table or document.")] = None) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A name that 'list' lists.")],
+    path: Annotated[bool, typer.Option("--path", help="Say where the file is instead.")] = False,
+) -> None:
+    """Print a file that ships, to start from: accelsim show eyeriss > mine.yaml."""
+    from accelsim.report.catalogue import find
+
+    file = find(name).path
+    typer.echo(file if path else file.read_text(encoding="utf-8"), nl=path)
+
+
+@app.command()
+def explain(
+    metric: Annotated[str | None, typer.Argument(help="A heading of a table, a key of a document, a level.")] = None,
+) -> None:
     """Say what a number means: formula and unit."""
     from accelsim.report.glossary import GLOSSARY
     from accelsim.report.glossary import explain as look_up
@@ -460,15 +466,6 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
     if not result.layers:
         _tell_failures(result)
     return result
-
-
-def _show(lines: list[Any]) -> None:
-    from rich.console import Console
-
-    # a pipe has no width: wide enough for every table, so that nothing is cut
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-    for line in lines:
-        console.print(line, soft_wrap=isinstance(line, str) and not sys.stdout.isatty())
 
 
 def _parameters(settings: list[str] | None) -> dict[str, Any]:

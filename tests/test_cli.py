@@ -75,7 +75,7 @@ class TestRun:
         assert "eyeriss_relative: Chen, Emer and Sze, ISCA 2016" in done.output
 
     def test_tables_fit_a_terminal(self, cli):
-        tables = cli(*RUN).output.split("energy in ")[0]
+        tables = cli(*RUN).output.split("energy in ")[0].split("\n", 1)[1]
         assert max(map(len, tables.splitlines())) <= 120
 
     def test_json_is_one_document_and_nothing_else(self, cli):
@@ -195,9 +195,43 @@ class TestRun:
         assert done.exit_code == 2
         assert message in done.stderr
 
-    def test_list_names_what_ships(self, cli):
-        lines = cli("list").output.split()
-        assert {"eyeriss", "alexnet", "eyeriss_alexnet_jssc17", "row_stationary", "horowitz_45nm"} <= set(lines)
+    def test_list_names_what_ships_and_says_what_it_is(self, cli):
+        lines = cli("list").output
+        assert {"eyeriss", "alexnet", "eyeriss_alexnet_jssc17", "row_stationary", "horowitz_45nm"} <= set(lines.split())
+        assert "The Eyeriss chip, 65 nm, 1.0 V, as measured on AlexNet and VGG-16\n" in lines
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("arch", "eyeriss"),
+            ("workload", "alexnet"),
+            ("mapping", "eyeriss_alexnet_jssc17"),
+            (None, "row_stationary"),
+            (None, "horowitz_45nm"),
+        ],
+    )
+    def test_show_prints_a_file_to_start_from(self, cli, tmp_path, kind, name):
+        from accelsim.yamlfile import resolve
+
+        where = Path(cli("show", name, "--path").output.strip())
+        assert where.is_file() and where.stem == name
+        assert kind is None or where == resolve(kind, name)
+        text = cli("show", name).stdout
+        assert text == where.read_text(encoding="utf-8")
+        if kind == "arch":
+            (tmp_path / "mine.yaml").write_text(text)
+            assert cli("validate", tmp_path / "mine.yaml").exit_code == 0
+
+    def test_show_of_nothing_names_the_nearest(self, cli):
+        done = cli("show", "eyerss")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith("nothing that ships is called 'eyerss'; did you mean 'eyeriss'?; 'accelsim list'")
+
+    def test_tables_fit_the_columns_that_are_told(self, cli, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "50")
+        tables = cli(*RUN).output.split("energy in ")[0].splitlines()[2:]
+        assert max(map(len, tables)) <= 50
+        assert "…" not in "".join(tables)
 
 
 class TestZeros:
@@ -521,8 +555,29 @@ def test_not_a_result(cli, tmp_path):
 
 def test_explain_gives_unit_and_formula(cli):
     done = cli("explain", "utilization")
-    assert "macs / (PEs x MACs per PE and cycle x cycles)" in done.output
+    assert "visited_macs / (PEs x MACs per PE and cycle x cycles)" in done.output
     assert "stall_cycles [core cycles]" in cli("explain").output
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("total", "outermost memory's transfers included"),
+        ("processing", "outermost memory's transfers took no time"),
+        ("FILTER_BANK", "One of: eyeriss, eyeriss_l2"),
+        ("filter_bank [MB]", "One of: eyeriss, eyeriss_l2"),
+        ("GLB->RF ifmap", "while ifmap words from GLB to RF were waited for"),
+        ("GLB<-RF psum", "while psum words from RF to GLB were waited for"),
+        ("MAC unit", "The component that multiplies"),
+        ("MACs [M]", "Multiply-accumulates of a layer"),
+        ("MAC energies", "what six MACs cost"),
+        ("x3", "its row is one run"),
+    ],
+)
+def test_explain_knows_what_is_printed(cli, heading, words):
+    done = cli("explain", heading)
+    assert done.exit_code == 0, done.output
+    assert words in done.output
 
 
 @pytest.mark.parametrize("kind", ["arch", "workload", "mapping", "energy", "dataflow"])
