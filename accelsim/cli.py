@@ -45,7 +45,9 @@ app = typer.Typer(
 
 Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
 Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.")]
-Dataflow = Annotated[str | None, typer.Option(help="Dataflow; default: the machine's own.")]
+Dataflow = Annotated[
+    str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
+]
 Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a YAML file.")]
 Batch = Annotated[int, typer.Option(help="Images at a time.")]
 Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]

@@ -429,7 +429,7 @@ class TestAgain:
         (("--set", "rows"), "--set rows: write KEY=VALUE"),
         (("--bits", "ifmap=8,ifmap=4"), "--bits ifmap=4: ifmap is given twice, as 8 too"),
         (("--layers", "CONV1,CONV99"), "no layer of 'alexnet' fits 'CONV99'; did you mean 'CONV"),
-        (("--layers", ","), "no layer of 'alexnet' fits ','"),
+        (("--layers", ","), "no layer of 'alexnet' fits ''"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "compare"])
@@ -579,6 +579,25 @@ def test_validate_reads_dataflows(cli, tmp_path):
         "above, run, fill, pe)",
         "4:8: strip: unknown dim 'D' (N, G, M, C, P, Q, R, S)",
     ]
+
+
+def test_a_dataflow_of_your_own(cli, tmp_path):
+    """Its file runs as the built-in one it is a copy of; what is wrong in it is told before anything runs."""
+    from accelsim.mapping.dataflows.dataflow import HERE
+
+    file = tmp_path / "mine.yaml"
+    file.write_text((HERE / "output_stationary_systolic.yaml").read_text())
+    rest = ("--layers", "FC8", "--evaluator", "analytical", "--json")
+    run = [
+        cli("run", "systolic_os", "alexnet", "--dataflow", flow, *rest) for flow in (file, "output_stationary_systolic")
+    ]
+    own, built_in = (json.loads(done.stdout) for done in run)
+    assert own["layers"][0]["cycles"] == built_in["layers"][0]["cycles"]
+    assert own["layers"][0]["mapping"] == built_in["layers"][0]["mapping"]
+    file.write_text("keeps: [psums]\n")
+    done = cli("run", "systolic_os", "alexnet", "--dataflow", file)
+    assert done.exit_code == 2
+    assert done.stderr == f"{file}:1:9: keeps.0: unknown tensor 'psums'; did you mean 'psum'? (ifmap, filter, psum)\n"
 
 
 class TestValidate:

@@ -127,7 +127,8 @@ def tabulate(program: Program) -> Tables:
 
 def _refuse_rates(edges: Ints, at: Ints, cells: Ints, uses: Ints, rates: Ints, held: list[PortUse]) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
-    ends = np.append(at[:, :, FIRST].reshape(-1)[1:], len(cells)).reshape(at.shape[:2])
+    firsts = at[:, :, FIRST].reshape(-1)
+    ends = np.append(firsts, len(cells))[1:].reshape(at.shape[:2])
     for (x, column, _, _), (wide, _, narrow), use in zip(uses.tolist(), rates.tolist(), held, strict=True):
         words = 1
         for group in range(at.shape[1]):

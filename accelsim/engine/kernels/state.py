@@ -369,14 +369,6 @@ def read_state(k, asked, machine, state, j, at, kinds, layer, out, m):
             for i in range(machine.uses_at[x, 1, 1]):
                 p = machine.ports[x, machine.uses_at[x, 1, 0] + i]
                 ready[p] = min(ready[p], origin)
-    for x in range(n):
-        # a fill without a port that nobody above waits for shows when it arrives, if at all
-        if fills[x] and machine.uses_at[x, 0, 1] == 0 and x != serial and streams[x, PARENT] < 0:
-            shows = origin
-            for y in range(n):
-                if streams[y, PARENT] == x and not streams[y, ABSENT] and fills[y]:
-                    shows = min(shows, floor[y])
-            held[x] = shows - max(machine.latency[x, 0], machine.latency[x, 1]) - 2
     for p in range(free.shape[0]):
         unused = ready[p] == NEVER
         out[m] = 0 if unused else max(free[p], ready[p]) - origin
