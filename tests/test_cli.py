@@ -178,7 +178,8 @@ class TestRun:
         for name in ("one", "two"):
             cli(*RUN, "--out", tmp_path / name)
         files = [tmp_path / name / "result.json" for name in ("one", "two")]
-        assert cli("plot", files[0], "--out", tmp_path / "1.svg").exit_code == 0
+        done = cli("plot", files[0], "--out", tmp_path / "1.svg")
+        assert done.exit_code == 0, done.stderr
         assert cli("plot", *files, "--out", tmp_path / "2.svg").exit_code == 0
         assert "two" in (tmp_path / "2.svg").read_text()
 
