@@ -76,6 +76,12 @@ def test_the_first_line_answers(result):
     assert second.startswith("toynet on toy: 8 PEs at 200 MHz, row_stationary")
 
 
+def test_the_first_lines_say_what_is_free(result):
+    assert result.free
+    third = terminal.report(result)[2]
+    assert third == "free here: " + "; ".join(result.free)
+
+
 def test_the_first_line_tells_skipped_macs_apart(result):
     first, *_ = terminal.report(fakes.with_zeros(result))
     sums = result.total
