@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
 
 
+PICTURES = ("png", "svg", "pdf")
+
+
 class Commands(typer.core.TyperGroup):
     """The commands, with the exit codes this tool promises: 2 for what the user can mend, 130 for Ctrl-C."""
 
@@ -42,7 +45,9 @@ app = typer.Typer(
 
 Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
 Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.")]
-Dataflow = Annotated[str | None, typer.Option(help="Dataflow; default: the machine's own.")]
+Dataflow = Annotated[
+    str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
+]
 Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a YAML file.")]
 Batch = Annotated[int, typer.Option(help="Images at a time.")]
 Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]
@@ -106,6 +111,10 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
+    if out:
+        from accelsim.report.files import check_place
+
+        check_place(out, folder=True)
     if workload is None:
         result = _again(context, architecture)
     else:
@@ -139,9 +148,9 @@ def run(
 
         typer.echo(document_text(result), nl=False)
     else:
-        from accelsim.report.table import report
+        from accelsim.report import terminal
 
-        _show(report(result))
+        terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
     _tell_failures(result)
@@ -195,6 +204,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
+    if plot_to:
+        _check_picture(plot_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -228,9 +239,9 @@ def _print_comparison(comparison: Comparison, plot_to: Path | None, as_json: boo
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
-        from accelsim.report.table import comparison_report
+        from accelsim.report import terminal
 
-        _show(comparison_report(comparison))
+        terminal.show(terminal.comparison_report(comparison))
 
 
 @app.command("map")
@@ -248,8 +259,10 @@ def search(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
-    from accelsim.report.files import mapping_text, write_text
+    from accelsim.report.files import check_place, mapping_text, write_text
 
+    if out:
+        check_place(out)
     result = _simulate(
         architecture,
         workload,
@@ -293,10 +306,12 @@ def plot(
     """Draw energy per data type, stacked by level: of one result per layer, of several side by side."""
     from accelsim.report import plot as draw
 
-    _known("picture format", out.suffix.removeprefix("."), ("png", "svg", "pdf"))
+    _check_picture(out)
     result = None
     if all(source.endswith(".json") for source in sources):
-        documents = [_document(source) for source in sources]
+        from accelsim.report.document import read_document
+
+        documents = [read_document(source) for source in sources]
         folders = [Path(source).parent.name for source in sources]
         labels = folders if len(set(folders)) == len(sources) else sources
         many = len(documents) > 1
@@ -340,25 +355,31 @@ def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help
 
 @app.command("list")
 def list_names() -> None:
-    """List everything that ships: machines, networks, mappings, dataflows, energy tables."""
-    from accelsim.energy.load import names
-    from accelsim.mapping.dataflows import NAMES
-    from accelsim.yamlfile import builtin
+    """List everything that ships and what each is: machines, networks, mappings, dataflows, energy tables."""
+    import shutil
 
-    for title, known in (
-        ("architectures", builtin("arch")),
-        ("workloads", builtin("workload")),
-        ("mappings", builtin("mapping")),
-        ("dataflows", NAMES),
-        ("energy tables", names()),
-    ):
-        typer.echo(f"{title}:")
-        for name in known:
-            typer.echo(f"  {name}")
+    from accelsim.report.catalogue import listing
+
+    for line in listing(shutil.get_terminal_size().columns if sys.stdout.isatty() else 0):
+        typer.echo(line)
 
 
 @app.command()
-def explain(metric: Annotated[str | None, typer.Argument(help="A name from any table or document.")] = None) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A name that 'list' lists.")],
+    path: Annotated[bool, typer.Option("--path", help="Say where the file is instead.")] = False,
+) -> None:
+    """Print a file that ships, to start from: accelsim show eyeriss > mine.yaml."""
+    from accelsim.report.catalogue import find
+
+    file = find(name).path
+    typer.echo(file if path else file.read_text(encoding="utf-8"), nl=path)
+
+
+@app.command()
+def explain(
+    metric: Annotated[str | None, typer.Argument(help="A heading of a table, a key of a document, a level.")] = None,
+) -> None:
     """Say what a number means: formula and unit."""
     from accelsim.report.glossary import GLOSSARY
     from accelsim.report.glossary import explain as look_up
@@ -399,8 +420,10 @@ def trace(
     prune: Annotated[float, typer.Option(help="Share of the weights to prune by magnitude.")] = 0.0,
 ) -> None:
     """Train a small CNN on scikit-learn's digits; write its layers and their real operands."""
+    from accelsim.report.files import check_place
     from accelsim.sparsity.trace import trace as capture
 
+    check_place(directory, folder=True)
     found = capture(directory, seed=seed, batch=batch, prune=prune)
     typer.echo(f"accuracy {found.accuracy:.1%} on pictures not trained on; wrote {found.workload} and its arrays")
     typer.echo(f"try: accelsim run eyeriss {found.workload} --data {directory} --batch {found.batch} --check")
@@ -427,8 +450,10 @@ def reproduce(
     path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
 ) -> None:
     """Run everything that is validated and write the report with theirs, ours and the error."""
+    from accelsim.report.files import check_place
     from accelsim.reproduce import main as write_report
 
+    check_place(path)
     write_report(path)
 
 
@@ -443,27 +468,6 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
     return result
 
 
-def _show(lines: list[Any]) -> None:
-    from rich.console import Console
-
-    # a pipe has no width: wide enough for every table, so that nothing is cut
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-    for line in lines:
-        console.print(line, soft_wrap=isinstance(line, str) and not sys.stdout.isatty())
-
-
-def _document(file: str) -> dict[str, Any]:
-    try:
-        document = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AccelsimError(f"{file}: {error.strerror}") from None
-    except ValueError as error:
-        raise AccelsimError(f"{file}: not JSON: {error}") from None
-    if not isinstance(document, dict) or "layers" not in document or "energy_unit" not in document:
-        raise AccelsimError(f"{file}: not a result; write one with 'accelsim run ... --out DIR'")
-    return document
-
-
 def _parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
     return _settings("--set", settings)
@@ -472,6 +476,14 @@ def _parameters(settings: list[str] | None) -> dict[str, Any]:
 def _bits(text: str | None) -> dict[str, Any]:
     """``--bits ifmap=8,filter=4`` as a mapping; what it may hold is checked where it is used."""
     return _settings("--bits", text)
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse a picture that could not be saved, before it is computed what it shows."""
+    from accelsim.report.files import check_place
+
+    _known("picture format", path.suffix.removeprefix("."), PICTURES)
+    check_place(path)
 
 
 def _settings(what: str, given: list[str] | str | None) -> dict[str, Any]:

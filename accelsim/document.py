@@ -103,7 +103,8 @@ def _layer(result: Result, layer: LayerResult) -> Row:
         "processing_cycles": timing.processing,
         "ms": result.milliseconds(timing.cycles),
         "processing_ms": result.milliseconds(timing.processing),
-        "utilization": result.utilization(counts.macs, timing.cycles),
+        "utilization": result.utilization(counts.visited, timing.cycles),
+        **_dense_equivalent(result, counts.macs, timing.cycles),
         "exact": timing.exact,
         "compute_cycles": counts.compute_cycles,
         "stall_cycles": dict(sorted(timing.stalls.items())),
@@ -141,6 +142,7 @@ def _total(result: Result) -> Row:
         "ms": totals.ms,
         "processing_ms": totals.processing_ms,
         "utilization": totals.utilization,
+        **_dense_equivalent(result, totals.macs, totals.cycles),
         "compute_cycles": totals.compute_cycles,
         "stall_cycles": totals.stall_cycles,
         "active_pes": totals.active_pes,
@@ -160,6 +162,10 @@ def _total(result: Result) -> Row:
             result.architecture.clock_hz,
         ),
     }
+
+
+def _dense_equivalent(result: Result, macs: int, cycles: int) -> Row:
+    return {"dense_equivalent": result.dense_equivalent(macs, cycles)} if result.operands else {}
 
 
 def _count(level: str, tensor: str, action: str, words: int) -> Row:

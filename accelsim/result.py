@@ -110,7 +110,7 @@ class Totals:
     """Sums over the layers that have MACs, repeats included. Fields have the names of the document's `total`.
 
     cycles, processing_cycles, compute_cycles, stall_cycles : core cycles; the last by cause.
-    ms, processing_ms : cycles as time. utilization : MACs / (PEs x MACs per PE and cycle x cycles).
+    ms, processing_ms : cycles as time. utilization : MACs not skipped / (PEs x MACs per PE and cycle x cycles).
     active_pes : the mean over layers, weighted by the cycles their MAC array works.
     energy : in `energy_unit`. energy_exact : the same, not rounded.
     """
@@ -223,7 +223,7 @@ class Result:
             processing_cycles=processing,
             ms=self.milliseconds(cycles),
             processing_ms=self.milliseconds(processing),
-            utilization=self.utilization(macs, cycles),
+            utilization=self.utilization(self.visited_macs, cycles),
             compute_cycles=compute,
             stall_cycles=dict(sorted(stalls.items())),
             active_pes=busy / compute if compute else 0.0,
@@ -233,14 +233,23 @@ class Result:
         )
 
     @cached_property
+    def visited_macs(self) -> int:
+        """MACs that took a slot, of all layers and repeats: those that were not skipped."""
+        return sum(layer.counts.visited * layer.repeat for layer in self.layers)
+
+    @cached_property
     def vector(self) -> VectorTotals:
         """Sums over `vector_layers`."""
         return VectorTotals.of(self.vector_layers)
 
-    def utilization(self, macs: int, cycles: int) -> float:
-        """MACs / (PEs x MACs per PE and cycle x cycles)."""
+    def utilization(self, visited: int, cycles: int) -> float:
+        """MACs that took a slot / (PEs x MACs per PE and cycle x cycles)."""
         slots = self.architecture.pes * self.architecture.macs_per_cycle * cycles
-        return macs / slots if slots else 0.0
+        return visited / slots if slots else 0.0
+
+    def dense_equivalent(self, macs: int, cycles: int) -> float:
+        """All MACs over the same slots: how many times the peak a machine that skips nothing would have to give."""
+        return self.utilization(macs, cycles)
 
     def milliseconds(self, cycles: int) -> float:
         """Core cycles as time."""
@@ -309,7 +318,7 @@ class Result:
         return Plots(self.to_dict())
 
     def _repr_html_(self) -> str:
-        from accelsim.report.table import html
+        from accelsim.report.notebook import html
 
         return html(self)
 
@@ -355,10 +364,11 @@ class Comparison:
         """Energy per MAC by data type and level for each; takes and returns matplotlib Axes."""
         from accelsim.report.plot import compare
 
-        return compare({name: result.to_dict() for name, result in self.results.items()}, ax)
+        documents = {name: result.to_dict() for name, result in self.results.items()}
+        return compare(documents, ax, tuple(self.missing))
 
     def _repr_html_(self) -> str:
-        from accelsim.report.table import comparison_html
+        from accelsim.report.notebook import comparison_html
 
         return comparison_html(self)
 

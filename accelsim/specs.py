@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from accelsim import quantities
-from accelsim.errors import Issue, SpecError
+from accelsim.errors import MOST_NAME, Issue, SpecError, unshowable
 from accelsim.quantities import Quantity
 from accelsim.yamlfile import KINDS, Document, Place, unknown
 
@@ -158,6 +158,17 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def name(value: object) -> str:
+    """A validator for what is shown and drawn as a name: letters that print, at least one and not more than 200."""
+    if not isinstance(value, str):
+        raise ValueError(f"should be a name, got {_text(value)}")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if wrong := unshowable(value):
+        raise ValueError(f"a name {wrong}")
+    return value
+
+
 def quantity(unit: str, *examples: object) -> dict[str, Any]:
     """The schema of a number with unit."""
     return {"type": "string", "format": QUANTITY, "unit": unit, "examples": list(examples)}
@@ -188,6 +199,11 @@ Part0 = Annotated[int, PlainValidator(whole(0, "a part of a Cartesian PE")), _NA
 Lanes = Annotated[int, PlainValidator(whole(1, "vector lanes")), _COUNT]
 Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), _pair(1)]
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), _pair(0)]
+Name = Annotated[
+    str,
+    PlainValidator(name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MOST_NAME}),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Size = Annotated[
     Quantity,

@@ -75,7 +75,7 @@ class TestRun:
         assert "eyeriss_relative: Chen, Emer and Sze, ISCA 2016" in done.output
 
     def test_tables_fit_a_terminal(self, cli):
-        tables = cli(*RUN).output.split("energy in ")[0]
+        tables = cli(*RUN).output.split("energy in ")[0].split("\n", 1)[1]
         assert max(map(len, tables.splitlines())) <= 120
 
     def test_json_is_one_document_and_nothing_else(self, cli):
@@ -134,6 +134,27 @@ class TestRun:
         document = json.loads(cli("compare", MACHINE, NETWORK, "--layers", "FC8", "--json").stdout)
         assert set(document["results"]) == {"row_stationary", "weight_stationary"}
 
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["compare", "--plot", "c.jpg"], "unknown picture format 'jpg'; did you mean 'png'? (pdf, png, svg)"),
+            (["compare", "--plot", "file/c.png"], "file/c.png: "),
+            (["run", "--out", "file"], "file: is no folder"),
+            (["map", "--out", "."], ".: Is a directory"),
+            (["plot", "--out", "x" * 300 + ".png"], "File name too long"),
+        ],
+    )
+    def test_places_that_cannot_be_are_refused_before_a_run(
+        self, cli, fake_engine, tmp_path, monkeypatch, arguments, message
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "file").touch()
+        done = cli(arguments[0], MACHINE, NETWORK, *arguments[1:])
+        assert done.exit_code == 2
+        assert message in done.stderr
+        assert fake_engine == {"evaluate": 0, "best": 0}
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
     def test_compare_where_nothing_runs_exits_2(self, cli):
         done = cli("compare", MACHINE, NETWORK, "--layers", "CONV1", "--dataflow", "weight_stationary")
         assert done.exit_code == 2
@@ -157,7 +178,8 @@ class TestRun:
         for name in ("one", "two"):
             cli(*RUN, "--out", tmp_path / name)
         files = [tmp_path / name / "result.json" for name in ("one", "two")]
-        assert cli("plot", files[0], "--out", tmp_path / "1.svg").exit_code == 0
+        done = cli("plot", files[0], "--out", tmp_path / "1.svg")
+        assert done.exit_code == 0, done.stderr
         assert cli("plot", *files, "--out", tmp_path / "2.svg").exit_code == 0
         assert "two" in (tmp_path / "2.svg").read_text()
 
@@ -174,9 +196,43 @@ class TestRun:
         assert done.exit_code == 2
         assert message in done.stderr
 
-    def test_list_names_what_ships(self, cli):
-        lines = cli("list").output.split()
-        assert {"eyeriss", "alexnet", "eyeriss_alexnet_jssc17", "row_stationary", "horowitz_45nm"} <= set(lines)
+    def test_list_names_what_ships_and_says_what_it_is(self, cli):
+        lines = cli("list").output
+        assert {"eyeriss", "alexnet", "eyeriss_alexnet_jssc17", "row_stationary", "horowitz_45nm"} <= set(lines.split())
+        assert "The Eyeriss chip, 65 nm, 1.0 V, as measured on AlexNet and VGG-16\n" in lines
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("arch", "eyeriss"),
+            ("workload", "alexnet"),
+            ("mapping", "eyeriss_alexnet_jssc17"),
+            (None, "row_stationary"),
+            (None, "horowitz_45nm"),
+        ],
+    )
+    def test_show_prints_a_file_to_start_from(self, cli, tmp_path, kind, name):
+        from accelsim.yamlfile import resolve
+
+        where = Path(cli("show", name, "--path").output.strip())
+        assert where.is_file() and where.stem == name
+        assert kind is None or where == resolve(kind, name)
+        text = cli("show", name).stdout
+        assert text == where.read_text(encoding="utf-8")
+        if kind == "arch":
+            (tmp_path / "mine.yaml").write_text(text)
+            assert cli("validate", tmp_path / "mine.yaml").exit_code == 0
+
+    def test_show_of_nothing_names_the_nearest(self, cli):
+        done = cli("show", "eyerss")
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.startswith("nothing that ships is called 'eyerss'; did you mean 'eyeriss'?; 'accelsim list'")
+
+    def test_tables_fit_the_columns_that_are_told(self, cli, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "50")
+        tables = cli(*RUN).output.split("energy in ")[0].splitlines()[2:]
+        assert max(map(len, tables)) <= 50
+        assert "…" not in "".join(tables)
 
 
 class TestZeros:
@@ -407,7 +463,7 @@ class TestAgain:
         (("--set", "rows"), "--set rows: write KEY=VALUE"),
         (("--bits", "ifmap=8,ifmap=4"), "--bits ifmap=4: ifmap is given twice, as 8 too"),
         (("--layers", "CONV1,CONV99"), "no layer of 'alexnet' fits 'CONV99'; did you mean 'CONV"),
-        (("--layers", ","), "no layer of 'alexnet' fits ','"),
+        (("--layers", ","), "no layer of 'alexnet' fits ''"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "compare"])
@@ -500,8 +556,29 @@ def test_not_a_result(cli, tmp_path):
 
 def test_explain_gives_unit_and_formula(cli):
     done = cli("explain", "utilization")
-    assert "macs / (PEs x MACs per PE and cycle x cycles)" in done.output
+    assert "visited_macs / (PEs x MACs per PE and cycle x cycles)" in done.output
     assert "stall_cycles [core cycles]" in cli("explain").output
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [
+        ("total", "outermost memory's transfers included"),
+        ("processing", "outermost memory's transfers took no time"),
+        ("FILTER_BANK", "One of: eyeriss, eyeriss_l2"),
+        ("filter_bank [MB]", "One of: eyeriss, eyeriss_l2"),
+        ("GLB->RF ifmap", "while ifmap words from GLB to RF were waited for"),
+        ("GLB<-RF psum", "while psum words from RF to GLB were waited for"),
+        ("MAC unit", "The component that multiplies"),
+        ("MACs [M]", "Multiply-accumulates of a layer"),
+        ("MAC energies", "what six MACs cost"),
+        ("x3", "its row is one run"),
+    ],
+)
+def test_explain_knows_what_is_printed(cli, heading, words):
+    done = cli("explain", heading)
+    assert done.exit_code == 0, done.output
+    assert words in done.output
 
 
 @pytest.mark.parametrize("kind", ["arch", "workload", "mapping", "energy", "dataflow"])
@@ -557,6 +634,25 @@ def test_validate_reads_dataflows(cli, tmp_path):
         "above, run, fill, pe)",
         "4:8: strip: unknown dim 'D' (N, G, M, C, P, Q, R, S)",
     ]
+
+
+def test_a_dataflow_of_your_own(cli, tmp_path):
+    """Its file runs as the built-in one it is a copy of; what is wrong in it is told before anything runs."""
+    from accelsim.mapping.dataflows.dataflow import HERE
+
+    file = tmp_path / "mine.yaml"
+    file.write_text((HERE / "output_stationary_systolic.yaml").read_text())
+    rest = ("--layers", "FC8", "--evaluator", "analytical", "--json")
+    run = [
+        cli("run", "systolic_os", "alexnet", "--dataflow", flow, *rest) for flow in (file, "output_stationary_systolic")
+    ]
+    own, built_in = (json.loads(done.stdout) for done in run)
+    assert own["layers"][0]["cycles"] == built_in["layers"][0]["cycles"]
+    assert own["layers"][0]["mapping"] == built_in["layers"][0]["mapping"]
+    file.write_text("keeps: [psums]\n")
+    done = cli("run", "systolic_os", "alexnet", "--dataflow", file)
+    assert done.exit_code == 2
+    assert done.stderr == f"{file}:1:9: keeps.0: unknown tensor 'psums'; did you mean 'psum'? (ifmap, filter, psum)\n"
 
 
 class TestValidate:

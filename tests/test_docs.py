@@ -67,7 +67,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             for part in re.split(r"&&|\||>.*", line):
                 words = shlex.split(part, comments=True)
                 words = words[1:] if words[:1] == ["$"] else words
-                if words and Path(words[0]).name == "accelsim" and len(words) > 1:
+                if words and Path(words[0]).name == "accelsim" and len(words) > 1 and words[1][0] != "-":
                     yield f"{block} {' '.join(words[1:])}", words[1:]
 
 
@@ -88,7 +88,13 @@ def meant(name: str) -> bool:
 def shipped(kind: str, name: str) -> bool:
     names = yamlfile.builtin(kind)
     written = (*MADE, *(file for _, file, _ in heredocs()))
-    return not meant(name) or name in written or name in names or any(one.startswith(f"{name}_") for one in names)
+    return (
+        not meant(name)
+        or name.endswith("result.json")
+        or name in written
+        or name in names
+        or any(one.startswith(f"{name}_") for one in names)
+    )
 
 
 def test_there_is_something_to_check():
@@ -131,6 +137,8 @@ def test_a_command_can_be_typed(words):
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_yaml_is_what_its_schema_takes(block):
     data = yamlfile.parse(block.text, str(block)).data
+    if not isinstance(data, dict) or not data.keys() & {"levels", "networks", "layers", "bits", "parameters"}:
+        pytest.skip("no file of this package")
     if data.keys() == {"networks"}:
         data = {"levels": [{"name": "ANY", "array": {"size": {}, **data}}]}
     schema = json_schema("arch" if "levels" in data else "workload")
@@ -141,7 +149,9 @@ def test_yaml_is_what_its_schema_takes(block):
 @pytest.mark.parametrize(("block", "name", "body"), [pytest.param(*one, id=f"{one[0]} {one[1]}") for one in heredocs()])
 def test_a_file_to_copy_is_fine(block, name, body, tmp_path):
     (tmp_path / name).write_text(body)
-    assert cli._load(tmp_path / name).endswith("is fine")
+    with pytest.raises(SystemExit) as done:
+        cli.app(["validate", str(tmp_path / name)])
+    assert done.value.code == 0
 
 
 @pytest.mark.slow
@@ -163,7 +173,7 @@ def test_python_runs(block, tmp_path, monkeypatch):
 
 def test_the_check_would_find_it():
     """What the tests above are for: a command that is wrong does not pass them."""
-    for words in (["runs", "eyeriss"], ["run", "eyeriss", "alexnet", "--batches", "4"], ["run", "eyeriss"]):
+    for words in (["runs", "eyeriss"], ["run", "eyeriss", "alexnet", "--batches", "4"]):
         with pytest.raises(Exception, match=r"No such|Missing"):
             parsed(words)
     assert not shipped("arch", "eyris")

@@ -13,6 +13,7 @@ from accelsim.architecture.yaml import architecture_of, load_architecture
 from accelsim.energy.curve import Curve
 from accelsim.energy.load import load_table
 from accelsim.energy.rows import EnergyRow
+from accelsim.report import summary, terminal
 from accelsim.report import table as tables
 from accelsim.report.files import counts_csv
 from accelsim.simulate import compare, simulate
@@ -132,19 +133,19 @@ def test_layers_choose_them_too(fake_engine, globs, names):
 def test_without_macs_there_is_one_line_and_no_table(fake_engine):
     result = simulate(fakes.machine(), small(), layers="C")
     assert tables.grids(result) == []
-    assert len(tables.report(result)) == 3
+    assert len(terminal.report(result)) == 3
     assert set(compare(fakes.machine(), small(), layers="C").missing.values()) == {"none of the layers has MACs"}
 
 
 def test_the_note_says_what_is_left_out(result):
-    (note,) = (line for line in tables.notes(result) if "without MACs" in line)
+    (note,) = (line for line in summary.notes(result) if "without MACs" in line)
     assert note == (
         "not in the totals: 4 layers without MACs: 3,564 words read and written, 2,268 vector operations, "
-        "0 cycles (0.000 ms), 712,800 MAC; the operations are not timed (the machine declares no vector unit) or "
+        "0 cycles (0 ms), 712,800 MAC energies; the operations are not timed (the machine declares no vector unit) or "
         "priced (the energy table has no vector_op)"
     )
     timed = replace(result, architecture=replace(result.architecture, lanes=2))
-    assert "are not priced" in tables.vector_note(timed) and "timed" not in tables.vector_note(timed)
+    assert "are not priced" in summary.vector_note(timed) and "timed" not in summary.vector_note(timed)
 
 
 def test_gates_of_an_lstm_are_beside_its_macs():

@@ -21,6 +21,7 @@ from accelsim.specs import (
     Frequency,
     Lanes,
     Macs,
+    Name,
     Part,
     Part0,
     Pipeline,
@@ -158,7 +159,7 @@ class NetworkSpec(Spec):
         None,
         "that of the level's `link`; where there is none words arrive at once",
     )
-    port: str | None = key(
+    port: Name | None = key(
         "Name of its port: whatever names the same one shares it; psums share it both ways.",
         None,
         "a port of its own; of psums, one each way",
@@ -233,9 +234,10 @@ class LevelSpec(Spec):
     """One memory and the fan-out below it."""
 
     name: str = key(
-        "What mappings, results and errors call it: a letter, then letters, digits and _.", pattern=r"^[A-Za-z]\w*$"
+        "What mappings, results and errors call it: a letter, then letters, digits and _.",
+        pattern=r"^[A-Za-z]\w{0,199}$",
     )
-    component: str | None = key("The energy table's component that prices it.", None, "that of the level's name")
+    component: Name | None = key("The energy table's component that prices it.", None, "that of the level's name")
     keeps: Keeps = key("Tensors it stores; the others pass it by. The outermost level keeps all.", list(TENSORS))
     capacity: Capacity = key(
         "Room in one instance: one size that its tensors share, or sizes by tensor (`ifmap + psum: 100 KiB` is shared "
@@ -325,7 +327,7 @@ class VectorSpec(Spec):
 class ArchitectureSpec(Spec):
     """A machine: memories with what fans out below each, and the PEs."""
 
-    name: str = key("What results and errors call it.", min_length=1)
+    name: Name = key("What results and errors call it.")
     source: Annotated[str, AfterValidator(_unsaid)] = key(
         "Where its numbers are from; `none`: nowhere, of a machine built in code.", min_length=1
     )

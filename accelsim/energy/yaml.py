@@ -13,7 +13,7 @@ from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
 from accelsim.errors import AccelsimError
-from accelsim.specs import Count, Spec, Word, key, validate
+from accelsim.specs import Count, Name, Spec, Word, key, validate
 from accelsim.yamlfile import Document
 
 _RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
@@ -118,7 +118,7 @@ class EnergySpec(Spec):
     Between two sizes of a curve a power law holds. Outside them a capacity is refused; a width costs in proportion.
     """
 
-    name: Text = key("What results and errors call it.")
+    name: Name = key("What results and errors call it.")
     source: Text = key("Where its numbers are from.")
     unit: Unit = key("Unit of every energy in it: pJ, or one MAC where numbers are relative to it.")
     word: Word | None = key(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 
 from accelsim.errors import WorkloadError
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS, substitute
-from accelsim.specs import Count, Spec, key, pick, validate
+from accelsim.specs import Count, Name, Spec, key, pick, validate
 from accelsim.workload.layer import LayerSpec
 from accelsim.workload.network import INPUT, Layer, Network, Shape
 from accelsim.workload.ops import AnyLayer
@@ -31,7 +31,7 @@ class InputSpec(Spec):
 class WorkloadSpec(Spec):
     """A network: layers, each of which reads others."""
 
-    name: str = key("What results and errors call it.", min_length=1)
+    name: Name = key("What results and errors call it.")
     source: str = key("Where its shapes are from.", min_length=1)
     parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
     input: InputSpec | None = key("Its own input.", None, "no layer can read one: the first has to be a `problem`")
@@ -89,7 +89,7 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
 def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpec]) -> dict[str, tuple[str, ...]]:
     """What each layer reads, in the order written."""
     edges: dict[str, tuple[str, ...]] = {}
-    known = [*([INPUT] if spec.input else []), *layers]
+    known = dict.fromkeys([*([INPUT] if spec.input else []), *layers])
     before = INPUT
     for name, layer in layers.items():
         place: Place = ("layers", name)
@@ -107,7 +107,9 @@ def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpe
     return edges
 
 
-def _unknown_input(document: Document, place: Place, index: int, source: str, known: list[str], given: bool) -> None:
+def _unknown_input(
+    document: Document, place: Place, index: int, source: str, known: Iterable[str], given: bool
+) -> None:
     if not given:
         document.refuse(place, "there is no layer before it and the workload has no 'input'", key=True)
         return
