@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import fakes
-from accelsim.report import terminal
+from accelsim.report import summary, terminal
 from accelsim.report.table import Grid, grids
 from accelsim.simulate import compare, simulate
 
