@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from accelsim.report.plot import Plots
+    from accelsim.search import Found
 
 GIVEN, SEARCH = "given", "search"
 Row = dict[str, Any]
@@ -32,7 +33,7 @@ class LayerResult:
     """One layer, run once; totals multiply by `repeat`.
 
     problem : what was mapped and run; lowered, where the architecture does that.
-    mapping_source : 'given' by the user, or found by 'search'.
+    mapping_source : 'given' by the user, or found by 'search'. search : of what it is the best, if it was searched.
     bits : of the words of each tensor.
     """
 
@@ -45,6 +46,7 @@ class LayerResult:
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
     bits: Mapping[Tensor, int] = field(default_factory=dict)
+    search: Found | None = None
 
     @property
     def energy(self) -> Fraction:
@@ -203,6 +205,7 @@ class Result:
             "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
             "mapping": layer.nest.to_dict(),
             "mapping_source": layer.mapping_source,
+            **({"search": layer.search.to_dict()} if layer.search else {}),
         }
 
     def _total_dict(self) -> Row:
@@ -254,6 +257,7 @@ class Result:
     def plot(self) -> Plots:
         """Pictures: ``result.plot.energy()`` gives matplotlib Axes."""
         from accelsim.report.plot import Plots
+    from accelsim.search import Found
 
         return Plots(self.to_dict())
 

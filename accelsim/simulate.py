@@ -271,10 +271,12 @@ def _run(
         if nest not in (None, cartesian.nest(machine, problem)):
             raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
         nest, source = cartesian.nest(machine, problem), GIVEN
+    found = None
     if nest is None:
-        from accelsim.search import best
+        from accelsim.search import find
 
-        nest = best(machine, problem, dataflow, objective, table, table.accounting or None)
+        found = find(machine, problem, dataflow, objective, table, table.accounting or None, evaluator)
+        nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
     if operands and evaluator == "analytical" and not operands.store and not machine.cartesian and as_given:
@@ -289,7 +291,8 @@ def _run(
             masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
-    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.word_bits)
+    found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
+    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.word_bits, search=found)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from accelsim.search.best import OBJECTIVES, best
+from accelsim.search.best import OBJECTIVES, Found, best, find
 
-__all__ = ["OBJECTIVES", "best"]
+__all__ = ["OBJECTIVES", "Found", "best", "find"]
