@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
 
 SCHEMAS = ("arch", "workload", "mapping", "energy")
-PROGRESS_AFTER = 1.0  # seconds
 
 
 class Commands(typer.core.TyperGroup):
@@ -164,9 +161,10 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
+    from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
-    with _progress() as step:
+    with progress() as step:
         comparison = compare_all(
             architecture,
             workload,
@@ -382,6 +380,22 @@ def trace(
 
 
 @app.command()
+def warm(
+    architectures: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARCH]...", help="Machines to be ready for; default: all that ship.")
+    ] = None,
+) -> None:
+    """Compile ahead what runs need, for images and CI (minutes once, seconds again)."""
+    from accelsim.cache import shown
+    from accelsim.report.progress import progress
+    from accelsim.warm import warm as compile_ahead
+
+    with progress() as step:
+        place = compile_ahead(architectures or (), step)
+    typer.echo(f"kernels are ready in {shown(place)}" if place else "kernels could not be kept anywhere")
+
+
+@app.command()
 def reproduce(
     path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
 ) -> None:
@@ -392,34 +406,11 @@ def reproduce(
 
 
 def _simulate(architecture: str, workload: str, **options: Any) -> Result:
+    from accelsim.report.progress import progress
     from accelsim.simulate import simulate
 
-    with _progress() as step:
+    with progress() as step:
         return simulate(architecture, workload, progress=step, **options)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on stderr once a run takes longer than a second, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda done, of, name: None
-        return
-    from threading import Timer
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task("", total=None)
-    timer = Timer(PROGRESS_AFTER, bar.start)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield lambda done, of, name: bar.update(task, completed=done, total=of, description=name)
-    finally:
-        timer.cancel()
-        timer.join()
-        bar.stop()
 
 
 def _show(lines: list[Any]) -> None:

@@ -6,11 +6,13 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-_FORM = re.compile(r"([+-]?(?:\d[\d_]{0,39}(?:\.\d{0,39})?|\.\d{1,39})(?:[eE][+-]?\d{1,2})?)\s*([^\d\s].*)?")
+_FORM = re.compile(
+    r"([+-]?(?:\d{1,40}/0*[1-9]\d{0,39}|(?:\d[\d_]{0,39}(?:\.\d{0,39})?|\.\d{1,39})(?:[eE][+-]?\d{1,2})?))"
+    r"\s*([^\d\s].*)?"
+)
 
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -22,7 +24,11 @@ _BITS = {
     for prefix, scale in (_DECIMAL | _BINARY).items()
 }
 _WORDS = {"words": (Fraction(1), "words")}
-_PER_SECOND = {f"{unit}/s": (scale, "b/s") for unit, (scale, _) in _BITS.items()}
+# nobody builds a bus of 34 GB a cycle: with a larger unit the "/s" was left out
+_PER_CYCLE = {"b": _BITS["b"], "B": _BITS["B"], **_WORDS}
+_PER_SECOND = {f"{unit}/s": (scale, "b/s") for unit, (scale, _) in _BITS.items()} | {
+    "words/s": (Fraction(1), "words/s")
+}
 _HERTZ = {f"{prefix}Hz": (Fraction(scale), "Hz") for prefix, scale in _DECIMAL.items()}
 _CYCLES = {unit: (Fraction(1), "cycles") for unit in ("", "cycles")}
 _SECONDS = {unit: (Fraction(1, scale), "s") for unit, scale in (("ps", 10**12), ("ns", 10**9), ("us", 10**6))}
@@ -39,18 +45,28 @@ class Measure(NamedTuple):
 
 SIZE = Measure("a size", "108 KiB", "b, B, kB, MB, GB, KiB, MiB, GiB, words", _BITS | _WORDS)
 WORD = Measure("a word width", "16 b", "b, B", _BITS)
-RATE = Measure("a width", "64 b", "b, B, words per cycle; GB/s, Gb/s", _BITS | _WORDS | _PER_SECOND)
+RATE = Measure("a width", "64 b", "b, B, words per cycle; GB/s, Gb/s", _PER_CYCLE | _PER_SECOND)
 FREQUENCY = Measure("a frequency", "200 MHz", "Hz, kHz, MHz, GHz", _HERTZ)
+CLOCK = Measure(
+    "a clock", "1200 MHz", f"{FREQUENCY.shown}; per cycle", {**_HERTZ, "per cycle": (Fraction(1), "per cycle")}
+)
 DURATION = Measure("a time", "20 ns", "cycles, ps, ns, us", _CYCLES | _SECONDS)
 
 
 MOST_BITS = 64
 """Of one word."""
+MOST_PLACES = 18
+"""Decimal places of a number that is written as one; others are written as fractions."""
+_LARGER = {
+    "b": (("MiB", 2**23), ("KiB", 2**13), ("B", 8)),
+    "b/s": (("GB/s", 8 * 10**9), ("MB/s", 8 * 10**6), ("Gb/s", 10**9), ("Mb/s", 10**6)),
+    "Hz": (("GHz", 10**9), ("MHz", 10**6), ("kHz", 10**3)),
+}
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """An exact number in one of the base units ``b``, ``words``, ``b/s``, ``Hz``, ``cycles``, ``s``."""
+    """An exact number in one of the base units ``b``, ``words``, ``b/s``, ``Hz``, ``per cycle``, ``cycles``, ``s``."""
 
     value: Fraction
     unit: str
@@ -76,13 +92,19 @@ def word(text: object) -> int:
 
 def rate(text: object) -> Quantity:
     """What a port moves: bits or words per cycle of its clock (``"64 b"``), or bits per second (``"25.6 GB/s"``)."""
-    bare = text.removesuffix("/cycle") if isinstance(text, str) else text
-    return _read(bare, RATE)
+    if isinstance(text, str) and text.endswith("/cycle"):
+        return _read(text.removesuffix("/cycle"), RATE._replace(units=_BITS | _WORDS))
+    return _read(text, RATE)
 
 
 def frequency(text: object) -> Fraction:
     """Cycles per second: ``"200 MHz"``."""
     return _read(text, FREQUENCY).value
+
+
+def clock(text: object) -> Quantity:
+    """A clock of its own (``"1200 MHz"``), or so many for each cycle of the core (``"3/2 per cycle"``)."""
+    return _read(text, CLOCK)
 
 
 def duration(text: object) -> Quantity:
@@ -98,11 +120,32 @@ def times(text: object, factor: int) -> int | str:
     match = _FORM.fullmatch(str(text).strip())
     if not match or isinstance(text, bool):
         raise ValueError(f"'{text}' is not a number, with or without a unit")
-    product = Decimal(match[1].replace("_", "")) * factor
-    whole = product == product.to_integral_value()
+    product = Fraction(match[1]) * factor
     if match[2]:
-        return f"{int(product) if whole else format(product, 'f')} {match[2]}"
-    return int(product) if whole else format(product, "f")
+        return f"{exact(product)} {match[2]}"
+    return int(product) if product.denominator == 1 else exact(product)
+
+
+def exact(value: Fraction) -> str:
+    """A number as text that reads back the same: ``"200"``, ``"1.5"``, or ``"5/7"`` where decimals have no end."""
+    rest, places = value.denominator, 0
+    for prime in (2, 5):
+        power = 0
+        while rest % prime == 0:
+            rest, power = rest // prime, power + 1
+        places = max(places, power)
+    if rest > 1 or places > MOST_PLACES:
+        return f"{value.numerator}/{value.denominator}"
+    whole, part = divmod(abs(value.numerator) * 10**places // value.denominator, 10**places)
+    return f"{'-' if value < 0 else ''}{whole}" + (f".{part:0{places}}" if places else "")
+
+
+def written(value: Fraction, unit: str) -> str:
+    """A quantity in one of the base units as a person writes it: ``"200 MHz"``, ``"34 GB/s"``, ``"108 KiB"``."""
+    for name, scale in _LARGER.get(unit, ()):
+        if value >= scale and (value / scale).denominator == 1:
+            return f"{exact(value / scale)} {name}"
+    return f"{exact(value)} {unit}"
 
 
 def _read(text: object, measure: Measure, *, zero: bool = False) -> Quantity:
@@ -125,6 +168,11 @@ def _wrong_unit(text: object, unit: str, measure: Measure) -> str:
     known = [name for name in measure.units if name]
     if unit.startswith("K") and {"k" + unit[1:], "Ki" + unit[1:]} <= set(known):
         return f"'{text}': 'K' could be 1000 or 1024; write 'k{unit[1:]}' (1000) or 'Ki{unit[1:]}' (1024)"
+    if f"{unit}/s" in known:
+        return (
+            f"'{text}': a width is bits, bytes or words each cycle, or so much per second; did you mean "
+            f"'{str(text).strip()}/s'? ({measure.shown})"
+        )
     same = [name for name in known if name.lower() == unit.lower()]
     close = same or difflib.get_close_matches(unit, known, n=1, cutoff=0.6)
     meant = f"; did you mean '{close[0]}'?" if close else ""

@@ -13,10 +13,10 @@ import accelsim
 from accelsim.architecture.model import Architecture
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.counts import DIRECTIONS, TRAFFIC, Counts, Timing, dram_dict
+from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, Timing, dram_dict
 from accelsim.mapping.mapping import LoopNest
 from accelsim.vector import VectorLayer, VectorTotals, spent
-from accelsim.workload.problem import TENSORS, Problem, Tensor
+from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -34,7 +34,7 @@ class LayerResult:
 
     problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, or found by 'search'. search : of what it is the best, if it was searched.
-    bits : of the words of each tensor.
+    bits : of the words of each tensor, and of the ofmap.
     """
 
     name: str
@@ -45,7 +45,7 @@ class LayerResult:
     timing: Timing
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
-    bits: Mapping[Tensor, int] = field(default_factory=dict)
+    bits: Mapping[Width, int] = field(default_factory=dict)
     search: Found | None = None
 
     @property
@@ -56,7 +56,7 @@ class LayerResult:
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        return sum(words * self.bits[Tensor(tensor)] for _, tensor, _, words in rows) / 8e6
+        return sum(self.counts.bits(level, Tensor(tensor), action, self.bits) for _, tensor, action, _ in rows) / 8e6
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ class Result:
         return {
             "name": layer.name,
             "repeat": layer.repeat,
-            "bits": {tensor.value: layer.bits[tensor] for tensor in TENSORS},
+            "bits": {width.value: layer.bits[width] for width in Width},
             "macs": counts.macs,
             **self._times(timing.cycles, timing.processing, counts.macs),
             "exact": timing.exact,
@@ -200,6 +200,7 @@ class Result:
             **(_zeros(counts) if self.operands else {}),
             **({"dram": counts.dram.to_dict()} if counts.dram else {}),
             "counts": [_count(*row) for row in counts.rows()],
+            **({} if counts.narrow is None else {"ofmap_counts": list(_narrowed(counts))}),
             "network": list(_network(counts)),
             "energy": float(layer.energy),
             "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
@@ -339,6 +340,14 @@ def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
     busy = sum(counts.busy * repeat for counts, repeat in known)
     slots = sum(counts.compute_cycles * counts.active_pes * repeat for counts, repeat in known)
     return slots / busy if busy else None
+
+
+def _narrowed(counts: Counts) -> Iterator[Row]:
+    """Of the psum words of `counts` and `network`, those that move as ofmap words."""
+    for level in counts.levels:
+        for what in NARROWED:
+            if words := counts.narrowed(level, what):
+                yield {"level": level, "action": what, "words": words}
 
 
 def _network(counts: Counts) -> Iterator[Row]:

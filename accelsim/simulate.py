@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
+from accelsim.compiling import summed_up
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
@@ -20,7 +21,7 @@ from accelsim.vector import vector_layers
 from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT
 from accelsim.workload.precision import checked
-from accelsim.workload.problem import DIMS, Problem, Tensor
+from accelsim.workload.problem import DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -31,9 +32,10 @@ DENSE = "dense"
 OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
-Bits = tuple[tuple[Tensor, int], ...]
+Bits = tuple[tuple[Width, int], ...]
 
 
+@summed_up
 def simulate(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
@@ -65,7 +67,8 @@ def simulate(
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
     data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
         gives, on a machine that makes something of zeros. seed : of what is drawn.
-    bits : of the words of 'ifmap', 'filter' and 'psum', over what the workload says, and that over the machine's words.
+    bits : of the words of 'ifmap', 'filter', 'psum' and 'ofmap' (sums once they are final), over what the workload
+        says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
     """
@@ -90,7 +93,7 @@ def simulate(
         assert layer.problem is not None
         identity = operands.identity(layer) if operands else ""
         sized = with_bits(machine, {**layer.bits, **given_bits})
-        widths = tuple(sized.word_bits.items())
+        widths = tuple(sized.widths.items())
         key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs, widths)
         try:
             if key not in done:
@@ -143,7 +146,7 @@ def check_outputs(
         layer = layers[found.name]
         assert layer.problem is not None
         sized = with_bits(machine, found.bits)
-        widths = tuple(sized.word_bits.items())
+        widths = tuple(sized.widths.items())
         key = (layer.problem, found.nest, operands.identity(layer) if operands else "", widths)
         if key not in done:
             given = partial(operands.values, layer, sized.word_bits) if operands else None
@@ -151,6 +154,7 @@ def check_outputs(
         yield f"{found.name}: {done[key]}"
 
 
+@summed_up
 def compare(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
@@ -292,7 +296,7 @@ def _run(
         counts, timing = evaluate(machine, nest, problem, evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, dataflow)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
-    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.word_bits, search=found)
+    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

@@ -86,7 +86,6 @@ Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), WithJsonSchema(_PAIR)
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), WithJsonSchema(_PAIR)]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Size = Annotated[Quantity, PlainValidator(quantities.size), _schema("string", "bits or words", "108 KiB", "24 words")]
-Rate = Annotated[Quantity, PlainValidator(quantities.rate), _schema("string", "per cycle", "64 b", "4 words")]
 Word = Annotated[int, PlainValidator(quantities.word), _schema("string", "width of a word", "16 b")]
 Frequency = Annotated[Fraction, PlainValidator(quantities.frequency), _schema("string", "a clock", "200 MHz")]
 Duration = Annotated[

@@ -14,7 +14,7 @@ from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow, total
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.vector import latency
 from accelsim.workload.network import Layer, Network
-from accelsim.workload.problem import Tensor
+from accelsim.workload.problem import Tensor, Width
 
 OPERATION = "operation"
 
@@ -112,7 +112,7 @@ def spent(cycles: int, processing: int, energy: Fraction, clock_hz: float) -> di
 
 
 def vector_layers(
-    machine: Architecture, network: Network, layers: Iterable[Layer], table: EnergyTable, bits: Mapping[Tensor, int]
+    machine: Architecture, network: Network, layers: Iterable[Layer], table: EnergyTable, bits: Mapping[Width, int]
 ) -> tuple[VectorLayer, ...]:
     """What the layers given do beside MACs, in their order; those that only multiply are left out.
 
@@ -137,9 +137,12 @@ def _rows(
     machine: Architecture, reads: int, writes: int, operations: int, cycles: int, table: EnergyTable
 ) -> Iterable[EnergyRow]:
     outermost = machine.levels[0]
-    for tensor, action, words in ((Tensor.IFMAP, "read", reads), (Tensor.PSUM, "update", writes)):
+    for tensor, width, action, words in (
+        (Tensor.IFMAP, Width.IFMAP, "read", reads),
+        (Tensor.PSUM, Width.OFMAP, "update", writes),
+    ):
         if words:
-            price = table.access(outermost, action, machine.word_bits[tensor])
+            price = table.access(outermost, action, machine.widths[width])
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:

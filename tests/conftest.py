@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import ModuleType
 
@@ -11,6 +12,8 @@ from hypothesis import settings
 import fakes
 
 settings.register_profile("repeatable", derandomize=True)
+# what is said while kernels are compiled depends on what ran before
+os.environ["ACCELSIM_QUIET"] = "1"
 
 
 def pytest_configure(config: pytest.Config) -> None:

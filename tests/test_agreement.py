@@ -49,10 +49,17 @@ def agree(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
         assert (mine.macs, mine.compute_cycles) == (told.macs, told.compute_cycles), name
         assert mine.active_pes == told.active_pes, name
         same_links(mine, told)
+        same_ofmaps(mine, told)
     assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
     assert (timing.processing, timing.processing_stalls) == (processing.cycles, processing.stalls)
     assert bound.cycles <= timing.cycles
     assert bound.processing <= timing.processing
+
+
+def same_ofmaps(mine: Counts, told: golden.GoldenResult) -> None:
+    """As many words that move as ofmap words."""
+    narrow = np.zeros_like(told.narrow) if mine.narrow is None else mine.narrow
+    assert np.array_equal(narrow, told.narrow), (narrow.tolist(), told.narrow.tolist())
 
 
 def same_links(mine: Counts, told: golden.GoldenResult) -> None:
@@ -90,6 +97,7 @@ def agree_on_zeros(architecture: Architecture, nest: LoopNest, problem: Problem,
     assert (counts.compute_cycles, counts.effectual) == (told.compute_cycles, told.effectual)
     assert counts.busy in (told.busy, -1)
     same_links(counts, told)
+    same_ofmaps(counts, told)
     assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
     assert (timing.processing, timing.processing_stalls) == (processing.cycles, processing.stalls)
 

@@ -373,3 +373,21 @@ class TestValidate:
         assert "is fine" in done.stdout
         for text in ("first.yaml:1:", "first.yaml:2:", "second.yaml:2:", "third.yaml"):
             assert text in done.stderr
+
+
+@pytest.mark.slow
+def test_warm_compiles_what_a_run_needs(monkeypatch):
+    """A run after it compiles nothing; where the kernels are is said."""
+    done = in_process("warm", "eyeriss_isca16_rs")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("kernels are ready in ")
+    place = Path(done.stdout.split(" in ")[1].strip()).expanduser()
+    kept = sorted(place.iterdir())
+    assert kept
+    monkeypatch.setenv("ACCELSIM_QUIET", "0")
+    done = in_process(*RUN, "--data", "dense")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    done = in_process("warm", "eyeris")
+    assert done.returncode == 2
+    assert "did you mean 'eyeriss'?" in done.stderr

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from accelsim.architecture.dram.model import Dram
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +80,11 @@ REDUCING = frozenset({NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC}
 MAY_REDUCE = REDUCING | {NetworkKind.CROSSBAR, NetworkKind.MESH}
 
 
+def exact(hertz: float) -> Fraction:
+    """A clock as the decimal number it is written as, so that rates divided by it stay short fractions."""
+    return Fraction(repr(float(hertz)))
+
+
 @dataclass(frozen=True)
 class Port:
     """A timed resource: what names the same port shares it.
@@ -87,16 +92,24 @@ class Port:
     rate : bits per core cycle (or words, where `in_words`), any positive rational: a link with its own
         clock has rate ``width * f_link / f_core``.
     peak : the rate is reached at best, by many transfers that are rounded as one: `cycles` bounds them from below.
+    per_second : bits (or words) per second, of a port with a clock of its own; the machine's clock then sets `rate`.
+        Equal ports are equally fast beside the core they have.
     """
 
     name: str
     rate: Fraction
     in_words: bool = False
     peak: bool = False
+    per_second: Fraction | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
             raise AccelsimError(f"port '{self.name}': a rate must be positive, got {self.rate}")
+
+    def at(self, core_hz: Fraction) -> Port:
+        """The port beside a core of this clock."""
+        rate = self.rate if self.per_second is None else self.per_second / core_hz
+        return self if rate == self.rate else replace(self, rate=rate)
 
     def cycles(self, words: Count, word_bits: int) -> Count:
         """Core cycles that `words` of `word_bits` each hold this port, rounded up once (down for a peak)."""
@@ -117,6 +130,7 @@ class Network:
     tags : multicast only; a bus whose rows and PEs compare the (row, column) tag of each word.
     child_down, child_up : crossbar only; the port of a child, beside the one of the parent.
     injection, hop_latency : mesh only; where the parent is, cycles per link of the longest route.
+    latency_s, hop_latency_s : seconds, of latencies given as time; the machine's clock then sets the cycles.
     """
 
     kind: NetworkKind = NetworkKind.MULTICAST
@@ -130,6 +144,21 @@ class Network:
     child_up: Port | None = None
     injection: Injection = Injection.CORNER
     hop_latency: int = 1
+    latency_s: Fraction | None = field(default=None, compare=False)
+    hop_latency_s: Fraction | None = field(default=None, compare=False)
+
+    def at(self, core_hz: Fraction) -> Network:
+        """The network beside a core of this clock."""
+        found: dict[str, Any] = {
+            key: port.at(core_hz)
+            for key in ("down", "up", "child_down", "child_up")
+            if (port := getattr(self, key)) is not None
+        }
+        for key in ("latency", "hop_latency"):
+            seconds = getattr(self, f"{key}_s")
+            if seconds is not None:
+                found[key] = -(-seconds * core_hz // 1)
+        return self if all(getattr(self, key) == value for key, value in found.items()) else replace(self, **found)
 
     @property
     def has_links(self) -> bool:
@@ -145,6 +174,11 @@ class Fanout:
     x: int = 1
     networks: Mapping[Tensor, Network] = field(default_factory=dict)
     declared: bool = False
+
+    def at(self, core_hz: Fraction) -> Fanout:
+        """The fan-out beside a core of this clock."""
+        networks = {tensor: network.at(core_hz) for tensor, network in self.networks.items()}
+        return self if networks == self.networks else replace(self, networks=networks)
 
     def network(self, tensor: Tensor) -> Network:
         """The network of a tensor; undeclared, a multicast (psum: tree reduction) that takes no time."""
@@ -190,12 +224,25 @@ class Level:
     dram: Dram | None = None
 
     def __post_init__(self) -> None:
+        # single is what is left out, and what is not kept is not buffered: one way to say the same
+        kept = {t: b for t, b in self.buffer.items() if t in self.keeps and b is not Buffer.SINGLE}
+        object.__setattr__(self, "buffer", kept)
         if self.dram is not None:
-            port = Port(f"{self.name} banks", self.dram.peak, peak=True)
-            if not {self.read_port, self.write_port} <= {None, port}:
+            if any(port and not port.peak for port in (self.read_port, self.write_port)):
                 raise AccelsimError(f"level '{self.name}': its DRAM is its only memory port")
+            port = Port(f"{self.name} banks", self.dram.peak, peak=True)
             object.__setattr__(self, "read_port", port)
             object.__setattr__(self, "write_port", port)
+
+    def at(self, core_hz: Fraction) -> Level:
+        """The level beside a core of this clock."""
+        found: dict[str, Any] = {"fanout": self.fanout.at(core_hz)}
+        if self.dram:
+            found["dram"] = self.dram.at(core_hz)
+        else:
+            ports = {"read_port": self.read_port, "write_port": self.write_port}
+            found |= {key: port.at(core_hz) for key, port in ports.items() if port}
+        return self if all(getattr(self, key) == value for key, value in found.items()) else replace(self, **found)
 
     def buffering(self, tensor: Tensor) -> Buffer:
         """How this level buffers a tensor."""
@@ -274,7 +321,11 @@ class Architecture:
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     lowering : what a layer's problem is turned into before it is mapped.
     multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
-    clock_hz : core clock. energy : name of the energy table.
+    ofmap_bits : of a sum once it is final; 0: those of a psum. narrow : the level that final sums leave at that width;
+        '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
+    clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
+    energy, dataflow : names of the energy table and of the dataflow, or their files.
+    document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
     """
 
     name: str
@@ -295,10 +346,19 @@ class Architecture:
     lanes: int = 0
     lowering: Lowering = Lowering.NONE
     multiplier: int = 1
+    ofmap_bits: int = 0
+    narrow: str = ""
+    document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.levels:
             raise AccelsimError(f"architecture '{self.name}' has no levels")
+        if not 0 < self.clock_hz < float("inf"):
+            raise AccelsimError(f"architecture '{self.name}': a clock must be positive, got {self.clock_hz} Hz")
+        object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
+        object.__setattr__(self, "lead", self.lead or self.serial is None)
+        if self.cartesian:
+            object.__setattr__(self, "macs_per_cycle", self.cartesian.ifmaps * self.cartesian.filters)
         names = [level.name for level in self.levels]
         for name in names:
             if names.count(name) > 1:
@@ -308,6 +368,11 @@ class Architecture:
             raise AccelsimError(
                 f"architecture '{self.name}': the outermost level '{names[0]}' must keep every tensor; "
                 f"it lacks {', '.join(sorted(missing))}"
+            )
+        if self.narrow and self.narrow not in names[1:]:
+            raise AccelsimError(
+                f"architecture '{self.name}': narrow: '{self.narrow}' is no level that sums can leave "
+                f"({', '.join(names[1:])})"
             )
         if self.cartesian and (self.sparsity != Sparsity() or any(level.compression for level in self.levels)):
             raise AccelsimError(
@@ -342,6 +407,36 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    @property
+    def final_bits(self) -> int:
+        """Bits of an ofmap word: a sum that is final and has been narrowed."""
+        return min(self.ofmap_bits or self.word_bits[Tensor.PSUM], self.word_bits[Tensor.PSUM])
+
+    @property
+    def widths(self) -> dict[Width, int]:
+        """Bits of every sort of word."""
+        return {**{Width(t): bits for t, bits in self.word_bits.items()}, Width.OFMAP: self.final_bits}
+
+    @property
+    def narrow_level(self) -> int:
+        """The innermost level that stores final sums as ofmap words; -1: none does."""
+        return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 1
+
+    @property
+    def narrow_fanout(self) -> int:
+        """The innermost level whose fan-out carries final sums as ofmap words; -1: none does."""
+        return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 2
+
+    def accumulates(self, parent: int, child: int) -> bool:
+        """Whether psums drained between two levels meet the old ones on the way up, instead of being refilled.
+
+        The outermost declared psum network crossed decides; a fan-out without one is a wire.
+        """
+        for spec in self.levels[parent:child]:
+            if Tensor.PSUM in spec.fanout.networks:
+                return spec.fanout.network(Tensor.PSUM).accumulate_on_drain
+        return False
 
     @property
     def mac_bits(self) -> dict[Tensor, int]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from accelsim.architecture.dram.spec import DramEntry
+from accelsim import quantities
+from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.specs import Count, Duration, Frequency, Natural, Rate, Size, Spec, Word, pick
+from accelsim.quantities import Quantity
+from accelsim.specs import Count, Duration, Frequency, Natural, Size, Spec, Word, pick
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 
 class Accumulate(StrEnum):
@@ -39,7 +42,28 @@ def _all_kept(value: object) -> object:
     return value if isinstance(value, dict) else {ALL: value}
 
 
+@dataclass(frozen=True)
+class Rate(Quantity):
+    """What a port moves, and the name of the port; ``""`` : the one that its place gives it."""
+
+    port: str = ""
+
+
+def _width(value: object) -> Rate:
+    """``64 b``, or a port in full: ``{port: NAME, width: 64 b}``."""
+    if not isinstance(value, dict):
+        found = quantities.rate(value)
+        return Rate(found.value, found.unit)
+    if value.keys() != {"port", "width"} or not (isinstance(value["port"], str) and value["port"]):
+        raise ValueError("a port in full is {port: NAME, width: RATE}, both of them")
+    found = quantities.rate(value["width"])
+    return Rate(found.value, found.unit, value["port"])
+
+
+_RATE = {"type": "string", "description": "per cycle or per second", "examples": ["64 b", "4 words", "25.6 GB/s"]}
+_PORT = {"type": "object", "properties": {"port": {"type": "string"}, "width": _RATE}, "required": ["port", "width"]}
 ALL = "*"
+PortWidth = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
@@ -49,9 +73,8 @@ AccumulateName = Annotated[Accumulate, BeforeValidator(pick("way to accumulate",
 FormatName = Annotated[Format, BeforeValidator(pick("format", Format))]
 InjectionName = Annotated[Injection, BeforeValidator(pick("place of ports", Injection))]
 PairingName = Annotated[Pairing, BeforeValidator(pick("pairing", Pairing))]
-Words = Annotated[
-    dict[TensorName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Tensor, Word])
-]
+WidthName = Annotated[Width, BeforeValidator(pick("tensor", Width))]
+Words = Annotated[dict[WidthName, Word], BeforeValidator(_each_tensor, json_schema_input_type=Word | dict[Width, Word])]
 Buffering = Annotated[
     dict[TensorName, BufferName], BeforeValidator(_each_tensor, json_schema_input_type=Buffer | dict[Tensor, Buffer])
 ]
@@ -59,10 +82,27 @@ Capacity = Annotated[dict[str, Size], BeforeValidator(_all_kept, json_schema_inp
 ReduceName = Annotated[ReductionDim, BeforeValidator(pick("reduction dim", ReductionDim))]
 
 
+def _kept(value: object) -> object:
+    """``none`` keeps nothing; an empty list is rather a mistake."""
+    if value == NONE:
+        return []
+    if value == []:
+        raise ValueError("must not be empty")
+    return value
+
+
+def _unsaid(value: str) -> str:
+    """``none`` : a machine built in code, which cites nothing."""
+    return "" if value == NONE else value
+
+
+Keeps = Annotated[list[TensorName], BeforeValidator(_kept)]
+
+
 class LinkSpec(Spec):
     """One port shared by all tensors and both directions below a level."""
 
-    width: Rate
+    width: PortWidth
     clock: Frequency | None = None
     latency: Duration | None = None
 
@@ -72,21 +112,23 @@ class NetworkSpec(Spec):
 
     width : per core cycle, or per cycle of `clock`; for psums both ways. `in`, `out` : psum only.
     port : networks that name the same port share it.
-    tags : multicast; rows and PEs compare the (row, column) tag of each word. port_width : crossbar; of a child's port.
+    tags : multicast; rows and PEs compare the (row, column) tag of each word.
+    port_width, port_out : crossbar; of a child's port; psum: of the one up, if it is another.
     ports, hop_latency : mesh; where the parent is, and cycles per link (default 1).
     """
 
     kind: KindName | None = None
-    width: Rate | None = None
-    in_: Rate | None = Field(None, alias="in")
-    out: Rate | None = None
+    width: PortWidth | None = None
+    in_: PortWidth | None = Field(None, alias="in")
+    out: PortWidth | None = None
     clock: Frequency | None = None
     latency: Duration | None = None
     port: str | None = None
     accumulate: AccumulateName | None = None
     reduce: list[ReduceName] | None = None
     tags: bool = False
-    port_width: Rate | None = None
+    port_width: PortWidth | None = None
+    port_out: PortWidth | None = None
     ports: InjectionName | None = None
     hop_latency: Duration | None = None
 
@@ -120,9 +162,9 @@ class ArraySpec(Spec):
 class PortsSpec(Spec):
     """Timed ports of a memory: `read` and `write`, or one `shared`."""
 
-    read: Rate | None = None
-    write: Rate | None = None
-    shared: Rate | None = None
+    read: PortWidth | None = None
+    write: PortWidth | None = None
+    shared: PortWidth | None = None
 
 
 class LevelSpec(Spec):
@@ -130,7 +172,7 @@ class LevelSpec(Spec):
 
     name: str = Field(pattern=r"^[A-Za-z]\w*$")
     component: str | None = None
-    keeps: list[TensorName] = Field(list(TENSORS), min_length=1)
+    keeps: Keeps = Field(list(TENSORS))
     capacity: Capacity = Field(default_factory=dict)
     buffer: Buffering = Field(default_factory=dict)
     halo_reuse: bool = True
@@ -178,18 +220,25 @@ class VectorSpec(Spec):
 
 
 class ArchitectureSpec(Spec):
-    """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise."""
+    """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise.
+
+    word : `ofmap` is the width of sums once they are final (default: the psum's). narrow : the level that final sums
+    leave at that width; left out, they have it where they come out of the innermost array.
+    passes : of a machine without an array; else they belong to the array.
+    """
 
     name: str = Field(min_length=1)
-    source: str = Field(min_length=1)
+    source: Annotated[str, AfterValidator(_unsaid)] = Field(min_length=1)
     parameters: dict[str, Any] = Field(default_factory=dict)
     clock: Frequency
     word: Words
+    narrow: str = ""
     padding: PaddingName = Padding.ON_CHIP
     lowering: LoweringName = Lowering.NONE
     dataflow: str = ""
     energy: str = ""
     levels: list[LevelSpec] = Field(min_length=1)
+    passes: PassesSpec | None = None
     pe: PeSpec = PeSpec()
     vector: VectorSpec | None = None
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from accelsim.architecture.dram.spec import dram_of
 from accelsim.architecture.model import (
@@ -22,6 +23,7 @@ from accelsim.architecture.model import (
     Partition,
     Port,
     Sparsity,
+    exact,
 )
 from accelsim.architecture.spec import (
     ALL,
@@ -31,15 +33,17 @@ from accelsim.architecture.spec import (
     LevelSpec,
     LinkSpec,
     NetworkSpec,
+    PassesSpec,
     PeSpec,
     PortsSpec,
+    Rate,
 )
 from accelsim.errors import AccelsimError
 from accelsim.parameters import substitute
 from accelsim.quantities import Quantity
 from accelsim.specs import validate
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
 
 
@@ -53,12 +57,14 @@ def load_architecture(name: str | Path, parameters: Mapping[str, object] | None 
 
 def architecture_of(document: Document, parameters: Mapping[str, object] | None = None) -> Architecture:
     """Build an architecture from a document already read."""
+    origin = _origin(document, parameters)
     substitute(document, parameters)
     spec = validate(document, ArchitectureSpec)
     _check_words(document, spec)
-    builder = _Builder(document, spec.clock, spec.word)
+    words = {tensor: spec.word[Width(tensor)] for tensor in TENSORS if Width(tensor) in spec.word}
+    builder = _Builder(document, exact(float(spec.clock)), words)
     levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
-    serial = _once(document, spec, "passes")
+    passes = _passes(document, spec)
     skew = _once(document, spec, "skew")
     if spec.pe.cartesian and spec.lowering is not Lowering.NONE:
         document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
@@ -69,12 +75,14 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             name=spec.name,
             levels=levels,
             clock_hz=float(spec.clock),
-            word_bits=spec.word,
+            word_bits=words,
+            ofmap_bits=spec.word.get(Width.OFMAP, 0),
+            narrow=spec.narrow,
             padding=spec.padding,
             macs_per_cycle=macs,
             pipeline=spec.pe.pipeline,
-            serial=serial.passes.serial if serial and serial.passes else None,
-            lead=serial.passes.lead if serial and serial.passes else True,
+            serial=passes.serial if passes else None,
+            lead=passes.lead if passes else True,
             skew=skew is not None,
             energy=spec.energy,
             dataflow=spec.dataflow,
@@ -84,11 +92,20 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             lanes=spec.vector.lanes if spec.vector else 0,
             lowering=spec.lowering,
             multiplier=spec.pe.multiplier or 1,
+            document=origin,
         )
     except AccelsimError as error:
         document.refuse(("levels",), str(error), key=True)
         document.check()
         raise
+
+
+def _origin(document: Document, parameters: Mapping[str, object] | None) -> dict[str, Any]:
+    """The document before parameters are put in, its parameters those in force."""
+    data = dict(document.data) if isinstance(document.data, dict) else {}
+    if isinstance(data.get("parameters"), dict):
+        data["parameters"] = {**data["parameters"], **(parameters or {})}
+    return data
 
 
 def _macs(document: Document, pe: PeSpec) -> int:
@@ -112,8 +129,24 @@ def _sparsity(document: Document, pe: PeSpec) -> Sparsity:
 
 def _check_words(document: Document, spec: ArchitectureSpec) -> None:
     for tensor in TENSORS:
-        if tensor not in spec.word:
+        if Width(tensor) not in spec.word:
             document.refuse(("word", tensor.value), "missing")
+    sums, ofmap = spec.word.get(Width.PSUM, 0), spec.word.get(Width.OFMAP, 0)
+    if 0 < sums < ofmap:
+        document.refuse(("word", "ofmap"), f"an ofmap of {ofmap} b is wider than its psum of {sums} b")
+    inner = [level.name for level in spec.levels[1:]]
+    if spec.narrow and spec.narrow not in inner:
+        document.refuse(("narrow",), unknown("level that sums leave", spec.narrow, inner))
+    if spec.narrow and not ofmap:
+        document.refuse(("narrow",), "nothing is narrowed: give word an ofmap", key=True)
+
+
+def _passes(document: Document, spec: ArchitectureSpec) -> PassesSpec | None:
+    """What the array says of passes, or the machine where there is none."""
+    array = _once(document, spec, "passes")
+    if spec.passes and any(level.array for level in spec.levels):
+        document.refuse(("passes",), "the passes of an array belong in the array", key=True)
+    return array.passes if array else spec.passes
 
 
 def _once(document: Document, spec: ArchitectureSpec, key: str) -> ArraySpec | None:
@@ -160,7 +193,7 @@ class _Builder:
             read_port=read_port,
             write_port=write_port,
             fanout=self.fanout(place, spec),
-            component=spec.component or spec.name,
+            component=spec.component or "",
             compression=spec.compression,
             dram=dram,
         )
@@ -202,31 +235,36 @@ class _Builder:
             for name in ("read", "write"):
                 if getattr(ports, name):
                     self.document.refuse((*place, "ports", name), "a shared port is the only one", key=True)
-            shared = self.port(f"{spec.name} port", ports.shared, None)
+            shared = self.port((*place, "ports", "shared"), f"{spec.name} port", ports.shared, None)
             return shared, shared
-        return (
-            self.port(f"{spec.name} read", ports.read, None) if ports.read else None,
-            self.port(f"{spec.name} write", ports.write, None) if ports.write else None,
+        read, write = (
+            self.port((*place, "ports", way), f"{spec.name} {way}", width, None) if width else None
+            for way, width in (("read", ports.read), ("write", ports.write))
         )
+        return read, write
 
-    def port(self, name: str, width: Quantity, clock: Fraction | None) -> Port:
+    def port(self, at: Place, name: str, width: Rate, clock: Fraction | None) -> Port:
         """A rate is width * f_link / f_core, exactly; a width in bits per second needs no clock of the link."""
-        if width.unit == "b/s":
-            return Port(name, width.value / self.clock)
-        return Port(name, width.value * (clock or self.clock) / self.clock, in_words=width.unit == "words")
+        if width.port:
+            return self.shared_port(at, width.port, width, clock)
+        per_second = width.value if width.unit.endswith("/s") else clock and width.value * clock
+        rate = width.value if per_second is None else per_second / self.clock
+        return Port(name, rate, in_words=width.unit.startswith("words"), per_second=per_second)
 
-    def shared_port(self, at: Place, name: str, width: Quantity, clock: Fraction | None) -> Port:
-        port = self.port(name, width, clock)
+    def shared_port(self, at: Place, name: str, width: Rate, clock: Fraction | None) -> Port:
+        port = self.port(at, name, replace(width, port=""), clock)
         first = self.named.setdefault(name, port)
-        if first != port:
+        if (first.rate, first.in_words) != (port.rate, port.in_words):
             self.document.refuse(at, f"port '{name}' had another width before: {_rate(first)}, here {_rate(port)}")
         return first
 
-    def cycles(self, time: Quantity | None) -> int:
-        """Core cycles of a latency, rounded up."""
+    def cycles(self, time: Quantity | None, key: str) -> dict[str, Any]:
+        """A latency in core cycles, rounded up, and in seconds where it is given as time."""
         if time is None:
-            return 0
-        return -(-time.value // 1) if time.unit == "cycles" else -(-time.value * self.clock // 1)
+            return {}
+        if time.unit == "cycles":
+            return {key: int(time.value)}
+        return {key: -(-time.value * self.clock // 1), f"{key}_s": time.value}
 
     def fanout(self, place: Place, spec: LevelSpec) -> Fanout:
         networks, at = spec.networks, (*place, "networks")
@@ -243,18 +281,19 @@ class _Builder:
         size = spec.array.size if spec.array else None
         return Fanout(size.y if size else 1, size.x if size else 1, found, declared=size is not None)
 
-    def link(self, place: Place, spec: LevelSpec) -> tuple[Port, int] | None:
+    def link(self, place: Place, spec: LevelSpec) -> tuple[Port, Quantity | None] | None:
         if spec.link is None:
             return None
-        self.one_clock((*place, "link"), spec.link, spec.link.width)
-        return self.port(f"{spec.name} link", spec.link.width, spec.link.clock), self.cycles(spec.link.latency)
+        at = (*place, "link")
+        self.one_clock(at, spec.link, spec.link.width)
+        return self.port((*at, "width"), f"{spec.name} link", spec.link.width, spec.link.clock), spec.link.latency
 
     def one_clock(self, at: Place, spec: LinkSpec | NetworkSpec, *widths: Quantity | None) -> None:
-        if spec.clock and any(width and width.unit == "b/s" for width in widths):
+        if spec.clock and any(width and width.unit.endswith("/s") for width in widths):
             self.document.refuse((*at, "clock"), "a width per second needs no clock", key=True)
 
     def network(
-        self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, link: tuple[Port, int] | None
+        self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, link: tuple[Port, Quantity | None] | None
     ) -> Network:
         psum = tensor is Tensor.PSUM
         kind = spec.kind or (NetworkKind.TREE if psum else NetworkKind.MULTICAST)
@@ -266,10 +305,10 @@ class _Builder:
         for width, way in ((down, "down"), (up, "up")):
             if width is None:
                 ports.append(link[0] if link and (psum or way == "down") else None)
-            elif spec.port:
+            elif spec.port and not width.port:
                 ports.append(self.shared_port((*at, "port"), spec.port, width, spec.clock))
             else:
-                ports.append(self.port(f"{level} {tensor} {way}", width, spec.clock))
+                ports.append(self.port(at, f"{level} {tensor} {way}", width, spec.clock))
         reduce = REDUCTION_DIMS if psum and kind in REDUCING and spec.reduce is None else spec.reduce or ()
         mesh = kind is NetworkKind.MESH
         child = f"{spec.port or f'{level} {tensor}'} child"
@@ -277,22 +316,26 @@ class _Builder:
             kind=kind,
             down=ports[0],
             up=ports[1],
-            latency=self.cycles(spec.latency) if spec.latency or not link else link[1],
+            **self.cycles(spec.latency or (link[1] if link else None), "latency"),
             # what a mesh brings up meets the old psums at its port
             accumulate_on_drain=spec.accumulate is Accumulate.ON_DRAIN or (mesh and psum),
             reduce=frozenset(map(str, reduce)),
             tags=spec.tags,
-            child_down=self.child_port(at, f"{child} down", spec),
-            child_up=self.child_port(at, f"{child} up", spec) if psum else None,
+            child_down=self.child_port((*at, "port_width"), f"{child} down", spec.port_width, spec.clock),
+            child_up=self.child_port((*at, "port_out"), f"{child} up", spec.port_out or spec.port_width, spec.clock)
+            if psum
+            else None,
             injection=spec.ports or Injection.CORNER,
-            hop_latency=self.cycles(spec.hop_latency) if spec.hop_latency else 1,
+            **self.cycles(spec.hop_latency, "hop_latency"),
         )
 
     def check_network(self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, kind: NetworkKind) -> None:
         refuse = self.document.refuse
-        self.one_clock(at, spec, spec.width, spec.in_, spec.out, spec.port_width)
+        widths = (spec.width, spec.in_, spec.out, spec.port_width, spec.port_out)
+        self.one_clock(at, spec, *widths)
         if tensor is not Tensor.PSUM:
-            own = {"in": spec.in_, "out": spec.out, "accumulate": spec.accumulate, "reduce": spec.reduce}
+            own: dict[str, object] = {"in": spec.in_, "out": spec.out, "port_out": spec.port_out}
+            own |= {"accumulate": spec.accumulate, "reduce": spec.reduce}
             for key, value in own.items():
                 if value is not None:
                     refuse((*at, key), "only the network of psum has this", key=True)
@@ -306,14 +349,14 @@ class _Builder:
         self.check_kind(at, level, tensor, spec, kind)
         if spec.width and (spec.in_ or spec.out):
             refuse((*at, "width"), "either one width for both ways, or 'in' and 'out'", key=True)
-        if not (spec.width or spec.in_ or spec.out or spec.port_width):
+        if not any(widths):
             for key in ("clock", "port"):
                 if getattr(spec, key):
                     refuse((*at, key), f"a {key} needs a width", key=True)
 
-    def child_port(self, at: Place, name: str, spec: NetworkSpec) -> Port | None:
+    def child_port(self, at: Place, name: str, width: Rate | None, clock: Fraction | None) -> Port | None:
         """The port a crossbar has for each child; crossbars that share a port share these too."""
-        return self.shared_port((*at, "port_width"), name, spec.port_width, spec.clock) if spec.port_width else None
+        return self.shared_port(at, width.port or name, width, clock) if width else None
 
     def check_kind(self, at: Place, level: str, tensor: Tensor, spec: NetworkSpec, kind: NetworkKind) -> None:
         """Keys that one kind of network alone has; a port is shared by the meshes of one array or by none."""
@@ -324,6 +367,7 @@ class _Builder:
         own = (
             (NetworkKind.MULTICAST, "tags"),
             (NetworkKind.CROSSBAR, "port_width"),
+            (NetworkKind.CROSSBAR, "port_out"),
             (NetworkKind.MESH, "ports"),
             (NetworkKind.MESH, "hop_latency"),
         )

@@ -9,7 +9,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy import isca16
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.counts import DIRECTIONS, Counts
+from accelsim.engine.counts import DIRECTIONS, NARROWED, Counts
 from accelsim.errors import AccelsimError
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -30,6 +30,8 @@ def account(
     if table.accounting == "isca16":
         if counts.effectual < counts.macs or counts.encoded:
             raise AccelsimError("accounting isca16 knows no zeros; leave it out, or run dense: data 'dense'")
+        if counts.narrow is not None:
+            raise AccelsimError("accounting isca16 knows one width of sums; give ofmap words the bits of psums")
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
     return (
         *_mac_rows(architecture, counts, table),
@@ -51,8 +53,18 @@ def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) ->
 def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
     levels = {level.name: level for level in architecture.levels}
     for name, tensor, action, words in counts.rows():
-        price = table.access(levels[name], action, architecture.word_bits[Tensor(tensor)])
-        yield EnergyRow(name, tensor, action, words, words * price)
+        what = Tensor(tensor)
+        energy = words * table.access(levels[name], action, architecture.word_bits[what])
+        narrow = counts.narrowed(name, action) if what is Tensor.PSUM and action in NARROWED else 0
+        if narrow:
+            wide, narrower = (table.access(levels[name], action, bits) for bits in _sums(architecture))
+            energy += narrow * (narrower - wide)
+        yield EnergyRow(name, tensor, action, words, energy)
+
+
+def _sums(architecture: Architecture) -> tuple[int, int]:
+    """Bits of sums before and after they are narrowed."""
+    return architecture.word_bits[Tensor.PSUM], architecture.final_bits
 
 
 def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
@@ -61,6 +73,9 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
             hops = sum(counts.sent(level.name, tensor, direction, "hops") for direction in DIRECTIONS)
             if hops:
                 energy = hops * table.link(architecture.word_bits[tensor])
+                if tensor is Tensor.PSUM:
+                    wide, narrower = (table.link(bits) for bits in _sums(architecture))
+                    energy += counts.narrowed(level.name, "hops") * (narrower - wide)
                 yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
     for name, what, compared in counts.tag_matches if table.tag else ():
         yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)

@@ -40,7 +40,7 @@ def evaluate(
     ------
     MappingError : the mapping is illegal here. AccelsimError : unknown evaluator.
     """
-    from accelsim.engine import analytical, cartesian, cycle, program
+    from accelsim.engine import analytical, cycle, program
     from accelsim.engine.expected.laws import Laws
     from accelsim.mapping.mapping import check
 
@@ -50,6 +50,8 @@ def evaluate(
     if architecture.cartesian:
         if evaluator != "cycle":
             raise AccelsimError(f"architecture '{architecture.name}': Cartesian PEs have no closed form; use cycle")
+        from accelsim.engine import cartesian
+
         return cartesian.evaluate(architecture, problem, masks or Masks())
     lowered = program.build(architecture, nest, problem)
     if evaluator == "cycle":

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 import numpy as np
 
 from accelsim.architecture.model import Port
@@ -10,10 +14,10 @@ from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.expected.counts import rewrite
 from accelsim.engine.expected.laws import Laws
 from accelsim.engine.kernels.closed import all_edges, compute_cycles
-from accelsim.engine.links import crossings, of_layer
+from accelsim.engine.links import Crossing, crossings, of_layer
 from accelsim.engine.passes import separation
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
-from accelsim.workload.problem import COUNT_LIMIT, TENSORS
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS
 
 
 def edge_columns(program: Program) -> Ints:
@@ -26,6 +30,32 @@ def edge_columns(program: Program) -> Ints:
     return out
 
 
+def final_columns(program: Program) -> Ints | None:
+    """int64[edge, column], words of the last drain of every tile of psums; None where nothing is narrowed.
+
+    Each tile would be drained once if no loop outside it went over C, R or S.
+    """
+    if not program.finals:
+        return None
+    out = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
+    for e in range(len(program.edges)):
+        if int(program.edges[e, 0]) == PSUM and takes_time(program, program.edges[e]):
+            one = last_visits(program, int(program.edges[e, 2]))
+            all_edges(
+                one.loops, one.edges[e : e + 1], one.size8, one.axes, one.unicast, one.merge, one.on_chip, one.levels,
+                out[e : e + 1],
+            )  # fmt: skip
+    return out
+
+
+def last_visits(program: Program, child: int) -> Program:
+    """The program without the temporal loops over C, R and S that lie outside the tiles of a level."""
+    dims = [DIM_INDEX[dim] for dim in REDUCTION_DIMS]
+    loops = program.loops
+    outside = (loops[:, 2] == 0) & (loops[:, 3] < child) & np.isin(loops[:, 0], dims)
+    return replace(program, loops=loops[~outside])
+
+
 def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing]:
     """Counts, exact; cycles, a lower bound (docs/model.md, T13).
 
@@ -34,17 +64,25 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
     """
     columns = edge_columns(program)
     compute = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
+    finals = final_columns(program)
     layers = [(crossing, *of_layer(crossing)) for crossing in crossings(program)]
-    counts = with_links(program, assemble(program, columns, int(compute)), ((c, words) for c, words, _ in layers))
+    narrow = {(c.edge, c.fanout): of_layer(one) for c, _, _ in layers if (one := _last_crossing(program, c))}
+    no = np.zeros(1, np.int64)
+    counts = with_links(
+        program,
+        assemble(program, columns, int(compute), finals),
+        ((c, words, narrow.get((c.edge, c.fanout), (no, no))[0]) for c, words, _ in layers),
+    )
     at_ports = {(c.edge, c.fanout): busiest for c, _, busiest in layers}
     if laws is not None and program.architecture.sees_zeros:
-        counts, columns = rewrite(program, laws, counts, columns)
+        counts, columns, finals = rewrite(program, laws, counts, columns, finals)
     nest = np.array([0, len(program.loops)], np.int64)
     cycles = [
         lower_bound(
             program, columns[None], counts.words[None], np.array([counts.compute_cycles]),
             {at: words[None] for at, words in at_ports.items()},
-            separation(program, program.loops, nest, processing), processing,
+            separation(program, program.loops, nest, processing), processing, None if finals is None else finals[None],
+            {at: busiest[None] for at, (_, busiest) in narrow.items()},
         )[0]
         for processing in (False, True)
     ]  # fmt: skip
@@ -59,11 +97,14 @@ def lower_bound(
     at_ports: dict[tuple[int, int], Ints],
     apart: tuple[Ints, Ints],
     processing: bool,
+    finals: Ints | None = None,
+    final_ports: Mapping[tuple[int, int], Ints] = MappingProxyType({}),
 ) -> Ints:
     """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
 
     All arrays begin with the mapping, and so do the cycles. at_ports : words at the ports of networks with links, by
-    edge and fan-out. apart : see passes.separation.
+    edge and fan-out. apart : see passes.separation. finals, final_ports : as `columns` and `at_ports`, of the drains
+    that are narrowed.
 
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
     the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
@@ -88,7 +129,18 @@ def lower_bound(
         for use in ports_of(program, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
                 carried = columns[:, index, use.column] if use.root < 0 else at_ports[index, use.fanout][:, use.root]
-                _raise(shares, use.port, np.maximum(carried, 0), architecture.word_bits[tensor])
+                narrow = 0 * carried
+                if use.narrow and finals is not None:
+                    linked = use.root >= 0
+                    narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
+                _raise(
+                    shares,
+                    use.port,
+                    np.maximum(carried - narrow, 0),
+                    architecture.word_bits[tensor],
+                    narrow,
+                    architecture.final_bits,
+                )
         stationary = tensor is architecture.serial and t != PSUM
         for name, cycles in shares.items():
             total[name] = total.get(name, 0) + cycles
@@ -125,9 +177,22 @@ def _refills(program: Program, parent: int, child: int, words: Ints, processing:
     return shares
 
 
-def _raise(shares: dict[str, Ints], port: Port, words: Ints, word_bits: int) -> None:
-    """Let a port take the time of these words, if it is more than it takes by now."""
-    most = int(words.max(initial=0)) * max(word_bits, 1) * port.rate.denominator
+def _raise(
+    shares: dict[str, Ints], port: Port, words: Ints, word_bits: int, narrow: Ints | int = 0, narrow_bits: int = 0
+) -> None:
+    """Let a port take the time of these words, if it is more than it takes by now; narrow : words of other bits."""
+    units, bits = (words + narrow, word_bits) if port.in_words else (words * word_bits + narrow * narrow_bits, 1)
+    most = int(units.max(initial=0)) * bits * port.rate.denominator
     # a rate given in GB/s may have a denominator that only big integers hold the product with
-    cycles = port.cycles(words if most < COUNT_LIMIT else words.astype(object), word_bits)
+    cycles = port.cycles(units if most < COUNT_LIMIT else units.astype(object), bits)
     shares[port.name] = np.maximum(cycles.astype(np.int64), shares.get(port.name, 0))
+
+
+def _last_crossing(program: Program, crossing: Crossing) -> Crossing | None:
+    """Where final sums cross a network with links narrowed."""
+    if crossing.tensor != PSUM:
+        return None
+    finals = program.finals.get((crossing.parent, crossing.child))
+    if finals is None or crossing.fanout not in finals.fanouts:
+        return None
+    return Crossing(last_visits(program, crossing.child), crossing.edge, crossing.fanout)

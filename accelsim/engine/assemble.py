@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from accelsim.architecture.model import Count, NetworkKind
-from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, LinkLoads, Words
+from accelsim.engine.counts import ACTIONS, DIRECTIONS, NARROWED, TRAFFIC, Counts, LinkLoads, Words
 from accelsim.engine.links import Crossing
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes
 from accelsim.workload.problem import TENSORS, Tensor
@@ -16,8 +16,8 @@ from accelsim.workload.problem import TENSORS, Tensor
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
 
 
-def assemble(program: Program, columns: Ints, compute: int) -> Counts:
-    """Turn edge columns into labelled counts."""
+def assemble(program: Program, columns: Ints, compute: int, finals: Ints | None = None) -> Counts:
+    """Turn edge columns into labelled counts; finals : the columns of the drains that are narrowed."""
     words, network = tally(program, columns)
     return Counts(
         tuple(spec.name for spec in program.architecture.levels),
@@ -26,7 +26,27 @@ def assemble(program: Program, columns: Ints, compute: int) -> Counts:
         program.problem.macs,
         compute,
         active_pes(program.architecture, program.nest, program.problem),
+        narrow=None if finals is None else narrowed(program, finals),
     )
+
+
+def narrowed(program: Program, columns: Ints) -> Words:
+    """int64[level, what] as `Counts.narrow`; columns : int64[edge, column], of the last drain of every tile."""
+    found: Words = np.zeros((program.levels, len(NARROWED)), np.int64)
+    for edge, row in zip(program.edges.tolist(), columns, strict=True):
+        t, parent, child = edge[:3]
+        finals = program.finals.get((parent, child)) if t == PSUM and takes_time(program, edge) else None
+        if finals is None:
+            continue
+        if finals.arrives:
+            found[parent, 0] += row[0]
+        if finals.leaves:
+            found[child, 1] += row[3 * (child - parent) - 1]
+        for f in finals.fanouts:
+            sent, _, delivered = row[3 * (f - parent) : 3 * (f - parent) + 3]
+            kind = program.architecture.levels[f].fanout.network(Tensor.PSUM).kind
+            found[f, 2:] += sent, delivered, hops(kind, sent, delivered)
+    return found
 
 
 def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
@@ -71,10 +91,14 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
     )
 
 
-def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossing, Ints]]) -> Counts:
-    """Add words per link: hops of meshes, link tables, tags compared. crossed : each crossing and its int64[link]."""
+def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossing, Ints, Ints]]) -> Counts:
+    """Add words per link: hops of meshes, link tables, tags compared.
+
+    crossed : each crossing, its words by link, and those of them that are narrowed.
+    """
     links, tags, network = [], [], counts.network.copy()
-    for crossing, words in crossed:
+    narrow = None if counts.narrow is None else counts.narrow.copy()
+    for crossing, words, narrower in crossed:
         spec, t = program.architecture.levels[crossing.fanout], crossing.tensor
         up, tensor = int(t == PSUM), TENSORS[t].value
         if crossing.network.tags:
@@ -84,9 +108,11 @@ def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossin
             continue
         if crossing.network.kind is NetworkKind.MESH:
             network[crossing.fanout, t, up, 2] = words.sum()
+            if narrow is not None and up:
+                narrow[crossing.fanout, NARROWED.index("hops")] = narrower.sum()
         loads = tuple(int(v) for v in words)
         links.append(LinkLoads(spec.name, tensor, DIRECTIONS[up], crossing.routes.names, loads))
-    return replace(counts, network=network, links=tuple(links), tag_matches=tuple(tags))
+    return replace(counts, network=network, narrow=narrow, links=tuple(links), tag_matches=tuple(tags))
 
 
 def hops(kind: NetworkKind, sent: Count, deliveries: Count) -> Count:
@@ -99,6 +125,6 @@ def hops(kind: NetworkKind, sent: Count, deliveries: Count) -> Count:
     return deliveries - sent if kind is NetworkKind.TREE else sent
 
 
-def takes_time(program: Program, edge: Ints) -> bool:
+def takes_time(program: Program, edge: Sequence[int] | Ints) -> bool:
     """Whether words on this edge are moved by activities: all but operand reads inside the PE."""
     return not edge[3] or int(edge[1]) < program.architecture.pe_level

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine import analytical, program
 from accelsim.engine.assemble import tally
-from accelsim.engine.counts import Counts, Timing, Words
+from accelsim.engine.counts import NARROWED, Counts, Timing, Words
 from accelsim.engine.kernels import batch as kernel
 from accelsim.engine.kernels.search import option_tables
 from accelsim.engine.kernels.tiles import GROUPS
@@ -31,6 +31,7 @@ class Batch:
     """Counts of many mappings of a layer; the arrays are those of `Counts` with the mapping in front.
 
     words : int64[mapping, level, tensor, action]. network : int64[mapping, level, tensor, direction, kind].
+    narrow : int64[mapping, level, what], or None.
     compute_cycles, active_pes : int64[mapping]. cycles, processing : int64[mapping], lower bounds as in `Timing`.
     """
 
@@ -42,6 +43,7 @@ class Batch:
     active_pes: Ints
     cycles: Ints
     processing: Ints
+    narrow: Words | None = None
 
     def __len__(self) -> int:
         return len(self.cycles)
@@ -50,8 +52,9 @@ class Batch:
         """One mapping as `analytical.evaluate` gives it."""
         compute = int(self.compute_cycles[index])
         counts = Counts(
-            self.levels, self.words[index], self.network[index], self.macs, compute, int(self.active_pes[index])
-        )
+            self.levels, self.words[index], self.network[index], self.macs, compute, int(self.active_pes[index]),
+            narrow=None if self.narrow is None else self.narrow[index],
+        )  # fmt: skip
         return counts, Timing(int(self.cycles[index]), int(self.processing[index]), compute, {}, {}, exact=False)
 
 
@@ -59,7 +62,7 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
     """Check many mappings and evaluate a dense layer under each: counts exact, cycles a lower bound.
 
     Mappings that split a group of dims alike share its tables, so a sweep costs microseconds a mapping. On machines
-    with meshes, crossbars or tagged buses each is evaluated by itself.
+    with meshes, crossbars or tagged buses, and on such as narrow final sums, each is evaluated by itself.
 
     Raises
     ------
@@ -73,7 +76,11 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
         problem.macs,
         np.empty((n, levels, 3, 4), np.int64),
         np.empty((n, levels, 3, 2, 3), np.int64),
-        *(np.empty(n, np.int64) for _ in range(4)),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty(n, np.int64),
+        np.empty((n, levels, len(NARROWED)), np.int64) if _narrows(architecture) else None,
     )
     for low in range(0, n, BLOCK):
         loops, starts, alike = _stack(architecture, nests[low : low + BLOCK], problem)
@@ -91,8 +98,14 @@ Parts = tuple[npt.NDArray[np.int64], ...]
 
 def _fill(whole: Batch, at: Ints, parts: Parts) -> None:
     targets = whole.words, whole.network, whole.compute_cycles, whole.active_pes, whole.cycles, whole.processing
-    for target, part in zip(targets, parts, strict=True):
+    for target, part in zip(targets, parts, strict=False):
         target[at] = part
+    if whole.narrow is not None:
+        whole.narrow[at] = parts[-1]
+
+
+def _narrows(architecture: Architecture) -> bool:
+    return architecture.final_bits < architecture.word_bits[Tensor.PSUM]
 
 
 def _stack(
@@ -150,7 +163,8 @@ def _evaluate(
     lowered = program.build(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
-    if any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values()):
+    linked = any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values())
+    if linked or _narrows(architecture):
         return _one_by_one(architecture, problem, nests)
     n, edges, size8 = len(nests), lowered.edges, lowered.size8
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
@@ -196,6 +210,7 @@ def _one_by_one(architecture: Architecture, problem: Problem, nests: list[LoopNe
         np.array([counts.active_pes for counts, _ in found]),
         np.array([timing.cycles for _, timing in found]),
         np.array([timing.processing for _, timing in found]),
+        np.stack([np.zeros(0) if counts.narrow is None else counts.narrow for counts, _ in found]),
     )
 
 

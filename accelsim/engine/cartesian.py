@@ -344,7 +344,7 @@ def _ofmap_bits(architecture: Architecture, layout: Plan, ofmap: Mask) -> int:
         words, ends, stored = _space(plane, layout.grid[0] * layout.grid[1])
         kernel.gather_ifmap(plane, axes, grid, np.zeros(2, np.int64), 1, 1, words, ends, stored)
         # an ofmap is the next layer's ifmap, and stored with its width
-        total += int(_bits(stored, architecture.word_bits[Tensor.IFMAP]).sum())
+        total += int(_bits(stored, architecture.final_bits).sum())
     return total
 
 

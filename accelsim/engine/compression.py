@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format
 from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE, hops
-from accelsim.engine.counts import Counts, Encoded
+from accelsim.engine.counts import NARROWED, Counts, Encoded
 from accelsim.engine.kernels import moved as kernel
 from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
+from accelsim.mapping.finals import WIDE
 from accelsim.sparsity.masks import Masks, Packed
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
 
@@ -182,7 +183,7 @@ class Coder:
         for dim, factor, _, level, _ in self.program.loops:
             if level >= stream.child:
                 self.tile[dim] *= factor
-        self.done: dict[tuple[int, int, bool, Format], Sizes] = {}
+        self.done: dict[tuple[int, int, bool, Format, int], Sizes] = {}
 
     def _input(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
         columns: dict[int, Ints] = {}
@@ -209,18 +210,19 @@ class Coder:
 
     def _psum(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
         arrives, leaves = self._complete(stream)
+        finals = self.program.finals.get((stream.parent, stream.child), WIDE)
         crossed = stream.child - stream.parent
         out: dict[int, Ints] = {}
         fills = None
         if above is not None:
-            sizes = self._sizes(stream, stream.parent, stream.parent, False, above, arrives)
+            sizes = self._sizes(stream, stream.parent, stream.parent, False, above, arrives, finals.arrives)
             out[0], out[1], out[2] = sizes.total, sizes.busiest, sizes.total
             # what no network adds up arrives several times over
             parts = np.where(arrives, 1, unmerged_parts(self.program, self.base, stream.parent, stream.child))
             out = {column: words * parts for column, words in out.items()}
             self.total.tell(stream.parent, "update", above, sizes, arrives)
         if below is not None:
-            sizes = self._sizes(stream, stream.child, stream.child, False, below, leaves)
+            sizes = self._sizes(stream, stream.child, stream.child, False, below, leaves, finals.leaves)
             fills, out[3 * crossed] = sizes.total, sizes.busiest
             self.total.tell(stream.child, "drain", below, sizes, leaves)
         return Recoded(out, fills)
@@ -270,23 +272,30 @@ class Coder:
             first = np.concatenate([before[2][-1:], first])
         self.followed[stream.child] = steps, base, first
 
-    def _sizes(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags) -> Sizes:
-        """Encode what each instance of level `low` is sent; the busiest is told per instance of level `sender`."""
-        key = (low, sender, hidden, form)
+    def _sizes(
+        self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags, narrow: bool = False
+    ) -> Sizes:
+        """Encode what each instance of level `low` is sent; the busiest is told per instance of level `sender`.
+
+        narrow : as ofmap words.
+        """
+        architecture = self.program.architecture
+        bits = architecture.final_bits if narrow else architecture.word_bits[stream.tensor]
+        key = (low, sender, hidden, form, bits)
         if key not in self.done:
-            self.done[key] = self._encode(stream, low, sender, hidden, form, chosen)
+            self.done[key] = self._encode(stream, key, chosen)
         return self.done[key]
 
-    def _encode(self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags) -> Sizes:
-        program = self.program
+    def _encode(self, stream: Stream, key: tuple[int, int, bool, Format, int], chosen: Flags) -> Sizes:
+        program, (low, sender, hidden, form, bits) = self.program, key
         offsets, owner = self._instances(stream.tensor, low, sender)
         inner, numbers = children(program, low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
             TENSORS.index(stream.tensor), self.mask.bits, np.array(self.mask.shape, np.int64), program.axes,
             program.size8, self.tile, self.base, self.before, self.mode, chosen, offsets, owner, int(owner.max()) + 1,
-            inner, numbers, hidden, FORMATS.index(form), CHANNEL_AXIS[stream.tensor],
-            program.architecture.word_bits[stream.tensor], sizes.total, sizes.busiest, sizes.raw, sizes.nonzero,
+            inner, numbers, hidden, FORMATS.index(form), CHANNEL_AXIS[stream.tensor], bits, sizes.total, sizes.busiest,
+            sizes.raw, sizes.nonzero,
         )  # fmt: skip
         return sizes
 
@@ -371,6 +380,22 @@ def recount(program: Program, stream: Stream, recoded: Recoded, counts: Counts) 
             counts.network[f, t, int(psum)] = sums[j], delivered, hops(kind, sums[j], delivered)
     if recoded.fills is not None:
         counts.words[stream.child, t, DRAIN if psum else FILL] = int(recoded.fills.sum())
+    if psum:
+        _narrow(program, stream, recoded, counts)
+
+
+def _narrow(program: Program, stream: Stream, recoded: Recoded, counts: Counts) -> None:
+    """What is encoded of psums are final sums: all of it moves as ofmap words, where any does."""
+    finals, narrow = program.finals.get((stream.parent, stream.child), WIDE), counts.narrow
+    if narrow is None:
+        return
+    for part in recoded.encoded:
+        if part.action == "drain" and finals.leaves:
+            narrow[stream.child, NARROWED.index("drain")] = part.words
+        if part.action == "update" and finals.arrives:
+            kind = program.architecture.levels[stream.parent].fanout.network(Tensor.PSUM).kind
+            narrow[stream.parent, NARROWED.index("update")] = part.words
+            narrow[stream.parent, 2:] = part.words, part.words, hops(kind, part.words, part.words)
 
 
 assert TENSORS.index(Tensor.IFMAP) == IFMAP

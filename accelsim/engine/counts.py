@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.workload.problem import TENSORS, Tensor
+from accelsim.workload.problem import TENSORS, Tensor, Width
 
 ACTIONS = ("fill", "read", "update", "drain")
 DIRECTIONS = ("down", "up")
 TRAFFIC = ("sent", "deliveries", "hops")
+NARROWED = ("update", "drain", *TRAFFIC)
+"""What psums do once they are final; those on the network go up."""
 
 Words = npt.NDArray[np.int64]
 
@@ -135,6 +137,8 @@ class Counts:
     dram : what the banks of the outermost level saw, where it has such and time was simulated.
     links : words on every link of meshes and crossbars (their sum is `network`'s hops but for old psums).
     tag_matches : (level, tensor, tags compared) of tagged buses.
+    narrow : int64[level, what], words of psums (already in `words` and `network`) that move as ofmap words; `NARROWED`
+        says what. None: the machine narrows nothing.
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -152,6 +156,7 @@ class Counts:
     dram: DramCounts | None = None
     links: tuple[LinkLoads, ...] = ()
     tag_matches: tuple[tuple[str, str, int], ...] = ()
+    narrow: Words | None = None
 
     def __post_init__(self) -> None:
         for name in ("visited", "effectual"):
@@ -171,6 +176,18 @@ class Counts:
         """Words on the network below a level; `kind` is sent, deliveries or hops."""
         at = (self.levels.index(level), TENSORS.index(Tensor(tensor)), DIRECTIONS.index(direction))
         return int(self.network[(*at, TRAFFIC.index(kind))])
+
+    def narrowed(self, level: str, what: str) -> int:
+        """Psum words that move as ofmap words; `what` is update, drain, sent, deliveries or hops."""
+        if self.narrow is None:
+            return 0
+        return int(self.narrow[self.levels.index(level), NARROWED.index(what)])
+
+    def bits(self, level: str, tensor: Tensor, action: str, widths: Mapping[Width, int]) -> int:
+        """Bits that one cell of `words` moves."""
+        words = self(level, tensor, action)
+        narrow = self.narrowed(level, action) if tensor is Tensor.PSUM and action in NARROWED else 0
+        return (words - narrow) * widths[Width(tensor)] + narrow * widths[Width.OFMAP]
 
     def rows(self) -> Iterator[tuple[str, str, str, int]]:
         """(level, tensor, action, words) of every cell that is not zero."""

@@ -79,16 +79,19 @@ def _timed_counts(
 
 
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
-    """Lay out the streams' words, int64[stream, column]; operand reads inside the PE are one per MAC."""
-    columns = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
-    x = 0
+    """Lay out the streams' words, int64[stream, 2 * column], narrowed drains apart behind all; see `walk_steps`.
+
+    Operand reads inside the PE are one per MAC.
+    """
+    columns, finals = (np.zeros((len(program.edges), 3 * program.levels + 3), np.int64) for _ in range(2))
+    x, wide = 0, sums.shape[1] // 2
     for e, (_, parent, child, operand, _) in enumerate(program.edges):
         if operand and parent >= program.architecture.pe_level:
             columns[e, : 3 * (child - parent)] = program.problem.macs
         else:
-            columns[e, : sums.shape[1]] = sums[x]
+            columns[e, :wide], finals[e, :wide] = sums[x, :wide], sums[x, wide:]
             x += 1
-    return assemble(program, columns, compute_cycles)
+    return assemble(program, columns, compute_cycles, finals if program.finals else None)
 
 
 def program_order(program: Program, schedule: Schedule) -> Ints:

@@ -14,6 +14,7 @@ from accelsim.engine.kernels import dram as kernel
 from accelsim.engine.kernels.moved import version_bases
 from accelsim.engine.program import FILTER, PSUM, Ints, Program
 from accelsim.engine.schedule import Schedule
+from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import TENSORS, Tensor
 
 CODES = {"Ch": kernel.CHANNEL, "Bg": kernel.GROUP, "Ba": kernel.BANK, "Co": kernel.COLUMN, "Ro": kernel.ROW}
@@ -30,6 +31,7 @@ def serve(program: Program, schedule: Schedule, log: Ints) -> DramCounts:
     outermost = {int(edge[0]): x for x, edge in enumerate(schedule.edges) if edge[1] == 0}
     most = max((int(schedule.number[x]) for x in outermost.values()), default=0)
     fresh, mode = np.zeros((3, most), np.uint8), np.zeros((3, most), np.int64)
+    narrow = np.zeros(most, np.uint8)
     base, before = np.zeros((3, most, 8), np.int64), np.zeros((3, most, 8), np.int64)
     parts, tile = np.ones((3, most), np.int64), np.ones((3, 8), np.int64)
     apart: list[Ints] = [np.zeros((1, 8), np.int64)] * 3
@@ -49,13 +51,15 @@ def serve(program: Program, schedule: Schedule, log: Ints) -> DramCounts:
         apart[t], below[t] = _instances(program, alone), children(program, alone, child)
         if t == PSUM:
             fresh[t, :count] = schedule.back[rows] == -2
+            narrow[:count] = schedule.final[rows] & program.finals.get((0, child), WIDE).arrives
             parts[t, :count] = unmerged_parts(program, base[t, :count], 0, child)
     extent = _extents(program)
     down, up, kinds = np.zeros((3, most), np.int64), np.zeros((3, most), np.int64), np.zeros((3, 2, 3), np.int64)
     busy, clocks, refreshes = kernel.walk(
-        log, fresh, base, before, mode, parts, *_stacked(apart), *_children_stacked(below), tile, extent,
-        _origins(program, dram, extent), program.axes, program.size8, program.on_chip, _word_bits(program),
-        dram.burst_bits, dram.page is Page.CLOSED, np.array([CODES[name] for name in reversed(dram.fields)], np.int64),
+        log, fresh, narrow, base, before, mode, parts, *_stacked(apart), *_children_stacked(below), tile, extent,
+        _origins(program, dram, extent), program.axes, program.size8, program.on_chip,
+        np.append(_word_bits(program), program.architecture.final_bits), dram.burst_bits,
+        dram.page is Page.CLOSED, np.array([CODES[name] for name in reversed(dram.fields)], np.int64),
         np.array([dram.channels, dram.groups, dram.banks // dram.groups, dram.columns, 0], np.int64), timings(dram),
         dram.queue, np.array([dram.clock.denominator, dram.clock.numerator], np.int64), down, up, kinds,
     )  # fmt: skip

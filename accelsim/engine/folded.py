@@ -99,7 +99,7 @@ def fold(program: Program) -> Folded | None:
             np.zeros((room, n), np.int64), np.zeros((room, n), np.int64), np.zeros(room + 1, np.int64),
             np.empty(versions, np.int64), np.empty(versions, np.int64), np.empty(versions, np.int64),
             np.empty((versions, tables.slots), np.int64), np.empty(room * steps, np.int64),
-            np.empty(room * steps, np.int64), np.zeros((room, n, tables.columns), np.int64),
+            np.empty(room * steps, np.int64), np.zeros((room, n, 2 * tables.columns), np.int64),
         )  # fmt: skip
         table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
         found, _ = bodies.walk(

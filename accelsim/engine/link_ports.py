@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from accelsim.engine.links import Crossing, crossings
-from accelsim.engine.program import DRAIN_ACTIVITY, OLD_ACTIVITY, Ints, PortUse, Program
+from accelsim.engine.program import DRAIN_ACTIVITY, OLD_ACTIVITY, PSUM, Ints, PortUse, Program
+from accelsim.mapping.finals import WIDE
 
 Labels = list[list[tuple[str, bool]]]
 
 
 def cross(
     program: Program, held: list[PortUse], uses: Ints, rates: Ints, start: Ints, number: Ints, begin: Ints, back: Ints,
-    work: Ints,
-) -> tuple[tuple[Crossing, Ints], ...]:  # fmt: skip
-    """Every crossing and its words per link over the layer; writes the cycles at its ports into `work`.
+    final: npt.NDArray[np.uint8], work: Ints,
+) -> tuple[tuple[Crossing, Ints, Ints], ...]:  # fmt: skip
+    """Every crossing, its words per link over the layer and those narrowed; writes cycles at its ports into `work`.
 
-    held : one for each row of `uses`. The arrays are those of `kernels.versions.generate`.
+    held : one for each row of `uses`. final : uint8[version], a tile's last. The
+    other arrays are those of `kernels.versions.generate`.
     """
     found = []
     timed = [e for e, edge in enumerate(program.edges) if not edge[3] or edge[1] < program.architecture.pe_level]
@@ -25,17 +28,24 @@ def cross(
         rows = slice(int(start[x]), int(start[x] + number[x]))
         keys, index = crossing.of_versions(begin[rows])
         loads = [crossing.loads(key) for key in keys]
-        times = np.bincount(index, minlength=len(keys))
-        found.append((crossing, np.sum([n * load.total for n, load in zip(times, loads, strict=True)], axis=0)))
+        last = final[rows].astype(bool)
+        finals = program.finals.get((int(program.edges[crossing.edge, 1]), int(program.edges[crossing.edge, 2])), WIDE)
+        narrow = last if crossing.tensor == PSUM and crossing.fanout in finals.fanouts else np.zeros_like(last)
+        totals = [
+            np.sum([n * load.total for n, load in zip(times, loads, strict=True)], axis=0)
+            for times in (np.bincount(of, minlength=len(keys)) for of in (index, index[narrow]))
+        ]
+        found.append((crossing, *totals))
         for u, use in enumerate(held):
             if uses[u, 0] != x or use.fanout != crossing.fanout or use.root < 0:
                 continue
             old = uses[u, 3] == OLD_ACTIVITY
             words = np.array([(load.entered if old else load.busiest)[use.root] for load in loads], np.int64)
-            cycles = (words * rates[u, 0] + rates[u, 1] - 1) // rates[u, 1]
+            wide, narrower = ((words * rates[u, i] + rates[u, 1] - 1) // rates[u, 1] for i in (0, 2))
+            drain = uses[u, 3] == DRAIN_ACTIVITY
+            cycles = np.where(last & drain, narrower[index], wide[index])
             # an old psum, or a refill, that does not exist takes no time
-            none = (back[rows] == -2) & (uses[u, 3] != DRAIN_ACTIVITY)
-            work[rows, u - uses[u, 2]] = np.where(none, 0, cycles[index])
+            work[rows, u - uses[u, 2]] = np.where((back[rows] == -2) & (not drain), 0, cycles)
     return tuple(found)
 
 

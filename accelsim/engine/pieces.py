@@ -83,7 +83,7 @@ class Walk:
         n = len(tables.edges)
         self.index, self.carry, self.step = np.zeros(len(program.loops) + 1, np.int64), -1, 0
         self.number, self.past = np.zeros(n, np.int64), np.zeros((n, 3), np.int64)
-        self.sums = np.zeros((n, tables.columns), np.int64)
+        self.sums = np.zeros((n, 2 * tables.columns), np.int64)
         self.before, self.last = np.zeros((n, 3), np.uint8), np.empty(tiles, np.int64)
         forget(tables.streams, self.before, tile_at, self.last)
 

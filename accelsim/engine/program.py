@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture, Buffer, Injection, Network, NetworkKind, Port
 from accelsim.architecture.routes import Routes, routes
 from accelsim.errors import MappingError
+from accelsim.mapping.finals import WIDE, Finals, finals_of
 from accelsim.mapping.mapping import LoopNest, kept
 from accelsim.workload.problem import (
     COUNT_LIMIT,
@@ -38,6 +40,7 @@ class Program:
     unicast : uint8[tensor, level]. merge : uint8[tensor, level, dim].
     size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane).
     inside : first level whose temporal loops lie inside a step.
+    finals : which drains bring ofmap words, by (parent, child); see `mapping.finals`.
     """
 
     architecture: Architecture
@@ -51,6 +54,7 @@ class Program:
     axes: Ints
     inside: int
     on_chip: bool
+    finals: Mapping[tuple[int, int], Finals]
 
     @property
     def step_loops(self) -> Ints:
@@ -106,6 +110,7 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
         ),
         inside,
         architecture.padding is Padding.ON_CHIP,
+        finals_of(architecture, nest, problem),
     )
 
 
@@ -181,14 +186,8 @@ def _refuse_on_links(architecture: Architecture, edges: list[list[int]]) -> None
 
 
 def accumulates(architecture: Architecture, parent: int, child: int) -> bool:
-    """Whether the psum edge from `parent` to `child` adds the old psum on the way up instead of refilling.
-
-    The outermost declared psum network crossed decides; a fan-out without one is a wire.
-    """
-    for spec in architecture.levels[parent:child]:
-        if Tensor.PSUM in spec.fanout.networks:
-            return spec.fanout.network(Tensor.PSUM).accumulate_on_drain
-    return False
+    """Whether the psum edge from `parent` to `child` adds the old psum on the way up instead of refilling."""
+    return architecture.accumulates(parent, child)
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ class PortUse:
     """One port an activity holds: which, the edge column whose words pass it, whether it is the outermost level's.
 
     fanout : of the network with links it belongs to. root : which of that network's ports it is; -1: its words are
-        those of the column.
+        those of the column. narrow : the last drains of tiles pass it as ofmap words.
     """
 
     port: Port
@@ -204,21 +203,24 @@ class PortUse:
     outermost: bool = False
     fanout: int = -1
     root: int = -1
+    narrow: bool = False
 
 
 def ports_of(program: Program, tensor: Tensor, parent: int, child: int, up: bool, old: bool) -> list[PortUse]:
     """The timed ports of a fill (old: P, an old psum going down; up: a drain) on one edge, in a fixed order."""
     levels = program.architecture.levels
+    finals = program.finals.get((parent, child), WIDE) if up else WIDE
     uses = []
     for f in range(parent, child):
-        uses += network_ports(program, tensor, f, 3 * (f - parent) + 1, up)
+        crossed = network_ports(program, tensor, f, 3 * (f - parent) + 1, up)
+        uses += [replace(use, narrow=f in finals.fanouts) for use in crossed]
     above = levels[parent].write_port if up else levels[parent].read_port
     if above is not None:
-        uses.append(PortUse(above, 1, parent == 0))
+        uses.append(PortUse(above, 1, parent == 0, narrow=finals.arrives))
     if child < len(levels) and (up or not old):
         below = levels[child].read_port if up else levels[child].write_port
         if below is not None:
-            uses.append(PortUse(below, 3 * (child - parent)))
+            uses.append(PortUse(below, 3 * (child - parent), narrow=finals.leaves))
     return uses
 
 

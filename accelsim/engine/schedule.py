@@ -24,6 +24,7 @@ from accelsim.engine.program import (
     accumulates,
     ports_of,
 )
+from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
 
 
@@ -48,7 +49,7 @@ class Schedule:
     final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
-    crossed: tuple[tuple[Crossing, Ints], ...] = ()
+    crossed: tuple[tuple[Crossing, Ints, Ints], ...] = ()
 
 
 def streams_of(program: Program) -> Ints:
@@ -91,8 +92,11 @@ def tabulate(program: Program) -> Tables:
     )  # fmt: skip
     uses, rates, labels, uses_at, held = _uses(program, edges)
     listed = edges.tolist()
-    above = [[parent_stream(listed, x), psum_accumulates(architecture, edge)] for x, edge in enumerate(listed)]
-    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 2)], axis=1)
+    above = [
+        [parent_stream(listed, x), psum_accumulates(architecture, edge), narrowed(program, edge)]
+        for x, edge in enumerate(listed)
+    ]
+    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 3)], axis=1)
     return Tables(edges, streams, at, row_of, cells, columns, uses, rates, labels, uses_at, held)
 
 
@@ -109,7 +113,7 @@ def generate_schedule(program: Program) -> Schedule:
     back, tile = np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64)
     number = np.zeros(len(edges), np.int64)
     step_n, step_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
-    sums = np.zeros((len(edges), tables.columns), np.int64)
+    sums = np.zeros((len(edges), 2 * tables.columns), np.int64)
     tile_last = np.empty(tiles, np.int64)
     generate(
         program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
@@ -117,11 +121,11 @@ def generate_schedule(program: Program) -> Schedule:
         np.zeros((len(edges), 3), np.uint8), start, number, begin, work, back, tile, tile_at, tile_last, step_n,
         step_phi, sums,
     )  # fmt: skip
-    crossed = cross(program, tables.held, tables.uses, tables.rates, start, number, begin, back, work)
+    final = _final(edges, start, tile_at, tile_last)
+    crossed = cross(program, tables.held, tables.uses, tables.rates, start, number, begin, back, final, work)
     uses, rates, labels, uses_at = tables.uses, tables.rates, tables.labels, tables.uses_at
     if any(use.root >= 0 for use in tables.held):
         uses, rates, labels, uses_at, work = drop_dominated(tables.held, uses, rates, labels, uses_at, start, work)
-    final = _final(edges, start, tile_at, tile_last)
     return Schedule(
         edges, steps, start, number, begin, work, back, tile, tiles, step_n, step_phi, sums, labels, uses_at, final,
         uses, rates, crossed,
@@ -154,13 +158,16 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
             held += found
             uses_at[x, activity] = len(mine), len(found)
             for use in found:
-                scale = 1 if use.port.in_words else architecture.word_bits[tensor]
+                scale = final = 1 if use.port.in_words else architecture.word_bits[tensor]
+                if use.narrow and not use.port.in_words:
+                    final = architecture.final_bits
                 kind = DRAIN_ACTIVITY if activity else OLD_ACTIVITY if old else FILL_ACTIVITY
                 uses.append([x, use.column, first, kind])
-                rates.append([scale * use.port.rate.denominator, use.port.rate.numerator])
+                down = use.port.rate.denominator
+                rates.append([scale * down, use.port.rate.numerator, final * down])
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
-    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 2)
+    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)
     return rows, shares, labels, uses_at, held
 
 
@@ -181,6 +188,12 @@ def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:
 def parent_stream(edges: Sequence[Sequence[int]], x: int) -> int:
     """The stream that holds what stream x is filled from, or -1 (the outermost level)."""
     return next((y for y, edge in enumerate(edges) if edge[0] == edges[x][0] and edge[2] == edges[x][1]), -1)
+
+
+def narrowed(program: Program, edge: Sequence[int]) -> bool:
+    """Whether the last drains of an edge are narrowed anywhere on their way."""
+    finals = program.finals.get((edge[1], edge[2]), WIDE)
+    return edge[0] == PSUM and (finals.arrives or finals.leaves)
 
 
 def psum_accumulates(architecture: Architecture, edge: Sequence[int]) -> bool:

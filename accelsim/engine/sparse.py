@@ -88,7 +88,8 @@ class Zeros:
 
     def recount(self, counts: Counts) -> Counts:
         """The counts of the whole layer."""
-        counts = replace(counts, words=counts.words.copy(), network=counts.network.copy())
+        narrow = None if counts.narrow is None else counts.narrow.copy()
+        counts = replace(counts, words=counts.words.copy(), network=counts.network.copy(), narrow=narrow)
         if self.lengths and self.cycles is not None:
             counts = replace(counts, compute_cycles=int(self.cycles.sum()), busy=self.lengths.busy)
         if self.slots:
@@ -168,11 +169,12 @@ def psums_start_afresh(program: Program, edges: Ints, taken_up: Ints) -> bool:
 def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
     """Cycles on the ports that carry encoded words; old psums (P) and refills are raw."""
     rows = slice(int(schedule.start[x]), int(schedule.start[x] + schedule.number[x]))
-    for u, (numerator, denominator) in enumerate(schedule.rates):
+    for u, (numerator, denominator, narrow) in enumerate(schedule.rates):
         stream, column, first_of_stream, activity = (int(v) for v in schedule.use_rows[u])
         if stream != x or column not in recoded.columns:
             continue
         if schedule.edges[x, 0] == PSUM and activity != DRAIN_ACTIVITY:
             continue
         words = recoded.columns[column]
+        numerator = np.where(schedule.final[rows], narrow, numerator)
         schedule.work[rows, u - first_of_stream] = (words * numerator + denominator - 1) // denominator

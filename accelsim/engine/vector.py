@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.architecture.model import Architecture, Port
-from accelsim.workload.problem import Tensor
+from accelsim.workload.problem import Tensor, Width
 
 
 def latency(architecture: Architecture, reads: int, writes: int, operations: int) -> tuple[int, int]:
@@ -15,11 +15,11 @@ def latency(architecture: Architecture, reads: int, writes: int, operations: int
     outermost = architecture.levels[0]
     arriving, leaving = (outermost.fanout.network(tensor) for tensor in (Tensor.IFMAP, Tensor.PSUM))
     busy: dict[str, int] = {}
-    for words, tensor, ports in (
-        (reads, Tensor.IFMAP, (outermost.read_port, arriving.down)),
-        (writes, Tensor.PSUM, (outermost.write_port, leaving.up)),
+    for words, width, ports in (
+        (reads, Width.IFMAP, (outermost.read_port, arriving.down)),
+        (writes, Width.OFMAP, (outermost.write_port, leaving.up)),
     ):
-        for name, cycles in _held(words, architecture.word_bits[tensor], ports).items():
+        for name, cycles in _held(words, architecture.widths[width], ports).items():
             busy[name] = busy.get(name, 0) + cycles
     processing = -(-operations // architecture.lanes) if architecture.lanes else 0
     delay = (arriving.latency if reads else 0) + (leaving.latency if writes else 0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.errors import MappingError, Overflow, nearest
+from accelsim.mapping.finals import holds_finals
 from accelsim.workload.problem import DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor, distinct_positions
 
 _LOOP = re.compile(r"([NGMCKPQRS]):?(\d+)")
@@ -244,7 +245,10 @@ def capacity_overflows(
             for tensor in TENSORS:
                 if tensor in partition.tensors and kept(architecture, nest, index, tensor):
                     slots = 2 if spec.buffering(tensor) is Buffer.DOUBLE else 1
-                    demand += slots * tile_words(problem, tile, tensor) * architecture.word_bits[tensor]
+                    bits = architecture.word_bits[tensor]
+                    if tensor is Tensor.PSUM and holds_finals(architecture, nest, problem, index):
+                        bits = architecture.final_bits
+                    demand += slots * tile_words(problem, tile, tensor) * bits
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)

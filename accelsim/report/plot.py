@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from accelsim.cache import prepare_matplotlib
 from accelsim.energy.rows import MAC, NO_TENSOR
 from accelsim.errors import AccelsimError
 from accelsim.report.table import energy_scale
@@ -125,6 +126,7 @@ def _label_axes(axes: Axes, groups: Sequence[str], width: float) -> None:
 
 def save(axes: Axes, path: str) -> None:
     """Write a picture; the ending says the format (png, svg or pdf). Whole or not at all."""
+    prepare_matplotlib()
     from matplotlib import rc_context
 
     from accelsim.report.files import replacing
@@ -138,6 +140,7 @@ def save(axes: Axes, path: str) -> None:
 
 def new_axes(width: float, height: float = 4.2) -> Axes:
     """Axes of a figure of its own, in inches, that no window belongs to."""
+    prepare_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

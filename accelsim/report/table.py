@@ -12,7 +12,7 @@ from accelsim.engine.counts import Counts, DramCounts, dram_dict
 from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import TENSORS, Width
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,20 +87,20 @@ def data_grid(result: Result) -> Grid:
     levels = [level.name for level in result.architecture.levels]
     scale, unit = energy_scale(result.energy_table.unit, float(result.total.energy))
     types = [*(tensor.value for tensor in TENSORS), MAC]
-    own = all(layer.bits == result.architecture.word_bits for layer in result.layers)
+    own = all(layer.bits == result.architecture.widths for layer in result.layers)
     rows, moved, energy = [], dict.fromkeys(levels, 0.0), dict.fromkeys([*types, "all"], 0.0)
     for layer in result.layers:
         megabytes = {level: layer.megabytes(level) for level in levels}
         spent = {name: float(value) / scale for name, value in by_tensor(layer).items()}
         spent["all"] = sum(spent.values())
-        widths = () if own else ("/".join(str(layer.bits[tensor]) for tensor in TENSORS),)
+        widths = () if own else ("/".join(str(layer.bits[width]) for width in Width),)
         rows.append((_label(result, layer), *widths, *map(number, megabytes.values()), *map(number, spent.values())))
         moved = {level: moved[level] + layer.repeat * megabytes[level] for level in levels}
         energy = {name: energy[name] + layer.repeat * spent[name] for name in energy}
     rows.append(("total", *(() if own else ("",)), *map(number, moved.values()), *map(number, energy.values())))
     header = (
         "layer",
-        *(() if own else ("bits i/f/p",)),
+        *(() if own else ("bits i/f/p/o",)),
         *(f"{level} [MB]" for level in levels),
         *(f"{name} [{unit}]" for name in energy),
     )

@@ -363,9 +363,7 @@ class Branch:
         out = []
         for score, pick, order in zip(scores, picks, orders, strict=True):
             if score[0] < below:
-                splits = {
-                    d: s for g, dims in enumerate(GROUPS) for d, s in zip(dims, options[g][pick[g]], strict=True)
-                }
+                splits = {d: s for g, dims in enumerate(GROUPS) for d, s in zip(dims, options[g][pick[g]], strict=True)}
                 nest = LoopNest(space.nest_levels(splits, order.tolist()), source=space.dataflow.name)
                 out.append(Candidate(nest, *map(float, score)))
         return out

@@ -448,9 +448,7 @@ class Space:
         factors = np.array([self.factors(split) for split in splits], np.int64)[:, order]
         return longest(self.problem[dim], factors, np.array([slots[i][2] > 0 for i in order]))
 
-    def nest_levels(
-        self, splits: dict[str, Split], order: list[list[int]]
-    ) -> tuple[tuple[str, LevelMapping], ...]:
+    def nest_levels(self, splits: dict[str, Split], order: list[list[int]]) -> tuple[tuple[str, LevelMapping], ...]:
         """The level mappings of chosen splits under chosen orders of groups per level."""
         around = {array.level: array.axes for array in self.outer}
         rows = {dim: self.loops(dim, split) for dim, split in splits.items()}

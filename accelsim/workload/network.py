@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.errors import WorkloadError
 from accelsim.workload.density import DENSE, Densities
-from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor
+from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor, Width
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -57,7 +57,7 @@ class Layer:
     repeat : how many times it runs; simulated once, multiplied.
     density : how many words of its operands are not zero.
     vector_ops : operations of one run on one image that are no MACs.
-    bits : of the words of a tensor; those left out are the machine's.
+    bits : of the words of a tensor or the ofmap; those left out are the machine's.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Layer:
     repeat: int = 1
     density: Densities = DENSE
     vector_ops: int = 0
-    bits: Mapping[Tensor, int] = field(default_factory=dict, hash=False)
+    bits: Mapping[Width, int] = field(default_factory=dict, hash=False)
 
     @property
     def macs(self) -> int:

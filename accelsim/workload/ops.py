@@ -12,7 +12,7 @@ from accelsim.specs import Count, Names, PadPair, Pair, Spec
 from accelsim.workload.density import DENSE, Densities, DensityTable, densities
 from accelsim.workload.network import Shape
 from accelsim.workload.precision import BitsTable
-from accelsim.workload.problem import Problem, Tensor
+from accelsim.workload.problem import Problem, Width
 
 
 class Lowered(NamedTuple):
@@ -48,7 +48,7 @@ class LayerSpec(Spec):
         return DENSE
 
     @property
-    def widths(self) -> dict[Tensor, int]:
+    def widths(self) -> dict[Width, int]:
         """Bits of its words, where it says so."""
         return {}
 
@@ -76,7 +76,7 @@ class Multiplying(LayerSpec):
         return densities(self.density)
 
     @property
-    def widths(self) -> dict[Tensor, int]:
+    def widths(self) -> dict[Width, int]:
         """As the file gives them."""
         return self.bits
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from accelsim.errors import AccelsimError, nearest
 from accelsim.quantities import MOST_BITS
 from accelsim.specs import pick, whole
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.problem import REDUCTION_DIMS, Problem, Tensor, Width
 
 SMALL = 8
 """Drawn operands lie in -8 .. 7, or what fewer bits hold."""
@@ -26,19 +26,22 @@ def width(value: object) -> int:
 
 _BITS = WithJsonSchema({"type": ["integer", "string"], "description": "1 to 64 bits, or $parameter", "examples": [8]})
 BitsTable = dict[
-    Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))],
+    Annotated[Width, BeforeValidator(pick("tensor", Width))],
     Annotated[int, PlainValidator(width), _BITS],
 ]
 
 
-def checked(bits: Mapping[str, object]) -> dict[Tensor, int]:
-    """Bits by tensor as a caller gives them. AccelsimError, one line, for an unknown tensor or a width out of range."""
+def checked(bits: Mapping[str, object]) -> dict[Width, int]:
+    """Bits by tensor (and of the ofmap) as a caller gives them.
+
+    AccelsimError, one line, for an unknown tensor or a width out of range.
+    """
     found = {}
     for name, value in bits.items():
-        if name not in TENSORS:
-            raise AccelsimError(f"bits: unknown tensor '{name}'{nearest(str(name), TENSORS)}")
+        if name not in tuple(Width):
+            raise AccelsimError(f"bits: unknown tensor '{name}'{nearest(str(name), Width)}")
         try:
-            found[Tensor(name)] = width(value)
+            found[Width(name)] = width(value)
         except ValueError as error:
             raise AccelsimError(f"bits: {name}: {error}") from None
     return found

@@ -24,6 +24,15 @@ class Tensor(StrEnum):
     PSUM = "psum"
 
 
+class Width(StrEnum):
+    """What has words of a width: the tensors, and the ofmap, which sums are once they are final."""
+
+    IFMAP = "ifmap"
+    FILTER = "filter"
+    PSUM = "psum"
+    OFMAP = "ofmap"
+
+
 TENSORS = tuple(Tensor)
 TENSOR_DIMS: dict[Tensor, tuple[str, ...]] = {
     Tensor.IFMAP: ("N", "G", "C", "P", "Q", "R", "S"),

@@ -14,7 +14,7 @@ from accelsim.sparsity.masks import Masks, masks_of
 from accelsim.workload.problem import Problem, Tensor
 
 from .counts import Tally
-from .final import mark_final
+from .final import mark_final, mark_narrow
 from .machine import Machine
 from .nest import Walk
 from .program import Activity, Program
@@ -29,6 +29,7 @@ Array = npt.NDArray[np.int64]
 class GoldenResult:
     """Counts shaped as `accelsim.engine.counts.Counts`, cycles, stalls, and the outputs [N,G,M,P,Q] if asked for.
 
+    narrow : int64[level, 5], psum words that move as ofmap words: updates, drains, sent, delivered and hops (up).
     links : words per link by (level, tensor, direction). tag_matches : tags compared by (level, tensor).
     effectual : slots that multiply. busy : cycles of every PE in every step, left alone, added up.
     """
@@ -46,6 +47,7 @@ class GoldenResult:
     program: Program
     links: dict[tuple[int, Tensor, str], Counter[str]]
     tag_matches: Counter[tuple[int, Tensor]]
+    narrow: Array
 
 
 def run(
@@ -68,8 +70,11 @@ def run(
         assert values_given is None or mask is None or not values_given[mask == 0].any(), "a masked word is not zero"
     walk = Walk(architecture, nest, problem, masks)
     streams = build_streams(walk)
-    if any(Tensor.PSUM in level.compression for level in architecture.levels):
+    narrows = architecture.final_bits < architecture.word_bits[Tensor.PSUM]
+    if narrows or any(Tensor.PSUM in level.compression for level in architecture.levels):
         mark_final(walk, streams[Tensor.PSUM])
+    if narrows:
+        mark_narrow(walk, streams[Tensor.PSUM])
     program = Program(walk, streams, processing)
     tally = Tally(walk)
     for stream in program.all_streams():
@@ -98,6 +103,7 @@ def run(
         program,
         tally.links,
         tally.tag_matches,
+        tally.narrow,
     )
 
 

@@ -18,8 +18,8 @@ from .routes import Link, carried, compared, held, link_words
 from .slots import visit
 from .words import Part, Stream, Version, leaving, risen
 
-Load = tuple[Port, int, bool]
-"""A port, the words it carries, whether it belongs to the outermost level."""
+Load = tuple[Port, int, bool, bool]
+"""A port, the words it carries, whether it belongs to the outermost level, whether they are ofmap words."""
 BUSES = (NetworkKind.MULTICAST, NetworkKind.UNICAST)
 LINKED = (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
@@ -32,13 +32,15 @@ def wanted_below(fills: Mapping[Instance, Words], fanout: int) -> dict[Instance,
     return out
 
 
-def stored_size(walk: Walk, level: int, tensor: Tensor, words: Words) -> int:
-    """Words a set takes as a level stores it, encoded or not."""
+def stored_size(walk: Walk, level: int, tensor: Tensor, words: Words, narrow: bool = False) -> int:
+    """Words a set takes as a level stores it, encoded or not; narrow: as ofmap words."""
     architecture = walk.architecture
     form = architecture.levels[level].compression.get(tensor) if level < walk.depth else None
     if walk.masks.raw_ifmap and tensor is Tensor.IFMAP and level == 0:
         form = None
-    return encoded_words(form, tensor, words, walk.nonzero, architecture.word_bits[tensor])
+    return encoded_words(
+        form, tensor, words, walk.nonzero, architecture.final_bits if narrow else architecture.word_bits[tensor]
+    )
 
 
 def moved_size(walk: Walk, stream: Stream, fanout: int, words: Words) -> int:
@@ -58,7 +60,9 @@ def filled_size(walk: Walk, stream: Stream, words: Words) -> int:
 
 def drained_size(walk: Walk, stream: Stream, version: Version, words: Words) -> int:
     """What a drain takes in the child: encoded if the child holds complete sums."""
-    return stored_size(walk, stream.level, Tensor.PSUM, words) if version.complete else len(words)
+    if not version.complete:
+        return len(words)
+    return stored_size(walk, stream.level, Tensor.PSUM, words, version.narrow_out)
 
 
 def sent_down(walk: Walk, stream: Stream, fanout: int, fills: Mapping[Instance, Words]) -> dict[Instance, int]:
@@ -101,7 +105,10 @@ def up_sizes(walk: Walk, stream: Stream, version: Version, fanout: int, parts: I
         return {instance: len(words) for instance, words in at.items()}
     spec = walk.architecture.levels[fanout]
     assert Tensor.PSUM not in spec.compression or spec.fanout.y * spec.fanout.x == 1, "an array below encoded psums"
-    return {instance: stored_size(walk, fanout, Tensor.PSUM, frozenset(words)) for instance, words in at.items()}
+    return {
+        instance: stored_size(walk, fanout, Tensor.PSUM, frozenset(words), version.narrow_in)
+        for instance, words in at.items()
+    }
 
 
 def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Load]:
@@ -116,24 +123,25 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
             crossing[fanout] = sent_down(walk, stream, fanout, version.fills)
         elif kind == "P":
             crossing[fanout] = old_down(version, fanout)
-    found: list[tuple[Port | None, int, bool]] = []
+    drain = kind == "D"
+    found: list[tuple[Port | None, int, bool, bool]] = []
     for fanout, words in crossing.items():
-        network = levels[fanout].fanout.network(stream.tensor)
+        network, narrow = levels[fanout].fanout.network(stream.tensor), drain and fanout in version.narrow_on
         if network.kind is not NetworkKind.MESH:
-            found.append((network.up if kind == "D" else network.down, max(words.values()), fanout == 0))
+            found.append((network.up if drain else network.down, max(words.values()), fanout == 0, narrow))
         if network.kind in LINKED:
-            found += [(*port, fanout == 0) for port in held(walk, stream, version, fanout, kind)]
-    parent = levels[stream.parent]
+            found += [(*port, fanout == 0, narrow) for port in held(walk, stream, version, fanout, kind)]
+    parent, narrow = levels[stream.parent], drain and version.narrow_in
     at_parent = max(crossing[stream.parent].values())
-    found.append((parent.write_port if kind == "D" else parent.read_port, at_parent, stream.parent == 0))
+    found.append((parent.write_port if drain else parent.read_port, at_parent, stream.parent == 0, narrow))
     if kind != "P" and not stream.register:
         child = levels[stream.level]
         if kind == "D":
             most = max(drained_size(walk, stream, version, words) for words in version.tiles.values())
         else:
             most = max(filled_size(walk, stream, words) for words in version.fills.values())
-        found.append((child.read_port if kind == "D" else child.write_port, most, False))
-    return [(port, words, outermost) for port, words, outermost in found if port is not None]
+        found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out))
+    return [(port, *rest) for port, *rest in found if port is not None]
 
 
 class Tally:
@@ -145,6 +153,7 @@ class Tally:
         self.network: npt.NDArray[np.int64] = np.zeros(
             (walk.depth, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64
         )
+        self.narrow: npt.NDArray[np.int64] = np.zeros((walk.depth, 5), np.int64)
         self.links: dict[tuple[int, Tensor, str], Counter[Link]] = {}
         self.tag_matches: Counter[tuple[int, Tensor]] = Counter()
 
@@ -208,6 +217,8 @@ class Tally:
                 hops = delivered - sent
             hops = self.walk_links(stream, version, fanout, "up", hops)
             self.cross(fanout, Tensor.PSUM, "up", (sent, delivered, hops))
+            if fanout in version.narrow_on:
+                self.narrow[fanout, 2:] += sent, delivered, hops
             if fanout == stream.parent:
                 updates = sent
         reads = 0
@@ -215,6 +226,9 @@ class Tally:
             reads += (outer, instance, word) in arrived
             arrived.add((outer, instance, word))
         self.add(stream.parent, Tensor.PSUM, "update", updates)
+        self.narrow[stream.parent, 0] += updates * version.narrow_in
+        if version.narrow_out:
+            self.narrow[stream.level, 1] += drained
         self.add(stream.parent, Tensor.PSUM, "read", reads)
         for fanout in stream.crossed:
             self.cross(fanout, Tensor.PSUM, "down", (reads, reads, reads))

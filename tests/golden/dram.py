@@ -203,9 +203,10 @@ def first_bit(walk: Walk, dram: Dram, tensor: Tensor) -> int:
     return start
 
 
-def bursts_of(walk: Walk, dram: Dram, tensor: Tensor, words: Iterable[Word]) -> list[int]:
-    """The bursts that hold some words, each once, ascending."""
+def bursts_of(walk: Walk, dram: Dram, tensor: Tensor, words: Iterable[Word], narrow: bool) -> list[int]:
+    """The bursts that hold some words, each once, ascending; narrow: ofmap words, which begin where the psums do."""
     bits, start = walk.architecture.word_bits[tensor], first_bit(walk, dram, tensor)
+    bits = walk.architecture.final_bits if narrow else bits
     size_of_burst = dram.width * dram.burst
     found = set()
     for word in words:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from accelsim.workload.problem import Tensor
+
 from .nest import Instance, Walk, Word
-from .words import Part, Stream, Version, leaving
+from .words import Part, Stream, Version, leaving, risen
 
 Sum = frozenset[tuple[int, int, int]]
 """C, R and S of the products added so far."""
@@ -40,6 +42,58 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
                 )
                 arriving = drain(walk, sums, stream, version)
                 version.final = all(len(products) == c * r * s for products in arriving.values())
+
+
+def mark_narrow(walk: Walk, chain: list[Stream]) -> None:
+    """Mark where finished sums are ofmap words: of a stream whose tiles all arrive finished the last time."""
+    places = spread_over(walk)
+    for index, stream in enumerate(chain):
+        lasts = {(v.base[0], v.base[1], v.base[2], v.base[4], v.base[5]): v for v in stream.versions}
+        parts = [leaving(walk, stream, v) for v in stream.versions]
+        apart = any(len(found) > len({(word, at) for word, _, at in found}) for found in parts)
+        if stream.parent > walk.architecture.narrow_level or apart or places[stream.parent]:
+            continue
+        if not all(version.final for version in lasts.values()):
+            continue
+        for version in lasts.values():
+            version.narrow_in = True
+            version.narrow_on = frozenset(f for f in stream.crossed if carried_narrow(walk, stream, f))
+        for outer in chain[index - 1 : index]:
+            outer_lasts = {(v.base[0], v.base[1], v.base[2], v.base[4], v.base[5]): v for v in outer.versions}
+            for version in outer_lasts.values():
+                assert version.complete
+                version.narrow_out = True
+
+
+def spread_over(walk: Walk) -> list[bool]:
+    """Of every level, whether several of its instances add to the same sum."""
+    found: list[dict[Word, set[Instance]]] = [{} for _ in range(walk.depth + 1)]
+    for step in range(len(walk.steps)):
+        for base in walk.iterations(step):
+            for pe in walk.instances(walk.depth):
+                here = walk.shifted(base, pe)
+                if walk.inside(here):
+                    word = walk.operands(here)[Tensor.PSUM]
+                    for level, places in enumerate(found):
+                        places.setdefault(word, set()).add(pe[:level])
+    return [any(len(at) > 1 for at in places.values()) for places in found]
+
+
+def carried_narrow(walk: Walk, stream: Stream, fanout: int) -> bool:
+    """Whether a fan-out carries finished sums as ofmap words: it lies where the machine narrows, and nothing is added
+    there or behind it."""
+    machine = walk.architecture
+    encoded = fanout == stream.parent and Tensor.PSUM in machine.levels[fanout].compression
+    if fanout > machine.narrow_fanout and not encoded:
+        return False
+    for version in stream.versions:
+        entering = {(word, (), i) for i, words in version.tiles.items() for word in words}
+        for f in reversed(stream.crossed):
+            top = {risen(walk, f, part) for part in entering}
+            if f <= fanout and len(top) < len(entering):
+                return False
+            entering = top
+    return True
 
 
 def parent_place(stream: Stream, version: Version, instance: Instance) -> Place:

@@ -143,9 +143,9 @@ class Program:
         return lengths
 
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
-        bits = self.machine.word_bits[stream.tensor]
         ports: dict[str, int] = {}
-        for port, words, outermost in loads_of(self.walk, stream, version, kind):
+        for port, words, outermost, narrow in loads_of(self.walk, stream, version, kind):
+            bits = self.machine.final_bits if narrow else self.machine.word_bits[stream.tensor]
             if self.processing and outermost:
                 continue
             cycles = port.cycles(words, bits)
@@ -182,7 +182,8 @@ class Program:
             if stream.parent:
                 continue
             for words in sets_of(self.walk, stream, version, transfer.kind):
-                for burst in bursts_of(self.walk, dram, stream.tensor, words):
+                narrow = transfer.kind == "D" and version.narrow_in
+                for burst in bursts_of(self.walk, dram, stream.tensor, words, narrow):
                     banks.burst(stream.tensor, burst, transfer.kind == "D")
             after = math.ceil(banks.end / dram.clock)
             preload = self.machine.skew and transfer.kind == "F" and stream is self.stationary

@@ -34,6 +34,12 @@ class Version:
     """Its drain brings finished sums (looked for only where psums are stored encoded)."""
     complete: bool = False
     """Its sums are finished as they leave the child (looked for likewise)."""
+    narrow_in: bool = False
+    """They arrive as ofmap words."""
+    narrow_out: bool = False
+    """They are read from the child as such."""
+    narrow_on: frozenset[int] = frozenset()
+    """Fan-outs that carry them as such."""
 
 
 @dataclass

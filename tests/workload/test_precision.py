@@ -65,7 +65,7 @@ def test_the_document_and_the_table_say_the_widths(mixed):
         {"ifmap": 4, "filter": 4, "psum": 16},
     ]
     grid = data_grid(result)
-    assert grid.header[1] == "bits i/f/p"
+    assert grid.header[1] == "bits i/f/p/o"
     assert [row[1] for row in grid.rows] == ["8/8/16", "4/4/16", "4/1/16", "4/4/16", "8/8/24", ""]
     layer = result.layer("MIDDLE")
     counted = {t: sum(words for level, name, _, words in layer.counts.rows() if (level, name) == ("DRAM", t.value))
@@ -79,7 +79,7 @@ def test_the_machines_own_widths_change_nothing():
         for bits in (None, {"ifmap": 16, "filter": 16, "psum": 16})
     )
     assert plain.to_dict() == stated.to_dict()
-    assert "bits i/f/p" not in data_grid(plain).header
+    assert "bits i/f/p/o" not in data_grid(plain).header
 
 
 def test_shorter_words_through_the_chip():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -24,7 +24,8 @@ class Page(StrEnum):
 class Dram:
     """One rank on each of some channels. Times are clocks of the DRAM, which moves two beats per clock.
 
-    clock : DRAM clocks per core cycle. width : bits of a channel. burst : beats. banks : of a channel, in all `groups`.
+    clock : DRAM clocks per core cycle; set by the machine's clock where `hertz`, the DRAM's own, is given.
+    width : bits of a channel. burst : beats. banks : of a channel, in all `groups`.
     row : bits that one activate opens (all devices of the channel). order : the address map, most significant first.
     queue : bursts the controller sees ahead, in program order over all channels.
     cl, cwl : from a read, a write to its first data. t_rcd .. t_rfc : as JEDEC names them, least distances in clocks:
@@ -61,6 +62,12 @@ class Dram:
     page: Page = Page.OPEN
     order: str = STREAMING_MAP
     queue: int = 32
+    hertz: Fraction | None = field(default=None, compare=False)
+
+    def at(self, core_hz: Fraction) -> Dram:
+        """The DRAM beside a core of this clock."""
+        clock = self.clock if self.hertz is None else self.hertz / core_hz
+        return self if clock == self.clock else replace(self, clock=clock)
 
     def __post_init__(self) -> None:
         fields = self.fields

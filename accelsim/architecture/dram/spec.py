@@ -7,23 +7,28 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from accelsim import quantities
 from accelsim.architecture.dram.model import STREAMING_MAP, Dram, Page
 from accelsim.errors import AccelsimError
 from accelsim.quantities import Quantity
-from accelsim.specs import Count, Duration, Frequency, Size, Spec, Word, pick, validate
+from accelsim.specs import Count, Duration, Size, Spec, Word, pick, validate
 from accelsim.yamlfile import Document, Place, read, unknown
 
 PRESETS = Path(__file__).parent
 NONE = "none"
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     """A field as JEDEC spells it: ``t_rcd`` is ``tRCD``, ``t_ccd_l`` is ``tCCD_L``."""
     if name in ("cl", "cwl"):
         return name.upper()
     return f"t{name[2:].upper()}" if name.startswith("t_") else name
+
+
+_CLOCK = {"type": "string", "description": "a clock, or so many per core cycle", "examples": ["1200 MHz"]}
+Clock = Annotated[Quantity, PlainValidator(quantities.clock), WithJsonSchema(_CLOCK)]
 
 
 class DramSpec(Spec):
@@ -32,14 +37,14 @@ class DramSpec(Spec):
     preset : what is not given here. map : parts of the address, most significant first (Ro Ba Bg Co Ch).
     """
 
-    model_config = ConfigDict(alias_generator=_spelled)
+    model_config = ConfigDict(alias_generator=spelled)
 
     preset: str | None = None
     channels: Count = 1
     page: Annotated[Page, BeforeValidator(pick("page policy", Page))] = Page.OPEN
     order: str = Field(STREAMING_MAP, alias="map")
     queue: Count = 32
-    clock: Frequency | None = None
+    clock: Clock | None = None
     width: Word | None = None
     burst: Count | None = None
     banks: Count | None = None
@@ -98,24 +103,27 @@ def dram_of(document: Document, place: Place, spec: DramSpec, core_hz: Fraction)
     base = preset(spec.preset) if spec.preset else None
     found: dict[str, Any] = {}
     for field in fields(Dram):
+        if field.name == "hertz":
+            continue
         value = getattr(spec, field.name)
         if value is None and base is not None:
             value = getattr(base, field.name)
         found[field.name] = value
-    missing = [_spelled(name) for name, value in found.items() if value is None]
+    missing = [spelled(name) for name, value in found.items() if value is None]
     if missing:
         document.refuse(
             place, f"{', '.join(missing)} missing; give them, or a preset ({', '.join(presets())})", key=True
         )
         return None
-    hertz = found["clock"]
+    own = found["clock"].unit == "Hz"
+    hertz = found["clock"].value if own else found["clock"].value * core_hz
     for name, value in found.items():
-        if isinstance(value, Quantity) and name != "row":
+        if isinstance(value, Quantity) and name not in ("row", "clock"):
             found[name] = -(-value.value // 1) if value.unit == "cycles" else -(-value.value * hertz // 1)
     if found["row"].unit != "b":
         document.refuse((*place, "row"), "a row is given in bytes or bits")
         return None
-    found |= {"clock": hertz / core_hz, "row": int(found["row"].value)}
+    found |= {"clock": hertz / core_hz, "hertz": hertz if own else None, "row": int(found["row"].value)}
     try:
         return Dram(**found)
     except AccelsimError as error:

@@ -15,6 +15,7 @@ from accelsim.engine.expected.slots import cycles, idle_first_slots
 from accelsim.engine.expected.transfers import Kinds, Transfers, lengths, stored
 from accelsim.engine.expected.words import transfer_words
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
+from accelsim.mapping.finals import WIDE
 from accelsim.sparsity.expected import Law, effectual
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -22,15 +23,21 @@ NONE = np.zeros(0, np.int64)
 """The closed form lists no versions."""
 
 
-def rewrite(program: Program, laws: Laws, counts: Counts, columns: Ints) -> tuple[Counts, Ints]:
+def rewrite(
+    program: Program, laws: Laws, counts: Counts, columns: Ints, finals: Ints | None
+) -> tuple[Counts, Ints, Ints | None]:
     """(expected counts, edge columns for the bound on cycles), each rounded to whole words; cycles rounded down.
+
+    finals : the columns of drains that are narrowed, which come third.
 
     Exact are all linear counts: slots, reads, updates, and words on average over transfers without padding, each
     encoded in its own clipped or sliding shape. `words` tells what is not where a transfer has padding,
     `slots` what the bound on compute cycles leaves out, `Laws.of` what holds for patterns and blocks.
     """
     sparsity = program.architecture.sparsity
-    counts, columns = replace(counts, words=counts.words.copy(), network=counts.network.copy()), columns.copy()
+    narrow, finals = (None if found is None else found.copy() for found in (counts.narrow, finals))
+    counts = replace(counts, words=counts.words.copy(), network=counts.network.copy(), narrow=narrow)
+    columns = columns.copy()
     if sparsity.skip:
         bound, everything = cycles(program, laws)
         counts = replace(counts, compute_cycles=int(bound), busy=round(everything))
@@ -38,7 +45,7 @@ def rewrite(program: Program, laws: Laws, counts: Counts, columns: Ints) -> tupl
         counts = _operands(program, laws, counts)
     coder = ExpectedCoder(program, laws)
     told: list[Encoded] = []
-    for edge, row in zip(program.edges, columns, strict=True):
+    for index, (edge, row) in enumerate(zip(program.edges, columns, strict=True)):
         if not takes_time(program, edge):
             continue
         recoded = coder.recode(edge, row)
@@ -48,8 +55,10 @@ def rewrite(program: Program, laws: Laws, counts: Counts, columns: Ints) -> tupl
             recount(program, stream, recoded, counts)
             told += recoded.encoded
             for column, words in recoded.columns.items():
+                if finals is not None:
+                    finals[index, column] += int(words.sum()) - row[column]
                 row[column] = int(words.sum())
-    return replace(counts, encoded=tuple(told)), columns
+    return replace(counts, encoded=tuple(told)), columns, finals
 
 
 def _operands(program: Program, laws: Laws, counts: Counts) -> Counts:
@@ -124,17 +133,18 @@ class ExpectedCoder:
         drained = 3 * (child - parent)
         sums: dict[int, int] = {}
         fills, encoded = None, []
+        finals = self.program.finals.get((parent, child), WIDE)
         if above is not None and arrives:
             every, first = (transfers.of(parent, parent, False, busiest) for busiest in (False, True))
-            more = self._words(PSUM, every, above) - _raw(every)
+            more = self._words(PSUM, every, above, finals.arrives) - _raw(every)
             sums = {0: int(row[0]) + more, 2: int(row[2]) + more}
-            sums[1] = int(row[1]) + self._words(PSUM, first, above) - _raw(first)
-            encoded.append(self._told(PSUM, parent, "update", every, above))
+            sums[1] = int(row[1]) + self._words(PSUM, first, above, finals.arrives) - _raw(first)
+            encoded.append(self._told(PSUM, parent, "update", every, above, finals.arrives))
         if below is not None and leaves:
             every, first = (transfers.of(child, child, False, busiest) for busiest in (False, True))
-            fills = np.array([int(row[drained - 1]) + self._words(PSUM, every, below) - _raw(every)])
-            sums[drained] = int(row[drained]) + self._words(PSUM, first, below) - _raw(first)
-            encoded.append(self._told(PSUM, child, "drain", every, below))
+            fills = np.array([int(row[drained - 1]) + self._words(PSUM, every, below, finals.leaves) - _raw(every)])
+            sums[drained] = int(row[drained]) + self._words(PSUM, first, below, finals.leaves) - _raw(first)
+            encoded.append(self._told(PSUM, child, "drain", every, below, finals.leaves))
         if not encoded:
             return None
         return Recoded({column: np.array([words]) for column, words in sums.items()}, fills, tuple(encoded))
@@ -159,21 +169,24 @@ class ExpectedCoder:
             if not (unmerged and self.program.merge[PSUM, level, dim])
         )
 
-    def _words(self, t: int, kinds: Kinds, form: Format) -> int:
-        return round(sum(number * self._mean(t, shape, form) for shape, number in kinds.items()))
+    def _words(self, t: int, kinds: Kinds, form: Format, narrow: bool = False) -> int:
+        return round(sum(number * self._mean(t, shape, form, narrow) for shape, number in kinds.items()))
 
-    def _mean(self, t: int, shape: tuple[int | bytes, ...], form: Format) -> float:
-        bits = self.program.architecture.word_bits[TENSORS[t]]
+    def _mean(self, t: int, shape: tuple[int | bytes, ...], form: Format, narrow: bool) -> float:
+        architecture = self.program.architecture
+        bits = architecture.final_bits if narrow else architecture.word_bits[TENSORS[t]]
         return transfer_words(form, shape, bits, CHANNEL_AXIS[TENSORS[t]], self._law(t))
 
     def _law(self, t: int) -> Law:
         return self.laws.law(TENSORS[t])
 
-    def _told(self, t: int, level: int, action: str, kinds: Kinds, form: Format) -> Encoded:
+    def _told(self, t: int, level: int, action: str, kinds: Kinds, form: Format, narrow: bool = False) -> Encoded:
         here = sum(number * stored(shape) for shape, number in kinds.items())
         nonzero = round(here * self._law(t).probability)
         name = self.levels[level].name
-        return Encoded(name, TENSORS[t].value, action, form.value, _raw(kinds), nonzero, self._words(t, kinds, form))
+        return Encoded(
+            name, TENSORS[t].value, action, form.value, _raw(kinds), nonzero, self._words(t, kinds, form, narrow)
+        )
 
 
 def _raw(kinds: Kinds) -> int:

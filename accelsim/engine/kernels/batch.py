@@ -8,9 +8,9 @@ mapping m at starts[m] to starts[m + 1].
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from accelsim.engine.kernels.closed import lattice
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.search import positions
 from accelsim.engine.kernels.tiles import (
     DIM,

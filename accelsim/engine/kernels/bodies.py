@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tables import COMBINATIONS, LISTED
 from accelsim.engine.kernels.tiles import (
     DIM,
@@ -24,7 +24,7 @@ from accelsim.engine.kernels.tiles import (
     STEP,
     in_group,
 )
-from accelsim.engine.kernels.versions import EARLIER, generate
+from accelsim.engine.kernels.versions import EARLIER, generate, open_sums
 
 
 class Kinds(NamedTuple):
@@ -140,7 +140,7 @@ def walk(
 
     Parameters
     ----------
-    streams : int64[x, 7] and the tables as of `versions.generate`. place, classes : from `classify`.
+    streams : int64[x, 8] and the tables as of `versions.generate`. place, classes : from `classify`.
     inner_at, inner_tiles : int64[x], where a stream's tiles of one body begin, and how many; most : int64[x + 1], where
         its versions of one body begin in a scratch.
     keys : int64[kind, ..] scratch. table : int64[a power of two], all -1.
@@ -224,6 +224,11 @@ def walk(
                 before[x, 1] = above >= 0 and last < since[above]
                 before[x, 2] = above >= 0 and streams[above, 6] == 0 and refilled[above]
                 key[at_key] = before[x, 0] + 2 * before[x, 1] + 4 * before[x, 2]
+                if streams[x, 7]:
+                    # of the loops outside, whether any goes on to other C, R or S; whether one does at all
+                    child = streams[x, 2]
+                    key[at_key] += 8 * open_sums(loops, rows[:cut], index, base, size8, child, False)
+                    key[at_key] += 16 * open_sums(loops, rows[:cut], index, base, size8, child, True)
                 at_key += 1
         h = 0
         for i in range(at_key):

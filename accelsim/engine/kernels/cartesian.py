@@ -8,7 +8,8 @@ word. Eight queues are the bytes of a 64-bit word: added to, compared and draine
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from accelsim.engine.kernels.jit import njit
 
 STRIDE, DILATION, PAD, SIZE, TILE, CUT, OUTPUTS, TAPS = range(8)  # of each of the two axes
 BANK, ROW, COLUMN, EDGE = range(4)  # of each word

@@ -7,8 +7,8 @@ words = sum over all iterations of the full tile - sum over carries of what stay
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tiles import (
     DIM,
     FACTOR,

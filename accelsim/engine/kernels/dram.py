@@ -7,8 +7,8 @@ ones. A transfer's words are lists of indices per axis (see `moved`), walked as 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.moved import _axis_list, _one_dim
 from accelsim.engine.kernels.tiles import GROUP_DIMS, IFMAP, PSUM
 
@@ -180,7 +180,7 @@ def _lists(tensor, axes, size8, tile, base, before, mode, inner, numbers, on_chi
 
 @njit(cache=True)
 def walk(
-    log, fresh, base_of, before_of, mode_of, parts, offsets, instances, inner, numbers, tile, extent, origin,
+    log, fresh, narrow, base_of, before_of, mode_of, parts, offsets, instances, inner, numbers, tile, extent, origin,
     axes, size8, on_chip, word_bits, burst_bits, closes, order, sizes, timing, queue, per_clock, down, up, kinds,
 ):  # fmt: skip
     """Serve every transfer of a layer in program order.
@@ -188,10 +188,12 @@ def walk(
     Parameters (the first axis of most is the tensor)
     ----------
     log : int64[transfer], 2 * tensor + 1 for a drain. fresh : uint8[3, version], psums that
-        have nothing to read. base_of, before_of : int64[3, version, 8], mode_of : int64[3, version], see
+        have nothing to read. narrow : uint8[version], psums that are written as ofmap words.
+    base_of, before_of : int64[3, version, 8], mode_of : int64[3, version], see
         `moved.version_bases`. parts : int64[3, version], times a psum is moved (unmerged sums).
     offsets : int64[3, instance, 8], instances : int64[3], sets of words that are read apart (unicast).
     inner : int64[3, group, child, 2], numbers : int64[3, group], children under one of them. tile : int64[3, 8].
+    word_bits : int64[4], of the tensors and of ofmap words, which lie where their psums do, without gaps.
     extent : int64[3, 5], the tensor in DRAM. origin : int64[3], its first burst.
     per_clock : int64[2], core cycles per DRAM clock as a fraction.
 
@@ -222,6 +224,7 @@ def walk(
             at[t, drain] += 1
         v = at[t, drain]
         at[t, drain] += 1
+        bits = word_bits[3] if drain and narrow[v] else word_bits[t]
         for i in range(instances[t]):
             inside = True
             for dim in range(8):
@@ -268,8 +271,8 @@ def walk(
                             j += 1
                         stop = lists[axis, j] + 1
                         j += 1
-                        first = max((above + start) * unit * word_bits[t] // burst_bits, done + 1)
-                        last = ((above + stop) * unit * word_bits[t] - 1) // burst_bits
+                        first = max((above + start) * unit * bits // burst_bits, done + 1)
+                        last = ((above + stop) * unit * bits - 1) // burst_bits
                         if first <= last:
                             serve_run(
                                 origin[t] + first, origin[t] + last, drain == 1, closes, order, sizes, timing, banks,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from accelsim.engine.kernels.jit import njit
 
 RLC, BITMASK, CSC, CSR, COORDINATE = range(5)
 """In the order of `accelsim.architecture.model.Format`."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tiles import DIM, FACTOR, STEP
 
 IFMAP_AT, FILTER_AT, OFMAP_AT, ROW, COLUMN = range(5)

@@ -7,8 +7,8 @@ each axis is refined into *cells* of indices that lie in the same lists, and a p
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.steps import next_step
 from accelsim.engine.kernels.tiles import GROUP_DIMS, GROUPS, OWN, in_group
 

@@ -7,9 +7,9 @@ union over the children below that differ along its axis, less what stays if the
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from accelsim.engine.kernels.formats import tile_bits
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.steps import next_step
 from accelsim.engine.kernels.tiles import GROUP_DIMS, IFMAP, OWN, in_group
 

@@ -9,9 +9,9 @@ innermost free loop decides which tensor has a run of free loops at all; the bou
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from accelsim.engine.kernels.bounds import fitting
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.search import price, weighed
 from accelsim.engine.kernels.tiles import GROUPS, IFMAP
 

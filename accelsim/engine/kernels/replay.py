@@ -7,8 +7,8 @@ A body met again in a known state (`state.read_state`) is looked up; for others 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.state import (
     drain_binds,
     issued_of,

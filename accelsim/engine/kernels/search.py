@@ -8,9 +8,9 @@ is composed from the options' tables, never recomputed.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from accelsim.engine.kernels.closed import group_sums
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tiles import PART, own_loops
 
 MOST_LOOPS = 24

@@ -8,8 +8,8 @@ still be named.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.versions import EARLIER
 
 # columns of a stream row

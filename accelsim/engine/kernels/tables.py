@@ -6,9 +6,9 @@ A layer's loops may have millions of combinations, but most of them see whole ti
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from accelsim.engine.kernels.closed import make_scratch
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tiles import GROUPS, IFMAP, columns_of, group_rows, group_shape, runs_of
 
 FIRST, OWN_LOOPS, COMBINATIONS, LISTED, WIDTH = range(5)  # columns of what `tabulate` tells of a table

@@ -18,7 +18,8 @@ Columns of an edge Lp -> Lc, three per fan-out f crossed (j = f - Lp), then thre
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from accelsim.engine.kernels.jit import njit
 
 IFMAP, FILTER, PSUM = 0, 1, 2
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial

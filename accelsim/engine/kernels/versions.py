@@ -7,8 +7,8 @@ each version. All counts are fixed here; time comes later (`sweep`).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.engine.kernels.tiles import (
     DIM,
@@ -81,6 +81,30 @@ def last_touch(loops, inside, extent):
     return before + 1
 
 
+@njit(cache=True)
+def open_sums(loops, rows, index, base, size8, child, register):
+    """Whether loops outside a psum tile still go on to other C, R or S, now that it comes in place.
+
+    Those inside the innermost loop that changes the tile run to their end while it stays; so do all that lie outside
+    it where it never changes.
+
+    rows : int64[..], temporal loops, outermost first; index : int64[..], where they are. base : int64[8], of the tile.
+    register : it changes at every iteration.
+    """
+    left = base.copy()
+    changes = register
+    for t in range(rows.shape[0] - 1, -1, -1):
+        dim, step = loops[rows[t], DIM], loops[rows[t], STEP]
+        if loops[rows[t], LEVEL] < child:
+            more = index[t] + 1 < loops[rows[t], FACTOR] and left[dim] + step < size8[dim]
+            if OWN[PSUM, dim]:
+                changes = changes or more or index[t] > 0
+            elif changes and more:
+                return True
+        left[dim] -= index[t] * step
+    return False
+
+
 # columns of what a walk knows of a psum stream: its versions when its parent's version began, whether its own version
 # was refilled, versions that took up sums of the same parent's version
 SINCE, REFILLED, TAKEN_UP = range(3)
@@ -146,10 +170,11 @@ def walk_steps(
 
     Parameters
     ----------
-    streams : int64[x, 7], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain).
+    streams : int64[x, 8], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain, the last
+        drains of tiles are narrowed).
     at, row_of, cells : see `tables.tabulate`.
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
-    rates : int64[use, 2], cycles = ceil(words * rates[0] / rates[1]).
+    rates : int64[use, 3], cycles = ceil(words * rates[0] / rates[1]), of a narrowed drain rates[2] in place of [0].
     cut : loops that do not move. index : int64[> step loops], where all are, moved on.
     carry : the loop that just moved, or -1. first : number of the first step.
     before : uint8[x, 3], psums: whether the tiles were drained by an earlier body; whether that was before the parent's
@@ -167,7 +192,7 @@ def walk_steps(
     back : int64[version], psum: version of the latest earlier drain of this tile, else -1; -2: nothing to read;
         -3: an earlier body drained it. tile : int64[version], psum: the tile.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream.
-    sums : int64[x, column], words, added to.
+    sums : int64[x, 2 * column], words, added to; behind them those of the drains that are narrowed.
 
     Returns
     -------
@@ -229,6 +254,7 @@ def walk_steps(
     others = np.zeros((n_streams, most_columns), np.int64)
     stale = np.ones(n_streams, np.int64)
     words = np.zeros(most_columns, np.int64)
+    narrow_at = sums.shape[1] // 2
     moved_before = np.full(uses.shape[0], -1, np.int64)
     lasted = np.zeros(uses.shape[0], np.int64)
     first_use = np.zeros(n_streams + 1, np.int64)
@@ -313,7 +339,11 @@ def walk_steps(
             number[x] += 1
             for col in range(columns):
                 sums[x, col] += words[col]
-            reads = -1
+            reads, final = -1, 0
+            if streams[x, 7] and not open_sums(loops, temporal[:nt], index, base, size8, child, streams[x, 3] == 1):
+                final = 2
+                for col in range(columns):
+                    sums[x, narrow_at + col] += words[col]
             if tensor == PSUM:
                 at_tile = tile_at[x] + tile_id[x]
                 last = tile_last[at_tile]
@@ -345,10 +375,10 @@ def walk_steps(
                 moving = words[uses[u, 1]]
                 if uses[u, 3] != 1 and reads == -2:
                     moving = 0
-                if moving != moved_before[u]:
+                if 3 * moving + final != moved_before[u]:
                     # most versions of a stream carry as much as the one before: divide only when they do not
-                    moved_before[u] = moving
-                    lasted[u] = (moving * rates[u, 0] + rates[u, 1] - 1) // rates[u, 1]
+                    moved_before[u] = 3 * moving + final
+                    lasted[u] = (moving * rates[u, final] + rates[u, 1] - 1) // rates[u, 1]
                 work[v, u - uses[u, 2]] = lasted[u]
         # next step
         carry = nt - 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.state import reach
 from accelsim.engine.kernels.sweep import ABSENT, CURRENT, INNERMOST, SLOTS, TENSOR
 from accelsim.engine.kernels.tiles import PSUM

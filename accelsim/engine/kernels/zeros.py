@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.steps import next_step
 
 N, G, M, C, P, Q, R, S = range(8)
