@@ -258,7 +258,6 @@ class Result:
     def plot(self) -> Plots:
         """Pictures: ``result.plot.energy()`` gives matplotlib Axes."""
         from accelsim.report.plot import Plots
-    from accelsim.search import Found
 
         return Plots(self.to_dict())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.search.best import OBJECTIVES, Found, best, find
+from accelsim.search.best import Found, best, find
+from accelsim.search.branch import OBJECTIVES
 
 __all__ = ["OBJECTIVES", "Found", "best", "find"]

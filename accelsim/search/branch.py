@@ -37,7 +37,9 @@ STAGES = 12, 200
 """Unrollings split before the others: what they come to leaves few others to split."""
 TILES = 200_000
 """Most tiles of a buffer looked at for a bound."""
-COMBINATIONS = 1_000_000
+AT_A_TIME = 2_000_000
+"""Splits bounded together."""
+COMBINATIONS = 12_000_000
 """Most splits bounded, those of the unrollings with the lowest bounds first."""
 
 
@@ -150,22 +152,20 @@ class Branch:
         ranked = np.flatnonzero(bounds < below)
         ranked = ranked[np.argsort(bounds[ranked], kind="stable")]
         best: list[Candidate] = []
-        looked_at, left, least, done = 0, 0, inf, 0
-        for until in (*STAGES, len(ranked)):
-            chosen = ranked[done:until]
-            chosen, done = chosen[bounds[chosen] < below], until
-            if not len(chosen):
-                break
+        looked_at, most = 0, STAGES[0]
+        while len(ranked) and bounds[ranked[0]] < below and looked_at < COMBINATIONS:
+            chosen = ranked[:most]
             picks = unrollings.picks(chosen)
             sizes = np.cumsum(np.prod([counts[g][picks[:, g]] for g in range(len(GROUPS))], axis=0))
-            room = max(int(np.searchsorted(sizes, COMBINATIONS, side="right")), 1)
+            room = max(int(np.searchsorted(sizes, AT_A_TIME, side="right")), 1)
             known = Known(outermost, inner[chosen[:room]], time[chosen[:room]], below)
             best = sorted([*best, *self._split(unrollings, picks[:room], keep, known)], key=_score)[:keep]
             looked_at += int(sizes[:room][-1])
             if len(best) == keep:
                 below = min(below, best[-1].score)
-            missed = chosen[room:][bounds[chosen[room:]] < below]
-            left, least = left + len(missed), min([least, *bounds[missed[:1]]])
+            ranked, most = ranked[room:], STAGES[1] if most == STAGES[0] else len(ranked)
+            ranked = ranked[bounds[ranked] < below]
+        left, least = len(ranked), float(bounds[ranked[0]]) if len(ranked) else inf
         return Walk(tuple(best), splits, looked_at, len(bounds), left, least)
 
     def _counts(self, unrollings: Unrollings) -> list[Ints]:
@@ -189,13 +189,13 @@ class Branch:
             ]
             for at in (0, 1)
         )
-        outermost = self._tables(far)
+        tables = self._tables(far)
         words = []
-        for t in outermost:
+        for t in tables:
             words.append(np.empty((len(t.totals), 3, len(price.terms))))
             relaxing.multipliers(t.places, t.counts, t.aboves, t.totals, t.stays, t.kepts, price.terms, words[-1])
         running, free = zip(*(self._loops(g, own) for g, own in enumerate(far)), strict=True)
-        extents, factors = tuple(t.extents for t in outermost), self._factors(outermost)
+        extents, factors = tuple(t.extents for t in tables), self._factors(tables)
         nearest = tuple(t.totals for t in self._tables(near))
         of_edge = self.program.edges[price.terms[:, 0]]
         ends = np.searchsorted(of_edge[:, 0], np.arange(4))
@@ -232,8 +232,8 @@ class Branch:
                     size = space.problem[dim]
                     here = {n for n in (-(-size // f) for f in tight(size, size)) if n <= max(here)}
                 trips[dim] = sorted(here, reverse=True)
-        dims = [dim for own in GROUPS for dim in own]
-        shape = [len(trips[dim]) for dim in dims]
+        each = [dim for own in GROUPS for dim in own]
+        shape = [len(trips[dim]) for dim in each]
         if prod(shape) > TILES:
             return UNKNOWN
         tiles = {dim: [self._tile(dim, n) for n in here] for dim, here in trips.items()}
@@ -246,14 +246,14 @@ class Branch:
         for charged in (energy * outer, 0.0, *only, 0), (energy * 0, 0.0, *only, 1):
             table = self._bounds(costs, units, charged, limits).reshape(shape)
             exact.append(table.ravel())
-            for axis, dim in enumerate(dims):
+            for axis, dim in enumerate(each):
                 if space.spread_over(dim):  # fewer trips, larger tiles come later
                     table = np.flip(np.minimum.accumulate(np.flip(table, axis), axis=axis), axis)
             least.append(np.ascontiguousarray(table).ravel())
         strides = np.append(np.cumprod(shape[::-1])[::-1][1:], 1)
         known = {
             dim: {n: at * int(stride) for at, n in enumerate(trips[dim])}
-            for dim, stride in zip(dims, strides, strict=True)
+            for dim, stride in zip(each, strides, strict=True)
         }
         return Outermost(known, exact[0], exact[1], least[0], least[1])
 

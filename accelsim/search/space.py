@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from math import prod
 
 import numpy as np
@@ -185,6 +185,12 @@ class Space:
         """
         for spatial in self._nested() if self.outer else self._alone():
             yield from self._blocks(spatial)
+
+    def inners(self) -> Iterator[dict[str, Inner]]:
+        """Every unrolling, each of its dims with all that `inside` has."""
+        for spatial in self.spatials():
+            for chosen in product(*(self.inside(dim, spatial[dim]) for dim in DIMS)):
+                yield dict(zip(DIMS, chosen, strict=True))
 
     def inside(self, dim: str, inner: Inner) -> list[Inner]:
         """An unrolling of the arrays with every factor inside the PE and every length of the run right above it."""

@@ -105,7 +105,9 @@ def test_energy_pays_for_the_bits_there_are() -> None:
 
 
 def _network() -> Network:
-    return network_of(parse("name: one\nsource: made up\ninput: {C: 8, H: 2, W: 2}\nlayers:\n  L: {op: conv, M: 4, kernel: 1}\n"))
+    return network_of(
+        parse("name: one\nsource: made up\ninput: {C: 8, H: 2, W: 2}\nlayers:\n  L: {op: conv, M: 4, kernel: 1}\n")
+    )
 
 
 @pytest.mark.parametrize(
