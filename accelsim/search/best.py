@@ -128,13 +128,13 @@ def find(
     if not walk.best:
         raise MappingError(_why_nothing(space))
     first = walk.best[0]
-    found = Found(
-        first.nest, objective, _said(space), walk.splits, walk.looked_at, tuple(_cut(space, walk)),
-        objective_of(objective, first.energy, first.cycles),
-    )  # fmt: skip
+    cut = tuple(_cut(space, walk))
+    found = Found(first.nest, objective, _said(space), walk.splits, walk.looked_at, cut, first.energy)
     if again:
         others = [_walk(space, other, table, OTHERS).best for other in OBJECTIVES if other != objective]
         found = _simulated(found, space, table, [*walk.best, *(one for some in others for one in some)])
+    elif objective != "energy":
+        found = replace(found, bound=_objective(space, table, objective, first.nest, "analytical")[0])
     check(architecture, found.nest, problem)
     return found
 
@@ -178,24 +178,30 @@ def _cut(space: Space, walk: Walk) -> Iterator[str]:
 
 def _simulated(found: Found, space: Space, table: EnergyTable, candidates: list[Candidate]) -> Found:
     """The best candidate by the cycle evaluator; one whose bound is no better than what is found is left out."""
-    from accelsim.engine import evaluate
-
-    distinct = {one.nest: objective_of(found.objective, one.energy, one.cycles) for one in reversed(candidates)}
-    least, done = (inf, inf), 0
-    for nest, bound in sorted(distinct.items(), key=lambda item: item[1]):
-        if bound >= least[0]:
+    nests = list(dict.fromkeys(one.nest for one in candidates))
+    bounds = [_objective(space, table, found.objective, nest, "analytical")[0] for nest in nests]
+    found, least, done = replace(found, bound=bounds[0]), (inf, inf), 0
+    for at in sorted(range(len(nests)), key=lambda at: bounds[at]):
+        if bounds[at] >= least[0]:
             break
         try:
-            counts, timing = evaluate(space.machine, nest, space.problem, "cycle")
+            score = _objective(space, table, found.objective, nests[at], "cycle")
         except AccelsimError:
             continue  # a mapping too long to be simulated is not taken where another one is not
         done += 1
-        rows = account(space.machine, counts, table, timing.cycles, space.dataflow.name)
-        energy = float(sum(row.energy for row in rows))
-        score = objective_of(found.objective, energy, timing.cycles), energy
         if score < least:
-            least, found = score, replace(found, nest=nest, bound=bound)
+            least, found = score, replace(found, nest=nests[at], bound=bounds[at])
     return replace(found, simulated=done)
+
+
+def _objective(space: Space, table: EnergyTable, objective: str, nest: LoopNest, evaluator: str) -> tuple[float, float]:
+    """(the objective, energy) of a mapping by an evaluator, dense."""
+    from accelsim.engine import evaluate
+
+    counts, timing = evaluate(space.machine, nest, space.problem, evaluator)
+    rows = account(space.machine, counts, table, timing.cycles, space.dataflow.name)
+    energy = float(sum(row.energy for row in rows))
+    return objective_of(objective, energy, timing.cycles), energy
 
 
 def _bypasses(space: Space, buffers_too: bool) -> list[Skips]:
