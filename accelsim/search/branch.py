@@ -35,11 +35,11 @@ Bools = npt.NDArray[np.bool_]
 OBJECTIVES = ("energy", "cycles", "edp")
 STAGES = 12, 200
 """Unrollings split before the others: what they come to leaves few others to split."""
-TILES = 200_000
+TILES = 30_000
 """Most tiles of a buffer looked at for a bound."""
-AT_A_TIME = 2_000_000
+AT_A_TIME = 50_000
 """Splits bounded together."""
-COMBINATIONS = 12_000_000
+COMBINATIONS = 150_000
 """Most splits bounded, those of the unrollings with the lowest bounds first."""
 
 
@@ -240,10 +240,14 @@ class Branch:
         options: list[list[Option]] = [list(product(*(tiles[dim] for dim in own))) for own in GROUPS]
         costs, units = self._costs(options), np.array([[(0, len(own)) for own in options]])
         limits = np.where(self.partitions[:, 0] <= max(space.free), self.limits, np.iinfo(np.int64).max)
-        energy, _, ports, load_terms, loads, stationary, macs, _ = self.charged
+        energy, _, ports, load_terms, loads, stationary, macs, objective = self.charged
         only = ports, load_terms, loads * outer[load_terms], stationary * 0, macs
         exact, least = [], []
-        for charged in (energy * outer, 0.0, *only, 0), (energy * 0, 0.0, *only, 1):
+        for idle, charged in (1, (energy * outer, 0.0, *only, 0)), (0, (energy * 0, 0.0, *only, 1)):
+            if objective == idle:  # the other one alone counts
+                exact.append(np.zeros(prod(shape)))
+                least.append(np.zeros(prod(shape)))
+                continue
             table = self._bounds(costs, units, charged, limits).reshape(shape)
             exact.append(table.ravel())
             for axis, dim in enumerate(each):
