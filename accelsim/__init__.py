@@ -9,17 +9,68 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "compare", "simulate"]
-
 if TYPE_CHECKING:
-    from accelsim.simulate import compare, simulate
+    from accelsim.architecture.model import Architecture
+    from accelsim.architecture.yaml import load_architecture
+    from accelsim.energy.load import load_table
+    from accelsim.energy.table import EnergyTable
+    from accelsim.errors import AccelsimError
+    from accelsim.mapping.mapping import LoopNest
+    from accelsim.mapping.yaml import load_mappings
+    from accelsim.result import Comparison, LayerResult, Result
+    from accelsim.simulate import check_outputs, compare, rerun, simulate
+    from accelsim.workload.network import Network
+    from accelsim.workload.yaml import load_network
+
+__all__ = [
+    "AccelsimError",
+    "Architecture",
+    "Comparison",
+    "EnergyTable",
+    "LayerResult",
+    "LoopNest",
+    "Network",
+    "Result",
+    "__version__",
+    "check_outputs",
+    "compare",
+    "load_architecture",
+    "load_mappings",
+    "load_network",
+    "load_table",
+    "rerun",
+    "simulate",
+]
+
+_HOMES = {
+    "AccelsimError": "errors",
+    "Architecture": "architecture.model",
+    "Comparison": "result",
+    "EnergyTable": "energy.table",
+    "LayerResult": "result",
+    "LoopNest": "mapping.mapping",
+    "Network": "workload.network",
+    "Result": "result",
+    "check_outputs": "simulate",
+    "compare": "simulate",
+    "load_architecture": "architecture.yaml",
+    "load_mappings": "mapping.yaml",
+    "load_network": "workload.yaml",
+    "load_table": "energy.load",
+    "rerun": "simulate",
+    "simulate": "simulate",
+}
 
 
 def __getattr__(name: str) -> Any:
     # numba and the models load only when they are asked for: `accelsim --help` must answer at once
-    if name in ("compare", "simulate"):
-        return getattr(import_module("accelsim.simulate"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"accelsim.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'accelsim' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 class _Package(ModuleType):

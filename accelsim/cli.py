@@ -11,11 +11,13 @@ import typer
 
 from accelsim import __version__
 from accelsim.errors import AccelsimError, nearest
+from accelsim.yamlfile import KINDS
 
 if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
 
-SCHEMAS = ("arch", "workload", "mapping", "energy")
+
+PICTURES = ("png", "svg", "pdf")
 
 
 class Commands(typer.core.TyperGroup):
@@ -43,7 +45,9 @@ app = typer.Typer(
 
 Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
 Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.")]
-Dataflow = Annotated[str | None, typer.Option(help="Dataflow; default: the machine's own.")]
+Dataflow = Annotated[
+    str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
+]
 Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a YAML file.")]
 Batch = Annotated[int, typer.Option(help="Images at a time.")]
 Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]
@@ -84,8 +88,12 @@ def _options(
 
 @app.command()
 def run(
-    architecture: Arch,
-    workload: Work,
+    context: typer.Context,
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")],
+    workload: Annotated[
+        str | None,
+        typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.", show_default=False),
+    ] = None,
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
@@ -102,28 +110,35 @@ def run(
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
 ) -> None:
-    """Run a network on a machine."""
-    result = _simulate(
-        architecture,
-        workload,
-        dataflow=dataflow,
-        mapping=mapping,
-        batch=batch,
-        layers=layers,
-        evaluator=evaluator,
-        objective=objective,
-        energy=energy,
-        accounting=accounting,
-        parameters=_parameters(settings),
-        data=data,
-        seed=seed,
-        bits=_bits(bits),
-    )
+    """Run a network on a machine; or run a result.json again, as ARCH alone."""
+    if out:
+        from accelsim.report.files import check_place
+
+        check_place(out, folder=True)
+    if workload is None:
+        result = _again(context, architecture)
+    else:
+        result = _simulate(
+            architecture,
+            workload,
+            dataflow=dataflow,
+            mapping=mapping,
+            batch=batch,
+            layers=layers,
+            evaluator=evaluator,
+            objective=objective,
+            energy=energy,
+            accounting=accounting,
+            parameters=_parameters(settings),
+            data=data,
+            seed=seed,
+            bits=_bits(bits),
+        )
     checks = []
     if check:
         from accelsim.simulate import check_outputs
 
-        checks = list(check_outputs(result, workload, _parameters(settings), data, seed))
+        checks = list(check_outputs(result))
     if out:
         from accelsim.report.files import write_result
 
@@ -133,11 +148,39 @@ def run(
 
         typer.echo(document_text(result), nl=False)
     else:
-        from accelsim.report.table import report
+        from accelsim.report import terminal
 
-        _show(report(result))
+        terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
+    _tell_failures(result)
+
+
+def _again(context: typer.Context, file: str) -> Result:
+    """Run a result again; what it ran is in it, so no option but for what is written may be given."""
+    if not file.endswith(".json"):
+        raise AccelsimError("run takes an ARCH and a WORKLOAD, or a result.json alone")
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        given = source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
+        if given and option.name not in ("architecture", "out", "as_json", "check"):
+            raise AccelsimError(f"{option.opts[0]}: {file} says what is run; leave the option out")
+    from accelsim.report.progress import progress
+    from accelsim.simulate import rerun
+
+    with progress() as step:
+        result = rerun(file, progress=step)
+    if not result.layers:
+        _tell_failures(result)
+    return result
+
+
+def _tell_failures(result: Result) -> None:
+    """End with all reasons where a layer could not be mapped; what could be is printed and written by then."""
+    if result.failures:
+        from accelsim.result import reasons
+
+        raise AccelsimError("\n".join(f"not run: {reason}" for reason in reasons(result.failures)))
 
 
 @app.command()
@@ -161,6 +204,8 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
+    if plot_to:
+        _check_picture(plot_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -194,9 +239,9 @@ def _print_comparison(comparison: Comparison, plot_to: Path | None, as_json: boo
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
-        from accelsim.report.table import comparison_report
+        from accelsim.report import terminal
 
-        _show(comparison_report(comparison))
+        terminal.show(terminal.comparison_report(comparison))
 
 
 @app.command("map")
@@ -214,8 +259,10 @@ def search(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
-    from accelsim.report.files import mapping_text, write_text
+    from accelsim.report.files import check_place, mapping_text, write_text
 
+    if out:
+        check_place(out)
     result = _simulate(
         architecture,
         workload,
@@ -239,6 +286,7 @@ def search(
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
+    _tell_failures(result)
 
 
 @app.command()
@@ -260,9 +308,12 @@ def plot(
     """Draw energy per data type, stacked by level: of one result per layer, of several side by side."""
     from accelsim.report import plot as draw
 
-    _known("picture format", out.suffix.removeprefix("."), ("png", "svg", "pdf"))
+    _check_picture(out)
+    result = None
     if all(source.endswith(".json") for source in sources):
-        documents = [_document(source) for source in sources]
+        from accelsim.report.document import read_document
+
+        documents = [read_document(source) for source in sources]
         folders = [Path(source).parent.name for source in sources]
         labels = folders if len(set(folders)) == len(sources) else sources
         many = len(documents) > 1
@@ -284,61 +335,53 @@ def plot(
         raise AccelsimError("plot takes an ARCH and a WORKLOAD, or result.json files")
     draw.save(axes, str(out))
     typer.echo(f"wrote {out}")
+    if result:
+        _tell_failures(result)
 
 
 @app.command()
 def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind.")]) -> None:
-    """Check files; every error of every file is reported."""
+    """Check files and what they name; every error of every file is reported, and what is free in a machine."""
+    from accelsim.checks import check_file
+
     errors = []
     for file in files:
         try:
-            typer.echo(f"{file}: {_load(file)}")
+            first, *others = check_file(file)
+            typer.echo("\n".join((f"{file}: {first}", *others)))
         except AccelsimError as error:
             errors.append(str(error))
     if errors:
         raise AccelsimError("\n".join(errors))
 
 
-def _load(file: Path) -> str:
-    """Read a file as what its keys say it is."""
-    from accelsim.architecture.yaml import load_architecture
-    from accelsim.energy.load import load_table
-    from accelsim.mapping.yaml import load_mappings
-    from accelsim.workload.yaml import load_network
-    from accelsim.yamlfile import read
-
-    data = read(file).data
-    keys = data.keys() if isinstance(data, dict) else set()
-    if "levels" in keys:
-        return f"architecture '{load_architecture(file).name}' is fine"
-    if "components" in keys:
-        return f"energy table '{load_table(file).name}' is fine"
-    if "layers" in keys or "input" in keys:
-        return f"workload '{load_network(file).name}' is fine"
-    return f"mapping of {len(load_mappings(file))} layers is fine"
-
-
 @app.command("list")
 def list_names() -> None:
-    """List everything that ships: machines, networks, mappings, dataflows, energy tables."""
-    from accelsim.energy.load import names
-    from accelsim.mapping.dataflows import NAMES
-    from accelsim.yamlfile import builtin
+    """List everything that ships and what each is: machines, networks, mappings, dataflows, energy tables."""
+    import shutil
 
-    for title, known in (
-        ("architectures", builtin("arch")),
-        ("workloads", builtin("workload")),
-        ("mappings", builtin("mapping")),
-        ("dataflows", NAMES),
-        ("energy tables", names()),
-    ):
-        typer.echo(f"{title}:")
-        for name in known:
-            typer.echo(f"  {name}")
+    from accelsim.report.catalogue import listing
+
+    for line in listing(shutil.get_terminal_size().columns if sys.stdout.isatty() else 0):
+        typer.echo(line)
 
 
 @app.command()
-def explain(metric: Annotated[str | None, typer.Argument(help="A name from any table or document.")] = None) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A name that 'list' lists.")],
+    path: Annotated[bool, typer.Option("--path", help="Say where the file is instead.")] = False,
+) -> None:
+    """Print a file that ships, to start from: accelsim show eyeriss > mine.yaml."""
+    from accelsim.report.catalogue import find
+
+    file = find(name).path
+    typer.echo(file if path else file.read_text(encoding="utf-8"), nl=path)
+
+
+@app.command()
+def explain(
+    metric: Annotated[str | None, typer.Argument(help="A heading of a table, a key of a document, a level.")] = None,
+) -> None:
     """Say what a number means: formula and unit."""
     from accelsim.report.glossary import GLOSSARY
     from accelsim.report.glossary import explain as look_up
@@ -352,18 +395,23 @@ def explain(metric: Annotated[str | None, typer.Argument(help="A name from any t
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help=f"{', '.join(SCHEMAS)}.")]) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
-    _known("kind of file", kind, SCHEMAS)
-    if kind == "energy":
-        from accelsim.energy.yaml import EnergySpec
+def schema(
+    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default, with --markdown: all.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The keys as a page to read, docs/keys.md.")] = False,
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors: every key, its unit, and what holds without it."""
+    if kind is None and not markdown:
+        raise AccelsimError(f"schema of which kind of file? ({', '.join(KINDS)})")
+    if kind is not None:
+        _known("kind of file", kind, tuple(KINDS))
+    if markdown:
+        from accelsim.report.keys import page
 
-        found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **EnergySpec.model_json_schema()}
-    else:
-        from accelsim.yamlfile import json_schema
+        typer.echo(page([kind] if kind else KINDS), nl=False)
+    elif kind:
+        from accelsim.specs import json_schema
 
-        found = json_schema(kind)
-    typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(json_schema(kind), indent=2))
 
 
 @app.command()
@@ -374,8 +422,10 @@ def trace(
     prune: Annotated[float, typer.Option(help="Share of the weights to prune by magnitude.")] = 0.0,
 ) -> None:
     """Train a small CNN on scikit-learn's digits; write its layers and their real operands."""
+    from accelsim.report.files import check_place
     from accelsim.sparsity.trace import trace as capture
 
+    check_place(directory, folder=True)
     found = capture(directory, seed=seed, batch=batch, prune=prune)
     typer.echo(f"accuracy {found.accuracy:.1%} on pictures not trained on; wrote {found.workload} and its arrays")
     typer.echo(f"try: accelsim run eyeriss {found.workload} --data {directory} --batch {found.batch} --check")
@@ -402,8 +452,10 @@ def reproduce(
     path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
 ) -> None:
     """Run everything that is validated and write the report with theirs, ours and the error."""
+    from accelsim.report.files import check_place
     from accelsim.reproduce import main as write_report
 
+    check_place(path)
     write_report(path)
 
 
@@ -412,59 +464,36 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
     from accelsim.simulate import simulate
 
     with progress() as step:
-        return simulate(architecture, workload, progress=step, **options)
+        result = simulate(architecture, workload, progress=step, tolerant=True, **options)
+    if not result.layers:
+        _tell_failures(result)
+    return result
 
 
-def _show(lines: list[Any]) -> None:
-    from rich.console import Console
-
-    # a pipe has no width: wide enough for every table, so that nothing is cut
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-    for line in lines:
-        console.print(line, soft_wrap=isinstance(line, str) and not sys.stdout.isatty())
-
-
-def _document(file: str) -> dict[str, Any]:
-    try:
-        document = json.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise AccelsimError(f"{file}: {error.strerror}") from None
-    except ValueError as error:
-        raise AccelsimError(f"{file}: not JSON: {error}") from None
-    if not isinstance(document, dict) or "layers" not in document or "energy_unit" not in document:
-        raise AccelsimError(f"{file}: not a result; write one with 'accelsim run ... --out DIR'")
-    return document
-
-
-def _parameters(settings: list[str] | None) -> dict[str, int | float | str]:
+def _parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
-    parameters: dict[str, int | float | str] = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise AccelsimError(f"--set {setting}: write KEY=VALUE")
-        parameters[key] = _value(value)
-    return parameters
+    return _settings("--set", settings)
 
 
-def _bits(text: str | None) -> dict[str, int | float | str]:
+def _bits(text: str | None) -> dict[str, Any]:
     """``--bits ifmap=8,filter=4`` as a mapping; what it may hold is checked where it is used."""
-    bits: dict[str, int | float | str] = {}
-    for part in text.split(",") if text else []:
-        name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or name in bits:
-            raise AccelsimError(f"--bits {text}: {f'{name} twice' if equals else 'write TENSOR=N, such as ifmap=8'}")
-        bits[name] = _value(value)
-    return bits
+    return _settings("--bits", text)
 
 
-def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+def _check_picture(path: Path) -> None:
+    """Refuse a picture that could not be saved, before it is computed what it shows."""
+    from accelsim.report.files import check_place
+
+    _known("picture format", path.suffix.removeprefix("."), PICTURES)
+    check_place(path)
+
+
+def _settings(what: str, given: list[str] | str | None) -> dict[str, Any]:
+    if not given:
+        return {}
+    from accelsim.arguments import settings
+
+    return settings(what, given)
 
 
 def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+
+MOST_NAME = 200
+"""Letters of a name."""
+MOST_LINE = 4_000
+"""Letters of a line that is shown; of a longer one, its two ends."""
+MOST_LISTED = 100
+MOST_COMPARED = 2_000
 
 
 class AccelsimError(Exception):
     """Base of every error a user can cause; the command line prints it and exits with 2."""
+
+    def __str__(self) -> str:
+        return "\n".join(plain(line) for line in super().__str__().split("\n"))
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the message alone, for the mistake is in what was asked, not in this code."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,7 @@ class Issue:
             place += f":{self.line}"
             if self.column is not None:
                 place += f":{self.column}"
-        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+        return plain(f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}")
 
 
 class SpecError(AccelsimError):
@@ -72,6 +87,43 @@ class MappingError(AccelsimError):
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """A ready-made ending for an error line: the nearest valid name, then all of them."""
     names = sorted(str(a) for a in allowed)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    close = near(str(name), names)
     hint = f"; did you mean '{close[0]}'?" if close else ""
-    return f"{hint} ({', '.join(names)})"
+    return f"{hint} ({listing(names)})"
+
+
+def near(name: str, allowed: Iterable[str], cutoff: float = 0.5) -> list[str]:
+    """The name most like one, or none; a name too long to be meant is compared with nothing, for that takes long."""
+    if len(name) > MOST_NAME:
+        return []
+    return difflib.get_close_matches(name, list(islice(allowed, MOST_COMPARED)), n=1, cutoff=cutoff)
+
+
+def listing(names: Sequence[str]) -> str:
+    """Names as a line shows them, the first hundred."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def plain(text: str) -> str:
+    """A text as one line can show it: the middle of a very long one is cut out, what does not print is escaped."""
+    if len(text) > MOST_LINE:
+        text = f"{text[: MOST_LINE - 1000]} [... {len(text):,} letters ...] {text[-900:]}"
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+
+
+def unshowable(name: str) -> str:
+    """Why a text cannot be a name that tables and pictures show, or nothing."""
+    if len(name) > MOST_NAME:
+        return f"has at most {MOST_NAME} letters, got {len(name):,}"
+    wrong = next((letter for letter in name if not letter.isprintable()), "")
+    return f"holds U+{ord(wrong):04X}, which does not print" if wrong else ""
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read or written."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -7,10 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accelsim.quantities import times
+from accelsim.quantities import short, times
 from accelsim.yamlfile import Document, Place, unknown
 
+PARAMETERS = (
+    "Names that values below use, as `$rows` or `512 B * $rows`, with what they are unless `--set` says otherwise."
+)
+NO_PARAMETERS = "there is nothing to set"
+
 _USE = re.compile(r"(?:[^$*]+\*\s*)?\$\w+(?:\s*\*\s*\$\w+)*")
+MOST_BITS = 128
+"""Of a whole number that stands for something."""
 _PROSE = frozenset({"name", "source", "parameters"})
 
 
@@ -81,4 +88,7 @@ class _Values:
         self.used.add(name)
         if name not in self.known:
             raise ValueError(unknown("parameter", name, self.known))
-        return self.known[name]
+        value = self.known[name]
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise ValueError(f"${name} is {short(value)}; nothing here is that large")
+        return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,84 @@ _PER_SECOND = {f"{unit}/s": (scale, "b/s") for unit, (scale, _) in _BITS.items()
 _HERTZ = {f"{prefix}Hz": (Fraction(scale), "Hz") for prefix, scale in _DECIMAL.items()}
 _CYCLES = {unit: (Fraction(1), "cycles") for unit in ("", "cycles")}
 _SECONDS = {unit: (Fraction(1, scale), "s") for unit, scale in (("ps", 10**12), ("ns", 10**9), ("us", 10**6))}
+
+
+class Bound(NamedTuple):
+    """What a quantity is called, and the least and the most it may be."""
+
+    what: str
+    least: int
+    most: int
+    unit: str = ""
+
+    def check(self, value: Fraction | int | float) -> None:
+        """Raise ValueError, one line, for a value that is out of bounds."""
+        if not self.least <= value <= self.most:
+            far, limit = ("most", self.most) if value > self.least else ("least", self.least)
+            unit = f" {self.unit}" if self.unit else ""
+            raise ValueError(f"{self.what} must be at {far} {_round(limit)}{unit}, got {short(value)}{unit}")
+
+
+BOUNDS = {
+    bound.what: bound
+    for bound in (
+        # sizes: counts of words and their bits stay within 64-bit integers
+        Bound("a size", 1, 2**60, "b"),
+        Bound("a width of a port", 0, 2**40, "b per cycle"),
+        Bound("a width per second", 0, 10**18, "b/s"),
+        Bound("a frequency", 1, 10**12, "Hz"),
+        Bound("a latency", 0, 2**40, "cycles"),
+        Bound("a time", 0, 1, "s"),
+        Bound("a whole number", 0, 2**40),
+        Bound("rows or columns of an array", 1, 2**24),
+        Bound("PEs", 1, 2**32),
+        Bound("MACs per cycle", 1, 2**20),
+        Bound("pipeline", 0, 2**16),
+        # what is kept for each of these while a layer runs takes memory
+        Bound("drift", 1, 2**16),
+        Bound("queue", 1, 2**16),
+        Bound("vector lanes", 0, 2**32),
+        Bound("a part of a Cartesian PE", 0, 2**16),
+        Bound("a value of a DRAM", 0, 2**32),
+        Bound("channels times banks of a DRAM", 1, 2**16),
+        Bound("burst or queue of a DRAM", 1, 2**16),
+        Bound("a word", 1, 64, "b"),
+        Bound("a batch", 1, 2**40),
+        Bound("a seed", 0, 2**63 - 1),
+        Bound("an energy", 0, 10**15),
+    )
+}
+"""Every quantity's bounds, wide of all that is built: what one is called, and how much of it is still meant."""
+MOST_PART = 2**50
+"""Numerator and denominator of a rate, in its core's cycles: products with counts of words stay exact."""
+MOST_SHOWN = 40
+"""Letters of a value that an error repeats."""
+
+
+def bounded(what: str, value: Fraction | int | float) -> None:
+    """Raise ValueError, one line, for a quantity that is out of its bounds."""
+    BOUNDS[what].check(value)
+
+
+def short(value: object) -> str:
+    """A value as an error repeats it: whole up to 40 letters, else its beginning and how long it is."""
+    if isinstance(value, int) and value.bit_length() > 400:
+        return f"a number of about {int(value.bit_length() * math.log10(2)) + 1:,} digits"
+    if isinstance(value, Fraction):
+        value = exact(value)
+    text = str(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN // 2]}... ({len(text):,} letters)"
+
+
+def _round(number: int) -> str:
+    """A bound as a person says it: ``2^60``, ``10^12``, ``1``."""
+    if number < 10**6:
+        return f"{number:,}"
+    for base in (2, 10):
+        power = round(math.log(number, base))
+        if base**power == number:
+            return f"{base}^{power}"
+    return f"{number:,}"
 
 
 class Measure(NamedTuple):
@@ -80,31 +159,46 @@ def size(text: object) -> Quantity:
     return found
 
 
+def capacity(text: object) -> Quantity:
+    """A size within the bounds of a memory."""
+    found = size(text)
+    bounded("a size", found.value if found.unit == "b" else found.value * MOST_BITS)
+    return found
+
+
 def word(text: object) -> int:
     """Bits of one word, 1 to 64: ``"16 b"``, ``"2 B"``."""
     found = _read(text, WORD)
     if found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of bits")
     if found.value > MOST_BITS:
-        raise ValueError(f"a word has at most {MOST_BITS} b, got '{text}'")
+        raise ValueError(f"a word has at most {MOST_BITS} b, got '{short(text)}'")
     return int(found.value)
 
 
 def rate(text: object) -> Quantity:
     """What a port moves: bits or words per cycle of its clock (``"64 b"``), or bits per second (``"25.6 GB/s"``)."""
     if isinstance(text, str) and text.endswith("/cycle"):
-        return _read(text.removesuffix("/cycle"), RATE._replace(units=_BITS | _WORDS))
-    return _read(text, RATE)
+        found = _read(text.removesuffix("/cycle"), RATE._replace(units=_BITS | _WORDS))
+    else:
+        found = _read(text, RATE)
+    bounded("a width per second" if found.unit.endswith("/s") else "a width of a port", found.value)
+    return found
 
 
 def frequency(text: object) -> Fraction:
     """Cycles per second: ``"200 MHz"``."""
-    return _read(text, FREQUENCY).value
+    found = _read(text, FREQUENCY).value
+    bounded("a frequency", found)
+    return found
 
 
 def clock(text: object) -> Quantity:
     """A clock of its own (``"1200 MHz"``), or so many for each cycle of the core (``"3/2 per cycle"``)."""
-    return _read(text, CLOCK)
+    found = _read(text, CLOCK)
+    if found.unit == "Hz":
+        bounded("a frequency", found.value)
+    return found
 
 
 def duration(text: object) -> Quantity:
@@ -112,14 +206,15 @@ def duration(text: object) -> Quantity:
     found = _read(text, DURATION, zero=True)
     if found.unit == "cycles" and found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of cycles")
+    bounded("a latency" if found.unit == "cycles" else "a time", found.value)
     return found
 
 
 def times(text: object, factor: int) -> int | str:
     """A quantity or plain number, multiplied; the unit is kept: ``times("512 B", 256) == "131072 B"``."""
-    match = _FORM.fullmatch(str(text).strip())
-    if not match or isinstance(text, bool):
-        raise ValueError(f"'{text}' is not a number, with or without a unit")
+    match = None if isinstance(text, bool) else _FORM.fullmatch(_plain(text))
+    if not match:
+        raise ValueError(f"'{short(text)}' is not a number, with or without a unit")
     product = Fraction(match[1]) * factor
     if match[2]:
         return f"{exact(product)} {match[2]}"
@@ -149,17 +244,24 @@ def written(value: Fraction, unit: str) -> str:
 
 
 def _read(text: object, measure: Measure, *, zero: bool = False) -> Quantity:
-    match = None if isinstance(text, bool) or text is None else _FORM.fullmatch(str(text).strip())
+    match = None if isinstance(text, bool) or text is None else _FORM.fullmatch(_plain(text))
     if not match:
-        raise ValueError(f"'{text}' is not {measure.what}; write a number and a unit, such as '{measure.example}'")
+        raise ValueError(
+            f"'{short(text)}' is not {measure.what}; write a number and a unit, such as '{measure.example}'"
+        )
     number, unit = Fraction(match[1]), (match[2] or "").strip()
     unit = _SPELLED.get(unit, unit)
     if unit not in measure.units:
-        raise ValueError(_wrong_unit(text, unit, measure))
+        raise ValueError(_wrong_unit(short(text), short(unit), measure))
     if number < 0 or (number == 0 and not zero):
-        raise ValueError(f"{measure.what} must be {'at least 0' if zero else 'positive'}, got '{text}'")
+        raise ValueError(f"{measure.what} must be {'at least 0' if zero else 'positive'}, got '{short(text)}'")
     scale, base = measure.units[unit]
     return Quantity(number * scale, base)
+
+
+def _plain(value: object) -> str:
+    """A value as text; of a number that no quantity comes near, how large it is."""
+    return short(value) if isinstance(value, int) else str(value).strip()
 
 
 def _wrong_unit(text: object, unit: str, measure: Measure) -> str:

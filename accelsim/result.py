@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import accelsim
 from accelsim.architecture.model import Architecture
+from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, Timing, dram_dict
+from accelsim.engine.counts import Counts, Timing
+from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
-from accelsim.vector import VectorLayer, VectorTotals, spent
+from accelsim.vector import VectorLayer, VectorTotals
+from accelsim.workload.network import Network
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
@@ -24,17 +28,19 @@ if TYPE_CHECKING:
     from accelsim.report.plot import Plots
     from accelsim.search import Found
 
-GIVEN, SEARCH = "given", "search"
+GIVEN, SEARCH, SHIPPED = "given", "search", "shipped"
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerResult:
     """One layer, run once; totals multiply by `repeat`.
 
     problem : what was mapped and run; lowered, where the architecture does that.
-    mapping_source : 'given' by the user, or found by 'search'. search : of what it is the best, if it was searched.
+    mapping_source : 'given' by the user, found by 'search', or one that is 'shipped' for this machine and network.
+    search : of what the mapping is the best, if it was searched.
     bits : of the words of each tensor, and of the ofmap.
+    op : kind of layer, as the workload has it.
     """
 
     name: str
@@ -46,11 +52,54 @@ class LayerResult:
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
     bits: Mapping[Width, int] = field(default_factory=dict)
+    op: str = ""
     search: Found | None = None
 
+    def __repr__(self) -> str:
+        runs = f" x{self.repeat}" if self.repeat > 1 else ""
+        return f"LayerResult({self.name}{runs}: {self.macs:,} MACs, {self.cycles:,} cycles, energy {self.energy:.4g})"
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.problem, self.nest, self.repeat))
+
     @property
-    def energy(self) -> Fraction:
-        """The exact sum of `energy_rows`."""
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+        return self.counts.macs
+
+    @property
+    def cycles(self) -> int:
+        """Core cycles, everything included."""
+        return self.timing.cycles
+
+    @property
+    def processing_cycles(self) -> int:
+        """Core cycles if the outermost level's transfers took no time."""
+        return self.timing.processing
+
+    @property
+    def compute_cycles(self) -> int:
+        """Core cycles the MAC array works."""
+        return self.counts.compute_cycles
+
+    @property
+    def stall_cycles(self) -> dict[str, int]:
+        """Core cycles without a MAC, by cause."""
+        return self.timing.stalls
+
+    @property
+    def active_pes(self) -> int:
+        """PEs that hold work in the fullest step."""
+        return self.counts.active_pes
+
+    @property
+    def energy(self) -> float:
+        """Sum of `energy_rows`, in the unit `Result.energy_unit`."""
+        return float(self.energy_exact)
+
+    @property
+    def energy_exact(self) -> Fraction:
+        """The same, not rounded."""
         return total(self.energy_rows)
 
     def megabytes(self, level: str) -> float:
@@ -61,27 +110,60 @@ class LayerResult:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over the layers that have MACs, repeats included.
+    """Sums over the layers that have MACs, repeats included. Fields have the names of the document's `total`.
 
+    cycles, processing_cycles, compute_cycles, stall_cycles : core cycles; the last by cause.
+    ms, processing_ms : cycles as time. utilization : MACs not skipped / (PEs x MACs per PE and cycle x cycles).
     active_pes : the mean over layers, weighted by the cycles their MAC array works.
+    energy : in `energy_unit`. energy_exact : the same, not rounded.
     """
 
     macs: int
     cycles: int
     processing_cycles: int
+    ms: float
+    processing_ms: float
+    utilization: float
     compute_cycles: int
-    stalls: dict[str, int]
+    stall_cycles: dict[str, int] = field(hash=False)
     active_pes: float
-    energy: Fraction
+    energy: float
+    energy_unit: str
+    energy_exact: Fraction = field(repr=False)
 
 
 @dataclass(frozen=True)
+class Ran:
+    """What a run was asked for, resolved. With the machine, the table and the nests of its result it can be run again.
+
+    network : its batch and what parameters made of it are in it.
+    layers : globs of what was run of it.
+    mapping : the file or built-in name nests were taken from, if any.
+    parameters, bits : as they were given.
+    data, seed : where operands come from. operand_files : sha256 of each file read, by path.
+    versions : of accelsim, numpy, numba and python.
+    """
+
+    network: Network
+    objective: str = "energy"
+    layers: str = "*"
+    mapping: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    data: str | None = None
+    seed: int = 0
+    bits: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
+    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, repr=False)
 class Result:
     """A network on a machine.
 
     layers : the layers that have MACs, in network order. vector_layers : what the others do, and the gates of an LSTM.
     operands : where zeros come from, in words; empty for a dense run.
-    failures : (layer, reason) of layers this dataflow cannot run; `compare` alone lets them pass.
+    failures : (layer, reason) of layers that could not be mapped, where the run let them pass.
+    ran : what was asked for.
     """
 
     architecture: Architecture
@@ -94,6 +176,35 @@ class Result:
     vector_layers: tuple[VectorLayer, ...] = ()
     failures: tuple[tuple[str, str], ...] = ()
     operands: str = ""
+    ran: Ran | None = None
+
+    def __repr__(self) -> str:
+        sums = self.total
+        failed = f", {len(self.failures)} not run" if self.failures else ""
+        return (
+            f"Result({self.workload} on {self.architecture.name}: {len(self.layers)} layers{failed}, "
+            f"{sums.cycles:,} cycles, {sums.ms:.4g} ms, {sums.energy:.4g} {sums.energy_unit})"
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.workload, self.architecture.name, self.dataflow, self.evaluator, self.layers))
+
+    @staticmethod
+    def load(path: str | Path) -> Result:
+        """The result that a result.json holds. Raises AccelsimError, one line, for a file that is none."""
+        from accelsim.loading import load
+
+        return load(path)
+
+    @property
+    def version(self) -> str:
+        """Of accelsim, that ran it."""
+        return self.ran.versions.get("accelsim", accelsim.__version__) if self.ran else accelsim.__version__
+
+    @property
+    def energy_unit(self) -> str:
+        """The energy table's unit, 'pJ' or 'MAC'."""
+        return self.energy_table.unit
 
     @cached_property
     def total(self) -> Totals:
@@ -101,29 +212,47 @@ class Result:
         runs = [(layer, layer.repeat) for layer in self.layers]
         stalls: Counter[str] = Counter()
         for layer, repeat in runs:
-            for cause, cycles in layer.timing.stalls.items():
-                stalls[cause] += cycles * repeat
-        compute = sum(layer.counts.compute_cycles * repeat for layer, repeat in runs)
-        busy = sum(layer.counts.active_pes * layer.counts.compute_cycles * repeat for layer, repeat in runs)
-        return Totals(
-            macs=sum(layer.counts.macs * repeat for layer, repeat in runs),
-            cycles=sum(layer.timing.cycles * repeat for layer, repeat in runs),
-            processing_cycles=sum(layer.timing.processing * repeat for layer, repeat in runs),
-            compute_cycles=compute,
-            stalls=dict(sorted(stalls.items())),
-            active_pes=busy / compute if compute else 0.0,
-            energy=sum((layer.energy * repeat for layer, repeat in runs), Fraction(0)),
+            for cause, number in layer.stall_cycles.items():
+                stalls[cause] += number * repeat
+        macs, cycles, processing, compute = (
+            sum(getattr(layer, name) * repeat for layer, repeat in runs)
+            for name in ("macs", "cycles", "processing_cycles", "compute_cycles")
         )
+        busy = sum(layer.active_pes * layer.compute_cycles * repeat for layer, repeat in runs)
+        energy = sum((layer.energy_exact * repeat for layer, repeat in runs), Fraction(0))
+        return Totals(
+            macs=macs,
+            cycles=cycles,
+            processing_cycles=processing,
+            ms=self.milliseconds(cycles),
+            processing_ms=self.milliseconds(processing),
+            utilization=self.utilization(self.visited_macs, cycles),
+            compute_cycles=compute,
+            stall_cycles=dict(sorted(stalls.items())),
+            active_pes=busy / compute if compute else 0.0,
+            energy=float(energy),
+            energy_unit=self.energy_unit,
+            energy_exact=energy,
+        )
+
+    @cached_property
+    def visited_macs(self) -> int:
+        """MACs that took a slot, of all layers and repeats: those that were not skipped."""
+        return sum(layer.counts.visited * layer.repeat for layer in self.layers)
 
     @cached_property
     def vector(self) -> VectorTotals:
         """Sums over `vector_layers`."""
         return VectorTotals.of(self.vector_layers)
 
-    def utilization(self, macs: int, cycles: int) -> float:
-        """MACs / (PEs x MACs per PE and cycle x cycles)."""
+    def utilization(self, visited: int, cycles: int) -> float:
+        """MACs that took a slot / (PEs x MACs per PE and cycle x cycles)."""
         slots = self.architecture.pes * self.architecture.macs_per_cycle * cycles
-        return macs / slots if slots else 0.0
+        return visited / slots if slots else 0.0
+
+    def dense_equivalent(self, macs: int, cycles: int) -> float:
+        """All MACs over the same slots: how many times the peak a machine that skips nothing would have to give."""
+        return self.utilization(macs, cycles)
 
     def milliseconds(self, cycles: int) -> float:
         """Core cycles as time."""
@@ -132,6 +261,10 @@ class Result:
     def layer(self, name: str) -> LayerResult:
         """One layer by name."""
         found = {layer.name: layer for layer in self.layers}
+        if name not in found:
+            from accelsim.errors import nearest
+
+            raise AccelsimError(f"no layer '{name}' was run{nearest(name, found)}")
         return found[name]
 
     def energy_rows(self) -> tuple[EnergyRow, ...]:
@@ -146,113 +279,39 @@ class Result:
 
     @cached_property
     def table(self) -> list[Row]:
-        """Tidy rows: layer, level, tensor, action, words, energy; one run of each layer, every energy once.
+        """Tidy rows: layer, op, repeat, level, tensor, action, words, energy; `repeat` is multiplied in.
 
-        `level` also names the 'network', the 'MAC' and the 'vector' unit, whose words are hops, MACs and operations.
-        Layers without MACs come last.
+        `level` also names the 'network' and the 'MAC', whose words are hops and MACs. Columns add up to `total`, so
+        layers without MACs are not among them: `vector_table`.
         """
-        layers: tuple[LayerResult | VectorLayer, ...] = (*self.layers, *self.vector_layers)
-        return [row for layer in layers for row in _layer_rows(layer)]
+        return [row for layer in self.layers for row in _rows(layer, layer.counts.rows())]
 
-    def to_pandas(self) -> DataFrame:
-        """`table` as a DataFrame, units in the column names."""
-        import pandas
+    @cached_property
+    def vector_table(self) -> list[Row]:
+        """The same of layers without MACs and of gates; adds up to `vector`. 'vector' counts operations."""
+        return [row for layer in self.vector_layers for row in _rows(layer, layer.rows())]
 
-        columns = {"energy": f"energy [{self.energy_table.unit}]", "words": "words [words]"}
-        return pandas.DataFrame(self.table).rename(columns=columns)
+    def to_pandas(self, vector: bool = False) -> DataFrame:
+        """`table`, or `vector_table`, as a DataFrame, units in the column names. AccelsimError without pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise AccelsimError("to_pandas needs pandas: pip install 'accelsim[pandas]'") from None
+
+        columns = [*COLUMNS[:-2], "words [words]", f"energy [{self.energy_unit}]"]
+        rows = self.vector_table if vector else self.table
+        return pandas.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=columns)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """What costs nothing on this machine at these prices, a sentence for each kind."""
+        return what_is_free(self.architecture, self.energy_table)
 
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""
-        return {
-            "architecture": self.architecture.name,
-            "workload": self.workload,
-            "dataflow": self.dataflow,
-            "evaluator": self.evaluator,
-            "version": accelsim.__version__,
-            "energy_unit": self.energy_table.unit,
-            "energy_table": self.energy_table.name,
-            "energy_accounting": self.energy_table.accounting or "counts",
-            "batch": self.batch,
-            "operands": self.operands or "dense",
-            "lowering": self.architecture.lowering.value,
-            "clock_hz": float(self.architecture.clock_hz),
-            "pes": self.architecture.pes,
-            "levels": [level.name for level in self.architecture.levels],
-            "layers": [self._layer_dict(layer) for layer in self.layers],
-            "vector_layers": [layer.to_dict() for layer in self.vector_layers],
-            "failures": [{"layer": layer, "reason": reason} for layer, reason in self.failures],
-            "total": self._total_dict(),
-        }
+        from accelsim.document import document_of
 
-    def _layer_dict(self, layer: LayerResult) -> Row:
-        counts, timing = layer.counts, layer.timing
-        return {
-            "name": layer.name,
-            "repeat": layer.repeat,
-            "bits": {width.value: layer.bits[width] for width in Width},
-            "macs": counts.macs,
-            **self._times(timing.cycles, timing.processing, counts.macs),
-            "exact": timing.exact,
-            "compute_cycles": counts.compute_cycles,
-            "stall_cycles": dict(sorted(timing.stalls.items())),
-            "processing_stall_cycles": dict(sorted(timing.processing_stalls.items())),
-            "active_pes": counts.active_pes,
-            **(_zeros(counts) if self.operands else {}),
-            **({"dram": counts.dram.to_dict()} if counts.dram else {}),
-            "counts": [_count(*row) for row in counts.rows()],
-            **({} if counts.narrow is None else {"ofmap_counts": list(_narrowed(counts))}),
-            "network": list(_network(counts)),
-            "energy": float(layer.energy),
-            "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
-            "mapping": layer.nest.to_dict(),
-            "mapping_source": layer.mapping_source,
-            **({"search": layer.search.to_dict()} if layer.search else {}),
-        }
-
-    def _total_dict(self) -> Row:
-        totals = self.total
-        words: Counter[tuple[str, str, str]] = Counter()
-        for layer in self.layers:
-            for level, tensor, action, number in layer.counts.rows():
-                words[level, tensor, action] += number * layer.repeat
-        runs = [(layer.counts, layer.repeat) for layer in self.layers]
-        banks = [(counts.dram, repeat) for counts, repeat in runs if counts.dram]
-        zeros = {
-            "effectual_macs": sum(counts.effectual * repeat for counts, repeat in runs),
-            "visited_macs": sum(counts.visited * repeat for counts, repeat in runs),
-            "imbalance": mean_imbalance(runs),
-        }
-        return {
-            "macs": totals.macs,
-            **self._times(totals.cycles, totals.processing_cycles, totals.macs),
-            "compute_cycles": totals.compute_cycles,
-            "stall_cycles": totals.stalls,
-            "active_pes": totals.active_pes,
-            **(zeros if self.operands else {}),
-            **({"dram": dram_dict(banks)} if banks else {}),
-            "counts": [_count(*key, number) for key, number in words.items()],
-            "energy": float(totals.energy),
-            "energy_breakdown": [row.to_dict() for row in self.energy_rows()],
-            "vector": {
-                **self.vector.to_dict(self.architecture.clock_hz),
-                "vector_ops_priced": self.energy_table.vector_op is not None,
-            },
-            "with_vector": spent(
-                totals.cycles + self.vector.cycles,
-                totals.processing_cycles + self.vector.processing_cycles,
-                totals.energy + self.vector.energy,
-                self.architecture.clock_hz,
-            ),
-        }
-
-    def _times(self, cycles: int, processing: int, macs: int) -> Row:
-        return {
-            "cycles": cycles,
-            "processing_cycles": processing,
-            "ms": self.milliseconds(cycles),
-            "processing_ms": self.milliseconds(processing),
-            "utilization": self.utilization(macs, cycles),
-        }
+        return document_of(self)
 
     @property
     def plot(self) -> Plots:
@@ -262,12 +321,12 @@ class Result:
         return Plots(self.to_dict())
 
     def _repr_html_(self) -> str:
-        from accelsim.report.table import html
+        from accelsim.report.notebook import html
 
         return html(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Several results of one workload, side by side, by label (the dataflow's or the machine's name).
 
@@ -276,6 +335,13 @@ class Comparison:
 
     results: dict[str, Result]
     missing: dict[str, str]
+
+    def __repr__(self) -> str:
+        failed = f"; {len(self.missing)} not run" if self.missing else ""
+        return f"Comparison({', '.join(self.results)}{failed})"
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.results.items()))
 
     def __getitem__(self, label: str) -> Result:
         return self.results[label]
@@ -301,36 +367,38 @@ class Comparison:
         """Energy per MAC by data type and level for each; takes and returns matplotlib Axes."""
         from accelsim.report.plot import compare
 
-        return compare({name: result.to_dict() for name, result in self.results.items()}, ax)
+        documents = {name: result.to_dict() for name, result in self.results.items()}
+        return compare(documents, ax, tuple(self.missing))
 
     def _repr_html_(self) -> str:
-        from accelsim.report.table import comparison_html
+        from accelsim.report.notebook import comparison_html
 
         return comparison_html(self)
 
 
-def _layer_rows(layer: LayerResult | VectorLayer) -> Iterator[Row]:
-    counts = layer.counts.rows() if isinstance(layer, LayerResult) else layer.rows()
+COLUMNS = ("layer", "op", "repeat", "level", "tensor", "action", "words", "energy")
+"""Of `Result.table`."""
+
+
+def _rows(layer: LayerResult | VectorLayer, counted: Iterable[tuple[str, str, str, int]]) -> Iterator[Row]:
+    """Every count and every energy of a layer once, times its repeats."""
+    repeat = layer.repeat
     priced = {(row.component, row.tensor, row.action): row for row in layer.energy_rows}
-    for level, tensor, action, words in counts:
-        row = priced.pop((level, tensor, action), None)
-        energy = float(row.energy) if row else 0.0
-        yield {"layer": layer.name} | _count(level, tensor, action, words) | {"energy": energy}
-    for (component, tensor, action), row in priced.items():
-        yield {"layer": layer.name} | _count(component, tensor, action, row.count) | {"energy": float(row.energy)}
+    found = [(*cell, priced.pop(cell[:3], None)) for cell in counted]
+    found += [(*cell, row.count, row) for cell, row in priced.items()]
+    for level, tensor, action, words, row in found:
+        energy = float(row.energy * repeat) if row else 0.0
+        yield dict(
+            zip(COLUMNS, (layer.name, layer.op, repeat, level, tensor, action, words * repeat, energy), strict=True)
+        )
 
 
-def _count(level: str, tensor: str, action: str, words: int) -> Row:
-    return {"level": level, "tensor": tensor, "action": action, "words": words}
-
-
-def _zeros(counts: Counts) -> Row:
-    return {
-        "effectual_macs": counts.effectual,
-        "visited_macs": counts.visited,
-        "imbalance": counts.imbalance,
-        "compression": [{**asdict(part), "metadata": part.metadata, "ratio": part.ratio} for part in counts.encoded],
-    }
+def reasons(failures: Iterable[tuple[str, str]]) -> list[str]:
+    """A line for each reason, with all the layers it holds for: ``CONV1, CONV2: GLB psum: needs ...``."""
+    layers: dict[str, list[str]] = {}
+    for layer, reason in failures:
+        layers.setdefault(reason, []).append(layer)
+    return [f"{', '.join(names)}: {reason}" for reason, names in layers.items()]
 
 
 def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
@@ -339,36 +407,6 @@ def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
     busy = sum(counts.busy * repeat for counts, repeat in known)
     slots = sum(counts.compute_cycles * counts.active_pes * repeat for counts, repeat in known)
     return slots / busy if busy else None
-
-
-def _narrowed(counts: Counts) -> Iterator[Row]:
-    """Of the psum words of `counts` and `network`, those that move as ofmap words."""
-    for level in counts.levels:
-        for what in NARROWED:
-            if words := counts.narrowed(level, what):
-                yield {"level": level, "action": what, "words": words}
-
-
-def _network(counts: Counts) -> Iterator[Row]:
-    for level in counts.levels:
-        for tensor in TENSORS:
-            for direction in DIRECTIONS:
-                numbers = {kind: counts.sent(level, tensor, direction, kind) for kind in TRAFFIC}
-                if any(numbers.values()):
-                    more = _links(counts, level, tensor.value, direction)
-                    yield {"level": level, "tensor": tensor.value, "direction": direction, **numbers, **more}
-
-
-def _links(counts: Counts, level: str, tensor: str, direction: str) -> Row:
-    """What only networks with links have: words on the busiest and on the mean link; tags compared."""
-    at, out = (level, tensor, direction), Row()
-    for row in counts.links:
-        if at == (row.level, row.tensor, row.direction):
-            out |= {"links": len(row.words), "link_load": {"max": max(row.words), "mean": row.mean, "on": row.busiest}}
-    for where, what, number in counts.tag_matches if direction == "down" else ():
-        if (level, tensor) == (where, what):
-            out["tag_matches"] = number
-    return out
 
 
 def by_tensor(layer: LayerResult) -> dict[str, Fraction]:

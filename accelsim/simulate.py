@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from accelsim import arguments
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
 from accelsim.compiling import summed_up
+from accelsim.document import versions
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
-from accelsim.errors import AccelsimError, MappingError, WorkloadError, nearest
-from accelsim.mapping.mapping import LoopNest
-from accelsim.result import GIVEN, SEARCH, Comparison, LayerResult, Result
+from accelsim.errors import AccelsimError, MappingError, Overflow, WorkloadError
+from accelsim.mapping.mapping import LoopNest, check_bypass
+from accelsim.mapping.shipped import mappings_for, shipped
+from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, LayerResult, Ran, Result, reasons
 from accelsim.vector import vector_layers
 from accelsim.workload.lowering import lowered
-from accelsim.workload.network import INPUT
+from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
 from accelsim.workload.problem import DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
-    from accelsim.workload.network import Layer, Network
+    from accelsim.workload.network import Layer
 
 EVALUATORS = ("cycle", "analytical")
 DENSE = "dense"
@@ -35,22 +38,47 @@ Mappings = Mapping[str, LoopNest]
 Bits = tuple[tuple[Width, int], ...]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A run before it begins.
+
+    given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
+    recorded : layers of the result that is run again.
+    """
+
+    machine: Architecture
+    table: EnergyTable
+    dataflow: str
+    evaluator: str
+    given: Mappings
+    source: str
+    zeros: Operands | None
+    ran: Ran
+    recorded: Mapping[str, LayerResult] = field(default_factory=dict)
+    failures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Those chosen."""
+        return self.ran.network.select(self.ran.layers)
+
+
 @summed_up
 def simulate(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
     dataflow: str | None = None,
-    mapping: str | Path | Mappings | None = None,
-    batch: int = 1,
-    layers: str | None = None,
+    mapping: str | Path | Mapping[str, arguments.Nest] | None = None,
+    batch: int | str = 1,
+    layers: str | Iterable[str] | None = None,
     evaluator: str = "cycle",
     objective: str = "energy",
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Mapping[str, Any] | Iterable[str] | None = None,
     energy: str | Path | EnergyTable | None = None,
     accounting: str | None = None,
     data: str | Path | None = None,
     seed: int = 0,
-    bits: Mapping[str, int] | None = None,
+    bits: Mapping[str, int] | str | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
 ) -> Result:
@@ -60,9 +88,9 @@ def simulate(
     ----------
     architecture, workload : a built-in name, a file, or the object itself.
     dataflow : where `mapping` has no entry for a layer, this dataflow's best mapping is searched for;
-        default: the architecture's own.
-    mapping : a built-in name, a file, or nests by layer name.
-    layers : glob over layer names; several with commas.
+        default: the architecture's own; without one, a mapping that ships for this machine and fits.
+    mapping : a built-in name, a file, or by layer name a nest, its text or its levels as YAML has them.
+    layers : globs over layer names, in a list or with commas between them.
     parameters : values for parameters that the architecture's or the workload's file declares.
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
     data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
@@ -71,76 +99,155 @@ def simulate(
         says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
+
+    Raises
+    ------
+    MappingError : layers that cannot be mapped, each with the reason. AccelsimError : an argument that is wrong.
     """
-    machine, network = load(architecture, workload, batch, parameters)
-    _known("evaluator", evaluator, EVALUATORS)
-    _known("objective", objective, OBJECTIVES)
+    batch, seed = arguments.whole("batch", batch, 1), arguments.whole("seed", seed, 0)
+    set_ = arguments.settings("parameters", parameters)
+    machine, network = load(architecture, workload, batch, set_)
+    arguments.known("evaluator", evaluator, EVALUATORS)
+    arguments.known("objective", objective, OBJECTIVES)
     table = table_for(machine, energy)
     table = table if accounting is None else replace(table, accounting=accounting)
-    given = load_mappings(mapping, network)
-    chosen = network.select(layers or "*")
-    multiplying = [layer for layer in chosen if layer.problem]
+    given, source = arguments.mappings(mapping, network), GIVEN
+    globs = "*" if layers is None else ",".join(arguments.names("layers", layers))
+    widths = arguments.settings("bits", bits)
+    wanted = checked(widths)
+    chosen = [layer for layer in network.select(globs) if layer.problem]
     dataflow = dataflow or machine.dataflow
-    searched = not machine.cartesian and any(layer.name not in given for layer in multiplying)
-    _known_dataflow(machine, dataflow, needed=searched)
-    operands = operands_for(machine, network, data, seed)
-    given_bits = checked(bits or {})
-    done: dict[tuple[Problem, LoopNest | None, str, bool, Bits], LayerResult] = {}
-    results, failures = [], []
+    operands = None if data in (None, DENSE) else operands_for(machine, network, data, seed)
+    zeros = operands_for(machine, network, data, seed) if machine.sees_zeros else None
+    if not (dataflow or machine.cartesian or mapping):
+        mapping, given = shipped(machine, chosen, wanted, bool(zeros))
+        source = SHIPPED
+    missing = [layer.name for layer in chosen if layer.name not in given]
+    _known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
+    ran = Ran(
+        network,
+        objective,
+        globs,
+        str(mapping) if isinstance(mapping, str | Path) else "",
+        set_,
+        None if data is None else str(data),
+        seed,
+        widths,
+        _read(operands, chosen),
+        versions(),
+    )
+    result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran), progress)
+    if result.failures and not tolerant:
+        raise result_error(result)
+    return result
+
+
+@summed_up
+def rerun(result: Result | str | Path, progress: Progress | None = None) -> Result:
+    """Run what a result, or the result.json that holds it, ran: the same machine, network, table, nests and operands.
+
+    Raises AccelsimError, one line, for a file that is no such result, and for operands that have changed since.
+    """
+    if not isinstance(result, Result):
+        result = Result.load(result)
+    ran = result.ran
+    if ran is None:
+        raise AccelsimError(f"{result!r} does not say what it ran")
+    machine, network = result.architecture, ran.network
+    plan = _Plan(
+        machine,
+        result.energy_table,
+        result.dataflow,
+        result.evaluator,
+        {layer.name: layer.nest for layer in result.layers},
+        GIVEN,
+        operands_for(machine, network, ran.data, ran.seed) if machine.sees_zeros else None,
+        replace(ran, versions=versions()),
+        {layer.name: layer for layer in result.layers},
+        result.failures,
+    )
+    operands = None if ran.data in (None, DENSE) else operands_for(machine, network, ran.data, ran.seed)
+    failed = dict(result.failures)
+    now = _read(operands, [layer for layer in plan.layers if layer.problem and layer.name not in failed])
+    for file, digest in ran.operand_files.items():
+        if now.get(file, digest) != digest:
+            raise AccelsimError(f"{file}: has changed since this result was written (its sha256 is another)")
+    return _execute(plan, progress)
+
+
+def _execute(plan: _Plan, progress: Progress | None) -> Result:
+    """Every layer once; equal ones share what was found."""
+    machine, ran = plan.machine, plan.ran
+    wanted = checked(ran.bits)
+    done: dict[tuple[Problem, LoopNest | None, str, bool, Bits], LayerResult | MappingError] = {}
+    results: list[LayerResult] = []
+    failures, overflows = list(plan.failures), list[Overflow]()
+    multiplying = [layer for layer in plan.layers if layer.problem and layer.name not in dict(failures)]
     for index, layer in enumerate(multiplying):
         if progress:
             progress(index, len(multiplying), layer.name)
         assert layer.problem is not None
-        identity = operands.identity(layer) if operands else ""
-        sized = with_bits(machine, {**layer.bits, **given_bits})
+        identity = plan.zeros.identity(layer) if plan.zeros else ""
+        sized = with_bits(machine, {**layer.bits, **wanted})
         widths = tuple(sized.widths.items())
-        key = (layer.problem, given.get(layer.name), identity, bool(operands) and INPUT in layer.inputs, widths)
-        try:
-            if key not in done:
-                done[key] = _run(sized, layer, key[1], dataflow, evaluator, objective, table, operands)
-        except MappingError as error:
-            reason = f"{error}{_as_lowered(machine, layer) if key[1] else ''}"
-            if not tolerant:
-                raise MappingError(f"{layer.name}: {reason}", error.overflows) from None
-            failures.append((layer.name, reason))
-            continue
-        results.append(replace(done[key], name=layer.name, repeat=layer.repeat))
-    others = vector_layers(machine, network, chosen, table, given_bits)
+        key = (layer.problem, plan.given.get(layer.name), identity, bool(plan.zeros) and INPUT in layer.inputs, widths)
+        if key not in done:
+            try:
+                done[key] = _run(sized, layer, key[1], plan)
+            except MappingError as error:
+                done[key] = error
+        found = done[key]
+        if isinstance(found, MappingError):
+            failures.append((layer.name, f"{found}{_as_lowered(machine, layer) if key[1] else ''}"))
+            overflows += found.overflows
+        else:
+            before = plan.recorded.get(layer.name)
+            source = before.mapping_source if before else found.mapping_source
+            results.append(replace(found, name=layer.name, op=layer.op, repeat=layer.repeat, mapping_source=source))
+    others = vector_layers(machine, ran.network, plan.layers, plan.table, wanted)
     return Result(
-        machine, network.name, dataflow, evaluator, table, tuple(results), network.batch, others, tuple(failures),
-        operands.describe() if operands else "",
+        machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch, others,
+        tuple(failures), plan.zeros.describe() if plan.zeros else "", ran,
     )  # fmt: skip
 
 
+def result_error(result: Result) -> MappingError:
+    """What to raise for layers that could not be mapped: a line for each reason, with the layers it holds for."""
+    return MappingError("\n".join(reasons(result.failures)))
+
+
 def operands_for(machine: Architecture, network: Network, data: str | Path | None, seed: int) -> Operands | None:
-    """Where a run's zeros come from; None: it is dense."""
+    """The operands that are given or that densities give; None: all are made up, without zeros.
+
+    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them.
+    """
     from accelsim.sparsity.operands import Operands
 
-    if data == DENSE or not machine.sees_zeros:
+    if data == DENSE:
         return None
-    if data is None and not any(layer.density for layer in network.layers):
+    if data is None and not (machine.sees_zeros and any(layer.density for layer in network.layers)):
         return None
     return Operands(network, data, seed, derive=True)
 
 
-def check_outputs(
-    result: Result,
-    workload: str | Path | Network,
-    parameters: Mapping[str, Any] | None = None,
-    data: str | Path | None = None,
-    seed: int = 0,
-) -> Iterator[str]:
-    """Carry out a result's layers on real operands, against numpy; a sentence for each.
+def _read(operands: Operands | None, layers: Iterable[Layer]) -> dict[str, str]:
+    """Read and check the arrays of some layers; the sha256 of each file."""
+    return operands.digests(layers) if operands else {}
 
-    The operands are those the run's zeros come from, where it has such, else seeded integers; all but `result` as
-    given to `simulate`. Raises AccelsimError for the first output that differs.
+
+def check_outputs(result: Result) -> Iterator[str]:
+    """Carry out a result's layers on the operands of its run, against numpy; a sentence for each.
+
+    Where the run had none, they are integers drawn with its seed. Raises AccelsimError for the first output that
+    differs.
     """
     from accelsim.engine.functional import check
 
-    ours = {name: value for name, value in (parameters or {}).items() if name in _declared("workload", workload)}
-    machine, network = load(result.architecture, workload, result.batch, ours)
-    operands = operands_for(machine, network, data, seed)
-    layers = {layer.name: layer for layer in network.layers}
+    machine, ran = result.architecture, result.ran
+    if ran is None:
+        raise AccelsimError(f"{result!r} does not say what it ran")
+    operands = operands_for(machine, ran.network, ran.data, ran.seed)
+    layers = {layer.name: layer for layer in ran.network.layers}
     done: dict[tuple[Problem, LoopNest, str, Bits], str] = {}
     for found in result.layers:
         layer = layers[found.name]
@@ -150,7 +257,7 @@ def check_outputs(
         key = (layer.problem, found.nest, operands.identity(layer) if operands else "", widths)
         if key not in done:
             given = partial(operands.values, layer, sized.word_bits) if operands else None
-            done[key] = check(sized, found.nest, layer.problem, seed, given)
+            done[key] = check(sized, found.nest, layer.problem, ran.seed, given)
         yield f"{found.name}: {done[key]}"
 
 
@@ -158,29 +265,26 @@ def check_outputs(
 def compare(
     architecture: str | Path | Architecture,
     workload: str | Path | Network,
-    dataflows: Iterable[str] | None = None,
+    dataflows: str | Iterable[str] | None = None,
     progress: Callable[[str, int, int, str], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Run a network under several dataflows; `options` are those of `simulate`.
 
-    A name that is the common beginning of several built-in machines (`eyeriss_isca16`) compares these,
-    each under its own dataflow. What a dataflow cannot run is in `Comparison.failures`, with the reason.
+    A name that is the common beginning of several built-in machines (`eyeriss_isca16`) compares these, each under its
+    own dataflow, or all under each of those given. What a dataflow cannot run is in `Comparison.failures`, with the
+    reason.
     """
     results: dict[str, Result] = {}
     missing: dict[str, str] = {}
-    for label, machine, dataflow in _candidates(architecture, dataflows):
+    given = None if dataflows is None else arguments.names("dataflows", dataflows)
+    for label, machine, dataflow in _candidates(architecture, given):
         report = (lambda *step, label=label: progress(label, *step)) if progress else None
-        try:
-            result = simulate(machine, workload, dataflow, progress=report, tolerant=True, **options)
-        except MappingError as error:
-            missing[label] = str(error)
-            continue
+        result = simulate(machine, workload, dataflow, progress=report, tolerant=True, **options)
         if result.layers:
             results[label] = result
         else:
-            reasons = [f"{layer}: {reason}" for layer, reason in result.failures]
-            missing[label] = "; ".join(reasons) or "none of the layers has MACs"
+            missing[label] = "; ".join(reasons(result.failures)) or "none of the layers has MACs"
     return Comparison(results, missing)
 
 
@@ -194,8 +298,8 @@ def load(
     from accelsim.architecture.yaml import load_architecture
     from accelsim.workload.yaml import load_network
 
-    if batch < 1:
-        raise WorkloadError(f"batch is {batch}; it must be at least 1")
+    arguments.one_of("architecture", architecture, (Architecture,))
+    arguments.one_of("workload", workload, (Network,))
     for_network, own = _parameters(architecture, workload, parameters or {})
     if isinstance(workload, str | Path):
         workload = load_network(workload, batch, for_network)
@@ -203,6 +307,8 @@ def load(
         raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
     if not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture, own)
+    elif own:
+        architecture = architecture.with_(**own)
     # a workload may say where its zeros come from
     return replace(architecture, padding=workload.padding or architecture.padding), workload
 
@@ -212,63 +318,46 @@ def _parameters(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters for the workload's file and for the architecture's; a name both declare goes to both.
 
+    A name that neither declares may be a path into the architecture's file.
     Raises AccelsimError for a name that neither declares: with what each of them does.
     """
     if not given:
         return {}, {}
+    from accelsim.architecture.edit import KEYS, is_path
     from accelsim.yamlfile import meant
 
     ours, theirs = _declared("workload", workload), _declared("arch", architecture)
+    theirs += tuple(name for name in given if is_path(name, ours + theirs))
     for name in given:
         if name not in ours + theirs:
             known = "; ".join(
                 f"{kind} '{getattr(source, 'name', source)}' declares {', '.join(names) or 'none'}"
                 for kind, source, names in (("architecture", architecture, theirs), ("workload", workload, ours))
             )
-            raise AccelsimError(f"unknown parameter '{name}'{meant(name, ours + theirs) or ';'} {known}")
+            near = meant(name.partition(".")[0], ours + theirs + (KEYS if "." in name else ()))
+            raise AccelsimError(f"unknown parameter '{name}'{near or ';'} {known}")
     first, second = ({name: value for name, value in given.items() if name in names} for names in (ours, theirs))
     return first, second
 
 
 def _declared(kind: str, source: object) -> tuple[str, ...]:
-    """Names of the parameters that a file declares; an object has none."""
+    """Names of the parameters that a file declares, or the file that a machine is from."""
     from accelsim.yamlfile import read, resolve
 
     if not isinstance(source, str | Path):
-        return ()
-    data = read(resolve(kind, source)).data
+        data = source.document if isinstance(source, Architecture) else None
+    else:
+        data = read(resolve(kind, source)).data
     declared = data.get("parameters") if isinstance(data, dict) else None
     return tuple(declared) if isinstance(declared, dict) else ()
 
 
-def load_mappings(mapping: str | Path | Mappings | None, network: Network) -> Mappings:
-    """Nests by layer name; a name the network does not have is refused."""
-    if isinstance(mapping, str | Path):
-        from accelsim.mapping.yaml import load_mappings as read
-
-        mapping = read(mapping)
-    names = [layer.name for layer in network.layers]
-    for name in mapping or {}:
-        if name not in names:
-            raise MappingError(f"mapping: workload '{network.name}' has no layer '{name}'{nearest(name, names)}")
-    return mapping or {}
-
-
-def _run(
-    machine: Architecture,
-    layer: Layer,
-    nest: LoopNest | None,
-    dataflow: str,
-    evaluator: str,
-    objective: str,
-    table: EnergyTable,
-    operands: Operands | None,
-) -> LayerResult:
+def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan) -> LayerResult:
     from accelsim.engine import evaluate
 
     assert layer.problem is not None
     problem = lowered(layer.problem, machine.lowering)
-    source = SEARCH if nest is None else GIVEN
+    source, table, zeros = SEARCH if nest is None else plan.source, plan.table, plan.zeros
     if machine.cartesian:
         from accelsim.engine import cartesian
 
@@ -276,25 +365,28 @@ def _run(
             raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
         nest, source = cartesian.nest(machine, problem), GIVEN
     found = None
-    if nest is None:
+    if nest is not None:
+        check_bypass(machine, nest)
+    else:
         from accelsim.search import find
 
-        found = find(machine, problem, dataflow, objective, table, table.accounting or None, evaluator)
+        accounting = table.accounting or None
+        found = find(machine, problem, plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator)
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
-    if operands and evaluator == "analytical" and not operands.store and not machine.cartesian and as_given:
+    if zeros and plan.evaluator == "analytical" and not zeros.store and not machine.cartesian and as_given:
         # nothing is drawn: the closed form takes the densities themselves
-        counts, timing = evaluate(machine, nest, problem, evaluator, None, layer.density, raw)
+        counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
     else:
-        masks = operands.packed(layer, machine.sees_zeros_of) if operands else None
+        masks = zeros.packed(layer, machine.sees_zeros_of) if zeros else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
         if masks and not as_given:
             from accelsim.sparsity.im2col import lowered_masks
 
             masks = lowered_masks(layer.problem, masks)
-        counts, timing = evaluate(machine, nest, problem, evaluator, masks)
-    rows = account(machine, counts, table, timing.cycles, dataflow)
+        counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
+    rows = account(machine, counts, table, timing.cycles, plan.dataflow)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
     return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found)
 
@@ -310,35 +402,32 @@ def _as_lowered(machine: Architecture, layer: Layer) -> str:
 
 
 def _candidates(
-    architecture: str | Path | Architecture, dataflows: Iterable[str] | None
+    architecture: str | Path | Architecture, dataflows: list[str] | None
 ) -> list[tuple[str, str | Path | Architecture, str | None]]:
+    from accelsim.mapping.dataflows import NAMES
     from accelsim.yamlfile import builtin
 
     names = builtin("arch")
     family = [name for name in names if name.startswith(f"{architecture}_")]
-    if isinstance(architecture, str) and architecture not in names and family:
-        return [(name.removeprefix(f"{architecture}_"), name, None) for name in family]
-    if dataflows is None:
-        from accelsim.mapping.dataflows import NAMES
-
-        dataflows = NAMES
-    return [(name, architecture, name) for name in dataflows]
-
-
-def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:
-    if name not in allowed:
-        raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
+    if not (isinstance(architecture, str) and architecture not in names and family):
+        return [(name, architecture, name) for name in (NAMES if dataflows is None else dataflows)]
+    members = {name.removeprefix(f"{architecture}_"): name for name in family}
+    if not dataflows:
+        return [(label, name, None) for label, name in members.items()]
+    several = len(dataflows) > 1
+    return [
+        (f"{label} {flow}" if several else label, name, flow) for label, name in members.items() for flow in dataflows
+    ]
 
 
 def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
     from accelsim.mapping.dataflows import NAMES
+    from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 
     if dataflow:
-        _known("dataflow", dataflow, tuple(NAMES))
+        load_dataflow(dataflow)
     elif needed:
-        from accelsim.yamlfile import builtin
-
-        given = [name for name in builtin("mapping") if name.startswith(machine.name)]
+        given = mappings_for(machine)
         mappings = f"; or give a mapping, of which there are {', '.join(given)}" if given else ""
         raise AccelsimError(
             f"architecture '{machine.name}' names no dataflow and none was given ({', '.join(NAMES)}){mappings}"

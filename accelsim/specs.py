@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -12,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainValidator,
     RootModel,
     Tag,
@@ -21,8 +23,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from accelsim import quantities
+from accelsim.errors import MOST_NAME, Issue, SpecError, unshowable
 from accelsim.quantities import Quantity
-from accelsim.yamlfile import Document, Place, unknown
+from accelsim.yamlfile import KINDS, Document, Place, unknown
 
 Choice = TypeVar("Choice", bound=StrEnum)
 Model = TypeVar("Model", bound=BaseModel)
@@ -32,6 +35,86 @@ class Spec(BaseModel):
     """Base of every model: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+PARAMETER = r"\$\w"
+"""Text that a parameter is in: ``$rows``, ``2 * $rows``."""
+QUANTITY = "quantity"
+"""The format of text that is a number and its unit."""
+REFUSED = "an error: it has to be given"
+
+
+def key(text: str, default: Any = ..., left_out: str = "", unit: str = "", **more: Any) -> Any:
+    """A field, with the words that the JSON Schema and docs/keys.md have of it; without a default it has to be given.
+
+    left_out : what a file without the key means; of a default that says it all, nothing. unit : by default its type's.
+    more : `names`, what the keys of a table stand for (``LAYER``), and whatever pydantic's Field takes.
+    """
+    names = more.pop("names", None)
+    value = plain(default)
+    if default is ...:
+        said = REFUSED
+    elif value in (None, "", []) or isinstance(value, dict):
+        said = left_out
+    else:
+        said = ": ".join(filter(None, (f"`{spelled(value)}`", left_out)))
+
+    def finish(schema: dict[str, Any]) -> None:
+        schema |= {"unit": unit or _unit(schema) or "none", "if_left_out": said}
+        for one in (schema, *schema.get("anyOf", ())) if names else ():
+            if "additionalProperties" in one:
+                one["names"] = names
+        if isinstance(default, Fraction):
+            schema["default"] = value
+
+    return Field(default, description=text, json_schema_extra=finish, **more)
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """The JSON Schema of a kind of file, for editors; where a file may have parameters, any scalar may be one."""
+    if kind not in KINDS:
+        raise SpecError([Issue(kind, "", unknown("kind of file", kind, KINDS, shown=False))])
+    model = getattr(importlib.import_module(KINDS[kind].module), KINDS[kind].model)
+    schema = model.model_json_schema()
+    if "parameters" in schema.get("properties", {}):
+        schema = _or_parameter(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _or_parameter(schema: Any) -> Any:
+    """The same schema, in which a flag or one of a few names may also be text that a parameter is in."""
+    if isinstance(schema, list):
+        return [_or_parameter(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: value if name == "default" else _or_parameter(value) for name, value in schema.items()}
+    if found.get("type") == "boolean" or isinstance(found.get("enum"), list):
+        own = {name: found.pop(name) for name in ("type", "enum") if name in found}
+        found["anyOf"] = [own, {"type": "string", "pattern": PARAMETER}]
+    return found
+
+
+def plain(value: object) -> Any:
+    """A default as JSON has it."""
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else float(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def spelled(value: object) -> str:
+    """A default as YAML has it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(spelled, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unit(schema: Mapping[str, Any]) -> str | None:
+    """The unit that a type names, also where it is one of several or what a table holds."""
+    inner = [*schema.get("anyOf", ()), schema.get("additionalProperties"), schema.get("items")]
+    found = (_unit(one) for one in inner if isinstance(one, dict))
+    return schema.get("unit") or next(filter(None, found), None)
 
 
 def pick(noun: str, choices: type[Choice]) -> Callable[[object], Choice]:
@@ -46,14 +129,15 @@ def pick(noun: str, choices: type[Choice]) -> Callable[[object], Choice]:
     return read
 
 
-def whole(least: int) -> Callable[[object], int]:
-    """A validator for an int that is at least `least`; neither true nor "3" nor 3.5 is one."""
+def whole(least: int, what: str = "a whole number") -> Callable[[object], int]:
+    """A validator for an int from `least` to what `quantities.BOUNDS` has; neither true nor "3" nor 3.5 is one."""
 
     def read(value: object) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"should be a whole number, got {_text(value)}")
         if value < least:
-            raise ValueError(f"must be at least {least}, got {value}")
+            raise ValueError(f"must be at least {least}, got {quantities.short(value)}")
+        quantities.bounded(what, value)
         return value
 
     return read
@@ -74,22 +158,68 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _schema(kind: str | list[str], text: str, *examples: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": kind, "description": text, "examples": list(examples)})
+def name(value: object) -> str:
+    """A validator for what is shown and drawn as a name: letters that print, at least one and not more than 200."""
+    if not isinstance(value, str):
+        raise ValueError(f"should be a name, got {_text(value)}")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if wrong := unshowable(value):
+        raise ValueError(f"a name {wrong}")
+    return value
 
 
-_PAIR = {"anyOf": [{"type": ["integer", "string"]}, {"type": "array", "minItems": 2, "maxItems": 2}]}
+def quantity(unit: str, *examples: object) -> dict[str, Any]:
+    """The schema of a number with unit."""
+    return {"type": "string", "format": QUANTITY, "unit": unit, "examples": list(examples)}
 
-Count = Annotated[int, PlainValidator(whole(1)), _schema(["integer", "string"], "at least 1, or $parameter", 16)]
-Natural = Annotated[int, PlainValidator(whole(0)), _schema(["integer", "string"], "at least 0, or $parameter", 3)]
-Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), WithJsonSchema(_PAIR)]
-PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), WithJsonSchema(_PAIR)]
+
+def _number(least: int, *examples: object) -> dict[str, Any]:
+    """A whole number, or text that a parameter is in."""
+    return {"type": ["integer", "string"], "minimum": least, "pattern": PARAMETER, "examples": list(examples)}
+
+
+def _pair(least: int) -> WithJsonSchema:
+    one = _number(least)
+    return WithJsonSchema(
+        {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}], "examples": [least + 1, [3, 1]]}
+    )
+
+
+Count = Annotated[int, PlainValidator(whole(1)), WithJsonSchema(_number(1, 16))]
+Natural = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(_number(0, 3))]
+_COUNT, _NATURAL = WithJsonSchema(_number(1, 16)), WithJsonSchema(_number(0, 3))
+Axis = Annotated[int, PlainValidator(whole(1, "rows or columns of an array")), _COUNT]
+Macs = Annotated[int, PlainValidator(whole(1, "MACs per cycle")), _COUNT]
+Pipeline = Annotated[int, PlainValidator(whole(0, "pipeline")), _NATURAL]
+Drift = Annotated[int, PlainValidator(whole(1, "drift")), _COUNT]
+Queue = Annotated[int, PlainValidator(whole(1, "queue")), _COUNT]
+Part = Annotated[int, PlainValidator(whole(1, "a part of a Cartesian PE")), _COUNT]
+Part0 = Annotated[int, PlainValidator(whole(0, "a part of a Cartesian PE")), _NATURAL]
+Lanes = Annotated[int, PlainValidator(whole(1, "vector lanes")), _COUNT]
+Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), _pair(1)]
+PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), _pair(0)]
+Name = Annotated[
+    str,
+    PlainValidator(name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MOST_NAME}),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed, json_schema_input_type=str | list[str])]
-Size = Annotated[Quantity, PlainValidator(quantities.size), _schema("string", "bits or words", "108 KiB", "24 words")]
-Word = Annotated[int, PlainValidator(quantities.word), _schema("string", "width of a word", "16 b")]
-Frequency = Annotated[Fraction, PlainValidator(quantities.frequency), _schema("string", "a clock", "200 MHz")]
+Size = Annotated[
+    Quantity,
+    PlainValidator(quantities.capacity),
+    WithJsonSchema(quantity(quantities.SIZE.shown, "108 KiB", "24 words")),
+]
+Word = Annotated[int, PlainValidator(quantities.word), WithJsonSchema(quantity(quantities.WORD.shown, "16 b"))]
+Frequency = Annotated[
+    Fraction, PlainValidator(quantities.frequency), WithJsonSchema(quantity(quantities.FREQUENCY.shown, "200 MHz"))
+]
 Duration = Annotated[
-    Quantity, PlainValidator(quantities.duration), _schema(["integer", "string"], "cycles or time", 5, "20 ns")
+    Quantity,
+    PlainValidator(quantities.duration),
+    WithJsonSchema(
+        {"type": ["integer", "string"], "format": QUANTITY, "unit": quantities.DURATION.shown, "examples": [5, "20 ns"]}
+    ),
 ]
 
 
@@ -165,7 +295,7 @@ def _text(value: object) -> str:
         return "a mapping" if isinstance(value, dict) else "a list"
     if value is None:
         return "nothing"
-    return str(value).lower() if isinstance(value, bool) else f"'{value}'"
+    return str(value).lower() if isinstance(value, bool) else f"'{quantities.short(value)}'"
 
 
 def _keys(annotation: Any) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -24,28 +24,40 @@ class VectorLayer:
     """A layer without MACs, or the vector operations of one that has both, run once; totals multiply by `repeat`.
 
     reads, writes : words at the outermost level, of the whole batch; read as an ifmap is, written as an ofmap is.
-    operations : of the whole batch; their row in `energy_rows` is missing where the table has no price for them.
+    vector_ops : of the whole batch; their row in `energy_rows` is missing where the table has no price for them.
     """
 
     name: str
     op: str
     reads: int
     writes: int
-    operations: int
+    vector_ops: int
     cycles: int
-    processing: int
+    processing_cycles: int
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
 
     @property
-    def energy(self) -> Fraction:
-        """The exact sum of `energy_rows`."""
+    def energy(self) -> float:
+        """Sum of `energy_rows`, in the unit `Result.energy_unit`."""
+        return float(self.energy_exact)
+
+    @property
+    def energy_exact(self) -> Fraction:
+        """The same, not rounded."""
         return total(self.energy_rows)
+
+    @property
+    def why_no_time(self) -> str:
+        """Why it takes no cycles; empty if it takes some, or only names words where they lie."""
+        if self.cycles or not (self.reads or self.writes or self.vector_ops):
+            return ""
+        return "no port its words pass has a width, and the machine declares no vector unit"
 
     def rows(self) -> Iterator[tuple[str, str, str, int]]:
         """(level, tensor, action, count) of the operations, priced or not; words have rows in `energy_rows`."""
-        if self.operations:
-            yield VECTOR, NO_TENSOR, OPERATION, self.operations
+        if self.vector_ops:
+            yield VECTOR, NO_TENSOR, OPERATION, self.vector_ops
 
     def to_dict(self) -> dict[str, Any]:
         """The document's entry."""
@@ -55,38 +67,41 @@ class VectorLayer:
             "repeat": self.repeat,
             "reads": self.reads,
             "writes": self.writes,
-            "vector_ops": self.operations,
+            "vector_ops": self.vector_ops,
             "cycles": self.cycles,
-            "processing_cycles": self.processing,
-            "energy": float(self.energy),
+            "processing_cycles": self.processing_cycles,
+            "energy": self.energy,
             "energy_breakdown": [row.to_dict() for row in self.energy_rows],
         }
 
 
 @dataclass(frozen=True)
 class VectorTotals:
-    """Sums over vector layers, repeats included."""
+    """Sums over vector layers, repeats included. energy_exact : `energy`, not rounded."""
 
     layers: int
     reads: int
     writes: int
-    operations: int
+    vector_ops: int
     cycles: int
     processing_cycles: int
-    energy: Fraction
+    energy: float
+    energy_exact: Fraction = field(repr=False)
 
     @staticmethod
     def of(layers: Iterable[VectorLayer]) -> VectorTotals:
         """The sums; cycles too, as layers do not overlap."""
         found = tuple(layers)
+        energy = sum((layer.energy_exact * layer.repeat for layer in found), Fraction(0))
         return VectorTotals(
             layers=len(found),
             reads=sum(layer.reads * layer.repeat for layer in found),
             writes=sum(layer.writes * layer.repeat for layer in found),
-            operations=sum(layer.operations * layer.repeat for layer in found),
+            vector_ops=sum(layer.vector_ops * layer.repeat for layer in found),
             cycles=sum(layer.cycles * layer.repeat for layer in found),
-            processing_cycles=sum(layer.processing * layer.repeat for layer in found),
-            energy=sum((layer.energy * layer.repeat for layer in found), Fraction(0)),
+            processing_cycles=sum(layer.processing_cycles * layer.repeat for layer in found),
+            energy=float(energy),
+            energy_exact=energy,
         )
 
     def to_dict(self, clock_hz: float) -> dict[str, Any]:
@@ -95,8 +110,8 @@ class VectorTotals:
             "layers": self.layers,
             "reads": self.reads,
             "writes": self.writes,
-            "vector_ops": self.operations,
-            **spent(self.cycles, self.processing_cycles, self.energy, clock_hz),
+            "vector_ops": self.vector_ops,
+            **spent(self.cycles, self.processing_cycles, self.energy_exact, clock_hz),
         }
 
 
@@ -142,7 +157,7 @@ def _rows(
         (Tensor.PSUM, Width.OFMAP, "update", writes),
     ):
         if words:
-            price = table.access(outermost, action, machine.widths[width])
+            price = table.access(outermost, action, machine.widths[width], tensor)
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:

@@ -59,7 +59,7 @@ def _run(name: str | Path, parameters: Mapping[str, Any], network: Network) -> N
     dataflow = None if machine.cartesian else machine.dataflow or UNNAMED
     given: dict[str, Any] = {"dataflow": dataflow, "batch": network.batch, "tolerant": True}
     found = simulate(machine, network, **given)
-    for _ in check_outputs(found, network):
+    for _ in check_outputs(found):
         pass
     if machine.sees_zeros:
         simulate(machine, network, data=DENSE, **given)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from accelsim.errors import Issue, SpecError
-
-if TYPE_CHECKING:
-    from ruamel.yaml.nodes import Node
+from accelsim.errors import Issue, SpecError, listing, near, reason, unshowable
+from accelsim.yamlnodes import MOST_LETTERS, Mark, Node, read_nodes
 
 Place = tuple[str | int, ...]
 """Where in a document: the keys and list positions on the way down, ``("levels", 1, "array")``."""
@@ -33,14 +29,13 @@ KINDS = {
     "arch": Kind("architecture", "arch", "accelsim.architecture.spec", "ArchitectureSpec"),
     "workload": Kind("workload", "workloads", "accelsim.workload.yaml", "WorkloadSpec"),
     "mapping": Kind("mapping", "workloads/mappings", "accelsim.mapping.yaml", "MappingFile"),
+    "energy": Kind("energy table", "accelsim/energy/tables", "accelsim.energy.yaml", "EnergySpec"),
+    "dataflow": Kind("dataflow", "accelsim/mapping/dataflows", "accelsim.mapping.dataflows.spec", "DataflowSpec"),
 }
 
 
-class Mark(NamedTuple):
-    """A position in a file, counted from 1."""
-
-    line: int
-    column: int
+MOST_ISSUES = 100
+"""Told of one file; whatever has more is another kind of file."""
 
 
 @dataclass
@@ -63,13 +58,21 @@ class Document:
                 break
             # a key that is missing is reported where its parent begins
             first, second, at = self.keys, self.values, at[:-1]
-        line, column = mark or (None, None)
-        self.issues.append(Issue(self.file, ".".join(map(str, place)), message, line, column))
+        self.note(place, message, mark)
+
+    def note(self, place: Place, message: str, mark: Mark | None) -> None:
+        """Note an error at a position; the hundredth is the last, and raises SpecError with them all."""
+        self.issues.append(Issue(self.file, ".".join(map(str, place)), message, *(mark or (None, None))))
+        if len(set(self.issues)) >= MOST_ISSUES:
+            self.check()
 
     def check(self) -> None:
         """Raise SpecError with everything noted so far, in file order; return if there is nothing."""
         if self.issues:
-            raise SpecError(sorted(dict.fromkeys(self.issues), key=lambda i: (i.line or 0, i.column or 0, i.field)))
+            found = sorted(dict.fromkeys(self.issues), key=lambda i: (i.line or 0, i.column or 0, i.field))
+            if len(found) >= MOST_ISSUES:
+                found.append(Issue(self.file, "", f"no more than {MOST_ISSUES} errors are told at once"))
+            raise SpecError(found)
 
 
 def unknown(noun: str, name: object, allowed: Iterable[object], *, shown: bool = True) -> str:
@@ -80,92 +83,83 @@ def unknown(noun: str, name: object, allowed: Iterable[object], *, shown: bool =
 def hint(name: object, allowed: Iterable[object]) -> str:
     """The end of such a clause, the names in the order given: ``; did you mean 'psum'? (ifmap, filter, psum)``."""
     names = [str(a) for a in allowed]
-    return meant(name, names) + (f" ({', '.join(names)})" if names else "")
+    return meant(name, names) + (f" ({listing(names)})" if names else "")
 
 
 def meant(name: object, allowed: Iterable[str]) -> str:
     """The nearest name alone: ``; did you mean 'psum'?``, or nothing."""
-    close = difflib.get_close_matches(str(name), list(allowed), n=1, cutoff=0.5)
+    close = near(str(name), allowed)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def read(path: str | Path) -> Document:
     """Read a file. Raises SpecError for what is not YAML, a duplicate key (all of them) or an empty file."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        with Path(path).open("rb") as opened:
+            # a letter takes four bytes at most: enough to see that a file is too large, whatever it holds
+            data = opened.read(4 * MOST_LETTERS + 1)
+        if len(data) > 4 * MOST_LETTERS:
+            raise SpecError([Issue(shown(path), "", f"too large: more than {MOST_LETTERS:,} letters")])
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SpecError([Issue(_shown(path), "", f"not a text file: byte {error.start} is not UTF-8")]) from None
-    except OSError as error:
-        raise SpecError([Issue(_shown(path), "", error.strerror or str(error))]) from None
-    return parse(text, _shown(path))
+        raise SpecError([Issue(shown(path), "", f"not a text file: byte {error.start} is not UTF-8")]) from None
+    except (OSError, ValueError) as error:
+        raise SpecError([Issue(shown(path), "", reason(error))]) from None
+    return parse(text, shown(path))
 
 
 def parse(text: str, file: str = "<text>") -> Document:
     """Read YAML text; `file` is what errors call it."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    yaml = YAML(typ="safe", pure=True)
     document = Document(file, None)
-    try:
-        node = yaml.compose(text)
-        if node is None:
-            raise SpecError([Issue(file, "", "the file is empty", 1, 1)])
-        document.data = _plain(document, yaml.constructor, node, (), ())
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
-        raise SpecError([Issue(file, "", f"not YAML: {error.problem or error.context}", line, column)]) from None
-    except YAMLError as error:
-        raise SpecError([Issue(file, "", f"not YAML: {' '.join(str(error).split())}")]) from None
-    except RecursionError:
-        raise SpecError([Issue(file, "", "nested too deeply")]) from None
+    document.data = _plain(document, read_nodes(text, file), ())
     return document
 
 
-def _plain(document: Document, constructor: Any, node: Node, place: Place, above: tuple[int, ...]) -> Any:
+def _plain(document: Document, node: Node, place: Place) -> Any:
     """A node as dict, list or scalar, its places noted; keys stay the text they are."""
-    from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
-
     # a value left out has no place of its own: its key's is used
-    if node.start_mark.index != node.end_mark.index:
-        document.values[place] = _mark(node)
-    if id(node) in above:
-        document.refuse(place, "an alias that contains itself")
+    if node.placed:
+        document.values[place] = node.mark
+    if node.wrong:
+        document.refuse(place, node.wrong)
         return None
-    above = (*above, id(node))
-    if isinstance(node, SequenceNode):
-        return [_plain(document, constructor, child, (*place, i), above) for i, child in enumerate(node.value)]
-    if isinstance(node, MappingNode):
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, ScalarNode) else str(key_node.value)
-            at = (*place, key)
-            if key in found:
-                first = document.keys[at]
-                document.keys[at] = _mark(key_node)
-                document.refuse(at, f"duplicate key '{key}', first given in line {first.line}", key=True)
-                document.keys[at] = first
-                continue
-            document.keys[at] = _mark(key_node)
-            found[key] = _plain(document, constructor, value_node, at, above)
-        return found
-    if str(node.tag).endswith((":str", ":timestamp")):
+    if node.kind == "list":
+        return [_plain(document, child, (*place, i)) for i, child in enumerate(node.items)]
+    if node.kind != "mapping":
         return node.value
-    try:
-        return constructor.construct_object(node)
-    except ValueError as error:
-        document.refuse(place, str(error))
-        return None
+    found: dict[str, Any] = {}
+    for key, value in zip(node.items[::2], node.items[1::2], strict=True):
+        at = (*place, key.text)
+        if wrong := _wrong_key(key):
+            document.note(place, wrong, key.mark)
+        elif key.text in found:
+            first = document.keys[at].line
+            document.note(at, f"duplicate key '{key.text}', first given in line {first}", key.mark)
+        else:
+            document.keys[at] = key.mark
+            found[key.text] = _plain(document, value, at)
+    return found
 
 
-def _mark(node: Node) -> Mark:
-    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+def _wrong_key(key: Node) -> str:
+    """Why a node cannot be a key, or nothing."""
+    if key.kind != "scalar":
+        return f"a key should be a word, got a {key.kind}"
+    if key.wrong:
+        return f"a key that cannot be read: {key.wrong}"
+    if key.plain and key.text == "<<":
+        return "'<<' merges nothing here; write the keys out, or give a whole value an alias"
+    wrong = unshowable(key.text)
+    return f"a key {wrong}" if wrong else ""
 
 
-def _shown(path: str | Path) -> str:
+def shown(path: str | Path) -> str:
     """A path as a person knows it: relative where it lies below the working directory."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:
+        # on another drive than the working directory, or no path at all
+        return str(path)
     return str(path) if relative.startswith("..") else relative
 
 
@@ -186,17 +180,17 @@ def resolve(kind: str, name: str | Path) -> Path:
 
     Raises SpecError, one line with the nearest names that exist.
     """
-    path = Path(name)
-    if path.is_file():
+    path, text = Path(name), str(name)
+    # a name no file can have (too long, a NUL in it) is no file's: os.path says so, pathlib raises
+    if os.path.isfile(path):  # noqa: PTH113
         return path
-    text = str(name)
     if text in builtin(kind):
         return folder(kind) / f"{text}.yaml"
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         raise SpecError([Issue(text, "", f"is a directory, not {_article(KINDS[kind].noun)} file")])
     if path.suffix or len(path.parts) > 1:
-        beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        close = difflib.get_close_matches(text, beside, n=1) or difflib.get_close_matches(path.stem, builtin(kind), n=1)
+        beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if os.path.isdir(path.parent) else []  # noqa: PTH112
+        close = near(text, beside, 0.6) or near(path.stem, builtin(kind), 0.6)
         meant = f"; did you mean '{close[0]}'?" if close else ""
         raise SpecError([Issue(text, "", f"no such file{meant}")])
     message = f"neither a file nor a built-in {KINDS[kind].noun}{hint(text, builtin(kind))}"
@@ -205,11 +199,3 @@ def resolve(kind: str, name: str | Path) -> Path:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def json_schema(kind: str) -> dict[str, Any]:
-    """The JSON Schema of a kind of file, for editors."""
-    if kind not in KINDS:
-        raise SpecError([Issue(kind, "", unknown("kind of file", kind, KINDS, shown=False))])
-    model = getattr(importlib.import_module(KINDS[kind].module), KINDS[kind].model)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}

@@ -57,6 +57,10 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     engine.__path__ = accelsim.engine.__path__
     search.best = best
     flows.NAMES = fakes.DATAFLOWS
+    # and so does what lies in the real package of dataflows
+    import accelsim.mapping.dataflows
+
+    flows.__path__ = accelsim.mapping.dataflows.__path__
     for module in (engine, search, flows):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return calls

@@ -89,6 +89,29 @@ def case_of(rng: Random, problem: Problem) -> Case:
     return Case(draw_architecture(rng, nest, arrays), nest, problem)
 
 
+def flat_cases() -> st.SearchStrategy[Case]:
+    """Machines without an array for hypothesis."""
+    return st.randoms(use_true_random=False).map(flat_case)
+
+
+def flat_case(rng: Random, max_macs: int = 120) -> Case:
+    """One or two levels, no array, padding made on the chip; operands read straight from the outermost level."""
+    problem, depth = draw_problem(rng, max_macs), rng.choice((1, 1, 2))
+    if rng.random() < 0.6:  # planes most of which are padding
+        pads = [rng.randint(0, 3), rng.randint(0, 3)]
+        sides = [max(1, touched - pad - rng.randint(0, 3)) for touched, pad in zip(problem.touched, pads, strict=True)]
+        problem = replace(problem, pad=(pads[0], pads[1]), height=sides[0], width=sides[1])
+    nest = draw_nest(rng, problem, [False] * depth)
+    passing = tuple((name, replace(mapped, bypass=frozenset())) for name, mapped in nest.levels[:1])
+    passing += tuple(
+        (name, replace(mapped, bypass=frozenset(t for t in TENSORS if rng.random() < 0.6)))
+        for name, mapped in nest.levels[1:]
+    )
+    nest = LoopNest(passing)
+    machine = draw_architecture(rng, nest, [False] * depth)
+    return Case(replace(machine, padding=Padding.ON_CHIP), nest, problem)
+
+
 def dram_cases() -> st.SearchStrategy[Case]:
     """Triples with a DRAM for hypothesis."""
     return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, dram_case(rng)))
@@ -246,7 +269,7 @@ def draw_nest(rng: Random, problem: Problem, arrays: list[bool]) -> LoopNest:
     for dim in DIMS:
         for factor in draw_factors(rng, problem[dim]):
             level, kind = (
-                rng.choice((depth - 1 if inner else rng.randrange(depth - 1), rng.randrange(depth))),
+                rng.choice((depth - 1 if inner else rng.randrange(max(depth - 1, 1)), rng.randrange(depth))),
                 "temporal",
             )
             spatial = [index for index, array in enumerate(arrays) if array]

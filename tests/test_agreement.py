@@ -8,21 +8,24 @@ from random import Random
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import golden
-from accelsim.architecture.model import Architecture, Sparsity
+from accelsim.architecture.model import Architecture, Level, Sparsity
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine import analytical, cycle, program
+from accelsim.engine import analytical, cycle, evaluate_many, program
 from accelsim.engine.counts import Counts
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.sparsity.masks import Masks
-from accelsim.workload.problem import TENSORS, Problem
+from accelsim.workload.problem import TENSORS, Padding, Problem
 from strategies import (
     Case,
     SparseCase,
     case,
     cases,
     draw_masks,
+    draw_sparsity,
+    flat_cases,
     masked_operands,
     mesh_cases,
     operands,
@@ -119,6 +122,34 @@ def test_agreement(drawn: Case) -> None:
 @settings(max_examples=10_000, deadline=None)
 def test_agreement_at_length(drawn: Case) -> None:
     agree(*drawn)
+
+
+@given(drawn=flat_cases())
+@settings(max_examples=60, deadline=None)
+def test_agreement_without_an_array(drawn: Case) -> None:
+    agree(*drawn)
+
+
+@given(drawn=flat_cases(), seed=st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_agreement_on_zeros_without_an_array(drawn: Case, seed: int) -> None:
+    rng = Random(seed)
+    machine = replace(drawn.architecture, sparsity=draw_sparsity(rng))
+    agree_on_zeros(machine, drawn.nest, drawn.problem, draw_masks(rng, drawn.problem))
+
+
+@pytest.mark.parametrize("machine", ["closed", "cycle", "batch"])
+def test_padding_made_on_the_chip_is_never_read_outside(machine: str) -> None:
+    """One word of ifmap, all of it padding: nothing is read."""
+    flat = Architecture("flat", (Level("L0"),), padding=Padding.ON_CHIP)
+    problem = Problem.of({}, pad=(2, 0), height=1, width=1)
+    lowered = program.build(flat, LoopNest(()), problem)
+    evaluate = {
+        "closed": lambda: analytical.evaluate(lowered)[0],
+        "cycle": lambda: cycle.evaluate(lowered)[0],
+        "batch": lambda: evaluate_many(flat, [LoopNest(())], problem)[0][0],
+    }[machine]
+    assert [evaluate()("L0", tensor, "read") for tensor in TENSORS] == [0, 1, 0]
 
 
 @given(drawn=mesh_cases())

@@ -64,6 +64,13 @@ def test_words():
         (quantities.size, True, "is not a size"),
         (quantities.size, None, "is not a size"),
         (quantities.size, "1e999999999 b", "is not a size"),
+        (quantities.rate, "34 GB", "did you mean '34 GB/s'?"),
+        (quantities.rate, "1 kb", "did you mean '1 kb/s'?"),
+        (quantities.rate, "2MiB", "did you mean '2MiB/s'?"),
+        (quantities.rate, "1e60 GB/s", "a width per second must be at most 10^18 b/s"),
+        (quantities.capacity, "1e30 B", "a size must be at most 2^60 b, got 8"),
+        (quantities.frequency, "1e30 Hz", "a frequency must be at most 10^12 Hz"),
+        (quantities.rate, "5/0 words", "is not a width"),
         (quantities.rate, "64 Hz", "is not a width: unknown unit 'Hz'"),
         (quantities.word, "2 words", "is not a word width: unknown unit 'words'"),
         (quantities.frequency, "200 mhz", "did you mean 'MHz'?"),
@@ -90,3 +97,24 @@ def test_times_keeps_the_unit():
 def test_times_is_multiplication(number, factor, unit):
     product = quantities.size(quantities.times(f"{number} {unit}", factor))
     assert product.value == quantities.size(f"{number} {unit}").value * factor
+
+
+def test_widths_per_cycle_and_fractions():
+    assert quantities.rate("3 B") == quantities.Quantity(Fraction(24), "b")
+    assert quantities.rate("1 kb/cycle") == quantities.Quantity(Fraction(1000), "b")
+    assert quantities.rate("5/7 words") == quantities.Quantity(Fraction(5, 7), "words")
+    assert quantities.rate("7 words/s") == quantities.Quantity(Fraction(7), "words/s")
+
+
+@given(st.fractions(min_value=0, max_value=10**12))
+def test_what_is_written_is_read_back(value):
+    assert Fraction(quantities.exact(value)) == value
+    if value:
+        for unit in ("b/s", "words/s"):
+            assert quantities.rate(quantities.written(value, unit)) == quantities.Quantity(value, unit)
+
+
+def test_a_value_in_an_error_is_short():
+    assert quantities.short(10**30) == "1" + "0" * 30
+    assert quantities.short("x" * 100) == "x" * 20 + "... (100 letters)"
+    assert quantities.short(10**5000) == "a number of about 5,001 digits"

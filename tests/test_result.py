@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -13,7 +15,10 @@ import accelsim
 import fakes
 from accelsim.energy.rows import total
 from accelsim.errors import AccelsimError, MappingError, WorkloadError
+from accelsim.report import table as tables
+from accelsim.report.files import counts_csv
 from accelsim.simulate import compare, simulate
+from accelsim.yamlfile import builtin
 
 pytestmark = pytest.mark.usefixtures("fake_engine")
 
@@ -37,8 +42,9 @@ def test_totals_multiply_repeats(result):
     sums = result.total
     assert sums.macs == 2 * conv.counts.macs + 3 * fc.counts.macs
     assert sums.cycles == 2 * conv.timing.cycles + 3 * fc.timing.cycles
-    assert sums.energy == 2 * conv.energy + 3 * fc.energy == total(result.energy_rows())
-    assert sums.cycles == sums.compute_cycles + sum(sums.stalls.values())
+    assert sums.energy_exact == 2 * conv.energy_exact + 3 * fc.energy_exact == total(result.energy_rows())
+    assert sums.energy == float(sums.energy_exact) and sums.energy_unit == "MAC"
+    assert sums.cycles == sums.compute_cycles + sum(sums.stall_cycles.values())
 
 
 def test_active_pes_are_weighted_by_working_cycles(result):
@@ -56,23 +62,31 @@ def test_utilization_is_macs_over_slots(result):
 def test_tidy_rows_hold_every_energy_once(result):
     for layer in result.layers:
         rows = [row for row in result.table if row["layer"] == layer.name]
-        assert sum(Fraction(row["energy"]) for row in rows) == layer.energy
+        assert sum(Fraction(row["energy"]) for row in rows) == layer.repeat * layer.energy_exact
+        assert {(row["op"], row["repeat"]) for row in rows} == {(layer.op, layer.repeat)}
         keys = [(row["level"], row["tensor"], row["action"]) for row in rows]
         assert len(keys) == len(set(keys))
-        assert set(layer.counts.rows()) <= {(r["level"], r["tensor"], r["action"], r["words"]) for r in rows}
+        cells = {(level, tensor, action, layer.repeat * words) for level, tensor, action, words in layer.counts.rows()}
+        assert cells <= {(r["level"], r["tensor"], r["action"], r["words"]) for r in rows}
 
 
 def test_tidy_rows_under_isca16_too():
     result = simulate(fakes.machine(), fakes.network(), accounting="isca16")
     rows = [row for row in result.table if row["layer"] == "FC3"]
-    assert sum(Fraction(row["energy"]) for row in rows) == result.layer("FC3").energy
+    assert sum(Fraction(row["energy"]) for row in rows) == 3 * result.layer("FC3").energy_exact
     assert result.to_dict()["energy_accounting"] == "isca16"
 
 
 def test_to_pandas_has_units_in_its_columns(result):
     frame = result.to_pandas()
-    assert list(frame.columns) == ["layer", "level", "tensor", "action", "words [words]", "energy [MAC]"]
+    words, energy = "words [words]", "energy [MAC]"
+    assert list(frame.columns) == ["layer", "op", "repeat", "level", "tensor", "action", words, energy]
     assert len(frame) == len(result.table)
+    assert frame[energy].sum() == result.total.energy
+    assert frame[frame["level"] == "MAC"][words].sum() == result.total.macs
+    others = result.to_pandas(vector=True)
+    assert list(others.columns) == list(frame.columns)
+    assert others[energy].sum() == result.vector.energy
 
 
 def test_the_document(result):
@@ -173,7 +187,7 @@ def test_no_dataflow_at_all_is_refused_unless_every_mapping_is_given():
 
 
 def test_a_layer_that_cannot_run_is_named():
-    with pytest.raises(MappingError, match="CONV1: GLB psum"):
+    with pytest.raises(MappingError, match=r"^CONV1, CONV2: GLB psum: needs 9 bits, has 8 bits$"):
         simulate(fakes.machine(), fakes.network(), "weight_stationary")
 
 
@@ -187,7 +201,7 @@ def test_compare_reports_what_cannot_run_and_goes_on():
     ]
     only = compare(fakes.machine(), fakes.network(), layers="CONV*")
     assert list(only) == ["row_stationary"]
-    assert "CONV1: GLB psum" in only.missing["weight_stationary"]
+    assert "CONV1, CONV2: GLB psum" in only.missing["weight_stationary"]
 
 
 def test_compare_takes_a_family_of_machines(monkeypatch):
@@ -196,6 +210,65 @@ def test_compare_takes_a_family_of_machines(monkeypatch):
     monkeypatch.setattr(sys.modules["accelsim.mapping.dataflows"], "NAMES", names)
     comparison = compare("eyeriss_isca16", fakes.network(), layers="FC3")
     assert {"rs", "ws", "nlr"} <= set(comparison) | set(comparison.missing)
+
+
+def test_values_show_themselves_in_one_line(result):
+    assert repr(result) == "Result(toynet on toy: 3 layers, 2,568 cycles, 0.01284 ms, 5.196e+05 MAC)"
+    assert repr(result.layer("FC3")).startswith("LayerResult(FC3 x3: 128 MACs, ")
+    comparison = compare(fakes.machine(), fakes.network(), layers="CONV*")
+    assert repr(comparison) == "Comparison(row_stationary; 1 not run)"
+    assert repr(fakes.machine()) == "Architecture(toy: DRAM > GLB > RF, 8 PEs at 200 MHz)"
+    assert repr(fakes.network()) == "Network(toynet, batch 1: 4 layers, 15936 MACs)".replace("15936", "15,936")
+    assert repr(result.layer("FC3").nest) == "LoopNest('DRAM: | GLB: M16 C8')"
+    for value in (result.energy_table, result.total, result.vector, result.layers[0], result.ran):
+        assert len(repr(value).splitlines()) == 1
+
+
+def test_equal_runs_are_equal_and_have_one_hash(result):
+    other = simulate(fakes.machine(), fakes.network())
+    assert other == result and hash(other) == hash(result)
+    assert other.layers[0] == result.layers[0] and hash(other.layers[0]) == hash(result.layers[0])
+    assert other.layers[0].counts == result.layers[0].counts != result.layers[2].counts
+    assert len({other, result, simulate(fakes.machine(), fakes.network(), layers="FC3")}) == 2
+    assert simulate(fakes.machine(), fakes.network(), seed=1) != result
+    for value in (fakes.machine(), fakes.network(), result.energy_table, result.total, result.vector, result.ran,
+                  result.layers[0].counts, result.layers[0].timing, result.layers[0].nest):  # fmt: skip
+        assert isinstance(hash(value), int)
+    pair = [compare(fakes.machine(), fakes.network()) for _ in range(2)]
+    assert pair[0] == pair[1] and hash(pair[0]) == hash(pair[1])
+
+
+def test_names_of_objects_are_those_of_the_document(result):
+    document = result.to_dict()
+    total = {key: value for key, value in document["total"].items() if hasattr(result.total, key)}
+    assert {key: getattr(result.total, key) for key in total} == total
+    assert {"macs", "cycles", "ms", "stall_cycles", "utilization", "active_pes", "energy"} <= set(total)
+    for layer, entry in zip(result.layers, document["layers"], strict=True):
+        for key in ("name", "op", "repeat", "macs", "cycles", "processing_cycles", "compute_cycles", "stall_cycles",
+                    "active_pes", "energy", "mapping_source"):  # fmt: skip
+            assert getattr(layer, key) == entry[key], key
+    for key in ("reads", "writes", "vector_ops", "cycles", "processing_cycles", "energy"):
+        assert getattr(result.vector, key) == document["total"]["vector"][key]
+        assert getattr(result.vector_layers[0], key) == document["vector_layers"][0][key]
+    assert document["energy_unit"] == result.energy_unit == result.total.energy_unit
+
+
+def test_without_pandas_the_extra_is_named(result, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(AccelsimError, match=r"^to_pandas needs pandas: pip install 'accelsim\[pandas\]'$"):
+        result.to_pandas()
+
+
+def test_a_layer_that_was_not_run_is_one_line(result):
+    with pytest.raises(AccelsimError, match=r"^no layer 'FC4' was run; did you mean 'FC3'\?"):
+        result.layer("FC4")
+
+
+def test_an_error_in_a_notebook_is_its_message():
+    with pytest.raises(AccelsimError) as caught:
+        simulate(fakes.machine(), fakes.network(), evaluator="cycles")
+    (line,) = caught.value._render_traceback_()
+    assert line.startswith("AccelsimError: unknown evaluator 'cycles'; did you mean 'cycle'?")
 
 
 def test_progress_is_told_each_layer():
@@ -208,3 +281,29 @@ def test_importing_the_package_loads_nothing_heavy():
     code = "import accelsim, sys; print([m for m in ('numba', 'matplotlib', 'pandas', 'pydantic') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", builtin("workload"))
+def test_rows_add_up_to_the_total_that_is_printed(name):
+    """Of every shipped network; the shapes of layers are theirs, what a made-up engine counts is enough."""
+    result = simulate("eyeriss_isca16_rs", name, evaluator="analytical")
+    frame, document = result.to_pandas(), result.to_dict()["total"]
+    energy = frame["energy [MAC]"]
+    assert energy.sum() == pytest.approx(document["energy"], rel=1e-12)
+    cells = frame[frame["level"].isin(["DRAM", "GLB", "RF"])].groupby(["level", "tensor", "action"])["words [words]"]
+    told = {(row["level"], row["tensor"], row["action"]): row["words"] for row in document["counts"]}
+    assert {key: int(words) for key, words in cells.sum().items() if key in told} == told
+    assert frame[frame["level"] == "MAC"]["words [words]"].sum() == document["macs"]
+    by_layer = frame.groupby("layer")["energy [MAC]"].sum()
+    for layer in result.layers:
+        assert by_layer[layer.name] == pytest.approx(layer.energy * layer.repeat, rel=1e-12)
+    others = result.to_pandas(vector=True)
+    assert others["energy [MAC]"].sum() == pytest.approx(document["vector"]["energy"], rel=1e-12)
+    assert not set(others["op"]) & {"conv", "fc", "matmul", "depthwise"}
+    columns = list(csv.DictReader(io.StringIO(counts_csv(result))))
+    assert sum(float(row["energy_MAC"]) for row in columns) == pytest.approx(document["energy"], rel=1e-12)
+    printed = tables.data_grid(result)
+    scale, _ = tables.energy_scale("MAC", document["energy"])
+    assert printed.rows[-1][-1] == tables.number(energy.sum() / scale)
+    megabytes = cells.sum().groupby("level").sum() * 2 / 1e6
+    assert printed.rows[-1][1:4] == tuple(tables.number(megabytes[level]) for level in ("DRAM", "GLB", "RF"))

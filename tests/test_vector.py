@@ -13,6 +13,7 @@ from accelsim.architecture.yaml import architecture_of, load_architecture
 from accelsim.energy.curve import Curve
 from accelsim.energy.load import load_table
 from accelsim.energy.rows import EnergyRow
+from accelsim.report import summary, terminal
 from accelsim.report import table as tables
 from accelsim.report.files import counts_csv
 from accelsim.simulate import compare, simulate
@@ -43,7 +44,7 @@ def result(fake_engine):
 
 
 def test_words_and_operations_of_a_batch(result):
-    found = {layer.name: (layer.reads, layer.writes, layer.operations) for layer in result.vector_layers}
+    found = {layer.name: (layer.reads, layer.writes, layer.vector_ops) for layer in result.vector_layers}
     plane, half = 3 * 4 * 36, 3 * 4 * 9
     assert found == {
         "B": (2 * plane, plane, plane),
@@ -87,13 +88,12 @@ def test_totals_are_beside_those_of_the_macs(result):
     assert alone.total == result.total and not alone.vector_layers
     sums, layers = result.vector, result.vector_layers
     assert sums.layers == 4
-    for name, of in (("reads", "reads"), ("writes", "writes"), ("operations", "operations"), ("cycles", "cycles"),
-                     ("processing_cycles", "processing"), ("energy", "energy")):  # fmt: skip
-        assert getattr(sums, name) == sum(getattr(layer, of) * layer.repeat for layer in layers)
+    for name in ("reads", "writes", "vector_ops", "cycles", "processing_cycles", "energy", "energy_exact"):
+        assert getattr(sums, name) == sum(getattr(layer, name) * layer.repeat for layer in layers)
     total = json.loads(json.dumps(result.to_dict()))["total"]
     for key in ("cycles", "processing_cycles", "ms", "energy"):
         assert total["with_vector"][key] == pytest.approx(total[key] + total["vector"][key], rel=1e-12)
-    assert total["energy"] == float(result.total.energy)
+    assert total["energy"] == result.total.energy
     assert not total["vector"]["vector_ops_priced"]
 
 
@@ -106,14 +106,21 @@ def test_the_document_lists_them(result):
     assert layer["energy"] == sum(row["energy"] for row in layer["energy_breakdown"])
 
 
-def test_tidy_rows_and_csv_hold_them(result):
-    rows = [tuple(row.values())[1:] for row in result.table if row["layer"] == "C"]
+def test_tidy_rows_and_csv_hold_them_apart_for_they_are_not_in_the_total(result):
+    rows = [tuple(row.values())[1:] for row in result.vector_table if row["layer"] == "C"]
     assert rows == [
-        ("vector", "none", "operation", 324, 0.0),
-        ("DRAM", "ifmap", "read", 432, 86400.0),
-        ("DRAM", "psum", "update", 108, 21600.0),
+        ("maxpool", 1, "vector", "none", "operation", 324, 0.0),
+        ("maxpool", 1, "DRAM", "ifmap", "read", 432, 86400.0),
+        ("maxpool", 1, "DRAM", "psum", "update", 108, 21600.0),
     ]
-    assert "C,vector,none,operation,324,0.0" in counts_csv(result).splitlines()
+    line = "C,maxpool,1,vector,none,operation,324,0.0"
+    assert line in counts_csv(result, vector=True).splitlines()
+    assert line not in counts_csv(result).splitlines()
+    assert {row["layer"] for row in result.table} == {"A"}
+    # B runs twice
+    assert sum(row["energy"] for row in result.vector_table) == result.vector.energy
+    moved = [row["words"] for row in result.vector_table if row["tensor"] == "ifmap"]
+    assert sum(moved) == result.vector.reads
 
 
 @pytest.mark.parametrize(("globs", "names"), [("C", ["C"]), ("A,E", ["E"]), ("?", ["B", "C", "D", "E"])])
@@ -126,19 +133,19 @@ def test_layers_choose_them_too(fake_engine, globs, names):
 def test_without_macs_there_is_one_line_and_no_table(fake_engine):
     result = simulate(fakes.machine(), small(), layers="C")
     assert tables.grids(result) == []
-    assert len(tables.report(result)) == 3
+    assert len(terminal.report(result)) == 3
     assert set(compare(fakes.machine(), small(), layers="C").missing.values()) == {"none of the layers has MACs"}
 
 
 def test_the_note_says_what_is_left_out(result):
-    (note,) = (line for line in tables.notes(result) if "without MACs" in line)
+    (note,) = (line for line in summary.notes(result) if "without MACs" in line)
     assert note == (
         "not in the totals: 4 layers without MACs: 3,564 words read and written, 2,268 vector operations, "
-        "0 cycles (0.000 ms), 712,800 MAC; the operations are not timed (the machine declares no vector unit) or "
+        "0 cycles (0 ms), 712,800 MAC energies; the operations are not timed (the machine declares no vector unit) or "
         "priced (the energy table has no vector_op)"
     )
     timed = replace(result, architecture=replace(result.architecture, lanes=2))
-    assert "are not priced" in tables.vector_note(timed) and "timed" not in tables.vector_note(timed)
+    assert "are not priced" in summary.vector_note(timed) and "timed" not in summary.vector_note(timed)
 
 
 def test_gates_of_an_lstm_are_beside_its_macs():
@@ -149,7 +156,7 @@ def test_gates_of_an_lstm_are_beside_its_macs():
         ("lstm1 gates", "lstm", 7),
         ("lstm2 gates", "lstm", 7),
     ]
-    assert (found[0].reads, found[0].writes, found[0].operations) == (2 * 5 * 1024, 2 * 2 * 1024, 2 * 9 * 1024)
+    assert (found[0].reads, found[0].writes, found[0].vector_ops) == (2 * 5 * 1024, 2 * 2 * 1024, 2 * 9 * 1024)
 
 
 def test_pooling_waits_for_the_link_of_the_chip():
@@ -159,7 +166,7 @@ def test_pooling_waits_for_the_link_of_the_chip():
     (found,) = vector_layers(load_architecture("eyeriss"), network, layers, load_table("eyeriss_relative"), {})
     assert (found.reads, found.writes) == (290_400, 69_984)
     beats = (-(-290_400 * 16 * 200 // (64 * 60)), -(-69_984 * 16 * 200 // (64 * 60)))
-    assert found.cycles == sum(beats) and found.processing == 0
+    assert found.cycles == sum(beats) and found.processing_cycles == 0
 
 
 def test_lanes_are_declared_in_the_file():

@@ -42,9 +42,9 @@ def test_a_missing_key_is_reported_at_its_parent():
     [
         ("a: [1, 2\nb: 3\n", "f.yaml:2:2: not YAML: expected ',' or ']', but got ':'"),
         ("", "f.yaml:1:1: the file is empty"),
-        ("a: 1\n---\nb: 2\n", "not YAML: but found another document"),
-        ("[" * 5000, "f.yaml: nested too deeply"),
-        ("a: \x07", "f.yaml: not YAML:"),
+        ("a: 1\n---\nb: 2\n", "f.yaml:2:1: not YAML of one document: another one begins here"),
+        ("[" * 5000, "f.yaml:1:51: nested too deeply: more than 50 levels"),
+        ("b: 1\na: \x07", "f.yaml:2:4: not YAML: the character U+0007 cannot stand in it"),
         ("a: *b", "not YAML: found undefined alias 'b'"),
     ],
 )
@@ -108,15 +108,6 @@ def test_a_missing_file_is_one_line_with_the_nearest_name(tmp_path, monkeypatch)
         assert str(error.value).startswith(message)
 
 
-@pytest.mark.parametrize("kind", yamlfile.KINDS)
-def test_json_schema(kind):
-    schema = yamlfile.json_schema(kind)
-    assert schema["$schema"].startswith("https://json-schema.org/")
-    assert schema["type"] == "object"
-    with pytest.raises(SpecError, match=r"unknown kind of file; did you mean 'arch'\?"):
-        yamlfile.json_schema("arhc")
-
-
 def test_parameters():
     text = "name: $free\nparameters: {rows: 3, ram: 1 KiB}\nx: [$rows, 512 B * $rows, $rows * $rows]\ny: $ram\n"
     document = parse(text, "f.yaml")
@@ -137,3 +128,30 @@ def test_parameters_that_change_nothing_or_do_not_exist():
         "f.yaml:4:4: z: '$ 3': write '$name', or a product such as '512 B * $name'",
         "f.yaml:1:14: parameters.rows: nothing uses $rows",
     ]
+
+
+def test_a_file_on_another_drive_is_shown_as_given(tmp_path, monkeypatch):
+    def relpath(path):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    (tmp_path / "m.yaml").write_text("a: [")
+    monkeypatch.setattr(yamlfile.os.path, "relpath", relpath)
+    with pytest.raises(SpecError, match=f"^{tmp_path}/m.yaml:1:5: not YAML: "):
+        yamlfile.read(tmp_path / "m.yaml")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x" * 5000 + ".yaml", "d/" * 3000 + "x.yaml", "a\0b", "a\0.yaml"])
+def test_a_name_no_file_can_have(name):
+    for kind in yamlfile.KINDS:
+        with pytest.raises(SpecError, match=r"no such file|neither a file nor a built-in") as error:
+            resolve(kind, name)
+        assert str(error.value).isprintable()
+    with pytest.raises(SpecError, match=r"File name too long|embedded null byte"):
+        yamlfile.read(name)
+
+
+def test_a_file_too_large_is_not_read(tmp_path):
+    with (tmp_path / "big.yaml").open("wb") as file:
+        file.truncate(2**33)
+    with pytest.raises(SpecError, match="too large: more than 1,048,576 letters"):
+        yamlfile.read(tmp_path / "big.yaml")

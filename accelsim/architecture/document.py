@@ -19,7 +19,6 @@ from accelsim.architecture.model import (
     Network,
     NetworkKind,
     Port,
-    exact,
 )
 from accelsim.architecture.yaml import architecture_of
 from accelsim.errors import AccelsimError, SpecError
@@ -30,6 +29,7 @@ from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document
 
 Data = dict[str, Any]
+_FAST = 1e12  # Hz; what is given as time is most cycles there
 
 
 def document_of(architecture: Architecture) -> Data:
@@ -49,6 +49,13 @@ def document_of(architecture: Architecture) -> Data:
     )
 
 
+def source_of(machine: Architecture) -> Data | None:
+    """The file's own words, its parameters not put in yet; None if code has built or changed the machine."""
+    if machine.document is None or not _means(machine.document, machine):
+        return None
+    return deepcopy(dict(machine.document))
+
+
 def _candidates(machine: Architecture) -> list[Data]:
     """The file's own words, these with what stands at the top of a file as it is now, and all of it written anew."""
     anew = _written(machine)
@@ -62,13 +69,13 @@ def _candidates(machine: Architecture) -> list[Data]:
     return [kept, patched, anew]
 
 
-def _means(data: Data, machine: Architecture) -> bool:
+def _means(data: Mapping[str, Any], machine: Architecture) -> bool:
     try:
-        found = architecture_of(Document("document", deepcopy(data)))
+        found = architecture_of(Document("document", deepcopy(dict(data))))
     except SpecError:
         return False
     # equal at another clock too: what is given per second, or as time, is still given so
-    other = machine.clock_hz * 1000
+    other = _FAST if machine.clock_hz != _FAST else _FAST / 10
     return found == machine and replace(found, clock_hz=other) == replace(machine, clock_hz=other)
 
 
@@ -86,7 +93,7 @@ def _written(machine: Architecture) -> Data:
     data: Data = {
         "name": machine.name,
         "source": machine.source or NONE,
-        "clock": written(exact(machine.clock_hz), "Hz"),
+        "clock": written(Fraction(repr(float(machine.clock_hz))), "Hz"),
         "word": {tensor.value: f"{bits} b" for tensor, bits in machine.word_bits.items()},
         "narrow": machine.narrow,
         "padding": machine.padding.value,

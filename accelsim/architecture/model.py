@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from accelsim.architecture.dram.model import Dram
+from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
+from accelsim.architecture.network import REDUCING as REDUCING
+from accelsim.architecture.network import Count as Count
+from accelsim.architecture.network import Fanout as Fanout
+from accelsim.architecture.network import Injection as Injection
+from accelsim.architecture.network import Network as Network
+from accelsim.architecture.network import NetworkKind as NetworkKind
+from accelsim.architecture.network import Port as Port
+from accelsim.architecture.network import exact as exact
+from accelsim.architecture.network import within
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-Count = TypeVar("Count", int, "npt.NDArray[np.int64]")
-"""One number or many."""
+from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
 
 
 class Buffer(StrEnum):
@@ -27,31 +30,6 @@ class Buffer(StrEnum):
     SINGLE = "single"
     DOUBLE = "double"
     STREAM = "stream"
-
-
-class NetworkKind(StrEnum):
-    """What carries words between a level and the instances below it.
-
-    `multicast` sends a word wanted by several children once; `unicast` once per child; `systolic` once,
-    handed from PE to PE; `crossbar` once, to each child on a port of its own; `mesh` once, over the union of
-    the X-Y routes to the children. For psums `chain`, `tree` and `systolic` add on the way, `crossbar` and
-    `mesh` if they say over which dims; `multicast` (a plain bus) and `unicast` do not. docs/noc.md has each.
-    """
-
-    MULTICAST = "multicast"
-    UNICAST = "unicast"
-    SYSTOLIC = "systolic"
-    CHAIN = "chain"
-    TREE = "tree"
-    CROSSBAR = "crossbar"
-    MESH = "mesh"
-
-
-class Injection(StrEnum):
-    """Where a mesh meets its parent: at the router of child (0, 0), or at the first router of every row."""
-
-    CORNER = "corner"
-    WEST_EDGE = "west-edge"
 
 
 class Format(StrEnum):
@@ -75,127 +53,15 @@ class Pairing(StrEnum):
     OUTPUT = "output"
 
 
-REDUCING = frozenset({NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC})
-"""Kinds that add psums unless told otherwise."""
-MAY_REDUCE = REDUCING | {NetworkKind.CROSSBAR, NetworkKind.MESH}
-
-
-def exact(hertz: float) -> Fraction:
-    """A clock as the decimal number it is written as, so that rates divided by it stay short fractions."""
-    return Fraction(repr(float(hertz)))
-
-
-@dataclass(frozen=True)
-class Port:
-    """A timed resource: what names the same port shares it.
-
-    rate : bits per core cycle (or words, where `in_words`), any positive rational: a link with its own
-        clock has rate ``width * f_link / f_core``.
-    peak : the rate is reached at best, by many transfers that are rounded as one: `cycles` bounds them from below.
-    per_second : bits (or words) per second, of a port with a clock of its own; the machine's clock then sets `rate`.
-        Equal ports are equally fast beside the core they have.
-    """
-
-    name: str
-    rate: Fraction
-    in_words: bool = False
-    peak: bool = False
-    per_second: Fraction | None = field(default=None, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.rate <= 0:
-            raise AccelsimError(f"port '{self.name}': a rate must be positive, got {self.rate}")
-
-    def at(self, core_hz: Fraction) -> Port:
-        """The port beside a core of this clock."""
-        rate = self.rate if self.per_second is None else self.per_second / core_hz
-        return self if rate == self.rate else replace(self, rate=rate)
-
-    def cycles(self, words: Count, word_bits: int) -> Count:
-        """Core cycles that `words` of `word_bits` each hold this port, rounded up once (down for a peak)."""
-        units = words if self.in_words else words * word_bits
-        if self.peak:
-            return units * self.rate.denominator // self.rate.numerator
-        return -(-units * self.rate.denominator // self.rate.numerator)
-
-
-@dataclass(frozen=True)
-class Network:
-    """The network of one tensor below one level. A direction without a port takes no time.
-
-    down, up : ports for words to the children (fills; for psums refills or old psums) and from them (drains).
-    latency : cycles after each transfer, not on the port.
-    accumulate_on_drain : psum only; the old psum enters the reduction on its way up and the child is never refilled.
-    reduce : psum only; the spatial dims whose psums are added in the network.
-    tags : multicast only; a bus whose rows and PEs compare the (row, column) tag of each word.
-    child_down, child_up : crossbar only; the port of a child, beside the one of the parent.
-    injection, hop_latency : mesh only; where the parent is, cycles per link of the longest route.
-    latency_s, hop_latency_s : seconds, of latencies given as time; the machine's clock then sets the cycles.
-    """
-
-    kind: NetworkKind = NetworkKind.MULTICAST
-    down: Port | None = None
-    up: Port | None = None
-    latency: int = 0
-    accumulate_on_drain: bool = False
-    reduce: frozenset[str] = frozenset()
-    tags: bool = False
-    child_down: Port | None = None
-    child_up: Port | None = None
-    injection: Injection = Injection.CORNER
-    hop_latency: int = 1
-    latency_s: Fraction | None = field(default=None, compare=False)
-    hop_latency_s: Fraction | None = field(default=None, compare=False)
-
-    def at(self, core_hz: Fraction) -> Network:
-        """The network beside a core of this clock."""
-        found: dict[str, Any] = {
-            key: port.at(core_hz)
-            for key in ("down", "up", "child_down", "child_up")
-            if (port := getattr(self, key)) is not None
-        }
-        for key in ("latency", "hop_latency"):
-            seconds = getattr(self, f"{key}_s")
-            if seconds is not None:
-                found[key] = -(-seconds * core_hz // 1)
-        return self if all(getattr(self, key) == value for key, value in found.items()) else replace(self, **found)
-
-    @property
-    def has_links(self) -> bool:
-        """Whether what it carries depends on which child wants what, not on the words alone."""
-        return self.tags or self.kind in (NetworkKind.CROSSBAR, NetworkKind.MESH)
-
-
-@dataclass(frozen=True)
-class Fanout:
-    """The spatial step right below a level: a y by x array and one network per tensor."""
-
-    y: int = 1
-    x: int = 1
-    networks: Mapping[Tensor, Network] = field(default_factory=dict)
-    declared: bool = False
-
-    def at(self, core_hz: Fraction) -> Fanout:
-        """The fan-out beside a core of this clock."""
-        networks = {tensor: network.at(core_hz) for tensor, network in self.networks.items()}
-        return self if networks == self.networks else replace(self, networks=networks)
-
-    def network(self, tensor: Tensor) -> Network:
-        """The network of a tensor; undeclared, a multicast (psum: tree reduction) that takes no time."""
-        found = self.networks.get(tensor)
-        if found is not None:
-            return found
-        if tensor is Tensor.PSUM:
-            return Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
-        return Network()
-
-
 @dataclass(frozen=True)
 class Partition:
     """Part of a level's capacity, in bits, shared by the tensors named."""
 
     tensors: frozenset[Tensor]
     bits: int
+
+    def __post_init__(self) -> None:
+        within("capacity", "a size", self.bits)
 
 
 @dataclass(frozen=True)
@@ -310,7 +176,7 @@ class Cartesian:
     weights: int = 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Architecture:
     """A machine: levels outermost first, word widths in bits, PE.
 
@@ -353,8 +219,19 @@ class Architecture:
     def __post_init__(self) -> None:
         if not self.levels:
             raise AccelsimError(f"architecture '{self.name}' has no levels")
-        if not 0 < self.clock_hz < float("inf"):
-            raise AccelsimError(f"architecture '{self.name}': a clock must be positive, got {self.clock_hz} Hz")
+        where = f"architecture '{self.name}'"
+        bounds: tuple[tuple[str, float], ...] = (
+            ("a frequency", self.clock_hz),
+            ("PEs", self.pes),
+            ("MACs per cycle", self.macs_per_cycle),
+            ("pipeline", self.pipeline),
+            ("drift", self.sparsity.drift),
+            ("queue", self.sparsity.queue),
+            ("vector lanes", self.lanes),
+            *(("a word", bits) for bits in (*self.word_bits.values(), self.multiplier)),
+        )
+        for what, value in bounds:
+            within(where, what, value)
         object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
         object.__setattr__(self, "lead", self.lead or self.serial is None)
         if self.cartesian:
@@ -407,6 +284,23 @@ class Architecture:
                         f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
                         "innermost level that keeps a tensor may be"
                     )
+
+    def with_(self, **changes: object) -> Architecture:
+        """The machine whose file says this too: ``chip.with_(clock="400 MHz", **{"levels.GLB.capacity": "256 KiB"})``.
+
+        changes : by path into the file (levels by name or index), or by parameter. Raises SpecError as the file would.
+        """
+        from accelsim.architecture.edit import with_changes
+
+        return with_changes(self, changes)
+
+    def __repr__(self) -> str:
+        levels = " > ".join(level.name for level in self.levels)
+        return f"Architecture({self.name}: {levels}, {self.pes} PEs at {float(self.clock_hz) / 1e6:g} MHz)"
+
+    def __hash__(self) -> int:
+        # its mappings have no hash; equal machines have equal names
+        return hash((self.name, len(self.levels)))
 
     @property
     def final_bits(self) -> int:

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
+from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
-from accelsim.specs import Count, Duration, Frequency, Natural, Size, Spec, Word, pick
+from accelsim.specs import (
+    REFUSED,
+    Axis,
+    Drift,
+    Duration,
+    Frequency,
+    Lanes,
+    Macs,
+    Name,
+    Part,
+    Part0,
+    Pipeline,
+    Queue,
+    Size,
+    Spec,
+    Word,
+    key,
+    pick,
+    quantity,
+)
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
@@ -60,9 +80,19 @@ def _width(value: object) -> Rate:
     return Rate(found.value, found.unit, value["port"])
 
 
-_RATE = {"type": "string", "description": "per cycle or per second", "examples": ["64 b", "4 words", "25.6 GB/s"]}
-_PORT = {"type": "object", "properties": {"port": {"type": "string"}, "width": _RATE}, "required": ["port", "width"]}
+_RATE = quantity(quantities.RATE.shown, "64 b", "4 words", "25.6 GB/s")
+_PORT = {
+    "type": "object",
+    "description": "The same in full, with the name of the port; what names the same one shares it.",
+    "properties": {
+        "port": {"type": "string", "minLength": 1, "description": "Its name.", "unit": "none", "if_left_out": REFUSED},
+        "width": {**_RATE, "description": "What it carries.", "if_left_out": REFUSED},
+    },
+    "required": ["port", "width"],
+    "additionalProperties": False,
+}
 ALL = "*"
+CHILDREN = "PEs, or instances of the next level"
 PortWidth = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
@@ -96,151 +126,239 @@ def _unsaid(value: str) -> str:
     return "" if value == NONE else value
 
 
-Keeps = Annotated[list[TensorName], BeforeValidator(_kept)]
+Keeps = Annotated[list[TensorName], BeforeValidator(_kept, json_schema_input_type=list[Tensor] | Literal["none"])]
 
 
 class LinkSpec(Spec):
-    """One port shared by all tensors and both directions below a level."""
+    """One port that all tensors share below a level, in both directions."""
 
-    width: PortWidth
-    clock: Frequency | None = None
-    latency: Duration | None = None
+    width: PortWidth = key("What it carries per core cycle, or per cycle of `clock`; or per second.")
+    clock: Frequency | None = key("Its clock. Not beside a width per second.", None, "the core's")
+    latency: Duration | None = key(
+        "From the last word on the port to its arrival; the port is free meanwhile.", None, "none: words arrive at once"
+    )
 
 
 class NetworkSpec(Spec):
-    """The network of one tensor below a level; without a width it takes no time.
+    """The network of one tensor below a level."""
 
-    width : per core cycle, or per cycle of `clock`; for psums both ways. `in`, `out` : psum only.
-    port : networks that name the same port share it.
-    tags : multicast; rows and PEs compare the (row, column) tag of each word.
-    port_width, port_out : crossbar; of a child's port; psum: of the one up, if it is another.
-    ports, hop_latency : mesh; where the parent is, and cycles per link (default 1).
-    """
-
-    kind: KindName | None = None
-    width: PortWidth | None = None
-    in_: PortWidth | None = Field(None, alias="in")
-    out: PortWidth | None = None
-    clock: Frequency | None = None
-    latency: Duration | None = None
-    port: str | None = None
-    accumulate: AccumulateName | None = None
-    reduce: list[ReduceName] | None = None
-    tags: bool = False
-    port_width: PortWidth | None = None
-    port_out: PortWidth | None = None
-    ports: InjectionName | None = None
-    hop_latency: Duration | None = None
+    kind: KindName | None = key(
+        "What carries the words (docs/noc.md).", None, "`tree` for psum, `multicast` for ifmap and filter"
+    )
+    width: PortWidth | None = key(
+        "What its port at the level carries per core cycle, or per cycle of `clock`; or per second. "
+        "Of a mesh, what each link carries. Of psums, each way.",
+        None,
+        "it is the level's `link`; where there is none its transfers take no time",
+    )
+    in_: PortWidth | None = key("psum only: the width down, instead of `width`.", None, "as `width`", alias="in")
+    out: PortWidth | None = key("psum only: the width up, instead of `width`.", None, "as `width`")
+    clock: Frequency | None = key("Clock of its widths. Not beside a width per second.", None, "the core's")
+    latency: Duration | None = key(
+        "From the last word on the port to its arrival; the port is free meanwhile.",
+        None,
+        "that of the level's `link`; where there is none words arrive at once",
+    )
+    port: Name | None = key(
+        "Name of its port: whatever names the same one shares it; psums share it both ways.",
+        None,
+        "a port of its own; of psums, one each way",
+    )
+    accumulate: AccumulateName | None = key(
+        "psum only: where an old psum meets the new ones. `refill`: it is sent to a child first. "
+        "`on-drain`: it joins them on their way up.",
+        None,
+        "`refill`; of a mesh `on-drain`",
+    )
+    reduce: list[ReduceName] | None = key(
+        "psum only: dims over which psums are added on their way up.",
+        None,
+        "`[C, R, S]` of a chain, a tree and a systolic network, `[]` of the others",
+    )
+    tags: bool = key(
+        "multicast only: rows and PEs compare the (row, column) tag of each word, which are counted.", False
+    )
+    port_width: PortWidth | None = key(
+        "crossbar only: what the port of each child carries, beside that of the level.", None, "they take no time"
+    )
+    port_out: PortWidth | None = key(
+        "crossbar only, of psum: the same on their way up, if it is another.", None, "as `port_width`"
+    )
+    ports: InjectionName | None = key("mesh only: where the level is on it.", None, "`corner`")
+    hop_latency: Duration | None = key(
+        "mesh only: for each link of the longest route; comes on top of `latency`.", None, "`1` cycle"
+    )
 
 
 class SizeSpec(Spec):
     """Rows and columns of an array."""
 
-    y: Count = 1
-    x: Count = 1
+    y: Axis = key("Rows.", 1, unit=CHILDREN)
+    x: Axis = key("Columns.", 1, unit=CHILDREN)
 
 
 class PassesSpec(Spec):
-    """`serial` : the stationary tensor whose passes never overlap.
+    """Passes that never overlap: in each, one tile of the stationary tensor stays in the PEs."""
 
-    lead : moving operands of a pass wait for its stationary one; false: they are loaded beside it.
-    """
-
-    serial: TensorName
-    lead: bool = True
+    serial: TensorName = key("The stationary tensor.")
+    lead: bool = key("Whether the moving operands of a pass wait for its stationary one.", True)
 
 
 class ArraySpec(Spec):
-    """The PE (or cluster) array below a level."""
+    """The array below a level: of PEs, or of whatever has the next level."""
 
-    size: SizeSpec
-    networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
-    passes: PassesSpec | None = None
-    skew: bool = False
+    size: SizeSpec = key("Its rows and columns.")
+    networks: dict[TensorName, NetworkSpec] = key(
+        "The network of each tensor.", {}, "each tensor has the `kind` it has by default, on the level's `link` if any"
+    )
+    passes: PassesSpec | None = key(
+        "Of one array of the machine: passes do not overlap.", None, "tiles overlap as far as buffers let them"
+    )
+    skew: bool = key(
+        "Of one array of the machine, meant for all: systolic, an operand reaches row i, column j after i + j cycles.",
+        False,
+    )
 
 
 class PortsSpec(Spec):
-    """Timed ports of a memory: `read` and `write`, or one `shared`."""
+    """Timed ports of one instance of a memory."""
 
-    read: PortWidth | None = None
-    write: PortWidth | None = None
-    shared: PortWidth | None = None
+    read: PortWidth | None = key("What is read per core cycle.", None, "reading takes no time here")
+    write: PortWidth | None = key("What is written per core cycle.", None, "writing takes no time here")
+    shared: PortWidth | None = key(
+        "What is read and written per core cycle; instead of both.", None, "reads and writes have a port each"
+    )
 
 
 class LevelSpec(Spec):
     """One memory and the fan-out below it."""
 
-    name: str = Field(pattern=r"^[A-Za-z]\w*$")
-    component: str | None = None
-    keeps: Keeps = Field(list(TENSORS))
-    capacity: Capacity = Field(default_factory=dict)
-    buffer: Buffering = Field(default_factory=dict)
-    halo_reuse: bool = True
-    compression: dict[TensorName, FormatName] = Field(default_factory=dict)
-    ports: PortsSpec | None = None
-    link: LinkSpec | None = None
-    dram: DramEntry = None
-    networks: dict[TensorName, NetworkSpec] = Field(default_factory=dict)
-    array: ArraySpec | None = None
+    name: str = key(
+        "What mappings, results and errors call it: a letter, then letters, digits and _.",
+        pattern=r"^[A-Za-z]\w{0,199}$",
+    )
+    component: Name | None = key("The energy table's component that prices it.", None, "that of the level's name")
+    keeps: Keeps = key("Tensors it stores; the others pass it by. The outermost level keeps all.", list(TENSORS))
+    capacity: Capacity = key(
+        "Room in one instance: one size that its tensors share, or sizes by tensor (`ifmap + psum: 100 KiB` is shared "
+        "by two).",
+        {},
+        "no bound; nor for tensors that are not named",
+        names="TENSORS",
+    )
+    buffer: Buffering = key(
+        "How many tiles of a tensor have room: one value, or by tensor. `stream` only where it is kept innermost.",
+        {},
+        "`single`; so for tensors that are not named",
+    )
+    halo_reuse: bool = key(
+        "Whether an ifmap tile that slides keeps what overlaps with the one before; `false`: it is fetched whole.", True
+    )
+    compression: dict[TensorName, FormatName] = key(
+        "How tensors are encoded, in it and on their way down from it.", {}, "raw; so for tensors that are not named"
+    )
+    ports: PortsSpec | None = key("Timed ports of the memory itself.", None, "it takes no time")
+    link: LinkSpec | None = key(
+        "One port for everything below it that has no `width` of its own.",
+        None,
+        "only networks with a `width` take time",
+    )
+    dram: DramEntry = key(
+        "Outermost level only, instead of `link` and `ports`: banks and rows. A preset's name, its values, or `none`.",
+        None,
+        "no banks and rows: a bandwidth, or no time",
+    )
+    networks: dict[TensorName, NetworkSpec] = key(
+        "The network of each tensor below a level without an array.", {}, "as in an array"
+    )
+    array: ArraySpec | None = key("What fans out below it.", None, "the next level is there once for each instance")
 
 
 class CartesianSpec(Spec):
-    """A PE of SCNN's kind; see `accelsim.architecture.model.Cartesian`."""
+    """A PE of SCNN's kind: every non-zero word of an ifmap vector meets every one of a filter vector.
 
-    ifmaps: Count = Cartesian.ifmaps
-    filters: Count = Cartesian.filters
-    banks: Count = Cartesian.banks
-    entries: Count = Cartesian.entries
-    fifo: Natural = Cartesian.fifo
-    group: Count = Cartesian.group
-    weights: Count = Cartesian.weights
+    Parashar et al., "SCNN", ISCA 2017, sections III and IV.
+    """
+
+    ifmaps: Part = key("Words of an ifmap vector (I).", Cartesian.ifmaps, unit="words")
+    filters: Part = key("Words of a filter vector (F).", Cartesian.filters, unit="words")
+    banks: Part = key("Banks of accumulators.", Cartesian.banks, unit="banks")
+    entries: Part = key("Accumulators of a bank.", Cartesian.entries, unit="psums")
+    fifo: Part0 = key("Products that may queue at a bank; `0`: any number.", Cartesian.fifo, unit="products")
+    group: Part = key("Output channels worked on at once (Kc).", Cartesian.group, unit="channels")
+    weights: Part = key("Filter vectors that the weight FIFO holds.", Cartesian.weights, unit="vectors")
 
 
 class PeSpec(Spec):
-    """One PE: MACs per cycle, pipeline depth, and what zeros save; see `accelsim.architecture.model.Sparsity`.
+    """One PE, and what zeros save (docs/model.md, "Zeros")."""
 
-    multiplier : least width of an operand as it is multiplied, where words are stored shorter (decoded on the way).
-    """
-
-    macs: Count = 1
-    multiplier: Word | None = None
-    pipeline: Natural = 0
-    gate: list[TensorName] = Field(default_factory=list)
-    skip: list[TensorName] = Field(default_factory=list)
-    pairing: PairingName = Pairing.COLUMN
-    drift: Count = 1
-    queue: Count = 1
-    cartesian: CartesianSpec | None = None
+    macs: Macs = key(
+        "MACs per core cycle: its lanes.",
+        1,
+        "with `cartesian`, `ifmaps` x `filters`, and nothing else may be given",
+        unit="MACs per core cycle",
+    )
+    multiplier: Word | None = key(
+        "Least width of an operand as it is multiplied, where words are stored shorter; a MAC's energy follows it.",
+        None,
+        "the width of the words",
+    )
+    pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
+    gate: list[TensorName] = key(
+        "Operands (ifmap, filter) whose zeros save the MAC and the reads after them, not the cycle.",
+        [],
+        "none is gated",
+    )
+    skip: list[TensorName] = key("Operands (ifmap, filter) whose zeros take no cycle.", [], "none is skipped")
+    pairing: PairingName = key("With `skip`: what the lanes share in a cycle.", Pairing.COLUMN)
+    drift: Drift = key("With `skip`: steps that PEs may be apart.", 1, "lock step", unit="steps")
+    queue: Queue = key("With `pairing: output`: outputs that the lanes of a PE may be apart.", 1, unit="outputs")
+    cartesian: CartesianSpec | None = key(
+        "A PE of SCNN's kind, which maps a layer by itself.", None, "a PE that runs the nest of a mapping"
+    )
 
 
 class VectorSpec(Spec):
-    """The unit that runs what is no MAC, beside the outermost level: operations per core cycle."""
+    """The unit that runs what is no MAC, beside the outermost level."""
 
-    lanes: Count
+    lanes: Lanes = key("Vector operations it does at a time.", unit="operations per core cycle")
 
 
 class ArchitectureSpec(Spec):
-    """A machine. Levels outermost first; the last one is inside the PE unless its own array says otherwise.
+    """A machine: memories with what fans out below each, and the PEs."""
 
-    word : `ofmap` is the width of sums once they are final (default: the psum's). narrow : the level that final sums
-    leave at that width; left out, they have it where they come out of the innermost array.
-    passes : of a machine without an array; else they belong to the array.
-    """
-
-    name: str = Field(min_length=1)
-    source: Annotated[str, AfterValidator(_unsaid)] = Field(min_length=1)
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    clock: Frequency
-    word: Words
-    narrow: str = ""
-    padding: PaddingName = Padding.ON_CHIP
-    lowering: LoweringName = Lowering.NONE
-    dataflow: str = ""
-    energy: str = ""
-    levels: list[LevelSpec] = Field(min_length=1)
-    passes: PassesSpec | None = None
-    pe: PeSpec = PeSpec()
-    vector: VectorSpec | None = None
+    name: Name = key("What results and errors call it.")
+    source: Annotated[str, AfterValidator(_unsaid)] = key(
+        "Where its numbers are from; `none`: nowhere, of a machine built in code.", min_length=1
+    )
+    parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
+    clock: Frequency = key("The core clock: every result in cycles is in cycles of it.")
+    word: Words = key(
+        "Width of a word: one for all tensors, or by tensor. `ofmap` is that of sums once they are final, no more than "
+        "the psum's; left out, it is the psum's."
+    )
+    narrow: str = key(
+        'The level that final sums leave as ofmap words (docs/model.md, "Ofmap words").',
+        "",
+        "they are narrowed where they come out of the innermost array",
+    )
+    padding: PaddingName = key(
+        "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP
+    )
+    lowering: LoweringName = key("What a layer is turned into before it is mapped.", Lowering.NONE)
+    dataflow: str = key(
+        "The dataflow whose mappings a run searches by default.", "", "a run has to name one, or give mappings"
+    )
+    energy: str = key("The energy table of a run by default.", "", "a run has to name one")
+    levels: list[LevelSpec] = key(
+        "The memories, outermost first. What lies below the last array, without one the last level, is inside the PE.",
+        min_length=1,
+    )
+    passes: PassesSpec | None = key(
+        "Of a machine without an array: passes do not overlap.", None, "what an array says of them"
+    )
+    pe: PeSpec = key("The PE.", PeSpec(), "one MAC per cycle, no pipeline; zeros save nothing")
+    vector: VectorSpec | None = key("The unit for layers without MACs.", None, "vector operations take no time")
 
 
 assert tuple(ReductionDim) == REDUCTION_DIMS

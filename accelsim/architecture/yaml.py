@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.architecture.dram.spec import dram_of
+from accelsim.architecture.edit import edited
 from accelsim.architecture.model import (
     MAY_REDUCE,
     REDUCING,
@@ -48,17 +49,29 @@ from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
 
 
 def load_architecture(name: str | Path, parameters: Mapping[str, object] | None = None) -> Architecture:
-    """Read an architecture from a file or a built-in name; `parameters` override the file's own.
+    """Read an architecture from a file or a built-in name; `parameters` override the file's own, or, named by
+    a path such as ``levels.GLB.capacity``, any key of it.
 
     Raises SpecError with every error in the file, each with its line and column.
     """
     return architecture_of(read(resolve("arch", name)), parameters)
 
 
+def beside(file: str, name: str) -> str:
+    """A file that another names: a path is relative to the file it stands in, if it is there, else to where we are."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and not path.is_absolute():
+        found = Path(file).parent / path
+        if found.is_file():
+            return str(found)
+    return name
+
+
 def architecture_of(document: Document, parameters: Mapping[str, object] | None = None) -> Architecture:
-    """Build an architecture from a document already read."""
-    origin = _origin(document, parameters)
-    substitute(document, parameters)
+    """Build an architecture from a document already read; `parameters` may name keys of the file by their paths too."""
+    document, given = edited(document, parameters or {})
+    origin = _origin(document, given)
+    substitute(document, given)
     spec = validate(document, ArchitectureSpec)
     _check_words(document, spec)
     words = {tensor: spec.word[Width(tensor)] for tensor in TENSORS if Width(tensor) in spec.word}
@@ -84,8 +97,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             serial=passes.serial if passes else None,
             lead=passes.lead if passes else True,
             skew=skew is not None,
-            energy=spec.energy,
-            dataflow=spec.dataflow,
+            energy=beside(document.file, spec.energy),
+            dataflow=beside(document.file, spec.dataflow),
             source=spec.source,
             sparsity=sparsity,
             cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
@@ -100,11 +113,13 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
         raise
 
 
-def _origin(document: Document, parameters: Mapping[str, object] | None) -> dict[str, Any]:
+def _origin(document: Document, parameters: Mapping[str, object]) -> dict[str, Any]:
     """The document before parameters are put in, its parameters those in force."""
     data = dict(document.data) if isinstance(document.data, dict) else {}
+    # a path holds wherever the data is read again
+    data |= {key: beside(document.file, data[key]) for key in ("dataflow", "energy") if isinstance(data.get(key), str)}
     if isinstance(data.get("parameters"), dict):
-        data["parameters"] = {**data["parameters"], **(parameters or {})}
+        data["parameters"] = {**data["parameters"], **parameters}
     return data
 
 
@@ -249,7 +264,14 @@ class _Builder:
             return self.shared_port(at, width.port, width, clock)
         per_second = width.value if width.unit.endswith("/s") else clock and width.value * clock
         rate = width.value if per_second is None else per_second / self.clock
-        return Port(name, rate, in_words=width.unit.startswith("words"), per_second=per_second)
+        return self.made(at, name, rate, width.unit.startswith("words"), per_second)
+
+    def made(self, at: Place, name: str, rate: Fraction, in_words: bool, per_second: Fraction | None) -> Port:
+        try:
+            return Port(name, rate, in_words=in_words, per_second=per_second)
+        except AccelsimError as error:
+            self.document.refuse(at, str(error))
+            return Port(name, Fraction(1), in_words=in_words)
 
     def shared_port(self, at: Place, name: str, width: Rate, clock: Fraction | None) -> Port:
         port = self.port(at, name, replace(width, port=""), clock)

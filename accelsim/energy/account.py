@@ -54,10 +54,10 @@ def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) 
     levels = {level.name: level for level in architecture.levels}
     for name, tensor, action, words in counts.rows():
         what = Tensor(tensor)
-        energy = words * table.access(levels[name], action, architecture.word_bits[what])
+        energy = words * table.access(levels[name], action, architecture.word_bits[what], what)
         narrow = counts.narrowed(name, action) if what is Tensor.PSUM and action in NARROWED else 0
         if narrow:
-            wide, narrower = (table.access(levels[name], action, bits) for bits in _sums(architecture))
+            wide, narrower = (table.access(levels[name], action, bits, what) for bits in _sums(architecture))
             energy += narrow * (narrower - wide)
         yield EnergyRow(name, tensor, action, words, energy)
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
 
 from accelsim.architecture.model import Architecture, Level
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, grouped, network_name
@@ -32,7 +33,7 @@ ROLES = ("alu", "rf", "noc", "buffer", "dram")
 
 def hops_filters(dataflow: str) -> bool:
     """Whether filters pay the array hop under this dataflow."""
-    return dataflow not in WITHOUT_FILTER_HOPS
+    return Path(dataflow).stem not in WITHOUT_FILTER_HOPS
 
 
 def account(
@@ -55,14 +56,16 @@ def _input(
     for level in (architecture.levels[0], _buffer(architecture, counts, tensor)):
         reads = counts(level.name, tensor, "read") if level else 0
         if level and reads != above:
-            yield EnergyRow(level.name, name, "read", reads, reads * table.access(level, "read", bits))
+            yield EnergyRow(level.name, name, "read", reads, reads * table.access(level, "read", bits, tensor))
             above = reads
     deliveries = counts.sent(array.name, tensor, kind="deliveries")
     if hop:
         yield EnergyRow(network_name(architecture, array.name), name, "hop", deliveries, deliveries * table.link(bits))
     keeper = _in_pe(architecture, counts, tensor, "read")
     if keeper and counts.macs != deliveries:
-        yield EnergyRow(keeper.name, name, "read", counts.macs, counts.macs * table.access(keeper, "read", bits))
+        yield EnergyRow(
+            keeper.name, name, "read", counts.macs, counts.macs * table.access(keeper, "read", bits, tensor)
+        )
 
 
 def _psum(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
@@ -72,13 +75,13 @@ def _psum(architecture: Architecture, counts: Counts, table: EnergyTable) -> Ite
     keeper = _in_pe(architecture, counts, psum, "drain")
     for action in ("update", "read"):
         words = counts(dram.name, psum, action)
-        yield EnergyRow(dram.name, psum.value, action, words, words * table.access(dram, action, bits))
+        yield EnergyRow(dram.name, psum.value, action, words, words * table.access(dram, action, bits, psum))
     to_dram = counts(dram.name, psum, "update")
     to_buffer = counts(buffer.name, psum, "update") if buffer else to_dram
     to_array = counts(keeper.name, psum, "drain") if keeper else counts.macs
     for level, words in ((buffer, to_buffer - to_dram), (keeper, counts.macs - to_array)):
         if level:
-            price = table.access(level, "update", bits) + table.access(level, "read", bits)
+            price = table.access(level, "update", bits, psum) + table.access(level, "read", bits, psum)
             yield EnergyRow(level.name, psum.value, "accumulate", words, words * price)
     hops = to_array - to_buffer
     yield EnergyRow(network_name(architecture, array.name), psum.value, "hop", hops, hops * table.link(bits))

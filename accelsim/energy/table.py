@@ -37,7 +37,7 @@ class Component:
         return Fraction(word_bits, self.bits) * curve.at(capacity, what, show_bytes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EnergyTable:
     """Energy per action, as data.
 
@@ -78,20 +78,38 @@ class EnergyTable:
         if not 0 <= self.gated <= 1:
             raise AccelsimError(f"energy table '{self.name}': gated_mac is {float(self.gated)}; it must lie in 0 to 1")
 
+    def __repr__(self) -> str:
+        return f"EnergyTable({self.name}, in {self.unit}: {', '.join(self.components)})"
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.unit))
+
     def component(self, level: Level) -> Component:
         """The entry of a level: the one its `component` names, else the one of its own name."""
         wanted = level.component or level.name
         if wanted not in self.components:
-            raise AccelsimError(
-                f"energy table '{self.name}' has no component '{wanted}' for level '{level.name}'"
-                f"{nearest(wanted, self.components)}; name one with 'component:' on the level"
-            )
+            raise AccelsimError(self.lacks(wanted, level.name))
         return self.components[wanted]
 
-    def access(self, level: Level, action: str, word_bits: int) -> Fraction:
-        """Energy of moving one word of `word_bits` by fill, read, update or drain at a level."""
-        capacity = sum(partition.bits for partition in level.capacity)
-        what = f"energy table '{self.name}': level '{level.name}' ({level.component or level.name}) capacity"
+    def lacks(self, component: str, level: str) -> str:
+        """What to say of a component that is not there."""
+        return (
+            f"energy table '{self.name}' has no component '{component}' for level '{level}'"
+            f"{nearest(component, self.components)}; name one with 'component:' on the level"
+        )
+
+    def access(self, level: Level, action: str, word_bits: int, tensor: Tensor | None = None) -> Fraction:
+        """Energy of moving one word of `word_bits` by fill, read, update or drain at a level.
+
+        Each part of a level's capacity is a memory of its own, and an access costs what one of the part's size does;
+        a tensor without a part is in a memory of no stated size. tensor : may be left out where there is one memory.
+        """
+        parts = [part for part in level.capacity if tensor is None or tensor in part.tensors]
+        if len(parts) > 1:
+            raise AccelsimError(f"level '{level.name}' has {len(parts)} memories: which tensor is moved?")
+        memory = f"{level.component or level.name}{f', {tensor}' if tensor and len(level.capacity) > 1 else ''}"
+        what = f"energy table '{self.name}': level '{level.name}' ({memory}) capacity"
+        capacity = parts[0].bits if parts else 0
         return self.component(level).access(action, capacity, word_bits, what)
 
     def mac(self, word_bits: Mapping[Tensor, int]) -> Fraction:

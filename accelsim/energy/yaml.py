@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
 from accelsim.errors import AccelsimError
-from accelsim.specs import Count, Spec, Word, validate
+from accelsim.specs import Count, Name, Spec, Word, key, validate
 from accelsim.yamlfile import Document
+
+_RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
+"""A number that no decimal gives exactly, as a result's own table may hold it."""
 
 
 def _number(value: object) -> Fraction:
+    if isinstance(value, str) and _RATIO.fullmatch(value):
+        quantities.bounded("an energy", Fraction(value))
+        return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"should be a number, got '{value}'")
+        raise ValueError(f"should be a number, got '{quantities.short(value)}'")
     if not 0 <= value < float("inf"):
-        raise ValueError(f"an energy must be finite and at least 0, got {value}")
+        raise ValueError(f"an energy must be finite and at least 0, got {quantities.short(value)}")
+    quantities.bounded("an energy", value)
     return Fraction(str(value))
 
 
@@ -54,14 +62,17 @@ def _curve(value: object) -> Curve:
 
 
 def _bits(size: str) -> int:
-    found = quantities.size(f"{size} b" if size.isdigit() else size)
+    found = quantities.capacity(f"{size} b" if size.isdigit() else size)
     if found.unit != "b":
         raise ValueError(f"'{size}': write a size in bits or bytes")
     return int(found.value)
 
 
 _NUMBER_SCHEMA: dict[str, Any] = {"type": "number", "minimum": 0}
-_CURVE_SCHEMA: dict[str, Any] = {"anyOf": [_NUMBER_SCHEMA, {"type": "object", "additionalProperties": _NUMBER_SCHEMA}]}
+_CURVE_SCHEMA: dict[str, Any] = {
+    "anyOf": [_NUMBER_SCHEMA, {"type": "object", "additionalProperties": _NUMBER_SCHEMA, "names": "SIZE"}]
+}
+ENERGY = "the table's `unit`"
 Number = Annotated[Fraction, PlainValidator(_number), WithJsonSchema(_NUMBER_SCHEMA)]
 Share = Annotated[Fraction, PlainValidator(_share), WithJsonSchema({**_NUMBER_SCHEMA, "maximum": 1})]
 CurveField = Annotated[Curve, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)]
@@ -70,31 +81,31 @@ Text = Annotated[str, PlainValidator(_text), WithJsonSchema({"type": "string", "
 
 
 class MacSpec(Spec):
-    """A MAC: a multiply and an add, each one number or numbers by bits; other widths: `EnergyTable.mac`."""
+    """A MAC: a multiply and an add, each one number or numbers by width; `EnergyTable.mac` has other widths."""
 
-    multiply: CurveField
-    add: CurveField
+    multiply: CurveField = key("A multiply of two operands of one width.", unit=ENERGY)
+    add: CurveField = key("An add to a psum.", unit=ENERGY)
 
 
 class NetworkSpec(Spec):
-    """A hop of `bits` (default: the table's `word`); `tag`: comparing one tag on a tagged bus."""
+    """A hop of a word below an array, and a tag."""
 
-    hop: Number
-    bits: Count | None = None
-    tag: Number = Field(Fraction(0), json_schema_extra={"default": 0})
+    hop: Number = key("Moving `bits` over one link; what counts as one follows from the kind of network.", unit=ENERGY)
+    bits: Count | None = key("Width of a hop; wider and narrower words cost in proportion.", None, "`word`", "bits")
+    tag: Number = key("Comparing one tag of a tagged bus.", Fraction(0), unit=ENERGY)
 
 
 class ComponentSpec(Spec):
-    """A memory: energy per access of `bits` (default: the table's `word`), flat or by capacity of one instance.
+    """A memory: energies are one number, or numbers by its capacity.
 
-    activate : of opening a row, where the memory is a DRAM with banks.
+    Each part of a level's capacity is a memory of its own.
     """
 
-    read: CurveField
-    write: CurveField
-    bits: Count | None = None
-    leakage: Number = Field(Fraction(0), json_schema_extra={"default": 0})
-    activate: Number = Field(Fraction(0), json_schema_extra={"default": 0})
+    read: CurveField = key("A read of `bits`: reads, and drains out of it.", unit=ENERGY)
+    write: CurveField = key("A write of `bits`: fills, and updates of psums.", unit=ENERGY)
+    bits: Count | None = key("Width of an access; wider and narrower words cost in proportion.", None, "`word`", "bits")
+    leakage: Number = key("What one instance leaks.", Fraction(0), unit=f"{ENERGY}, per core cycle")
+    activate: Number = key("Opening a row, where it is a DRAM with banks.", Fraction(0), unit=ENERGY)
 
 
 def _mac(value: object) -> object:
@@ -102,27 +113,35 @@ def _mac(value: object) -> object:
 
 
 class EnergySpec(Spec):
-    """An energy table. `gated_mac` : share of a MAC's energy that one takes whose zero operand is gated.
+    """An energy table. A curve is one number for all sizes, or a number for each of some: `{8 KiB: 10, 1 MiB: 100}`.
 
-    word : the width that every number is for which names none itself.
-    vector_op : an operation that is no MAC; without it they are counted, not priced.
+    Between two sizes of a curve a power law holds. Outside them a capacity is refused; a width costs in proportion.
     """
 
-    name: Text
-    source: Text
-    unit: Unit
-    word: Word | None = None
-    mac: Annotated[
-        MacSpec,
-        BeforeValidator(_mac),
-        WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, {"type": "object", "required": ["multiply", "add"]}]}),
-    ]
-    gated_mac: Share = Field(Fraction(0), json_schema_extra={"default": 0})
-    network: NetworkSpec
-    components: dict[str, ComponentSpec]
-    note: str = ""
-    accounting: str = ""
-    vector_op: Annotated[Curve | None, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)] = None
+    name: Name = key("What results and errors call it.")
+    source: Text = key("Where its numbers are from.")
+    unit: Unit = key("Unit of every energy in it: pJ, or one MAC where numbers are relative to it.")
+    word: Word | None = key(
+        "Width of the words of every number that names none itself.", None, "all numbers that are not 0 name theirs"
+    )
+    mac: Annotated[MacSpec, BeforeValidator(_mac, json_schema_input_type=MacSpec | Number)] = key(
+        "A MAC; a bare number is its multiply, its add is then in it.", unit=ENERGY
+    )
+    gated_mac: Share = key(
+        "What a MAC costs whose zero operand is gated.", Fraction(0), unit="share of a MAC's energy, 0 to 1"
+    )
+    network: NetworkSpec = key("Networks below arrays.")
+    components: Annotated[
+        dict[str, ComponentSpec],
+        BeforeValidator(lambda value: value, json_schema_input_type=dict[str, ComponentSpec | str]),
+    ] = key("Memories by name; a bare name stands for another entry.", names="COMPONENT")
+    note: str = key("What else is to be known of its numbers.", "", "nothing more")
+    accounting: str = key(
+        "`isca16`: charged as in the analysis of Chen, Emer and Sze, ISCA 2016.", "", "counts times energies"
+    )
+    vector_op: Annotated[Curve | None, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)] = key(
+        "An operation that is no MAC, by the psum's width.", None, "they are counted, not priced", ENERGY
+    )
 
 
 def read_table(path: str | Path) -> EnergyTable:
@@ -150,7 +169,7 @@ def build(document: Document) -> EnergyTable:
     }
     multiply, add = by_bits(spec.mac.multiply, "mac", "multiply"), by_bits(spec.mac.add, "mac", "add")
     operation = by_bits(spec.vector_op, "vector_op") if spec.vector_op else None
-    hop_bits = width(spec.network.bits, "network") if spec.network.hop else 1
+    hop_bits = width(spec.network.bits, "network") if spec.network.hop else spec.network.bits or 1
     document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(

@@ -182,8 +182,8 @@ def _raise(
 ) -> None:
     """Let a port take the time of these words, if it is more than it takes by now; narrow : words of other bits."""
     units, bits = (words + narrow, word_bits) if port.in_words else (words * word_bits + narrow * narrow_bits, 1)
-    most = int(units.max(initial=0)) * bits * port.rate.denominator
-    # a rate given in GB/s may have a denominator that only big integers hold the product with
+    most = max(int(units.max(initial=0)) * bits * port.rate.denominator, port.rate.numerator)
+    # a rate given in GB/s may have a fraction that only big integers hold the product with
     cycles = port.cycles(units if most < COUNT_LIMIT else units.astype(object), bits)
     shares[port.name] = np.maximum(cycles.astype(np.int64), shares.get(port.name, 0))
 

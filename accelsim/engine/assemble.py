@@ -112,6 +112,10 @@ def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossin
                 narrow[crossing.fanout, NARROWED.index("hops")] = narrower.sum()
         loads = tuple(int(v) for v in words)
         links.append(LinkLoads(spec.name, tensor, DIRECTIONS[up], crossing.routes.names, loads))
+    # in the order of levels, tensors and directions, whatever order they are crossed in
+    places = [level.name for level in program.architecture.levels], [tensor.value for tensor in TENSORS]
+    links.sort(key=lambda row: (places[0].index(row.level), places[1].index(row.tensor), row.direction))
+    tags.sort(key=lambda row: (places[0].index(row[0]), places[1].index(row[1])))
     return replace(counts, network=network, narrow=narrow, links=tuple(links), tag_matches=tuple(tags))
 
 
@@ -123,6 +127,14 @@ def hops(kind: NetworkKind, sent: Count, deliveries: Count) -> Count:
     if kind in (NetworkKind.SYSTOLIC, NetworkKind.CHAIN, NetworkKind.CROSSBAR, NetworkKind.MESH):
         return deliveries
     return deliveries - sent if kind is NetworkKind.TREE else sent
+
+
+def operand_reads(program: Program, t: int, level: int) -> int:
+    """Words that an operand kept inside the PE is read for, dense: one per MAC; padding made on the chip is nowhere
+    in the outermost level.
+    """
+    beside = program.on_chip and level == 0 and TENSORS[t] is Tensor.IFMAP
+    return program.problem.macs_over_plane if beside else program.problem.macs
 
 
 def takes_time(program: Program, edge: Sequence[int] | Ints) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log2
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from accelsim.engine.counts import NARROWED, Counts, Timing, Words
 from accelsim.engine.kernels import batch as kernel
 from accelsim.engine.kernels.search import option_tables
 from accelsim.engine.kernels.tiles import GROUPS
+from accelsim.engine.limits import most_an_iteration
 from accelsim.engine.passes import separation
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.errors import AccelsimError
@@ -130,12 +132,13 @@ def _stack(
             here = level << DIM_BITS + KIND_BITS
             for kind, loops in ((0, mapped.temporal), (1, mapped.y), (2, mapped.x)):
                 for loop in loops:
-                    if loop.factor > 1:
+                    factor = min(loop.factor, problem[loop.dim])  # iterations past the problem do not exist
+                    if kind and factor < loop.factor:
+                        check(architecture, nest, problem)  # what is spatial may not fit the array
+                        factor = loop.factor
+                    if factor > 1:
                         packed.append(
-                            loop.factor << DIM_BITS + KIND_BITS + LEVEL_BITS
-                            | here
-                            | kind << DIM_BITS
-                            | DIM_INDEX[loop.dim]
+                            factor << DIM_BITS + KIND_BITS + LEVEL_BITS | here | kind << DIM_BITS | DIM_INDEX[loop.dim]
                         )
             if mapped.bypass:
                 bypass += ((name, mapped.bypass),)  # type: ignore[assignment]
@@ -161,6 +164,7 @@ def _evaluate(
     architecture: Architecture, problem: Problem, bypass: Bypass, nests: list[LoopNest], rows: Ints, starts: Ints
 ) -> Parts:
     """(words, network, compute, active, cycles, processing) of mappings that bypass the same."""
+    _refuse_overflow(architecture, nests, rows, starts, problem)
     lowered = program.build(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
@@ -170,7 +174,6 @@ def _evaluate(
     n, edges, size8 = len(nests), lowered.edges, lowered.size8
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
     kernel.with_steps(loops, starts, padded)
-    _refuse_overflow(nests, rows, starts, problem)
     pick, tables, shapes = _options(lowered, loops, starts)
     tiles, steps, places = shapes
     suspect = np.empty(n, np.uint8)
@@ -215,15 +218,14 @@ def _one_by_one(architecture: Architecture, problem: Problem, nests: list[LoopNe
     )
 
 
-def _refuse_overflow(nests: list[LoopNest], rows: Ints, starts: Ints, problem: Problem) -> None:
-    """As `program.refuse_overflow`; logarithms find the nests worth counting in big integers."""
+def _refuse_overflow(
+    architecture: Architecture, nests: list[LoopNest], rows: Ints, starts: Ints, problem: Problem
+) -> None:
+    """As `limits.refuse_overflow`; logarithms find the nests worth counting in big integers."""
     bits = np.concatenate([[0.0], np.cumsum(np.log2(rows[:, 1]))])
-    for index in np.flatnonzero(bits[starts[1:]] - bits[starts[:-1]] > np.log2(COUNT_LIMIT) - 4):
-        padded = [1] * 8
-        for _, mapped in nests[index].levels:
-            for _, loop in mapped.loops:
-                padded[DIM_INDEX[loop.dim]] *= loop.factor
-        program.refuse_overflow(padded, problem)
+    most = max(number for _, number in most_an_iteration(architecture))
+    for index in np.flatnonzero(bits[starts[1:]] - bits[starts[:-1]] > log2(COUNT_LIMIT) - log2(most) - 1):
+        program.build(architecture, nests[index], problem)
 
 
 def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, tuple[Ints, ...], tuple[Ints, ...]]:

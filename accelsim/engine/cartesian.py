@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +13,16 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture, Cartesian
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.engine.kernels import cartesian as kernel
+from accelsim.engine.limits import duration, refuse_overflow
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
-from accelsim.sparsity.masks import Mask, Masks
+from accelsim.sparsity.masks import Mask, Masks, refuse_words
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 Ints = npt.NDArray[np.int64]
 Pair = tuple[int, int]
+MOST_PRODUCTS, PRODUCTS_A_SECOND = 10_000_000_000, 250_000_000
+"""Products of two non-zero words walked at most, and in a second."""
 RUN_BITS = 4
 """A stored word's run of zeros: at most 15 lie between two words (section IV)."""
 
@@ -115,11 +119,31 @@ def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tupl
     ------
     AccelsimError : not such a machine, or masks of another shape. MappingError : see `plan`.
     """
+    _refuse_numbers(architecture, problem)
+    refuse_words(problem, TENSORS)
     masks.check(problem)
     ifmap, weights, ofmap = (masks.words(problem, tensor) for tensor in TENSORS)
+    _refuse_products(problem, ifmap, weights)
     layout, done = plan(architecture, problem), walk(architecture, problem, ifmap, weights)
     counts, bits = _count(architecture, problem, layout, done, landed(problem, ifmap, weights), ofmap)
     return counts, _time(architecture, done.cycles, bits)
+
+
+def _refuse_numbers(architecture: Architecture, problem: Problem) -> None:
+    """Raise MappingError if words or cycles could pass 2^63: at most each ifmap word meets each weight of its group."""
+    n, g, m, c, _, _, r, s = problem.sizes
+    refuse_overflow((n, g, m, c, problem.height, problem.width, r, s), problem, architecture)
+
+
+def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:
+    """Raise MappingError if there are too many products to walk; by channel each ifmap word meets each weight."""
+    found = np.count_nonzero(ifmap, axis=(0, 3, 4)).astype(float) * np.count_nonzero(weights, axis=(1, 3, 4))
+    products = float(found.sum()) / prod(problem.stride)
+    if products > MOST_PRODUCTS:
+        raise MappingError(
+            f"about {products:.1e} products to walk, {duration(products / PRODUCTS_A_SECOND)}; at most "
+            f"{MOST_PRODUCTS:.0e} are taken on, and there is no closed form: take sparser data or a smaller layer"
+        )
 
 
 def _parts(size: int, part: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,7 @@ class LinkLoads:
         return self.names[self.words.index(max(self.words))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counts:
     """Words moved by one layer.
 
@@ -162,6 +162,15 @@ class Counts:
         for name in ("visited", "effectual"):
             if getattr(self, name) < 0:
                 object.__setattr__(self, name, self.macs)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Counts):
+            return NotImplemented
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.levels, self.macs, self.compute_cycles, self.words.tobytes()))
 
     @property
     def imbalance(self) -> float | None:
@@ -210,6 +219,14 @@ class Timing:
     cycles: int
     processing: int
     compute: int
-    stalls: dict[str, int]
-    processing_stalls: dict[str, int]
+    stalls: dict[str, int] = field(hash=False)
+    processing_stalls: dict[str, int] = field(hash=False)
     exact: bool = True
+
+
+def why_no_time(counts: Counts, timing: Timing) -> str:
+    """Why a layer takes no cycles; empty if it takes some."""
+    if timing.cycles:
+        return ""
+    moved = "no port that words pass has a width" if counts.words.any() else "no word moves"
+    return f"zeros leave nothing to multiply, and {moved}"

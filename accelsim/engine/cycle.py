@@ -8,7 +8,7 @@ import numpy as np
 
 from accelsim.engine import dram
 from accelsim.engine import folded as folding
-from accelsim.engine.assemble import assemble, with_links
+from accelsim.engine.assemble import assemble, operand_reads, with_links
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.kernels import sweep
 from accelsim.engine.links import crossings
@@ -81,13 +81,13 @@ def _timed_counts(
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
     """Lay out the streams' words, int64[stream, 2 * column], narrowed drains apart behind all; see `walk_steps`.
 
-    Operand reads inside the PE are one per MAC.
+    Operand reads inside the PE are those of `operand_reads`.
     """
     columns, finals = (np.zeros((len(program.edges), 3 * program.levels + 3), np.int64) for _ in range(2))
     x, wide = 0, sums.shape[1] // 2
-    for e, (_, parent, child, operand, _) in enumerate(program.edges):
+    for e, (t, parent, child, operand, _) in enumerate(program.edges):
         if operand and parent >= program.architecture.pe_level:
-            columns[e, : 3 * (child - parent)] = program.problem.macs
+            columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
         else:
             columns[e, :wide], finals[e, :wide] = sums[x, :wide], sums[x, wide:]
             x += 1

@@ -15,6 +15,7 @@ from accelsim.engine.kernels import bodies, replay, sweep
 from accelsim.engine.kernels.state import Machine, State
 from accelsim.engine.kernels.versions import EARLIER, count_steps
 from accelsim.engine.kernels.window import Window
+from accelsim.engine.limits import MOST_STEPS, refuse_bytes, too_many_steps
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Tables, tabulate, tile_ids
 from accelsim.engine.streams import Streams
@@ -24,6 +25,10 @@ STEPS = 64
 """Steps a body should have at least."""
 LOOK_UP = 8
 """How many times longer the simulated bodies of a layer (some twenty) take for a step than a look-up."""
+LONGEST = 1 << 16
+"""Steps a body should have at most."""
+UNEVEN = 4
+"""How many times longer or shorter than wanted a body may be before a loop is cut unevenly for it."""
 MOST_VERSIONS = 1 << 23
 """Versions of different bodies written down at most; a layer without repetition goes the long way."""
 
@@ -69,7 +74,7 @@ class Folded:
 
 
 def fold(program: Program) -> Folded | None:
-    """List the bodies of a layer; None where too few are alike."""
+    """List the bodies of a layer; None where too few are alike. Raises MappingError where the list is too long."""
     program, cut = _cut(program)
     loops = program.step_loops
     tables = tabulate(program)
@@ -85,6 +90,8 @@ def fold(program: Program) -> Folded | None:
         most.append(most[-1] + prod(row[1] for row in inner if row[3] < child))
     total = int(count_steps(loops[:cut], program.inside, program.size8)) if cut else 1
     slow, start = _slow(program, edges, cut)
+    needed = total * (12 + 8 * n) + int(start[-1]) * (24 + 8 * tables.slots) + 12 * tiles
+    refuse_bytes(needed, f"{total:.1e} repetitions of what is simulated once")
     layer = bodies.Layer(
         np.empty(total, np.int32), np.zeros(total + 1, np.int64), np.zeros((total, n), np.int64), np.zeros(n, np.int64),
         slow, start, np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64),
@@ -94,12 +101,12 @@ def fold(program: Program) -> Folded | None:
     steps = int(np.prod(loops[cut:, 1], initial=1))
     room = 64
     while True:
-        versions = room // 2 * most[-1]
+        versions, stepped = (min(room // 2 * each, max(MOST_VERSIONS, 2 * each)) for each in (most[-1], 2 * steps))
         kinds = bodies.Kinds(
             np.zeros((room, n), np.int64), np.zeros((room, n), np.int64), np.zeros(room + 1, np.int64),
             np.empty(versions, np.int64), np.empty(versions, np.int64), np.empty(versions, np.int64),
-            np.empty((versions, tables.slots), np.int64), np.empty(room * steps, np.int64),
-            np.empty(room * steps, np.int64), np.zeros((room, n, 2 * tables.columns), np.int64),
+            np.empty((versions, tables.slots), np.int64), np.empty(stepped, np.int64),
+            np.empty(stepped, np.int64), np.zeros((room, n, 2 * tables.columns), np.int64),
         )  # fmt: skip
         table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
         found, _ = bodies.walk(
@@ -110,9 +117,9 @@ def fold(program: Program) -> Folded | None:
         )  # fmt: skip
         if found >= 0:
             break
-        room *= 4
-        if room // 2 * most[-1] > MOST_VERSIONS:
+        if room // 2 * max(most[-1], 2 * steps) > MOST_VERSIONS:
             return None
+        room *= 4
     used, stepped = int(kinds.many[:found].sum()), int(kinds.steps_at[found])
     kinds = bodies.Kinds(
         kinds.at[:found], kinds.many[:found], kinds.steps_at[: found + 1], kinds.begin[:used].copy(),
@@ -148,6 +155,7 @@ def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, In
     allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
     # of streams that look back every tile has a place, behind those the tiles of one body
     tiles = folded.tiles if looks.any() else 0
+    refuse_bytes(32 * tiles, f"the last drains of {tiles:.1e} psum tiles")
     tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
     slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
@@ -163,7 +171,9 @@ def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, In
             np.zeros((n, streams.ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
             np.zeros(2 * n + 3, np.int64), np.zeros(tiles, np.int64),
         )  # fmt: skip
-        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed, MOST_STEPS)
+        if cycles == -2:
+            raise too_many_steps(int(simulated))
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
@@ -194,16 +204,22 @@ def _cut(program: Program) -> tuple[Program, int]:
     """
     loops = program.step_loops
     factors = [int(row[1]) for row in loops]
-    wanted = max(STEPS, isqrt(prod(factors) // LOOK_UP))
+    wanted = min(max(STEPS, isqrt(prod(factors) // LOOK_UP)), LONGEST)
 
     def cost(place: tuple[int, int]) -> tuple[float, int]:
         cut, part = place
         length = prod(factors[cut + 1 :]) * part
         return max(length / wanted, wanted / length), length
 
-    places = [(cut, part) for cut, factor in enumerate(factors) for part in range(2, factor + 1) if factor % part == 0]
+    places = [(cut, part) for cut, factor in enumerate(factors) for part in _divisors(factor)]
     if not places:
         return program, len(loops)
+    if cost(min(places, key=cost))[0] > UNEVEN:
+        # iterations past the problem do not exist: the outermost loop of a dim may be cut unevenly
+        for cut, (dim, factor, _, _, step) in enumerate(loops.tolist()):
+            part = min(wanted // prod(factors[cut + 1 :]), factor)
+            if part > 1 and factor * step >= program.size8[dim]:
+                places.append((cut, part))
     cut, part = min(places, key=cost)
     factor = factors[cut]
     if part == factor:
@@ -211,9 +227,15 @@ def _cut(program: Program) -> tuple[Program, int]:
     # the same iterations in the same order
     row = np.flatnonzero((program.loops[:, 2] == 0) & (program.loops[:, 3] < program.inside))[cut]
     split = np.insert(program.loops, row, program.loops[row], axis=0)
-    split[row, 1], split[row + 1, 1] = factor // part, part
+    split[row, 1], split[row + 1, 1] = -(-factor // part), part
     split[row, 4] *= part
     return replace(program, loops=split), cut + 1
+
+
+def _divisors(factor: int) -> list[int]:
+    """All but 1, rising."""
+    low = [part for part in range(1, isqrt(factor) + 1) if factor % part == 0]
+    return sorted({part for d in low for part in (d, factor // d)} - {1})
 
 
 def _passes(program: Program) -> int:

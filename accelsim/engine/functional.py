@@ -10,18 +10,21 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.engine.kernels import functional as kernel
 from accelsim.engine.program import Ints, Program, build
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.mapping import check as check_mapping
 from accelsim.quantities import MOST_BITS
 from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
+from accelsim.sparsity.masks import refuse_words
 from accelsim.workload.lowering import lowered
 from accelsim.workload.precision import span, sum_bits
-from accelsim.workload.problem import DIM_INDEX, DIMS, Problem, Tensor
+from accelsim.workload.problem import DIM_INDEX, DIMS, TENSORS, Problem, Tensor
 
 Bytes = npt.NDArray[np.int8]
 Integers = npt.NDArray[np.int8 | np.int64]
+MOST_MACS = 20_000_000_000
+"""Carried out one at a time; some take half a minute."""
 
 
 def check(
@@ -38,10 +41,14 @@ def check(
 
     Raises
     ------
-    MappingError : the mapping is illegal here. AccelsimError : an output differs, or the operands need too much memory.
+    MappingError : the mapping is illegal here, or the layer is too large. AccelsimError : an output differs, or the
+    operands need too much memory.
     """
     run = lowered(problem, architecture.lowering)
     check_mapping(architecture, nest, run)
+    refuse_words(problem, TENSORS)
+    if problem.macs > MOST_MACS:
+        raise MappingError(f"{problem.macs:.1e} MACs to carry out; --check takes on {MOST_MACS:.0e} of a layer at most")
     program = build(architecture, nest, run)
     try:
         ifmap, weights = given() if given else operands(problem, seed, architecture.word_bits)
@@ -119,5 +126,7 @@ def overflow(ofmap: Ints, bits: int) -> str:
 
     Final sums decide: two's complement that wraps on the way comes back.
     """
-    needed = sum_bits(int(ofmap.min()), int(ofmap.max()))
-    return f"; psums overflow: these sums need {needed} b, a psum has {bits} b" if needed > bits else ""
+    lowest, highest = int(ofmap.min()), int(ofmap.max())
+    needed, signed = sum_bits(lowest, highest), sum_bits(min(lowest, -1), highest)
+    demand = f"{needed} b" if needed == signed else f"{signed} b, or {needed} b unsigned"
+    return f"; psums overflow: these sums need {demand}, a psum has {bits} b" if needed > bits else ""

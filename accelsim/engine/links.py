@@ -85,15 +85,6 @@ class Crossing:
         self.inner = np.zeros((len(inner), int(self.numbers.max()), 3), np.int64)
         for x, found in enumerate(inner):
             self.inner[x, : len(found)] = found
-        reach = [
-            int(program.axes[a, 0] * (program.size8[4 + a] - 1) + program.axes[a, 1] * (program.size8[6 + a] - 1) + 1)
-            for a in range(2)
-        ]
-        self.reach = max(*reach, int(program.size8.max()))
-        self.longest = 1
-        for x, (kind, one, _) in enumerate(axes):
-            most = {kernel.OWN_AXIS: int(self.numbers[x] * self.tile[one]), kernel.FOREIGN_AXIS: int(self.numbers[x])}
-            self.longest = max(self.longest, min(most.get(kind, self.reach), self.reach))
 
     def _offsets(self, low: int, high: int) -> tuple[Ints, Ints]:
         """(int64[instance, 8] offsets, the same of psum reduction loops that are not added up) of some levels."""
@@ -152,17 +143,38 @@ class Crossing:
 
     def _enumerate(self, base: Ints, before: Ints, clip: Ints) -> Loads:
         routes, ports = self.routes, max(len(self.routes.ports), 1)
+        # indices count from the first one any child wants, so that room is needed for a transfer, not for a layer
+        first = np.minimum(base, before)
+        base, before, size8 = base - first, before - first, self.program.size8 - first
+        clip = clip - (self.program.axes[:, :2] * first[[[4, 6], [5, 7]]]).sum(axis=1, keepdims=True)
+        longest, reach = self._room(np.minimum(self.span + np.maximum(base, before), size8))
         total, busiest = (np.zeros(len(routes.names), np.int64) for _ in range(2))
         entered = np.zeros(ports if len(routes.ports) else len(routes.names), np.int64)
         root = routes.root if len(routes.ports) else routes.first
         kernel.link_loads(
-            self.axes, base, before, clip, self.tile, self.program.size8, self.program.axes, self.above, self.places,
-            self.tags, self.inner, self.numbers, self.longest, self.reach, routes.first, routes.onward, root, total,
+            self.axes, base, before, clip, self.tile, size8, self.program.axes, self.above, self.places,
+            self.tags, self.inner, self.numbers, longest, reach, routes.first, routes.onward, root, total,
             busiest, entered,
         )  # fmt: skip
         if len(routes.ports):
             return Loads(total, busiest[routes.ports], entered)
         return Loads(total, busiest.max(keepdims=True), entered.max(keepdims=True))
+
+    def _room(self, extent: Ints) -> tuple[int, int]:
+        """(most indices of a child along an axis, indices along an axis); extent : int64[8], of a transfer."""
+        longest, reach = 1, 1
+        for (kind, one, two), number in zip(self.axes.tolist(), self.numbers.tolist(), strict=True):
+            if kind == kernel.ROWS_AXIS:
+                stride, dilation = (int(v) for v in self.program.axes[one - 4, :2])
+                here = stride * int(extent[one] - 1) + dilation * int(extent[two] - 1) + 1
+                most = here
+            elif kind == kernel.OWN_AXIS:
+                here = int(extent[one])
+                most = min(number * int(self.tile[one]), here)
+            else:
+                here, most = int(self.span[one]), number
+            longest, reach = max(longest, most), max(reach, here)
+        return longest, reach
 
     @cached_property
     def classes(self) -> Counter[Key]:

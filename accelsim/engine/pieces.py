@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.kernels.versions import NO_END, TAKEN_UP, count_steps, forget, lend_places, walk_steps
+from accelsim.engine.limits import refuse_bytes, refuse_steps
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.schedule import Schedule, Tables, tabulate, tile_ids
 from accelsim.workload.problem import TENSORS
@@ -125,10 +126,12 @@ class Places:
 
 
 def outline(program: Program) -> Outline:
-    """Walk the steps, writing only what has few versions."""
+    """Walk the steps, writing only what has few versions. Raises MappingError where there are too many."""
+    refuse_steps(int(count_steps(program.loops, program.inside, program.size8)))
     tables = tabulate(program)
     edges, n = tables.edges, len(tables.edges)
     tile_at, tiles = tile_ids(program, edges)
+    refuse_bytes(12 * tiles, f"the last drains of {tiles:.1e} psum tiles")
     most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
     room = np.minimum(np.array(most, np.int64), FEW)
     serial = [x for x in range(n) if TENSORS[edges[x, 0]] is program.architecture.serial and edges[x, 0] == PSUM]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer, Injection, Network, NetworkKind, Port
 from accelsim.architecture.routes import Routes, routes
+from accelsim.engine.limits import refuse_overflow
 from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE, Finals, finals_of
 from accelsim.mapping.mapping import LoopNest, kept
 from accelsim.workload.problem import (
-    COUNT_LIMIT,
     DIM_INDEX,
     DIMS,
     REDUCTION_DIMS,
@@ -73,9 +73,8 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
 
     Raises
     ------
-    MappingError : counts that would pass 2^63, or a network that leaves psums unmerged and cannot add them on the way.
+    MappingError : numbers that would pass 2^63, or a network that leaves psums unmerged and cannot add them on the way.
     """
-    levels = len(architecture.levels)
     rows = []
     for index, spec in enumerate(architecture.levels):
         for kind, loop in nest.level(spec.name).loops:
@@ -84,8 +83,12 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
     step = [1] * 8
     for row in reversed(rows):
         row[4] = step[row[0]]
+        if not row[2]:
+            # iterations past the problem do not exist, however large the factor
+            row[1] = min(row[1], -(-problem.sizes[row[0]] // row[4]))
         step[row[0]] *= row[1]
-    refuse_overflow(step, problem, levels)
+    refuse_overflow(step, problem, architecture)
+    rows = [row for row in rows if row[1] > 1]
     edges, inside = _edges(architecture, nest)
     _refuse_unmerged(architecture, nest, edges)
     _refuse_on_links(architecture, edges)
@@ -112,21 +115,6 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
         architecture.padding is Padding.ON_CHIP,
         finals_of(architecture, nest, problem),
     )
-
-
-def refuse_overflow(padded: list[int], problem: Problem, levels: int = 1) -> None:
-    """Raise MappingError if a count of a nest with these padded dims could pass 2^63 (counted in big integers)."""
-    if levels >= 64:
-        raise MappingError(f"{levels} levels; at most 63 are counted")
-    bound = 8
-    for size in padded:
-        bound *= size
-    # an ifmap tile never has more words than outputs times taps, so the padded iteration space bounds every sum
-    if bound >= COUNT_LIMIT:
-        raise MappingError(
-            f"this mapping pads {problem.macs} MACs to {bound // 8} iterations; "
-            "its counts would pass 2^63 and are refused"
-        )
 
 
 def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]], int]:

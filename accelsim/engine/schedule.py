@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine.kernels import tables as factors
+from accelsim.engine.kernels.batch import GROUP_OF
+from accelsim.engine.kernels.tables import FIRST, WIDTH
 from accelsim.engine.kernels.versions import count_steps, generate
+from accelsim.engine.limits import refuse_bytes, refuse_steps
 from accelsim.engine.link_ports import cross, drop_dominated
 from accelsim.engine.links import Crossing
 from accelsim.engine.program import (
@@ -24,8 +28,9 @@ from accelsim.engine.program import (
     accumulates,
     ports_of,
 )
+from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE
-from accelsim.workload.problem import DIMS, TENSOR_DIMS, TENSORS
+from accelsim.workload.problem import COUNT_LIMIT, DIMS, TENSOR_DIMS, TENSORS
 
 
 @dataclass(frozen=True)
@@ -82,15 +87,35 @@ class Tables:
         return max([len(row) for row in self.labels] + [1])
 
 
+def _listed(program: Program, edges: Ints) -> int:
+    """Iterations that tables list, over all groups of dims of these streams."""
+    rows, found = program.loops[program.loops[:, 2] == 0].tolist(), 0
+    for child in edges[:, 2].tolist():
+        combinations = dict.fromkeys(GROUP_OF.tolist(), 1)
+        for dim, factor, _, level, _ in rows:
+            if level < child:
+                combinations[int(GROUP_OF[dim])] *= factor
+        found += sum(combinations.values())
+    return found
+
+
 def tabulate(program: Program) -> Tables:
-    """Tabulate the groups of every stream that takes time."""
+    """Tabulate the groups of every stream that takes time.
+
+    Raises
+    ------
+    MappingError : the tables would take too much memory, or a port's cycles are counted in numbers beyond 2^63.
+    """
     architecture, edges = program.architecture, streams_of(program)
+    iterations = _listed(program, edges)
+    refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     at, row_of, cells = factors.tabulate(
         program.loops, edges, program.size8, program.axes, program.unicast, program.merge, program.on_chip,
         program.levels,
     )  # fmt: skip
     uses, rates, labels, uses_at, held = _uses(program, edges)
+    _refuse_rates(edges, at, cells, uses, rates, held)
     listed = edges.tolist()
     above = [
         [parent_stream(listed, x), psum_accumulates(architecture, edge), narrowed(program, edge)]
@@ -100,14 +125,40 @@ def tabulate(program: Program) -> Tables:
     return Tables(edges, streams, at, row_of, cells, columns, uses, rates, labels, uses_at, held)
 
 
+def _refuse_rates(edges: Ints, at: Ints, cells: Ints, uses: Ints, rates: Ints, held: list[PortUse]) -> None:
+    """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
+    firsts = at[:, :, FIRST].reshape(-1)
+    ends = np.append(firsts, len(cells))[1:].reshape(at.shape[:2])
+    for (x, column, _, _), (wide, _, narrow), use in zip(uses.tolist(), rates.tolist(), held, strict=True):
+        words = 1
+        for group in range(at.shape[1]):
+            table = cells[at[x, group, FIRST] : ends[x, group]].reshape(-1, int(at[x, group, WIDTH]))
+            words *= int(table[:, column].max(initial=1))
+        if words * max(wide, narrow) >= COUNT_LIMIT:
+            raise MappingError(
+                f"port '{use.port.name}': {words} words at {use.port.rate} a cycle are counted in numbers beyond 2^63; "
+                "give it a rounder rate"
+            )
+
+
 def generate_schedule(program: Program) -> Schedule:
-    """Walk the nest once and write down every version of every stream."""
+    """Walk the nest once and write down every version of every stream.
+
+    Raises
+    ------
+    MappingError : there is too much to write down, or as `tabulate`.
+    """
+    refuse_steps(int(count_steps(program.loops, program.inside, program.size8)))
     tables = tabulate(program)
     edges = tables.edges
     most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
     start = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
     tile_at, tiles = tile_ids(program, edges)
     steps = count_steps(program.loops, program.inside, program.size8)
+    needed = int(start[-1]) * (25 + 8 * tables.slots) + 16 * int(steps) + 8 * tiles
+    refuse_bytes(
+        needed, f"{int(start[-1]):.1e} transfers in {int(steps):.1e} steps, written down for what is on the way,"
+    )
     begin = np.empty(start[-1] + 1, np.int64)
     work = np.zeros((start[-1], tables.slots), np.int64)
     back, tile = np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64)
@@ -163,8 +214,14 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
                     final = architecture.final_bits
                 kind = DRAIN_ACTIVITY if activity else OLD_ACTIVITY if old else FILL_ACTIVITY
                 uses.append([x, use.column, first, kind])
-                down = use.port.rate.denominator
-                rates.append([scale * down, use.port.rate.numerator, final * down])
+                down, up = use.port.rate.denominator, use.port.rate.numerator
+                common = gcd(scale * down, up, final * down)
+                rates.append([number // common for number in (scale * down, up, final * down)])
+                if max(rates[-1]) >= COUNT_LIMIT:
+                    raise MappingError(
+                        f"port '{use.port.name}': {float(use.port.rate):.3g} a cycle is counted in numbers beyond "
+                        "2^63; give it a rounder rate"
+                    )
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
     rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)

@@ -15,7 +15,7 @@ from accelsim.engine.counts import Counts
 from accelsim.engine.pieces import Outline, Piece
 from accelsim.engine.program import DRAIN_ACTIVITY, PSUM, Ints, Program
 from accelsim.engine.schedule import Schedule, psum_accumulates
-from accelsim.engine.zeros import Lengths, Slots
+from accelsim.engine.zeros import Lengths, Slots, operands_inside
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -117,11 +117,6 @@ def _operands(program: Program, slots: Slots, counts: Counts, idle: Callable[[in
         else:
             cell[READ] = slots.reads(tensor)
     return replace(counts, visited=slots.visited, effectual=slots.effectual)
-
-
-def operands_inside(program: Program) -> dict[Tensor, int]:
-    """Tensors whose innermost keeper lies inside the PE, and its level."""
-    return {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
 
 
 def fresh_versions(program: Program, schedule: Schedule) -> tuple[npt.NDArray[np.uint8], Ints]:

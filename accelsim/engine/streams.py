@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.kernels import sweep
+from accelsim.engine.kernels.versions import count_steps
+from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.schedule import parent_stream, psum_accumulates
 from accelsim.workload.problem import TENSORS
@@ -52,6 +54,8 @@ class Streams:
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
+        # slots beyond the versions there are never bind
+        most = int(count_steps(program.loops, program.inside, program.size8)) + 1
         for x, edge in enumerate(listed):
             t, parent, child, operand, _ = edge
             tensor = TENSORS[t]
@@ -60,9 +64,10 @@ class Streams:
             old = psum_accumulates(architecture, edge)
             # how long the banks of a DRAM take follows from the order of its transfers, not the order from that
             skid = parent > 0 or architecture.levels[0].dram is None
+            slots = min(_slots(architecture, edge, tail), most)
             rows[x] = (
-                t, parent_stream(listed, x), _slots(architecture, edge, tail), buffer is Buffer.STREAM, innermost, old,
-                False, ranks.index(t), program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
+                t, parent_stream(listed, x), slots, buffer is Buffer.STREAM, innermost, old, False, ranks.index(t),
+                program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
             )  # fmt: skip
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
             if tensor is architecture.serial and innermost and not operand:
@@ -74,10 +79,12 @@ class Streams:
         for x, row in enumerate(labels):
             ports[x, : len(row)] = [names.index(name) for name, _ in row]
         kept = [list(range(len(row))) for row in labels]
-        return Streams(
+        found = Streams(
             rows, latency, order, serial, uses_at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
             labels, names, kept, edges[:, 2] == 1,
         )  # fmt: skip
+        refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")
+        return found
 
     @cached_property
     def processing(self) -> Streams:

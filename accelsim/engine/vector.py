@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accelsim.architecture.model import Architecture, Port
 from accelsim.workload.problem import Tensor, Width
 
@@ -10,7 +12,8 @@ def latency(architecture: Architecture, reads: int, writes: int, operations: int
     """(total, processing) core cycles of one layer; processing: the outermost level's transfers take no time.
 
     What is read arrives as the ifmap of a layer does, what is written leaves as its ofmap: the same ports, the same
-    words. The busiest port or the lanes set the time (docs/model.md, "Vector operations").
+    words. The busiest port or the lanes set the time (docs/model.md, "Vector operations"). Banks of a DRAM are left
+    out: words stream at its peak rate.
     """
     outermost = architecture.levels[0]
     arriving, leaving = (outermost.fanout.network(tensor) for tensor in (Tensor.IFMAP, Tensor.PSUM))
@@ -31,5 +34,6 @@ def _held(words: int, word_bits: int, ports: tuple[Port | None, Port | None]) ->
     held: dict[str, int] = {}
     for port in ports:
         if port:
-            held[port.name] = max(held.get(port.name, 0), port.cycles(words, word_bits))
+            whole = replace(port, peak=False)  # a time, not a bound: rounded up
+            held[port.name] = max(held.get(port.name, 0), whole.cycles(words, word_bits))
     return held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.kernels import zeros as kernel
+from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.sparsity.masks import Mask, Masks, shape_of
-from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, Tensor
+from accelsim.sparsity.masks import Mask, Masks, refuse_words, shape_of
+from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, TENSORS, Tensor
 
 Floats = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.uint8]
@@ -76,8 +78,12 @@ class Lengths:
     """Cycles of every step of one layer on a machine whose PEs skip zeros."""
 
     def __init__(self, program: Program, masks: Masks, slots: Slots) -> None:
+        refuse_words(program.problem, (Tensor.IFMAP, Tensor.FILTER))
         self.program, self.tiles, self.slots = program, Tiles(program), slots
         self.sparsity = program.architecture.sparsity
+        steps = prod(len(bases) for bases in self.tiles.temporal)
+        pes = prod(len(bases) for bases in self.tiles.spatial) if self.sparsity.drift > 1 else 1
+        refuse_bytes(steps * (8 * pes + 8), f"cycles of {steps:.1e} steps of {pes} PEs")
         self.lanes = program.architecture.macs_per_cycle
         self.ifmap, self.filter = (masks.words(program.problem, t) for t in (Tensor.IFMAP, Tensor.FILTER))
         self.taps, self.pixels = self.tiles.combined(TAP), self.tiles.combined(PIXEL)
@@ -121,7 +127,7 @@ class Lengths:
             cycles = self._by_column(taps, pixels, columns)
         at = np.stack(np.unravel_index(self._ordered(np.arange(int(np.prod(shape))), steps), shape), axis=1)
         out = np.empty(steps, np.int64)
-        kernel.drift_apart(np.ascontiguousarray(cycles), at, begins, self.sparsity.drift, out)
+        kernel.drift_apart(np.ascontiguousarray(cycles), at, begins, min(self.sparsity.drift, steps + 1), out)
         return out
 
     def _busy(self, columns: Ints) -> int:
@@ -311,8 +317,14 @@ class Slots:
         return self.number(self.matters)
 
     def reads(self, tensor: Tensor) -> int:
-        """Reads of an operand kept inside the PE."""
-        return self.number(self.program.architecture.sparsity.before_reading(tensor))
+        """Reads of an operand kept inside the PE; padding made on the chip is nowhere in the outermost level."""
+        before, problem = self.program.architecture.sparsity.before_reading(tensor), self.program.problem
+        outermost = not operands_inside(self.program)[tensor]
+        if tensor is not Tensor.IFMAP or tensor in before or not (self.program.on_chip and outermost):
+            return self.number(before)
+        rows, columns = (np.array(problem.over_plane(axis)) for axis in range(2))
+        stored = self.stored if Tensor.FILTER in before else np.full_like(self.stored, problem["M"])
+        return problem["N"] * int((stored * rows[:, None] * columns).sum())
 
     def idle_first_slots(self, fresh: Flags, begin: Ints, words: int) -> int:
         """Fresh psum words inside the PEs whose first slot multiplies nothing.
@@ -370,6 +382,11 @@ class Slots:
                 Tensor.IFMAP not in self.matters, nonzero, of_base,
             )
         )  # fmt: skip
+
+
+def operands_inside(program: Program) -> dict[Tensor, int]:
+    """Tensors whose innermost keeper lies inside the PE, and its level."""
+    return {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
 
 
 def psum_level(program: Program) -> int:

@@ -46,7 +46,7 @@ class LevelMapping:
         return tuple((kind, loop) for kind in ("temporal", "y", "x") for loop in getattr(self, kind))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoopNest:
     """A mapping, level by level, outermost first. Levels without loops may be left out.
 
@@ -109,6 +109,9 @@ class LoopNest:
                 body["bypass"] = [t.value for t in TENSORS if t in level.bypass]
             out[name] = body
         return out
+
+    def __repr__(self) -> str:
+        return f"LoopNest({str(self)!r})"
 
     def __str__(self) -> str:
         parts = []
@@ -186,8 +189,9 @@ def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor) -> int
 def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
     """Raise MappingError unless this architecture can run this problem under this mapping.
 
-    Checks level names, that every dim is covered, array sizes, and capacity (slots x tile, psum of a
-    streamed buffer one tile); every overflow is reported with demand, bound, gap and levers.
+    Checks level names, that nothing passes by the outermost level, that every dim is covered, array sizes, and
+    capacity (slots x tile, psum of a streamed buffer one tile); every overflow is reported with demand, bound, gap and
+    levers.
     """
     names = [level.name for level in architecture.levels]
     for name, _ in nest.levels:
@@ -196,6 +200,11 @@ def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
     order = [names.index(name) for name, _ in nest.levels]
     if order != sorted(set(order)):
         raise MappingError(f"levels must be named once each, outermost first ({', '.join(names)})")
+    passed = [t.value for t in TENSORS if t in nest.level(names[0]).bypass]
+    if passed:
+        raise MappingError(
+            f"level '{names[0]}' is the outermost and holds every tensor; leave {', '.join(passed)} out of its bypass"
+        )
     covered = dict.fromkeys(DIMS, 1)
     overflows = []
     for spec in architecture.levels:
@@ -219,6 +228,17 @@ def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
     overflows += capacity_overflows(architecture, nest, problem)
     if overflows:
         raise MappingError("; ".join(map(describe, overflows)), overflows)
+
+
+def check_bypass(architecture: Architecture, nest: LoopNest) -> None:
+    """Raise MappingError for a bypass that changes nothing: of a tensor that the level does not keep anyway."""
+    for level in architecture.levels:
+        for tensor in TENSORS:
+            if tensor in nest.level(level.name).bypass and tensor not in level.keeps:
+                kept = ", ".join(t.value for t in TENSORS if t in level.keeps) or "nothing"
+                raise MappingError(
+                    f"level '{level.name}' does not keep {tensor} (keeps {kept}); leave it out of its bypass"
+                )
 
 
 def describe(overflow: Overflow) -> str:

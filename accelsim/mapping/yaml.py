@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, PlainValidator, RootModel, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, RootModel, WithJsonSchema
 
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, parse_loops
-from accelsim.specs import Spec, listed, pick, validate
+from accelsim.specs import Spec, key, listed, pick, validate
 from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, read, resolve
 
@@ -27,7 +27,8 @@ def _loops(value: object) -> tuple[Loop, ...]:
         raise ValueError(str(error)) from None
 
 
-_LOOPS_SCHEMA = {"type": "string", "description": "dims and factors, outermost first", "examples": ["N4 P8 C3"]}
+FACTORS = "tiles"
+_LOOPS_SCHEMA = {"type": ["string", "array", "null"], "items": {"type": "string"}, "examples": ["N4 P8 C3"]}
 
 Loops = Annotated[tuple[Loop, ...], PlainValidator(_loops), WithJsonSchema(_LOOPS_SCHEMA)]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
@@ -37,10 +38,12 @@ Bypass = Annotated[tuple[TensorName, ...], BeforeValidator(listed, json_schema_i
 class LevelMappingSpec(Spec):
     """The loops right below one level, and the tensors that pass it by."""
 
-    temporal: Loops = ()
-    y: Loops = ()
-    x: Loops = ()
-    bypass: Bypass = ()
+    temporal: Loops = key("Loops in time: dims and factors, outermost first.", (), "one tile is all", FACTORS)
+    y: Loops = key("Loops over the rows of its array, outermost first.", (), "the first row alone", FACTORS)
+    x: Loops = key("Loops over the columns of its array, outermost first.", (), "the first column alone", FACTORS)
+    bypass: Bypass = key(
+        "Tensors that pass the level by, which would keep them. Never of the outermost.", (), "it stores what it keeps"
+    )
 
     @property
     def mapping(self) -> LevelMapping:
@@ -53,13 +56,17 @@ def _filled(value: object) -> object:
     return {name: body or {} for name, body in value.items()} if isinstance(value, dict) else value
 
 
-Levels = Annotated[dict[str, LevelMappingSpec], BeforeValidator(_filled)]
+Levels = Annotated[
+    dict[str, LevelMappingSpec],
+    BeforeValidator(_filled, json_schema_input_type=dict[str, LevelMappingSpec | None]),
+    Field(json_schema_extra={"names": "LEVEL"}),
+]
 
 
 class MappingFile(RootModel[dict[str, Levels]]):
     """Mappings of layers by name, each level by level, outermost first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, json_schema_extra={"names": "LAYER"})
 
 
 def load_mappings(name: str | Path) -> dict[str, LoopNest]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -12,12 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, reason
 
 if TYPE_CHECKING:
     from accelsim.result import Result
-
-COLUMNS = ("layer", "level", "tensor", "action", "words", "energy")
 
 
 @contextmanager
@@ -27,17 +26,51 @@ def replacing(path: str | Path) -> Iterator[str]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
-    except OSError as error:
-        raise AccelsimError(f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise AccelsimError(f"{path}: {reason(error)}") from None
     os.close(handle)
     try:
         yield temporary
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(target)
     except OSError as error:
-        raise AccelsimError(f"{path}: {error.strerror}") from None
+        raise AccelsimError(f"{path}: {reason(error)}") from None
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def check_place(path: str | Path, *, folder: bool = False) -> None:
+    """Refuse in one line, before a run, a place where `replacing` could write nothing after it; makes nothing.
+
+    folder : the path is a folder that files are written into.
+    """
+    try:
+        target = Path(os.path.abspath(path))  # noqa: PTH100
+        there = _exists(target)
+        if there and target.is_dir() != folder:
+            raise (
+                NotADirectoryError(errno.ENOTDIR, "is no folder")
+                if folder
+                else IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            )
+        above = target if there and folder else target.parent
+        while not _exists(above):
+            above = above.parent
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"'{above}' is no folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"nothing can be written into '{above}'")
+    except (OSError, ValueError) as error:
+        raise AccelsimError(f"{path}: {reason(error)}") from None
+
+
+def _exists(path: Path) -> bool:
+    """Like `Path.exists`, but a name that no file can have raises OSError."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -47,10 +80,11 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_result(folder: str | Path, result: Result) -> None:
-    """result.json, counts.csv (energies in the table's unit) and mapping.yaml, each whole."""
+    """result.json, counts.csv, vector.csv (energies in the table's unit) and mapping.yaml, each whole."""
     where = Path(folder)
     write_text(where / "result.json", document_text(result))
     write_text(where / "counts.csv", counts_csv(result))
+    write_text(where / "vector.csv", counts_csv(result, vector=True))
     write_text(where / "mapping.yaml", mapping_text(result))
 
 
@@ -59,12 +93,14 @@ def document_text(result: Result) -> str:
     return json.dumps(result.to_dict(), indent=1) + "\n"
 
 
-def counts_csv(result: Result) -> str:
-    """`Result.table` as CSV, the energy's unit in its column name."""
+def counts_csv(result: Result, vector: bool = False) -> str:
+    """`Result.table`, or `Result.vector_table`, as CSV, the energy's unit in its column name."""
+    from accelsim.result import COLUMNS
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([f"energy_{result.energy_table.unit}" if name == "energy" else name for name in COLUMNS])
-    writer.writerows([row[name] for name in COLUMNS] for row in result.table)
+    writer.writerows([row[name] for name in COLUMNS] for row in (result.vector_table if vector else result.table))
     return text.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from accelsim.errors import AccelsimError, nearest
@@ -60,6 +61,11 @@ GLOSSARY = {
         "MACs that take a slot: all of them, unless zeros are skipped. What is not effectual of them is gated.",
         "MACs whose skipped operands are all non-zero",
     ),
+    "busy_cycles": Entry(
+        "core cycles",
+        "Cycles of all PEs added up, where zeros are skipped.",
+        "over PEs and steps, cycles until the PE has done its step",
+    ),
     "imbalance": Entry(
         "1",
         "How much longer steps take than the mean active PE works in them; null unless zeros are skipped. "
@@ -86,16 +92,39 @@ GLOSSARY = {
     ),
     "utilization": Entry(
         "1 (shown in %)",
-        "Share of all MAC slots that do a MAC, stalls included. Gated and skipped MACs count as done: where zeros are "
-        "skipped it may exceed 1.",
+        "Share of all MAC slots that a MAC took, stalls included: gated MACs take one, skipped ones none.",
+        "visited_macs / (PEs x MACs per PE and cycle x cycles)",
+    ),
+    "dense_equivalent": Entry(
+        "1 (shown as x)",
+        "Where zeros are skipped: the utilization a machine that skips nothing would need to be as fast; above 1 none "
+        "with so many MAC units could be.",
         "macs / (PEs x MACs per PE and cycle x cycles)",
+    ),
+    "tops": Entry(
+        "10^12 operations per second",
+        "Throughput over the total latency, two operations a MAC; skipped ones are told apart. Peak: every MAC unit "
+        "busy in every cycle.",
+        "2 x visited_macs / total; peak = 2 x PEs x MACs per PE and cycle x clock_hz",
+    ),
+    "images_per_second": Entry(
+        "1/s", "Images (inferences, of a network without a filter wider than 1) by the total latency.", "batch / total"
+    ),
+    "binds": Entry(
+        "% of the cycles",
+        "What most cycles went to: compute, or the largest cause of stalls; behind it the next.",
+        "the largest of compute_cycles and stall_cycles, each / cycles",
     ),
     "words": Entry(
         "words",
         "Words moved by one action at one level, of the tensor's own width.",
         "see fill, read, update, drain, hop",
     ),
-    "fill": Entry("words", "Written at a level from the level above.", "new words of each tile, summed over instances"),
+    "fill": Entry(
+        "words",
+        "Written at a level from the level above. As a cause of stalls: core cycles before the first MAC.",
+        "new words of each tile, summed over instances",
+    ),
     "read": Entry(
         "words",
         "Read at a level for the level below or the MAC. With multicast once for all PEs that want the word.",
@@ -105,7 +134,10 @@ GLOSSARY = {
         "words", "Psums written at a level from below, after additions in the network.", "drain below / reduction"
     ),
     "drain": Entry(
-        "words", "Psums (ofmaps, once final) read at a level for the level above.", "words of each tile and visit"
+        "words",
+        "Psums (ofmaps, once final) read at a level for the level above. As a cause of stalls: core cycles after the "
+        "last MAC.",
+        "words of each tile and visit",
     ),
     "sent": Entry(
         "words", "Words put on the network below a level.", "multicast: one per word; unicast: one per child"
@@ -142,13 +174,13 @@ GLOSSARY = {
         "(fill + read + update + drain) x bits / 8 / 10^6, summed over tensors",
     ),
     "energy": Entry(
-        "pJ, or MAC for a table relative to one MAC",
+        "pJ, or MAC energies (multiples of the energy of one MAC) for a relative table",
         "Energy of one run of a layer; of a network with repeats.",
         "sum of action counts x energy per action (MACs, memory accesses, network hops, leakage if the table has it)",
     ),
     "energy_breakdown": Entry(
         "as energy",
-        "Energy by component (level, network, MAC), tensor and action; adds up to energy exactly.",
+        "Energy by component (level, network, MAC unit), tensor and action; adds up to energy exactly.",
         "count x energy per action",
     ),
     "energy_per_mac": Entry("as energy, per MAC", "Energy of a network for each MAC.", "energy / macs"),
@@ -189,13 +221,151 @@ GLOSSARY = {
         "Words a layer without MACs writes to the outermost level, of a psum's width.",
         "batch x words of its output; concat, extend and crop: 0",
     ),
-    "repeat": Entry("times", "How often an identical layer runs; totals multiply by it.", "from the workload"),
+    "total": Entry(
+        "ms as a column, else as the column",
+        "As a column: total latency (cycles), the outermost memory's transfers included. As the last row: the sum over "
+        "the layers with MACs, all their runs; active PEs and ratios are means.",
+        "sum of rows x repeat",
+    ),
+    "processing": Entry(
+        "ms",
+        "Processing latency: as if the outermost memory's transfers took no time (processing_cycles).",
+        "1000 x processing_cycles / clock_hz",
+    ),
+    "layer": Entry(
+        "-",
+        "A layer of the network that has MACs. 'x3': it runs three times (repeat); '*': not in the mapping given.",
+        "names from the workload",
+    ),
+    "dataflow": Entry(
+        "-", "The rule that mappings follow, or the machine that has one. '*': some layers did not run.", "--dataflow"
+    ),
+    "ifmap": Entry(
+        "as its table", "The data type read as a layer's input: words, energy, stalls.", "N x G x C x H x W"
+    ),
+    "filter": Entry("as its table", "The data type of weights: words, energy, stalls.", "G x M x C x R x S"),
+    "psum": Entry(
+        "as its table", "The data type of sums and, once final, of ofmaps: words, energy, stalls.", "N x G x M x P x Q"
+    ),
+    "mac_unit": Entry(
+        "as energy",
+        "The component that multiplies and adds, 'MAC' in documents. 'MACs' are a count, 'MAC energies' a unit.",
+        "MACs x energy of one, gated ones at their own price",
+    ),
+    "mac_energies": Entry(
+        "the energy of one MAC",
+        "The unit of energy tables that are relative, 'MAC' in documents: 6 MAC energies are what six MACs cost.",
+        "energy / energy of one MAC",
+    ),
+    "all": Entry("as energy", "Energy of all data types or levels of a row together.", "sum of the columns before it"),
+    "network": Entry(
+        "as energy",
+        "The component that moves words between a level and what is below it; 'GLB network' where there are several.",
+        "hops x energy of a hop, tag_matches x energy of one",
+    ),
+    "level": Entry(
+        "as its table",
+        "A memory of the machine, the outermost first: MB moved there, or energy spent there. 'accelsim show NAME' "
+        "prints the machine's file.",
+        "see megabytes, energy_breakdown",
+    ),
+    "others": Entry("core cycles", "The stalls that have no column of their own.", "all stalls - those shown"),
+    "of_cycles": Entry("%", "Stalls as a share of the cycles; as a row, of each cause.", "100 x stall_cycles / cycles"),
+    "of_macs": Entry("%", "MACs carried out as a share of all.", "100 x effectual_macs / macs"),
+    "repeat": Entry(
+        "times",
+        "How often an identical layer runs, 'x3' behind its name: its row is one run, totals, bars of pictures and "
+        "the rows of tables for programs are multiplied by it.",
+        "from the workload",
+    ),
 }
 
 
+# headings whose entry has another name
+ALIASES = {
+    "all_stalls": "stall_cycles",
+    "bits_i/f/p/o": "bits",
+    "bursts": "dram",
+    "busy": "dram",
+    "compute": "compute_cycles",
+    "conflicts": "dram",
+    "dataflows": "dataflow",
+    "effectual": "effectual_macs",
+    "energy_by_data_type": "energy_breakdown",
+    "energy_by_level": "energy_breakdown",
+    "gated": "visited_macs",
+    "hops": "hop",
+    "images/s": "images_per_second",
+    "inferences/s": "images_per_second",
+    "leakage": "energy_breakdown",
+    "mac": "mac_unit",
+    "misses": "dram",
+    "of_peak": "dram",
+    "ofmap": "psum",
+    "operation": "vector_ops",
+    "pipeline": "stall_cycles",
+    "refreshes": "dram",
+    "row_hits": "dram",
+    "rows_of_the_dram": "dram",
+    "stalled_cycles_by_cause": "stall_cycles",
+    "stalls": "stall_cycles",
+    "time": "total",
+    "visited": "visited_macs",
+    "words_moved": "megabytes",
+    "words_moved_at_each_level": "megabytes",
+    "zeros": "effectual_macs",
+    "zeros:_macs_left": "effectual_macs",
+}
+CAUSE = re.compile(r"(.+?)(->|<-)(.+) (ifmap|filter|psum)")
+ENCODED = re.compile(r"(.+) (ifmap|filter|psum)")
+
+
 def explain(metric: str) -> Entry:
-    """The entry of a metric. Raises AccelsimError with the nearest name."""
-    key = metric.strip().lower().replace(" ", "_").replace("-", "_")
-    if key not in GLOSSARY:
-        raise AccelsimError(f"unknown metric '{metric}'{nearest(key, GLOSSARY)}")
-    return GLOSSARY[key]
+    """The entry of a metric, of any heading of a table, or of a level of a machine that ships.
+
+    Raises AccelsimError with the nearest name.
+    """
+    heading = re.sub(r"\s*\[[^]]*\]$", "", metric.strip())
+    key = heading.lower().replace(" ", "_").replace("-", "_")
+    key = ALIASES.get(key, key)
+    if key in GLOSSARY:
+        return GLOSSARY[key]
+    if cause := CAUSE.fullmatch(heading):
+        return _cause(*cause.groups())
+    if encoded := ENCODED.fullmatch(heading):
+        return GLOSSARY["compression"]._replace(meaning=f"Of {encoded[2]} at {encoded[1]}. " + _meaning("compression"))
+    if key.endswith("_network"):
+        return GLOSSARY["network"]
+    if re.fullmatch(r"\d+_others", key):
+        return GLOSSARY["others"]
+    if re.fullmatch(r"x\d+", key):
+        return GLOSSARY["repeat"]
+    if machines := _machines_with(heading):
+        return GLOSSARY["level"]._replace(meaning=f"{_meaning('level')} One of: {', '.join(machines)}.")
+    raise AccelsimError(f"unknown metric '{metric}'{nearest(key, GLOSSARY)}")
+
+
+def _meaning(key: str) -> str:
+    return GLOSSARY[key].meaning
+
+
+def _cause(first: str, arrow: str, second: str, tensor: str) -> Entry:
+    """A cause of stalls between two levels."""
+    ways = {
+        "->": f"{tensor} words on their way from {first} to {second}",
+        "<-": f"{tensor} words from {second} to {first}",
+    }
+    waited = f"Cycles without a MAC because {ways[arrow]} were waited for: that port or network was too slow."
+    return Entry("core cycles", waited, "part of stall_cycles; the transfer that set the start of a step")
+
+
+def _machines_with(level: str) -> list[str]:
+    """The machines that ship with a level of that name."""
+    from accelsim.yamlfile import builtin, read, resolve
+
+    found = []
+    for name in builtin("arch"):
+        levels = read(resolve("arch", name)).data["levels"]
+        if level.lower() in {entry["name"].lower() for entry in levels}:
+            found.append(name)
+    return found

@@ -209,7 +209,7 @@ def _bypasses(space: Space, buffers_too: bool) -> list[Skips]:
     levels = space.machine.levels
     inside = {
         i: levels[i].keeps - space.dataflow.keeps
-        for i in range(space.machine.pe_level, len(levels))
+        for i in range(max(1, space.machine.pe_level), len(levels))
         if levels[i].keeps - space.dataflow.keeps
     }
     out = []

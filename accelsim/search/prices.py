@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.assemble import assemble
+from accelsim.engine.assemble import assemble, operand_reads
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.workload.problem import DIMS, TENSORS, Problem
 
@@ -95,7 +95,7 @@ def _generic(program: Program, timed: list[bool], wide: int) -> Ints:
         if is_timed:
             here[e, :columns] = [10**9 + 7919 * (31 * e + c) for c in range(columns)]
         else:
-            here[e, : columns - 3] = program.problem.macs
+            here[e, : columns - 3] = operand_reads(program, int(edges[e, 0]), int(edges[e, 1]))
     return here
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import os
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
+import numpy.lib.format as npy
 import numpy.typing as npt
 
 from accelsim.errors import Issue, SpecError
@@ -17,6 +20,9 @@ from accelsim.workload.density import OPERANDS
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 from accelsim.yamlfile import hint, unknown
+
+MOST_HEADER = 12_000
+"""Bytes; numpy itself parses a header of at most 10,000."""
 
 Numbers = npt.NDArray[Any]
 Found = TypeVar("Found")
@@ -72,7 +78,8 @@ class Store:
     def __init__(self, source: str | Path, layers: Iterable[str]) -> None:
         self.path = Path(source)
         self.layers = tuple(layers)
-        if not self.path.exists():
+        # a name no file can have is no file's: os.path says so, pathlib raises
+        if not os.path.exists(self.path):  # noqa: PTH110
             raise refusal(source, "", "no such file or directory")
         if self.path.is_dir():
             return
@@ -95,14 +102,21 @@ class Store:
             return _checked(self.path, member, layer.problem, tensor) if member in mine else None
         whole = self.path / f"{layer.name}.npz"
         single = {t: self.path / f"{layer.name}.{NAMES[t]}.npy" for t in TENSORS}
-        found = [path for path in single.values() if path.exists()]
-        if whole.exists():
+        found = [path for path in single.values() if os.path.exists(path)]  # noqa: PTH110
+        if os.path.exists(whole):  # noqa: PTH110
             if found:
                 raise refusal(whole, "", f"there is {found[0].name} too; leave one of them out")
             return _checked(whole, name, layer.problem, tensor) if name in _members(whole, OPERANDS) else None
         if not found:
             self._missing(layer.name, [whole, *single.values()])
         return _checked(single[tensor], "", layer.problem, tensor) if single[tensor] in found else None
+
+    def files(self, layer: Layer) -> list[Path]:
+        """The files that hold a layer's arrays."""
+        if self.path.is_file():
+            return [self.path]
+        singles = (self.path / f"{layer.name}.{name}.npy" for name in OPERANDS)
+        return [path for path in (self.path / f"{layer.name}.npz", *singles) if path.exists()]
 
     def _missing(self, layer: str, wanted: Iterable[Path]) -> None:
         names = [path.name for path in wanted]
@@ -136,32 +150,53 @@ def accepted(problem: Problem, tensor: Tensor) -> list[tuple[int, ...]]:
 
 
 def _checked(file: Path, member: str, problem: Problem, tensor: Tensor) -> Given:
-    array = _guarded(file, member, lambda: _load(file, member))
+    """An array whose header says what is wanted; of any other, the header alone is read."""
+    shape, dtype = _guarded(file, member, lambda: _opened(file, member, _header))
     name = member or NAMES[tensor]
-    if array.dtype.kind not in "biuf":
-        raise refusal(file, name, f"dtype {array.dtype}; wanted integers or floats")
+    if dtype.hasobject:
+        raise refusal(file, member, "holds pickled Python objects, which are not read; wanted numbers")
+    if dtype.kind not in "biuf":
+        raise refusal(file, name, f"dtype {dtype}; wanted integers or floats")
     wanted = accepted(problem, tensor)
-    if array.shape not in wanted:
-        raise refusal(file, name, f"shape {_shape(array.shape)}; wanted {_either(wanted)}{_batch(array.shape, wanted)}")
+    if shape not in wanted:
+        raise refusal(file, name, f"shape {_shape(shape)}; wanted {_either(wanted)}{_batch(shape, wanted)}")
+    array = _guarded(file, member, lambda: _opened(file, member, _numbers))
     given = Given(str(file), name, array, shape_of(problem, tensor))
     if array.dtype.kind == "f":
         given.refuse(~np.isfinite(array), "is no number")
     return given
 
 
-def _load(file: Path, member: str) -> Numbers:
-    # numpy leaves a damaged file open that it has opened
+def _opened(file: Path, member: str, read: Callable[[IO[bytes]], Found]) -> Found:
+    """What `read` makes of a .npy file, or of one in a .npz."""
     with file.open("rb") as opened:
         if not member:
-            if opened.read(6) != b"\x93NUMPY":
-                raise ValueError("not a .npy file")
-            opened.seek(0)
-            return np.asarray(np.load(opened, allow_pickle=False))
-        with np.load(opened, allow_pickle=False) as found:
-            array = found[member]
-    if not isinstance(array, np.ndarray):
+            return read(opened)
+        with zipfile.ZipFile(opened) as archive:
+            inside = f"{member}.npy" if f"{member}.npy" in archive.namelist() else member
+            with archive.open(inside) as packed:
+                return read(packed)
+
+
+def _header(opened: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype, from the first bytes alone: a damaged header may promise gigabytes of itself."""
+    first = io.BytesIO(opened.read(MOST_HEADER))
+    if first.read(6) != b"\x93NUMPY":
         raise ValueError("not a .npy file")
-    return array
+    first.seek(0)
+    version = npy.read_magic(first)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"version {version[0]}.{version[1]} of .npy; wanted 1.0 or 2.0")
+    try:
+        shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(first)
+    except Exception:
+        # numpy parses it as Python and tells of that
+        raise ValueError("its header is cut short or damaged") from None
+    return shape, dtype
+
+
+def _numbers(opened: IO[bytes]) -> Numbers:
+    return np.asarray(npy.read_array(opened, allow_pickle=False))
 
 
 def _members(file: Path, known: Iterable[str]) -> list[str]:
@@ -188,10 +223,7 @@ def _guarded(file: Path, name: str, read: Callable[[], Found]) -> Found:
         raise refusal(file, name, error.strerror or f"cannot be read: {error}") from None
     except Exception as error:
         # a damaged header is parsed as Python, a damaged archive as anything: there is no end to what they raise
-        text = str(error) or type(error).__name__
-        if "allow_pickle" in text:
-            raise refusal(file, name, "holds pickled Python objects, which are not read; wanted numbers") from None
-        raise refusal(file, name, f"cannot be read: {text}") from None
+        raise refusal(file, name, f"cannot be read: {str(error) or type(error).__name__}") from None
 
 
 def _shape(shape: tuple[int, ...]) -> str:

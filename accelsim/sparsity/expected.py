@@ -177,19 +177,8 @@ def effectual(problem: Problem, ifmap: Law | None = None, filter: Law | None = N
     With both: the slots whose ifmap word is no padding, times p of the ifmap, times p of the filter, for the two are
     placed independently. Slots that are no padding: N G M C times those of (p, r), times those of (q, s).
     """
-    n, g, m, c, p, q, r, s = problem.sizes
-    slots = n * g * m * c * p * q * r * s
-    if ifmap is not None:
-        slots = n * g * m * c * _inside(problem, 0) * _inside(problem, 1)
+    slots = problem.macs if ifmap is None else problem.macs_over_plane
     return slots * (ifmap.probability if ifmap else 1.0) * (filter.probability if filter else 1.0)
-
-
-def _inside(problem: Problem, axis: int) -> int:
-    """Pairs (p, r), or (q, s), whose ifmap row (column) lies in the plane."""
-    outputs, taps = problem.sizes[4 + axis], problem.sizes[6 + axis]
-    rows = np.arange(outputs)[:, None] * problem.stride[axis] + np.arange(taps) * problem.dilation[axis]
-    rows = rows - problem.pad[axis]
-    return int(np.count_nonzero((rows >= 0) & (rows < (problem.height, problem.width)[axis])))
 
 
 @lru_cache(maxsize=4096)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, MappingError
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 Mask = npt.NDArray[np.uint8]
+MOST_WORDS = 400_000_000
+"""Of a tensor that is looked at word by word: a byte each."""
 
 
 def shape_of(problem: Problem, tensor: Tensor) -> tuple[int, ...]:
@@ -96,6 +99,18 @@ class Masks:
             kind = mask.bits.dtype if isinstance(mask, Packed) else None if mask is None else mask.dtype
             if mask is not None and (mask.shape != wanted or kind != np.uint8):
                 raise AccelsimError(f"{tensor} mask: {kind} {mask.shape}; wanted uint8 {wanted}")
+
+
+def refuse_words(problem: Problem, tensors: Iterable[Tensor]) -> None:
+    """Raise MappingError if operands are too large to be looked at word by word."""
+    for tensor in tensors:
+        words = prod(shape_of(problem, tensor))
+        if words > MOST_WORDS:
+            raise MappingError(
+                f"the {tensor} has {words:.1e} words; where values or zeros are looked at one by one, at most "
+                f"{MOST_WORDS:.0e} are taken on: take the closed form (--evaluator analytical), dense data, or a "
+                "smaller layer"
+            )
 
 
 def masks_of(

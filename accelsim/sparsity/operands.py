@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from accelsim.errors import AccelsimError
 from accelsim.sparsity.arrays import Store
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
-from accelsim.sparsity.masks import Masks, Packed, shape_of, words_of
+from accelsim.sparsity.masks import Masks, Packed, refuse_words, shape_of, words_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -69,6 +70,19 @@ class Operands:
         kind: Any = np.int8 if small else np.int64
         return ifmap.astype(kind, copy=False), weights.astype(kind, copy=False)
 
+    def digests(self, layers: Iterable[Layer]) -> dict[str, str]:
+        """The sha256 of each file of the layers' arrays, by path, once every array in it has been read and checked."""
+        found: dict[str, str] = {}
+        for layer in layers if self.store else ():
+            assert self.store is not None
+            for tensor in TENSORS:
+                self.store.array(layer, tensor)
+            for file in self.store.files(layer):
+                if str(file) not in found:
+                    with file.open("rb") as opened:
+                        found[str(file)] = hashlib.file_digest(opened, "sha256").hexdigest()
+        return found
+
     def identity(self, layer: Layer) -> str:
         """Layers of one problem and one identity have the same masks: "" has no zeros, others are their own."""
         return layer.name if self.store or layer.density else ""
@@ -87,6 +101,7 @@ class Operands:
             density = layer.density.of(tensor)
             if density is None or density.dense:
                 return None
+            refuse_words(problem, (tensor,))
             return draw_bits(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
         given = self.store.array(layer, tensor)
         if given is not None:

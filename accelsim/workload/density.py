@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema, model_validator
 
 from accelsim.errors import WorkloadError
-from accelsim.specs import Pair, Spec
+from accelsim.specs import Pair, Spec, key
 from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import unknown
 
@@ -127,18 +127,29 @@ def _operand(name: object) -> str:
     raise ValueError(unknown("tensor", name, OPERANDS, shown=False))
 
 
-_NUMBER = WithJsonSchema({"type": ["number", "string"], "description": "0 to 1, or $parameter", "examples": [0.38]})
-_TEXT = WithJsonSchema({"type": "string", "description": "n:m along the channels", "examples": ["2:4"]})
-_FLAG = WithJsonSchema({"type": ["boolean", "string"]})
+_NUMBER = WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1, "examples": [0.38]})
+_TEXT = WithJsonSchema({"type": "string", "examples": ["2:4"]})
 
 
 class DensitySpec(Spec):
-    """One tensor's density. block: [M, C] of a filter, [rows, columns] of an ifmap or ofmap."""
+    """One tensor's density: a `fraction`, or a `pattern`."""
 
-    fraction: Annotated[float | None, PlainValidator(_share), _NUMBER] = None
-    bernoulli: Annotated[bool, _FLAG] = False
-    pattern: Annotated[tuple[int, int] | None, PlainValidator(_pattern), _TEXT] = None
-    block: Pair | None = None
+    fraction: Annotated[float | None, PlainValidator(_share), _NUMBER] = key(
+        "Share of its words that are not zero: exactly so many, rounded, placed uniformly.",
+        None,
+        "what `pattern` says",
+        "share of words, 0 to 1",
+    )
+    bernoulli: bool = key("Whether each word is drawn by itself, with the probability `fraction`.", False)
+    pattern: Annotated[tuple[int, int] | None, PlainValidator(_pattern), _TEXT] = key(
+        "n:m: of every m consecutive channels exactly n are not zero.", None, "words are placed anywhere"
+    )
+    block: Pair | None = key(
+        "Whole blocks are zero or not: [M, C] of a filter, [rows, columns] of an ifmap or ofmap.",
+        None,
+        "each word by itself",
+        "words",
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> DensitySpec:
@@ -166,7 +177,7 @@ def _spread(value: object) -> object:
 
 DensityTable = dict[
     Annotated[Literal["ifmap", "filter", "ofmap"], BeforeValidator(_operand)],
-    Annotated[DensitySpec, BeforeValidator(_spread, json_schema_input_type=float | str | DensitySpec)],
+    Annotated[DensitySpec, BeforeValidator(_spread, json_schema_input_type=Annotated[float, _NUMBER] | DensitySpec)],
 ]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from accelsim.errors import WorkloadError
 from accelsim.workload.density import DENSE, Densities
 from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor, Width
+from accelsim.yamlfile import meant
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -83,7 +84,7 @@ class Layer:
         return self.problem.words(Tensor.FILTER) * (1 if self.op in RECURRENT else self.repeat)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Network:
     """Layers in an order they can run in: each reads the network's input or layers before it.
 
@@ -109,6 +110,9 @@ class Network:
             known.add(layer.name)
         if self.macs * 8 >= COUNT_LIMIT:
             raise WorkloadError(f"network '{self.name}': {self.macs} MACs: the counts would pass 2^63; it is refused")
+
+    def __repr__(self) -> str:
+        return f"Network({self.name}, batch {self.batch}: {len(self.layers)} layers, {self.macs:,} MACs)"
 
     @property
     def macs(self) -> int:
@@ -158,10 +162,13 @@ class Network:
         return found
 
     def select(self, pattern: str = "*") -> tuple[Layer, ...]:
-        """The layers whose name fits one of the comma-separated globs: ``"CONV*,FC6"``."""
-        globs = [glob.strip() for glob in pattern.split(",")]
-        found = tuple(layer for layer in self.layers if any(fnmatchcase(layer.name, glob) for glob in globs))
-        if not found:
-            names = ", ".join(layer.name for layer in self.layers)
-            raise WorkloadError(f"no layer of '{self.name}' fits '{pattern}' ({names})")
-        return found
+        """The layers whose name fits one of the comma-separated globs: ``"CONV*,FC6"``; each must fit one at least."""
+        names = [layer.name for layer in self.layers]
+        globs = [glob.strip() for glob in pattern.split(",") if glob.strip()]
+        lost = [glob for glob in globs if not any(fnmatchcase(name, glob) for name in names)]
+        if lost or not globs:
+            near = "".join(dict.fromkeys(meant(glob, names) for glob in lost))
+            raise WorkloadError(
+                f"no layer of '{self.name}' fits '{', '.join(lost) or pattern}'{near} ({', '.join(names)})"
+            )
+        return tuple(layer for layer in self.layers if any(fnmatchcase(layer.name, glob) for glob in globs))

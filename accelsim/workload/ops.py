@@ -3,82 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import AliasChoices, ConfigDict, Discriminator, Tag
 
 from accelsim.errors import WorkloadError
-from accelsim.specs import Count, Names, PadPair, Pair, Spec
-from accelsim.workload.density import DENSE, Densities, DensityTable, densities
+from accelsim.specs import Count, PadPair, Pair, Spec, key
+from accelsim.workload.layer import LayerSpec, Lowered, Multiplying, k_for_m
 from accelsim.workload.network import Shape
-from accelsim.workload.precision import BitsTable
-from accelsim.workload.problem import Problem, Width
+from accelsim.workload.problem import Problem
 
-
-class Lowered(NamedTuple):
-    """What a layer gives: the shape of one image's output, and the problem if it multiplies."""
-
-    shape: Shape
-    problem: Problem | None = None
-
-
-def _switch(value: object) -> bool:
-    if value not in (0, 1):
-        raise ValueError(f"should be 1 or 0, got '{value}'")
-    return bool(value)
-
-
-Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"enum": [0, 1, "$parameter"]})]
-
-
-class LayerSpec(Spec):
-    """What every layer may say. Without `inputs` it reads the layer before it; `when: 0` leaves it out."""
-
-    fan_in: ClassVar[tuple[int, int | None]] = (1, 1)
-
-    op: str
-
-    inputs: Names = ()
-    repeat: Count = 1
-    when: Switch = True
-
-    @property
-    def densities(self) -> Densities:
-        """How many of its operands are not zero."""
-        return DENSE
-
-    @property
-    def widths(self) -> dict[Width, int]:
-        """Bits of its words, where it says so."""
-        return {}
-
-    def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
-        """Shape and problem for these input shapes; raises WorkloadError if they do not fit."""
-        raise NotImplementedError
-
-    def vector_ops(self, shapes: Sequence[Shape]) -> int:
-        """Operations of one run on one image that are no MACs; each counts one: a comparison, sum, product, exp."""
-        return 0
-
-
-class Multiplying(LayerSpec):
-    """What every layer with a problem may say.
-
-    density: by tensor; those left out have no zeros. bits: by tensor, over the network's.
-    """
-
-    density: DensityTable = Field(default_factory=dict)
-    bits: BitsTable = Field(default_factory=dict)
-
-    @property
-    def densities(self) -> Densities:
-        """As the file gives them."""
-        return densities(self.density)
-
-    @property
-    def widths(self) -> dict[Width, int]:
-        """As the file gives them."""
-        return self.bits
+OP = "What the layer does."
+CHANNELS = "channels"
+ROWS_COLUMNS = ": one number, or [rows, columns]"
 
 
 def _outputs(
@@ -104,18 +41,30 @@ def _outputs(
     return found[0], found[1]
 
 
-_M: Any = Field(validation_alias=AliasChoices("M", "K"))
-_OPTIONAL_M: Any = Field(None, validation_alias=AliasChoices("M", "K"))
+def _m(text: str, default: Any = ..., left_out: str = "") -> Any:
+    return key(text, default, left_out, CHANNELS, validation_alias=AliasChoices("M", "K"))
+
+
+def _c() -> Any:
+    return key("Channels that should arrive; checked.", None, "whatever arrives", CHANNELS)
+
+
+def _stride() -> Any:
+    return key(f"Step of the window{ROWS_COLUMNS}.", (1, 1), unit="words")
+
+
+def _dilation() -> Any:
+    return key(f"Distance of neighbouring taps{ROWS_COLUMNS}.", (1, 1), unit="words")
 
 
 class Convolution(Multiplying):
-    """What the convolutions share. C, if given, is checked against what arrives."""
+    """What the convolutions share."""
 
-    kernel: Pair
-    C: Count | None = None
-    stride: Pair = (1, 1)
-    dilation: Pair = (1, 1)
-    pad: PadPair = (0, 0)
+    kernel: Pair = key(f"Taps of the filter{ROWS_COLUMNS}.", unit="taps")
+    C: Count | None = _c()
+    stride: Pair = _stride()
+    dilation: Pair = _dilation()
+    pad: PadPair = key(f"Zeros on every side of the plane{ROWS_COLUMNS}.", (0, 0), unit="words")
 
     def convolve(self, shape: Shape, batch: int, groups: int, channels: int) -> Lowered:
         """Channels are split over G; the plane stays unpadded."""
@@ -129,11 +78,11 @@ class Convolution(Multiplying):
 
 
 class Conv(Convolution):
-    """A 2-D convolution. M: output channels in total."""
+    """A 2-D convolution."""
 
-    op: Literal["conv"]
-    M: Count = _M
-    groups: Count = 1
+    op: Literal["conv"] = key(OP)
+    M: Count = _m("Output channels, of all groups together.")
+    groups: Count = key("Parts its channels are split into, each a convolution by itself.", 1, unit="groups")
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """M and C per group."""
@@ -141,10 +90,10 @@ class Conv(Convolution):
 
 
 class Depthwise(Convolution):
-    """A convolution of each channel by itself. M: output channels in total, by default as many as arrive."""
+    """A convolution of each channel by itself."""
 
-    op: Literal["depthwise"]
-    M: Count | None = _OPTIONAL_M
+    op: Literal["depthwise"] = key(OP)
+    M: Count | None = _m("Output channels, of all together.", None, "as many as arrive")
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """G = channels, C = 1."""
@@ -154,9 +103,9 @@ class Depthwise(Convolution):
 class FullyConnected(Multiplying):
     """Every output reads every input word."""
 
-    op: Literal["fc"]
-    M: Count = _M
-    C: Count | None = None
+    op: Literal["fc"] = key(OP)
+    M: Count = _m("Outputs.")
+    C: Count | None = key("Words that should arrive, of one image; checked.", None, "whatever arrives", "words")
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """C = the flattened input."""
@@ -172,8 +121,8 @@ class Lstm(Multiplying):
     Without peepholes or projection: W. Zaremba et al., arXiv 1409.2329, 2014, section 3.
     """
 
-    op: Literal["lstm"]
-    M: Count = _M
+    op: Literal["lstm"] = key(OP)
+    M: Count = _m("Units.")
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Four gates on M; C = the flattened input and the layer's own output of the step before."""
@@ -193,10 +142,14 @@ class Matmul(Multiplying):
 
     fan_in = (1, 2)
 
-    op: Literal["matmul"]
-    M: Count | None = _OPTIONAL_M
-    groups: Count = 1
-    over: Literal["channels", "positions"] = "channels"
+    op: Literal["matmul"] = key(OP)
+    M: Count | None = _m(
+        "Outputs at every position, of all groups together. Of one input it has to be given, of two it may not.",
+        None,
+        "what follows from the second input",
+    )
+    groups: Count = key("Parts the channels are split into: heads.", 1, unit="groups")
+    over: Literal["channels", "positions"] = key("Of two inputs: what is summed over.", "channels")
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Positions on P, Q; heads on G."""
@@ -223,13 +176,15 @@ class Matmul(Multiplying):
 
 
 class Pool(LayerSpec):
-    """Maximum or mean of a window; without a kernel, of the whole plane. `ceil` keeps a window cut by the edge."""
+    """Maximum or mean of a window."""
 
-    op: Literal["maxpool", "avgpool"]
-    kernel: Pair | None = None
-    stride: Pair | None = None
-    pad: PadPair = (0, 0)
-    ceil: bool = False
+    op: Literal["maxpool", "avgpool"] = key(OP)
+    kernel: Pair | None = key(f"The window{ROWS_COLUMNS}.", None, "the whole plane", "words")
+    stride: Pair | None = key(
+        f"Step of the window{ROWS_COLUMNS}.", None, "as `kernel`: windows do not overlap", "words"
+    )
+    pad: PadPair = key(f"Room on every side of the plane{ROWS_COLUMNS}.", (0, 0), unit="words")
+    ceil: bool = key("Whether a last window that the edge cuts is kept.", False)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -248,11 +203,11 @@ class Pool(LayerSpec):
 
 
 class Add(LayerSpec):
-    """Elementwise sum of equal shapes."""
+    """Elementwise sum of two or more inputs of equal shapes."""
 
     fan_in = (2, None)
 
-    op: Literal["add"]
+    op: Literal["add"] = key(OP)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -268,7 +223,7 @@ class Elementwise(LayerSpec):
 
     fan_in = (1, None)
 
-    op: Literal["elementwise"]
+    op: Literal["elementwise"] = key(OP)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -282,7 +237,7 @@ class Elementwise(LayerSpec):
 class Softmax(LayerSpec):
     """Softmax over the channels of each position and head: what attention weighs its positions with."""
 
-    op: Literal["softmax"]
+    op: Literal["softmax"] = key(OP)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -299,7 +254,7 @@ class Norm(LayerSpec):
     Batch normalisation is no layer: once trained it folds into the filters before it.
     """
 
-    op: Literal["norm"]
+    op: Literal["norm"] = key(OP)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -311,11 +266,11 @@ class Norm(LayerSpec):
 
 
 class Concat(LayerSpec):
-    """Channels one after another; the planes must be alike."""
+    """Channels of its inputs one after another; their planes must be alike."""
 
     fan_in = (1, None)
 
-    op: Literal["concat"]
+    op: Literal["concat"] = key(OP)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -327,14 +282,13 @@ class Concat(LayerSpec):
 
 
 class Positions(LayerSpec):
-    """The plane as one row of positions: `extend` joins stored ones (class token, KV cache), `crop` keeps the first.
+    """The plane as one row of positions: `extend` joins stored ones (class token, KV cache), `crop` keeps the first."""
 
-    positions : how many there are then. by : `extend` only, instead: how many are joined.
-    """
-
-    op: Literal["extend", "crop"]
-    positions: Count | None = None
-    by: Count | None = None
+    op: Literal["extend", "crop"] = key(OP)
+    positions: Count | None = key("How many there are then.", None, "`extend` needs `by`; `crop` needs it", "positions")
+    by: Count | None = key(
+        "`extend` only, instead: how many are joined.", None, "what `positions` makes it", "positions"
+    )
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
@@ -352,30 +306,32 @@ class Positions(LayerSpec):
 
 
 class ProblemSpec(Spec):
-    """The eight dims as they are; those left out are 1. The batch multiplies N."""
+    """The eight dims as they are."""
 
-    N: Count = 1
-    G: Count = 1
-    M: Count = Field(1, validation_alias=AliasChoices("M", "K"))
-    C: Count = 1
-    P: Count = 1
-    Q: Count = 1
-    R: Count = 1
-    S: Count = 1
-    stride: Pair = (1, 1)
-    dilation: Pair = (1, 1)
-    pad: PadPair = (0, 0)
-    height: Count | None = None
-    width: Count | None = None
+    model_config = ConfigDict(json_schema_extra=k_for_m)
+
+    N: Count = key("Images; the batch of a run multiplies them.", 1, unit="images")
+    G: Count = key("Groups of channels.", 1, unit="groups")
+    M: Count = _m("Output channels of a group.", 1)
+    C: Count = key("Input channels of a group.", 1, unit=CHANNELS)
+    P: Count = key("Ofmap rows.", 1, unit="rows")
+    Q: Count = key("Ofmap columns.", 1, unit="columns")
+    R: Count = key("Filter rows.", 1, unit="rows")
+    S: Count = key("Filter columns.", 1, unit="columns")
+    stride: Pair = _stride()
+    dilation: Pair = _dilation()
+    pad: PadPair = key(f"Zeros before the plane{ROWS_COLUMNS}.", (0, 0), unit="words")
+    height: Count | None = key("Rows of the ifmap, without padding.", None, "as many as are touched", "rows")
+    width: Count | None = key("Columns of the ifmap, without padding.", None, "as many as are touched", "columns")
 
 
 class Explicit(Multiplying):
-    """A layer given as its problem; without `inputs` it reads nothing."""
+    """A layer given as its problem."""
 
     fan_in = (0, None)
 
-    op: str = "problem"
-    problem: ProblemSpec
+    op: str = key("`problem`, or what you call it.", "problem")
+    problem: ProblemSpec = key("The eight dims, and how they project.")
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """The problem as it stands."""

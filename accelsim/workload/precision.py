@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim.errors import AccelsimError, nearest
 from accelsim.quantities import MOST_BITS
-from accelsim.specs import pick, whole
+from accelsim.specs import PARAMETER, pick, whole
 from accelsim.workload.problem import REDUCTION_DIMS, Problem, Tensor, Width
 
 SMALL = 8
@@ -24,7 +24,9 @@ def width(value: object) -> int:
     return found
 
 
-_BITS = WithJsonSchema({"type": ["integer", "string"], "description": "1 to 64 bits, or $parameter", "examples": [8]})
+_BITS = WithJsonSchema(
+    {"type": ["integer", "string"], "minimum": 1, "maximum": MOST_BITS, "pattern": PARAMETER, "examples": [8]}
+)
 BitsTable = dict[
     Annotated[Width, BeforeValidator(pick("tensor", Width))],
     Annotated[int, PlainValidator(width), _BITS],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import gcd, prod
 
 from accelsim.errors import WorkloadError
 
@@ -134,6 +135,21 @@ class Problem:
             (q - 1) * self.stride[1] + (s - 1) * self.dilation[1] + 1,
         )
 
+    def over_plane(self, axis: int) -> list[int]:
+        """How many outputs lie over the unpadded plane, not over its padding, for each filter row (axis 1: column)."""
+        step, pad, plane = self.stride[axis], self.pad[axis], (self.height, self.width)[axis]
+        found = []
+        for tap in range(self.sizes[6 + axis]):
+            first = self.dilation[axis] * tap - pad  # the row output 0 meets
+            begin, end = max(-(first // step), 0), min((plane - 1 - first) // step + 1, self.sizes[4 + axis])
+            found.append(max(end - begin, 0))
+        return found
+
+    @property
+    def macs_over_plane(self) -> int:
+        """Multiply-accumulates whose ifmap word is no padding."""
+        return prod(self.sizes[:4]) * sum(self.over_plane(0)) * sum(self.over_plane(1))
+
     def words(self, tensor: Tensor) -> int:
         """Distinct words of a tensor. The ifmap counts the padded rows and columns that are touched."""
         n, g, m, c, p, q, r, s = self.sizes
@@ -147,5 +163,11 @@ class Problem:
 
 
 def distinct_positions(outputs: int, taps: int, stride: int, dilation: int) -> int:
-    """|{stride*i + dilation*j : i < outputs, j < taps}|: rows (columns) an ifmap tile really has, holes left out."""
-    return len({stride * i + dilation * j for i in range(outputs) for j in range(taps)})
+    """|{stride*i + dilation*j : i < outputs, j < taps}|: rows (columns) an ifmap tile really has, holes left out.
+
+    Two pairs (i, j) meet in one position iff they lie (dilation/g, -stride/g) apart or a multiple of it, g the gcd of
+    the two: of each such chain all pairs but one repeat another.
+    """
+    common = gcd(stride, dilation)
+    repeated = max(outputs - dilation // common, 0) * max(taps - stride // common, 0)
+    return outputs * taps - repeated

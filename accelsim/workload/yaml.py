@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from accelsim.errors import WorkloadError
-from accelsim.parameters import substitute
-from accelsim.specs import Count, Spec, pick, validate
+from accelsim.parameters import NO_PARAMETERS, PARAMETERS, substitute
+from accelsim.specs import Count, Name, Spec, key, pick, validate
+from accelsim.workload.layer import LayerSpec
 from accelsim.workload.network import INPUT, Layer, Network, Shape
-from accelsim.workload.ops import AnyLayer, LayerSpec
+from accelsim.workload.ops import AnyLayer
 from accelsim.workload.precision import BitsTable
 from accelsim.workload.problem import Padding
 from accelsim.yamlfile import Document, Place, read, resolve, unknown
@@ -22,24 +23,28 @@ from accelsim.yamlfile import Document, Place, read, resolve, unknown
 class InputSpec(Spec):
     """The network's input, of one image."""
 
-    C: Count
-    H: Count = 1
-    W: Count = 1
+    C: Count = key("Channels.", unit="channels")
+    H: Count = key("Rows.", 1, unit="rows")
+    W: Count = key("Columns.", 1, unit="columns")
 
 
 class WorkloadSpec(Spec):
-    """A network. Layers in any order; one without `inputs` reads the layer written before it.
+    """A network: layers, each of which reads others."""
 
-    bits : of the words of a tensor, over the machine's; a layer's own go first.
-    """
-
-    name: str = Field(min_length=1)
-    source: str = Field(min_length=1)
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    input: InputSpec | None = None
-    padding: Annotated[Padding, BeforeValidator(pick("padding", Padding))] | None = None
-    bits: BitsTable = Field(default_factory=dict)
-    layers: dict[str, AnyLayer] = Field(min_length=1)
+    name: Name = key("What results and errors call it.")
+    source: str = key("Where its shapes are from.", min_length=1)
+    parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
+    input: InputSpec | None = key("Its own input.", None, "no layer can read one: the first has to be a `problem`")
+    padding: Annotated[Padding, BeforeValidator(pick("padding", Padding))] | None = key(
+        "Where the zeros around an ifmap come from.", None, "as the machine says"
+    )
+    bits: BitsTable = key(
+        "Width of words, by tensor; a layer may say otherwise.",
+        {},
+        "the machine's `word`; so for tensors that are not named",
+        "bits",
+    )
+    layers: dict[str, AnyLayer] = key("The layers by name, in any order.", min_length=1, names="LAYER")
 
 
 def load_network(name: str | Path, batch: int = 1, parameters: Mapping[str, object] | None = None) -> Network:
@@ -84,7 +89,7 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
 def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpec]) -> dict[str, tuple[str, ...]]:
     """What each layer reads, in the order written."""
     edges: dict[str, tuple[str, ...]] = {}
-    known = [*([INPUT] if spec.input else []), *layers]
+    known = dict.fromkeys([*([INPUT] if spec.input else []), *layers])
     before = INPUT
     for name, layer in layers.items():
         place: Place = ("layers", name)
@@ -102,7 +107,9 @@ def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpe
     return edges
 
 
-def _unknown_input(document: Document, place: Place, index: int, source: str, known: list[str], given: bool) -> None:
+def _unknown_input(
+    document: Document, place: Place, index: int, source: str, known: Iterable[str], given: bool
+) -> None:
     if not given:
         document.refuse(place, "there is no layer before it and the workload has no 'input'", key=True)
         return

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fakes
 from accelsim.architecture.model import Level, Partition
+from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.load import load_table, names, table_for
 from accelsim.energy.yaml import build
 from accelsim.errors import AccelsimError, SpecError
@@ -214,3 +215,38 @@ def test_there_is_no_silent_default():
 def test_unknown_accounting_is_refused():
     with pytest.raises(AccelsimError, match=r"unknown accounting 'isca'; did you mean 'isca16'\?"):
         replace(load_table("eyeriss_relative"), accounting="isca")
+
+
+def test_each_part_of_a_capacity_is_a_memory():
+    """Hand: the power law through 32 KiB (20 pJ) and 1 MiB (100 pJ for 64 b): 52.5 pJ at 256 KiB, 87.5 at 768 KiB."""
+    table = load_table("horowitz_45nm")
+    level = load_architecture("systolic_os").levels[1]
+    assert len(level.capacity) == 3
+    for tensor in TENSORS:
+        assert float(table.access(level, "read", 64, tensor)) == pytest.approx(52.53, abs=0.01)
+    # a byte for 6.566 pJ; the price of one memory of their sum is 10.937
+    assert float(table.access(level, "read", 8, TENSORS[0])) == pytest.approx(6.566, abs=0.001)
+    assert float(table.access(sized(3 * 256 * 8192), "read", 8)) == pytest.approx(10.937, abs=0.001)
+    larger = load_architecture("systolic_os", {"sram": "512 KiB"}).levels[1]
+    law = 20 * 16 ** (math.log(5) / math.log(32))
+    assert float(table.access(larger, "fill", 64, TENSORS[0])) == pytest.approx(law, 1e-5)
+    small = load_architecture("systolic_os", {"sram": "4 KiB"}).levels[1]
+    with pytest.raises(AccelsimError, match=r"filter\) capacity: 4 KiB is outside"):
+        table.access(small, "read", 8, TENSORS[1])
+    with pytest.raises(AccelsimError, match="has 3 memories: which tensor"):
+        table.access(level, "read", 8)
+    # two tensors that share a part share a memory
+    shared = load_architecture("eyeriss").levels[1]
+    assert table.access(shared, "read", 64, TENSORS[0]) == table.access(shared, "read", 64)
+
+
+@pytest.mark.parametrize("energy", ["1" + "0" * 400, "1e16", "-1", ".inf", ".nan"])
+def test_energies_out_of_bounds(energy):
+    text = (
+        "name: t\nsource: s\nunit: pJ\nword: 8 b\nmac: 1\nnetwork: {hop: 0}\n"
+        f"components:\n  DRAM: {{read: {energy}, write: 1}}\n"
+    )
+    with pytest.raises(SpecError) as error:
+        build(parse(text, "t.yaml"))
+    assert str(error.value).startswith("t.yaml:8:16: components.DRAM.read: an energy must be ")
+    assert len(str(error.value)) < 200

@@ -55,6 +55,14 @@ def test_the_busiest_resource_sets_the_time(rates, reads, writes, operations, la
     assert total == max([working, *busy]) + delay
 
 
+def test_the_peak_of_a_dram_is_rounded_up():
+    """1,038 B at 19.2 B a cycle take more than 54 cycles, of which a bound may say 53."""
+    peak = Port("banks", Fraction("153.6"), peak=True)
+    total, _ = latency(machine({"read": peak, "write": peak}, bits=(8, 8)), 1000, 38, 0)
+    assert total == 53 + 2
+    assert peak.cycles(1000, 8) + peak.cycles(38, 8) == 52 + 1
+
+
 @given(RATES, WORDS, WORDS)
 def test_a_shared_link_carries_one_transfer_after_the_other(rate, reads, writes):
     link = Port("DRAM link", rate)

@@ -86,3 +86,31 @@ def test_every_error_at_once_with_the_nearest_name(tmp_path):
     assert len(lines) == len(expected)
     for line, start in zip(lines, expected, strict=True):
         assert line.startswith(start)
+
+
+def test_one_name_stands_for_a_list_of_one(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("source: me\nkeeps: filter\ny: C\nx: [M]\nstrip: M\n")
+    assert load(file) == Dataflow("mine", "me", "", frozenset({Tensor.FILTER}), y=("C",), x=("M",), strip="M")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("keeps: 3", "1:8: keeps: should be a list, got '3'"),
+        ("y: {C: 3}", "1:4: y: should be a list, got a mapping"),
+        ("arrays: {y: [C]}", "1:9: arrays: should be a list, got a mapping"),
+        ("arrays: [C]", "1:10: arrays.0: should be a mapping of keys to values, got 'C'"),
+        ("run: [C, 3]", "1:10: run.1: unknown dim '3'"),
+        ("strip: [C]", "1:8: strip: unknown dim"),
+        ("about: 3", "1:8: about: should be a string, got '3'"),
+        ("- C", "1:1: should be a mapping of keys to values, got a list"),
+    ],
+)
+def test_what_is_no_dataflow_is_one_line(tmp_path, text, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as error:
+        load(file)
+    assert str(error.value).startswith(f"{file}:{message}")
+    assert "\n" not in str(error.value)

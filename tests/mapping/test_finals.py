@@ -24,7 +24,7 @@ name: small
 source: made up for this test
 clock: 1 GHz
 word: {ifmap: 8 b, filter: 8 b, psum: 32 b, ofmap: 8 b}
-dataflow: output_stationary
+dataflow: output_stationary_moc_mop
 energy: eyeriss_relative
 levels:
   - name: DRAM

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.errors import MappingError, SpecError
-from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, check
+from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, check, check_bypass
 from accelsim.mapping.yaml import dump_mappings, load_mappings, mappings_of
-from accelsim.workload.problem import DIMS, TENSORS
+from accelsim.workload.problem import DIMS, TENSORS, Problem
 from accelsim.workload.yaml import load_network
 from accelsim.yamlfile import parse
 
@@ -100,3 +100,14 @@ def test_illegal_on_this_machine(change, message):
     with pytest.raises(MappingError) as error:
         check(load_architecture("eyeriss"), LoopNest.parse(text), problem)
     assert message in str(error.value)
+
+
+def test_a_bypass_that_would_be_dropped_is_refused():
+    machine = load_architecture("eyeriss")
+    problem = Problem.of({"M": 4, "C": 2})
+    check(machine, LoopNest.parse("DRAM: M4 C2"), problem)
+    with pytest.raises(MappingError, match=r"^level 'DRAM' is the outermost and holds every tensor; leave ifmap, psum"):
+        check(machine, LoopNest.parse("DRAM: M4 C2 bypass psum,ifmap"), problem)
+    check_bypass(machine, LoopNest.parse("DRAM: M4 C2 | GLB: bypass ifmap"))
+    with pytest.raises(MappingError, match=r"^level 'GLB' does not keep filter \(keeps ifmap, psum\); leave it out"):
+        check_bypass(machine, LoopNest.parse("DRAM: M4 C2 | GLB: bypass filter"))

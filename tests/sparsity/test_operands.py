@@ -1,6 +1,7 @@
 """Where operands come from: densities and files; what files may hold, and each way they can be wrong."""
 
 import io
+import resource
 import zipfile
 from itertools import product
 from pathlib import Path
@@ -362,7 +363,28 @@ class TestBadData:
         header = np.lib.format.header_data_from_array_1_0(np.ones(1)) | {"shape": (10**15,)}
         with Path("data/CONV1.ifmap.npy").open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
+        assert refused(toy) == "data/CONV1.ifmap.npy: ifmap: shape 1000000000000000; wanted 2x4x6x5 or 2x2x2x6x5"
+        # and one that promises four gigabytes of itself
+        Path("data/CONV1.ifmap.npy").write_bytes(b"\x93NUMPY\x02\x00\xff\xff\xff\xff" + b" " * 20_000)
         assert refused(toy).startswith("data/CONV1.ifmap.npy: cannot be read: ")
+
+    def test_of_a_file_of_gigabytes_the_header_alone_is_read(self, toy):
+        """A bomb: zeros packed a thousandfold; and six gigabytes of holes."""
+        header = io.BytesIO()
+        told = np.lib.format.header_data_from_array_1_0(np.ones(1)) | {"shape": (800_000_000,)}
+        np.lib.format.write_array_header_1_0(header, told)
+        with Path("data/CONV1.ifmap.npy").open("wb") as file:
+            file.write(header.getvalue())
+            file.truncate(6_400_000_128)
+        Path("data/CONV1.npz").unlink()
+        line = "shape 800000000; wanted 2x4x6x5 or 2x2x2x6x5"
+        assert refused(toy) == f"data/CONV1.ifmap.npy: ifmap: {line}"
+        Path("data/CONV1.ifmap.npy").unlink()
+        with zipfile.ZipFile("data/CONV1.npz", "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("ifmap.npy", header.getvalue() + bytes(2**26))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert refused(toy) == f"data/CONV1.npz: ifmap: {line}"
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**14  # KiB
 
 
 @settings(max_examples=300, deadline=None)

@@ -173,4 +173,4 @@ def test_outputs_equal_numpy(tmp_path):
         "  A: {op: conv, M: 40, kernel: 3, stride: 2, pad: 1}\n  B: {op: conv, M: 6, kernel: 1}\n  C: {op: fc, M: 5}\n"
     )
     result = simulate("nvdla_full", file, batch=2)
-    assert len(list(check_outputs(result, file))) == 3
+    assert len(list(check_outputs(result))) == 3

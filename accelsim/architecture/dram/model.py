@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from dataclasses import fields as fields_of
 from enum import StrEnum
 from fractions import Fraction
 
 from accelsim.errors import AccelsimError
+from accelsim.quantities import bounded
 
 FIELDS = ("Ro", "Ba", "Bg", "Co", "Ch")
 """Parts of an address: row, bank within its group, bank group, column (bursts of a row), channel."""
@@ -70,6 +72,7 @@ class Dram:
         return self if clock == self.clock else replace(self, clock=clock)
 
     def __post_init__(self) -> None:
+        self._within_bounds()
         fields = self.fields
         if sorted(fields) != sorted(FIELDS) or fields[0] != "Ro":
             example = ", ".join((STREAMING_MAP, "RoCoBaBgCh"))
@@ -89,6 +92,15 @@ class Dram:
         busy = self.t_rfc + self.t_rp + self.t_rcd + self.t_ras
         if 0 < self.t_refi <= busy:
             raise AccelsimError(f"tREFI of {self.t_refi} clocks leaves no time between refreshes (must pass {busy})")
+
+    def _within_bounds(self) -> None:
+        values = [(f.name, "a value of a DRAM") for f in fields_of(self) if f.type == "int"]
+        try:
+            for name, what in (*values, ("burst", "burst or queue of a DRAM"), ("queue", "burst or queue of a DRAM")):
+                bounded(what, getattr(self, name))
+            bounded("channels times banks of a DRAM", self.channels * self.banks)
+        except ValueError as error:
+            raise AccelsimError(str(error)) from None
 
     @property
     def fields(self) -> tuple[str, ...]:

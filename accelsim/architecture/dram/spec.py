@@ -7,13 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture.dram.model import STREAMING_MAP, Dram, Page
 from accelsim.errors import AccelsimError
 from accelsim.quantities import Quantity
-from accelsim.specs import Count, Duration, Size, Spec, Word, pick, validate
+from accelsim.specs import Count, Duration, Size, Spec, Word, key, pick, quantity, validate
 from accelsim.yamlfile import Document, Place, read, unknown
 
 PRESETS = Path(__file__).parent
@@ -27,52 +27,67 @@ def spelled(name: str) -> str:
     return f"t{name[2:].upper()}" if name.startswith("t_") else name
 
 
-_CLOCK = {"type": "string", "description": "a clock, or so many per core cycle", "examples": ["1200 MHz"]}
-Clock = Annotated[Quantity, PlainValidator(quantities.clock), WithJsonSchema(_CLOCK)]
+Clock = Annotated[
+    Quantity,
+    PlainValidator(quantities.clock),
+    WithJsonSchema(quantity(quantities.CLOCK.shown, "1200 MHz", "3/2 per cycle")),
+]
+
+
+def _of_preset(text: str, unit: str = "") -> Any:
+    return key(text, None, "that of the `preset`", unit)
+
+
+def _time(text: str) -> Any:
+    """A least distance in time; docs/model.md, "DRAM", has how they bind."""
+    return _of_preset(text, "clocks of the DRAM, ps, ns, us; rounded up")
 
 
 class DramSpec(Spec):
-    """Banks and rows of the outermost level; see `accelsim.architecture.dram.model.Dram`. It takes the place of a link.
-
-    preset : what is not given here. map : parts of the address, most significant first (Ro Ba Bg Co Ch).
-    """
+    """Banks and rows of the outermost level, with timings as JEDEC names them; it takes the place of a link."""
 
     model_config = ConfigDict(alias_generator=spelled)
 
-    preset: str | None = None
-    channels: Count = 1
-    page: Annotated[Page, BeforeValidator(pick("page policy", Page))] = Page.OPEN
-    order: str = Field(STREAMING_MAP, alias="map")
-    queue: Count = 32
-    clock: Clock | None = None
-    width: Word | None = None
-    burst: Count | None = None
-    banks: Count | None = None
-    groups: Count | None = None
-    row: Size | None = None
-    cl: Duration | None = None
-    cwl: Duration | None = None
-    t_rcd: Duration | None = None
-    t_rp: Duration | None = None
-    t_ras: Duration | None = None
-    t_rrd_s: Duration | None = None
-    t_rrd_l: Duration | None = None
-    t_faw: Duration | None = None
-    t_ccd_s: Duration | None = None
-    t_ccd_l: Duration | None = None
-    t_wr: Duration | None = None
-    t_rtp: Duration | None = None
-    t_wtr_s: Duration | None = None
-    t_wtr_l: Duration | None = None
-    t_rtw: Duration | None = None
-    t_refi: Duration | None = None
-    t_rfc: Duration | None = None
+    preset: str | None = key("Whose value is taken for what is not given here.", None, "every value has to be given")
+    channels: Count = key("Channels, each with buses and banks of its own.", 1, unit="channels")
+    page: Annotated[Page, BeforeValidator(pick("page policy", Page))] = key(
+        "Whether a row stays open after an access, or is closed behind it.", Page.OPEN
+    )
+    order: str = key(
+        "Parts of an address, most significant first: row Ro, bank Ba, bank group Bg, column Co, channel Ch.",
+        STREAMING_MAP,
+        alias="map",
+    )
+    queue: Count = key("Bursts the controller sees ahead: rows are opened that early.", 32, unit="bursts")
+    clock: Clock | None = _of_preset("Clock of the DRAM; two beats of data go per cycle.")
+    width: Word | None = _of_preset("Data bus of a channel.")
+    burst: Count | None = _of_preset("Length of a burst.", "beats")
+    banks: Count | None = _of_preset("Banks of a channel, in all groups.", "banks")
+    groups: Count | None = _of_preset("Bank groups of a channel.", "groups")
+    row: Size | None = _of_preset("What one activate opens in a channel, in bits or bytes.")
+    cl: Duration | None = _time("Read to its first data.")
+    cwl: Duration | None = _time("Write to its first data.")
+    t_rcd: Duration | None = _time("Activate to a read or write of the row.")
+    t_rp: Duration | None = _time("Precharge to activate of the bank.")
+    t_ras: Duration | None = _time("Activate to precharge of the bank.")
+    t_rrd_s: Duration | None = _time("Activate to activate of another group.")
+    t_rrd_l: Duration | None = _time("Activate to activate of the same group.")
+    t_faw: Duration | None = _time("Activate to the fourth after it in the channel.")
+    t_ccd_s: Duration | None = _time("Read or write to the next of another group.")
+    t_ccd_l: Duration | None = _time("Read or write to the next of the same group.")
+    t_wr: Duration | None = _time("End of written data to precharge.")
+    t_rtp: Duration | None = _time("Read to precharge.")
+    t_wtr_s: Duration | None = _time("End of written data to a read of another group.")
+    t_wtr_l: Duration | None = _time("End of written data to a read of the same group.")
+    t_rtw: Duration | None = _time("Read to write in the channel.")
+    t_refi: Duration | None = _time("From one refresh to the next; `0`: never.")
+    t_rfc: Duration | None = _time("Refresh to activate.")
 
 
 class PresetSpec(DramSpec):
     """A preset file: every value, and where it is from."""
 
-    source: str = Field(min_length=1)
+    source: str = key("Where its values are from.", min_length=1)
 
 
 def _named(value: object) -> object:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from accelsim.architecture.model import Format
-from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE, takes_time
+from accelsim.engine.assemble import DRAIN, FILL, READ, UPDATE, operand_reads, takes_time
 from accelsim.engine.compression import CHANNEL_AXIS, Recoded, Stream, formats_of, recount
 from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.expected.laws import Laws
@@ -74,7 +74,13 @@ def _operands(program: Program, laws: Laws, counts: Counts) -> Counts:
             continue
         cell = counts.words[level, t]
         if t != PSUM:
-            cell[READ] = round(slots(sparsity.before_reading(TENSORS[t])))
+            before = sparsity.before_reading(TENSORS[t])
+            reads: float = operand_reads(program, t, level)
+            if Tensor.IFMAP in before:  # which is no padding then
+                reads = slots(before)
+            elif Tensor.FILTER in before:
+                reads *= laws.law(Tensor.FILTER).probability
+            cell[READ] = round(reads)
             continue
         cell[UPDATE] = round(slots(sparsity.matters) + idle_first_slots(program, laws, sparsity.matters))
         cell[READ] = cell[UPDATE] - (cell[DRAIN] - cell[FILL] if level else problem.words(Tensor.PSUM))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.engine.kernels.jit import njit
+from accelsim.engine.kernels.steps import bases_below
 from accelsim.engine.kernels.tiles import (
     DIM,
     FACTOR,
@@ -17,7 +18,6 @@ from accelsim.engine.kernels.tiles import (
     KIND,
     LEVEL,
     PART,
-    STEP,
     columns_of,
     group_rows,
     group_shape,
@@ -162,21 +162,9 @@ def lattice(loops, dim, kind, end, tile, size):
 
     Bases are those of the loops of one kind at levels above `end`. They lie a tile apart at least, so one is clipped.
     """
-    bases = 1
-    for i in range(loops.shape[0]):
-        if loops[i, DIM] == dim and loops[i, KIND] == kind and loops[i, LEVEL] < end:
-            bases *= loops[i, FACTOR]
-    whole, clipped = 0, 0
-    for c in range(bases):
-        rest, left = c, size
-        for i in range(loops.shape[0] - 1, -1, -1):
-            if loops[i, DIM] == dim and loops[i, KIND] == kind and loops[i, LEVEL] < end:
-                left -= (rest % loops[i, FACTOR]) * loops[i, STEP]
-                rest //= loops[i, FACTOR]
-        if left >= tile:
-            whole += 1
-        elif left > 0:
-            clipped = left
+    whole, _ = bases_below(loops, dim, kind, end, size - tile + 1)
+    number, last = bases_below(loops, dim, kind, end, size)
+    clipped = size - last if number > whole else 0
     return whole, clipped
 
 

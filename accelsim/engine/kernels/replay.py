@@ -55,6 +55,7 @@ from accelsim.engine.kernels.tiles import PSUM
 from accelsim.engine.kernels.window import cover
 
 ENTRIES = 512
+FORESEE = 1 << 24  # steps simulated before what is left is foreseen
 MOST_RECORDS = 48
 MOST_DRAINS = 1 << 18
 WIDE = 1024
@@ -193,7 +194,7 @@ def _link_of(pair, links):
 
 
 @njit(cache=True)
-def replay(kinds, layer, machine, state, window, look_up):
+def replay(kinds, layer, machine, state, window, look_up, most_steps):
     """Run a layer body by body.
 
     A state is that after a known body more often than not: then that one's number and what the body at hand consists of
@@ -201,11 +202,12 @@ def replay(kinds, layer, machine, state, window, look_up):
 
     Parameters
     ----------
-    look_up : whether bodies met again are looked up.
+    look_up : whether bodies met again are looked up. most_steps : to simulate.
 
     Returns
     -------
-    (the cycle at which the layer ends, bodies simulated); (-1, 0): the window is too small.
+    (the cycle at which the layer ends, bodies simulated); (-1, 0): the window is too small; (-2, steps it would take):
+    there are too many to simulate, as far as can be told from the bodies so far.
     """
     streams, progress, scalars, stalls, free = machine.streams, state.progress, state.scalars, state.stalls, state.free
     n, bodies = streams.shape[0], layer.kind.shape[0]
@@ -231,7 +233,7 @@ def replay(kinds, layer, machine, state, window, look_up):
     links, linked = np.full(8 * most, -1, np.int64), np.zeros(8 * most, np.int64)
     asks = np.zeros((8 * most, 2, n), np.int64)
     asked = np.zeros((2, n), np.int64)
-    entries, simulated, chained = 0, 0, 0
+    entries, simulated, chained, walked = 0, 0, 0, 0
     last_entry, shift, moved, in_place = -1, 0, 0, True
     log = np.zeros(1, np.int64)  # nobody asks
     for j in range(bodies):
@@ -295,6 +297,11 @@ def replay(kinds, layer, machine, state, window, look_up):
             machine.idle_fill, log,
         )  # fmt: skip
         simulated += 1
+        walked += layer.first[j + 1] - layer.first[j]
+        # what is new comes early in a layer: only later bodies tell of those to come
+        foreseen = walked if simulated <= ENTRIES else walked // (j + 1) * bodies
+        if foreseen > most_steps and walked > min(most_steps, FORESEE):
+            return -2, foreseen
         last_entry = -1
         if slot >= 0 and entries < most:
             e = entries

@@ -96,7 +96,7 @@ class State(NamedTuple):
 # ---- versions, found in the list of bodies ---------------------------------------------------------------------------
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def locate(x, v, j, at, kinds, layer):
     """(body, index there) of version v of a stream that is not slow; at : int64[x], first versions of body j."""
     b, first = j, at[x]
@@ -109,7 +109,7 @@ def locate(x, v, j, at, kinds, layer):
     return b, v - first
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _begin(x, v, j, at, kinds, layer):
     """The first step of version v; NEVER after the last."""
     if layer.slow[x]:
@@ -118,7 +118,7 @@ def _begin(x, v, j, at, kinds, layer):
     return layer.first[b] + kinds.begin[kinds.at[layer.kind[b], x] + i] if b < layer.kind.shape[0] else NEVER
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _is_fresh(x, v, j, at, kinds, layer):
     """Whether psum version v brings no old psums."""
     if layer.slow[x]:
@@ -127,13 +127,13 @@ def _is_fresh(x, v, j, at, kinds, layer):
     return kinds.back[kinds.at[layer.kind[b], x] + i] == -2
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def undrained(x, k, current, j, at, kinds, layer):
     """The first version whose last user comes after step k."""
     return current + (current < 0 or _begin(x, current + 1, j, at, kinds, layer) == k + 1)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def issued_of(x, j, at, machine, progress, kinds, layer):
     """Versions issued of stream x, those of fresh psums that may be skipped again left out."""
     issued = progress[x, TO_ISSUE]
@@ -146,7 +146,7 @@ def issued_of(x, j, at, machine, progress, kinds, layer):
     return issued
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def reach(x, machine):
     """How many versions ahead of its use a fill of stream x can come; old psums wait for the drain just before."""
     return 1 if machine.streams[x, OLD_PSUM] else machine.streams[x, SLOTS]
@@ -209,7 +209,7 @@ def read_content(j, at, kinds, layer, machine, out):
 # ---- the state before it ---------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def opens_pass(j, machine, kinds, layer):
     """Whether body j begins a pass, and so with a C after all C before have left the array."""
     serial = machine.serial
@@ -221,13 +221,13 @@ def opens_pass(j, machine, kinds, layer):
     return kinds.many[kind, serial] > 0 and kinds.begin[kinds.at[kind, serial]] == 0
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def moment(apart, state):
     """No C of the next body begins before; apart : whether it begins a pass."""
     return state.scalars[PASS_END] if apart else state.scalars[C_END]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _slot_frees(x, u, k, origin, machine, state, j, at, kinds, layer):
     """No writer of the slot of version u of stream x begins before."""
     streams = machine.streams
@@ -242,7 +242,7 @@ def _slot_frees(x, u, k, origin, machine, state, j, at, kinds, layer):
     return r[D_START] if streams[x, STREAMED] and streams[x, INNERMOST] else r[USE]
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def drain_binds(x, v, r, issued, current, held, origin, machine):
     """Whether anything yet to come may begin before the drain of psum version v ends, all other bounds considered.
 

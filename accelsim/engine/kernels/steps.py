@@ -1,8 +1,32 @@
-"""The odometer of a nest: from one iteration of some loops to the next that lies in the problem."""
+"""The odometer of a nest: from one iteration of some loops to the next that lies in the problem; how many there are."""
 
 from __future__ import annotations
 
 from accelsim.engine.kernels.jit import njit
+from accelsim.engine.kernels.tiles import DIM, FACTOR, KIND, LEVEL, STEP
+
+
+@njit(cache=True)
+def bases_below(loops, dim, kind, end, limit):
+    """(how many iterations of a dim's loops of one kind, at levels above `end`, begin below `limit`, the last's base).
+
+    Bases rise from one iteration to the next, for a loop's step is no less than all that lies in it. The base is -1
+    where there are none.
+    """
+    if limit <= 0:
+        return 0, -1
+    inner = 1
+    for i in range(loops.shape[0]):
+        if loops[i, DIM] == dim and loops[i, KIND] == kind and loops[i, LEVEL] < end:
+            inner *= loops[i, FACTOR]
+    number, rest = 1, limit - 1
+    for i in range(loops.shape[0]):
+        if loops[i, DIM] == dim and loops[i, KIND] == kind and loops[i, LEVEL] < end:
+            inner //= loops[i, FACTOR]
+            index = min(loops[i, FACTOR] - 1, rest // loops[i, STEP])
+            number += index * inner
+            rest -= index * loops[i, STEP]
+    return number, limit - 1 - rest
 
 
 @njit(cache=True)

@@ -23,7 +23,7 @@ TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN,
 NOBODY = -1  # the walk back ends at a C
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _later(time, hold, key, best):
     """Keep in best = [time, hold, key] the latest bound, ties to the smaller key."""
     if time > best[0] or (time == best[0] and key < best[2]):
@@ -32,7 +32,7 @@ def _later(time, hold, key, best):
         best[2] = key
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _merge(record, at, time, hold, key):
     """The same for a [time, hold, key] kept in a record from column `at`."""
     if time > record[at] or (time == record[at] and key < record[at + 2]):
@@ -41,7 +41,7 @@ def _merge(record, at, time, hold, key):
         record[at + 2] = key
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _record(records, x, v):
     """The record of version v of stream x, cleared if the ring still holds an older one."""
     r = records[x, v & (records.shape[1] - 1)]
@@ -54,14 +54,14 @@ def _record(records, x, v):
     return r
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _is_filled(records, x, v):
     """Whether version v of stream x, which may lie ahead of the ring, has been filled."""
     r = records[x, v & (records.shape[1] - 1)]
     return r[VID] == v and r[FILLED] == 1
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def order_key(kappa, class_, depth, rank, per_step):
     """T9's order as one integer."""
     return ((kappa + 1) * 3 + class_) * per_step + depth * 4 + rank

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.engine.kernels.jit import njit
+from accelsim.engine.kernels.steps import bases_below
 from accelsim.engine.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.engine.kernels.tiles import (
     DIM,
@@ -33,20 +34,7 @@ def count_steps(loops, inside, size8):
     """Iterations of the temporal loops above level `inside` (they exist iff their base lies in the problem)."""
     steps = 1
     for dim in range(8):
-        mixed = 1
-        for i in range(loops.shape[0]):
-            if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
-                mixed *= loops[i, FACTOR]
-        here = 0
-        for c in range(mixed):
-            rest, base = c, 0
-            for i in range(loops.shape[0] - 1, -1, -1):
-                if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
-                    base += (rest % loops[i, FACTOR]) * loops[i, STEP]
-                    rest //= loops[i, FACTOR]
-            if base < size8[dim]:
-                here += 1
-        steps *= here
+        steps *= bases_below(loops, dim, 0, inside, size8[dim])[0]
     return steps
 
 

@@ -1,0 +1,218 @@
+"""A result as one JSON document, which holds all it takes to read it back and to run it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from platform import python_version
+
+import accelsim
+from accelsim.architecture.document import document_of as machine_document
+from accelsim.energy.document import document_of as table_document
+from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
+from accelsim.errors import AccelsimError
+from accelsim.result import LayerResult, Ran, Result, Row, mean_imbalance
+from accelsim.vector import spent
+from accelsim.workload.document import document_of as network_document
+from accelsim.workload.problem import TENSORS, Width
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    libraries = {name: version(name) for name in ("numba", "numpy")}
+    return {"accelsim": accelsim.__version__, **libraries, "python": python_version()}
+
+
+def document_of(result: Result) -> Row:
+    """Plain lists, dicts, strings and numbers; the same result gives the same document, wherever and whenever."""
+    table, machine = result.energy_table, result.architecture
+    return {
+        "architecture": machine.name,
+        "workload": result.workload,
+        "dataflow": result.dataflow,
+        "evaluator": result.evaluator,
+        "version": result.version,
+        "energy_unit": table.unit,
+        "energy_table": table.name,
+        "energy_accounting": table.accounting or "counts",
+        "batch": result.batch,
+        "operands": result.operands or "dense",
+        "lowering": machine.lowering.value,
+        "clock_hz": float(machine.clock_hz),
+        "pes": machine.pes,
+        "free": list(result.free),
+        "levels": [level.name for level in machine.levels],
+        "layers": [_layer(result, layer) for layer in result.layers],
+        "vector_layers": [layer.to_dict() for layer in result.vector_layers],
+        "failures": [{"layer": layer, "reason": reason} for layer, reason in result.failures],
+        "total": _total(result),
+        **({"ran": _ran(result, result.ran)} if result.ran else {}),
+    }
+
+
+def _ran(result: Result, ran: Ran) -> Row:
+    missing: Row = {}
+    try:
+        machine = machine_document(result.architecture)
+    except AccelsimError as error:
+        machine, missing = None, {"machine_is_missing": str(error)}
+    documents = {
+        "machine": machine,
+        "network": network_document(ran.network),
+        "energy_table": table_document(result.energy_table),
+    }
+    nests = {layer.name: layer.nest.to_dict() for layer in result.layers}
+    return {
+        "layers": ran.layers,
+        "objective": ran.objective,
+        "mapping": ran.mapping,
+        "parameters": dict(ran.parameters),
+        "bits": dict(ran.bits),
+        "data": ran.data,
+        "seed": ran.seed,
+        "versions": dict(ran.versions),
+        "sha256": {
+            **{name: sha256(document) for name, document in documents.items()},
+            "mapping": sha256(nests),
+            "operands": dict(ran.operand_files),
+        },
+        **documents,
+        **missing,
+    }
+
+
+def sha256(document: object) -> str:
+    """Of plain data: of its JSON, keys sorted, without blanks."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _layer(result: Result, layer: LayerResult) -> Row:
+    counts, timing = layer.counts, layer.timing
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "repeat": layer.repeat,
+        "bits": {width.value: layer.bits[width] for width in Width},
+        "macs": counts.macs,
+        "cycles": timing.cycles,
+        "processing_cycles": timing.processing,
+        "ms": result.milliseconds(timing.cycles),
+        "processing_ms": result.milliseconds(timing.processing),
+        "utilization": result.utilization(counts.visited, timing.cycles),
+        **_dense_equivalent(result, counts.macs, timing.cycles),
+        "exact": timing.exact,
+        "compute_cycles": counts.compute_cycles,
+        "stall_cycles": dict(sorted(timing.stalls.items())),
+        "processing_stall_cycles": dict(sorted(timing.processing_stalls.items())),
+        "active_pes": counts.active_pes,
+        **(_zeros(counts) if result.operands else {}),
+        **({"dram": _dram(counts.dram)} if counts.dram else {}),
+        "counts": [_count(*row) for row in counts.rows()],
+        **({} if counts.narrow is None else {"ofmap_counts": list(_narrowed(counts))}),
+        "network": list(_network(counts)),
+        "energy": layer.energy,
+        "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
+        "mapping": layer.nest.to_dict(),
+        "mapping_source": layer.mapping_source,
+        **({"search": layer.search.to_dict()} if layer.search else {}),
+    }
+
+
+def _total(result: Result) -> Row:
+    totals, vector = result.total, result.vector
+    words: Counter[tuple[str, str, str]] = Counter()
+    for layer in result.layers:
+        for level, tensor, action, number in layer.counts.rows():
+            words[level, tensor, action] += number * layer.repeat
+    runs = [(layer.counts, layer.repeat) for layer in result.layers]
+    banks = [(counts.dram, repeat) for counts, repeat in runs if counts.dram]
+    zeros = {
+        "effectual_macs": sum(counts.effectual * repeat for counts, repeat in runs),
+        "visited_macs": sum(counts.visited * repeat for counts, repeat in runs),
+        "imbalance": mean_imbalance(runs),
+    }
+    return {
+        "macs": totals.macs,
+        "cycles": totals.cycles,
+        "processing_cycles": totals.processing_cycles,
+        "ms": totals.ms,
+        "processing_ms": totals.processing_ms,
+        "utilization": totals.utilization,
+        **_dense_equivalent(result, totals.macs, totals.cycles),
+        "compute_cycles": totals.compute_cycles,
+        "stall_cycles": totals.stall_cycles,
+        "active_pes": totals.active_pes,
+        **(zeros if result.operands else {}),
+        **({"dram": dram_dict(banks)} if banks else {}),
+        "counts": [_count(*key, number) for key, number in words.items()],
+        "energy": totals.energy,
+        "energy_breakdown": [row.to_dict() for row in result.energy_rows()],
+        "vector": {
+            **vector.to_dict(result.architecture.clock_hz),
+            "vector_ops_priced": result.energy_table.vector_op is not None,
+        },
+        "with_vector": spent(
+            totals.cycles + vector.cycles,
+            totals.processing_cycles + vector.processing_cycles,
+            totals.energy_exact + vector.energy_exact,
+            result.architecture.clock_hz,
+        ),
+    }
+
+
+def _dense_equivalent(result: Result, macs: int, cycles: int) -> Row:
+    return {"dense_equivalent": result.dense_equivalent(macs, cycles)} if result.operands else {}
+
+
+def _count(level: str, tensor: str, action: str, words: int) -> Row:
+    return {"level": level, "tensor": tensor, "action": action, "words": words}
+
+
+def _zeros(counts: Counts) -> Row:
+    return {
+        "effectual_macs": counts.effectual,
+        "visited_macs": counts.visited,
+        "imbalance": counts.imbalance,
+        **({"busy_cycles": counts.busy} if counts.busy >= 0 else {}),
+        "compression": [{**asdict(part), "metadata": part.metadata, "ratio": part.ratio} for part in counts.encoded],
+    }
+
+
+def _narrowed(counts: Counts) -> Iterator[Row]:
+    """Of the psum words of `counts` and `network`, those that move as ofmap words."""
+    for level in counts.levels:
+        for what in NARROWED:
+            if words := counts.narrowed(level, what):
+                yield {"level": level, "action": what, "words": words}
+
+
+def _dram(dram: DramCounts) -> Row:
+    return {**dram.to_dict(), "clocks": dram.clocks, "slots": dram.slots}
+
+
+def _network(counts: Counts) -> Iterator[Row]:
+    for level in counts.levels:
+        for tensor in TENSORS:
+            for direction in DIRECTIONS:
+                numbers = {kind: counts.sent(level, tensor, direction, kind) for kind in TRAFFIC}
+                if any(numbers.values()):
+                    more = _links(counts, level, tensor.value, direction)
+                    yield {"level": level, "tensor": tensor.value, "direction": direction, **numbers, **more}
+
+
+def _links(counts: Counts, level: str, tensor: str, direction: str) -> Row:
+    """What only networks with links have: words on each, on the busiest and on the mean link; tags compared."""
+    at, out = (level, tensor, direction), Row()
+    for row in counts.links:
+        if at == (row.level, row.tensor, row.direction):
+            out |= {"links": len(row.words), "link_load": {"max": max(row.words), "mean": row.mean, "on": row.busiest}}
+            out["link_words"] = dict(zip(row.names, row.words, strict=True))
+    for where, what, number in counts.tag_matches if direction == "down" else ():
+        if (level, tensor) == (where, what):
+            out["tag_matches"] = number
+    return out

@@ -1,0 +1,283 @@
+"""A result read back from its document: the counts and times that are in it, priced anew from the table in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import numpy as np
+from pydantic import BaseModel, Field, RootModel
+
+from accelsim.architecture.model import Architecture
+from accelsim.architecture.precision import with_bits
+from accelsim.architecture.yaml import architecture_of
+from accelsim.document import document_of
+from accelsim.energy.account import account
+from accelsim.energy.table import EnergyTable
+from accelsim.energy.yaml import build
+from accelsim.engine.counts import (
+    ACTIONS,
+    DIRECTIONS,
+    NARROWED,
+    TRAFFIC,
+    Counts,
+    DramCounts,
+    Encoded,
+    LinkLoads,
+    RowCounts,
+    Timing,
+)
+from accelsim.errors import Issue, SpecError
+from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.yaml import Levels
+from accelsim.result import LayerResult, Ran, Result
+from accelsim.specs import validate
+from accelsim.vector import vector_layers
+from accelsim.workload.document import NetworkDocument
+from accelsim.workload.lowering import lowered
+from accelsim.workload.precision import BitsTable, checked
+from accelsim.workload.problem import COUNT_LIMIT, TENSORS, Tensor
+from accelsim.yamlfile import Document
+
+Whole = Annotated[int, Field(ge=0, lt=COUNT_LIMIT)]
+Cycles = dict[str, Whole]
+
+
+class _Words(BaseModel):
+    level: str
+    tensor: Tensor
+    action: str
+    words: Whole
+
+
+class _Narrowed(BaseModel):
+    level: str
+    action: str
+    words: Whole
+
+
+class _Moved(BaseModel):
+    level: str
+    tensor: Tensor
+    direction: str
+    sent: Whole
+    deliveries: Whole
+    hops: Whole
+    link_words: dict[str, Whole] = Field(default_factory=dict)
+    tag_matches: Whole | None = None
+
+
+class _Dram(BaseModel):
+    refreshes: Whole
+    dram_cycles: Whole
+    clocks: Whole
+    slots: float
+    by_tensor: list[RowCounts]
+
+
+class _Layer(BaseModel):
+    name: str
+    bits: BitsTable
+    macs: Whole
+    cycles: Whole
+    processing_cycles: Whole
+    exact: bool
+    compute_cycles: Whole
+    stall_cycles: Cycles
+    processing_stall_cycles: Cycles
+    active_pes: Whole
+    visited_macs: int = -1
+    effectual_macs: int = -1
+    busy_cycles: int = -1
+    compression: list[Encoded] = Field(default_factory=list)
+    dram: _Dram | None = None
+    counts: list[_Words]
+    ofmap_counts: list[_Narrowed] | None = None
+    network: list[_Moved]
+    mapping: Levels
+    mapping_source: str
+
+
+class _Failure(BaseModel):
+    layer: str
+    reason: str
+
+
+class _Hashes(BaseModel):
+    operands: dict[str, str]
+
+
+class _Ran(BaseModel):
+    layers: str
+    objective: str
+    mapping: str
+    parameters: dict[str, Any]
+    bits: dict[str, int | str]
+    data: str | None
+    seed: int
+    versions: dict[str, str]
+    sha256: _Hashes
+    machine: dict[str, Any]
+    network: dict[str, Any]
+    energy_table: dict[str, Any]
+
+
+class _Result(BaseModel):
+    dataflow: str
+    evaluator: str
+    operands: str
+    layers: list[_Layer]
+    failures: list[_Failure]
+    ran: _Ran
+
+
+class ResultDocument(RootModel[_Result]):
+    """What of a result's document cannot be worked out from the rest."""
+
+
+def load(path: str | Path) -> Result:
+    """The result that a file holds.
+
+    Raises SpecError, a line for each thing wrong: not JSON, not a result, a number that contradicts the others.
+    """
+    file = str(path)
+    data = read_json(path)
+    if not isinstance(data, dict) or "energy_unit" not in data:
+        _refuse(file, "", "not a result; write one with 'accelsim run ... --out DIR'")
+    if not isinstance(data.get("ran"), dict):
+        _refuse(file, "ran", "missing: this result does not say what it ran; run it again with this version")
+    if data["ran"].get("machine") is None:
+        _refuse(file, "ran.machine", f"missing: {data['ran'].get('machine_is_missing', 'it was not written')}")
+    found = validate(Document(file, data), ResultDocument).root
+    machine = architecture_of(Document(f"{file}: ran.machine", found.ran.machine))
+    table = build(Document(f"{file}: ran.energy_table", found.ran.energy_table))
+    result = _result(file, found, machine, table)
+    for place, theirs, ours in _differences(data, json.loads(json.dumps(document_of(result)))):
+        text = f"is {_short(theirs)}, where the rest of the file gives {_short(ours)}"
+        _refuse(file, place, f"{text}: edited, or written by another version ({result.version})")
+    return result
+
+
+def read_json(path: str | Path) -> Any:
+    """The data of a JSON file. Raises SpecError, one line."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
+    except OSError as error:
+        _refuse(str(path), "", error.strerror or str(error))
+    except (ValueError, RecursionError) as error:
+        _refuse(str(path), "", f"not JSON: {'nested too deeply' if isinstance(error, RecursionError) else error}")
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _refuse(file: str, field: str, message: str) -> NoReturn:
+    raise SpecError([Issue(file, field, message)])
+
+
+def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable) -> Result:
+    asked = found.ran
+    network = validate(Document(f"{file}: ran.network", asked.network), NetworkDocument).root
+    known = {layer.name: layer for layer in network.mac_layers}
+    layers = []
+    for index, entry in enumerate(found.layers):
+        if entry.name not in known:
+            _refuse(file, f"layers.{index}.name", f"ran.network has no layer '{entry.name}' that multiplies")
+        layer = known[entry.name]
+        assert layer.problem is not None
+        counts = _counts(file, index, entry, machine)
+        timing = Timing(
+            entry.cycles, entry.processing_cycles, entry.compute_cycles,
+            entry.stall_cycles, entry.processing_stall_cycles, entry.exact,
+        )  # fmt: skip
+        sized = with_bits(machine, entry.bits)
+        nest = LoopNest(tuple((name, level.mapping) for name, level in entry.mapping.items()))
+        layers.append(
+            LayerResult(
+                layer.name,
+                lowered(layer.problem, machine.lowering),
+                nest,
+                entry.mapping_source,
+                counts,
+                timing,
+                account(sized, counts, table, timing.cycles, found.dataflow),
+                layer.repeat,
+                sized.widths,
+                layer.op,
+            )
+        )
+    ran = Ran(
+        network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
+        asked.sha256.operands, asked.versions,
+    )  # fmt: skip
+    return Result(
+        machine,
+        network.name,
+        found.dataflow,
+        found.evaluator,
+        table,
+        tuple(layers),
+        network.batch,
+        vector_layers(machine, network, network.select(asked.layers), table, checked(asked.bits)),
+        tuple((failure.layer, failure.reason) for failure in found.failures),
+        "" if found.operands == "dense" else found.operands,
+        ran,
+    )
+
+
+def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Counts:
+    names = tuple(level.name for level in machine.levels)
+    words = np.zeros((len(names), len(TENSORS), len(ACTIONS)), np.int64)
+    moved = np.zeros((len(names), len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64)
+
+    def at(place: str, name: str, allowed: tuple[str, ...]) -> int:
+        if name not in allowed:
+            _refuse(file, f"layers.{index}.{place}", f"unknown '{name}' ({', '.join(allowed)})")
+        return allowed.index(name)
+
+    for row in entry.counts:
+        level, action = at("counts", row.level, names), at("counts", row.action, ACTIONS)
+        words[level, TENSORS.index(row.tensor), action] = row.words
+    links, tags = [], []
+    for row_ in entry.network:
+        level, direction = at("network", row_.level, names), at("network", row_.direction, DIRECTIONS)
+        moved[level, TENSORS.index(row_.tensor), direction] = row_.sent, row_.deliveries, row_.hops
+        if row_.link_words:
+            loads = tuple(row_.link_words), tuple(row_.link_words.values())
+            links.append(LinkLoads(row_.level, row_.tensor.value, row_.direction, *loads))
+        if row_.tag_matches is not None:
+            tags.append((row_.level, row_.tensor.value, row_.tag_matches))
+    narrow = None if entry.ofmap_counts is None else np.zeros((len(names), len(NARROWED)), np.int64)
+    for part in entry.ofmap_counts or ():
+        assert narrow is not None
+        level, what = at("ofmap_counts", part.level, names), at("ofmap_counts", part.action, NARROWED)
+        narrow[level, what] = part.words
+    dram = None
+    if bank := entry.dram:
+        dram = DramCounts(tuple(bank.by_tensor), bank.refreshes, bank.dram_cycles, bank.clocks, bank.slots)
+    return Counts(
+        names, words, moved, entry.macs, entry.compute_cycles, entry.active_pes, entry.visited_macs,
+        entry.effectual_macs, entry.busy_cycles, tuple(entry.compression), dram, tuple(links), tuple(tags),
+        narrow,
+    )  # fmt: skip
+
+
+def _differences(theirs: object, ours: object, place: str = "") -> Iterator[tuple[str, object, object]]:
+    """(place, theirs, ours) of what differs in two documents, in order; keys that only one has are no difference."""
+    if isinstance(theirs, Mapping) and isinstance(ours, Mapping):
+        for key in theirs:
+            if key in ours:
+                yield from _differences(theirs[key], ours[key], f"{place}.{key}".lstrip("."))
+    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        for index, (one, other) in enumerate(zip(theirs, ours, strict=True)):
+            yield from _differences(one, other, f"{place}.{index}")
+    elif theirs != ours:
+        yield place, theirs, ours
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

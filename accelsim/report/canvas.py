@@ -1,0 +1,67 @@
+"""Figures that belong to no window, are saved whole and show themselves in a notebook."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+DPI = 150
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        write(self, picture, "png")
+        return picture.getvalue()
+
+
+class ShownAxes(Axes):
+    """Axes that a notebook shows as their figure."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        assert self.figure is not None
+        write(self.figure, picture, "png")
+        return picture.getvalue()
+
+
+def new_axes(width: float, height: float) -> Axes:
+    """Axes of a figure of its own, in inches; its layout makes room for names and legends, however it is saved."""
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure.add_subplot(axes_class=ShownAxes)
+
+
+def save(axes: Axes, path: str) -> None:
+    """Write a picture; the ending says the format (png, svg or pdf). Whole or not at all, the same bytes each time."""
+    from accelsim.report.files import replacing
+
+    with replacing(path) as temporary:
+        write(axes.figure, temporary, path.rpartition(".")[2])
+
+
+def write(figure: Any, where: Any, kind: str) -> None:
+    """Write a figure into a file or a stream."""
+    from matplotlib import rc_context
+
+    # names inside an SVG are random unless salted
+    with rc_context({"svg.hashsalt": "accelsim"}), _letters_missing():
+        figure.savefig(where, format=kind, dpi=DPI, bbox_inches="tight", metadata=METADATA[kind])
+
+
+@contextmanager
+def _letters_missing() -> Iterator[None]:
+    """Letters that the font lacks are drawn as boxes; that needs no line for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield

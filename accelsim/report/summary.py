@@ -1,0 +1,149 @@
+"""The lines around the tables of a run: the answer, what ran on what, and what to know beside the numbers."""
+
+from __future__ import annotations
+
+from accelsim.engine.counts import why_no_time
+from accelsim.report.text import energy_text, energy_unit, many, milliseconds, number, percent, shown, visible
+from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, Result, reasons
+from accelsim.workload.lowering import Lowering
+from accelsim.workload.network import RECURRENT
+
+KINDS = {"cycle": "cycle-level", "analytical": "closed form (cycles are a lower bound)"}
+
+
+def answer(result: Result) -> str:
+    """One line: latency and which one it is, rate, throughput and share of the peak, energy, and what binds."""
+    sums = result.total
+    if not sums.cycles:
+        return "no layer took any time"
+    seconds = result.milliseconds(sums.cycles) / 1e3
+    least = "" if all(layer.timing.exact for layer in result.layers) else "at least "
+    image = "image" if any(max(layer.problem["R"], layer.problem["S"]) > 1 for layer in result.layers) else "inference"
+    batch = f" for {many(result.batch, image)}" if result.batch > 1 else ""
+    energy, unit = sums.energy, result.energy_unit
+    parts = [
+        f"{least}{milliseconds(result.milliseconds(sums.cycles))} ms total latency{batch}"
+        f" (processing {milliseconds(result.milliseconds(sums.processing_cycles))} ms)",
+        f"{number(result.batch / seconds)} {image}s/s",
+        throughput(result, seconds),
+        f"{energy_text(energy / result.batch, unit)} per {image}",
+        f"{number(energy / sums.macs)} {energy_unit(unit)} per MAC",
+        binds(sums.compute_cycles, sums.stall_cycles, sums.cycles),
+    ]
+    parts += [f"without {many(len(result.failures), 'layer')} that did not run"] if result.failures else []
+    return "; ".join(parts)
+
+
+def throughput(result: Result, seconds: float) -> str:
+    """Operations a second (two a MAC) and their share of the peak; skipped MACs are counted apart."""
+    sums, machine = result.total, result.architecture
+    rate = 2e-12 / seconds
+    peak = 2e-12 * machine.pes * machine.macs_per_cycle * float(machine.clock_hz)
+    share = percent(sums.utilization)
+    text = f"{rate * result.visited_macs:.3g} TOPS, {share} % of the peak of {peak:.3g}"
+    if result.visited_macs < sums.macs:
+        times = result.dense_equivalent(sums.macs, sums.cycles)
+        text += f" ({rate * sums.macs:.3g} with the MACs that were skipped, {times:.2f} x the peak)"
+    return text
+
+
+def binds(compute: int, stalls: dict[str, int], cycles: int) -> str:
+    """What most cycles went to, and what came next."""
+    spent = sorted({"compute": compute, **stalls}.items(), key=lambda part: (-part[1], part[0]))
+    (most, first), *others = [(visible(name), number) for name, number in spent if number] or [("compute", 0)]
+    text = f"{most} binds ({percent(first / cycles)} % of the cycles)"
+    return text + (f", then {others[0][0]} ({percent(others[0][1] / cycles)} %)" if others else "")
+
+
+def heading(result: Result) -> str:
+    """One line: what ran on what."""
+    machine = result.architecture
+    batch = f", batch {result.batch}" if result.batch > 1 else ""
+    return (
+        f"{shown(result.workload)}{batch} on {shown(machine.name)}: {machine.pes:,} PEs at "
+        f"{number(machine.clock_hz / 1e6)} MHz, {how_mapped(result)}, {KINDS.get(result.evaluator, result.evaluator)}"
+    )
+
+
+def how_mapped(result: Result) -> str:
+    """Whose mappings ran: those given, those of a dataflow, or some of both."""
+    if result.layers and all(layer.mapping_source == SHIPPED for layer in result.layers):
+        return "mapping that ships"
+    given = [layer.mapping_source != SEARCH for layer in result.layers]
+    if not result.dataflow or (given and all(given)):
+        return "mapping given"
+    return f"mapping given in part, else {result.dataflow}" if any(given) else result.dataflow
+
+
+def partly_given(result: Result) -> bool:
+    """Whether some layers, not all, ran in a mapping that was given."""
+    return len({layer.mapping_source == GIVEN for layer in result.layers}) > 1
+
+
+def notes(result: Result) -> list[str]:
+    """What a reader must know beside the numbers."""
+    table = result.energy_table
+    lines = []
+    if partly_given(result):
+        lines.append(f"* not in the mapping given: the best {result.dataflow} mapping found")
+    if any(layer.repeat > 1 for layer in result.layers):
+        lines.append("x2, x3, ...: a layer that runs so often; its row is one run, the total counts every run")
+    if result.ran and any(layer.mapping_source == SHIPPED for layer in result.layers):
+        lines.append(f"mapping: {visible(result.ran.mapping)}, which ships for this machine and fits")
+    lines += idle_notes(result)
+    if result.vector_layers:
+        lines.append(vector_note(result))
+    if result.operands:
+        lines.append(f"zeros: {visible(result.operands)}")
+    elif result.ran and result.ran.operand_files:
+        lines.append(
+            f"arrays in {visible(str(result.ran.data))}: read and checked; this machine makes nothing of zeros"
+        )
+    if result.architecture.lowering is not Lowering.NONE:
+        lines.append(f"layers and mappings are lowered: {result.architecture.lowering}")
+    way = f", accounting {table.accounting}" if table.accounting else ""
+    unit = "multiples of the energy of one MAC" if energy_unit(table.unit) != table.unit else table.unit
+    source = f"energy in {unit} from {table.name}{way}: {table.source}" + (f"; {table.note}" if table.note else "")
+    return [*lines, visible(source)]
+
+
+def idle_notes(result: Result) -> list[str]:
+    """Which layers take no cycles, and why: a line for each reason."""
+    names: dict[str, list[str]] = {}
+    for layer in result.layers:
+        names.setdefault(why_no_time(layer.counts, layer.timing), []).append(shown(layer.name))
+    for other in result.vector_layers:
+        names.setdefault(other.why_no_time, []).append(shown(other.name))
+    return [f"{', '.join(layers)}: no cycles: {visible(reason)}" for reason, layers in names.items() if reason]
+
+
+def not_run(result: Result) -> list[str]:
+    """A line for each reason, with all layers it holds for."""
+    return [f"not run: {visible(reason)}" for reason in reasons(result.failures)]
+
+
+def comparison_failures(comparison: Comparison) -> list[str]:
+    """A line for each reason, with every dataflow and layer it holds for."""
+    places: dict[str, dict[str, list[str]]] = {}
+    for label, layer, reason in comparison.failures:
+        places.setdefault(reason, {}).setdefault(shown(label), []).append(shown(layer))
+    return [
+        "; ".join(f"{label}: {', '.join(layers)}" for label, layers in where.items()) + f": {visible(reason)}"
+        for reason, where in places.items()
+    ]
+
+
+def vector_note(result: Result) -> str:
+    """One line: what layers do without MACs, and what of it is left out."""
+    sums = result.vector
+    energy = energy_text(sums.energy, result.energy_table.unit)
+    gates = any(layer.op in RECURRENT for layer in result.vector_layers)
+    missing = [] if result.architecture.lanes else ["timed (the machine declares no vector unit)"]
+    missing += [] if result.energy_table.vector_op else ["priced (the energy table has no vector_op)"]
+    beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.vector_ops else ""
+    return (
+        f"not in the totals: {many(sums.layers, 'layer')} without MACs{' or gates' if gates else ''}: "
+        f"{sums.reads + sums.writes:,} words read and written, "
+        f"{sums.vector_ops:,} vector operations, {sums.cycles:,} cycles "
+        f"({milliseconds(result.milliseconds(sums.cycles))} ms), {energy}{beside}"
+    )

@@ -1,0 +1,181 @@
+"""What README, CONTRIBUTING and docs/ tell to type can be typed: commands, names, YAML and Python."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+
+import accelsim
+from accelsim import cli, yamlfile
+from accelsim.errors import AccelsimError
+from accelsim.specs import json_schema
+from schemas import errors
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+MADE = ("digits/digits.yaml", "net.yaml", "result.json")
+"""Files that the pages speak of: `trace` or the reader writes them."""
+
+
+class Block(NamedTuple):
+    """Text between fences, or a command within a sentence."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks(*languages: str) -> list[Block]:
+    return [block for path in PAGES for block in _blocks(path) if block.language in languages]
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    language, begun, inside = "", 0, []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.strip().startswith("```"):
+            if language:
+                yield Block(path.name, begun, language, "\n".join(inside) + "\n")
+            language, begun, inside = ("" if language else line.strip("` ") or "text"), number, []
+        elif language:
+            inside.append(line)
+        else:
+            yield from (Block(path.name, number, "inline", found) for found in re.findall(r"`(accelsim [^`]+)`", line))
+
+
+HERE = re.compile(r"cat > (\S+) <<'EOF'\n(.*?)\nEOF\n", re.DOTALL)
+
+
+def heredocs() -> list[tuple[Block, str, str]]:
+    """The files that a page has its reader write."""
+    return [(block, name, body + "\n") for block in blocks("sh") for name, body in HERE.findall(block.text)]
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """(where, words after `accelsim`) of every command in fences and in sentences."""
+    for block in blocks("sh", "inline"):
+        for line in HERE.sub("", block.text).splitlines():
+            for part in re.split(r"&&|\||>.*", line):
+                words = shlex.split(part, comments=True)
+                words = words[1:] if words[:1] == ["$"] else words
+                if words and Path(words[0]).name == "accelsim" and len(words) > 1 and words[1][0] != "-":
+                    yield f"{block} {' '.join(words[1:])}", words[1:]
+
+
+def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
+    """The command's name and its parameters, as typer reads them; nothing runs."""
+    group = typer.main.get_command(cli.app)
+    parent = group.make_context("accelsim", list(words))
+    name, command, rest = group.resolve_command(parent, list(words))
+    assert command is not None
+    return str(name), command.make_context(name, rest, parent=parent).params
+
+
+def meant(name: str) -> bool:
+    """Whether a word is itself, not a placeholder such as ARCH."""
+    return not re.fullmatch(r"[A-Z_.]+", name)
+
+
+def shipped(kind: str, name: str) -> bool:
+    names = yamlfile.builtin(kind)
+    written = (*MADE, *(file for _, file, _ in heredocs()))
+    return (
+        not meant(name)
+        or name.endswith("result.json")
+        or name in written
+        or name in names
+        or any(one.startswith(f"{name}_") for one in names)
+    )
+
+
+def test_there_is_something_to_check():
+    assert len(list(commands())) > 15
+    assert len(blocks("python")) >= 1 and len(blocks("yaml")) >= 4 and len(heredocs()) >= 1
+
+
+@pytest.mark.parametrize("words", [pytest.param(words, id=where) for where, words in commands()])
+def test_a_command_can_be_typed(words):
+    from accelsim.report.glossary import explain
+    from accelsim.simulate import _declared
+
+    name, given = parsed([word.removesuffix("...") for word in words])
+    for kind, key in (("arch", "architecture"), ("workload", "workload"), ("mapping", "mapping")):
+        assert shipped(kind, str(given.get(key) or "ARCH")), given[key]
+    for flow in [given["dataflow"]] if isinstance(given.get("dataflow"), str) else given.get("dataflow") or ():
+        assert shipped("dataflow", flow)
+    assert shipped("energy", str(given.get("energy") or "NAME"))
+    if name == "explain" and meant(str(given["metric"])):
+        explain(given["metric"])
+    if name == "schema" and meant(str(given["kind"] or "KIND")):
+        assert given["kind"] in yamlfile.KINDS
+    if name == "validate":
+        assert all(not meant(str(file)) or shipped("arch", str(file)) for file in given["files"])
+    declared = {
+        parameter
+        for kind, key in (("arch", "architecture"), ("workload", "workload"))
+        if str(given.get(key)) in yamlfile.builtin(kind)
+        for parameter in _declared(kind, given[key])
+    }
+    if given.get("settings") and declared:
+        assert {key for key in cli._parameters(given["settings"]) if "." not in key} <= declared
+    if given.get("layers") and given["workload"] in yamlfile.builtin("workload"):
+        from accelsim.workload.yaml import load_network
+
+        assert load_network(given["workload"]).select(given["layers"])
+    cli._bits(given.get("bits"))
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_yaml_is_what_its_schema_takes(block):
+    data = yamlfile.parse(block.text, str(block)).data
+    if not isinstance(data, dict) or not data.keys() & {"levels", "networks", "layers", "bits", "parameters"}:
+        pytest.skip("no file of this package")
+    if data.keys() == {"networks"}:
+        data = {"levels": [{"name": "ANY", "array": {"size": {}, **data}}]}
+    schema = json_schema("arch" if "levels" in data else "workload")
+    del schema["required"]
+    assert not list(errors(schema, data))
+
+
+@pytest.mark.parametrize(("block", "name", "body"), [pytest.param(*one, id=f"{one[0]} {one[1]}") for one in heredocs()])
+def test_a_file_to_copy_is_fine(block, name, body, tmp_path):
+    (tmp_path / name).write_text(body)
+    with pytest.raises(SystemExit) as done:
+        cli.app(["validate", str(tmp_path / name)])
+    assert done.value.code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_python_runs(block, tmp_path, monkeypatch):
+    """As it stands, but on one layer and in closed form."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    quick = {"layers": "CONV3", "evaluator": "analytical"}
+    for name in ("simulate", "compare"):
+        whole = getattr(accelsim, name)
+        monkeypatch.setattr(accelsim, name, lambda *at, _whole=whole, **more: _whole(*at, **{**more, **quick}))
+    exec(compile(block.text, str(block), "exec"), {})
+    for file in re.findall(r"savefig\(\"([^\"]+)\"", block.text):
+        assert (tmp_path / file).stat().st_size
+
+
+def test_the_check_would_find_it():
+    """What the tests above are for: a command that is wrong does not pass them."""
+    for words in (["runs", "eyeriss"], ["run", "eyeriss", "alexnet", "--batches", "4"]):
+        with pytest.raises(Exception, match=r"No such|Missing"):
+            parsed(words)
+    assert not shipped("arch", "eyris")
+    with pytest.raises(AccelsimError):
+        cli._bits("ifmap")

@@ -1,0 +1,66 @@
+"""A network's document rebuilds it, whatever file it came from."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+
+import pytest
+
+import fakes
+from accelsim.errors import SpecError, WorkloadError
+from accelsim.workload.document import document_of, network_of
+from accelsim.workload.yaml import load_network
+from accelsim.yamlfile import Document, builtin
+
+
+def again(document):
+    return network_of(Document("r.json", json.loads(json.dumps(document))))
+
+
+@pytest.mark.parametrize("name", builtin("workload"))
+def test_every_shipped_network_comes_back_equal(name):
+    network = load_network(name, 3)
+    document = document_of(network)
+    assert again(document) == network
+    assert document_of(again(document)) == document
+
+
+def test_batch_parameters_densities_and_bits_are_in_it(tmp_path):
+    (tmp_path / "net.yaml").write_text(
+        "name: net\nsource: test\nparameters: {m: 8}\ninput: {C: 4, H: 6, W: 5}\npadding: stored\nbits: {ifmap: 8}\n"
+        "layers:\n"
+        "  A: {op: conv, M: $m, kernel: 3, pad: 1, repeat: 2, density: {filter: {pattern: 2:4}, ifmap: 0.3}}\n"
+        "  B: {op: maxpool, kernel: 2, bits: {psum: 12}}\n".replace(", bits: {psum: 12}", "")
+    )
+    network = load_network(tmp_path / "net.yaml", 5, {"m": 16})
+    document = document_of(network)
+    assert again(document) == network
+    assert document["layers"][0]["problem"]["sizes"] == [5, 1, 16, 4, 6, 5, 3, 3]
+    assert document["layers"][0]["density"]["filter"] == {"fraction": 0.5, "pattern": [2, 4]}
+    assert document["layers"][0]["bits"] == {"ifmap": 8}
+    assert "parameters" not in document
+    assert document != document_of(load_network(tmp_path / "net.yaml", 5, {"m": 8}))
+    assert again(document_of(fakes.network())) == fakes.network()
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "error", "message"),
+    [
+        (("layers", 0, "shape"), "a", SpecError, r"r\.json: layers\.0\.shape: should be a dictionary"),
+        (("layers", 0, "shape", "C"), 0, WorkloadError, "a feature map of 0x55x55 has no words"),
+        (("layers", 0, "problem", "sizes"), [1] * 7, WorkloadError, "a problem has 8 sizes"),
+        (("layers", 0, "problem", "sizes"), [10**30] * 8, WorkloadError, "would pass 2\\^63"),
+        (("layers", 0, "inputs"), ["nothing"], WorkloadError, "reads 'nothing', which is not a layer before it"),
+        (("layers",), None, SpecError, r"r\.json: layers: should be a"),
+    ],
+)
+def test_damage_is_one_line(place, value, error, message):
+    document = deepcopy(document_of(load_network("alexnet")))
+    at = document
+    for step in place[:-1]:
+        at = at[step]
+    at[place[-1]] = value
+    with pytest.raises(error, match=message) as caught:
+        again(document)
+    assert len(str(caught.value).splitlines()) == 1
