@@ -119,6 +119,7 @@ def _layer(result: Result, layer: LayerResult) -> Row:
         "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
         "mapping": layer.nest.to_dict(),
         "mapping_source": layer.mapping_source,
+        **({"search": layer.search.to_dict()} if layer.search else {}),
     }
 
 

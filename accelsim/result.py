@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from accelsim.report.plot import Plots
+    from accelsim.search import Found
 
 GIVEN, SEARCH, SHIPPED = "given", "search", "shipped"
 Row = dict[str, Any]
@@ -37,6 +38,7 @@ class LayerResult:
 
     problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, found by 'search', or one that is 'shipped' for this machine and network.
+    search : of what the mapping is the best, if it was searched.
     bits : of the words of each tensor, and of the ofmap.
     op : kind of layer, as the workload has it.
     """
@@ -51,6 +53,7 @@ class LayerResult:
     repeat: int = 1
     bits: Mapping[Width, int] = field(default_factory=dict)
     op: str = ""
+    search: Found | None = None
 
     def __repr__(self) -> str:
         runs = f" x{self.repeat}" if self.repeat > 1 else ""

@@ -364,12 +364,15 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         if nest not in (None, cartesian.nest(machine, problem)):
             raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
         nest, source = cartesian.nest(machine, problem), GIVEN
+    found = None
     if nest is not None:
         check_bypass(machine, nest)
     else:
-        from accelsim.search import best
+        from accelsim.search import find
 
-        nest = best(machine, problem, plan.dataflow, plan.ran.objective, table, table.accounting or None)
+        accounting = table.accounting or None
+        found = find(machine, problem, plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator)
+        nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
     if zeros and plan.evaluator == "analytical" and not zeros.store and not machine.cartesian and as_given:
@@ -384,7 +387,8 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
             masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, plan.dataflow)
-    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths)
+    found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
+    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

@@ -65,7 +65,7 @@ def evaluate(
 
 
 def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem: Problem) -> Batch:
-    """The closed form of many mappings of one dense layer, microseconds each; see engine/batch.py.
+    """The closed form of many mappings of one dense layer, microseconds each where they are alike; see engine/batch.py.
 
     Raises
     ------

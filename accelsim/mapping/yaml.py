@@ -88,8 +88,11 @@ def mappings_of(document: Document, source: str = "") -> dict[str, LoopNest]:
     }
 
 
-def dump_mappings(mappings: Mapping[str, LoopNest]) -> str:
-    """The YAML text of some mappings, one line for each level; `load_mappings` reads it back."""
+def dump_mappings(mappings: Mapping[str, LoopNest], comments: Mapping[str, str] | None = None) -> str:
+    """The YAML text of some mappings, one line for each level; `load_mappings` reads it back.
+
+    comments : what stands above a layer.
+    """
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
 
@@ -99,6 +102,8 @@ def dump_mappings(mappings: Mapping[str, LoopNest]) -> str:
         for level, body in nest.to_dict().items():
             tree[layer][level] = CommentedMap(body)
             tree[layer][level].fa.set_flow_style()
+        if comments and layer in comments:
+            tree.yaml_set_comment_before_after_key(layer, before=comments[layer])
     yaml = YAML()
     yaml.width = 4096
     text = io.StringIO()

@@ -105,10 +105,11 @@ def counts_csv(result: Result, vector: bool = False) -> str:
 
 
 def mapping_text(result: Result) -> str:
-    """The nests of a result as YAML that ``run --mapping`` reads."""
+    """The nests of a result as YAML that ``run --mapping`` reads; above each, of what it is the best."""
     from accelsim.mapping.yaml import dump_mappings
 
-    return dump_mappings({layer.name: layer.nest for layer in result.layers})
+    comments = {layer.name: layer.search.describe() for layer in result.layers if layer.search}
+    return dump_mappings({layer.name: layer.nest for layer in result.layers}, comments)
 
 
 def _umask() -> int:

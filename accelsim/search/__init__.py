@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.search.best import OBJECTIVES, best
+from accelsim.search.best import Found, best, find
+from accelsim.search.branch import OBJECTIVES
 
-__all__ = ["OBJECTIVES", "best"]
+__all__ = ["OBJECTIVES", "Found", "best", "find"]

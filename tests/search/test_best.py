@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import pytest
@@ -69,9 +70,10 @@ def brute(machine, problem, flow):
         for i in range(machine.pe_level, len(levels))
         if levels[i].keeps - space.dataflow.keeps
     }
+    space = replace(space, skips=tuple(inside.items()))
     seen = set()
     for inner in space.inners():
-        for chosen in product(*(space.splits(dim, inner[dim], 1 << 30) for dim in DIMS)):
+        for chosen in product(*(space.splits(dim, inner[dim]) for dim in DIMS)):
             splits = dict(zip(DIMS, chosen, strict=True))
             loops = [
                 [g for g, dims in enumerate(GROUPS) if any(splits[d].temporal[i] > 1 for d in dims)]
@@ -79,7 +81,7 @@ def brute(machine, problem, flow):
             ]
             for orders in product(*(permutations(groups) for groups in loops)):
                 order = [list(o) for o in orders] + [[] for _ in levels[len(orders) :]]
-                nest = LoopNest(space.nest_levels(splits, order, inside))
+                nest = LoopNest(space.nest_levels(splits, order))
                 if nest not in seen:
                     seen.add(nest)
                     try:

@@ -125,7 +125,7 @@ def test_blocks_of_outputs_fit_half_the_accumulators():
     machine = tpu.machine()
     for sizes in ({"P": 112, "Q": 112}, {"N": 5000}, {"N": 64, "P": 7, "Q": 7}, {"P": 1, "Q": 3000}):
         problem = Problem.of({"C": 64, "M": 64, **sizes})
-        (inner,) = Space(machine, problem, load(machine.dataflow)).inners()
+        inner = next(Space(machine, problem, load(machine.dataflow)).inners())  # the largest comes first
         held = inner["N"].run * inner["P"].run * inner["Q"].run
         assert held <= 2048
         # the next larger block of some dim would not fit, or all is held

@@ -8,18 +8,15 @@ is composed from the options' tables, never recomputed.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
 from accelsim.engine.kernels.closed import group_sums
 from accelsim.engine.kernels.jit import njit
 from accelsim.engine.kernels.tiles import PART, own_loops
 
 MOST_LOOPS = 24
-RUN = 64
-"""Options tabulated by one thread at a time."""
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, nogil=True)
 def option_tables(
     rows, lengths, group, edges, terms, size8, axes, unicast, merge, on_chip, most, levels, total, stay, kept, above,
 ):  # fmt: skip
@@ -35,19 +32,6 @@ def option_tables(
     total : float64[option, term]; stay, kept : float64[option, carry, term] (see closed.group_sums).
     above : int64[option, edge], the option's own temporal loops above the edge's child.
     """
-    runs = -(-rows.shape[0] // RUN)
-    for run in prange(runs):
-        first, end = run * RUN, min((run + 1) * RUN, rows.shape[0])
-        _tabulate(
-            rows[first:end], lengths[first:end], group, edges, terms, size8, axes, unicast, merge, on_chip, most,
-            levels, total[first:end], stay[first:end], kept[first:end], above[first:end],
-        )  # fmt: skip
-
-
-@njit(cache=True)
-def _tabulate(
-    rows, lengths, group, edges, terms, size8, axes, unicast, merge, on_chip, most, levels, total, stay, kept, above,
-):  # fmt: skip
     columns = 3 * levels + 3
     offsets = np.empty((3, most[2], 2), np.int64)
     marks = np.zeros((2, most[3]), np.int64)
@@ -82,7 +66,7 @@ def _tabulate(
                         kept[o, carry, t] = sum_kept[carry, terms[t, 1]]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def pair_tables(places, counts, above, stay, kept, pairs, terms, edges, segments, out):
     """What one group adds to what carries leave in place, for every option and every pair of a segment and a term.
 
@@ -153,11 +137,17 @@ def price(words, energy, constant, ports, load_terms, loads, stationary, compute
             busy += loads[i] * words[load_terms[i]]
         cycles = max(cycles, busy)
     cycles += serial
+    return weighed(joules, cycles, objective), joules, cycles
+
+
+@njit(cache=True)
+def weighed(joules, cycles, objective):
+    """The objective; the other one of energy and cycles decides between equals."""
     if objective == 0:
-        return joules * (1 + 1e-12 * np.log2(cycles + 1)), joules, cycles
+        return joules * (1 + 1e-12 * np.log2(cycles + 1))
     if objective == 1:
-        return cycles * (1 + 1e-9 * np.log2(joules + 1)), joules, cycles
-    return joules * cycles, joules, cycles
+        return cycles * (1 + 1e-9 * np.log2(joules + 1))
+    return joules * cycles
 
 
 @njit(cache=True)
