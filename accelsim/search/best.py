@@ -67,9 +67,9 @@ class Found:
     def describe(self) -> str:
         """One line."""
         cut = "; ".join(self.cut) or "nothing cut"
-        score = "" if self.score is None else f", score {self.score:.6g}"
+        score = "" if self.score is None else f", as run {self.score:.6g}"
         again = f", the best of {self.simulated} simulated" if self.simulated else ""
-        return f"best of {self.splits:,} splits in every order, {cut}; bound {self.bound:.6g}{score}{again}"
+        return f"best of {self.splits:,} splits in every order, {cut}; {self.objective} by the closed form, dense, {self.bound:.6g}{score}{again}"
 
 
 def objective_of(objective: str, energy: float, cycles: float) -> float:

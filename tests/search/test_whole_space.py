@@ -193,7 +193,7 @@ def test_a_search_says_of_what_it_is_the_best():
     machine = load_architecture("eyeriss")
     found = find(machine, layer("alexnet", "CONV3"), machine.dataflow).scored(1.5, 7)
     assert found.score == 1.5
-    assert found.describe().startswith(f"best of {found.splits:,} splits in every order, nothing cut; bound ")
+    assert found.describe().startswith(f"best of {found.splits:,} splits in every order, nothing cut; energy by ")
     document = found.to_dict()
     assert list(document) == ["objective", "space", "splits", "looked_at", "cut", "bound", "score", "simulated"]
     assert document["space"].startswith("row_stationary, unrollings of at least 75% of the PEs of the widest")
