@@ -69,7 +69,8 @@ class Found:
         cut = "; ".join(self.cut) or "nothing cut"
         score = "" if self.score is None else f", as run {self.score:.6g}"
         again = f", the best of {self.simulated} simulated" if self.simulated else ""
-        return f"best of {self.splits:,} splits in every order, {cut}; {self.objective} by the closed form, dense, {self.bound:.6g}{score}{again}"
+        form = f"{self.objective} by the closed form, dense, {self.bound:.6g}"
+        return f"best of {self.splits:,} splits in every order, {cut}; {form}{score}{again}"
 
 
 def objective_of(objective: str, energy: float, cycles: float) -> float:
