@@ -240,8 +240,9 @@ class Branch:
         options: list[list[Option]] = [list(product(*(tiles[dim] for dim in own))) for own in GROUPS]
         costs, units = self._costs(options), np.array([[(0, len(own)) for own in options]])
         limits = np.where(self.partitions[:, 0] <= max(space.free), self.limits, np.iinfo(np.int64).max)
-        energy, _, ports, load_terms, loads, stationary, macs, objective = self.charged
-        only = ports, load_terms, loads * outer[load_terms], stationary * 0, macs
+        energy, _, ports, load_terms, loads, stationary, _, objective = self.charged
+        at_once = 1 << 62  # MACs a cycle: what is computed has no part in these bounds
+        only = ports, load_terms, loads * outer[load_terms], stationary * 0, at_once
         exact, least = [], []
         for idle, charged in (1, (energy * outer, 0.0, *only, 0)), (0, (energy * 0, 0.0, *only, 1)):
             if objective == idle:  # the other one alone counts
