@@ -119,7 +119,8 @@ def find(
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
-    space = Space(architecture, problem, flow, tiled=not table.accounting)
+    account_alone = bool(table.accounting)  # it asks what a dataflow can do, however few PEs work
+    space = Space(architecture, problem, flow, tiled=not account_alone, narrow=account_alone)
     space.require()
     again = evaluator == "cycle" and objective != "energy"
     walk = _walk(space, objective, table, AGAIN if again else 1)
@@ -232,7 +233,8 @@ def _why_nothing(space: Space) -> str:
     for dim in DIMS:
         pe = space.problem[dim] if dim in flow.whole and dim in flow.pe else 1
         y = min(space.problem[dim], machine.levels[space.array].fanout.y) if dim in flow.whole and dim in space.y else 1
-        smallest[dim] = space.least(dim, Inner(y=y, pe=pe))[0]
+        whole = not space.tiled and dim in flow.above + flow.run
+        smallest[dim] = space.least(dim, Inner(y=y, pe=pe, run=-(-space.problem[dim] // (y * pe)) if whole else 0))[0]
     order = [list(range(6)) for _ in machine.levels]
     nest = LoopNest(replace(space, skips=_bypasses(space, False)[0]).nest_levels(smallest, order))
     overflows = capacity_overflows(machine, nest, space.problem, [d for d in flow.pe if d in flow.whole])
