@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import numpy as np
 from pydantic import BaseModel, Field, RootModel
@@ -40,6 +40,9 @@ from accelsim.workload.lowering import lowered
 from accelsim.workload.precision import BitsTable, checked
 from accelsim.workload.problem import COUNT_LIMIT, TENSORS, Tensor
 from accelsim.yamlfile import Document
+
+if TYPE_CHECKING:
+    from accelsim.search import Found
 
 Whole = Annotated[int, Field(ge=0, lt=COUNT_LIMIT)]
 Cycles = dict[str, Whole]
@@ -77,6 +80,22 @@ class _Dram(BaseModel):
     by_tensor: list[RowCounts]
 
 
+class _Search(BaseModel):
+    objective: str
+    space: str
+    splits: Whole
+    looked_at: Whole
+    cut: list[str]
+    bound: float
+    score: float | None
+    simulated: Whole
+
+    def found(self, nest: LoopNest) -> Found:
+        from accelsim.search.best import Found
+
+        return Found(nest, **{**self.model_dump(), "cut": tuple(self.cut)})
+
+
 class _Layer(BaseModel):
     name: str
     bits: BitsTable
@@ -98,6 +117,7 @@ class _Layer(BaseModel):
     network: list[_Moved]
     mapping: Levels
     mapping_source: str
+    search: _Search | None = None
 
 
 class _Failure(BaseModel):
@@ -207,6 +227,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 layer.repeat,
                 sized.widths,
                 layer.op,
+                entry.search.found(nest) if entry.search else None,
             )
         )
     ran = Ran(

@@ -61,7 +61,7 @@ BOUNDS = {
         Bound("a frequency", 1, 10**12, "Hz"),
         Bound("a latency", 0, 2**40, "cycles"),
         Bound("a time", 0, 1, "s"),
-        Bound("a whole number", 0, 2**40),
+        Bound("a whole number", 0, 2**60),
         Bound("rows or columns of an array", 1, 2**24),
         Bound("PEs", 1, 2**32),
         Bound("MACs per cycle", 1, 2**20),
@@ -75,7 +75,7 @@ BOUNDS = {
         Bound("channels times banks of a DRAM", 1, 2**16),
         Bound("burst or queue of a DRAM", 1, 2**16),
         Bound("a word", 1, 64, "b"),
-        Bound("a batch", 1, 2**40),
+        Bound("a batch", 1, 2**60),
         Bound("a seed", 0, 2**63 - 1),
         Bound("an energy", 0, 10**15),
     )

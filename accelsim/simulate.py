@@ -202,8 +202,9 @@ def _execute(plan: _Plan, progress: Progress | None) -> Result:
             overflows += found.overflows
         else:
             before = plan.recorded.get(layer.name)
-            source = before.mapping_source if before else found.mapping_source
-            results.append(replace(found, name=layer.name, op=layer.op, repeat=layer.repeat, mapping_source=source))
+            told = before or found  # how the mapping was found, when it was
+            here = replace(found, name=layer.name, op=layer.op, repeat=layer.repeat)
+            results.append(replace(here, mapping_source=told.mapping_source, search=told.search))
     others = vector_layers(machine, ran.network, plan.layers, plan.table, wanted)
     return Result(
         machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch, others,

@@ -19,7 +19,7 @@ from accelsim.engine.kernels.tiles import GROUPS
 from accelsim.engine.limits import most_an_iteration
 from accelsim.engine.passes import separation
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest, check, kept
 from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS, Problem, Tensor
 
@@ -136,6 +136,9 @@ def _stack(
                     if kind and factor < loop.factor:
                         check(architecture, nest, problem)  # what is spatial may not fit the array
                         factor = loop.factor
+                    if factor >> 63 - (DIM_BITS + KIND_BITS + LEVEL_BITS):
+                        program.build(architecture, nest, problem)
+                        raise MappingError(f"loop {loop} has more iterations than a batch of mappings can count")
                     if factor > 1:
                         packed.append(
                             factor << DIM_BITS + KIND_BITS + LEVEL_BITS | here | kind << DIM_BITS | DIM_INDEX[loop.dim]

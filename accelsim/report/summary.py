@@ -65,6 +65,12 @@ def heading(result: Result) -> str:
     )
 
 
+def free(result: Result) -> list[str]:
+    """One line: what costs nothing on this machine, and so is in none of the numbers; none where nothing is."""
+    found = "; ".join(visible(line) for line in result.free)
+    return [f"free here: {found}"] if found else []
+
+
 def how_mapped(result: Result) -> str:
     """Whose mappings ran: those given, those of a dataflow, or some of both."""
     if result.layers and all(layer.mapping_source == SHIPPED for layer in result.layers):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from accelsim.report.summary import answer, comparison_failures, heading, notes
+from accelsim.report.summary import answer, comparison_failures, free, heading, notes
 from accelsim.report.table import Grid, comparison_grid, grids
 from accelsim.report.text import shown, visible
 from accelsim.result import Comparison, Result
@@ -27,7 +27,7 @@ Block = str | Grid
 def report(result: Result) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.layers else []
-    return [*first, heading(result), *grids(result), *notes(result)]
+    return [*first, heading(result), *free(result), *grids(result), *notes(result)]
 
 
 def comparison_report(comparison: Comparison) -> list[Block]:

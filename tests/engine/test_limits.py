@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from fractions import Fraction
 from itertools import product
 from random import Random
 
 import numpy as np
 import pytest
 
-from accelsim.architecture.model import Architecture, Level, Port
+from accelsim.architecture.model import Architecture, Level
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import analytical, cycle, evaluate_many, folded, functional, limits
 from accelsim.engine.kernels.closed import lattice
@@ -59,11 +58,13 @@ def test_lists_that_take_too_much_memory_are_refused():
 def test_operands_too_many_to_look_at():
     systolic = load_architecture("systolic_ws")
     with pytest.raises(MappingError, match=r"the filter has 1.0e\+12 words"):
-        refuse_words(FC, TENSORS)
-    with pytest.raises(MappingError, match="filter has"):
         functional.check(systolic, LoopNest.parse("DRAM: C31250 M31250 | SRAM: y C32 x M32"), FC)
-    large = Problem.of({"C": 3000, "M": 3000, "P": 60, "Q": 60})
-    nest = LoopNest.parse("DRAM: C3000 M3000 P60 Q60")
+    with pytest.raises(MappingError, match="the filter has"):
+        refuse_words(FC, TENSORS)
+    large, nest = (
+        Problem.of({"C": 3000, "M": 3000, "Q": 3600}),
+        LoopNest.parse("DRAM: C94 M94 Q3600 | SRAM: y C32 x M32"),
+    )
     with pytest.raises(MappingError, match=r"3.2e\+10 MACs to carry out; --check takes on 2e\+10"):
         functional.check(systolic, nest, large)
 
@@ -108,30 +109,18 @@ def flat(**changes: object) -> Architecture:
     return replace(Architecture("flat", (Level("L0"), Level("RF"))), **changes)
 
 
-@pytest.mark.parametrize(
-    ("machine", "what"),
-    [
-        (flat(pipeline=1 << 62), "cycles"),
-        (flat(levels=(Level("L0", read_port=Port("slow", Fraction(1, 10**30))), Level("RF"))), "cycles"),
-        (flat(word_bits=dict.fromkeys(TENSORS, 10**19)), "bits"),
-    ],
-)
-def test_numbers_past_2_63_are_refused_by_name(machine: Architecture, what: str):
-    problem, nest = Problem.of({"C": 4, "M": 3}), LoopNest.parse("L0: C4 | RF: M3")
+def test_numbers_past_2_63_are_refused_by_name():
+    """10^16 iterations are counted, but not the cycles of as many runs through a long pipeline."""
+    machine, problem = flat(pipeline=1 << 16), Problem.of({"C": 10**16})
+    nest = LoopNest.parse(f"L0: C{10**16}")
     for evaluate in (
         lambda: build(machine, nest, problem),
         lambda: evaluate_many(machine, [nest], problem),
     ):
-        with pytest.raises(MappingError, match=f"12 MACs to 12 iterations; its {what} would pass 2\\^63"):
+        with pytest.raises(MappingError, match=f"MACs to {10**16} iterations; its cycles would pass 2\\^63"):
             evaluate()
-
-
-def test_a_rate_that_does_not_fit_names_its_port():
-    machine = flat(levels=(Level("L0", read_port=Port("odd", Fraction(10**30, 10**30 - 1))), Level("RF")))
-    problem, nest = Problem.of({"C": 4, "M": 3}), LoopNest.parse("L0: C4 | RF: M3")
-    with pytest.raises(MappingError, match="port 'odd'"):
-        cycle.evaluate(build(machine, nest, problem))
-    assert analytical.evaluate(build(machine, nest, problem))[1].cycles > 0
+    with pytest.raises(MappingError, match="its counts would pass"):
+        limits.refuse_overflow([10**19], problem, machine)
 
 
 def test_a_long_pipeline_takes_records_for_the_versions_there_are():
@@ -139,9 +128,9 @@ def test_a_long_pipeline_takes_records_for_the_versions_there_are():
     nest = LoopNest.parse("ACC: y C8 x M8")
     short, long = (
         cycle.evaluate(build(replace(machine, pipeline=pipeline), nest, problem))[1].cycles
-        for pipeline in (10, 10 + (1 << 40))
+        for pipeline in (10, 10 + (1 << 15))
     )
-    assert long - short == 1 << 40
+    assert long - short == 1 << 15
 
 
 # ---- counting without walking ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 import fakes
-from accelsim.report import terminal
+from accelsim.report import summary, terminal
 from accelsim.report.table import Grid, grids
 from accelsim.simulate import compare, simulate
 
@@ -74,6 +74,12 @@ def test_the_first_line_answers(result):
         f"then GLB->RF ifmap ({100 * sums.stall_cycles['GLB->RF ifmap'] / sums.cycles:.1f} %)"
     )
     assert second.startswith("toynet on toy: 8 PEs at 200 MHz, row_stationary")
+
+
+def test_the_first_lines_say_what_is_free(result):
+    assert result.free
+    third = terminal.report(result)[2]
+    assert third == "free here: " + "; ".join(result.free)
 
 
 def test_the_first_line_tells_skipped_macs_apart(result):
