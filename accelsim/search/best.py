@@ -67,9 +67,10 @@ class Found:
     def describe(self) -> str:
         """One line."""
         cut = "; ".join(self.cut) or "nothing cut"
-        score = "" if self.score is None else f", score {self.score:.6g}"
+        score = "" if self.score is None else f", as run {self.score:.6g}"
         again = f", the best of {self.simulated} simulated" if self.simulated else ""
-        return f"best of {self.splits:,} splits in every order, {cut}; bound {self.bound:.6g}{score}{again}"
+        form = f"{self.objective} by the closed form, dense, {self.bound:.6g}"
+        return f"best of {self.splits:,} splits in every order, {cut}; {form}{score}{again}"
 
 
 def objective_of(objective: str, energy: float, cycles: float) -> float:
@@ -118,7 +119,8 @@ def find(
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
-    space = Space(architecture, problem, flow, tiled=not table.accounting)
+    account_alone = bool(table.accounting)  # it asks what a dataflow can do, however few PEs work
+    space = Space(architecture, problem, flow, tiled=not account_alone, narrow=account_alone)
     space.require()
     again = evaluator == "cycle" and objective != "energy"
     walk = _walk(space, objective, table, AGAIN if again else 1)
@@ -231,7 +233,8 @@ def _why_nothing(space: Space) -> str:
     for dim in DIMS:
         pe = space.problem[dim] if dim in flow.whole and dim in flow.pe else 1
         y = min(space.problem[dim], machine.levels[space.array].fanout.y) if dim in flow.whole and dim in space.y else 1
-        smallest[dim] = space.least(dim, Inner(y=y, pe=pe))[0]
+        whole = not space.tiled and dim in flow.above + flow.run
+        smallest[dim] = space.least(dim, Inner(y=y, pe=pe, run=-(-space.problem[dim] // (y * pe)) if whole else 0))[0]
     order = [list(range(6)) for _ in machine.levels]
     nest = LoopNest(replace(space, skips=_bypasses(space, False)[0]).nest_levels(smallest, order))
     overflows = capacity_overflows(machine, nest, space.problem, [d for d in flow.pe if d in flow.whole])

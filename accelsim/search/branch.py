@@ -194,9 +194,14 @@ class Branch:
         for t in tables:
             words.append(np.empty((len(t.totals), 3, len(price.terms))))
             relaxing.multipliers(t.places, t.counts, t.aboves, t.totals, t.stays, t.kepts, price.terms, words[-1])
+        gains = (
+            price.energy < 0
+        )  # an account may take off what it has charged elsewhere: then the most words are the best
+        for w in words:
+            w[:, 1:, gains] = w[:, :1, gains]
         running, free = zip(*(self._loops(g, own) for g, own in enumerate(far)), strict=True)
         extents, factors = tuple(t.extents for t in tables), self._factors(tables)
-        nearest = tuple(t.totals for t in self._tables(near))
+        nearest = tuple(np.where(gains, t.totals, n.totals) for t, n in zip(tables, self._tables(near), strict=True))
         of_edge = self.program.edges[price.terms[:, 0]]
         ends = np.searchsorted(of_edge[:, 0], np.arange(4))
         outer = of_edge[:, 2] <= max(space.free)
@@ -222,7 +227,7 @@ class Branch:
         A tile counts by its trips alone: of those with as many the smallest takes least room, and no more words.
         """
         space = self.space
-        if len(space.free) != 2 or space.outer or not outer.any():
+        if len(space.free) != 2 or space.outer or not outer.any() or (self.price.energy < 0).any():
             return UNKNOWN
         trips = {}
         for own, dims in zip(far, GROUPS, strict=True):
@@ -240,8 +245,9 @@ class Branch:
         options: list[list[Option]] = [list(product(*(tiles[dim] for dim in own))) for own in GROUPS]
         costs, units = self._costs(options), np.array([[(0, len(own)) for own in options]])
         limits = np.where(self.partitions[:, 0] <= max(space.free), self.limits, np.iinfo(np.int64).max)
-        energy, _, ports, load_terms, loads, stationary, macs, objective = self.charged
-        only = ports, load_terms, loads * outer[load_terms], stationary * 0, macs
+        energy, _, ports, load_terms, loads, stationary, _, objective = self.charged
+        at_once = 1 << 62  # MACs a cycle: what is computed has no part in these bounds
+        only = ports, load_terms, loads * outer[load_terms], stationary * 0, at_once
         exact, least = [], []
         for idle, charged in (1, (energy * outer, 0.0, *only, 0)), (0, (energy * 0, 0.0, *only, 1)):
             if objective == idle:  # the other one alone counts

@@ -28,7 +28,7 @@ RUNS = 6
 NARROWEST = 1.1
 """Most passes of an unrolling of nested arrays (and trips of one dim), as a multiple of the fewest: energy alone would
 leave chiplets idle."""
-WIDEST = 4 / 3
+WIDEST = 4
 """How many times the PEs of an unrolling of the array the widest may use: energy alone would leave PEs idle."""
 SPLITS = 200_000
 """Most splits of a layer over three levels or more; above it the factors of each level are thinned evenly."""
