@@ -56,5 +56,6 @@ def _settings(what: str, given: list[str] | str | None) -> dict[str, Any]:
 
 
 def known(what: str, name: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a name that is none of those allowed, with the nearest of them."""
     if name not in allowed:
         raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
