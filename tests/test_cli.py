@@ -514,7 +514,7 @@ class TestData:
             "a: outputs equal numpy's convolution (operands given, 27 words); psums overflow: "
             "these sums need 21 b, or 20 b unsigned, a psum has 8 b" in done.stdout.splitlines()
         )
-        done = cli("run", "systolic_os", "net.yaml", "--data", "data", "--check", "--bits", "psum=32", "--json")
+        done = cli("run", "tpu_v1", "net.yaml", "--data", "data", "--check", "--json")
         assert done.stderr == "a: outputs equal numpy's convolution (operands given, 27 words)\n"
         assert json.loads(done.stdout)["ran"]["data"] == "data"
 
@@ -529,7 +529,6 @@ class TestData:
         assert (done.exit_code, done.stdout) == (2, "")
         assert done.stderr == "data/a.npz: ifmap: shape 1x4x5x6; wanted 1x4x5x5, 1x1x4x5x5 or 4x5x5\n"
 
-    @pytest.mark.usefixtures("fake_engine")
     def test_the_result_says_that_they_make_no_difference(self, cli, data):
         done = cli("run", "systolic_os", "net.yaml", "--data", "data")
         assert "arrays in data: read and checked; this machine makes nothing of zeros" in done.stdout
@@ -567,8 +566,8 @@ def test_explain_gives_unit_and_formula(cli):
         ("processing", "outermost memory's transfers took no time"),
         ("FILTER_BANK", "One of: eyeriss, eyeriss_l2"),
         ("filter_bank [MB]", "One of: eyeriss, eyeriss_l2"),
-        ("GLB->RF ifmap", "while ifmap words from GLB to RF were waited for"),
-        ("GLB<-RF psum", "while psum words from RF to GLB were waited for"),
+        ("GLB->RF ifmap", "ifmap words on their way from GLB to RF were waited for"),
+        ("GLB<-RF psum", "psum words from RF to GLB were waited for"),
         ("MAC unit", "The component that multiplies"),
         ("MACs [M]", "Multiply-accumulates of a layer"),
         ("MAC energies", "what six MACs cost"),
@@ -666,7 +665,8 @@ class TestValidate:
     def test_everything_shipped_is_fine(self, cli):
         done = cli("validate", *self.files())
         assert done.exit_code == 0, done.output
-        assert len(done.output.splitlines()) == len(self.files())
+        lines = [line for line in done.output.splitlines() if not line.startswith("  free: ")]
+        assert len(lines) == len(self.files())
 
     def test_every_error_of_every_file(self, cli, tmp_path):
         good = self.files()[0]

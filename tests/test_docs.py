@@ -12,7 +12,7 @@ import pytest
 import typer
 
 import accelsim
-from accelsim import cli, yamlfile
+from accelsim import cli, options, yamlfile
 from accelsim.errors import AccelsimError
 from accelsim.specs import json_schema
 from schemas import errors
@@ -126,12 +126,12 @@ def test_a_command_can_be_typed(words):
         for parameter in _declared(kind, given[key])
     }
     if given.get("settings") and declared:
-        assert {key for key in cli._parameters(given["settings"]) if "." not in key} <= declared
+        assert {key for key in options.parameters(given["settings"]) if "." not in key} <= declared
     if given.get("layers") and given["workload"] in yamlfile.builtin("workload"):
         from accelsim.workload.yaml import load_network
 
         assert load_network(given["workload"]).select(given["layers"])
-    cli._bits(given.get("bits"))
+    options.bits_of(given.get("bits"))
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
@@ -178,4 +178,4 @@ def test_the_check_would_find_it():
             parsed(words)
     assert not shipped("arch", "eyris")
     with pytest.raises(AccelsimError):
-        cli._bits("ifmap")
+        options.bits_of("ifmap")
