@@ -10,7 +10,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accelsim import __version__
-from accelsim.errors import AccelsimError, nearest
+from accelsim.errors import AccelsimError
+from accelsim.options import (
+    Accounting,
+    Arch,
+    Batch,
+    Bits,
+    Data,
+    Dataflow,
+    Energy,
+    Evaluator,
+    Json,
+    Layers,
+    Mapping,
+    Objective,
+    Out,
+    Seed,
+    Settings,
+    Work,
+    bits_of,
+    known,
+    parameters,
+)
 from accelsim.yamlfile import KINDS
 
 if TYPE_CHECKING:
@@ -42,33 +63,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
-Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.")]
-Dataflow = Annotated[
-    str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
-]
-Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a YAML file.")]
-Batch = Annotated[int, typer.Option(help="Images at a time.")]
-Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]
-Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form; cycles are a lower bound).")]
-Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
-Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
-Accounting = Annotated[str | None, typer.Option(help="Named way to account energy: isca16.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine or the network.")
-]
-Data = Annotated[
-    str | None,
-    typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
-]
-Seed = Annotated[int, typer.Option(help="Seed of operands that are drawn.")]
-Bits = Annotated[
-    str | None,
-    typer.Option(metavar="TENSOR=N,...", help="Bits of words, e.g. 'ifmap=8,filter=4,psum=24'."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
 
 
 def _version(wanted: bool) -> None:
@@ -129,10 +123,10 @@ def run(
             objective=objective,
             energy=energy,
             accounting=accounting,
-            parameters=_parameters(settings),
+            parameters=parameters(settings),
             data=data,
             seed=seed,
-            bits=_bits(bits),
+            bits=bits_of(bits),
         )
     checks = []
     if check:
@@ -221,10 +215,10 @@ def compare(
             objective=objective,
             energy=energy,
             accounting=accounting,
-            parameters=_parameters(settings),
+            parameters=parameters(settings),
             data=data,
             seed=seed,
-            bits=_bits(bits),
+            bits=bits_of(bits),
         )
     _print_comparison(comparison, plot_to, as_json)
 
@@ -273,8 +267,8 @@ def search(
         objective=objective,
         energy=energy,
         accounting=accounting,
-        parameters=_parameters(settings),
-        bits=_bits(bits),
+        parameters=parameters(settings),
+        bits=bits_of(bits),
     )
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
@@ -326,7 +320,7 @@ def plot(
             batch=batch,
             layers=layers,
             energy=energy,
-            parameters=_parameters(settings),
+            parameters=parameters(settings),
             data=data,
             seed=seed,
         )
@@ -403,7 +397,7 @@ def schema(
     if kind is None and not markdown:
         raise AccelsimError(f"schema of which kind of file? ({', '.join(KINDS)})")
     if kind is not None:
-        _known("kind of file", kind, tuple(KINDS))
+        known("kind of file", kind, tuple(KINDS))
     if markdown:
         from accelsim.report.keys import page
 
@@ -470,35 +464,12 @@ def _simulate(architecture: str, workload: str, **options: Any) -> Result:
     return result
 
 
-def _parameters(settings: list[str] | None) -> dict[str, Any]:
-    """``--set rows=16`` as values: a number where it is one, else text."""
-    return _settings("--set", settings)
-
-
-def _bits(text: str | None) -> dict[str, Any]:
-    """``--bits ifmap=8,filter=4`` as a mapping; what it may hold is checked where it is used."""
-    return _settings("--bits", text)
-
-
 def _check_picture(path: Path) -> None:
     """Refuse a picture that could not be saved, before it is computed what it shows."""
     from accelsim.report.files import check_place
 
-    _known("picture format", path.suffix.removeprefix("."), PICTURES)
+    known("picture format", path.suffix.removeprefix("."), PICTURES)
     check_place(path)
-
-
-def _settings(what: str, given: list[str] | str | None) -> dict[str, Any]:
-    if not given:
-        return {}
-    from accelsim.arguments import settings
-
-    return settings(what, given)
-
-
-def _known(what: str, name: str, allowed: tuple[str, ...]) -> None:
-    if name not in allowed:
-        raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
 
 
 def main() -> None:

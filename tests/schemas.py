@@ -55,8 +55,8 @@ def _check(word: str, rule: Any, schema: Any, value: Any, root: Any, place: str)
         case "minLength" | "minItems" | "minProperties":
             if isinstance(value, str | list | dict) and len(value) < rule:
                 yield f"{value!r} is too short"
-        case "maxItems":
-            if isinstance(value, list) and len(value) > rule:
+        case "maxLength" | "maxItems":
+            if isinstance(value, str | list) and len(value) > rule:
                 yield f"{value!r} is too long"
         case "required":
             yield from (f"lacks {key}" for key in rule if isinstance(value, dict) and key not in value)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-import numba
-
 SLICES = 4
 """Slices for each thread, so that none waits long for the others."""
 
@@ -23,7 +21,8 @@ os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has no
 
 def threads() -> int:
     """How many run at a time: as many as there are cores, or NUMBA_NUM_THREADS."""
-    return int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    wanted = os.environ.get("NUMBA_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) else os.cpu_count() or 1
 
 
 def in_slices(size: int, least: int, kernel: Callable[[int, int], object]) -> None:

@@ -278,6 +278,12 @@ GLOSSARY = {
         "the rows of tables for programs are multiplied by it.",
         "from the workload",
     ),
+    "search": Entry(
+        "as its objective",
+        "Of what a searched mapping is the best: the space, its splits, how many were looked at, what was cut (empty: "
+        "nothing); the bound, by the closed form, and the score, as it was evaluated.",
+        "least objective in the space",
+    ),
 }
 
 

@@ -142,11 +142,14 @@ def price(words, energy, constant, ports, load_terms, loads, stationary, compute
 
 @njit(cache=True)
 def weighed(joules, cycles, objective):
-    """The objective; the other one of energy and cycles decides between equals."""
+    """The objective; the other one of energy and cycles decides between equals.
+
+    A bound of the energy of some levels alone may lie below zero: there what is read back is more than what arrives.
+    """
     if objective == 0:
         return joules * (1 + 1e-12 * np.log2(cycles + 1))
     if objective == 1:
-        return cycles * (1 + 1e-9 * np.log2(joules + 1))
+        return cycles * (1 + 1e-9 * np.log2(max(joules, 0.0) + 1))
     return joules * cycles
 
 

@@ -1,0 +1,61 @@
+"""What the commands of `cli` take: options and arguments with their help, and the values that their text stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from accelsim.errors import AccelsimError, nearest
+
+Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
+Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.")]
+Dataflow = Annotated[
+    str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
+]
+Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a YAML file.")]
+Batch = Annotated[int, typer.Option(help="Images at a time.")]
+Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]
+Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form; cycles are a lower bound).")]
+Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
+Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
+Accounting = Annotated[str | None, typer.Option(help="Named way to account energy: isca16.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine or the network.")
+]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of operands that are drawn.")]
+Bits = Annotated[
+    str | None,
+    typer.Option(metavar="TENSOR=N,...", help="Bits of words, e.g. 'ifmap=8,filter=4,psum=24'."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
+
+
+def parameters(settings: list[str] | None) -> dict[str, Any]:
+    """``--set rows=16`` as values: a number where it is one, else text."""
+    return _settings("--set", settings)
+
+
+def bits_of(text: str | None) -> dict[str, Any]:
+    """``--bits ifmap=8,filter=4`` as a mapping; what it may hold is checked where it is used."""
+    return _settings("--bits", text)
+
+
+def _settings(what: str, given: list[str] | str | None) -> dict[str, Any]:
+    if not given:
+        return {}
+    from accelsim.arguments import settings
+
+    return settings(what, given)
+
+
+def known(what: str, name: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a name that is none of those allowed, with the nearest of them."""
+    if name not in allowed:
+        raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
