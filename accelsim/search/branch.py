@@ -190,18 +190,13 @@ class Branch:
             for at in (0, 1)
         )
         tables = self._tables(far)
-        words = []
-        for t in tables:
-            words.append(np.empty((len(t.totals), 3, len(price.terms))))
-            relaxing.multipliers(t.places, t.counts, t.aboves, t.totals, t.stays, t.kepts, price.terms, words[-1])
-        gains = (
-            price.energy < 0
-        )  # an account may take off what it has charged elsewhere: then the most words are the best
+        words, closest = ([self._multiples(t) for t in each] for each in (tables, self._tables(near)))
+        gains = price.energy < 0  # what an account takes off again: there the most words are the best
         for w in words:
             w[:, 1:, gains] = w[:, :1, gains]
         running, free = zip(*(self._loops(g, own) for g, own in enumerate(far)), strict=True)
         extents, factors = tuple(t.extents for t in tables), self._factors(tables)
-        nearest = tuple(np.where(gains, t.totals, n.totals) for t, n in zip(tables, self._tables(near), strict=True))
+        nearest = tuple(np.where(gains, t.totals, n[:, 2]) for t, n in zip(tables, closest, strict=True))
         of_edge = self.program.edges[price.terms[:, 0]]
         ends = np.searchsorted(of_edge[:, 0], np.arange(4))
         outer = of_edge[:, 2] <= max(space.free)
@@ -273,10 +268,20 @@ class Branch:
         levels[0], levels[max(self.space.free)] = trips, -(-self.space.problem[dim] // trips)
         return Split(Inner(), tuple(levels))
 
+    def _multiples(self, tables: Tables) -> Floats:
+        """See `kernels.relaxed.multipliers`; loops outside of free ones count as free."""
+        places = tables.places.copy()
+        places[places[:, :, 0] < max(self.space.free), 1] = -1
+        out = np.empty((len(tables.totals), 3, len(self.price.terms)))
+        relaxing.multipliers(
+            places, tables.counts, tables.aboves, tables.totals, tables.stays, tables.kepts, self.price.terms, out
+        )
+        return out
+
     def _fixed(self) -> Ints:
-        """(group, which dim of it) of the loops right above the array, innermost first."""
+        """(group, which dim of it) of the loops that no free one lies inside of, innermost first."""
         flow = self.space.dataflow
-        dims = reversed((*flow.above, *flow.run))
+        dims = [d for d in reversed((*flow.above, *flow.run)) if self.space.run_level(d) >= max(self.space.free)]
         return np.array(
             [(g, own.index(dim)) for dim in dims for g, own in enumerate(GROUPS) if dim in own], np.int64
         ).reshape(-1, 2)
@@ -292,8 +297,9 @@ class Branch:
                 dim, run = GROUPS[group][a], split.inner.run
                 trips = prod(split.temporal)
                 rest = -(-self.space.problem[dim] // split.inner.factor)
-                running[o, a] = run > 1 and rest % run != 1
-                free[o, a] = trips > max(run, 1)
+                inside = self.space.run_level(dim) >= max(self.space.free)
+                running[o, a] = inside and run > 1 and rest % run != 1
+                free[o, a] = trips > (max(run, 1) if inside else 1)
         return running, free
 
     def _split(self, unrollings: Unrollings, picks: Ints, keep: int, known: Known) -> list[Candidate]:

@@ -93,7 +93,7 @@ def test_tiles_hide_behind_each_other(vectors, bound):
 @pytest.mark.parametrize(
     ("layer", "active", "steps"),
     [
-        ("conv1", 3 * 64, 49 * 112 * 112),  # three rows: R and S one after another
+        ("conv1", 7 * 7 * 3 * 64, 112 * 112),  # an image: its windows lie beside its three channels
         ("conv2_0b", 64 * 64, 9 * 56 * 56),
         ("conv3_0b", 128 * 128, 9 * 28 * 28),
         ("conv4_0b", SIDE * SIDE, 9 * 14 * 14),
