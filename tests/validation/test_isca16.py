@@ -28,8 +28,8 @@ def pair(kind, batch):
 @pytest.mark.parametrize("batch", isca16.BATCHES)
 def test_row_stationary(batch):
     ours, theirs = pair("rs", batch)
-    # never dearer and at most 4 % cheaper: ours also tries narrower strips and parts of a PE, and may leave an edge over;
-    # what it saves of one data type it may pay for another
+    # never dearer and at most 4 % cheaper: ours also tries narrower strips and parts of a PE, and may leave an edge
+    # over; what it saves of one data type it may pay for another
     assert -4 <= off(ours.total, theirs.total) <= 1
     for name in isca16.TYPES:
         assert abs(off(ours.types[name], theirs.types[name])) <= 10, name
