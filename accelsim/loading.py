@@ -84,7 +84,6 @@ class _Search(BaseModel):
     objective: str
     space: str
     splits: Whole
-    looked_at: Whole
     cut: list[str]
     bound: float
     score: float | None

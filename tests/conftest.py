@@ -53,7 +53,7 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     def find(architecture, problem, dataflow, objective="energy", table=None, accounting=None, evaluator="analytical"):
         nest = best(architecture, problem, dataflow, objective, table, accounting)
-        return Found(nest, objective, "made up", 1, 1, (), 0.0)
+        return Found(nest, objective, "made up", 1, (), 0.0)
 
     engine, search, flows = (ModuleType(f"accelsim.{name}") for name in ("engine", "search", "mapping.dataflows"))
     engine.evaluate = evaluate

@@ -280,7 +280,7 @@ GLOSSARY = {
     ),
     "search": Entry(
         "as its objective",
-        "Of what a searched mapping is the best: the space, its splits, how many were looked at, what was cut (empty: "
+        "Of what a searched mapping is the best: the space, the splits that were bounded, what was cut (empty: "
         "nothing); the bound, by the closed form, and the score, as it was evaluated.",
         "least objective in the space",
     ),

@@ -98,7 +98,7 @@ the same words, both towers added; psum counts words written and words read back
 """
 
 _SEARCH = """\
-With mappings of our own search: least energy of all levels by the same costs per access, so that a layer may move more
-words from DRAM where that saves more in the buffer and on the network. No CONV layer costs more energy, nor does the
-network.
+With mappings of our own search (least energy, the same costs per access) no CONV layer moves more words, nor does the
+network. In the FC layers nn-dataflow keeps the psums of all 16 images in the register files, which our row-stationary
+space leaves to the buffer: that costs up to a few percent there.
 """

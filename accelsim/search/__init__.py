@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from accelsim.search.best import Found, best, find
-from accelsim.search.branch import OBJECTIVES
+from accelsim.search.best import OBJECTIVES, Found, best, find
 
 __all__ = ["OBJECTIVES", "Found", "best", "find"]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +29,31 @@ def thin(values: list[int], most: int) -> list[int]:
         return values
     step = (len(values) - 1) / max(most - 1, 1)
     return [values[round(i * step)] for i in range(most)]
+
+
+def largest(lists: list[list[int]], fits: Callable[[tuple[int, ...]], bool]) -> Iterator[tuple[int, ...]]:
+    """Choices of one value per rising list that fit while none larger in one place does, from the largest on.
+
+    What is below a choice that fits must fit too.
+    """
+    if not lists:
+        if fits(()):
+            yield ()
+        return
+    *outer, inner = lists
+    top: dict[tuple[int, ...], int] = {}  # by indices into the outer lists: how many of the inner values fit
+    for at in sorted(product(*(range(len(values)) for values in outer)), reverse=True):
+        larger = ((*at[:i], at[i] + 1, *at[i + 1 :]) for i in range(len(at)))
+        least = max((top.get(key, 0) for key in larger), default=0)
+        chosen = tuple(values[i] for values, i in zip(outer, at, strict=True))
+        top[at] = least
+        if least < len(inner) and fits((*chosen, inner[least])):  # most steps gain nothing
+            top[at] = bisect_left(inner, True, lo=least + 1, key=partial(_overflows, fits, chosen))
+            yield (*chosen, inner[top[at] - 1])
+
+
+def _overflows(fits: Callable[[tuple[int, ...]], bool], chosen: tuple[int, ...], value: int) -> bool:
+    return not fits((*chosen, value))
 
 
 def longest(size: int, factors: npt.NDArray[np.int64], spatial: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer, Fanout
-from accelsim.engine.program import accumulates
 from accelsim.errors import MappingError
 from accelsim.mapping.dataflows.dataflow import Axes, Dataflow
 from accelsim.mapping.mapping import LevelMapping, Loop, tile_words
-from accelsim.search.factors import longest, thin, tight
+from accelsim.search.factors import largest, longest, thin, tight
 from accelsim.search.nested import Factors, Surrounding, unrollings
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, Problem, Tensor
 
@@ -28,10 +27,6 @@ RUNS = 6
 NARROWEST = 1.1
 """Most passes of an unrolling of nested arrays (and trips of one dim), as a multiple of the fewest: energy alone would
 leave chiplets idle."""
-WIDEST = 4
-"""How many times the PEs of an unrolling of the array the widest may use: energy alone would leave PEs idle."""
-SPLITS = 200_000
-"""Most splits of a layer over three levels or more; above it the factors of each level are thinned evenly."""
 IMAGE = 4
 """Most channels of an image."""
 GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
@@ -74,18 +69,16 @@ class Split:
 class Space:
     """A machine seen by a dataflow. `array` is the level right above the innermost array.
 
-    tiled : loops the dataflow runs whole above the array may also be cut by the outermost level.
-    skips : what passes by which level. narrow : unrollings that use few PEs are in it too.
+    tiled : loops the dataflow runs whole above the array may be cut by the outermost level; a small buffer there may
+        need it.
     """
 
     machine: Architecture
     problem: Problem
     dataflow: Dataflow
-    tiled: bool = True
-    skips: tuple[tuple[int, frozenset[Tensor]], ...] = ()
-    narrow: bool = False
+    tiled: bool = False
 
-    @cached_property
+    @property
     def array(self) -> int:
         """Index of the level whose fan-out is the innermost array."""
         return max(self.machine.pe_level - 1, 0)
@@ -105,19 +98,15 @@ class Space:
         fans = [(i, level.fanout) for i, level in enumerate(self.machine.levels[: self.array])]
         declared = [(i, fan) for i, fan in fans if fan.declared]
         pairs = zip(reversed(declared), reversed(self.dataflow.arrays), strict=False)
-        arrays = [
-            Surrounding(i, fan.y, fan.x, Axes(self._merged(i, dims.y), self._merged(i, dims.x)))
-            for (i, fan), dims in pairs
-        ]
-        return tuple(reversed(arrays))
+        return tuple(Surrounding(i, fan.y, fan.x, dims) for (i, fan), dims in pairs)[::-1]
 
-    @cached_property
+    @property
     def y(self) -> tuple[str, ...]:
-        """Dims that may be on y for this layer on this machine."""
+        """Dims that may be on y for this layer."""
         image = self.problem["G"] * self.problem["C"] <= IMAGE
         return self._merged(self.axes[0], self.dataflow.y + (self.dataflow.image if image else ()))
 
-    @cached_property
+    @property
     def x(self) -> tuple[str, ...]:
         """Dims that may be on x."""
         return self._merged(self.axes[1], self.dataflow.x)
@@ -128,35 +117,32 @@ class Space:
 
     @cached_property
     def _unmerged(self) -> frozenset[tuple[int, str]]:
-        skips = dict(self.skips)
-        levels = enumerate(self.machine.levels)
-        keepers = [i for i, spec in levels if Tensor.PSUM in spec.keeps - skips.get(i, frozenset())]
+        """(level, dim): what the psum network below the level cannot add, and no memory above it may add up."""
+        levels, keeps = self.machine.levels, self.dataflow.keeps
+        inside = self.machine.pe_level
+        keepers = [
+            i for i, spec in enumerate(levels) if Tensor.PSUM in (spec.keeps & keeps if i >= inside > 0 else spec.keeps)
+        ]
         return frozenset(
             (level, dim)
-            for parent, child in pairwise((*keepers, len(self.machine.levels)))
-            if not accumulates(self.machine, parent, child)
+            for parent, child in pairwise((*keepers, len(levels)))
+            if not self.machine.accumulates(parent, child)
             for level in range(parent, child)
-            for dim in frozenset(REDUCTION_DIMS) - self.machine.levels[level].fanout.network(Tensor.PSUM).reduce
+            for dim in frozenset(REDUCTION_DIMS) - levels[level].fanout.network(Tensor.PSUM).reduce
         )
 
-    @cached_property
+    @property
     def accumulators(self) -> int:
         """The innermost level outside the PE that keeps psums."""
         return max(i for i in range(self.array + 1) if Tensor.PSUM in self.machine.levels[i].keeps)
 
-    @cached_property
+    @property
     def above(self) -> int:
         """The level of the dataflow's loops `above`."""
         outer = max(self.array - 1, 0)
         return outer if Tensor.PSUM in self.machine.levels[outer].keeps else self.accumulators
 
-    @cached_property
-    def filled(self) -> bool:
-        """Whether the accumulators bound the dataflow's blocks of outputs."""
-        level = self.machine.levels[self.accumulators]
-        return bool(self.dataflow.fill) and any(p.tensors & level.keeps == {Tensor.PSUM} for p in level.capacity)
-
-    @cached_property
+    @property
     def free(self) -> tuple[int, ...]:
         """Levels whose temporal loops are free: the outermost, and the buffers above the array that keep psums.
 
@@ -177,56 +163,15 @@ class Space:
                     f"'{self.machine.name}' does"
                 )
 
-    def spatials(self) -> Iterator[dict[str, Inner]]:
-        """Every joint choice of factors on the arrays, and of the block of outputs that fills the accumulators.
+    def inners(self) -> Iterator[dict[str, Inner]]:
+        """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
 
         The widest use of the array comes first, of nested arrays what needs fewest passes; of equals the one that
-        `_spatial`, then `unrollings`, has first. No capacity decides which of them there are.
+        `_spatial`, then `unrollings`, has first.
         """
         for spatial in self._nested() if self.outer else self._alone():
-            yield from self._blocks(spatial)
-
-    def inners(self) -> Iterator[dict[str, Inner]]:
-        """Every unrolling, each of its dims with all that `inside` has."""
-        for spatial in self.spatials():
-            for chosen in product(*(self.inside(dim, spatial[dim]) for dim in DIMS)):
-                yield dict(zip(DIMS, chosen, strict=True))
-
-    def inside(self, dim: str, inner: Inner) -> list[Inner]:
-        """An unrolling of the arrays with every factor inside the PE and every length of the run right above it."""
-        key = dim, inner
-        if key not in self._insides:
-            self._insides[key] = list(self._within(dim, inner))
-        return self._insides[key]
-
-    @cached_property
-    def _insides(self) -> dict[tuple[str, Inner], list[Inner]]:
-        """What `inside` found: most unrollings share those of a dim."""
-        return {}
-
-    def _within(self, dim: str, inner: Inner) -> Iterator[Inner]:
-        rest = -(-self.problem[dim] // inner.factor)
-        for pe in self._in_pe(dim, rest):
-            trips = -(-rest // pe)
-            free = inner.run or dim not in self.dataflow.above + self.dataflow.run
-            runs = [inner.run] if free else self._runs(dim, trips)
-            for run in runs:
-                yield Inner(inner.y, inner.x, pe, run, inner.outer)
-
-    def _in_pe(self, dim: str, rest: int) -> list[int]:
-        """Factors inside the PE: all that its levels hold of this dim alone, the largest first."""
-        flow = self.dataflow
-        if dim not in flow.pe:
-            return [1]
-        if dim in flow.whole:
-            return [rest]
-        values = tight(rest, 1 << 16)
-        ones = {d: self._least_in_pe(d) for d in flow.pe}
-        return values[: bisect_left(values, True, key=lambda f: not self._fits_inside({**ones, dim: f}))][::-1]
-
-    def _least_in_pe(self, dim: str) -> int:
-        whole = dim in self.dataflow.whole and dim not in self.y and dim not in self.dataflow.x
-        return self.problem[dim] if whole else 1
+            for inner in self._inside(spatial):
+                yield self._filled(inner) if self.dataflow.fill else inner
 
     def _alone(self) -> Iterator[dict[str, Inner]]:
         """What the innermost array alone may unroll."""
@@ -252,26 +197,25 @@ class Space:
                 found.append(dict(chosen))
                 return
             dim = dims[index]
-            for fy, fx in self._choices(dim, size[dim], left_y, left_x):
+            for fy, fx in self._choices(dim, size[dim], left_y, left_x, size_x):
                 chosen[dim] = (fy, fx)
                 place(index + 1, left_y // fy, left_x // fx, chosen)
                 del chosen[dim]
 
         place(0, size_y, size_x, {})
-        used = [prod(fy * fx for fy, fx in chosen.values()) for chosen in found]
-        least = 1 if self.narrow else max(used) / WIDEST
-        yield from (found[i] for i in sorted(range(len(found)), key=lambda i: -used[i]) if used[i] >= least)
+        found.sort(key=lambda c: -prod(fy * fx for fy, fx in c.values()))
+        yield from found
 
-    def _choices(self, dim: str, size: int, left_y: int, left_x: int) -> Iterator[tuple[int, int]]:
+    def _choices(self, dim: str, size: int, left_y: int, left_x: int, size_x: int) -> Iterator[tuple[int, int]]:
+        flow = self.dataflow
         on_y, on_x = dim in self.y, dim in self.x
-        if dim == self.dataflow.strip:
-            # strips side by side, the widest first; the plane folded over y where it is wider than the array
-            for width in reversed(tight(size, left_x if on_x else 1)):
-                folds = -(-size // width)
-                yield 1, width
-                if folds > 1 and on_y and folds <= left_y:
-                    yield folds, width
-        elif dim in self.dataflow.whole and (on_y or on_x):
+        if dim == flow.strip:
+            width = -(-size // -(-size // size_x))
+            yield from ((1, width),) if width <= left_x else ()
+            folds = -(-size // size_x)
+            if folds > 1 and on_y and folds <= left_y:
+                yield folds, -(-size // folds)
+        elif dim in flow.whole:
             whole = [(size, 1)] * (on_y and size <= left_y) + [(1, size)] * (on_x and size <= left_x)
             yield from whole or [(left_y if on_y else 1, 1 if on_y else left_x)]
         else:
@@ -279,71 +223,133 @@ class Space:
                 for fx in tight(-(-size // fy), left_x if on_x else 1):
                     yield fy, fx
 
-    def _blocks(self, spatial: dict[str, Inner]) -> Iterator[dict[str, Inner]]:
-        """The same with every block of outputs that the accumulators hold, the largest first; only the first is cut."""
+    def _inside(self, inner: dict[str, Inner]) -> Iterator[dict[str, Inner]]:
+        rest = {dim: -(-self.problem[dim] // inner[dim].factor) for dim in self.dataflow.pe}
+        key = tuple(rest.values())
+        if key not in self._in_pe:
+            self._in_pe[key] = self._choices_in_pe(rest, self._fits_inside)
+        choices = self._in_pe[key]
+        if not all(self._fits_above(pe, inner) for pe in choices):
+            choices = self._choices_in_pe(rest, lambda pe: self._fits_inside(pe) and self._fits_above(pe, inner))
+        for pe in choices:
+            yield {
+                dim: Inner(own.y, own.x, pe[dim], own.run, own.outer) if dim in pe else own
+                for dim, own in inner.items()
+            }
+
+    @cached_property
+    def _in_pe(self) -> dict[tuple[int, ...], list[dict[str, int]]]:
+        """What fits inside the PE, by what the arrays leave of its dims: most unrollings leave the same."""
+        return {}
+
+    def _choices_in_pe(self, rest: dict[str, int], fits: Callable[[dict[str, int]], bool]) -> list[dict[str, int]]:
+        """Factors inside the PE that fit while none larger in one dim do."""
+        fixed = {dim: size for dim, size in rest.items() if dim in self.dataflow.whole}
+        free = [dim for dim in rest if dim not in fixed]
+        ones = dict.fromkeys(free, 1)
+
+        def named(chosen: tuple[int, ...]) -> dict[str, int]:
+            return {**fixed, **dict(zip(free, chosen, strict=True))}
+
+        lists = []
+        for dim in free:
+            values = tight(rest[dim], 1 << 16)
+            alone = bisect_left(values, True, key=lambda f: not self._fits_inside({**fixed, **ones, dim: f}))
+            lists.append(values[:alone])
+        return [named(one) for one in largest(lists, lambda chosen: fits(named(chosen)))]
+
+    def _filled(self, inner: dict[str, Inner]) -> dict[str, Inner]:
+        """The same with the largest block of outputs that the accumulators hold."""
         level, y, x = self.machine.levels[self.accumulators], *self.axes
-        room = min((p.bits for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
-        if not self.dataflow.fill or not room:
-            yield spatial
-            return
         slots = 2 if level.buffering(Tensor.PSUM) is Buffer.DOUBLE else 1
+        room = min((p.bits for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
         tile = {
             dim: own.pe * (own.y if y >= self.accumulators else 1) * (own.x if x >= self.accumulators else 1)
-            for dim, own in spatial.items()
+            for dim, own in inner.items()
         }
-        most = room // (slots * tile_words(self.problem, tile, Tensor.PSUM) * self.machine.word_bits[Tensor.PSUM])
-        runs, blocks = dict.fromkeys(self.dataflow.fill, 1), []
-        for dim in self.dataflow.fill:
-            trips = -(-self.problem[dim] // spatial[dim].factor)
-            for run in tight(trips, max(most // prod(runs.values()), 1)):
-                blocks.append({**runs, dim: run})
-            runs[dim] = blocks[-1][dim]
-            if runs[dim] < trips:
-                break
-        for block in reversed([block for at, block in enumerate(blocks) if block not in blocks[:at]]):
-            yield {dim: replace(own, run=block[dim]) if dim in block else own for dim, own in spatial.items()}
+        inner = dict(inner)
+        for dim in self.dataflow.fill if room else ():
+            most = room // (slots * tile_words(self.problem, tile, Tensor.PSUM) * self.machine.word_bits[Tensor.PSUM])
+            own = inner[dim]
+            run = tight(-(-self.problem[dim] // own.factor), max(most, 1))[-1]
+            inner[dim] = replace(own, run=run)
+            tile[dim] *= run
+        return inner
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
         return dict(zip(DIMS, self.problem.sizes, strict=True))
 
     @cached_property
-    def _pe_partitions(self) -> list[tuple[int, list[tuple[Tensor, int]]]]:
-        """(bits, (tensor, bits of one word in all its slots)) of each partition inside the PE."""
-        return [
-            (
-                partition.bits,
-                [
+    def _below(self) -> list[tuple[bool, int, list[tuple[Tensor, int]]]]:
+        """(inside the PE, bits, (tensor, bits of one word in all its slots)) of each partition from the array on."""
+        found = []
+        for index in range(self.array, len(self.machine.levels)):
+            level = self.machine.levels[index]
+            inside = index >= self.machine.pe_level
+            if not inside and len(level.keeps) > 1:
+                # a shared buffer may be bypassed or its free loops moved out: checked combination by combination
+                continue
+            held = level.keeps & self.dataflow.keeps if inside else level.keeps
+            for partition in level.capacity:
+                words = [
                     (t, (2 if level.buffering(t) is Buffer.DOUBLE else 1) * self.machine.word_bits[t])
-                    for t in partition.tensors & level.keeps & self.dataflow.keeps
-                ],
-            )
-            for level in self.machine.levels[self.machine.pe_level :]
-            for partition in level.capacity
-        ]
+                    for t in partition.tensors & held
+                ]
+                found.append((inside, partition.bits, words))
+        return found
+
+    def _tile_of_pe(self, pe: dict[str, int]) -> dict[str, int]:
+        return dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in pe.items()}
 
     def _fits_inside(self, pe: dict[str, int]) -> bool:
         """Whether the levels inside the PE hold the tiles of these factors."""
-        tile = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in pe.items()}
+        key = tuple(pe.values())
+        if key not in self._held:
+            self._held[key] = self._hold(True, self._tile_of_pe(pe))
+        return self._held[key]
+
+    @cached_property
+    def _held(self) -> dict[tuple[int, ...], bool]:
+        """What `_fits_inside` found."""
+        return {}
+
+    def _fits_above(self, pe: dict[str, int], inner: dict[str, Inner]) -> bool:
+        """Whether the level right above the array holds the tile of its PEs."""
+        return self._nothing_above or self._hold(False, self._of_array(self._tile_of_pe(pe), inner))
+
+    def _hold(self, inside: bool, tile: dict[str, int]) -> bool:
         return all(
             sum(word * tile_words(self.problem, tile, t) for t, word in words) <= bits
-            for bits, words in self._pe_partitions
+            for where, bits, words in self._below
+            if where is inside
         )
 
     @cached_property
-    def most(self) -> int:
-        """How many factors of a dim are tried at each level: all, unless there are more than two to spread it over."""
-        if len(self.free) <= 2:
-            return 0
-        loose = [dim for dim in DIMS if self.spread_over(dim)]
-        for most in (0, 24, 16, 12, 8, 6, 4):
-            if prod(len(self._spread(dim, self.problem[dim], 0, most)) for dim in loose) <= SPLITS:
-                return most
-        return 3
+    def _nothing_above(self) -> bool:
+        return all(inside for inside, _, _ in self._below)
 
-    def splits(self, dim: str, inner: Inner) -> list[Split]:
-        """Ways to spread what is left of a dim over the levels above the array."""
-        key = dim, -(-self.problem[dim] // inner.factor), inner.run, self.most
+    @cached_property
+    def _of_this_array(self) -> tuple[bool, bool]:
+        return self.axes[0] == self.array, self.axes[1] == self.array
+
+    def _of_array(self, one: dict[str, int], inner: dict[str, Inner]) -> dict[str, int]:
+        """The tile of the whole array, from that of one PE."""
+        y, x = self._of_this_array
+        tile = {}
+        for dim, size in self._sizes.items():
+            own = inner[dim]
+            tile[dim] = min(one[dim] * (own.y if y else 1) * (own.x if x else 1), size)
+        if not self.tiled:
+            for dim in self.dataflow.run:
+                if dim not in self.dataflow.fill:
+                    tile[dim] = self._sizes[dim]
+        return tile
+
+    def splits(self, dim: str, inner: Inner, most: int) -> list[Split]:
+        """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
+        rest = -(-self.problem[dim] // inner.factor)
+        key = dim, rest, inner.run, most
         if key not in self._spreads:
             self._spreads[key] = self._spread(*key)
         splits = [Split(inner, temporal) for temporal in self._spreads[key]]
@@ -358,8 +364,9 @@ class Space:
         """What `_spread` found: most unrollings leave the same of a dim."""
         return {}
 
-    def _spread(self, dim: str, rest: int, run: int, most: int) -> list[tuple[int, ...]]:
-        """Temporal factors of every level that cover `rest`, where `run` of it (0: none) is right above the array."""
+    def _spread(self, dim: str, rest: int, longest_run: int, most: int) -> list[tuple[int, ...]]:
+        """Temporal factors of every level that cover `rest`; its run above the array (0: any) as long as it may be."""
+        free = [i for i in reversed(self.free) if i]
         found: list[tuple[int, ...]] = []
 
         def spread(left: int, slots: list[int], chosen: dict[int, int]) -> None:
@@ -368,46 +375,24 @@ class Space:
                 return
             # a batch is cut into equal parts; other dims may leave a clipped last tile
             factors = [f for f in range(1, left + 1) if left % f == 0] if dim == "N" else tight(left, left)
-            for factor in thin(factors, most) if most else factors:
+            for factor in thin(factors, most):
                 spread(-(-left // factor), slots[1:], {**chosen, slots[0]: factor})
 
-        if run:
-            spread(-(-rest // run), self.spread_over(dim), {self.run_level(dim): run})
+        if dim in self.dataflow.run or dim in self.dataflow.above:
+            at = self.above if dim in self.dataflow.above else self.array
+            whole = longest_run or rest
+            for run in self._runs(rest, whole) if self.tiled and at > 0 else [whole]:
+                spread(-(-rest // run), free if longest_run else [], {at: run})
         else:
-            spread(rest, self.spread_over(dim), {})
+            spread(rest, free, {})
         return found
 
-    def spread_over(self, dim: str) -> list[int]:
-        """The levels below the outermost that a dim's free loops are spread over, innermost first."""
-        flow = self.dataflow
-        if dim in flow.above + flow.run and not (dim in flow.fill and self.filled):
-            return []
-        return [i for i in reversed(self.free) if i]
-
-    def run_level(self, dim: str) -> int:
-        """The level of a dim's run."""
-        return self.above if dim in self.dataflow.above else self.array
-
-    def least(self, dim: str, inner: Inner) -> tuple[Split, Split]:
-        """All free loops at the outermost level, and at the innermost that may have them."""
-        rest = -(-self.problem[dim] // inner.factor)
-        fixed = {self.run_level(dim): inner.run} if inner.run else {}
-        left = -(-rest // max(inner.run, 1))
-        far, near = {**fixed, 0: left}, {**fixed}
-        over = self.spread_over(dim)
-        near[over[0] if over else 0] = left
-        if 0 in fixed:
-            far[0] = near[0] = rest
-        levels = range(self.array + 1)
-        return tuple(Split(inner, tuple(at.get(i, 1) for i in levels)) for at in (far, near))  # type: ignore[return-value]
-
-    def _runs(self, dim: str, whole: int) -> list[int]:
-        """Lengths up to `whole` of a loop that runs right above the array: all, or what an outer level cuts it to."""
-        if not self.tiled or self.run_level(dim) == 0:
-            return [whole]
+    def _runs(self, rest: int, whole: int) -> list[int]:
+        """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
         if self.array in self.free:
+            # whole it did not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
             return sorted({-(-whole >> i) for i in range(whole.bit_length())}, reverse=True)
-        return thin(tight(whole, whole), RUNS)[::-1]
+        return thin(tight(rest, whole), RUNS)
 
     def slots(self, dim: str) -> tuple[tuple[int, int, int], ...]:
         """(level, position, kind) of every loop a dim may have; kind 0 temporal, 1 y, 2 x. See `factors`."""
@@ -423,7 +408,7 @@ class Space:
         flow, last = self.dataflow, len(self.machine.levels) - 1
         for level in range(self.array + 1):
             position = -1
-            if dim in flow.run and level == self.array:
+            if dim in flow.run and level == self.array and (level or not self.tiled):
                 position = RUN + flow.run.index(dim)
             elif dim in flow.above and level == self.above:
                 position = ABOVE + flow.above.index(dim)
@@ -454,7 +439,9 @@ class Space:
         factors = np.array([self.factors(split) for split in splits], np.int64)[:, order]
         return longest(self.problem[dim], factors, np.array([slots[i][2] > 0 for i in order]))
 
-    def nest_levels(self, splits: dict[str, Split], order: list[list[int]]) -> tuple[tuple[str, LevelMapping], ...]:
+    def nest_levels(
+        self, splits: dict[str, Split], order: list[list[int]], bypass: dict[int, frozenset[Tensor]]
+    ) -> tuple[tuple[str, LevelMapping], ...]:
         """The level mappings of chosen splits under chosen orders of groups per level."""
         around = {array.level: array.axes for array in self.outer}
         rows = {dim: self.loops(dim, split) for dim, split in splits.items()}
@@ -478,7 +465,7 @@ class Space:
                 kind: tuple(Loop(dim, f) for dim in names for lv, _, k, f in rows[dim] if lv == index and k == kind)
                 for kind, names in ((1, dims.y), (2, dims.x))
             }
-            skipped = dict(self.skips).get(index, frozenset())
+            skipped = bypass.get(index, frozenset())
             if temporal or axes[1] or axes[2] or skipped:
                 out.append((spec.name, LevelMapping(tuple(temporal), axes[1], axes[2], skipped)))
         return tuple(out)

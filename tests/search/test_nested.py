@@ -112,8 +112,8 @@ def test_every_unrolling_is_a_legal_mapping(sizes, sides, axes):
     space = Space(machine, problem, flow)
     assert len(space.outer) == min(len(axes), 2)
     for inner in list(space.inners())[:40]:
-        splits = {dim: space.splits(dim, inner[dim])[0] for dim in DIMS}
-        nest = LoopNest(space.nest_levels(splits, [list(range(6)) for _ in levels]))
+        splits = {dim: space.splits(dim, inner[dim], 2)[0] for dim in DIMS}
+        nest = LoopNest(space.nest_levels(splits, [list(range(6)) for _ in levels], {}))
         check(machine, nest, problem)
         spatial = prod(loop.factor for _, level in nest.levels for loop in level.y + level.x)
         assert spatial == prod(own.pes for own in inner.values()) <= machine.pes

@@ -28,11 +28,10 @@ def pair(kind, batch):
 @pytest.mark.parametrize("batch", isca16.BATCHES)
 def test_row_stationary(batch):
     ours, theirs = pair("rs", batch)
-    # never dearer and at most 4 % cheaper: ours also tries narrower strips and parts of a PE, and may leave an edge
-    # over; what it saves of one data type it may pay for another
-    assert -4 <= off(ours.total, theirs.total) <= 1
+    # 2, 3 and 3 %: the file searched tilings that divide the layers, ours may leave an edge over
+    assert abs(off(ours.total, theirs.total)) <= 2
     for name in isca16.TYPES:
-        assert abs(off(ours.types[name], theirs.types[name])) <= 10, name
+        assert abs(off(ours.types[name], theirs.types[name])) <= 3, name
     for name in isca16.LEVELS:
         assert abs(ours.levels[name] - theirs.levels[name]) <= 0.03 * theirs.total, name
 

@@ -93,7 +93,7 @@ def test_tiles_hide_behind_each_other(vectors, bound):
 @pytest.mark.parametrize(
     ("layer", "active", "steps"),
     [
-        ("conv1", 7 * 7 * 3 * 64, 112 * 112),  # an image: its windows lie beside its three channels
+        ("conv1", 3 * 64, 49 * 112 * 112),  # three rows: R and S one after another
         ("conv2_0b", 64 * 64, 9 * 56 * 56),
         ("conv3_0b", 128 * 128, 9 * 28 * 28),
         ("conv4_0b", SIDE * SIDE, 9 * 14 * 14),
@@ -125,7 +125,7 @@ def test_blocks_of_outputs_fit_half_the_accumulators():
     machine = tpu.machine()
     for sizes in ({"P": 112, "Q": 112}, {"N": 5000}, {"N": 64, "P": 7, "Q": 7}, {"P": 1, "Q": 3000}):
         problem = Problem.of({"C": 64, "M": 64, **sizes})
-        inner = next(Space(machine, problem, load(machine.dataflow)).inners())  # the largest comes first
+        (inner,) = Space(machine, problem, load(machine.dataflow)).inners()
         held = inner["N"].run * inner["P"].run * inner["Q"].run
         assert held <= 2048
         # the next larger block of some dim would not fit, or all is held

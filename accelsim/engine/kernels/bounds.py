@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.engine.kernels.jit import njit
-from accelsim.engine.kernels.search import passed, positions, price, weighed
+from accelsim.engine.kernels.search import passed, positions, price
 from accelsim.engine.kernels.tiles import GROUPS, IFMAP
 
 ORDERS = np.array([[0, 1, 3, 4, 5, 2], [0, 1, 3, 5, 4, 2], [1, 2, 3, 4, 5, 0], [0, 1, 2, 4, 5, 3]], dtype=np.int64)
@@ -128,13 +128,9 @@ def words_of(o, whole, totals, parts, pairs, ifmap, factors, words, other):
 @njit(cache=True, nogil=True)
 def bound_all(
     units, starts, tensor, pairs, totals, parts, extents, factors, limits, energy, constant, ports, load_terms, loads,
-    stationary, macs_per_cycle, objective, places, least, slowest, inner, time, below, bounds,
+    stationary, macs_per_cycle, objective, bounds,
 ):  # fmt: skip
     """A lower bound of the objective for every combination; infinity where a level overflows.
-
-    Infinity also where what is known beforehand is no less than `below`: inner, time : float64[unit], of energy and
-    cycles; places : per group int64[option], which add up to a place in least, what energy has beside `inner`, and
-    slowest, another bound of the cycles.
 
     units : int64[unit, group, 2], option range of each group; starts : int64[unit], where its combinations lie, the
     last group's options next to each other. tensor : int64[term], ifmap first. pairs, parts : see `pair_tables`.
@@ -144,11 +140,11 @@ def bound_all(
         ifmap = (tensor == IFMAP).sum()
         first, end = units[u, LAST]
         pick, strides = units[u, :, 0].copy(), np.ones(GROUPS, np.int64)
-        nearby = 0  # the group that is gone through before the others move on
+        inner = 0  # the group that is gone through before the others move on
         for group in range(LAST - 1, -1, -1):
             strides[group] = strides[group + 1] * (units[u, group + 1, 1] - units[u, group + 1, 0])
-            if units[u, group, 1] - units[u, group, 0] > units[u, nearby, 1] - units[u, nearby, 0]:
-                nearby = group
+            if units[u, group, 1] - units[u, group, 0] > units[u, inner, 1] - units[u, inner, 0]:
+                inner = group
         left = np.zeros((2, GROUPS, len(pairs), 4))
         around = np.zeros((2, len(pairs), 6))
         words, other, whole = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -158,31 +154,20 @@ def bound_all(
         total = np.zeros((LAST, n))
         while True:
             afresh = True
-            for o in range(units[u, nearby, 0], units[u, nearby, 1]):
-                pick[nearby] = o
-                at, compute, place = starts[u], 1.0, 0
+            for o in range(units[u, inner, 0], units[u, inner, 1]):
+                pick[inner] = o
+                at, compute = starts[u], 1.0
                 for group in range(LAST):
-                    place += places[group][pick[group]]
                     at += (pick[group] - units[u, group, 0]) * strides[group]
                     compute *= extents[group][pick[group]]
-                    if group == nearby or o == units[u, nearby, 0]:
+                    if group == inner or o == units[u, inner, 0]:
                         part[group] = parts[group][pick[group]]
                         factor[group] = factors[group][pick[group]]
                         total[group] = totals[group][pick[group]]
                 if not fitting(first, end, factor, factors[LAST], limits, fits):
                     bounds[at : at + end - first] = np.inf
                     continue
-                promising = False
-                for last in range(first, end):
-                    if fits[last - first]:
-                        there = place + places[LAST][last]
-                        joules, cycles = inner[u] + least[there], max(time[u], slowest[there])
-                        fits[last - first] = weighed(joules, cycles, objective) <= below
-                        promising |= fits[last - first]
-                if not promising:
-                    bounds[at : at + end - first] = np.inf
-                    continue
-                around_last(nearby, afresh, tensor, pairs, part, left, around)
+                around_last(inner, afresh, tensor, pairs, part, left, around)
                 afresh = False
                 whole[:] = 1.0
                 for group in range(LAST):
@@ -198,7 +183,7 @@ def bound_all(
                         )[0]  # fmt: skip
             group = LAST - 1
             while group >= 0:
-                if group != nearby:
+                if group != inner:
                     pick[group] += 1
                     if pick[group] < units[u, group, 1]:
                         break

@@ -174,26 +174,12 @@ def best_order(
 
 
 @njit(cache=True)
-def insert(now, mine, trial, scores, picks, orders):
-    """Put a mapping in its place among the best few, by rising score; of equals the earlier one stays first."""
-    at = scores.shape[0] - 1
-    while at > 0 and now[0] < scores[at - 1, 0]:
-        scores[at], picks[at], orders[at] = scores[at - 1], picks[at - 1], orders[at - 1]
-        at -= 1
-    scores[at], picks[at], orders[at] = now, mine, trial
-
-
-@njit(cache=True, nogil=True)
 def search_orders(
     ranked, bounds, units, starts, free, places, counts, totals, pairs, runs, parts, segments, extents, energy,
-    constant, ports, load_terms, loads, stationary, macs_per_cycle, objective, scores, picks, orders,
+    constant, ports, load_terms, loads, stationary, macs_per_cycle, objective, order, pick, score,
 ):  # fmt: skip
-    """Go through combinations by rising bound until none can be among the best few; returns how many were ordered.
-
-    scores : float64[best, 3], rising, (objective, energy, cycles); picks : int64[best, group]; orders : int64[best,
-    level, group], of each combination its best order.
-    """
-    levels, terms = orders.shape[1], energy.shape[0]
+    """Go through combinations by rising bound until none can beat the best, `score`; returns how many were ordered."""
+    levels, terms = order.shape[0], energy.shape[0]
     scratch = (
         np.zeros((GROUPS + 1, len(pairs), 4)),
         np.zeros((levels, CHOICES, terms)),
@@ -206,9 +192,8 @@ def search_orders(
     )
     trial, mine, now = np.zeros((levels, GROUPS), np.int64), np.zeros(GROUPS, np.int64), np.zeros(3)
     done = 0
-    last = scores.shape[0] - 1
     for at in ranked:
-        if bounds[at] >= scores[last, 0] or bounds[at] == np.inf:
+        if bounds[at] >= score[0] or bounds[at] == np.inf:
             break
         u = np.searchsorted(starts, at, side="right") - 1
         rest = at - starts[u]
@@ -221,6 +206,8 @@ def search_orders(
             load_terms, loads, stationary, macs_per_cycle, objective, scratch, trial, now,
         )  # fmt: skip
         done += 1
-        if now[0] < scores[last, 0]:
-            insert(now, mine, trial, scores, picks, orders)
+        if now[0] < score[0]:
+            score[:] = now
+            order[:] = trial
+            pick[:] = mine
     return done
