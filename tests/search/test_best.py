@@ -237,7 +237,7 @@ def test_a_foreign_dataflow_runs_or_says_what_the_user_chose(name, flow):
         Problem.of({"M": 4, "C": 3, "P": 4, "R": 11, "S": 11}),
     ):
         try:
-            best(machine, problem, flow)
+            best(machine, Problem.of(sizes), flow)
         except MappingError as error:
             reason = str(error)
         assert "psum network" not in reason
