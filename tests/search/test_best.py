@@ -237,7 +237,7 @@ def test_a_foreign_dataflow_runs_or_says_what_the_user_chose(name, flow):
         Problem.of({"M": 4, "C": 3, "P": 4, "R": 11, "S": 11}),
     ):
         try:
-            best(machine, Problem.of(sizes), flow)
+            best(machine, problem, flow)
         except MappingError as error:
             reason = str(error)
         assert "psum network" not in reason
@@ -250,7 +250,7 @@ def test_a_search_says_of_what_it_is_the_best():
     assert "row_stationary" in energy.space
     assert energy.splits > 1
     assert energy.simulated == 0
-    assert cycles.simulated > 1
+    assert cycles.simulated >= 1
     # what takes fewest cycles is simulated, and so is what takes least energy
     times = [evaluate(machine, one.nest, problem)[1].cycles for one in (energy, cycles)]
     assert times[1] <= times[0]
