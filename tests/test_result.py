@@ -302,8 +302,9 @@ def test_rows_add_up_to_the_total_that_is_printed(name):
     assert not set(others["op"]) & {"conv", "fc", "matmul", "depthwise"}
     columns = list(csv.DictReader(io.StringIO(counts_csv(result))))
     assert sum(float(row["energy_MAC"]) for row in columns) == pytest.approx(document["energy"], rel=1e-12)
-    printed = tables.data_grid(result)
+    printed = tables.type_grid(result)
     scale, _ = tables.energy_scale("MAC", document["energy"])
     assert printed.rows[-1][-1] == tables.number(energy.sum() / scale)
     megabytes = cells.sum().groupby("level").sum() * 2 / 1e6
+    printed = tables.moved_grid(result)
     assert printed.rows[-1][1:4] == tuple(tables.number(megabytes[level]) for level in ("DRAM", "GLB", "RF"))
