@@ -310,8 +310,7 @@ class TestCommandLine:
             ("ifmap=eight", "bits: ifmap: should be a whole number, got 'eight'"),
             ("fliter=8", "bits: unknown tensor 'fliter'; did you mean 'filter'? (filter, ifmap, ofmap, psum)"),
             ("8", "--bits 8: write KEY=VALUE"),
-            ("ifmap=8,", "--bits ifmap=8,: write KEY=VALUE"),
-            ("ifmap=8,ifmap=4", "--bits ifmap=8,ifmap=4: ifmap twice"),
+            ("ifmap=8,ifmap=4", "--bits ifmap=4: ifmap is given twice, as 8 too"),
         ):
             assert refused("run", "eyeriss", "alexnet", "--bits", text) == message
 

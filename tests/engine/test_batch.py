@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from accelsim.engine import batch, evaluate, evaluate_many
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
-from accelsim.simulate import load, load_mappings
+from accelsim.mapping.yaml import load_mappings
+from accelsim.simulate import load
 from strategies import Case, cases, mesh_cases
 
 
@@ -86,7 +87,7 @@ def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """More mappings than are evaluated together, and mappings that bypass different levels between each other."""
     machine, network = load("eyeriss", "alexnet", 1)
     problem = network.select("CONV3")[0].problem
-    nest = load_mappings("eyeriss_alexnet_jssc17", network)["CONV3"]
+    nest = load_mappings("eyeriss_alexnet_jssc17")["CONV3"]
     rng = Random(3)
     levels = dict(nest.levels)
     nests = []

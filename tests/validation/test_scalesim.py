@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from accelsim.arguments import mappings
 from accelsim.reproduce import scalesim
 from accelsim.search import best
-from accelsim.simulate import load_mappings, simulate
+from accelsim.simulate import simulate
 from accelsim.workload.yaml import load_network
 
 ROWS = scalesim.reference()
@@ -76,4 +77,4 @@ def test_grouped_layers_run_group_by_group(dataflow):
     assert found.counts.macs == layer.macs
     assert found.timing.processing == 2 * cycles
     assert list(scalesim.sram_words(found.counts)) == [2 * number for number in words]
-    assert load_mappings({"CONV4": found.nest}, network)
+    assert mappings({"CONV4": found.nest}, network)

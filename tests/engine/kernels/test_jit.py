@@ -39,7 +39,8 @@ class Copy:
         self.root, self.cache = root, cache
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT, root / "accelsim", ignore=ignored)
-        for folder in ("arch", "workloads"):
+        # a checkout has them beside the package, an installation in it
+        for folder in (name for name in ("arch", "workloads") if (ROOT.parent / name).is_dir()):
             shutil.copytree(ROOT.parent / folder, root / folder)
         self.add(1)
 
