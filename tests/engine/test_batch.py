@@ -113,12 +113,17 @@ def test_none() -> None:
     assert len(evaluate_many(machine, [], network.select("CONV3")[0].problem)) == 0
 
 
-def test_too_large() -> None:
+def test_a_factor_ends_where_its_dim_does() -> None:
     machine, network = load("eyeriss", "alexnet", 1)
     problem = network.select("CONV3")[0].problem
-    nest = LoopNest((("DRAM", LevelMapping(tuple(Loop(dim, 1 << 20) for dim in "NMCPQ"))),))
-    with pytest.raises(MappingError, match=r"2\^63"):
-        evaluate_many(machine, [nest], problem)
+    dims = "NMCPQRS"
+    whole, huge = (
+        LoopNest((("DRAM", LevelMapping(tuple(Loop(dim, size(dim)) for dim in dims))),))
+        for size in (lambda dim: problem[dim], lambda dim: 1 << 20)
+    )
+    found = evaluate_many(machine, [whole, huge], problem)
+    assert np.array_equal(found.words[0], found.words[1])
+    assert found.cycles[0] == found.cycles[1]
 
 
 def test_cartesian() -> None:
