@@ -16,7 +16,8 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads(), "accelsim")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked process has none of the threads
+if hasattr(os, "register_at_fork"):  # a forked process has none of the threads; Windows forks none
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def threads() -> int:
