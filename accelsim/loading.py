@@ -90,7 +90,7 @@ class _Search(BaseModel):
     simulated: Whole
 
     def found(self, nest: LoopNest) -> Found:
-        from accelsim.search.best import Found
+        from accelsim.search.found import Found
 
         return Found(nest, **{**self.model_dump(), "cut": tuple(self.cut)})
 

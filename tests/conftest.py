@@ -49,7 +49,7 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
             raise MappingError("GLB psum: needs 9 bits, has 8 bits")
         return fakes.nest(problem)
 
-    from accelsim.search.best import Found
+    from accelsim.search.found import Found
 
     def find(architecture, problem, dataflow, objective="energy", table=None, accounting=None, evaluator="analytical"):
         nest = best(architecture, problem, dataflow, objective, table, accounting)

@@ -65,7 +65,8 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
 
     Mappings that split a group of dims alike share its tables, so a sweep costs microseconds a
     mapping; mappings that share nothing cost as much as one at a time, 0.3 to 1.4 ms each. On machines
-    with meshes, crossbars or tagged buses, and on such as narrow final sums, each is evaluated by itself.
+    with meshes, crossbars or tagged buses, on such as narrow final sums, and where lanes share an ifmap word, each is
+    evaluated by itself.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def _evaluate(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
     linked = any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values())
-    if linked or _narrows(architecture):
+    if linked or _narrows(architecture) or program.shares_ifmap(architecture):
         return _one_by_one(architecture, problem, nests)
     n, edges, size8 = len(nests), lowered.edges, lowered.size8
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture, Buffer, Injection, Network, NetworkKind, Port
+from accelsim.architecture.model import Architecture, Buffer, Injection, Network, NetworkKind, Pairing, Port
 from accelsim.architecture.routes import Routes, routes
 from accelsim.engine.limits import refuse_overflow
 from accelsim.errors import MappingError
@@ -93,7 +93,7 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
     _refuse_unmerged(architecture, nest, edges)
     _refuse_on_links(architecture, edges)
     return Program(
-        architecture,
+        _with_lanes(architecture, rows, inside),
         nest,
         problem,
         np.array(rows, np.int64).reshape(-1, 5),
@@ -115,6 +115,19 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
         architecture.padding is Padding.ON_CHIP,
         finals_of(architecture, nest, problem),
     )
+
+
+def shares_ifmap(architecture: Architecture) -> bool:
+    """Whether the lanes of a PE take one ifmap word to an output channel each."""
+    column = bool(architecture.sparsity.skip) and architecture.sparsity.pairing is Pairing.COLUMN
+    return column and architecture.macs_per_cycle > 1
+
+
+def _with_lanes(architecture: Architecture, rows: list[list[int]], inside: int) -> Architecture:
+    """The machine with the lanes that work: one, where lanes share an ifmap word and a step has one output channel."""
+    channels = DIM_INDEX["M"]
+    several = any(row[0] == channels and not row[2] and row[3] >= inside for row in rows)
+    return architecture if several or not shares_ifmap(architecture) else replace(architecture, macs_per_cycle=1)
 
 
 def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]], int]:

@@ -51,20 +51,15 @@ SEARCHED = Variant("eyeriss_v2_bus", 1, 3, None)
 @cache
 def run(variant: Variant) -> Mapping[str, LayerResult]:
     """Every layer by name, in network order, at batch 1."""
-    found: dict[str, LayerResult] = {}
-    # the two lanes share an ifmap word between output channels, of which a depthwise group has one (section V-A)
-    for layers, macs in (("conv1,pw*,FC", variant.macs), ("dw*", 1)):
-        result = simulate(
-            variant.architecture,
-            NETWORK,
-            mapping=variant.mapping,
-            layers=layers,
-            objective="cycles",
-            parameters={"macs": macs, "pipeline": variant.pipeline},
-            data=DENSE,
-        )
-        found |= {layer.name: layer for layer in result.layers}
-    return {layer.name: found[layer.name] for layer in load_network(NETWORK).mac_layers}
+    result = simulate(
+        variant.architecture,
+        NETWORK,
+        mapping=variant.mapping,
+        objective="cycles",
+        parameters={"macs": variant.macs, "pipeline": variant.pipeline},
+        data=DENSE,
+    )
+    return {layer.name: layer for layer in result.layers}
 
 
 def cycles(variant: Variant) -> int:

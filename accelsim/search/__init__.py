@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.search.best import OBJECTIVES, Found, best, find
+from accelsim.search.best import best, find
+from accelsim.search.found import OBJECTIVES, Found
 
 __all__ = ["OBJECTIVES", "Found", "best", "find"]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from accelsim.engine.kernels import search as kernel
 from accelsim.engine.program import Ints, Program
 from accelsim.search.factors import longest
-from accelsim.search.space import GROUPS, Space, Split
+from accelsim.search.space import GROUPS, Space
+from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
 
 Option = tuple[Split, ...]

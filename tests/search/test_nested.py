@@ -15,6 +15,8 @@ from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.factors import tight
 from accelsim.search.nested import Surrounding, unrollings
 from accelsim.search.space import Space
+from accelsim.search.spread import Spreads
+from accelsim.search.unrolling import Unrollings
 from accelsim.workload.problem import DIMS, Problem, Tensor
 
 SOME = st.lists(st.sampled_from("MCPQ"), max_size=3, unique=True).map(tuple)
@@ -111,8 +113,8 @@ def test_every_unrolling_is_a_legal_mapping(sizes, sides, axes):
     problem = Problem.of(sizes)
     space = Space(machine, problem, flow)
     assert len(space.outer) == min(len(axes), 2)
-    for inner in list(space.inners())[:40]:
-        splits = {dim: space.splits(dim, inner[dim], 2)[0] for dim in DIMS}
+    for inner in list(Unrollings(space).largest())[:40]:
+        splits = {dim: Spreads(space).all(dim, inner[dim], 2)[0] for dim in DIMS}
         nest = LoopNest(space.nest_levels(splits, [list(range(6)) for _ in levels], {}))
         check(machine, nest, problem)
         spatial = prod(loop.factor for _, level in nest.levels for loop in level.y + level.x)

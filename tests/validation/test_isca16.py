@@ -28,10 +28,11 @@ def pair(kind, batch):
 @pytest.mark.parametrize("batch", isca16.BATCHES)
 def test_row_stationary(batch):
     ours, theirs = pair("rs", batch)
-    # 2, 3 and 3 %: the file searched tilings that divide the layers, ours may leave an edge over
-    assert abs(off(ours.total, theirs.total)) <= 2
+    # the file searched tilings that divide the layers; ours may leave an edge over, narrow a strip, and keep less in a
+    # PE than it holds, so it may be better: 3 % in all, 8 % of the filters, which are read less often
+    assert -3 <= off(ours.total, theirs.total) <= 0
     for name in isca16.TYPES:
-        assert abs(off(ours.types[name], theirs.types[name])) <= 3, name
+        assert -8 <= off(ours.types[name], theirs.types[name]) <= 1, name
     for name in isca16.LEVELS:
         assert abs(ours.levels[name] - theirs.levels[name]) <= 0.03 * theirs.total, name
 

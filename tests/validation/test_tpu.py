@@ -16,6 +16,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import tpu
 from accelsim.search import best
 from accelsim.search.space import Space
+from accelsim.search.unrolling import Unrollings
 from accelsim.simulate import check_outputs, simulate
 from accelsim.workload.problem import Problem
 
@@ -93,7 +94,7 @@ def test_tiles_hide_behind_each_other(vectors, bound):
 @pytest.mark.parametrize(
     ("layer", "active", "steps"),
     [
-        ("conv1", 3 * 64, 49 * 112 * 112),  # three rows: R and S one after another
+        ("conv1", 147 * 64, 112 * 112),  # an image: its window lies beside its three channels
         ("conv2_0b", 64 * 64, 9 * 56 * 56),
         ("conv3_0b", 128 * 128, 9 * 28 * 28),
         ("conv4_0b", SIDE * SIDE, 9 * 14 * 14),
@@ -125,7 +126,7 @@ def test_blocks_of_outputs_fit_half_the_accumulators():
     machine = tpu.machine()
     for sizes in ({"P": 112, "Q": 112}, {"N": 5000}, {"N": 64, "P": 7, "Q": 7}, {"P": 1, "Q": 3000}):
         problem = Problem.of({"C": 64, "M": 64, **sizes})
-        (inner,) = Space(machine, problem, load(machine.dataflow)).inners()
+        (inner,) = Unrollings(Space(machine, problem, load(machine.dataflow))).largest()
         held = inner["N"].run * inner["P"].run * inner["Q"].run
         assert held <= 2048
         # the next larger block of some dim would not fit, or all is held

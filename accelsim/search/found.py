@@ -1,0 +1,74 @@
+"""What a search found, and best of what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from accelsim.mapping.mapping import LoopNest
+from accelsim.search.split import Split
+
+OBJECTIVES = ("energy", "cycles", "edp")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A mapping and what the closed form says of it: the objective, energy and cycles (a lower bound).
+
+    splits : of every dim. tried : combinations bounded one by one. cut : what of the space was not tried, in words.
+    """
+
+    nest: LoopNest
+    score: float
+    energy: float
+    cycles: float
+    splits: dict[str, Split]
+    tried: int
+    cut: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best mapping, and best of what.
+
+    splits : bounded, each tried in every order of its free loops unless its bound leaves it out, those around a find too.
+    cut : what of the space was not tried but around a find, in words; empty: nothing. bound : the objective by the closed form, dense (cycles: a lower
+    bound); score : as the layer was evaluated. simulated : mappings the cycle evaluator chose from.
+    """
+
+    nest: LoopNest
+    objective: str
+    space: str
+    splits: int
+    cut: tuple[str, ...]
+    bound: float
+    score: float | None = None
+    simulated: int = 0
+
+    def scored(self, energy: float, cycles: int) -> Found:
+        """With the objective as it came out."""
+        return replace(self, score=objective_of(self.objective, energy, cycles))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in a result's document; the mapping stands beside it."""
+        return {
+            "objective": self.objective,
+            "space": self.space,
+            "splits": self.splits,
+            "cut": list(self.cut),
+            "bound": self.bound,
+            "score": self.score,
+            "simulated": self.simulated,
+        }
+
+    def describe(self) -> str:
+        """One line."""
+        cut = "; ".join(self.cut) or "nothing cut"
+        score = "" if self.score is None else f", score {self.score:.6g}"
+        again = f", the best of {self.simulated} simulated" if self.simulated else ""
+        return f"best of {self.splits:,} splits in their best orders, {cut}; bound {self.bound:.6g}{score}{again}"
+
+
+def objective_of(objective: str, energy: float, cycles: float) -> float:
+    """Energy, cycles, or their product."""
+    return {"energy": energy, "cycles": float(cycles), "edp": energy * cycles}[objective]

@@ -1,0 +1,118 @@
+"""Which combinations of splits a search looks at: a whole space, thinned to a budget, then what lies around a find.
+
+An *unrolling* is a joint choice of inner factors (arrays and PE); each leaves of every dim something to spread over the
+levels above. A space too large to be bounded whole is thinned, so the best of it is then taken as a start: other
+unrollings and all factors above the arrays are tried around it, in turn, until neither finds anything better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cached_property, partial
+from itertools import islice, product
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.engine.program import Ints
+from accelsim.search.space import GROUPS, Space
+from accelsim.search.split import Inner, Split
+from accelsim.search.spread import Spreads
+from accelsim.search.tables import Option
+from accelsim.search.unrolling import Unrolling, Unrollings
+
+BUDGET = 60_000
+"""Most combinations of splits bounded at once; above it, the free splits of each dim are thinned evenly."""
+MOST_FACTORS = 24
+"""Most factors of a dim tried at a level, spread evenly over those there are."""
+MOST_UNITS = 60
+"""Most unrollings looked at whole, the widest use of the array first."""
+AROUND = 400
+"""Most unrollings tried around a find."""
+Picks = Mapping[str, Split]
+Move = Callable[[Picks], "Combinations"]
+
+
+class Combinations(NamedTuple):
+    """What is bounded at once.
+
+    options : per group of dims, the splits tried. units : int64[unit, group, 2], the range of options of each group
+    that belong to an unrolling; sizes : combinations of each unit. cut : what was left out, in words.
+    """
+
+    options: list[list[Option]]
+    units: Ints
+    sizes: list[int]
+    cut: tuple[str, ...] = ()
+
+
+def whole(space: Space) -> Combinations:
+    """All of a space, thinned to `BUDGET`."""
+    unrollings = list(islice(Unrollings(space).largest(), MOST_UNITS + 1))
+    cut = [f"all but the {MOST_UNITS} unrollings that use most PEs"] if len(unrollings) > MOST_UNITS else []
+    found, most = _thinned(space, unrollings[:MOST_UNITS], MOST_FACTORS)
+    if most < MOST_FACTORS:
+        cut.append(f"all but {most} factors of each dim at a level")
+    return found._replace(cut=tuple(cut))
+
+
+class Moves:
+    """What is tried around a find, where strips may be narrower than in the whole space.
+
+    freed : runs above a global buffer may be cut, too. thinned : not all of the whole space was bounded.
+    """
+
+    def __init__(self, space: Space, freed: bool, thinned: bool) -> None:
+        self.space = replace(space, tiled=space.tiled or freed)
+        self.spreads, self.unrollings = Spreads(self.space), Unrollings(self.space, narrower=True)
+        self._inside = bool(set(space.dataflow.pe) - set(space.dataflow.whole))
+        self._outside = freed or thinned or self.unrollings.narrower
+        others: list[Move] = [self.unroll] if self._inside or self._outside else []
+        self.first = [*others, *[self.spread] * (freed or thinned)]
+        self.after: dict[Move, list[Move]] = {self.unroll: [self.spread], self.spread: others}
+
+    def unroll(self, picks: Picks) -> Combinations:
+        """Other factors in the PE and other unrollings of the arrays, with about the tiles of a find."""
+        unrollings = self._largest if self._outside else []
+        if self._inside:
+            inner = {dim: split.inner for dim, split in picks.items()}
+            unrollings = [*self.unrollings.within(inner, AROUND), *unrollings]
+        return _enumerated(unrollings, lambda dim, inner: self.spreads.near(dim, inner, picks[dim]))
+
+    def spread(self, picks: Picks) -> Combinations:
+        """All factors above the arrays, with the unrolling of a find."""
+        return _thinned(self.space, [{dim: split.inner for dim, split in picks.items()}], 3 * MOST_FACTORS)[0]
+
+    @cached_property
+    def _largest(self) -> list[Unrolling]:
+        return list(islice(self.unrollings.largest(), AROUND))
+
+
+def _thinned(space: Space, unrollings: list[Unrolling], most: int) -> tuple[Combinations, int]:
+    """Their combinations with as many factors at a level as the budget allows, and how many those are."""
+    spreads = Spreads(space)
+    while True:
+        found = _enumerated(unrollings, partial(spreads.all, most=most))
+        if sum(found.sizes) <= BUDGET or most <= 2:
+            return found, most
+        most = most * 3 // 4
+
+
+def _enumerated(unrollings: Iterable[Unrolling], splits: Callable[[str, Inner], list[Split]]) -> Combinations:
+    options: list[list[Option]] = [[] for _ in GROUPS]
+    ranges: list[dict[tuple[Inner, ...], tuple[int, int]]] = [{} for _ in GROUPS]
+    units = []
+    for inner in unrollings:
+        unit = []
+        for g, dims in enumerate(GROUPS):
+            key = tuple(inner[dim] for dim in dims)
+            if key not in ranges[g]:
+                first = len(options[g])
+                options[g] += product(*(splits(dim, inner[dim]) for dim in dims))
+                ranges[g][key] = (first, len(options[g]))
+            unit.append(ranges[g][key])
+        units.append(unit)
+    sizes = [prod(end - first for first, end in unit) for unit in units]
+    return Combinations(options, np.array(units, np.int64).reshape(-1, len(GROUPS), 2), sizes)

@@ -1,0 +1,110 @@
+"""How what is left of a dim above the arrays is spread over the levels."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from functools import cached_property, partial
+
+from accelsim.search.factors import thin, tight
+from accelsim.search.space import Space
+from accelsim.search.split import Inner, Split
+
+RUNS = 6
+"""Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
+NARROWEST = 1.1
+"""Most trips of a dim over nested arrays, as a multiple of the fewest."""
+Temporal = tuple[int, ...]
+Choose = Callable[[int, int, list[int]], list[int]]
+"""Which factors are tried of those there are, rising: (level, how much of the dim lies inside it, factors)."""
+
+
+class Spreads:
+    """The temporal factors of a space, by dim."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def all(self, dim: str, inner: Inner, most: int) -> list[Split]:
+        """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
+        rest = self._rest(dim, inner)
+        key = dim, rest, inner.run, most
+        if key not in self._found:
+            self._found[key] = self._spread(dim, inner, partial(_thinned, most))
+        splits = [Split(inner, temporal) for temporal in self._found[key]]
+        if not inner.outer:
+            return splits
+        # loops below an outer array that cover more than is left leave places of it without work
+        trips = self.space.longest(dim, splits)
+        return [split for split, few in zip(splits, trips <= NARROWEST * trips.min(), strict=True) if few]
+
+    def near(self, dim: str, inner: Inner, like: Split) -> list[Split]:
+        """Those that cover at every level about as much of the dim as another split does, from below and above."""
+        key = dim, inner.factor, inner.run, like
+        if key in self._around:
+            return [Split(inner, temporal) for temporal in self._around[key]]
+        covers, covered = [], like.inner.factor
+        for factor in reversed(like.temporal):
+            covered *= factor
+            covers.append(covered)
+
+        def choose(level: int, inside: int, factors: list[int]) -> list[int]:
+            least = bisect_left(factors, covers[-1 - level] / inside)
+            return factors[max(least - 1, 0) : least + 1]
+
+        self._around[key] = self._spread(dim, inner, choose, near=True)
+        return [Split(inner, temporal) for temporal in self._around[key]]
+
+    @cached_property
+    def _around(self) -> dict[tuple[str, int, int, Split], list[Temporal]]:
+        """What `near` found."""
+        return {}
+
+    def _rest(self, dim: str, inner: Inner) -> int:
+        return -(-self.space.problem[dim] // inner.factor)
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, int, int, int], list[Temporal]]:
+        """What `_spread` found: most unrollings leave the same of a dim."""
+        return {}
+
+    def _spread(self, dim: str, inner: Inner, choose: Choose, near: bool = False) -> list[Temporal]:
+        """Temporal factors of every level that cover what is left; a run above the array as long as it may be.
+
+        near : what is chosen of free factors is chosen of the few ways to cut a run, too.
+        """
+        space, flow = self.space, self.space.dataflow
+        rest, levels = self._rest(dim, inner), space.array + 1
+        free = [i for i in reversed(space.free) if i]
+        found: list[Temporal] = []
+
+        def spread(left: int, inside: int, slots: list[int], chosen: dict[int, int]) -> None:
+            if not slots:
+                found.append(tuple(chosen.get(i, left if i == 0 else 1) for i in range(levels)))
+                return
+            # a batch is cut into equal parts; other dims may leave a clipped last tile
+            factors = [f for f in range(1, left + 1) if left % f == 0] if dim == "N" else tight(left, left)
+            for factor in choose(slots[0], inside, factors):
+                spread(-(-left // factor), inside * factor, slots[1:], {**chosen, slots[0]: factor})
+
+        if dim not in flow.run and dim not in flow.above:
+            spread(rest, inner.factor, free, {})
+            return found
+        at, whole = space.above if dim in flow.above else space.array, inner.run or rest
+        runs = self._runs(rest, whole) if space.tiled and at > 0 else [whole]
+        if near:
+            runs = choose(at, inner.factor, runs)
+        for run in reversed(runs):
+            spread(-(-rest // run), inner.factor * run, free if inner.run else [], {at: run})
+        return found
+
+    def _runs(self, rest: int, whole: int) -> list[int]:
+        """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
+        if self.space.array in self.space.free:
+            # whole it may not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
+            return sorted({-(-whole >> i) for i in range(whole.bit_length())})
+        return thin(tight(rest, whole), RUNS)
+
+
+def _thinned(most: int, level: int, inside: int, factors: list[int]) -> list[int]:
+    return thin(factors, most)

@@ -1,0 +1,240 @@
+"""What the arrays and the PE may take of each dim, before anything is said of the levels above them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import product
+from math import prod
+
+from accelsim.architecture.model import Buffer
+from accelsim.mapping.mapping import tile_words
+from accelsim.search.factors import largest, thin, tight
+from accelsim.search.nested import unrollings
+from accelsim.search.space import Space
+from accelsim.search.split import Inner
+from accelsim.workload.problem import DIMS, TENSOR_DIMS, Tensor
+
+MOST_IN_PE = 1 << 16
+"""Largest factor of a dim in the PE."""
+NARROWEST = 1.1
+"""Most passes of an unrolling of nested arrays, as a multiple of the fewest: energy alone would leave chiplets idle."""
+Unrolling = dict[str, Inner]
+Tile = dict[str, int]
+"""Extents of all dims."""
+SLIDING = frozenset("PQRS")
+"""Dims whose words overlap in an ifmap."""
+
+
+class Unrollings:
+    """The inner factors of a space.
+
+    narrower : a strip of a dim may also be narrower than the widest, where x has room for another dim beside it.
+    """
+
+    def __init__(self, space: Space, narrower: bool = False) -> None:
+        self.space, self.narrower = space, narrower and len(space.x) > 1
+        self.machine, self.problem, self.dataflow = space.machine, space.problem, space.dataflow
+
+    def largest(self) -> Iterator[Unrolling]:
+        """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
+
+        The widest use of the array comes first, of nested arrays what needs fewest passes; of equals the one that
+        `_spatial`, then `unrollings`, has first.
+        """
+        for spatial in self._nested() if self.space.outer else self._alone():
+            for inner in self._inside(spatial):
+                yield self.filled(inner)
+
+    def within(self, inner: Unrolling, most: int) -> list[Unrolling]:
+        """The same unrolling of the arrays with whatever fits inside the PE, smaller factors too; at most `most`."""
+        found = self._choices_in_pe(inner, largest_only=False)
+        return [_with_pe(inner, found[i]) for i in thin(list(range(len(found))), most)]
+
+    def _alone(self) -> Iterator[Unrolling]:
+        """What the innermost array alone may unroll."""
+        y, x = self.space.axes
+        for spatial in self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x):
+            yield {dim: Inner(*spatial.get(dim, (1, 1))) for dim in DIMS}
+
+    def _nested(self) -> Iterator[Unrolling]:
+        """The same with all arrays around it."""
+        alone = list(self._alone())
+        starts = [{dim: -(-self.problem[dim] // own.factor) for dim, own in inner.items()} for inner in alone]
+        for at, outer in unrollings(starts, self.space.outer, NARROWEST):
+            yield {dim: own._replace(outer=outer[dim]) for dim, own in alone[at].items()}
+
+    def _spatial(self, size_y: int, size_x: int) -> Iterator[dict[str, tuple[int, int]]]:
+        flow, size = self.dataflow, self.problem
+        dims = [d for d in DIMS if d in self.space.y or d in self.space.x]
+        dims.sort(key=lambda d: (d not in flow.whole, d != flow.strip))
+        found: list[dict[str, tuple[int, int]]] = []
+
+        def place(index: int, left_y: int, left_x: int, chosen: dict[str, tuple[int, int]]) -> None:
+            if index == len(dims):
+                found.append(dict(chosen))
+                return
+            dim = dims[index]
+            for fy, fx in self._choices(dim, size[dim], left_y, left_x, size_x):
+                chosen[dim] = (fy, fx)
+                place(index + 1, left_y // fy, left_x // fx, chosen)
+                del chosen[dim]
+
+        place(0, size_y, size_x, {})
+        found.sort(key=lambda c: -prod(fy * fx for fy, fx in c.values()))
+        yield from found
+
+    def _choices(self, dim: str, size: int, left_y: int, left_x: int, size_x: int) -> Iterator[tuple[int, int]]:
+        flow = self.dataflow
+        on_y, on_x = dim in self.space.y, dim in self.space.x
+        if dim == flow.strip:
+            folds = -(-size // size_x)
+            widest = -(-size // folds)
+            for width in reversed(tight(size, left_x)) if self.narrower else [widest] * (widest <= left_x):
+                yield 1, width
+            if folds > 1 and on_y and folds <= left_y:
+                yield folds, -(-size // folds)
+        elif dim in flow.whole:
+            whole = [(size, 1)] * (on_y and size <= left_y) + [(1, size)] * (on_x and size <= left_x)
+            yield from whole or [(left_y if on_y else 1, 1 if on_y else left_x)]
+        else:
+            for fy in tight(size, left_y if on_y else 1):
+                for fx in tight(-(-size // fy), left_x if on_x else 1):
+                    yield fy, fx
+
+    def _inside(self, inner: Unrolling) -> Iterator[Unrolling]:
+        """The largest factors in the PE beside an unrolling of the arrays."""
+        # what fits depends on how much of each tensor the array has, and most unrollings have the same
+        key = tuple((inner[dim].pes, inner[dim].y * inner[dim].x) for dim in self._decisive)
+        if key not in self._in_pe:
+            self._in_pe[key] = self._choices_in_pe(inner, largest_only=True)
+        for pe in self._in_pe[key]:
+            yield _with_pe(inner, pe)
+
+    @cached_property
+    def _in_pe(self) -> dict[tuple[tuple[int, int], ...], list[dict[str, int]]]:
+        """What `_inside` found."""
+        return {}
+
+    @cached_property
+    def _decisive(self) -> tuple[str, ...]:
+        """Dims whose unrolling decides what fits in the PE and right above the array."""
+        above = {tensor for inside, _, words in self._below if not inside for tensor, _ in words}
+        return tuple(dim for dim in DIMS if dim in self.dataflow.pe or any(dim in TENSOR_DIMS[t] for t in above))
+
+    def _choices_in_pe(self, inner: Unrolling, largest_only: bool) -> list[dict[str, int]]:
+        """Factors inside the PE that fit there and right above the array; the largest: none larger in one dim does."""
+        rest = {dim: -(-self.problem[dim] // inner[dim].pes) for dim in self.dataflow.pe}
+        fixed = {dim: size for dim, size in rest.items() if dim in self.dataflow.whole}
+        free = [dim for dim in rest if dim not in fixed]
+        fits = self._fitting(fixed, free, inner)
+        lists = []
+        for at, dim in enumerate(free):
+            values = tight(rest[dim], MOST_IN_PE)
+            ones = [1] * len(free)
+
+            def overflows(value: int, ones: list[int] = ones, at: int = at) -> bool:
+                return not fits((*ones[:at], value, *ones[at + 1 :]))
+
+            lists.append(values[: bisect_left(values, True, key=overflows)])
+        found = largest(lists, fits) if largest_only else filter(fits, product(*lists))
+        return [{**fixed, **dict(zip(free, chosen, strict=True))} for chosen in found]
+
+    def _fitting(self, fixed: dict[str, int], free: list[str], inner: Unrolling) -> Callable[[tuple[int, ...]], bool]:
+        """Whether factors of the free dims fit every level from the one above the array on."""
+        one = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in fixed.items()}
+        array = self._of_array(one, inner)
+        # of every partition its room, and of each tensor the words beside the free dims, and what these come to
+        rows: list[tuple[int, list[tuple[int, list[tuple[int, int, int]]]]]] = []
+        for inside, bits, words in self._below:
+            tile = one if inside else array
+            base = tile | dict.fromkeys(free, 1)
+            terms = []
+            for tensor, word in words:
+                own = [(i, tile[dim], self._sizes[dim]) for i, dim in enumerate(free) if dim in TENSOR_DIMS[tensor]]
+                terms.append((word * tile_words(self.problem, base, tensor), own))
+            rows.append((bits, terms))
+
+        def fits(chosen: tuple[int, ...]) -> bool:
+            for bits, terms in rows:
+                left = bits
+                for words, own in terms:
+                    for i, unit, size in own:
+                        words *= min(chosen[i] * unit, size)
+                    left -= words
+                if left < 0:
+                    return False
+            return True
+
+        def slide(chosen: tuple[int, ...]) -> bool:
+            pe = one | {dim: min(factor, self._sizes[dim]) for dim, factor in zip(free, chosen, strict=True)}
+            above = self._of_array(pe, inner)
+            return all(
+                sum(word * tile_words(self.problem, pe if inside else above, t) for t, word in words) <= bits
+                for inside, bits, words in self._below
+            )
+
+        return slide if SLIDING & set(free) else fits
+
+    def filled(self, inner: Unrolling) -> Unrolling:
+        """The same with the largest block of outputs that the accumulators hold, if the dataflow fills them."""
+        if not self.dataflow.fill:
+            return inner
+        level = self.machine.levels[self.space.accumulators]
+        slots = 2 if level.buffering(Tensor.PSUM) is Buffer.DOUBLE else 1
+        room = min((p.bits for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
+        on_y, on_x = (axis >= self.space.accumulators for axis in self.space.axes)
+        tile = {dim: own.pe * (own.y if on_y else 1) * (own.x if on_x else 1) for dim, own in inner.items()}
+        inner = dict(inner)
+        for dim in self.dataflow.fill if room else ():
+            most = room // (slots * tile_words(self.problem, tile, Tensor.PSUM) * self.machine.word_bits[Tensor.PSUM])
+            own = inner[dim]
+            run = tight(-(-self.problem[dim] // own.factor), max(most, 1))[-1]
+            inner[dim] = own._replace(run=run)
+            tile[dim] *= run
+        return inner
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return dict(zip(DIMS, self.problem.sizes, strict=True))
+
+    @cached_property
+    def _below(self) -> list[tuple[bool, int, list[tuple[Tensor, int]]]]:
+        """(inside the PE, bits, (tensor, bits of one word in all its slots)) of each partition from the array on."""
+        found = []
+        for index in range(self.space.array, len(self.machine.levels)):
+            level = self.machine.levels[index]
+            inside = index >= self.machine.pe_level
+            if not inside and len(level.keeps) > 1:
+                # a shared buffer may be bypassed or its free loops moved out: checked combination by combination
+                continue
+            held = level.keeps & self.dataflow.keeps if inside else level.keeps
+            for partition in level.capacity:
+                words = [
+                    (t, (2 if level.buffering(t) is Buffer.DOUBLE else 1) * self.machine.word_bits[t])
+                    for t in partition.tensors & held
+                ]
+                found.append((inside, partition.bits, words))
+        return found
+
+    @cached_property
+    def _of_this_array(self) -> tuple[bool, bool]:
+        return self.space.axes[0] == self.space.array, self.space.axes[1] == self.space.array
+
+    def _of_array(self, one: Tile, inner: Unrolling) -> Tile:
+        """The tile of the whole array, from that of one PE."""
+        y, x = self._of_this_array
+        tile = {}
+        for dim, size in self._sizes.items():
+            own = inner[dim]
+            tile[dim] = min(one[dim] * (own.y if y else 1) * (own.x if x else 1), size)
+        if not self.space.tiled:
+            for dim in self.dataflow.run:
+                if dim not in self.dataflow.fill:
+                    tile[dim] = self._sizes[dim]
+        return tile
+
+
+def _with_pe(inner: Unrolling, pe: dict[str, int]) -> Unrolling:
+    return {dim: own._replace(pe=pe[dim]) if dim in pe else own for dim, own in inner.items()}
