@@ -281,7 +281,8 @@ GLOSSARY = {
     "search": Entry(
         "as its objective",
         "Of what a searched mapping is the best: the space, the splits that were bounded, what was tried only "
-        "around the best of the others (`cut`; empty: nothing); the bound, by the closed form, and the score, as it was evaluated.",
+        "around the best of the others (`cut`; empty: nothing); the bound, by the closed form, and the score, as it "
+        "was evaluated.",
         "least objective in the space",
     ),
 }

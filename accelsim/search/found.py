@@ -31,9 +31,10 @@ class Candidate:
 class Found:
     """The best mapping, and best of what.
 
-    splits : bounded, each tried in every order of its free loops unless its bound leaves it out, those around a find too.
-    cut : what of the space was not tried but around a find, in words; empty: nothing. bound : the objective by the closed form, dense (cycles: a lower
-    bound); score : as the layer was evaluated. simulated : mappings the cycle evaluator chose from.
+    splits : bounded, each tried in every order of its free loops unless its bound leaves it out. cut : what of the
+    space was tried only around the best of the others, in words; empty: nothing. bound : the objective by the closed
+    form, dense (cycles: a lower bound); score : as the layer was evaluated. simulated : mappings the cycle evaluator
+    chose from.
     """
 
     nest: LoopNest
