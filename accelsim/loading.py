@@ -30,6 +30,7 @@ from accelsim.engine.counts import (
     Timing,
 )
 from accelsim.errors import Issue, SpecError
+from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.yaml import Levels
 from accelsim.result import LayerResult, Ran, Result
@@ -177,20 +178,6 @@ def load(path: str | Path) -> Result:
         text = f"is {_short(theirs)}, where the rest of the file gives {_short(ours)}"
         _refuse(file, place, f"{text}: edited, or written by another version ({result.version})")
     return result
-
-
-def read_json(path: str | Path) -> Any:
-    """The data of a JSON file. Raises SpecError, one line."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_no_number)
-    except OSError as error:
-        _refuse(str(path), "", error.strerror or str(error))
-    except (ValueError, RecursionError) as error:
-        _refuse(str(path), "", f"not JSON: {'nested too deeply' if isinstance(error, RecursionError) else error}")
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
 
 
 def _refuse(file: str, field: str, message: str) -> NoReturn:

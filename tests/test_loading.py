@@ -46,7 +46,7 @@ def spoil(file, place, value):
         (("layers",), 5, "r.json: layers: should be a list, got '5'"),
         (("layers", 0, "name"), "CONV9", "r.json: layers.0.name: ran.network has no layer 'CONV9' that multiplies"),
         (("layers", 0, "cycles"), KeyError, "r.json: layers.0.cycles: missing"),
-        (("layers", 0, "cycles"), 10**30, "r.json: layers.0.cycles: should be less than"),
+        (("layers", 0, "cycles"), 10**30, "r.json: not JSON: an integer of 31 digits; allowed are 30"),
         (("layers", 0, "cycles"), -1, "r.json: layers.0.cycles: should be greater than or equal to 0"),
         (("layers", 0, "counts", 0, "level"), "L9", "r.json: layers.0.counts: unknown 'L9' (DRAM, GLB, RF)"),
         (("layers", 0, "counts", 0, "words"), 3, "r.json: layers.0.energy: is "),

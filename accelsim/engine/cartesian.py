@@ -96,7 +96,8 @@ def plan(architecture: Architecture, problem: Problem) -> Plan:
         if cut == (1, 1):
             raise MappingError(
                 f"one ifmap word needs {group * halo[0] * halo[1]} accumulators ({group} output channels of "
-                f"{halo[0]}x{halo[1]}), a PE has {room}; lower 'group', or raise 'banks' or 'entries'"
+                f"{halo[0]}x{halo[1]}), a PE has {room}; lower "
+                "pe.cartesian.group, or raise pe.cartesian.banks or .entries"
             )
         # the larger side is halved, rows if they are alike
         cut = (_parts(cut[0], 2), cut[1]) if cut[0] >= cut[1] else (cut[0], _parts(cut[1], 2))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,13 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 
 from accelsim.energy.rows import NO_TENSOR
 from accelsim.energy.table import UNITS
-from accelsim.errors import AccelsimError, reason
+from accelsim.errors import AccelsimError
+from accelsim.jsonfile import read_json
 from accelsim.specs import Count, Name, explain, name
 from accelsim.workload.problem import TENSORS
 from accelsim.yamlfile import Place, shown, unknown
 
-MOST_BYTES = 2**28
-MOST_DIGITS = 30
 MOST_ENERGY = 1e100
 TOLERANCE = 1e-9
 """Of sums of energies, each rounded to a float when it was written."""
@@ -111,21 +109,7 @@ class DocumentRead(Read):
 
 def read_document(file: str | Path) -> dict[str, Any]:
     """A ``result.json``. Raises AccelsimError, a line for each field that is missing, of another type or impossible."""
-    path = shown(file)
-    try:
-        with Path(file).open("rb") as opened:
-            data = opened.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise AccelsimError(f"{path}: too large for a result: more than {MOST_BYTES:,} bytes")
-        document = json.loads(data.decode("utf-8-sig"), parse_int=_integer, parse_constant=_no_number)
-    except RecursionError:
-        raise AccelsimError(f"{path}: not a result: nested too deeply") from None
-    except OSError as error:
-        raise AccelsimError(f"{path}: {reason(error)}") from None
-    except UnicodeDecodeError as error:
-        raise AccelsimError(f"{path}: not a text file: byte {error.start} is not UTF-8") from None
-    except ValueError as error:
-        raise AccelsimError(f"{path}: not JSON: {error}") from None
+    path, document = shown(file), read_json(file)
     if not isinstance(document, dict) or "layers" not in document or "energy_unit" not in document:
         raise AccelsimError(f"{path}: not a result; write one with 'accelsim run ... --out DIR'")
     try:
@@ -138,16 +122,6 @@ def read_document(file: str | Path) -> dict[str, Any]:
     if wrong:
         raise _refusal(path, wrong)
     return document
-
-
-def _integer(text: str) -> int:
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"an integer of {len(text):,} digits; a result has none of more than {MOST_DIGITS}")
-    return int(text)
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number")
 
 
 def _refusal(file: str, wrong: Iterable[tuple[Place, str]]) -> AccelsimError:

@@ -66,9 +66,8 @@ def heading(result: Result) -> str:
 
 
 def free(result: Result) -> list[str]:
-    """One line: what costs nothing on this machine, and so is in none of the numbers; none where nothing is."""
-    found = "; ".join(visible(line) for line in result.free)
-    return [f"free here: {found}"] if found else []
+    """What costs nothing on this machine, and so is in none of the numbers, a line each; none where nothing is."""
+    return [f"{' ' * 11 if at else 'free here: '}{visible(line)}" for at, line in enumerate(result.free)]
 
 
 def how_mapped(result: Result) -> str:

@@ -26,7 +26,7 @@ from fuzz.test_results import DOCUMENT
         (("layers", 1, "energy_breakdown", 0, "energy"), math.nan, "not JSON: NaN is no number"),
         (("layers", 1, "energy_breakdown", 0, "energy"), True, "energy: should be a number, got bool"),
         (("layers", 1, "energy_breakdown", 0, "tensor"), "psums", "did you mean 'psum'?"),
-        (("total", "energy"), 10**400, "not JSON: an integer of 401 digits; a result has none of more than 30"),
+        (("total", "energy"), 10**400, "not JSON: an integer of 401 digits; allowed are 30"),
         (("total", "energy"), 1e101, "total.energy: an energy must lie in 0 to 1e+100, got 1e+101"),
         (("layers", 0, "repeat"), 10**29, "layers.0.repeat: a whole number must be at most 2^60"),
         (("total", "energy"), 3.0, "total.energy: is 3, but the layers' adds up to 2155.5"),

@@ -78,8 +78,9 @@ def test_the_first_line_answers(result):
 
 def test_the_first_lines_say_what_is_free(result):
     assert result.free
-    third = terminal.report(result)[2]
-    assert third == "free here: " + "; ".join(result.free)
+    lines = terminal.report(result)[2 : 2 + len(result.free)]
+    assert [line[11:] for line in lines] == list(result.free)
+    assert lines[0].startswith("free here: ")
 
 
 def test_the_first_line_tells_skipped_macs_apart(result):
