@@ -1,6 +1,6 @@
 """What is told while kernels are compiled: the first run after an installation spends a minute on nothing else.
 
-`engine.kernels.jit` says what begins and ends. That kernels are compiled, where they are kept and how many they were is
+`accelsim.jit` says what begins and ends. That kernels are compiled, where they are kept and how many they were is
 a plain line on stderr each; how far it is comes as a line every now and then, or from a *teller* that shows it better.
 """
 

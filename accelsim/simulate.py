@@ -242,7 +242,7 @@ def check_outputs(result: Result) -> Iterator[str]:
     Where the run had none, they are integers drawn with its seed. Raises AccelsimError for the first output that
     differs.
     """
-    from accelsim.engine.functional import check
+    from accelsim.engine.outputs.functional import check
 
     machine, ran = result.architecture, result.ran
     if ran is None:
@@ -360,7 +360,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
     problem = lowered(layer.problem, machine.lowering)
     source, table, zeros = SEARCH if nest is None else plan.source, plan.table, plan.zeros
     if machine.cartesian:
-        from accelsim.engine import cartesian
+        from accelsim.engine.zeros import cartesian
 
         if nest not in (None, cartesian.nest(machine, problem)):
             raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accelsim import cache
+from accelsim import cache, jit
 from accelsim.architecture.yaml import load_architecture
 from accelsim.compiling import summed_up
 from accelsim.engine import evaluate_many
-from accelsim.engine.kernels import jit
 from accelsim.errors import MappingError
 from accelsim.simulate import DENSE, check_outputs, simulate
 from accelsim.workload.network import Network

@@ -170,6 +170,11 @@ def folder(kind: str) -> Path:
     return shipped if shipped.is_dir() else package.parent / KINDS[kind].folder
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have (too long, a NUL in it) is no file's."""
+    return os.path.isfile(path)  # noqa: PTH113  (pathlib raises)
+
+
 def builtin(kind: str) -> tuple[str, ...]:
     """Names of the built-in files of a kind, sorted."""
     return tuple(sorted(path.stem for path in folder(kind).glob("*.yaml")))
@@ -181,8 +186,7 @@ def resolve(kind: str, name: str | Path) -> Path:
     Raises SpecError, one line with the nearest names that exist.
     """
     path, text = Path(name), str(name)
-    # a name no file can have (too long, a NUL in it) is no file's: os.path says so, pathlib raises
-    if os.path.isfile(path):  # noqa: PTH113
+    if is_file(path):
         return path
     if text in builtin(kind):
         return folder(kind) / f"{text}.yaml"

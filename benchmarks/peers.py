@@ -29,11 +29,11 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.load import table_for
 from accelsim.engine import evaluate, evaluate_many
 from accelsim.engine.counts import Counts
-from accelsim.engine.kernels import bounds
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import accelforge_timeloop, nn_dataflow, zigzag
 from accelsim.reproduce.scalesim import Row, run
 from accelsim.search import best
+from accelsim.search.kernels import bounds
 from accelsim.simulate import load
 from accelsim.workload.problem import Problem
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from accelsim.engine import cartesian
+from accelsim.engine.zeros import cartesian
 from accelsim.reproduce import scnn
 from accelsim.sparsity.draw import draw
 from accelsim.sparsity.masks import shape_of

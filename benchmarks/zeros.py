@@ -20,8 +20,8 @@ from rich.table import Table
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Network, NetworkKind, Pairing, Sparsity
 from accelsim.engine import cycle
 from accelsim.engine.program import Program, build
-from accelsim.engine.schedule import generate_schedule
-from accelsim.engine.zeros import Lengths, Slots
+from accelsim.engine.timing.schedule import generate_schedule
+from accelsim.engine.zeros.slots import Lengths, Slots
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks
 from accelsim.sparsity.operands import Operands

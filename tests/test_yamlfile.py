@@ -3,7 +3,9 @@
 import pytest
 
 from accelsim import yamlfile
-from accelsim.errors import SpecError
+from accelsim.energy.load import load_table
+from accelsim.errors import AccelsimError, SpecError
+from accelsim.mapping.dataflows import load as load_dataflow
 from accelsim.parameters import substitute
 from accelsim.yamlfile import Mark, parse, resolve
 
@@ -148,6 +150,9 @@ def test_a_name_no_file_can_have(name):
         assert str(error.value).isprintable()
     with pytest.raises(SpecError, match=r"File name too long|embedded null byte"):
         yamlfile.read(name)
+    for load in (load_dataflow, load_table):
+        with pytest.raises(AccelsimError):
+            load(name)
 
 
 def test_a_file_too_large_is_not_read(tmp_path):

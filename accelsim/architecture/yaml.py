@@ -45,7 +45,7 @@ from accelsim.quantities import Quantity
 from accelsim.specs import validate
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
-from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
+from accelsim.yamlfile import Document, Place, hint, is_file, read, resolve, unknown
 
 
 def load_architecture(name: str | Path, parameters: Mapping[str, object] | None = None) -> Architecture:
@@ -62,7 +62,7 @@ def beside(file: str, name: str) -> str:
     path = Path(name)
     if path.suffix in (".yaml", ".yml") and not path.is_absolute():
         found = Path(file).parent / path
-        if found.is_file():
+        if is_file(found):
             return str(found)
     return name
 

@@ -8,6 +8,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.energy.yaml import read_table
 from accelsim.errors import AccelsimError, nearest
+from accelsim.yamlfile import is_file
 
 BUILT_IN = Path(__file__).parent / "tables"
 
@@ -20,7 +21,7 @@ def names() -> tuple[str, ...]:
 def load_table(name_or_path: str | Path) -> EnergyTable:
     """Read a built-in table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
     path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml") and not path.is_file():
+    if path.suffix not in (".yaml", ".yml") and not is_file(path):
         path = BUILT_IN / f"{name_or_path}.yaml"
         if str(name_or_path) not in names():
             raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")

@@ -41,7 +41,7 @@ def evaluate(
     MappingError : the mapping is illegal here. AccelsimError : unknown evaluator.
     """
     from accelsim.engine import analytical, cycle, program
-    from accelsim.engine.expected.laws import Laws
+    from accelsim.engine.zeros.expected.laws import Laws
     from accelsim.mapping.mapping import check
 
     if evaluator not in EVALUATORS:
@@ -50,7 +50,7 @@ def evaluate(
     if architecture.cartesian:
         if evaluator != "cycle":
             raise AccelsimError(f"architecture '{architecture.name}': Cartesian PEs have no closed form; use cycle")
-        from accelsim.engine import cartesian
+        from accelsim.engine.zeros import cartesian
 
         return cartesian.evaluate(architecture, problem, masks or Masks())
     lowered = program.build(architecture, nest, problem)

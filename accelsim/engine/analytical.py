@@ -9,14 +9,14 @@ from types import MappingProxyType
 import numpy as np
 
 from accelsim.architecture.model import Port
-from accelsim.engine.assemble import READ, assemble, takes_time, with_links
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.expected.counts import rewrite
-from accelsim.engine.expected.laws import Laws
-from accelsim.engine.kernels.closed import all_edges, compute_cycles
-from accelsim.engine.links import Crossing, crossings, of_layer
-from accelsim.engine.passes import separation
+from accelsim.engine.networks.links import Crossing, crossings, of_layer
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.engine.words.assemble import READ, assemble, takes_time, with_links
+from accelsim.engine.words.kernels.closed import all_edges, compute_cycles
+from accelsim.engine.words.passes import separation
+from accelsim.engine.zeros.expected.counts import rewrite
+from accelsim.engine.zeros.expected.laws import Laws
 from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS
 
 

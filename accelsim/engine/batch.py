@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine import analytical, program
-from accelsim.engine.assemble import tally
 from accelsim.engine.counts import NARROWED, Counts, Timing, Words
-from accelsim.engine.kernels import batch as kernel
-from accelsim.engine.kernels.search import option_tables
-from accelsim.engine.kernels.tiles import GROUPS
 from accelsim.engine.limits import most_an_iteration
-from accelsim.engine.passes import separation
+from accelsim.engine.nest.kernels.tiles import GROUPS
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
+from accelsim.engine.words.assemble import tally
+from accelsim.engine.words.kernels import batch as kernel
+from accelsim.engine.words.kernels.options import option_tables
+from accelsim.engine.words.passes import separation
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest, check, kept
 from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS, Problem, Tensor

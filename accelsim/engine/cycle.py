@@ -6,18 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from accelsim.engine import dram
-from accelsim.engine import folded as folding
-from accelsim.engine.assemble import assemble, operand_reads, with_links
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.kernels import sweep
-from accelsim.engine.links import crossings
-from accelsim.engine.pieces import outline, pieces
+from accelsim.engine.dram import banks as dram
+from accelsim.engine.networks.links import crossings
 from accelsim.engine.program import Ints, Program
-from accelsim.engine.schedule import Schedule, generate_schedule
-from accelsim.engine.simulation import Simulation, simulate
-from accelsim.engine.sparse import Zeros, rewrite
-from accelsim.engine.streams import Streams, stalls_by_cause
+from accelsim.engine.timing import folded as folding
+from accelsim.engine.timing.kernels import sweep
+from accelsim.engine.timing.pieces import outline, pieces
+from accelsim.engine.timing.schedule import Schedule, generate_schedule
+from accelsim.engine.timing.simulation import Simulation, simulate
+from accelsim.engine.timing.streams import Streams, stalls_by_cause
+from accelsim.engine.words.assemble import assemble, operand_reads, with_links
+from accelsim.engine.zeros.sparse import Zeros, rewrite
 from accelsim.sparsity.masks import Masks
 
 

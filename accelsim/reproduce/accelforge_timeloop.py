@@ -13,7 +13,7 @@ from accelsim.architecture.model import Architecture, Buffer, Fanout, Level, Net
 from accelsim.engine import evaluate
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.program import build
-from accelsim.engine.schedule import generate_schedule
+from accelsim.engine.timing.schedule import generate_schedule
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import source
 from accelsim.reproduce.einsum import Einsum

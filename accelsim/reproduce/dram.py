@@ -10,7 +10,7 @@ from functools import cache
 from accelsim.architecture.dram.model import Dram, Page
 from accelsim.architecture.dram.spec import preset, presets
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine.dram import Bursts
+from accelsim.engine.dram.banks import Bursts
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import error, paragraph, table
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine import cartesian
+from accelsim.engine.zeros import cartesian
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import table, triple

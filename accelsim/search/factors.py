@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,12 @@ def tight(size: int, bound: int) -> list[int]:
             break
         f = -(-size // (trips - 1))
     return found
+
+
+def divisors(size: int) -> list[int]:
+    """All of them, rising."""
+    small = [f for f in range(1, isqrt(size) + 1) if size % f == 0]
+    return small + [size // f for f in reversed(small) if f * f < size]
 
 
 def thin(values: list[int], most: int) -> list[int]:

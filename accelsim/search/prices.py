@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.assemble import assemble, operand_reads
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.engine.words.assemble import assemble, operand_reads
 from accelsim.workload.problem import DIMS, TENSORS, Problem
 
 Floats = npt.NDArray[np.float64]
@@ -39,7 +39,7 @@ class Prices:
 
     @property
     def charges(self) -> tuple[Floats, float, Ints, Ints, Floats, Floats]:
-        """What `kernels.search.price` takes."""
+        """What `kernels.scores.price` takes."""
         return self.energy, self.constant, self.ports, self.load_terms, self.loads, self.stationary
 
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from accelsim.architecture.model import Buffer
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
-from accelsim.engine.kernels import bounds as bounding
-from accelsim.engine.kernels import orders as ordering
 from accelsim.engine.pool import in_slices
 from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, LoopNest
 from accelsim.search.found import OBJECTIVES, Candidate
+from accelsim.search.kernels import bounds as bounding
+from accelsim.search.kernels import orders as ordering
 from accelsim.search.moves import Combinations
 from accelsim.search.prices import prices
 from accelsim.search.space import GROUPS, Space

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from functools import cached_property, partial
 
-from accelsim.search.factors import thin, tight
+from accelsim.search.factors import divisors, thin, tight
 from accelsim.search.space import Space
 from accelsim.search.split import Inner, Split
 
@@ -83,7 +83,7 @@ class Spreads:
                 found.append(tuple(chosen.get(i, left if i == 0 else 1) for i in range(levels)))
                 return
             # a batch is cut into equal parts; other dims may leave a clipped last tile
-            factors = [f for f in range(1, left + 1) if left % f == 0] if dim == "N" else tight(left, left)
+            factors = divisors(left) if dim == "N" else tight(left, left)
             for factor in choose(slots[0], inside, factors):
                 spread(-(-left // factor), inside * factor, slots[1:], {**chosen, slots[0]: factor})
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.kernels import search as kernel
 from accelsim.engine.program import Ints, Program
+from accelsim.engine.words.kernels import options as tabulating
 from accelsim.search.factors import longest
+from accelsim.search.kernels import scores as kernel
 from accelsim.search.space import GROUPS, Space
 from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
@@ -19,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Tables(NamedTuple):
-    """What is known of every option of one group, see `kernel.option_tables` and `kernel.pair_tables`.
+    """What is known of every option of one group, see `tabulating.option_tables` and `kernel.pair_tables`.
 
     places : int64[option, loop, 2], (level, position) of its temporal loops; counts : int64[option], how many. totals :
     float64[option, term]; stays, kepts : float64[option, carry, term]; aboves : int64[option, edge]. extents :
@@ -68,7 +69,7 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     )
     totals, aboves = np.zeros((n, len(terms))), np.zeros((n, len(program.edges)), np.int64)
     stays, kepts = np.zeros((n, most[1], len(terms))), np.zeros((n, most[1], len(terms)))
-    kernel.option_tables(
+    tabulating.option_tables(
         rows, lengths, group, program.edges, terms, program.size8, program.axes, program.unicast, program.merge,
         program.on_chip, most, levels, totals, stays, kepts, aboves,
     )  # fmt: skip
@@ -86,7 +87,7 @@ def _reach(program: Program) -> int:
 def _packed(there: npt.NDArray[np.bool_], columns: tuple[Ints, ...]) -> tuple[Ints, Ints]:
     """The loops that are there, first in each row: int64[option, loop, column]; and how many are."""
     lengths = there.sum(axis=1)
-    out = np.zeros((len(there), kernel.MOST_LOOPS, len(columns)), np.int64)
+    out = np.zeros((len(there), tabulating.MOST_LOOPS, len(columns)), np.int64)
     option, loop = np.nonzero(there)
     at = (np.cumsum(there, axis=1) - 1)[option, loop]
     for c, column in enumerate(columns):

@@ -17,7 +17,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import load_table
 from accelsim.engine import evaluate
 from accelsim.engine.program import build
-from accelsim.engine.schedule import generate_schedule
+from accelsim.engine.timing.schedule import generate_schedule
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest, capacity_overflows, check
 from accelsim.workload.problem import TENSORS, Problem, Tensor

@@ -12,10 +12,12 @@ import pytest
 
 from accelsim.architecture.model import Architecture, Level
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine import analytical, cycle, evaluate_many, folded, functional, limits
-from accelsim.engine.kernels.closed import lattice
-from accelsim.engine.kernels.steps import bases_below
+from accelsim.engine import analytical, cycle, evaluate_many, limits
+from accelsim.engine.nest.kernels.steps import bases_below
+from accelsim.engine.outputs import functional
 from accelsim.engine.program import build
+from accelsim.engine.timing import folded
+from accelsim.engine.words.kernels.closed import lattice
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks, refuse_words
@@ -70,7 +72,7 @@ def test_operands_too_many_to_look_at():
 
 
 def test_products_of_cartesian_pes():
-    from accelsim.engine import cartesian
+    from accelsim.engine.zeros import cartesian
 
     large = Problem.of({"C": 1000, "M": 1000, "P": 300, "Q": 300})
     with pytest.raises(MappingError, match=r"about 9.0e\+10 products to walk, some 6 minutes"):

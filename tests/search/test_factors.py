@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelsim.search.factors import largest, longest
+from accelsim.search.factors import divisors, largest, longest
 
 
 @given(
@@ -53,3 +53,8 @@ def test_the_longest_pe_is_the_first(size, loops):
         work[pe] = work.get(pe, 0) + (position < size)
     factors, kinds = np.array([[f for _, f in loops]], np.int64), np.array([kind > 0 for kind, _ in loops], bool)
     assert longest(size, factors, kinds).tolist() == [max(work.values())]
+
+
+@given(st.integers(1, 5_000))
+def test_divisors_are_all_that_divide(size):
+    assert divisors(size) == [f for f in range(1, size + 1) if size % f == 0]

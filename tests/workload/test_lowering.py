@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import golden
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
-from accelsim.engine.functional import check, operands, overflow
+from accelsim.engine.outputs.functional import check, operands, overflow
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.simulate import check_outputs, simulate

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import Tensor
+from accelsim.yamlfile import is_file
 
 if TYPE_CHECKING:
     from accelsim.mapping.dataflows.spec import AxesSpec, DataflowSpec
@@ -56,7 +57,7 @@ def load(name: str | Path) -> Dataflow:
     AccelsimError : unknown name (the nearest is named), or SpecError for a file with an unknown key, dim or tensor.
     """
     path = Path(name)
-    if path.is_file():
+    if is_file(path):
         return read_dataflow(path)
     if str(name) in NAMES:
         return _built_in(str(name))

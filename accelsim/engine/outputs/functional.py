@@ -1,0 +1,132 @@
+"""Outputs: a mapping's loop nest carried out on integers, against numpy's convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture
+from accelsim.engine.outputs.kernels import functional as kernel
+from accelsim.engine.program import Ints, Program, build
+from accelsim.errors import AccelsimError, MappingError
+from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.mapping import check as check_mapping
+from accelsim.quantities import MOST_BITS
+from accelsim.sparsity import im2col
+from accelsim.sparsity.convolution import convolution
+from accelsim.sparsity.masks import refuse_words
+from accelsim.workload.lowering import lowered
+from accelsim.workload.precision import span, sum_bits
+from accelsim.workload.problem import DIM_INDEX, DIMS, TENSORS, Problem, Tensor
+
+Bytes = npt.NDArray[np.int8]
+Integers = npt.NDArray[np.int8 | np.int64]
+MOST_MACS = 20_000_000_000
+"""Carried out one at a time; some take half a minute."""
+
+
+def check(
+    architecture: Architecture,
+    nest: LoopNest,
+    problem: Problem,
+    seed: int = 0,
+    given: Callable[[], tuple[Integers, Integers]] | None = None,
+) -> str:
+    """Carry out one layer under a mapping and compare its outputs with numpy's; returns what to tell the user.
+
+    problem : the layer's own; where the architecture lowers it, the nest is that of the lowered one.
+    given : makes (ifmap, filter), shaped as by `operands`; default: seeded integers.
+
+    Raises
+    ------
+    MappingError : the mapping is illegal here, or the layer is too large. AccelsimError : an output differs, or the
+    operands need too much memory.
+    """
+    run = lowered(problem, architecture.lowering)
+    check_mapping(architecture, nest, run)
+    refuse_words(problem, TENSORS)
+    if problem.macs > MOST_MACS:
+        raise MappingError(f"{problem.macs:.1e} MACs to carry out; --check takes on {MOST_MACS:.0e} of a layer at most")
+    program = build(architecture, nest, run)
+    try:
+        ifmap, weights = given() if given else operands(problem, seed, architecture.word_bits)
+        if run is problem:
+            found = outputs(program, ifmap, weights)
+        else:
+            matrices = im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights)
+            found = im2col.ofmap_planes(problem, outputs(program, *matrices))
+        return verdict(
+            found,
+            convolution(problem, ifmap, weights),
+            "operands given" if given else f"seed {seed}",
+        ) + overflow(found, architecture.word_bits[Tensor.PSUM])
+    except MemoryError:
+        raise AccelsimError("not checked: the operands of this layer do not fit in memory") from None
+
+
+def operands(problem: Problem, seed: int, bits: Mapping[Tensor, int] | None = None) -> tuple[Bytes, Bytes]:
+    """(ifmap [N, G, C, height, width] without padding, filter [G, M, C, R, S]), small seeded integers that fit `bits`.
+
+    They lie in -8 .. 7 at most: a sum of products is an exact float64 up to 2^47 of them, and fits int64 always.
+    """
+    n, g, m, c, _, _, r, s = problem.sizes
+    draw = np.random.default_rng(seed)
+    lows, highs = zip(*(span(bits[t] if bits else MOST_BITS) for t in (Tensor.IFMAP, Tensor.FILTER)), strict=True)
+    return (
+        draw.integers(lows[0], highs[0] + 1, (n, g, c, problem.height, problem.width), np.int8),
+        draw.integers(lows[1], highs[1] + 1, (g, m, c, r, s), np.int8),
+    )
+
+
+def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
+    """int64[N, G, M, P, Q]: every temporal and spatial loop of the nest in its order, one MAC at a time."""
+    problem = program.problem
+    n, g, m, _, p, q, _, _ = problem.sizes
+    # output channels lie next to each other: they are the innermost loop of most nests
+    ofmap = np.zeros((n, g, p, q, m), np.int64)
+    weights = np.ascontiguousarray(weights.transpose(0, 2, 3, 4, 1))
+    reach = np.zeros((len(DIMS), 5), np.int64)
+    for column, array, dims in (
+        (kernel.IFMAP_AT, ifmap, "NGC"),
+        (kernel.FILTER_AT, weights, "GCRSM"),
+        (kernel.OFMAP_AT, ofmap, "NGPQM"),
+    ):
+        for dim, stride in zip(dims, array.strides, strict=False):
+            reach[DIM_INDEX[dim], column] = stride // array.itemsize
+    for axis, pitch, column, dims in ((0, problem.width, kernel.ROW, "PR"), (1, 1, kernel.COLUMN, "QS")):
+        for dim, far in zip(dims, (problem.stride[axis], problem.dilation[axis]), strict=True):
+            reach[DIM_INDEX[dim], [kernel.IFMAP_AT, column]] = far * pitch, far
+    top, left = problem.pad
+    start = np.array([-top * problem.width - left, 0, 0, -top, -left], np.int64)
+    loops = program.loops if len(program.loops) else np.array([[0, 1, 0, 0, 1]], np.int64)
+    kernel.execute(
+        loops, program.size8, reach[loops[:, 0]] * loops[:, 4:], start, problem.height, problem.width,
+        ifmap.reshape(-1), weights.reshape(-1), ofmap.reshape(-1),
+    )  # fmt: skip
+    return ofmap.transpose(0, 1, 4, 2, 3)
+
+
+def verdict(ours: Ints, theirs: Ints, source: str) -> str:
+    """A sentence for the user; AccelsimError names the first output that differs."""
+    wrong = np.argwhere(ours != theirs)
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        where = " ".join(f"{dim}{i}" for dim, i in zip("NGMPQ", at, strict=True))
+        raise AccelsimError(
+            f"{len(wrong)} of {ours.size} outputs differ from numpy's convolution ({source}); "
+            f"the first at {where}: {ours[at]}, numpy {theirs[at]}"
+        )
+    return f"outputs equal numpy's convolution ({source}, {ours.size} words)"
+
+
+def overflow(ofmap: Ints, bits: int) -> str:
+    """What to add for the user if words of `bits` cannot hold the sums; else nothing.
+
+    Final sums decide: two's complement that wraps on the way comes back.
+    """
+    lowest, highest = int(ofmap.min()), int(ofmap.max())
+    needed, signed = sum_bits(lowest, highest), sum_bits(min(lowest, -1), highest)
+    demand = f"{needed} b" if needed == signed else f"{signed} b, or {needed} b unsigned"
+    return f"; psums overflow: these sums need {demand}, a psum has {bits} b" if needed > bits else ""

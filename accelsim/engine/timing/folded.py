@@ -1,0 +1,265 @@
+"""A dense layer as a list of bodies of a few kinds: what repeats is written down and simulated once.
+
+`cycle` has the long way, every version of every step, which this equals to the word and to the cycle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import isqrt, prod
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.limits import MOST_STEPS, refuse_bytes, too_many_steps
+from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.timing.kernels import bodies, replay, sweep
+from accelsim.engine.timing.kernels.state import Machine, State
+from accelsim.engine.timing.kernels.versions import EARLIER, count_steps
+from accelsim.engine.timing.kernels.window import Window
+from accelsim.engine.timing.schedule import Tables, tabulate, tile_ids
+from accelsim.engine.timing.streams import Streams
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
+
+STEPS = 64
+"""Steps a body should have at least."""
+LOOK_UP = 8
+"""How many times longer the simulated bodies of a layer (some twenty) take for a step than a look-up."""
+LONGEST = 1 << 16
+"""Steps a body should have at most."""
+UNEVEN = 4
+"""How many times longer or shorter than wanted a body may be before a loop is cut unevenly for it."""
+MOST_VERSIONS = 1 << 23
+"""Versions of different bodies written down at most; a layer without repetition goes the long way."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them.
+
+    revisits : whether a pass may read psums back that an earlier body of the same pass drained.
+    kind_rows, slow_rows : the streams of versions in `kinds` and in `layer`.
+    known : uint8[x], as in `kernels.state.Machine`. looks_back : bool[x], psums: whether a body reads back what an
+        earlier one drained.
+    """
+
+    tables: Tables
+    kinds: bodies.Kinds
+    layer: bodies.Layer
+    inner_at: Ints
+    full_at: Ints
+    inner_tiles: int
+    tiles: int
+    revisits: bool
+    streams: Streams
+    kind_rows: Ints
+    slow_rows: Ints
+    known: npt.NDArray[np.uint8]
+    looks_back: npt.NDArray[np.bool_]
+
+    @property
+    def sums(self) -> Ints:
+        """int64[x, column], words over the layer."""
+        times = np.bincount(self.layer.kind, minlength=len(self.kinds.sums))
+        sums: Ints = np.einsum("k,kxc->xc", times, self.kinds.sums)
+        return sums
+
+    @property
+    def compute_cycles(self) -> int:
+        """Cycles of the MAC array."""
+        times = np.bincount(self.layer.kind, minlength=len(self.kinds.sums))
+        ends = self.kinds.steps_at
+        each = np.add.reduceat(self.kinds.n, ends[:-1]) if len(self.kinds.n) else np.zeros(0, np.int64)
+        return int(times @ each)
+
+
+def fold(program: Program) -> Folded | None:
+    """List the bodies of a layer; None where too few are alike. Raises MappingError where the list is too long."""
+    program, cut = _cut(program)
+    loops = program.step_loops
+    tables = tabulate(program)
+    edges, n = tables.edges, len(tables.edges)
+    if not n:
+        return None
+    place, classes = bodies.classify(program.loops, program.inside, tables.streams, tables.at, tables.row_of, cut)
+    inner_at, inner_tiles = tile_ids(program, edges, cut)
+    full_at, tiles = tile_ids(program, edges)
+    per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
+    most, inner = [0], loops[cut:].tolist()
+    for child in edges[:, 2].tolist():
+        most.append(most[-1] + prod(row[1] for row in inner if row[3] < child))
+    total = int(count_steps(loops[:cut], program.inside, program.size8)) if cut else 1
+    slow, start = _slow(program, edges, cut)
+    needed = total * (12 + 8 * n) + int(start[-1]) * (24 + 8 * tables.slots) + 12 * tiles
+    refuse_bytes(needed, f"{total:.1e} repetitions of what is simulated once")
+    layer = bodies.Layer(
+        np.empty(total, np.int32), np.zeros(total + 1, np.int64), np.zeros((total, n), np.int64), np.zeros(n, np.int64),
+        slow, start, np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64),
+        np.zeros((start[-1], tables.slots), np.int64),
+    )  # fmt: skip
+    length = 11 + 7 * n
+    steps = int(np.prod(loops[cut:, 1], initial=1))
+    room = 64
+    while True:
+        versions, stepped = (min(room // 2 * each, max(MOST_VERSIONS, 2 * each)) for each in (most[-1], 2 * steps))
+        kinds = bodies.Kinds(
+            np.zeros((room, n), np.int64), np.zeros((room, n), np.int64), np.zeros(room + 1, np.int64),
+            np.empty(versions, np.int64), np.empty(versions, np.int64), np.empty(versions, np.int64),
+            np.empty((versions, tables.slots), np.int64), np.empty(stepped, np.int64),
+            np.empty(stepped, np.int64), np.zeros((room, n, 2 * tables.columns), np.int64),
+        )  # fmt: skip
+        table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
+        found, _ = bodies.walk(
+            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+            program.architecture.macs_per_cycle, tables.uses, tables.rates, cut, place, classes,
+            inner_at, np.maximum(per_stream, 1), np.array(most, np.int64), kinds, layer,
+            np.zeros((room, length), np.int64), table,
+        )  # fmt: skip
+        if found >= 0:
+            break
+        if room // 2 * max(most[-1], 2 * steps) > MOST_VERSIONS:
+            return None
+        room *= 4
+    used, stepped = int(kinds.many[:found].sum()), int(kinds.steps_at[found])
+    kinds = bodies.Kinds(
+        kinds.at[:found], kinds.many[:found], kinds.steps_at[: found + 1], kinds.begin[:used].copy(),
+        kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped].copy(),
+        kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
+    )  # fmt: skip
+    revisits = any(DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
+    kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())
+    psum = edges[:, 0] == PSUM
+    read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
+    back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
+    return Folded(
+        tables, kinds, layer, inner_at, full_at, inner_tiles, tiles, revisits,
+        Streams.of(program, edges, tables.labels, tables.uses_at), kind_rows, np.repeat(np.arange(n), np.diff(start)),
+        (~psum | read).astype(np.uint8), psum & back,
+    )  # fmt: skip
+
+
+def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
+    """(cycles, stalls, bodies simulated) with `folded.streams`, or those of the processing latency."""
+    rows, serial, n = streams.rows, streams.serial, len(streams.rows)
+    kinds = folded.kinds._replace(work=streams.select(folded.kinds.work, folded.kind_rows))
+    layer = folded.layer._replace(work=streams.select(folded.layer.work, folded.slow_rows))
+    slow_rows, psum = folded.slow_rows, rows[:, sweep.TENSOR] == PSUM
+    present = rows[:, sweep.ABSENT] == 0
+    looks = folded.looks_back & present
+    if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not folded.revisits:
+        # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
+        # takes no time it may arrive at the same cycle, and the drain may be the cause
+        stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
+        if streams.skew_rows > 0 or _takes_time(*stationary):
+            looks &= rows[:, sweep.INNERMOST] == 0
+    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
+    # of streams that look back every tile has a place, behind those the tiles of one body
+    tiles = folded.tiles if looks.any() else 0
+    refuse_bytes(32 * tiles, f"the last drains of {tiles:.1e} psum tiles")
+    tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
+    slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
+    # a slow stream has one version a body: all it looks back at was drained by an earlier one
+    layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
+    machine = Machine(
+        rows, streams.uses_at, streams.ports, streams.latency, streams.order, serial, streams.lead, streams.skew_rows,
+        streams.tail, 2 * n, folded.known, looks.astype(np.uint8), tile_at,
+    )  # fmt: skip
+    room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, sweep.SLOTS], 4) + 4)
+    while True:
+        state = State(
+            np.zeros(len(streams.names) + 1, np.int64), np.zeros((tiles + folded.inner_tiles, 3), np.int64),
+            np.zeros((n, streams.ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
+            np.zeros(2 * n + 3, np.int64), np.zeros(tiles, np.int64),
+        )  # fmt: skip
+        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed, MOST_STEPS)
+        if cycles == -2:
+            raise too_many_steps(int(simulated))
+        if cycles >= 0:
+            return int(cycles), state.stalls, int(simulated)
+        room = room * 4
+
+
+def _takes_time(*work: Ints) -> bool:
+    """Whether every version of a stream holds a port for a cycle at least."""
+    return all(bool((rows.max(axis=1, initial=0) > 0).all()) for rows in work)
+
+
+def _window(layer: bodies.Layer, room: Ints) -> Window:
+    fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
+    place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
+    size = int(place[-1]) + 1
+    begin, back, tile = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int64)
+    work = np.zeros((size, layer.work.shape[1]), np.int64)
+    begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, layer.tile, layer.work
+    start = np.where(slow, layer.start[:-1], place[:-1])
+    limit = np.where(slow, layer.number, 0)
+    n = len(slow)
+    return Window(place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
+
+
+def _cut(program: Program) -> tuple[Program, int]:
+    """The program, a loop perhaps split in two, and how many of its step loops lie outside a body.
+
+    Simulating costs steps of different bodies, looking up a body each: least where both grow alike.
+    """
+    loops = program.step_loops
+    factors = [int(row[1]) for row in loops]
+    wanted = min(max(STEPS, isqrt(prod(factors) // LOOK_UP)), LONGEST)
+
+    def cost(place: tuple[int, int]) -> tuple[float, int]:
+        cut, part = place
+        length = prod(factors[cut + 1 :]) * part
+        return max(length / wanted, wanted / length), length
+
+    places = [(cut, part) for cut, factor in enumerate(factors) for part in _divisors(factor)]
+    if not places:
+        return program, len(loops)
+    if cost(min(places, key=cost))[0] > UNEVEN:
+        # iterations past the problem do not exist: the outermost loop of a dim may be cut unevenly
+        for cut, (dim, factor, _, _, step) in enumerate(loops.tolist()):
+            part = min(wanted // prod(factors[cut + 1 :]), factor)
+            if part > 1 and factor * step >= program.size8[dim]:
+                places.append((cut, part))
+    cut, part = min(places, key=cost)
+    factor = factors[cut]
+    if part == factor:
+        return program, cut
+    # the same iterations in the same order
+    row = np.flatnonzero((program.loops[:, 2] == 0) & (program.loops[:, 3] < program.inside))[cut]
+    split = np.insert(program.loops, row, program.loops[row], axis=0)
+    split[row, 1], split[row + 1, 1] = -(-factor // part), part
+    split[row, 4] *= part
+    return replace(program, loops=split), cut + 1
+
+
+def _divisors(factor: int) -> list[int]:
+    """All but 1, rising."""
+    low = [part for part in range(1, isqrt(factor) + 1) if factor % part == 0]
+    return sorted({part for d in low for part in (d, factor // d)} - {1})
+
+
+def _passes(program: Program) -> int:
+    """How many step loops lie outside a pass."""
+    loops, serial = program.step_loops, program.architecture.serial
+    if serial is None:
+        return len(loops)
+    index = TENSORS.index(serial)
+    child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
+    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
+    return own[-1] + 1 if own else 0
+
+
+def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Streams whose own loops all lie outside the bodies, and where their versions lie."""
+    loops = program.step_loops
+    rows = loops.tolist()
+    slow, start = np.zeros(len(edges), np.uint8), np.zeros(len(edges) + 1, np.int64)
+    for x, (t, _, child, operand, _) in enumerate(edges.tolist()):
+        own = [i for i, row in enumerate(rows) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
+        slow[x] = not operand and (not own or own[-1] < cut)
+        most = 0
+        if slow[x]:
+            outer = loops[: own[-1] + 1] if own else loops[:0]
+            most = int(count_steps(outer, program.inside, program.size8)) if len(outer) else 1
+        start[x + 1] = start[x] + most
+    return slow, start

@@ -1,0 +1,191 @@
+"""A schedule piece by piece: a layer's steps are walked once to count, then again to write versions down.
+
+Streams of few versions are written down whole, for their next version may lie far ahead; of the others only the
+versions around the steps at hand. What a layer takes in memory is then the same for one image or for many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.limits import refuse_bytes, refuse_steps
+from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.timing.kernels.versions import NO_END, TAKEN_UP, count_steps, forget, lend_places, walk_steps
+from accelsim.engine.timing.schedule import Schedule, Tables, tabulate, tile_ids
+from accelsim.workload.problem import TENSORS
+
+STEPS = 1 << 14
+"""Steps of a piece."""
+FEW = 1 << 15
+"""Versions of a stream that is written down whole."""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Room for versions, as `walk_steps` fills it."""
+
+    begin: Ints
+    work: Ints
+    back: Ints
+    tile: Ints
+
+    @staticmethod
+    def room(size: int, slots: int) -> Versions:
+        """So many versions of nothing yet."""
+        begin, back, tile = (np.zeros(size, np.int64) for _ in range(3))
+        return Versions(begin, np.zeros((size, slots), np.int64), back, tile)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some steps and the versions that begin in them.
+
+    schedule : its arrays hold no more than that; steps and versions are numbered through the layer.
+    first : the first step. before : int64[x], versions before those here. places : of psum tiles, see `Places`.
+    """
+
+    schedule: Schedule
+    first: int
+    before: Ints
+    places: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What one walk over the steps tells.
+
+    number : int64[x], versions. sums : int64[x, column], words. taken_up : int64[x], psum versions that take up sums
+    which the parent's version holds. tile_at : where psum streams' tiles lie in last : int64[tile], the last version
+    of every tile. place, versions : what is written down, of the streams that have `few`, bool[x].
+    """
+
+    tables: Tables
+    steps: int
+    number: Ints
+    sums: Ints
+    compute_cycles: int
+    taken_up: Ints
+    tile_at: Ints
+    last: Ints
+    few: npt.NDArray[np.bool_]
+    place: Ints
+    versions: Versions
+
+
+class Walk:
+    """Where a walk over the steps has got to; see `kernels.versions.walk_steps`."""
+
+    def __init__(self, program: Program, tables: Tables, tile_at: Ints, tiles: int) -> None:
+        self.program, self.tables, self.tile_at = program, tables, tile_at
+        n = len(tables.edges)
+        self.index, self.carry, self.step = np.zeros(len(program.loops) + 1, np.int64), -1, 0
+        self.number, self.past = np.zeros(n, np.int64), np.zeros((n, 3), np.int64)
+        self.sums = np.zeros((n, 2 * tables.columns), np.int64)
+        self.before, self.last = np.zeros((n, 3), np.uint8), np.empty(tiles, np.int64)
+        forget(tables.streams, self.before, tile_at, self.last)
+
+    def on(self, most: int, place: Ints, end: Ints, versions: Versions, step_n: Ints, step_phi: Ints) -> int:
+        """Walk at most so many steps, their versions laid down from place[x] on, below end[x]; gives cycles of C."""
+        program, tables = self.program, self.tables
+        steps, self.carry, cycles = walk_steps(
+            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+            program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, self.index, self.carry,
+            self.before, self.past, self.step, most, place - self.number, end, self.number, versions.begin,
+            versions.work, versions.back, versions.tile, self.tile_at, self.last, step_n, step_phi, self.sums,
+        )  # fmt: skip
+        self.step += int(steps)
+        return int(cycles)
+
+    @property
+    def over(self) -> bool:
+        """Whether no step is left."""
+        return self.step > 0 and self.carry < 0
+
+
+class Places:
+    """Where the last drains of psum tiles are noted: a tile has a place from its first version to its last.
+
+    of : int32[tile], -1 for none. free : int64[x, place], places given back; count : int64[1 + x], places in all, and
+    how many are free.
+    """
+
+    def __init__(self, tiles: int, streams: int) -> None:
+        self.of, self.free = np.full(tiles, -1, np.int32), np.zeros((streams, 1), np.int64)
+        self.count = np.zeros(1 + streams, np.int64)
+
+    def lend(self, x: int, tile: Ints, final: npt.NDArray[np.uint8]) -> None:
+        """Replace the tiles of a stream's next versions by their places."""
+        room = int(self.count[1 + x]) + len(tile)
+        if room > self.free.shape[1]:
+            self.free = np.pad(self.free, [(0, 0), (0, 2 * room - self.free.shape[1])])
+        lend_places(tile, final, self.of, self.free[x], self.count, 1 + x)
+
+
+def outline(program: Program) -> Outline:
+    """Walk the steps, writing only what has few versions. Raises MappingError where there are too many."""
+    refuse_steps(int(count_steps(program.loops, program.inside, program.size8)))
+    tables = tabulate(program)
+    edges, n = tables.edges, len(tables.edges)
+    tile_at, tiles = tile_ids(program, edges)
+    refuse_bytes(12 * tiles, f"the last drains of {tiles:.1e} psum tiles")
+    most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
+    room = np.minimum(np.array(most, np.int64), FEW)
+    serial = [x for x in range(n) if TENSORS[edges[x, 0]] is program.architecture.serial and edges[x, 0] == PSUM]
+    none = np.zeros(0, np.int64)
+    while True:
+        place = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
+        versions, walk = Versions.room(int(place[-1]), tables.slots), Walk(program, tables, tile_at, tiles)
+        cycles = walk.on(NO_END, place[:-1], place[1:], versions, none, none)
+        # a fill far ahead asks whether old psums lead its pass (T10)
+        missing = [x for x in serial if walk.number[x] > room[x]]
+        if not missing:
+            break
+        room[missing] = walk.number[missing]
+    return Outline(
+        tables, walk.step, walk.number, walk.sums, cycles, walk.past[:, TAKEN_UP].copy(), tile_at, walk.last,
+        walk.number <= room, place, versions,
+    )  # fmt: skip
+
+
+def pieces(program: Program, found: Outline) -> Iterator[Piece]:
+    """First the streams with few versions, without steps; then all steps and the other streams' versions.
+
+    Each piece is overwritten by the next.
+    """
+    tables, n = found.tables, len(found.number)
+    places, none = Places(len(found.last), n), np.zeros(n, np.int64)
+    steps = np.zeros(0, np.int64)
+    yield _piece(
+        found, places, found.place, np.where(found.few, found.number, 0), found.versions, none, 0, steps, steps
+    )
+    walk = Walk(program, tables, found.tile_at, len(found.last))
+    place = np.concatenate([[0], np.cumsum(np.where(found.few, 0, STEPS))]).astype(np.int64)
+    end = np.where(found.few, -1, place[1:])
+    versions = Versions.room(int(place[-1]), tables.slots)
+    step_n, step_phi = np.empty(STEPS, np.int64), np.empty(STEPS, np.int64)
+    while not walk.over:
+        before, first = walk.number.copy(), walk.step
+        walk.on(STEPS, place[:-1], end, versions, step_n, step_phi)
+        number, length = np.where(found.few, 0, walk.number - before), walk.step - first
+        yield _piece(found, places, place, number, versions, before, first, step_n[:length], step_phi[:length])
+
+
+def _piece(
+    found: Outline, places: Places, place: Ints, number: Ints, versions: Versions, before: Ints, first: int,
+    step_n: Ints, step_phi: Ints,
+) -> Piece:  # fmt: skip
+    tables, tile = found.tables, versions.tile
+    final = np.ones(len(tile) + 1, np.uint8)
+    for x in np.flatnonzero((tables.edges[:, 0] == PSUM) & (number > 0)):
+        rows = slice(int(place[x]), int(place[x] + number[x]))
+        final[rows] = found.last[tile[rows]] == before[x] + np.arange(number[x])
+        places.lend(int(x), tile[rows], final[rows])
+    schedule = Schedule(
+        tables.edges, found.steps, place, number, versions.begin, versions.work, versions.back, tile, len(found.last),
+        step_n, step_phi, found.sums, tables.labels, tables.uses_at, final, tables.uses, tables.rates,
+    )  # fmt: skip
+    return Piece(schedule, first, before, int(places.count[0]))

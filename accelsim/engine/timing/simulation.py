@@ -1,0 +1,148 @@
+"""Time of a schedule that comes in pieces: each is simulated as soon as all it can ask for is written down.
+
+The same as `kernels.sweep.sweep` on the whole schedule, to the cycle and to the stall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.program import Ints
+from accelsim.engine.timing.kernels import sweep
+from accelsim.engine.timing.pieces import Outline, Piece
+from accelsim.engine.timing.schedule import Schedule
+from accelsim.engine.timing.streams import Streams
+
+AHEAD = 2
+"""A step can ask for its own version of a stream and for so many after it, besides the slots of the buffer."""
+
+
+class Section:
+    """The versions and steps that are written down at the moment.
+
+    Version v of stream x lies at start[x] + v of `begin`, `back`, `tile` and of each array in `work`, for
+    low[x] <= v < limit[x]; step k at k - step of `step_n`, `step_phi`.
+
+    kept : for each simulation the port columns that are left of each stream's work.
+    first : what is never forgotten, the versions of the streams that have few.
+    """
+
+    def __init__(self, number: Ints, kept: list[list[list[int]]], first: Piece) -> None:
+        schedule, n = first.schedule, len(number)
+        self.number, self.kept, self.few = number, kept, schedule.number == number
+        self.low, self.limit, self.start = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+        self.begin, self.back, self.tile = (np.zeros(0, np.int64) for _ in range(3))
+        self.work = [np.zeros((0, schedule.work.shape[1]), np.int64) for _ in kept]
+        self.step, self.step_n, self.step_phi = 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._lay(schedule, np.flatnonzero(self.few), np.zeros(n, np.int64), 0)
+        self.fixed = int(schedule.number.sum())
+
+    def append(self, piece: Piece, keep: Ints, step: int) -> None:
+        """Take up a piece; versions before keep[x] and steps before `step` are forgotten."""
+        schedule = piece.schedule
+        self._lay(schedule, np.flatnonzero(~self.few), np.minimum(keep, self.limit), self.fixed)
+        self.step_n = np.concatenate([self.step_n[step - self.step :], schedule.step_n])
+        self.step_phi = np.concatenate([self.step_phi[step - self.step :], schedule.step_phi])
+        self.step = step
+
+    def _lay(self, schedule: Schedule, streams: npt.NDArray[np.intp], keep: Ints, at: int) -> None:
+        """Lay what is kept of some streams and what is new down from row `at` on."""
+        old = [slice(int(self.start[x] + keep[x]), int(self.start[x] + self.limit[x])) for x in streams]
+        new = [slice(int(schedule.start[x]), int(schedule.start[x] + schedule.number[x])) for x in streams]
+        sizes = [schedule.number[x] + self.limit[x] - keep[x] for x in streams]
+        places = at + np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+        def joined(here: Ints, there: list[Ints]) -> Ints:
+            parts = [part for rows, more in zip(old, there, strict=True) for part in (here[rows], more)]
+            if places[-1] <= len(here):
+                here[at : places[-1]] = np.concatenate(parts) if parts else here[:0]
+                return here
+            spare: Ints = np.zeros((int(places[-1]) // 2, *here.shape[1:]), np.int64)
+            return np.concatenate([here[:at], *parts, spare])
+
+        self.begin = joined(self.begin, [schedule.begin[rows] for rows in new])
+        self.back = joined(self.back, [schedule.back[rows] for rows in new])
+        self.tile = joined(self.tile, [schedule.tile[rows] for rows in new])
+        for i, kept in enumerate(self.kept):
+            added = [selected(schedule.work[rows], kept[x]) for x, rows in zip(streams, new, strict=True)]
+            self.work[i] = joined(self.work[i], added)
+        self.start[streams] = places[:-1] - keep[streams]
+        self.low[streams] = keep[streams]
+        self.limit[streams] += schedule.number[streams]
+
+    def last_step(self, slots: Ints) -> int:
+        """The last step that asks for nothing still to come; slots : int64[x], versions a buffer holds."""
+        last = self.step + len(self.step_n) - 1
+        for x in np.flatnonzero(self.limit < self.number):
+            following = int(self.limit[x] - slots[x]) - AHEAD
+            if following < self.low[x]:
+                return self.step - 1
+            last = min(last, int(self.begin[self.start[x] + following]) - 1)
+        return last
+
+
+def selected(work: Ints, kept: list[int]) -> Ints:
+    """One stream's cycles on the ports that are left, in their new places."""
+    if kept == list(range(len(kept))):
+        return work
+    chosen = np.zeros_like(work)
+    chosen[:, : len(kept)] = work[:, kept]
+    return chosen
+
+
+class Simulation:
+    """One simulation of a layer as far as it has got."""
+
+    def __init__(self, machine: Streams, steps: int) -> None:
+        n = len(machine.rows)
+        self.machine, self.steps = machine, steps
+        self.free, self.drains = np.zeros(len(machine.names) + 1, np.int64), np.zeros((1, 3), np.int64)
+        self.records, self.progress = np.zeros((n, machine.ring, 25), np.int64), np.zeros((n, 5), np.int64)
+        self.scalars, self.stalls = np.zeros(sweep.SCALARS, np.int64), np.zeros(2 * n + 3, np.int64)
+        sweep.begin_state(self.records, self.progress, self.scalars)
+
+    def advance(self, section: Section, work: Ints, first: int, last: int, places: int) -> None:
+        """Simulate from after step `first` to after step `last`; places : of psum tiles."""
+        machine, n = self.machine, len(self.machine.rows)
+        if places > len(self.drains):
+            self.drains = np.concatenate([self.drains, np.zeros((2 * places - len(self.drains), 3), np.int64)])
+        sweep.advance(
+            first, last, self.steps, machine.rows, section.start, section.number, section.low, section.limit,
+            section.begin, work, section.back, section.tile, machine.uses_at, machine.ports, machine.latency, self.free,
+            machine.order, machine.serial, machine.lead, machine.skew_rows, machine.tail, section.step, section.step_n,
+            section.step_phi, self.drains, self.records, self.progress, self.scalars, self.stalls, 2 * n,
+            np.zeros(1, np.int64),
+        )  # fmt: skip
+
+    def end(self) -> None:
+        """Charge what comes after the last step."""
+        self.stalls[2 * len(self.machine.rows) + 1] += self.cycles - int(self.scalars[sweep.C_END])
+
+    @property
+    def cycles(self) -> int:
+        """The cycle at which all so far has landed."""
+        return int(self.scalars[sweep.LAST])
+
+
+def simulate(found: Outline, pieces: Iterable[Piece], simulations: Sequence[Simulation]) -> None:
+    """Run all simulations over a layer's pieces, the first of which are the streams with few versions."""
+    parts = iter(pieces)
+    first = next(parts)
+    section = Section(found.number, [simulation.machine.kept for simulation in simulations], first)
+    slots = simulations[0].machine.rows[:, sweep.SLOTS]
+    done = -1
+    for piece in parts:
+        current = np.maximum(simulations[0].progress[:, sweep.CURRENT], 0)
+        section.append(piece, current, done + 1)
+        last = section.last_step(slots)
+        if last <= done:
+            continue
+        for simulation, work in zip(simulations, section.work, strict=True):
+            simulation.advance(section, work, done, last, piece.places)
+        done = last
+    assert done == found.steps - 1
+    for simulation in simulations:
+        simulation.end()

@@ -1,0 +1,136 @@
+"""A machine's streams as `kernels.sweep` reads them, with the outermost level's transfers or without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture, Buffer
+from accelsim.engine.limits import refuse_bytes
+from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
+from accelsim.engine.timing.kernels import sweep
+from accelsim.engine.timing.kernels.versions import count_steps
+from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
+from accelsim.workload.problem import TENSORS
+
+Labels = list[list[tuple[str, bool]]]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """The streams of one layer.
+
+    rows, latency, order, serial, uses_at, ports : as of `kernels.sweep.advance`.
+    lead, skew_rows, tail : its `lead_first`, `skew_rows`, `after_c`.
+    labels : of each stream's port columns, the port and whether it is the outermost level's. names : of the ports.
+    kept : of each stream, the port columns that are left. outer : bool[x], whether it crosses the outermost level's
+        fan-out alone.
+    """
+
+    rows: Ints
+    latency: Ints
+    order: Ints
+    serial: int
+    uses_at: Ints
+    ports: Ints
+    lead: bool
+    skew_rows: int
+    tail: int
+    labels: Labels
+    names: list[str]
+    kept: list[list[int]]
+    outer: npt.NDArray[np.bool_]
+
+    @staticmethod
+    def of(program: Program, edges: Ints, labels: Labels, uses_at: Ints) -> Streams:
+        """Lay out the streams of a layer; all of them take time."""
+        architecture, listed = program.architecture, edges.tolist()
+        n = len(listed)
+        rows, latency = np.zeros((n, 12), np.int64), np.zeros((n, 2), np.int64)
+        ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
+        serial = -1
+        tail = architecture.pipeline + architecture.skew_cycles
+        # slots beyond the versions there are never bind
+        most = int(count_steps(program.loops, program.inside, program.size8)) + 1
+        for x, edge in enumerate(listed):
+            t, parent, child, operand, _ = edge
+            tensor = TENSORS[t]
+            buffer = buffering(architecture, child, tensor)
+            innermost = not any(other[0] == t and other[2] > child for other in listed)
+            old = psum_accumulates(architecture, edge)
+            # how long the banks of a DRAM take follows from the order of its transfers, not the order from that
+            skid = parent > 0 or architecture.levels[0].dram is None
+            slots = min(_slots(architecture, edge, tail), most)
+            rows[x] = (
+                t, parent_stream(listed, x), slots, buffer is Buffer.STREAM, innermost, old, False, ranks.index(t),
+                program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
+            )  # fmt: skip
+            latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
+            if tensor is architecture.serial and innermost and not operand:
+                serial = x
+        order = np.lexsort((rows[:, sweep.RANK], rows[:, sweep.DEPTH])).astype(np.int64)
+        array = architecture.levels[architecture.pe_level - 1].fanout
+        names = sorted({name for row in labels for name, _ in row})
+        ports = np.zeros((n, max([len(row) for row in labels] + [1])), np.int64)
+        for x, row in enumerate(labels):
+            ports[x, : len(row)] = [names.index(name) for name, _ in row]
+        kept = [list(range(len(row))) for row in labels]
+        found = Streams(
+            rows, latency, order, serial, uses_at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
+            labels, names, kept, edges[:, 2] == 1,
+        )  # fmt: skip
+        refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")
+        return found
+
+    @cached_property
+    def processing(self) -> Streams:
+        """The same where what comes from the outermost level takes no time, nor do its ports."""
+        rows = self.rows.copy()
+        rows[:, sweep.ABSENT], rows[:, sweep.SKID] = self.outer, 1
+        parent = rows[:, sweep.PARENT]
+        rows[(parent >= 0) & self.outer[parent], sweep.PARENT] = -1
+        uses_at, ports = np.zeros_like(self.uses_at), np.zeros_like(self.ports)
+        kept = [[slot for slot, (_, outermost) in enumerate(row) if not outermost] for row in self.labels]
+        for x, left in enumerate(kept):
+            ports[x, : len(left)] = self.ports[x, left]
+            for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
+                mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
+                uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
+        return replace(self, rows=rows, uses_at=uses_at, ports=ports, kept=kept)
+
+    @property
+    def ring(self) -> int:
+        """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
+        return 1 << (2 * int(self.rows[:, sweep.SLOTS].max(initial=1)) + 2).bit_length()
+
+    def select(self, work: Ints, owners: Ints) -> Ints:
+        """The ports' cycles that are left, in their new places; work : int64[version, slot], owners : their streams."""
+        if all(slots == list(range(len(row))) for slots, row in zip(self.kept, self.labels, strict=True)):
+            return work
+        chosen = np.zeros_like(work)
+        for x, slots in enumerate(self.kept):
+            mine = np.flatnonzero(owners == x)
+            chosen[mine[:, None], np.arange(len(slots))] = work[mine[:, None], slots]
+        return chosen
+
+
+def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
+    """Tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
+    t, _, child, operand, _ = edge
+    slots = 2 if buffering(architecture, child, TENSORS[t]) is Buffer.DOUBLE else 1
+    return slots + tail if operand and t == PSUM else slots
+
+
+def stalls_by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
+    """Names for the causes of `kernels.sweep.advance`; those of no cycles are left out."""
+    names = [spec.name for spec in architecture.levels] + ["PE"]
+    labels = []
+    for t, parent, child, _, _ in edges.tolist():
+        for arrow in ("->", "<-"):
+            labels.append(f"{names[parent]}{arrow}{names[child]} {TENSORS[t].value}")
+    labels += ["fill", "drain", "pipeline"]
+    return {label: cycles for label, cycles in zip(labels, stalls.tolist(), strict=True) if cycles}

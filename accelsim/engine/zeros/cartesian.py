@@ -1,0 +1,432 @@
+"""SCNN's machine: cycles and words of a layer whose zeros are known; docs/scnn.md has the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture, Cartesian
+from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
+from accelsim.engine.limits import duration, refuse_overflow
+from accelsim.engine.zeros.kernels import cartesian as kernel
+from accelsim.errors import AccelsimError, MappingError
+from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
+from accelsim.sparsity.masks import Mask, Masks, refuse_words
+from accelsim.workload.problem import TENSORS, Problem, Tensor
+
+Ints = npt.NDArray[np.int64]
+Pair = tuple[int, int]
+MOST_PRODUCTS, PRODUCTS_A_SECOND = 10_000_000_000, 250_000_000
+"""Products of two non-zero words walked at most, and in a second."""
+RUN_BITS = 4
+"""A stored word's run of zeros: at most 15 lie between two words (section IV)."""
+
+
+class Roles(NamedTuple):
+    """Levels of a cartesian machine by what they are for."""
+
+    dram: int
+    inputs: int
+    weights: int
+    outputs: int
+    accumulators: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a layer lies on the PEs; pairs are rows and columns.
+
+    grid : PEs. owners : those that own a word. tile : of the unpadded ifmap plane, what a PE owns.
+    cut : a sub-tile. cuts : sub-tiles each way. halo : accumulators of a sub-tile, for each output channel.
+    group : output channels at a time. groups : how many such in a convolution group.
+    """
+
+    grid: Pair
+    owners: Pair
+    tile: Pair
+    cut: Pair
+    cuts: Pair
+    halo: Pair
+    group: int
+    groups: int
+
+    @property
+    def active_pes(self) -> int:
+        """PEs that own a word of the plane."""
+        return self.owners[0] * self.owners[1]
+
+
+@dataclass
+class Walk:
+    """What the PEs did.
+
+    cycles : from barrier to barrier, added up. steps : of all PEs; in each two vectors meet.
+    products : of two non-zero words, with or without an output.
+    busy : int64[PE], cycles with a step, a stall or, before a barrier, products left in queues.
+    ifmap_sent, filter_sent : bits from DRAM. ifmap_read, filter_read : bits read from the RAMs and FIFOs of all PEs.
+    """
+
+    cycles: int = 0
+    steps: int = 0
+    products: int = 0
+    busy: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    ifmap_sent: int = 0
+    ifmap_read: int = 0
+    filter_sent: int = 0
+    filter_read: int = 0
+
+
+def plan(architecture: Architecture, problem: Problem) -> Plan:
+    """Tiles, sub-tiles and groups of a layer.
+
+    Raises
+    ------
+    AccelsimError : not such a machine. MappingError : the accumulators cannot hold the products of one ifmap word.
+    """
+    machine, fanout = _machine(architecture), architecture.levels[0].fanout
+    group, grid = min(machine.group, problem["M"]), (fanout.y, fanout.x)
+    tile = _parts(problem.height, grid[0]), _parts(problem.width, grid[1])
+    cut, room = tile, machine.banks * machine.entries
+    while group * (halo := _halo(problem, cut))[0] * halo[1] > room:
+        if cut == (1, 1):
+            raise MappingError(
+                f"one ifmap word needs {group * halo[0] * halo[1]} accumulators ({group} output channels of "
+                f"{halo[0]}x{halo[1]}), a PE has {room}; lower "
+                "pe.cartesian.group, or raise pe.cartesian.banks or .entries"
+            )
+        # the larger side is halved, rows if they are alike
+        cut = (_parts(cut[0], 2), cut[1]) if cut[0] >= cut[1] else (cut[0], _parts(cut[1], 2))
+    return Plan(
+        grid=grid,
+        owners=(_parts(problem.height, tile[0]), _parts(problem.width, tile[1])),
+        tile=tile,
+        cut=cut,
+        cuts=(_parts(tile[0], cut[0]), _parts(tile[1], cut[1])),
+        halo=halo,
+        group=group,
+        groups=_parts(problem["M"], group),
+    )
+
+
+def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tuple[Counts, Timing]:
+    """Exact counts and cycles of one layer; a mask that is None has no zeros.
+
+    Raises
+    ------
+    AccelsimError : not such a machine, or masks of another shape. MappingError : see `plan`.
+    """
+    _refuse_numbers(architecture, problem)
+    refuse_words(problem, TENSORS)
+    masks.check(problem)
+    ifmap, weights, ofmap = (masks.words(problem, tensor) for tensor in TENSORS)
+    _refuse_products(problem, ifmap, weights)
+    layout, done = plan(architecture, problem), walk(architecture, problem, ifmap, weights)
+    counts, bits = _count(architecture, problem, layout, done, landed(problem, ifmap, weights), ofmap)
+    return counts, _time(architecture, done.cycles, bits)
+
+
+def _refuse_numbers(architecture: Architecture, problem: Problem) -> None:
+    """Raise MappingError if words or cycles could pass 2^63: at most each ifmap word meets each weight of its group."""
+    n, g, m, c, _, _, r, s = problem.sizes
+    refuse_overflow((n, g, m, c, problem.height, problem.width, r, s), problem, architecture)
+
+
+def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:
+    """Raise MappingError if there are too many products to walk; by channel each ifmap word meets each weight."""
+    found = np.count_nonzero(ifmap, axis=(0, 3, 4)).astype(float) * np.count_nonzero(weights, axis=(1, 3, 4))
+    products = float(found.sum()) / prod(problem.stride)
+    if products > MOST_PRODUCTS:
+        raise MappingError(
+            f"about {products:.1e} products to walk, {duration(products / PRODUCTS_A_SECOND)}; at most "
+            f"{MOST_PRODUCTS:.0e} are taken on, and there is no closed form: take sparser data or a smaller layer"
+        )
+
+
+def _parts(size: int, part: int) -> int:
+    return -(-size // part)
+
+
+def _halo(problem: Problem, cut: Pair) -> Pair:
+    rows, columns = (
+        _parts(size + (taps - 1) * gap, step)
+        for size, taps, gap, step in zip(cut, problem.sizes[6:], problem.dilation, problem.stride, strict=True)
+    )
+    return rows, columns
+
+
+# ---- the machine -----------------------------------------------------------------------------------------------------
+
+
+def _machine(architecture: Architecture) -> Cartesian:
+    found = architecture.cartesian
+    if found is None:
+        raise AccelsimError(f"architecture '{architecture.name}' has no 'pe: {{cartesian: ...}}'")
+    longest = kernel.LONGEST - found.ifmaps * found.filters
+    if found.fifo > longest:
+        raise AccelsimError(
+            f"architecture '{architecture.name}': a fifo of {found.fifo} products is not modelled; "
+            f"at most {longest}, or 0 for any number"
+        )
+    return found
+
+
+def roles(architecture: Architecture) -> Roles:
+    """Which level is which. Raises AccelsimError unless the array lies below the first and the rest are SCNN's."""
+    levels = architecture.levels
+    keepers = {tensor: [i for i, level in enumerate(levels) if i and tensor in level.keeps] for tensor in TENSORS}
+    if architecture.pe_level != 1 or [len(keepers[tensor]) for tensor in TENSORS] != [1, 1, 2]:
+        raise AccelsimError(
+            f"architecture '{architecture.name}': a cartesian PE lies below the first level's array and has one level "
+            "that keeps the ifmap, one the filter, and two psums: the output RAM, then the accumulators"
+        )
+    return Roles(0, keepers[Tensor.IFMAP][0], keepers[Tensor.FILTER][0], *keepers[Tensor.PSUM])
+
+
+def _spread(machine: Cartesian) -> int:
+    """Banks from one output channel to the next: 4 for 32 banks and 8 channels."""
+    return max(1, machine.banks // machine.group)
+
+
+def _axes(problem: Problem, layout: Plan) -> Ints:
+    """int64[2, 8], see `kernels.cartesian`."""
+    planes, outputs, taps = (problem.height, problem.width), problem.sizes[4:6], problem.sizes[6:]
+    return np.array(
+        [
+            [problem.stride[a], problem.dilation[a], problem.pad[a], planes[a], layout.tile[a], layout.cut[a],
+             outputs[a], taps[a]]
+            for a in range(2)
+        ],
+        np.int64,
+    )  # fmt: skip
+
+
+# ---- cycles ----------------------------------------------------------------------------------------------------------
+
+
+def walk(architecture: Architecture, problem: Problem, ifmap: Mask, weights: Mask) -> Walk:
+    """Every step of every PE. ifmap, weights : uint8, shaped as `shape_of` says."""
+    layout, done = plan(architecture, problem), Walk()
+    pes = layout.grid[0] * layout.grid[1]
+    done.busy = np.zeros(pes, np.int64)
+    capacity = sum(part.bits for part in architecture.levels[roles(architecture).inputs].capacity)
+    for image in ifmap:
+        for planes, filters in zip(image, weights, strict=True):
+            owned = np.zeros(pes, np.int64)
+            for cut in np.ndindex(*layout.cuts):
+                owned += _sub_tile(architecture, problem, layout, planes, filters, cut, done)
+            passes = layout.groups if capacity and owned.max() > capacity else 1
+            done.ifmap_sent += int(owned.sum()) * passes
+            done.ifmap_read += int(owned.sum()) * layout.groups
+    return done
+
+
+def _sub_tile(
+    architecture: Architecture, problem: Problem, layout: Plan, planes: Mask, filters: Mask, cut: Pair, done: Walk
+) -> Ints:
+    """One sub-tile of one image's convolution group; returns the bits of its ifmap words by PE, int64[PE].
+
+    planes : uint8[C, height, width]. filters : uint8[M, C, R, S].
+    """
+    machine, axes, pes = _machine(architecture), _axes(problem, layout), len(done.busy)
+    pe = np.array(
+        [machine.ifmaps, machine.filters, machine.banks, machine.fifo, machine.weights, _spread(machine)], np.int64
+    )
+    blocks = len(planes) * problem.stride[0] * problem.stride[1]
+    place = layout.halo[1], machine.banks
+    words, ends, stored = _space(planes, blocks * pes)
+    kernel.gather_ifmap(planes, axes, np.array(layout.grid), np.array(cut), *place, words, ends, stored)
+    vectors = _vectors(ends, machine.ifmaps).reshape(blocks, pes).sum(axis=1)
+    found = np.diff(ends[::pes])
+    for first in range(0, problem["M"], layout.group):
+        some = filters[first : first + layout.group]
+        taps, tap_ends, tap_stored = _space(some, blocks)
+        kernel.gather_filter(some, axes, *place, _spread(machine), taps, tap_ends, tap_stored)
+        done.cycles += int(kernel.run(words, ends, taps, tap_ends, pe, axes[:, kernel.OUTPUTS].copy(), done.busy))
+        done.steps += int(vectors @ _vectors(tap_ends, machine.filters))
+        done.products += int(found @ np.diff(tap_ends))
+        bits = _bits(tap_stored, architecture.word_bits[Tensor.FILTER])
+        done.filter_sent += int(bits.sum())
+        done.filter_read += int(vectors @ bits)
+    bits = _bits(stored, architecture.word_bits[Tensor.IFMAP])
+    total: Ints = bits.reshape(blocks, pes).sum(axis=0)
+    return total
+
+
+def _space(mask: Mask, blocks: int) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
+    """Room for what `gather_ifmap` and `gather_filter` write."""
+    return np.empty((np.count_nonzero(mask), 4), np.int32), np.empty(blocks + 1, np.int64), np.empty(blocks, np.int64)
+
+
+def _vectors(ends: Ints, lanes: int) -> Ints:
+    found: Ints = -(-np.diff(ends) // lanes)
+    return found
+
+
+def _bits(stored: Ints, word: int) -> Ints:
+    """Bits of blocks: a word that says how many are stored, and each with its run of zeros; an empty one has none."""
+    found: Ints = np.where(stored > 0, word + stored * (word + RUN_BITS), 0)
+    return found
+
+
+def landed(problem: Problem, ifmap: Mask, weights: Mask) -> int:
+    """Products of two non-zero words that belong to an output."""
+    total = 0
+    columns = [_under(problem, 1, s) for s in range(problem["S"])]
+    for r in range(problem["R"]):
+        rows = ifmap[:, :, :, _under(problem, 0, r)]
+        for s, under in enumerate(columns):
+            # by group and input channel: words under this tap, times the filters that have it
+            seen = rows[..., under].sum(axis=(0, 3, 4), dtype=np.int64)
+            total += int((seen * weights[:, :, :, r, s].sum(axis=1, dtype=np.int64)).sum())
+    return total
+
+
+def _under(problem: Problem, axis: int, tap: int) -> slice:
+    """The rows (columns) of the plane that a tap meets, one for each output that is not over padding there."""
+    size, step = (problem.height, problem.width)[axis], problem.stride[axis]
+    offset = tap * problem.dilation[axis] - problem.pad[axis]
+    first = max(0, -(offset // step))
+    last = min(problem.sizes[4 + axis], (size - 1 - offset) // step + 1)
+    return slice(first * step + offset, max(first, last) * step + offset, step) if last > first else slice(0)
+
+
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+
+def _count(
+    architecture: Architecture, problem: Problem, layout: Plan, done: Walk, products: int, ofmap: Mask
+) -> tuple[Counts, Mapping[Tensor, int]]:
+    """Counts, and the bits that cross the link to DRAM."""
+    role, names = roles(architecture), tuple(level.name for level in architecture.levels)
+    drained, exchanged = _drained(problem, layout)
+    bits = {
+        Tensor.IFMAP: done.ifmap_sent,
+        Tensor.FILTER: done.filter_sent,
+        Tensor.PSUM: _ofmap_bits(architecture, layout, ofmap),
+    }
+    sent = {tensor: _parts(found, architecture.word_bits[tensor]) for tensor, found in bits.items()}
+    words = np.zeros((len(names), len(TENSORS), len(ACTIONS)), np.int64)
+    network = np.zeros((len(names), len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64)
+    received = {**sent, Tensor.FILTER: sent[Tensor.FILTER] * layout.active_pes}
+    read = {Tensor.IFMAP: done.ifmap_read, Tensor.FILTER: done.filter_read}
+    for index, (tensor, level) in enumerate(((Tensor.IFMAP, role.inputs), (Tensor.FILTER, role.weights))):
+        words[role.dram, index, ACTIONS.index("read")] = sent[tensor]
+        words[level, index, ACTIONS.index("fill")] = received[tensor]
+        words[level, index, ACTIONS.index("read")] = _parts(read[tensor], architecture.word_bits[tensor])
+        network[role.dram, index, DIRECTIONS.index("down")] = sent[tensor], received[tensor], sent[tensor]
+    psum, ofmaps = TENSORS.index(Tensor.PSUM), sent[Tensor.PSUM]
+    words[role.accumulators, psum] = _actions(read=products, update=products + drained, drain=drained)
+    words[role.outputs, psum] = _actions(update=ofmaps, drain=ofmaps)
+    words[role.dram, psum] = _actions(update=ofmaps)
+    network[role.dram, psum, DIRECTIONS.index("up")] = ofmaps, ofmaps, ofmaps + exchanged
+    return Counts(
+        names, words, network, problem.macs, done.cycles, layout.active_pes,
+        visited=products, effectual=products, busy=int(done.busy.sum()),
+    ), bits  # fmt: skip
+
+
+def _actions(**words: int) -> list[int]:
+    return [words.get(action, 0) for action in ACTIONS]
+
+
+def _drained(problem: Problem, layout: Plan) -> Pair:
+    """Psums that leave accumulators, and those of them that belong to another PE's part of the ofmap."""
+    sizes = []
+    for axis, pes, cuts in zip(_axes(problem, layout), layout.grid, layout.cuts, strict=True):
+        own = _parts(int(axis[kernel.OUTPUTS]), pes)
+        spans = [(*_touched(axis, pe, cut), pe * own) for pe in range(pes) for cut in range(cuts)]
+        every = sum(high - low for low, high, _ in spans)
+        sizes.append((every, sum(max(0, min(high, start + own) - max(low, start)) for low, high, start in spans)))
+    planes = problem["N"] * problem["G"] * problem["M"]
+    drained, kept = (planes * rows * columns for rows, columns in zip(*sizes, strict=True))
+    return drained, drained - kept
+
+
+def _touched(axis: Ints, pe: int, cut: int) -> Pair:
+    """First and past the last ofmap row that a PE's sub-tile adds to; alike if it has no row."""
+    step, gap, pad, outputs, taps = (
+        int(axis[i]) for i in (kernel.STRIDE, kernel.DILATION, kernel.PAD, kernel.OUTPUTS, kernel.TAPS)
+    )
+    first, last = (int(end) for end in kernel.span(axis, pe, cut))
+    if last <= first:
+        return 0, 0
+    low = max(0, _parts(first + pad - (taps - 1) * gap, step))
+    return low, max(low, min(outputs, (last - 1 + pad) // step + 1))
+
+
+def _ofmap_bits(architecture: Architecture, layout: Plan, ofmap: Mask) -> int:
+    """Bits of the ofmap as it is stored: by channel and by the part of the plane a PE will own, as an ifmap is."""
+    rows, columns = ofmap.shape[3:]
+    tile = _parts(rows, layout.grid[0]), _parts(columns, layout.grid[1])
+    axes = np.array([[1, 1, 0, size, part, part, size, 0] for size, part in zip((rows, columns), tile, strict=True)])
+    grid, total = np.array(layout.grid), 0
+    for plane in ofmap.reshape(-1, 1, rows, columns):
+        words, ends, stored = _space(plane, layout.grid[0] * layout.grid[1])
+        kernel.gather_ifmap(plane, axes, grid, np.zeros(2, np.int64), 1, 1, words, ends, stored)
+        # an ofmap is the next layer's ifmap, and stored with its width
+        total += int(_bits(stored, architecture.final_bits).sum())
+    return total
+
+
+def _time(architecture: Architecture, cycles: int, bits: Mapping[Tensor, int]) -> Timing:
+    """Compute and DRAM overlap: the longer one counts, and what DRAM takes more is a stall."""
+    top = architecture.levels[0]
+    ports: dict[str, list[Tensor]] = {}
+    found = {}
+    for tensor in TENSORS:
+        network = top.fanout.network(tensor)
+        port = network.up if tensor is Tensor.PSUM else network.down
+        if port:
+            ports.setdefault(port.name, []).append(tensor)
+            found[port.name] = port
+    busiest, slowest = 0, ""
+    for name, tensors in ports.items():
+        port = found[name]
+        units = sum(_parts(bits[t], architecture.word_bits[t]) if port.in_words else bits[t] for t in tensors)
+        needed = port.cycles(units, 1)
+        if needed > busiest:
+            most = max(tensors, key=lambda tensor: bits[tensor])
+            busiest, slowest = needed, f"{top.name}{'<-' if most is Tensor.PSUM else '->'}PE {most}"
+    stalls = {slowest: busiest - cycles} if busiest > cycles else {}
+    return Timing(max(cycles, busiest), cycles, cycles, stalls, {})
+
+
+# ---- the nest --------------------------------------------------------------------------------------------------------
+
+
+def nest(architecture: Architecture, problem: Problem) -> LoopNest:
+    """The loops of the machine with dense operands: groups and channels above the array, a tile of outputs in a PE.
+
+    The ofmap, not the ifmap, is cut here (a loop nest has no output halos); sub-tiles are strips of what a PE owns.
+    """
+    layout, role = plan(architecture, problem), roles(architecture)
+    p, q = (_parts(problem[dim], pes) for dim, pes in zip("PQ", layout.grid, strict=True))
+    cuts = [1, 1]
+    while True:
+        found = _nest(architecture, problem, layout, role, (_parts(p, cuts[0]), _parts(q, cuts[1])))
+        sides = _parts(p, cuts[0]), _parts(q, cuts[1])
+        if sides == (1, 1) or not capacity_overflows(architecture, found, problem):
+            return found
+        cuts[sides[0] < sides[1]] *= 2
+
+
+def _nest(architecture: Architecture, problem: Problem, layout: Plan, role: Roles, tile: Pair) -> LoopNest:
+    loops: dict[int, LevelMapping] = {}
+    outer = {"N": problem["N"], "G": problem["G"], "M": layout.groups}
+    spatial = [min(pes, _parts(problem[dim], side)) for dim, pes, side in zip("PQ", layout.grid, tile, strict=True)]
+    for dim, pes, side in zip("PQ", spatial, tile, strict=True):
+        outer[dim] = _parts(problem[dim], pes * side)
+    outer["C"] = problem["C"]
+    loops[role.dram] = LevelMapping(_loops(outer), _loops({"P": spatial[0]}), _loops({"Q": spatial[1]}))
+    loops[role.inputs] = LevelMapping(_loops({"R": problem["R"], "S": problem["S"]}))
+    loops[role.accumulators] = LevelMapping(_loops({"P": tile[0], "Q": tile[1], "M": layout.group}))
+    return LoopNest(tuple((architecture.levels[i].name, loops[i]) for i in sorted(loops)))
+
+
+def _loops(factors: Mapping[str, int]) -> tuple[Loop, ...]:
+    return tuple(Loop(dim, factor) for dim, factor in factors.items() if factor > 1)
