@@ -51,9 +51,11 @@ def names(what: str, value: object) -> list[str]:
 def settings(what: str, value: object) -> dict[str, Any]:
     """A mapping, or ``KEY=VALUE`` in a list or with commas between them; a key given twice is refused."""
     if value is None or isinstance(value, Mapping):
-        return {str(key): _plain(given) for key, given in (value or {}).items()}
-    found: dict[str, Any] = {}
+        found = {_text(what, str(key)): _plain(given) for key, given in (value or {}).items()}
+        return {key: _text(what, given) if isinstance(given, str) else given for key, given in found.items()}
+    found = {}
     for setting in names(what, value):
+        _text(what, setting)
         key, equals, text = (part.strip() for part in setting.partition("="))
         if not equals or not key:
             raise AccelsimError(f"{what} {setting}: write KEY=VALUE")
@@ -61,6 +63,15 @@ def settings(what: str, value: object) -> dict[str, Any]:
             raise AccelsimError(f"{what} {setting}: {key} is given twice, as {found[key]} too")
         found[key] = _value(text)
     return found
+
+
+def _text(what: str, text: str) -> str:
+    """A text that can be written; one from bytes that are no UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise AccelsimError(f"{what} {text!a}: not UTF-8") from None
+    return text
 
 
 def mappings(value: str | Path | Mapping[str, Nest] | None, network: Network) -> dict[str, LoopNest]:

@@ -24,6 +24,7 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
+from numba import types
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
@@ -43,6 +44,8 @@ def njit(function: Callable[..., Any] | None = None, *, cache: bool = True, **op
     def wrap(function: Callable[..., Any]) -> Any:
         kernel = numba.njit(**options)(function)
         name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+        if hasattr(kernel, "get_call_template"):
+            _take_constants_as_numbers(kernel)
         # a closure holds values that no source tells; with NUMBA_DISABLE_JIT there is nothing to keep
         if cache and hasattr(kernel, "_cache") and not function.__closure__:
             kernel._cache = Kept(name)
@@ -51,6 +54,17 @@ def njit(function: Callable[..., Any] | None = None, *, cache: bool = True, **op
         return kernel
 
     return wrap if function is None else wrap(function)
+
+
+def _take_constants_as_numbers(kernel: Any) -> None:
+    """Let `f(x, 1)` and `f(x, y)` in another kernel be the same `f`: numba compiles one more for each constant."""
+    resolve = kernel.get_call_template
+
+    def get_call_template(arguments: Any, named: Any) -> Any:
+        plain = tuple(map(types.unliteral, arguments))
+        return resolve(plain, {name: types.unliteral(argument) for name, argument in named.items()})
+
+    kernel.get_call_template = get_call_template
 
 
 @cache

@@ -108,3 +108,9 @@ def test_a_name_that_is_known():
     with pytest.raises(AccelsimError, match=r"unknown evaluator 'cycles'; did you mean 'cycle'\?"):
         arguments.known("evaluator", "cycles", ("cycle", "analytical"))
     arguments.one_of("workload", Path("x"), (int,))
+
+
+@pytest.mark.parametrize("value", [["rows=\udce9"], "rows=\ud800", {"rows": "\udce9"}, {"\udce9": 4}])
+def test_bytes_that_are_no_text_are_refused(value):
+    with pytest.raises(AccelsimError, match=r"^parameters '.*\\ud.*': not UTF-8$"):
+        arguments.settings("parameters", value)

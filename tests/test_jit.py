@@ -138,6 +138,21 @@ def test_kernels_depend_on_kernels_only():
                 assert ".kernels." in node.module or node.module == "accelsim.jit", path
 
 
+def test_constants_are_numbers_like_others():
+    """numba would compile `inner` once for each of 1, 2 and y."""
+
+    @jit.njit(cache=False)
+    def inner(x, y):
+        return x + y
+
+    @jit.njit(cache=False)
+    def outer(x):
+        return inner(x, 1) + inner(y=2, x=x) + inner(x, x)
+
+    assert outer(5) == 6 + 7 + 10
+    assert len(inner.signatures) == 1
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise", "flipped"])
 def test_damaged_files_are_compiled_again(package, damage):
     package.run()
