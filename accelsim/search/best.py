@@ -144,7 +144,7 @@ class _Search:
     @cached_property
     def moves(self) -> Moves:
         """What is tried then."""
-        return Moves(self.space, self._freed, bool(self.combinations.cut))
+        return Moves(self.space, self._freed, self.combinations)
 
     @property
     def _freed(self) -> bool:

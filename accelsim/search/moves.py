@@ -27,10 +27,10 @@ BUDGET = 60_000
 """Most combinations of splits bounded at once; above it, the free splits of each dim are thinned evenly."""
 MOST_FACTORS = 24
 """Most factors of a dim tried at a level, spread evenly over those there are."""
-MOST_UNITS = 60
+MOST_UNITS = 120
 """Most unrollings looked at whole, the widest use of the array first."""
-AROUND = 400
-"""Most unrollings tried around a find."""
+AROUND, LEFT_OUT = 60, 400
+"""Most unrollings tried around a find, and where some had been left out."""
 Picks = Mapping[str, Split]
 Move = Callable[[Picks], "Combinations"]
 
@@ -61,13 +61,15 @@ def whole(space: Space) -> Combinations:
 class Moves:
     """What is tried around a find, where strips may be narrower than in the whole space.
 
-    freed : runs above a global buffer may be cut, too. thinned : not all of the whole space was bounded.
+    freed : runs above a global buffer may be cut, too. told : what of the whole space was bounded.
     """
 
-    def __init__(self, space: Space, freed: bool, thinned: bool) -> None:
+    def __init__(self, space: Space, freed: bool, told: Combinations) -> None:
         self.space = replace(space, tiled=space.tiled or freed)
         self.spreads, self.unrollings = Spreads(self.space), Unrollings(self.space, narrower=True)
         self._inside = bool(set(space.dataflow.pe) - set(space.dataflow.whole))
+        thinned = bool(told.cut)
+        self._most = LEFT_OUT if len(told.units) == MOST_UNITS else AROUND
         self._outside = freed or thinned or self.unrollings.narrower
         others: list[Move] = [self.unroll] if self._inside or self._outside else []
         self.first = [*others, *[self.spread] * (freed or thinned)]
@@ -78,7 +80,7 @@ class Moves:
         unrollings = self._largest if self._outside else []
         if self._inside:
             inner = {dim: split.inner for dim, split in picks.items()}
-            unrollings = [*self.unrollings.within(inner, AROUND), *unrollings]
+            unrollings = [*self.unrollings.within(inner, 2 * AROUND), *unrollings]
         return _enumerated(unrollings, lambda dim, inner: self.spreads.near(dim, inner, picks[dim]))
 
     def spread(self, picks: Picks) -> Combinations:
@@ -87,7 +89,7 @@ class Moves:
 
     @cached_property
     def _largest(self) -> list[Unrolling]:
-        return list(islice(self.unrollings.largest(), AROUND))
+        return list(islice(self.unrollings.largest(), self._most))
 
 
 def _thinned(space: Space, unrollings: list[Unrolling], most: int) -> tuple[Combinations, int]:
