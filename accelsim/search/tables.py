@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from accelsim.engine.limits import duration, refuse_bytes
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.words.kernels import options as tabulating
+from accelsim.errors import MappingError
 from accelsim.search.factors import longest
 from accelsim.search.kernels import scores as kernel
 from accelsim.search.space import GROUPS, Space
@@ -16,6 +18,8 @@ from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
 
 Option = tuple[Split, ...]
+MOST_PLACES, PLACES_A_SECOND = 3e8, 6e7
+"""Tiles along a plane that tables of all options are made of, at most and in a second."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -47,6 +51,9 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     factors = np.array([[f for split in option for f in space.factors(split)] for option in options], np.int64)
     factors = factors[:, order]
 
+    reach = _reach(program)
+    _refuse(GROUPS[group], float(np.where(spatial, 1.0, factors).prod(axis=1).sum()), reach)
+
     steps, tiles, extents = np.ones_like(factors), np.ones((n, levels, 2), np.int64), np.ones(n)
     for a, dim in enumerate(dims):
         own = factors[:, axis == a]
@@ -65,7 +72,7 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
         int(np.where(temporal, factors, 1).prod(axis=1).max()),
         2 * int(counts.max()) + 1,
         int(np.where(spatial, factors, 1).prod(axis=1).max()),
-        _reach(program),
+        reach,
     )
     totals, aboves = np.zeros((n, len(terms))), np.zeros((n, len(program.edges)), np.int64)
     stays, kepts = np.zeros((n, most[1], len(terms))), np.zeros((n, most[1], len(terms)))
@@ -74,6 +81,17 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
         program.on_chip, most, levels, totals, stays, kepts, aboves,
     )  # fmt: skip
     return Tables(places, counts, totals, stays, kepts, aboves, extents, tiles)
+
+
+def _refuse(dims: tuple[str, ...], places: float, reach: int) -> None:
+    """Raise MappingError if tables of a plane would take too long or too much; of other dims they are products."""
+    refuse_bytes(16 * reach, f"a search among planes of {reach:.1e} rows or columns would")
+    if len(dims) == 2 and places > MOST_PLACES:
+        raise MappingError(
+            f"a search would look at {places:.1e} tiles along {' and '.join(dims)}, each time for "
+            f"{duration(places / PLACES_A_SECOND)}; at most {MOST_PLACES:.0e} are taken on: give a mapping "
+            "(--mapping), or a smaller layer"
+        )
 
 
 def _reach(program: Program) -> int:

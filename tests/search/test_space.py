@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from accelsim.architecture.yaml import load_architecture
+from accelsim.errors import MappingError
 from accelsim.mapping.dataflows import load
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.yaml import load_mappings
 from accelsim.search import find
 from accelsim.search.space import Space
 from accelsim.simulate import simulate
-from accelsim.workload.problem import DIMS
+from accelsim.workload.lowering import lowered
+from accelsim.workload.problem import DIMS, Problem
 from accelsim.workload.yaml import load_network
 
 MACHINES = Path(__file__).parent / "machines"
@@ -100,3 +102,17 @@ def test_a_larger_memory_is_never_worse(arch, network, parameter, sizes, objecti
         bound = find(machine, layer.problem, machine.dataflow, objective).bound
         assert bound <= least * (1 + 1e-9), size
         least = bound
+
+
+@pytest.mark.parametrize(
+    ("arch", "sizes", "reason"),
+    [
+        ("systolic_ws", {"M": 8, "C": 2, "P": 2_000_000, "Q": 2_000_000}, "a search among planes of"),
+        ("systolic_ws", {"M": 8, "C": 2, "P": 4_000_000, "Q": 6}, "a search would look at"),
+        ("diannao", {"M": 4, "C": 2, "P": 2_000_000, "Q": 2_000_000}, "a search would look at"),
+    ],
+)
+def test_planes_that_would_take_a_search_too_long_are_refused(arch, sizes, reason):
+    machine = load_architecture(arch)
+    with pytest.raises(MappingError, match=reason):
+        find(machine, lowered(Problem.of(sizes), machine.lowering), machine.dataflow)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Cartesian
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
-from accelsim.engine.limits import duration, refuse_overflow
+from accelsim.engine.limits import duration, refuse_bytes, refuse_overflow
 from accelsim.engine.zeros.kernels import cartesian as kernel
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
@@ -134,6 +134,9 @@ def _refuse_numbers(architecture: Architecture, problem: Problem) -> None:
     """Raise MappingError if words or cycles could pass 2^63: at most each ifmap word meets each weight of its group."""
     n, g, m, c, _, _, r, s = problem.sizes
     refuse_overflow((n, g, m, c, problem.height, problem.width, r, s), problem, architecture)
+    # each channel is walked by the phases of its strides, which lists have a place for on every PE
+    blocks = c * prod(problem.stride)
+    refuse_bytes(16 * blocks * architecture.pes, f"{blocks:.1e} channels and phases of strides")
 
 
 def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:

@@ -18,12 +18,14 @@ from accelsim.engine.nest.kernels.tiles import GROUPS
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.zeros.expected.laws import Laws
 from accelsim.engine.zeros.slots import innermost_format
+from accelsim.errors import MappingError
 from accelsim.sparsity.expected import ceil_mean, ceil_mean_csc
 from accelsim.workload.problem import Tensor
 
 Floats = npt.NDArray[np.float64]
+MOST_BASES = 10**7
 BLOCK = 1 << 18
-"""Bases taken at a time."""
+"""Bases looked at for one carry at most, and at a time."""
 CHANNELS, PLANE = 2, (4, 5)
 """The group of M; those of (P, R) and of (Q, S)."""
 
@@ -142,6 +144,12 @@ def _words(
     spread = [offsets(program, g, 0, program.levels, fixed) for g in range(GROUPS)]
 
     def value(group: int, base: Ints) -> npt.NDArray[np.object_]:
+        number = len(base) * len(spread[group])
+        if number > MOST_BASES:
+            raise MappingError(
+                f"what zeros leave of {number:.1e} tiles one by one; at most {MOST_BASES:.0e} are taken on: take the "
+                "dense closed form (--data dense), larger tiles in the inner levels, or a smaller layer"
+            )
         step = max(1, BLOCK // len(spread[group]))
         blocks = (block_value(group, base[low : low + step]) for low in range(0, len(base), step))
         return sum(blocks, np.zeros(2, object))
