@@ -51,9 +51,8 @@ def names(what: str, value: object) -> list[str]:
 def settings(what: str, value: object) -> dict[str, Any]:
     """A mapping, or ``KEY=VALUE`` in a list or with commas between them; a key given twice is refused."""
     if value is None or isinstance(value, Mapping):
-        found = {_text(what, str(key)): _plain(given) for key, given in (value or {}).items()}
-        return {key: _text(what, given) if isinstance(given, str) else given for key, given in found.items()}
-    found = {}
+        return {_text(what, str(key)): _text(what, _plain(given)) for key, given in (value or {}).items()}
+    found: dict[str, Any] = {}
     for setting in names(what, value):
         _text(what, setting)
         key, equals, text = (part.strip() for part in setting.partition("="))
@@ -65,13 +64,13 @@ def settings(what: str, value: object) -> dict[str, Any]:
     return found
 
 
-def _text(what: str, text: str) -> str:
-    """A text that can be written; one from bytes that are no UTF-8 cannot."""
+def _text(what: str, value: Any) -> Any:
+    """What is given, unless it is a text that cannot be written: one from bytes that are no UTF-8."""
     try:
-        text.encode()
+        str(value).encode()
     except UnicodeEncodeError:
-        raise AccelsimError(f"{what} {text!a}: not UTF-8") from None
-    return text
+        raise AccelsimError(f"{what} {value!a}: not UTF-8") from None
+    return value
 
 
 def mappings(value: str | Path | Mapping[str, Nest] | None, network: Network) -> dict[str, LoopNest]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import combinations as subsets
+from itertools import islice
 from math import inf
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from accelsim.search.split import Inner, Split
 from accelsim.search.spread import Spreads
 from accelsim.workload.problem import DIMS, Problem
 
+Scoring = Callable[[LoopNest], float]
+"""The objective of a mapping by some evaluator."""
 RESCORED, SIMULATED = 128, 8
 """Most mappings that the whole closed form and the cycle evaluator choose from, where cycles count."""
 SAME = 1e-9
@@ -72,9 +76,11 @@ def find(
         table = replace(table, accounting=accounting)
     space = Space(architecture, problem, flow)
     space.require()
-    search = _Search(_tiled(space, table), table)
+    # a small buffer right above the array may want the runs below it cut; a global buffer only around a find
+    tiled = space.array not in space.free and _may_cut_runs(space, table)
+    search = _Search(replace(space, tiled=tiled), table)
     candidates = search.candidates(objective)
-    if not candidates and not search.space.tiled and not table.accounting:
+    if not candidates and not tiled and not table.accounting:
         search = _Search(replace(space, tiled=True), table)
         candidates = search.candidates(objective)
     if not candidates:
@@ -83,10 +89,12 @@ def find(
     tried = sum(one.tried for one in candidates)
     found = Found(first.nest, objective, search.said, tried, search.combinations.cut, first.energy)
     if objective != "energy":
-        found = _rescored(found, space, table, candidates)
+        closed_form = cache(partial(_objective, space, table, objective, evaluator="analytical"))
+        found = _rescored(found, closed_form, candidates)
         if evaluator == "cycle":
             others = [one for other in OBJECTIVES if other != objective for one in search.candidates(other)]
-            found = _simulated(found, space, table, [*candidates, *others])
+            simulated = partial(_objective, space, table, objective, evaluator="cycle")
+            found = _simulated(found, closed_form, simulated, [*candidates, *others])
     check(architecture, found.nest, problem)
     return found
 
@@ -95,29 +103,27 @@ def _score(one: Candidate) -> float:
     return one.score
 
 
-def _rescored(found: Found, space: Space, table: EnergyTable, candidates: list[Candidate]) -> Found:
+def _rescored(found: Found, closed_form: Scoring, candidates: list[Candidate]) -> Found:
     """The best candidate by the whole closed form: the search's own bound leaves out what passes wait for."""
-    ranked = {one.nest: None for one in sorted(candidates, key=_score)}
-    scores = {nest: _objective(space, table, found.objective, nest, "analytical") for nest in list(ranked)[:RESCORED]}
-    nest = min(scores, key=scores.__getitem__)
-    return replace(found, nest=nest, bound=scores[nest])
+    ranked = dict.fromkeys(one.nest for one in sorted(candidates, key=_score))
+    nest = min(islice(ranked, RESCORED), key=closed_form)
+    return replace(found, nest=nest, bound=closed_form(nest))
 
 
-def _simulated(found: Found, space: Space, table: EnergyTable, candidates: list[Candidate]) -> Found:
+def _simulated(found: Found, closed_form: Scoring, simulated: Scoring, candidates: list[Candidate]) -> Found:
     """The best candidate by the cycle evaluator; one whose bound is no better than what is found is left out."""
-    nests = list(dict.fromkeys(one.nest for one in candidates))
-    bounds = [_objective(space, table, found.objective, nest, "analytical") for nest in nests]
+    nests = dict.fromkeys(one.nest for one in candidates)
     least, done = inf, 0
-    for at in sorted(range(len(nests)), key=lambda at: bounds[at])[:SIMULATED]:
-        if bounds[at] >= least:
+    for nest in sorted(nests, key=closed_form)[:SIMULATED]:
+        if closed_form(nest) >= least:
             break
         try:
-            score = _objective(space, table, found.objective, nests[at], "cycle")
+            score = simulated(nest)
         except AccelsimError:
             continue  # a mapping too long to be simulated is not taken where another one is not
         done += 1
         if score < least:
-            least, found = score, replace(found, nest=nests[at], bound=bounds[at])
+            least, found = score, replace(found, nest=nest, bound=closed_form(nest))
     return replace(found, simulated=done)
 
 
@@ -126,6 +132,8 @@ def _objective(space: Space, table: EnergyTable, objective: str, nest: LoopNest,
     from accelsim.engine import evaluate
 
     counts, timing = evaluate(space.machine, nest, space.problem, evaluator)
+    if objective == "cycles":
+        return float(timing.cycles)
     rows = account(space.machine, counts, table, timing.cycles, space.dataflow.name)
     return objective_of(objective, float(sum(row.energy for row in rows)), timing.cycles)
 
@@ -150,8 +158,7 @@ class _Search:
     def _freed(self) -> bool:
         """Whether runs that are whole at first may be cut around a find: a global buffer lies above the array."""
         space = self.space
-        whole = not (space.tiled or self.table.accounting or space.dataflow.fill)
-        return whole and 0 < space.array in space.free
+        return not space.tiled and 0 < space.array in space.free and _may_cut_runs(space, self.table)
 
     @property
     def said(self) -> str:
@@ -188,9 +195,9 @@ class _Search:
         return found
 
 
-def _tiled(space: Space, table: EnergyTable) -> Space:
-    """A small buffer right above the array may want the loops below it cut; a global buffer only around a find."""
-    return replace(space, tiled=space.array not in space.free and not table.accounting and not space.dataflow.fill)
+def _may_cut_runs(space: Space, table: EnergyTable) -> bool:
+    """Not those an account takes to be whole, nor those that fill the accumulators."""
+    return not table.accounting and not space.dataflow.fill
 
 
 def _bypasses(space: Space, buffers_too: bool) -> list[Bypass]:

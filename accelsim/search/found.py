@@ -13,18 +13,16 @@ OBJECTIVES = ("energy", "cycles", "edp")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A mapping and what the closed form says of it: the objective, energy and cycles (a lower bound).
+    """A mapping and what the search says of it: the objective (of cycles a bound) and the energy.
 
-    splits : of every dim. tried : combinations bounded one by one. cut : what of the space was not tried, in words.
+    splits : of every dim. tried : combinations that were bounded one by one to find it.
     """
 
     nest: LoopNest
     score: float
     energy: float
-    cycles: float
     splits: dict[str, Split]
     tried: int
-    cut: tuple[str, ...]
 
 
 @dataclass(frozen=True)

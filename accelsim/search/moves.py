@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from itertools import islice, product
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -39,20 +38,25 @@ class Combinations(NamedTuple):
     """What is bounded at once.
 
     options : per group of dims, the splits tried. units : int64[unit, group, 2], the range of options of each group
-    that belong to an unrolling; sizes : combinations of each unit. cut : what was left out, in words.
+    that belong to an unrolling. cut : what was left out, in words.
     """
 
     options: list[list[Option]]
     units: Ints
-    sizes: list[int]
     cut: tuple[str, ...] = ()
+
+    @property
+    def sizes(self) -> Ints:
+        """Combinations of each unit, int64[unit]."""
+        found: Ints = (self.units[:, :, 1] - self.units[:, :, 0]).prod(axis=1)
+        return found
 
 
 def whole(space: Space) -> Combinations:
     """All of a space, thinned to `BUDGET`."""
     unrollings = list(islice(Unrollings(space).largest(), MOST_UNITS + 1))
     cut = [f"all but the {MOST_UNITS} unrollings that use most PEs"] if len(unrollings) > MOST_UNITS else []
-    found, most = _thinned(space, unrollings[:MOST_UNITS], MOST_FACTORS)
+    found, most = _thinned(Spreads(space), unrollings[:MOST_UNITS], MOST_FACTORS)
     if most < MOST_FACTORS:
         cut.append(f"all but {most} factors of each dim at a level")
     return found._replace(cut=tuple(cut))
@@ -79,25 +83,27 @@ class Moves:
         """Other factors in the PE and other unrollings of the arrays, with about the tiles of a find."""
         unrollings = self._largest if self._outside else []
         if self._inside:
-            inner = {dim: split.inner for dim, split in picks.items()}
-            unrollings = [*self.unrollings.within(inner, 2 * AROUND), *unrollings]
+            unrollings = [*self.unrollings.within(_inner(picks), 2 * AROUND), *unrollings]
         return _enumerated(unrollings, lambda dim, inner: self.spreads.near(dim, inner, picks[dim]))
 
     def spread(self, picks: Picks) -> Combinations:
         """All factors above the arrays, with the unrolling of a find."""
-        return _thinned(self.space, [{dim: split.inner for dim, split in picks.items()}], 3 * MOST_FACTORS)[0]
+        return _thinned(self.spreads, [_inner(picks)], 3 * MOST_FACTORS)[0]
 
     @cached_property
     def _largest(self) -> list[Unrolling]:
         return list(islice(self.unrollings.largest(), self._most))
 
 
-def _thinned(space: Space, unrollings: list[Unrolling], most: int) -> tuple[Combinations, int]:
+def _inner(picks: Picks) -> Unrolling:
+    return {dim: split.inner for dim, split in picks.items()}
+
+
+def _thinned(spreads: Spreads, unrollings: list[Unrolling], most: int) -> tuple[Combinations, int]:
     """Their combinations with as many factors at a level as the budget allows, and how many those are."""
-    spreads = Spreads(space)
     while True:
         found = _enumerated(unrollings, partial(spreads.all, most=most))
-        if sum(found.sizes) <= BUDGET or most <= 2:
+        if found.sizes.sum() <= BUDGET or most <= 2:
             return found, most
         most = most * 3 // 4
 
@@ -116,5 +122,4 @@ def _enumerated(unrollings: Iterable[Unrolling], splits: Callable[[str, Inner], 
                 ranges[g][key] = (first, len(options[g]))
             unit.append(ranges[g][key])
         units.append(unit)
-    sizes = [prod(end - first for first, end in unit) for unit in units]
-    return Combinations(options, np.array(units, np.int64).reshape(-1, len(GROUPS), 2), sizes)
+    return Combinations(options, np.array(units, np.int64).reshape(-1, len(GROUPS), 2))

@@ -10,6 +10,9 @@ from math import prod
 from accelsim.mapping.dataflows.dataflow import Axes
 from accelsim.search.factors import tight
 
+NARROWEST = 1.1
+"""Most passes of an unrolling of nested arrays (and trips of one dim), as a multiple of the fewest: energy alone would
+leave chiplets idle."""
 Factors = tuple[tuple[int, int], ...]
 """(y, x) factors: of one dim on several arrays, or of several dims on one."""
 

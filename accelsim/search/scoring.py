@@ -36,6 +36,10 @@ class Scorer:
         self.program = lowering.build(self.machine, LoopNest(names), self.problem)
         self.price = prices(self.program, table, space.dataflow.name)
         self.charged = (*self.price.charges, self.machine.macs_per_cycle, OBJECTIVES.index(objective))
+        bits = np.array([self.machine.word_bits[t] for t in TENSORS], np.int64)
+        strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
+        partitions, self.limits = self._partitions()
+        self.tiles = partitions, bits, strides
 
     def best_of(self, space: Space, given: Combinations, least: float = inf) -> list[Candidate]:
         """The best of these combinations in all orders of their free loops; empty if none fits or is below `least`.
@@ -49,17 +53,14 @@ class Scorer:
         pairs = pairs_of(terms, program.edges, tables)
         places, counts, totals, _, _, _, extents, tiles = (tuple(t[i] for t in tables) for i in range(8))
         starts = np.concatenate([[0], np.cumsum(given.sizes)[:-1]]).astype(np.int64)
-        partitions, limits = self._partitions()
-        bits = np.array([self.machine.word_bits[t] for t in TENSORS], np.int64)
-        strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
-        factors = tuple(bounding.tile_factors(g, t, partitions, bits, strides) for g, t in enumerate(tiles))
-        bounds = np.empty(int(sum(given.sizes)))
+        factors = tuple(bounding.tile_factors(g, t, *self.tiles) for g, t in enumerate(tiles))
+        bounds = np.empty(int(given.sizes.sum()))
         tensor = program.edges[terms[:, 0], 0]
 
         def bound(first: int, end: int) -> None:
             bounding.bound_all(
                 given.units[first:end], starts[first:end], tensor, pairs.rows, totals, pairs.parts, extents, factors,
-                limits, *self.charged, bounds,
+                self.limits, *self.charged, bounds,
             )  # fmt: skip
 
         in_slices(len(given.units), 1, bound)
@@ -78,7 +79,7 @@ class Scorer:
             chosen = (zip(GROUPS[g], given.options[g][pick[g]], strict=True) for g in range(len(GROUPS)))
             splits = {dim: split for group in chosen for dim, split in group}
             nest = LoopNest(space.nest_levels(splits, order.tolist(), self.bypass), source=space.dataflow.name)
-            return Candidate(nest, float(score[0]), float(score[1]), float(score[2]), splits, tried, given.cut)
+            return Candidate(nest, float(score[0]), float(score[1]), splits, tried)
 
         score = np.array([least, inf, inf])
         ranked = np.argmin(bounds, keepdims=True)

@@ -39,7 +39,7 @@ class Space:
     dataflow: Dataflow
     tiled: bool = False
 
-    @property
+    @cached_property
     def array(self) -> int:
         """Index of the level whose fan-out is the innermost array."""
         return max(self.machine.pe_level - 1, 0)
@@ -61,13 +61,13 @@ class Space:
         pairs = zip(reversed(declared), reversed(self.dataflow.arrays), strict=False)
         return tuple(Surrounding(i, fan.y, fan.x, dims) for (i, fan), dims in pairs)[::-1]
 
-    @property
+    @cached_property
     def y(self) -> tuple[str, ...]:
         """Dims that may be on y for this layer."""
         image = self.problem["G"] * self.problem["C"] <= IMAGE
         return self._merged(self.axes[0], self.dataflow.y + (self.dataflow.image if image else ()))
 
-    @property
+    @cached_property
     def x(self) -> tuple[str, ...]:
         """Dims that may be on x."""
         return self._merged(self.axes[1], self.dataflow.x)
@@ -103,7 +103,7 @@ class Space:
         outer = max(self.array - 1, 0)
         return outer if Tensor.PSUM in self.machine.levels[outer].keeps else self.accumulators
 
-    @property
+    @cached_property
     def free(self) -> tuple[int, ...]:
         """Levels whose temporal loops are free: the outermost, and the buffers above the array that keep psums.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
+from itertools import accumulate
+from operator import mul
 
 from accelsim.search.factors import divisors, thin, tight
+from accelsim.search.nested import NARROWEST
 from accelsim.search.space import Space
 from accelsim.search.split import Inner, Split
 
 RUNS = 6
 """Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
-NARROWEST = 1.1
-"""Most trips of a dim over nested arrays, as a multiple of the fewest."""
 Temporal = tuple[int, ...]
 Choose = Callable[[int, int, list[int]], list[int]]
 """Which factors are tried of those there are, rising: (level, how much of the dim lies inside it, factors)."""
@@ -24,14 +25,17 @@ class Spreads:
 
     def __init__(self, space: Space) -> None:
         self.space = space
+        # most unrollings leave the same of a dim
+        self._spread_evenly: dict[tuple[str, int, int, int], list[Temporal]] = {}
+        self._spread_near: dict[tuple[str, int, int, Split], list[Temporal]] = {}
 
     def all(self, dim: str, inner: Inner, most: int) -> list[Split]:
         """Ways to spread what is left of a dim over the levels above the array; at most `most` where it is free."""
         rest = self._rest(dim, inner)
         key = dim, rest, inner.run, most
-        if key not in self._found:
-            self._found[key] = self._spread(dim, inner, partial(_thinned, most))
-        splits = [Split(inner, temporal) for temporal in self._found[key]]
+        if key not in self._spread_evenly:
+            self._spread_evenly[key] = self._spread(dim, inner, partial(_thinned, most))
+        splits = [Split(inner, temporal) for temporal in self._spread_evenly[key]]
         if not inner.outer:
             return splits
         # loops below an outer array that cover more than is left leave places of it without work
@@ -41,32 +45,13 @@ class Spreads:
     def near(self, dim: str, inner: Inner, like: Split) -> list[Split]:
         """Those that cover at every level about as much of the dim as another split does, from below and above."""
         key = dim, inner.factor, inner.run, like
-        if key in self._around:
-            return [Split(inner, temporal) for temporal in self._around[key]]
-        covers, covered = [], like.inner.factor
-        for factor in reversed(like.temporal):
-            covered *= factor
-            covers.append(covered)
-
-        def choose(level: int, inside: int, factors: list[int]) -> list[int]:
-            least = bisect_left(factors, covers[-1 - level] / inside)
-            return factors[max(least - 1, 0) : least + 1]
-
-        self._around[key] = self._spread(dim, inner, choose, near=True)
-        return [Split(inner, temporal) for temporal in self._around[key]]
-
-    @cached_property
-    def _around(self) -> dict[tuple[str, int, int, Split], list[Temporal]]:
-        """What `near` found."""
-        return {}
+        if key not in self._spread_near:
+            covers = list(accumulate(reversed(like.temporal), mul, initial=like.inner.factor))[:0:-1]
+            self._spread_near[key] = self._spread(dim, inner, partial(_nearest, covers), near=True)
+        return [Split(inner, temporal) for temporal in self._spread_near[key]]
 
     def _rest(self, dim: str, inner: Inner) -> int:
         return -(-self.space.problem[dim] // inner.factor)
-
-    @cached_property
-    def _found(self) -> dict[tuple[str, int, int, int], list[Temporal]]:
-        """What `_spread` found: most unrollings leave the same of a dim."""
-        return {}
 
     def _spread(self, dim: str, inner: Inner, choose: Choose, near: bool = False) -> list[Temporal]:
         """Temporal factors of every level that cover what is left; a run above the array as long as it may be.
@@ -108,3 +93,9 @@ class Spreads:
 
 def _thinned(most: int, level: int, inside: int, factors: list[int]) -> list[int]:
     return thin(factors, most)
+
+
+def _nearest(covers: list[int], level: int, inside: int, factors: list[int]) -> list[int]:
+    """The factors on either side of the one that would cover as much as `covers` has for the level."""
+    least = bisect_left(factors, covers[level] / inside)
+    return factors[max(least - 1, 0) : least + 1]

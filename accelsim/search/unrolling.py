@@ -11,15 +11,13 @@ from math import prod
 from accelsim.architecture.model import Buffer
 from accelsim.mapping.mapping import tile_words
 from accelsim.search.factors import largest, thin, tight
-from accelsim.search.nested import unrollings
+from accelsim.search.nested import NARROWEST, unrollings
 from accelsim.search.space import Space
 from accelsim.search.split import Inner
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, Tensor
 
 MOST_IN_PE = 1 << 16
 """Largest factor of a dim in the PE."""
-NARROWEST = 1.1
-"""Most passes of an unrolling of nested arrays, as a multiple of the fewest: energy alone would leave chiplets idle."""
 Unrolling = dict[str, Inner]
 Tile = dict[str, int]
 """Extents of all dims."""
@@ -36,6 +34,7 @@ class Unrollings:
     def __init__(self, space: Space, narrower: bool = False) -> None:
         self.space, self.narrower = space, narrower and len(space.x) > 1
         self.machine, self.problem, self.dataflow = space.machine, space.problem, space.dataflow
+        self._in_pe: dict[tuple[tuple[int, int], ...], list[dict[str, int]]] = {}
 
     def largest(self) -> Iterator[Unrolling]:
         """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
@@ -111,11 +110,6 @@ class Unrollings:
             self._in_pe[key] = self._choices_in_pe(inner, largest_only=True)
         for pe in self._in_pe[key]:
             yield _with_pe(inner, pe)
-
-    @cached_property
-    def _in_pe(self) -> dict[tuple[tuple[int, int], ...], list[dict[str, int]]]:
-        """What `_inside` found."""
-        return {}
 
     @cached_property
     def _decisive(self) -> tuple[str, ...]:
