@@ -22,8 +22,9 @@ from accelsim.energy.load import table_for
 from accelsim.engine import analytical, cycle, evaluate_many
 from accelsim.engine.program import Program, build
 from accelsim.mapping.mapping import Loop, LoopNest, capacity_overflows
+from accelsim.mapping.yaml import load_mappings
 from accelsim.search import best
-from accelsim.simulate import load, load_mappings
+from accelsim.simulate import load
 
 REPEATS = 5
 
