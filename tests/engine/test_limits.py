@@ -79,6 +79,9 @@ def test_products_of_cartesian_pes():
         cartesian.evaluate(load_architecture("scnn"), large, Masks())
     with pytest.raises(MappingError, match="the filter has"):
         cartesian.evaluate(load_architecture("scnn"), FC, Masks())
+    apart = Problem.of({"M": 8, "C": 2, "P": 2, "R": 3}, stride=(1, 10**15))
+    with pytest.raises(MappingError, match=r"2.0e\+15 channels and phases of strides on 64 PEs take .* no closed form"):
+        cartesian.evaluate(load_architecture("scnn"), apart, Masks())
 
 
 # ---- factors past the problem ----------------------------------------------------------------------------------------

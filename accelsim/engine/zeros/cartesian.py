@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Cartesian
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
-from accelsim.engine.limits import duration, refuse_bytes, refuse_overflow
+from accelsim.engine.limits import MOST_BYTES, duration, refuse_overflow, size
 from accelsim.engine.zeros.kernels import cartesian as kernel
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
@@ -125,6 +125,7 @@ def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tupl
     masks.check(problem)
     ifmap, weights, ofmap = (masks.words(problem, tensor) for tensor in TENSORS)
     _refuse_products(problem, ifmap, weights)
+    _refuse_phases(problem, architecture.pes)
     layout, done = plan(architecture, problem), walk(architecture, problem, ifmap, weights)
     counts, bits = _count(architecture, problem, layout, done, landed(problem, ifmap, weights), ofmap)
     return counts, _time(architecture, done.cycles, bits)
@@ -134,9 +135,6 @@ def _refuse_numbers(architecture: Architecture, problem: Problem) -> None:
     """Raise MappingError if words or cycles could pass 2^63: at most each ifmap word meets each weight of its group."""
     n, g, m, c, _, _, r, s = problem.sizes
     refuse_overflow((n, g, m, c, problem.height, problem.width, r, s), problem, architecture)
-    # each channel is walked by the phases of its strides, which lists have a place for on every PE
-    blocks = c * prod(problem.stride)
-    refuse_bytes(16 * blocks * architecture.pes, f"{blocks:.1e} channels and phases of strides")
 
 
 def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:
@@ -147,6 +145,16 @@ def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:
         raise MappingError(
             f"about {products:.1e} products to walk, {duration(products / PRODUCTS_A_SECOND)}; at most "
             f"{MOST_PRODUCTS:.0e} are taken on, and there is no closed form: take sparser data or a smaller layer"
+        )
+
+
+def _refuse_phases(problem: Problem, pes: int) -> None:
+    """Raise MappingError if there is too much to list: each channel by the phases of its strides, on every PE."""
+    phases = problem["C"] * prod(problem.stride)
+    if 16 * phases * pes > MOST_BYTES:
+        raise MappingError(
+            f"{phases:.1e} channels and phases of strides on {pes} PEs take {size(16 * phases * pes)}, at most "
+            f"{size(MOST_BYTES)} are taken on, and there is no closed form: take smaller strides or a smaller layer"
         )
 
 
