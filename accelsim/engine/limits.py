@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from accelsim import cache
 from accelsim.architecture.model import Architecture, Port
 from accelsim.errors import MappingError
 from accelsim.workload.problem import COUNT_LIMIT, TENSORS, Problem
@@ -14,6 +15,8 @@ MOST_STEPS = 300_000_000
 """Steps simulated at most; some take a quarter of a minute."""
 STEPS_A_SECOND = 10_000_000
 """Steps simulated in a second, twice (with the outermost level and without), where nothing else holds them up."""
+PATIENCE = 5.0
+"""Seconds of one layer that are announced."""
 MOST_BYTES = 1 << 29
 """What a layer's lists may take together."""
 LEVERS = "take the closed form (--evaluator analytical), larger tiles in the inner levels, or a smaller layer"
@@ -72,18 +75,24 @@ def _ports(architecture: Architecture) -> Iterator[Port]:
         yield from (port for port in found if port)
 
 
-def too_many_steps(steps: int) -> MappingError:
-    """An error that says how long simulating so many steps would take."""
+def too_many_steps(steps: int, what: str = "steps to simulate") -> MappingError:
+    """An error that says how long simulating so many steps, or `what` takes as long, would take."""
     return MappingError(
-        f"about {steps:.1e} steps to simulate, {duration(steps / STEPS_A_SECOND)}; at most {MOST_STEPS:.0e} are taken "
-        f"on: {LEVERS}"
+        f"about {steps:.1e} {what}, {duration(steps / STEPS_A_SECOND)}; at most {MOST_STEPS:.0e} are taken on: {LEVERS}"
     )
 
 
-def refuse_steps(steps: int) -> None:
-    """Raise MappingError if simulating so many steps would take too long."""
+def refuse_steps(steps: int, what: str = "steps to simulate") -> None:
+    """Raise MappingError if so many steps, or `what` takes as long, would take too long; announce what takes long."""
     if steps > MOST_STEPS:
-        raise too_many_steps(steps)
+        raise too_many_steps(steps, what)
+    announce(steps / STEPS_A_SECOND, f"about {steps:.1e} {what}")
+
+
+def announce(seconds: float, what: str) -> None:
+    """Say on stderr what is about to take longer than a user waits without a word."""
+    if seconds > PATIENCE:
+        cache.tell_once(f"{what}, {duration(seconds)}")
 
 
 def refuse_bytes(needed: int, what: str) -> None:

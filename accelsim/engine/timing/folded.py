@@ -11,7 +11,7 @@ from math import isqrt, prod
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.limits import MOST_STEPS, refuse_bytes, too_many_steps
+from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, replay, sweep
 from accelsim.engine.timing.kernels.state import Machine, State
@@ -153,9 +153,13 @@ def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, In
         if streams.skew_rows > 0 or _takes_time(*stationary):
             looks &= rows[:, sweep.INNERMOST] == 0
     allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
+    # when each of their drains ended is kept, of simulated bodies and of those looked up
+    ended = int(np.bincount(layer.kind, minlength=len(kinds.many)) @ kinds.many[:, looks].sum(axis=1))
+    refuse_steps(ended, "drains that later passes read back")
     # of streams that look back every tile has a place, behind those the tiles of one body
     tiles = folded.tiles if looks.any() else 0
-    refuse_bytes(32 * tiles, f"the last drains of {tiles:.1e} psum tiles")
+    listed = sum(array.nbytes for part in (kinds, layer) for array in part)
+    refuse_bytes(listed + 32 * tiles, f"what repeats and the last drains of {tiles:.1e} psum tiles")
     tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
     slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Cartesian
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
-from accelsim.engine.limits import MOST_BYTES, duration, refuse_overflow, size
+from accelsim.engine.limits import MOST_BYTES, announce, duration, refuse_overflow, size
 from accelsim.engine.zeros.kernels import cartesian as kernel
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
@@ -146,6 +146,7 @@ def _refuse_products(problem: Problem, ifmap: Mask, weights: Mask) -> None:
             f"about {products:.1e} products to walk, {duration(products / PRODUCTS_A_SECOND)}; at most "
             f"{MOST_PRODUCTS:.0e} are taken on, and there is no closed form: take sparser data or a smaller layer"
         )
+    announce(products / PRODUCTS_A_SECOND, f"about {products:.1e} products to walk")
 
 
 def _refuse_phases(problem: Problem, pes: int) -> None:

@@ -19,6 +19,7 @@ LONGEST = 127  # words one byte can queue, with a bit left over to compare
 
 ONE, LOW, HIGH = np.uint64(0x0101010101010101), np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
 SEVEN, EIGHT, BYTE, LONG = np.uint64(7), np.uint64(8), np.uint64(0xFF), np.uint64(LONGEST)
+FEW = 4  # a rotation asked for by itself takes so many times longer than in the table of all
 FOUR = 4  # rows added at a time: a compiler unrolls that
 
 
@@ -156,6 +157,19 @@ def patterns(filters, lanes, hot, table):
                 for w in range(packed):
                     more = hot[a + turn, w] + hot[b + turn, w] + hot[c + turn, w] + hot[d + turn, w]
                     table[vector, turn, w] += more
+
+
+@njit(cache=True)
+def few_patterns(filters, lanes, hot, ifmaps, table):
+    """The same for the rotations of a few ifmap words only."""
+    packed, count = hot.shape[1], len(filters)
+    for i in range(len(ifmaps)):
+        turn = ifmaps[i, BANK]
+        for vector in range(-(-count // lanes)):
+            table[vector, turn] = 0
+            for j in range(vector * lanes, min(vector * lanes + lanes, count)):
+                for w in range(packed):
+                    table[vector, turn, w] += hot[filters[j, BANK] + turn, w]
 
 
 @njit(cache=True)
@@ -303,6 +317,19 @@ def workspace(pe, longest):
 
 
 @njit(cache=True)
+def with_words(ifmap_ends, blocks, pes):
+    """The PEs that have an ifmap word in any block; the others are never waited for."""
+    found, n = np.empty(pes, np.int64), 0
+    for p in range(pes):
+        for block in range(blocks):
+            if ifmap_ends[block * pes + p] < ifmap_ends[block * pes + p + 1]:
+                found[n] = p
+                n += 1
+                break
+    return found[:n]
+
+
+@njit(cache=True)
 def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
     """Cycles of one group of output channels and one sub-tile, to the barrier at its end.
 
@@ -317,6 +344,7 @@ def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
     hot = one_hot(pe[BANKS])
     queues = np.zeros((pes, hot.shape[1]), np.uint64)
     time, done = np.zeros(pes, np.int64), np.zeros(blocks + 1, np.int64)
+    working = with_words(ifmap_ends, blocks, pes)
     held, oldest = 0, 0
     for block in range(blocks):
         first, last = filter_ends[block], filter_ends[block + 1]
@@ -328,8 +356,13 @@ def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
             oldest += 1
         start, some = done[oldest], filters[first:last]
         if first < last and pe[FIFO]:
-            patterns(some, pe[FILTERS], hot, work[0])
-        for p in range(pes):
+            words = ifmaps[ifmap_ends[block * pes] : ifmap_ends[block * pes + pes]]
+            if FEW * len(words) < pe[BANKS]:
+                few_patterns(some, pe[FILTERS], hot, words, work[0])
+            else:
+                patterns(some, pe[FILTERS], hot, work[0])
+        latest = start
+        for p in working:
             if time[p] < start:
                 wait(queues[p], start - time[p])
                 time[p] = start
@@ -338,9 +371,10 @@ def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
                 spent = meet_block(ifmaps[begin:end], some, vectors, pe, outputs, queues[p], work)
                 time[p] += spent
                 busy[p] += spent
-        done[block + 1] = time.max()
+            latest = max(latest, time[p])
+        done[block + 1] = latest
     longest = 0
-    for p in range(pes):
+    for p in working:
         left = fullest(queues[p])
         busy[p] += left
         longest = max(longest, time[p] + left)
