@@ -19,6 +19,7 @@ from accelsim.mapping.dataflows.dataflow import Dataflow, load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.found import OBJECTIVES, Candidate, Found, objective_of
 from accelsim.search.moves import Combinations, Moves, whole
+from accelsim.search.nested import NARROWEST
 from accelsim.search.scoring import Bypass, Scorer
 from accelsim.search.space import Space
 from accelsim.search.split import Inner, Split
@@ -167,7 +168,10 @@ class _Search:
         runs = "".join(dict.fromkeys(flow.above + flow.run))
         cut = "cut by the outermost level" if self.space.tiled else "whole"
         freed = ", then cut" if self._freed else ""
-        return f"{flow.name}, as much inside the PE as fits" + (f", runs of {runs} {cut}{freed}" if runs else "")
+        less = ", then less" if set(flow.pe) - set(flow.whole) else ""
+        nested = f", within {NARROWEST} times the fewest passes" if self.space.outer else ""
+        inside = f"as much inside the PE as fits{less}{nested}"
+        return f"{flow.name}, {inside}" + (f", runs of {runs} {cut}{freed}" if runs else "")
 
     def candidates(self, objective: str) -> list[Candidate]:
         """The best of every way to pass by the buffers, then what is found around the best of these."""

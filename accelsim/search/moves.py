@@ -56,10 +56,9 @@ def whole(space: Space) -> Combinations:
     """All of a space, thinned to `BUDGET`."""
     unrollings = list(islice(Unrollings(space).largest(), MOST_UNITS + 1))
     cut = [f"all but the {MOST_UNITS} unrollings that use most PEs"] if len(unrollings) > MOST_UNITS else []
-    found, most = _thinned(Spreads(space), unrollings[:MOST_UNITS], MOST_FACTORS)
-    if most < MOST_FACTORS:
-        cut.append(f"all but {most} factors of each dim at a level")
-    return found._replace(cut=tuple(cut))
+    spreads = Spreads(space)
+    found = _thinned(spreads, unrollings[:MOST_UNITS], MOST_FACTORS)
+    return found._replace(cut=(*cut, *sorted(spreads.cut)))
 
 
 class Moves:
@@ -88,7 +87,7 @@ class Moves:
 
     def spread(self, picks: Picks) -> Combinations:
         """All factors above the arrays, with the unrolling of a find."""
-        return _thinned(self.spreads, [_inner(picks)], 3 * MOST_FACTORS)[0]
+        return _thinned(self.spreads, [_inner(picks)], 3 * MOST_FACTORS)
 
     @cached_property
     def _largest(self) -> list[Unrolling]:
@@ -99,12 +98,13 @@ def _inner(picks: Picks) -> Unrolling:
     return {dim: split.inner for dim, split in picks.items()}
 
 
-def _thinned(spreads: Spreads, unrollings: list[Unrolling], most: int) -> tuple[Combinations, int]:
-    """Their combinations with as many factors at a level as the budget allows, and how many those are."""
+def _thinned(spreads: Spreads, unrollings: list[Unrolling], most: int) -> Combinations:
+    """Their combinations with at most so many factors at a level, or as many as the budget allows."""
     while True:
+        spreads.cut.clear()
         found = _enumerated(unrollings, partial(spreads.all, most=most))
         if found.sizes.sum() <= BUDGET or most <= 2:
-            return found, most
+            return found
         most = most * 3 // 4
 
 

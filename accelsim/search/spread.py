@@ -21,10 +21,14 @@ Choose = Callable[[int, int, list[int]], list[int]]
 
 
 class Spreads:
-    """The temporal factors of a space, by dim."""
+    """The temporal factors of a space, by dim.
+
+    cut : what `all` has left out so far, in words.
+    """
 
     def __init__(self, space: Space) -> None:
         self.space = space
+        self.cut = set[str]()
         # most unrollings leave the same of a dim
         self._spread_evenly: dict[tuple[str, int, int, int], list[Temporal]] = {}
         self._spread_near: dict[tuple[str, int, int, Split], list[Temporal]] = {}
@@ -34,7 +38,7 @@ class Spreads:
         rest = self._rest(dim, inner)
         key = dim, rest, inner.run, most
         if key not in self._spread_evenly:
-            self._spread_evenly[key] = self._spread(dim, inner, partial(_thinned, most))
+            self._spread_evenly[key] = self._spread(dim, inner, partial(self._thinned, most))
         splits = [Split(inner, temporal) for temporal in self._spread_evenly[key]]
         if not inner.outer:
             return splits
@@ -88,11 +92,15 @@ class Spreads:
         if self.space.array in self.space.free:
             # whole it may not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
             return sorted({-(-whole >> i) for i in range(whole.bit_length())})
-        return thin(tight(rest, whole), RUNS)
+        lengths = tight(rest, whole)
+        if len(lengths) > RUNS:
+            self.cut.add(f"all but {RUNS} lengths of a run")
+        return thin(lengths, RUNS)
 
-
-def _thinned(most: int, level: int, inside: int, factors: list[int]) -> list[int]:
-    return thin(factors, most)
+    def _thinned(self, most: int, level: int, inside: int, factors: list[int]) -> list[int]:
+        if len(factors) > most:
+            self.cut.add(f"all but {most} factors of a dim at a level")
+        return thin(factors, most)
 
 
 def _nearest(covers: list[int], level: int, inside: int, factors: list[int]) -> list[int]:

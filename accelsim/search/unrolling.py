@@ -32,7 +32,7 @@ class Unrollings:
     """
 
     def __init__(self, space: Space, narrower: bool = False) -> None:
-        self.space, self.narrower = space, narrower and len(space.x) > 1
+        self.space, self.narrower = space, narrower and bool(space.dataflow.strip) and len(space.x) > 1
         self.machine, self.problem, self.dataflow = space.machine, space.problem, space.dataflow
         self._in_pe: dict[tuple[tuple[int, int], ...], list[dict[str, int]]] = {}
 
