@@ -56,6 +56,14 @@ def njit(function: Callable[..., Any] | None = None, *, cache: bool = True, **op
     return wrap if function is None else wrap(function)
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """A part of a kernel under a name of its own: inlined where it is called, so a record costs nothing to pass.
+
+    It allocates nothing and returns no array: without reference counts there is nothing to count for every record.
+    """
+    return njit(function, forceinline=True, _nrt=False)
+
+
 def _take_constants_as_numbers(kernel: Any) -> None:
     """Let `f(x, 1)` and `f(x, y)` in another kernel be the same `f`: numba compiles one more for each constant."""
     resolve = kernel.get_call_template

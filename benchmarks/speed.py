@@ -68,7 +68,7 @@ def main() -> None:
 def alexnet() -> Iterator[Program]:
     """AlexNet's CONV layers, batch 4, on the chip under its own mapping."""
     machine, network = load("eyeriss", "alexnet", 4)
-    mappings = load_mappings("eyeriss_alexnet_jssc17", network)
+    mappings = load_mappings("eyeriss_alexnet_jssc17")
     for layer in network.select("CONV*"):
         if layer.problem is not None:
             yield build(machine, mappings[layer.name], layer.problem)

@@ -12,6 +12,7 @@ from accelsim.engine.networks.links import crossings
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing import folded as folding
 from accelsim.engine.timing.kernels import sweep
+from accelsim.engine.timing.kernels.records import C_END, LAST, Steps, Versions
 from accelsim.engine.timing.pieces import outline, pieces
 from accelsim.engine.timing.schedule import Schedule, generate_schedule
 from accelsim.engine.timing.simulation import Simulation, simulate
@@ -68,7 +69,7 @@ def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timin
     simulate(found, parts, simulations)
     if zeros is not None:
         counts = zeros.recount(counts)
-    named = [stalls_by_cause(program.architecture, tables.edges, simulation.stalls) for simulation in simulations]
+    named = [stalls_by_cause(program.architecture, tables.edges, simulation.state.stalls) for simulation in simulations]
     return _timed_counts(counts, (simulations[0].cycles, named[0]), (simulations[1].cycles, named[1]))
 
 
@@ -108,23 +109,23 @@ def program_order(program: Program, schedule: Schedule) -> Ints:
 def run(program: Program, schedule: Schedule, processing: bool, log: Ints | None = None) -> tuple[int, dict[str, int]]:
     """Cycles and stalls, every step simulated; `processing`: the outermost level's transfers take no time.
 
-    log : filled with the order of transfers, see `kernels.sweep.advance`.
+    log : filled with the order of transfers, see `kernels.records.State`.
     """
     streams = Streams.of(program, schedule.edges, schedule.uses, schedule.uses_at)
     if processing:
         streams = streams.processing
-    n = len(schedule.edges)
-    stalls = np.zeros(2 * n + 3, np.int64)
-    owners = np.repeat(np.arange(n), np.diff(schedule.start))
-    cycles = sweep.sweep(
-        schedule.steps, streams.rows, schedule.start, schedule.number, schedule.begin,
-        streams.select(schedule.work, owners), schedule.back, schedule.tile, streams.uses_at, streams.ports,
-        streams.latency, np.zeros(len(streams.names) + 1, np.int64), streams.order, streams.serial, streams.lead,
-        streams.skew_rows, streams.tail, schedule.step_n, schedule.step_phi, np.zeros((schedule.tiles, 3), np.int64),
-        np.zeros((n, streams.ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
-        stalls, 2 * n, np.zeros(1, np.int64) if log is None else log,
+    owners = np.repeat(np.arange(len(schedule.edges)), np.diff(schedule.start))
+    versions = Versions(
+        schedule.start, schedule.number, np.zeros_like(schedule.number), schedule.number, schedule.begin, schedule.back,
+        schedule.tile, streams.select(schedule.work, owners),
     )  # fmt: skip
-    return int(cycles), stalls_by_cause(program.architecture, schedule.edges, stalls)
+    machine, state = streams.machine(), streams.state(schedule.tiles, log=log)
+    sweep.advance(
+        -1, schedule.steps - 1, machine, versions, Steps(schedule.steps, 0, schedule.step_n, schedule.step_phi), state
+    )
+    cycles = int(state.scalars[LAST])
+    state.stalls[machine.idle_fill + 1] += cycles - state.scalars[C_END]
+    return cycles, stalls_by_cause(program.architecture, schedule.edges, state.stalls)
 
 
 def run_folded(

@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from accelsim import cache
 from accelsim.architecture.model import Architecture, Level
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import analytical, cycle, evaluate_many, limits
@@ -20,6 +21,7 @@ from accelsim.engine.timing import folded
 from accelsim.engine.words.kernels.closed import lattice
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
+from accelsim.search import best
 from accelsim.sparsity.masks import Masks, refuse_words
 from accelsim.workload.problem import TENSORS, Problem, distinct_positions
 
@@ -42,6 +44,23 @@ def test_a_layer_of_too_many_steps_says_how_many_and_what_helps():
     assert message.startswith("about 3.1e+10 steps to simulate, some 52 minutes; at most 3e+08 are taken on: ")
     assert "--evaluator analytical" in message
     assert "larger tiles" in message
+
+
+def test_drains_that_are_read_back_are_counted_before_they_are_kept():
+    """Every pass over C reads back what the one before drained: a look-up is quick, its 16,000 drains are not."""
+    machine = load_architecture("diannao")
+    message = refused(machine, str(best(machine, FC, "adder_tree")), FC)
+    assert "drains that later passes read back, some 7 minutes" in message
+    assert "--evaluator analytical" in message
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(4.9, ""), (90.0, "accelsim: nine steps, some 90 seconds\n")])
+def test_what_takes_longer_than_a_moment_is_announced_once(capsys, monkeypatch, seconds, told):
+    monkeypatch.delenv("ACCELSIM_QUIET", raising=False)
+    cache.tell_once.cache_clear()
+    for _ in range(2):
+        limits.announce(seconds, "nine steps")
+    assert capsys.readouterr().err == told
 
 
 def test_a_mapping_of_a_thousand_million_iterations_is_refused():

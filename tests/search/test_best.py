@@ -262,3 +262,14 @@ def test_a_search_says_of_what_it_is_the_best():
     times = [evaluate(machine, one.nest, problem)[1].cycles for one in (energy, cycles)]
     assert times[1] <= times[0]
     assert "splits in their best orders" in cycles.scored(1.0, times[1]).describe()
+
+
+def test_a_search_says_which_factors_it_left_out():
+    problem = Problem.of({"M": 4096, "C": 4096})
+    found = find(load_architecture("eyeriss"), problem, "row_stationary")
+    assert "then less" in found.space
+    assert any(text.startswith("all but ") and text.endswith("factors of a dim at a level") for text in found.cut)
+    assert "nothing cut" not in found.describe()
+    small = find(load_architecture("eyeriss"), Problem.of({"M": 8, "C": 4}), "row_stationary")
+    assert small.cut == ()
+    assert "nothing cut" in small.describe()

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.engine.timing.kernels import bodies, replay, sweep
-from accelsim.engine.timing.kernels.state import Machine, State
+from accelsim.engine.timing.kernels import bodies, records, replay
 from accelsim.engine.timing.kernels.versions import EARLIER, count_steps
 from accelsim.engine.timing.kernels.window import Window
 from accelsim.engine.timing.schedule import Tables, tabulate, tile_ids
@@ -39,7 +38,7 @@ class Folded:
 
     revisits : whether a pass may read psums back that an earlier body of the same pass drained.
     kind_rows, slow_rows : the streams of versions in `kinds` and in `layer`.
-    known : uint8[x], as in `kernels.state.Machine`. looks_back : bool[x], psums: whether a body reads back what an
+    known : uint8[x], as in `kernels.records.Machine`. looks_back : bool[x], psums: whether a body reads back what an
         earlier one drained.
     """
 
@@ -140,18 +139,18 @@ def fold(program: Program) -> Folded | None:
 
 def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
     """(cycles, stalls, bodies simulated) with `folded.streams`, or those of the processing latency."""
-    rows, serial, n = streams.rows, streams.serial, len(streams.rows)
+    rows, serial = streams.rows, streams.serial
     kinds = folded.kinds._replace(work=streams.select(folded.kinds.work, folded.kind_rows))
     layer = folded.layer._replace(work=streams.select(folded.layer.work, folded.slow_rows))
-    slow_rows, psum = folded.slow_rows, rows[:, sweep.TENSOR] == PSUM
-    present = rows[:, sweep.ABSENT] == 0
+    slow_rows, psum = folded.slow_rows, rows[:, records.TENSOR] == PSUM
+    present = rows[:, records.ABSENT] == 0
     looks = folded.looks_back & present
     if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not folded.revisits:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
         stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
         if streams.skew_rows > 0 or _takes_time(*stationary):
-            looks &= rows[:, sweep.INNERMOST] == 0
+            looks &= rows[:, records.INNERMOST] == 0
     allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
     # when each of their drains ended is kept, of simulated bodies and of those looked up
     ended = int(np.bincount(layer.kind, minlength=len(kinds.many)) @ kinds.many[:, looks].sum(axis=1))
@@ -164,17 +163,10 @@ def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, In
     slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
     layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
-    machine = Machine(
-        rows, streams.uses_at, streams.ports, streams.latency, streams.order, serial, streams.lead, streams.skew_rows,
-        streams.tail, 2 * n, folded.known, looks.astype(np.uint8), tile_at,
-    )  # fmt: skip
-    room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, sweep.SLOTS], 4) + 4)
+    machine = streams.machine(folded.known, looks.astype(np.uint8), tile_at)
+    room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
     while True:
-        state = State(
-            np.zeros(len(streams.names) + 1, np.int64), np.zeros((tiles + folded.inner_tiles, 3), np.int64),
-            np.zeros((n, streams.ring, 25), np.int64), np.zeros((n, 5), np.int64), np.zeros(sweep.SCALARS, np.int64),
-            np.zeros(2 * n + 3, np.int64), np.zeros(tiles, np.int64),
-        )  # fmt: skip
+        state = streams.state(tiles + folded.inner_tiles, tiles)
         cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed, MOST_STEPS)
         if cycles == -2:
             raise too_many_steps(int(simulated))

@@ -1,6 +1,6 @@
 """Time of a schedule that comes in pieces: each is simulated as soon as all it can ask for is written down.
 
-The same as `kernels.sweep.sweep` on the whole schedule, to the cycle and to the stall.
+The same as a sweep over the whole schedule, to the cycle and to the stall.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.program import Ints
-from accelsim.engine.timing.kernels import sweep
+from accelsim.engine.timing.kernels import records, sweep
+from accelsim.engine.timing.kernels.records import Steps, Versions
 from accelsim.engine.timing.pieces import Outline, Piece
 from accelsim.engine.timing.schedule import Schedule
 from accelsim.engine.timing.streams import Streams
@@ -96,46 +97,41 @@ def selected(work: Ints, kept: list[int]) -> Ints:
 class Simulation:
     """One simulation of a layer as far as it has got."""
 
-    def __init__(self, machine: Streams, steps: int) -> None:
-        n = len(machine.rows)
-        self.machine, self.steps = machine, steps
-        self.free, self.drains = np.zeros(len(machine.names) + 1, np.int64), np.zeros((1, 3), np.int64)
-        self.records, self.progress = np.zeros((n, machine.ring, 25), np.int64), np.zeros((n, 5), np.int64)
-        self.scalars, self.stalls = np.zeros(sweep.SCALARS, np.int64), np.zeros(2 * n + 3, np.int64)
-        sweep.begin_state(self.records, self.progress, self.scalars)
+    def __init__(self, streams: Streams, steps: int) -> None:
+        self.streams, self.steps = streams, steps
+        self.machine, self.state = streams.machine(), streams.state(1)
 
     def advance(self, section: Section, work: Ints, first: int, last: int, places: int) -> None:
         """Simulate from after step `first` to after step `last`; places : of psum tiles."""
-        machine, n = self.machine, len(self.machine.rows)
-        if places > len(self.drains):
-            self.drains = np.concatenate([self.drains, np.zeros((2 * places - len(self.drains), 3), np.int64)])
-        sweep.advance(
-            first, last, self.steps, machine.rows, section.start, section.number, section.low, section.limit,
-            section.begin, work, section.back, section.tile, machine.uses_at, machine.ports, machine.latency, self.free,
-            machine.order, machine.serial, machine.lead, machine.skew_rows, machine.tail, section.step, section.step_n,
-            section.step_phi, self.drains, self.records, self.progress, self.scalars, self.stalls, 2 * n,
-            np.zeros(1, np.int64),
-        )  # fmt: skip
+        drains = self.state.drains
+        if places > len(drains):
+            more = np.zeros((2 * places - len(drains), 3), np.int64)
+            self.state = self.state._replace(drains=np.concatenate([drains, more]))
+        versions = Versions(
+            section.start, section.number, section.low, section.limit, section.begin, section.back, section.tile, work
+        )
+        steps = Steps(self.steps, section.step, section.step_n, section.step_phi)
+        sweep.advance(first, last, self.machine, versions, steps, self.state)
 
     def end(self) -> None:
         """Charge what comes after the last step."""
-        self.stalls[2 * len(self.machine.rows) + 1] += self.cycles - int(self.scalars[sweep.C_END])
+        self.state.stalls[self.machine.idle_fill + 1] += self.cycles - int(self.state.scalars[records.C_END])
 
     @property
     def cycles(self) -> int:
         """The cycle at which all so far has landed."""
-        return int(self.scalars[sweep.LAST])
+        return int(self.state.scalars[records.LAST])
 
 
 def simulate(found: Outline, pieces: Iterable[Piece], simulations: Sequence[Simulation]) -> None:
     """Run all simulations over a layer's pieces, the first of which are the streams with few versions."""
     parts = iter(pieces)
     first = next(parts)
-    section = Section(found.number, [simulation.machine.kept for simulation in simulations], first)
-    slots = simulations[0].machine.rows[:, sweep.SLOTS]
+    section = Section(found.number, [simulation.streams.kept for simulation in simulations], first)
+    slots = simulations[0].streams.rows[:, records.SLOTS]
     done = -1
     for piece in parts:
-        current = np.maximum(simulations[0].progress[:, sweep.CURRENT], 0)
+        current = np.maximum(simulations[0].state.progress[:, records.CURRENT], 0)
         section.append(piece, current, done + 1)
         last = section.last_step(slots)
         if last <= done:

@@ -1,4 +1,4 @@
-"""A machine's streams as `kernels.sweep` reads them, with the outermost level's transfers or without."""
+"""A machine's streams as the kernels read them, with the outermost level's transfers or without."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
-from accelsim.engine.timing.kernels import sweep
+from accelsim.engine.timing.kernels import records
+from accelsim.engine.timing.kernels.records import Machine, State
 from accelsim.engine.timing.kernels.versions import count_steps
 from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
 from accelsim.workload.problem import TENSORS
 
 Labels = list[list[tuple[str, bool]]]
+Flags = npt.NDArray[np.uint8]
+NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
 class Streams:
     """The streams of one layer.
 
-    rows, latency, order, serial, uses_at, ports : as of `kernels.sweep.advance`.
+    rows, latency, order, serial, uses_at, ports : as of `kernels.records.Machine`.
     lead, skew_rows, tail : its `lead_first`, `skew_rows`, `after_c`.
     labels : of each stream's port columns, the port and whether it is the outermost level's. names : of the ports.
     kept : of each stream, the port columns that are left. outer : bool[x], whether it crosses the outermost level's
@@ -72,7 +75,7 @@ class Streams:
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
             if tensor is architecture.serial and innermost and not operand:
                 serial = x
-        order = np.lexsort((rows[:, sweep.RANK], rows[:, sweep.DEPTH])).astype(np.int64)
+        order = np.lexsort((rows[:, records.RANK], rows[:, records.DEPTH])).astype(np.int64)
         array = architecture.levels[architecture.pe_level - 1].fanout
         names = sorted({name for row in labels for name, _ in row})
         ports = np.zeros((n, max([len(row) for row in labels] + [1])), np.int64)
@@ -90,9 +93,9 @@ class Streams:
     def processing(self) -> Streams:
         """The same where what comes from the outermost level takes no time, nor do its ports."""
         rows = self.rows.copy()
-        rows[:, sweep.ABSENT], rows[:, sweep.SKID] = self.outer, 1
-        parent = rows[:, sweep.PARENT]
-        rows[(parent >= 0) & self.outer[parent], sweep.PARENT] = -1
+        rows[:, records.ABSENT], rows[:, records.SKID] = self.outer, 1
+        parent = rows[:, records.PARENT]
+        rows[(parent >= 0) & self.outer[parent], records.PARENT] = -1
         uses_at, ports = np.zeros_like(self.uses_at), np.zeros_like(self.ports)
         kept = [[slot for slot, (_, outermost) in enumerate(row) if not outermost] for row in self.labels]
         for x, left in enumerate(kept):
@@ -102,10 +105,35 @@ class Streams:
                 uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
         return replace(self, rows=rows, uses_at=uses_at, ports=ports, kept=kept)
 
+    def machine(self, known: Flags = NONE, looks: Flags = NONE, tile_at: Ints = NOWHERE) -> Machine:
+        """As the time kernels read it; the last three are asked only where bodies are looked up."""
+        return Machine(
+            self.rows, self.uses_at, self.ports, self.latency, self.order, self.serial, self.lead, self.skew_rows,
+            self.tail, 2 * len(self.rows), known, looks, tile_at,
+        )  # fmt: skip
+
+    def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:
+        """Room for a simulation that begins; tiles : of psums. seen, log : as of `State`."""
+        n = len(self.rows)
+        state = State(
+            free=np.zeros(len(self.names) + 1, np.int64),
+            drains=np.zeros((tiles, 3), np.int64),
+            records=np.zeros((n, self.ring, records.FIELDS), np.int64),
+            progress=np.zeros((n, 5), np.int64),
+            scalars=np.zeros(records.SCALARS, np.int64),
+            stalls=np.zeros(2 * n + 3, np.int64),
+            seen=np.zeros(seen, np.int64),
+            best=np.zeros(3, np.int64),
+            late=np.zeros(3, np.int64),
+            log=np.zeros(1, np.int64) if log is None else log,
+        )
+        records.begin_state(state)
+        return state
+
     @property
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
-        return 1 << (2 * int(self.rows[:, sweep.SLOTS].max(initial=1)) + 2).bit_length()
+        return 1 << (2 * int(self.rows[:, records.SLOTS].max(initial=1)) + 2).bit_length()
 
     def select(self, work: Ints, owners: Ints) -> Ints:
         """The ports' cycles that are left, in their new places; work : int64[version, slot], owners : their streams."""
@@ -126,7 +154,7 @@ def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
 
 
 def stalls_by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
-    """Names for the causes of `kernels.sweep.advance`; those of no cycles are left out."""
+    """Names for the causes of `Machine`; those of no cycles are left out."""
     names = [spec.name for spec in architecture.levels] + ["PE"]
     labels = []
     for t, parent, child, _, _ in edges.tolist():

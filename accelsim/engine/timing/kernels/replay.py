@@ -9,18 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.engine.nest.kernels.tiles import PSUM
-from accelsim.engine.timing.kernels.state import (
-    drain_binds,
-    issued_of,
-    locate,
-    moment,
-    opens_pass,
-    read_content,
-    read_state,
-    reads_back,
-    undrained,
-)
-from accelsim.engine.timing.kernels.sweep import (
+from accelsim.engine.timing.kernels.records import (
     A_KEY,
     ABSENT,
     ARRIVE,
@@ -35,6 +24,7 @@ from accelsim.engine.timing.kernels.sweep import (
     F_START,
     INNERMOST,
     KAPPA,
+    KEY,
     L_KEY,
     LANDED,
     LAST,
@@ -48,9 +38,22 @@ from accelsim.engine.timing.kernels.sweep import (
     U_KEY,
     USE,
     VID,
-    advance,
-    begin_state,
+    Steps,
+    Versions,
+    order_key,
 )  # fmt: skip
+from accelsim.engine.timing.kernels.state import (
+    drain_binds,
+    issued_of,
+    locate,
+    moment,
+    opens_pass,
+    read_content,
+    read_state,
+    reads_back,
+    undrained,
+)
+from accelsim.engine.timing.kernels.sweep import advance
 from accelsim.engine.timing.kernels.window import cover
 from accelsim.jit import njit
 
@@ -99,7 +102,7 @@ def _keep(j, at, k, machine, state, kinds, layer, kept, kept_progress):
 def _restore(machine, state, shift, steps, kept, m, kept_progress):
     """Put records and progress after a known body in place; CURRENT is already that after it."""
     streams, progress, records = machine.streams, state.progress, state.records
-    per_step = 4 * (streams.shape[0] + 70)
+    later = order_key(steps - 1, 0, 0, 0, len(streams))  # of a key, as of times `shift`
     for x in range(streams.shape[0]):
         progress[x, TO_ISSUE] = 0 if streams[x, ABSENT] else progress[x, CURRENT] + kept_progress[x]
     for i in range(m):
@@ -112,7 +115,7 @@ def _restore(machine, state, shift, steps, kept, m, kept_progress):
         for field in TIMES:
             to[field] += shift
         for field in KEYS:
-            to[field] += steps * 3 * per_step
+            to[field] += later
 
 
 @njit(cache=True)
@@ -211,9 +214,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
     """
     streams, progress, scalars, stalls, free = machine.streams, state.progress, state.scalars, state.stalls, state.free
     n, bodies = streams.shape[0], layer.kind.shape[0]
-    per_step = 4 * (n + 70)
     steps = layer.first[bodies]
-    begin_state(state.records, progress, scalars)
     at = np.zeros(n, np.int64)
     key, scratch = np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64)
     most = 1  # tables have powers of two for sizes
@@ -235,7 +236,9 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
     asked = np.zeros((2, n), np.int64)
     entries, simulated, chained, walked = 0, 0, 0, 0
     last_entry, shift, moved, in_place = -1, 0, 0, True
-    log = np.zeros(1, np.int64)  # nobody asks
+    written = Versions(
+        window.start, layer.number, window.low, window.limit, window.begin, window.back, window.tile, window.work
+    )
     for j in range(bodies):
         kind = layer.kind[j]
         before = layer.first[j] - 1
@@ -279,7 +282,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
             scalars[LAST] = max(scalars[LAST], last)
             scalars[TOTAL_C] += total
             scalars[AT_PASS] += passes
-            scalars[PASS_END + 2] += moved * 3 * per_step
+            scalars[PASS_END + KEY] += order_key(moved - 1, 0, 0, 0, n)
             times[e] += 1
             last_entry = e
             continue
@@ -290,12 +293,13 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
         scalars[LAST] = 0
         here = kinds.steps_at[kind]
         advance(
-            before, layer.first[j + 1] - 1, steps, streams, window.start, layer.number, window.low, window.limit,
-            window.begin, window.work, window.back, window.tile, machine.uses_at, machine.ports, machine.latency, free,
-            machine.order, machine.serial, machine.lead_first, machine.skew_rows, machine.after_c, before + 1,
-            kinds.n[here:], kinds.phi[here:], state.drains, state.records, progress, scalars, stalls,
-            machine.idle_fill, log,
-        )  # fmt: skip
+            before,
+            layer.first[j + 1] - 1,
+            machine,
+            written,
+            Steps(steps, before + 1, kinds.n[here:], kinds.phi[here:]),
+            state,
+        )
         simulated += 1
         walked += layer.first[j + 1] - layer.first[j]
         # what is new comes early in a layer: only later bodies tell of those to come

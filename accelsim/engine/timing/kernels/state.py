@@ -6,12 +6,10 @@ by as much. A time goes into the state only if it is not below every other bound
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from accelsim.engine.nest.kernels.tiles import PSUM
-from accelsim.engine.timing.kernels.sweep import (
+from accelsim.engine.timing.kernels.records import (
     A_HOLD,
     A_KEY,
     ABSENT,
@@ -33,6 +31,7 @@ from accelsim.engine.timing.kernels.sweep import (
     L_HOLD,
     L_KEY,
     LANDED,
+    NEVER,
     NOBODY,
     OLD_PSUM,
     P_END,
@@ -55,42 +54,6 @@ from accelsim.engine.timing.kernels.versions import EARLIER
 from accelsim.jit import njit
 
 MOST_AHEAD = 8
-NEVER = 1 << 60
-
-
-class Machine(NamedTuple):
-    """What `sweep.advance` needs of the machine; see there.
-
-    known : uint8[x], psums: whether any version is ever read back (inputs: 1).
-    looks : uint8[x], whether drains of earlier bodies may hold up a version read back.
-    tile_at : int64[x], what to add to a body's tiles to find them in `State.drains`.
-    """
-
-    streams: np.ndarray
-    uses_at: np.ndarray
-    ports: np.ndarray
-    latency: np.ndarray
-    order: np.ndarray
-    serial: int
-    lead_first: bool
-    skew_rows: int
-    after_c: int
-    idle_fill: int
-    known: np.ndarray
-    looks: np.ndarray
-    tile_at: np.ndarray
-
-
-class State(NamedTuple):
-    """What lives between two bodies; see `sweep.advance`. seen : int64[tile] scratch, zeros."""
-
-    free: np.ndarray
-    drains: np.ndarray
-    records: np.ndarray
-    progress: np.ndarray
-    scalars: np.ndarray
-    stalls: np.ndarray
-    seen: np.ndarray
 
 
 # ---- versions, found in the list of bodies ---------------------------------------------------------------------------
@@ -258,8 +221,7 @@ def drain_binds(x, v, r, issued, current, held, origin, machine):
 @njit(cache=True)
 def _read_back(x, k, issued, floor, origin, machine, state, j, at, kinds, layer, out, m):
     """Append the drains in earlier bodies that fills yet to come wait for; none of these begins before `floor`."""
-    per_step = 4 * (machine.streams.shape[0] + 70)
-    current = state.progress[x, CURRENT]
+    n, current = len(machine.streams), state.progress[x, CURRENT]
     first = undrained(x, k, current, j, at, kinds, layer)
     end = min(at[x] + kinds.many[layer.kind[j], x] + reach(x, machine) + 1, layer.number[x])
     mark = (j + 1) << 32
@@ -291,8 +253,8 @@ def _read_back(x, k, issued, floor, origin, machine, state, j, at, kinds, layer,
             out[m] = v - current
             out[m + 1] = d[0] - origin
             out[m + 2] = d[1]
-            key = order_key(d[2], 1, 69 - machine.streams[x, DEPTH], machine.streams[x, RANK], per_step)
-            out[m + 3] = key - (k + 1) * 3 * per_step
+            key = order_key(d[2], 1, 69 - machine.streams[x, DEPTH], machine.streams[x, RANK], n)
+            out[m + 3] = key - order_key(k, 0, 0, 0, n)
             m += 4
         if m > out.shape[0] - 64:
             return -1
@@ -326,8 +288,7 @@ def read_state(k, asked, machine, state, j, at, kinds, layer, out, m):
     """
     streams, progress, records, free = machine.streams, state.progress, state.records, state.free
     n = streams.shape[0]
-    per_step = 4 * (n + 70)
-    key_origin = (k + 1) * 3 * per_step
+    key_origin = order_key(k, 0, 0, 0, n)
     serial = machine.serial
     apart = opens_pass(j, machine, kinds, layer)
     stationary_input = apart and streams[serial, TENSOR] != PSUM

@@ -25,7 +25,7 @@ from accelsim.engine.nest.kernels.tiles import (
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.jit import njit
 
-EARLIER = -3  # `back`: drained by an earlier body
+FRESH, EARLIER = -2, -3  # `back`: a psum version brings nothing back; what an earlier body drained
 NO_END = 1 << 62
 
 

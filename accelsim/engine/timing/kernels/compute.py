@@ -1,0 +1,122 @@
+"""C: a step of the MAC array waits for its operands and for the array (T8), and idles for a cause (T15)."""
+
+from __future__ import annotations
+
+from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.timing.kernels.records import (
+    A_HOLD,
+    A_KEY,
+    ABSENT,
+    ARRIVE,
+    AT_PASS,
+    C_END,
+    C_START,
+    C_UNITS,
+    CURRENT,
+    D_END,
+    D_HOLD,
+    D_KEY,
+    D_START,
+    D_UNITS,
+    F_START,
+    F_UNITS,
+    FILLED,
+    HOLD,
+    INNERMOST,
+    KEY,
+    LAST,
+    NO_GAP,
+    NOBODY,
+    PASS_END,
+    SLOTS,
+    STREAMED,
+    TENSOR,
+    TIME,
+    TOTAL_C,
+    order_key,
+    slot_of,
+    start_over,
+    wait_for,
+)
+from accelsim.jit import part
+
+
+@part
+def compute(k, machine, versions, steps, state):
+    """C(k): from the latest of all it waits for, for as long as its busiest PE takes."""
+    streams, scalars, progress = machine.streams, state.scalars, state.progress
+    units, before = steps.n[k - steps.first], scalars[C_END]
+    start_over(state.best, before, NO_GAP)
+    start_over(state.late, 0, NO_GAP)
+    opens = _open_pass(k, machine, versions, state)
+    for x in range(len(streams)):
+        v = progress[x, CURRENT] + 1
+        if v < versions.number[x] and versions.begin[versions.start[x] + v] == k:
+            progress[x, CURRENT] = v
+            if streams[x, INNERMOST] and not streams[x, ABSENT]:
+                _wait_for_operand(x, v, units > 1, opens, machine, state)
+    begins = state.best[TIME]
+    ends = max(begins + units, state.late[TIME])
+    _charge(k, begins - before, ends - begins - units, machine, state)
+    scalars[C_START], scalars[C_END], scalars[C_UNITS] = begins, ends, units
+    scalars[TOTAL_C] += units
+    out = ends + machine.after_c
+    scalars[LAST] = max(scalars[LAST], out)
+    if out > scalars[PASS_END]:
+        scalars[PASS_END + TIME] = out
+        scalars[PASS_END + HOLD] = NOBODY
+        scalars[PASS_END + KEY] = order_key(k, 0, 0, 0, len(streams))
+
+
+@part
+def _open_pass(k, machine, versions, state):
+    """T10: whether C(k) begins a pass; one of a stationary psum waits for the end of the one before."""
+    serial, scalars = machine.serial, state.scalars
+    if serial < 0:
+        return False
+    following = min(scalars[AT_PASS], versions.number[serial] - 1)
+    if versions.begin[versions.start[serial] + following] != k:
+        return False
+    scalars[AT_PASS] += 1
+    if machine.streams[serial, TENSOR] == PSUM and k > 0:
+        wait_for(scalars[PASS_END + TIME], scalars[PASS_END + HOLD], scalars[PASS_END + KEY], state.best)
+    return True
+
+
+@part
+def _wait_for_operand(x, v, lasts, opens, machine, state):
+    """T5 to T7: for its tile to come, of a streamed one the first word; for fresh psums, for their slot.
+
+    lasts : whether the step takes more than one cycle. opens : whether it begins a pass.
+    """
+    streams, best = machine.streams, state.best
+    r, psum = state.records[x, slot_of(state.records, x, v)], streams[x, TENSOR] == PSUM
+    if r[FILLED]:
+        if streams[x, STREAMED] and r[F_UNITS] > 1 and lasts and (psum or not opens):
+            wait_for(r[F_START] + 1 + machine.latency[x, 0], r[A_HOLD], r[A_KEY], best)
+            wait_for(r[ARRIVE] + 1, r[A_HOLD], r[A_KEY], state.late)
+        else:
+            wait_for(r[ARRIVE], r[A_HOLD], r[A_KEY], best)
+    elif psum and v >= streams[x, SLOTS]:
+        old = state.records[x, slot_of(state.records, x, v - streams[x, SLOTS])]
+        if streams[x, STREAMED] and lasts:
+            follows = old[D_START] + 1 if old[D_UNITS] > 1 else old[D_END]
+            wait_for(follows, old[D_HOLD], old[D_KEY], best)
+            wait_for(old[D_END] + 1, old[D_HOLD], old[D_KEY], state.late)
+        else:
+            wait_for(old[D_END], old[D_HOLD], old[D_KEY], best)
+
+
+@part
+def _charge(k, gap, stretch, machine, state):
+    """T15: charge the gap before C(k) to what it waited for, that inside it to the streamed operand that is late."""
+    pipeline = machine.idle_fill + 2
+    if gap > 0:
+        cause = state.best[HOLD]
+        if k == 0:
+            cause = machine.idle_fill
+        elif cause < 0:
+            cause = pipeline
+        state.stalls[cause] += gap
+    if stretch > 0:
+        state.stalls[state.late[HOLD] if state.late[HOLD] >= 0 else pipeline] += stretch

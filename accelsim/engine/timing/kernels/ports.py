@@ -1,0 +1,47 @@
+"""T9: a transfer holds all its ports at once, from when it and the last of them are ready."""
+
+from __future__ import annotations
+
+from accelsim.engine.timing.kernels.records import DOWN, HOLD, TENSOR, TIME
+from accelsim.jit import part
+
+
+@part
+def longest_work(x, way, at, machine, versions):
+    """Cycles on the busiest port of the version at `at`; one at least if it has any port."""
+    first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
+    most = min(slots, 1)
+    for i in range(slots):
+        most = max(most, versions.work[at, first + i])
+    return most
+
+
+@part
+def start_of(x, way, machine, state):
+    """(when a transfer that waits for `state.best` begins, what a stall until then is charged to)."""
+    first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
+    ports_free = 0
+    for i in range(slots):
+        ports_free = max(ports_free, state.free[machine.ports[x, first + i]])
+    best = state.best
+    if best[TIME] > ports_free and best[HOLD] >= 0:
+        return best[TIME], best[HOLD]
+    return max(best[TIME], ports_free), machine.streams[x, DOWN + way]
+
+
+@part
+def hold_ports(x, way, at, begins, least, stream_end, machine, versions, state):
+    """Hold each port for its share of the transfer, `least` cycles at least, and until its last word was streamed."""
+    first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
+    for i in range(slots):
+        port, mine = machine.ports[x, first + i], max(versions.work[at, first + i], least)
+        # a share of nothing is let go at the start, but not before it
+        state.free[port] = max(state.free[port], begins + mine, stream_end if mine > 0 else 0)
+
+
+@part
+def tell(x, way, machine, log):
+    """Log a transfer of the outermost level, if anybody asks."""
+    if len(log) > 1:
+        log[0] += 1
+        log[log[0]] = 2 * machine.streams[x, TENSOR] + way

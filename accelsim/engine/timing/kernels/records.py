@@ -1,0 +1,178 @@
+"""What the time kernels read and write: a machine's streams, the versions of a layer, the state of a simulation.
+
+Built in `timing.streams` and passed whole. A *stream* is one tensor between two levels; a *version* is one tile of it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.jit import njit, part
+
+# columns of a stream row
+TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID = range(12)
+# columns of a version's record: (time, who holds it up, its order key) of what it waits for and of what waits for it
+(
+    VID, FILLED, KAPPA, ARRIVE, A_HOLD, A_KEY, F_START, F_END, F_UNITS,
+    USE, U_HOLD, U_KEY, LANDED, L_HOLD, L_KEY, DRAINED, D_START, D_END, D_UNITS, D_HOLD, D_KEY,
+    P_START, P_END, P_UNITS, HAS_P,
+) = range(25)  # fmt: skip
+FIELDS = 25
+# columns of a stream's progress: the next version to fill, its parent's version, the version in use, the stationary
+# version of the pass of the next one, and the step after which the last fill could begin
+TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF = range(5)
+# the scalars that live between two steps; PASS_END: time, hold, key
+C_START, C_END, C_UNITS, LAST, TOTAL_C, AT_PASS, PASS_END = range(7)
+SCALARS = 9
+TIME, HOLD, KEY = range(3)
+FILL, DRAIN = 0, 1  # directions of a stream
+NOBODY = -1  # the walk back ends at a C
+NO_GAP = -2  # the C before
+NEVER = 1 << 60
+
+
+class Machine(NamedTuple):
+    """The streams of a machine and how they wait for each other.
+
+    streams : int64[x, 12], see TENSOR .. SKID (DOWN, UP: what a stall on that network is charged to).
+    uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot], the port of each slot.
+    latency : int64[x, 2], after fills (old psums) and after drains.
+    order : int64[x], streams outermost level first, then by rank. serial : the stationary stream, or -1 (T10).
+    lead_first : whether moving operands wait for the stationary one of their pass.
+    skew_rows : cycles of a stationary fill on a skewed machine, or 0 (T12). after_c : latency after C.
+    idle_fill : cause of what precedes the first C; the two after it: drain, pipeline.
+    known : uint8[x], psums: whether any version is ever read back (inputs: 1). looks : uint8[x], whether drains of
+    earlier bodies may hold up a version read back. tile_at : int64[x], what to add to a body's tiles to find them in
+    `State.drains`. These three are asked by `replay` alone.
+    """
+
+    streams: np.ndarray
+    uses_at: np.ndarray
+    ports: np.ndarray
+    latency: np.ndarray
+    order: np.ndarray
+    serial: int
+    lead_first: bool
+    skew_rows: int
+    after_c: int
+    idle_fill: int
+    known: np.ndarray
+    looks: np.ndarray
+    tile_at: np.ndarray
+
+
+class Versions(NamedTuple):
+    """The versions that are written down: low <= v < limit of each stream, version v of stream x at start[x] + v.
+
+    number : int64[x], how many there are in all. begin : int64[at], first steps. back : the version of the same stream
+    whose sums a psum version brings back, FRESH or EARLIER (see `versions.generate`; what EARLIER names is found by its
+    tile). tile : the psum tile. work : int64[at, slot], cycles on each port.
+    """
+
+    start: np.ndarray
+    number: np.ndarray
+    low: np.ndarray
+    limit: np.ndarray
+    begin: np.ndarray
+    back: np.ndarray
+    tile: np.ndarray
+    work: np.ndarray
+
+
+class Steps(NamedTuple):
+    """The steps of a layer. total : how many. n, phi : of those from step `first` on, cycles and when sums leave."""
+
+    total: int
+    first: int
+    n: np.ndarray
+    phi: np.ndarray
+
+
+class State(NamedTuple):
+    """A simulation as far as it has got.
+
+    free : int64[port], when each is. drains : int64[tile, 3], (end, hold, last step) of the last drain of a psum tile.
+    records : int64[x, ring, 25]; the ring is a power of two above 2 slots + 2 (fills run ahead by the slots, C looks
+    as far back). progress : int64[x, 5], see TO_ISSUE .. scalars : int64[SCALARS], see C_START ..
+    stalls : int64[cause]. seen : int64[tile] scratch of `replay`, zeros.
+    best, late : int64[3] scratch, the latest bound so far of the activity at hand and of a streamed operand's end.
+    log : int64[1 + transfers], the order of the outermost level's transfers (how many, then for each 2 * tensor + 1 if
+    it is a drain); int64[1]: nobody asks.
+    """
+
+    free: np.ndarray
+    drains: np.ndarray
+    records: np.ndarray
+    progress: np.ndarray
+    scalars: np.ndarray
+    stalls: np.ndarray
+    seen: np.ndarray
+    best: np.ndarray
+    late: np.ndarray
+    log: np.ndarray
+
+
+@njit
+def begin_state(state):
+    """Set the state to what holds before the first step."""
+    state.records[:, :, VID] = -1
+    state.progress[:] = 0
+    state.progress[:, CURRENT] = -1
+    state.progress[:, KAPPA_OF] = -1
+    state.scalars[:] = 0
+    state.scalars[PASS_END + HOLD] = NOBODY
+
+
+@part
+def order_key(kappa, class_, depth, rank, streams):
+    """T9's order as one integer; streams : how many there are."""
+    return ((kappa + 1) * 3 + class_) * 4 * (streams + 70) + depth * 4 + rank
+
+
+@part
+def slot_of(records, x, v):
+    """Where version v of stream x has its record in the ring; it is cleared if it still holds an older version."""
+    slot = v & (records.shape[1] - 1)
+    r = records[x, slot]
+    if r[VID] != v:
+        r[:] = 0
+        r[VID] = v
+        r[U_HOLD] = NOBODY
+        r[A_HOLD] = NOBODY
+        r[L_HOLD] = NOBODY
+    return slot
+
+
+@part
+def is_filled(records, x, v):
+    """Whether version v of stream x, which may lie ahead of the ring, has been filled."""
+    r = records[x, v & (records.shape[1] - 1)]
+    return r[VID] == v and r[FILLED] == 1
+
+
+@part
+def start_over(best, time, hold):
+    """Nothing is waited for yet but `time`."""
+    best[TIME] = time
+    best[HOLD] = hold
+    best[KEY] = -1
+
+
+@part
+def wait_for(time, hold, key, best):
+    """T3, T15: keep in `best` the latest bound, of equal ones that with the smaller key."""
+    if time > best[TIME] or (time == best[TIME] and key < best[KEY]):
+        best[TIME] = time
+        best[HOLD] = hold
+        best[KEY] = key
+
+
+@part
+def merge(record, at, time, hold, key):
+    """The same for a (time, hold, key) kept in a record from column `at`."""
+    if time > record[at] or (time == record[at] and key < record[at + 2]):
+        record[at] = time
+        record[at + 1] = hold
+        record[at + 2] = key
