@@ -21,7 +21,6 @@ LONG = {
     "engine/nest/kernels/tiles.py:group_rows",
     "engine/timing/kernels/bodies.py:walk",
     "engine/timing/kernels/replay.py:replay",
-    "engine/timing/kernels/state.py:read_state",
     "engine/timing/kernels/versions.py:walk_steps",
     "engine/zeros/kernels/encoded.py:encoded_words",
 }
@@ -32,8 +31,6 @@ MANY = {
     "engine/nest/kernels/tiles.py": "_mark _rows_pass group_rows",
     "engine/networks/kernels/links.py": "_indices link_loads",
     "engine/timing/kernels/bodies.py": "walk",
-    "engine/timing/kernels/replay.py": "_copy_drains",
-    "engine/timing/kernels/state.py": "_read_back",
     "engine/timing/kernels/versions.py": "generate walk_steps",
     "engine/words/kernels/batch.py": "suspects",
     "engine/words/kernels/closed.py": "group_sums edge_words",

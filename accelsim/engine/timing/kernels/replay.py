@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.timing.kernels.located import Body, issued_of, locate, moment, opens_pass, read_content, undrained
 from accelsim.engine.timing.kernels.records import (
     A_KEY,
     ABSENT,
@@ -22,6 +23,7 @@ from accelsim.engine.timing.kernels.records import (
     D_START,
     F_END,
     F_START,
+    FIELDS,
     INNERMOST,
     KAPPA,
     KEY,
@@ -42,17 +44,7 @@ from accelsim.engine.timing.kernels.records import (
     Versions,
     order_key,
 )  # fmt: skip
-from accelsim.engine.timing.kernels.state import (
-    drain_binds,
-    issued_of,
-    locate,
-    moment,
-    opens_pass,
-    read_content,
-    read_state,
-    reads_back,
-    undrained,
-)
+from accelsim.engine.timing.kernels.state import drain_binds, read_state, reads_back
 from accelsim.engine.timing.kernels.sweep import advance
 from accelsim.engine.timing.kernels.window import cover
 from accelsim.jit import njit
@@ -67,16 +59,16 @@ TIMES = np.array([ARRIVE, F_START, F_END, USE, LANDED, D_START, D_END, P_START, 
 KEYS = np.array([A_KEY, U_KEY, L_KEY, D_KEY], np.int64)
 
 
-@njit(cache=True)
-def _keep(j, at, k, machine, state, kinds, layer, kept, kept_progress):
-    """Copy what a later body may need of the records after body j, which ends with step k; how many, -1: too many."""
+@njit(_nrt=False)
+def _keep(body, k, machine, state, kept, kept_progress):
+    """Copy what a later body may need of the records after one that ends with step k; how many, -1: too many."""
     streams, progress, records = machine.streams, state.progress, state.records
     m = 0
-    apart = opens_pass(j + 1, machine, kinds, layer)
+    apart = opens_pass(body.j + 1, machine, body.kinds, body.layer)
     over = apart and streams[machine.serial, TENSOR] != PSUM
     origin = moment(apart, state)
     for x in range(streams.shape[0]):
-        kept_progress[x] = issued_of(x, j, at, machine, progress, kinds, layer) - progress[x, CURRENT]
+        kept_progress[x] = issued_of(x, body, machine, progress) - progress[x, CURRENT]
         if streams[x, ABSENT]:
             continue
         current, s = progress[x, CURRENT], streams[x, SLOTS]
@@ -91,14 +83,15 @@ def _keep(j, at, k, machine, state, kinds, layer, kept, kept_progress):
                 continue
             if m >= kept.shape[0]:
                 return -1
-            kept[m, :25] = r
+            for field in range(FIELDS):
+                kept[m, field] = r[field]
             kept[m, VID] = v - current
-            kept[m, 25] = x
+            kept[m, FIELDS] = x
             m += 1
     return m
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _restore(machine, state, shift, steps, kept, m, kept_progress):
     """Put records and progress after a known body in place; CURRENT is already that after it."""
     streams, progress, records = machine.streams, state.progress, state.records
@@ -106,10 +99,11 @@ def _restore(machine, state, shift, steps, kept, m, kept_progress):
     for x in range(streams.shape[0]):
         progress[x, TO_ISSUE] = 0 if streams[x, ABSENT] else progress[x, CURRENT] + kept_progress[x]
     for i in range(m):
-        x = kept[i, 25]
+        x = kept[i, FIELDS]
         v = kept[i, VID] + progress[x, CURRENT]
         to = records[x, v & (records.shape[1] - 1)]
-        to[:] = kept[i, :25]
+        for field in range(FIELDS):
+            to[field] = kept[i, field]
         to[VID] = v
         to[KAPPA] = -1
         for field in TIMES:
@@ -118,22 +112,23 @@ def _restore(machine, state, shift, steps, kept, m, kept_progress):
             to[field] += later
 
 
-@njit(cache=True)
-def _copy_drains(j, at, k, machine, state, kinds, layer, origin, pool, m, back):
-    """Write down when psums were drained in body j, after step k, or (`back`) put it in place; how many are in `pool`.
+@njit(_nrt=False)
+def _copy_drains(body, k, machine, state, origin, pool, m, back):
+    """Write down when psums were drained in a body, after step k, or (`back`) put it in place; how many are in `pool`.
 
     -1: there is no room for them.
     """
+    j, at, kinds, layer = body
     drains = state.drains
     for x in range(at.shape[0]):
         if not machine.looks[x]:
             continue
-        first = undrained(x, k, at[x] - 1, j, at, kinds, layer)
+        first = undrained(x, k, at[x] - 1, body)
         last = at[x] - 1 + kinds.many[layer.kind[j], x]
-        end = undrained(x, layer.first[j + 1] - 1, last, j, at, kinds, layer)
+        end = undrained(x, layer.first[j + 1] - 1, last, body)
         if m + end - first > pool.shape[0]:
             return -1
-        b, i = (0, 0) if layer.slow[x] else locate(x, first, j, at, kinds, layer)
+        b, i = (0, 0) if layer.slow[x] else locate(x, first, body)
         for v in range(first, end):
             if layer.slow[x]:
                 tile = layer.tile[layer.start[x] + v]
@@ -222,7 +217,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
         most *= 2
     slots = np.full(4 * most, -1, np.int64)
     keys, lengths = np.empty((most, WIDE), np.int64), np.zeros(most, np.int64)
-    kept, kept_number = np.empty((most, MOST_RECORDS, 26), np.int64), np.zeros(most, np.int64)
+    kept, kept_number = np.empty((most, MOST_RECORDS, FIELDS + 1), np.int64), np.zeros(most, np.int64)
     kept_progress = np.zeros((most, n), np.int64)
     kept_scalars, kept_free = np.zeros((most, scalars.shape[0]), np.int64), np.zeros((most, free.shape[0]), np.int64)
     kept_stalls, kept_origin = np.zeros((most, stalls.shape[0]), np.int64), np.zeros((most, 2), np.int64)
@@ -240,19 +235,18 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
         window.start, layer.number, window.low, window.limit, window.begin, window.back, window.tile, window.work
     )
     for j in range(bodies):
+        body = Body(j, at, kinds, layer)
         kind = layer.kind[j]
         before = layer.first[j] - 1
         slot, length, link, e = -1, 0, -1, -1
         origin = moment(opens_pass(j, machine, kinds, layer), state)
         if look_up and j > 0 and j + 1 < bodies:
-            length = read_content(j, at, kinds, layer, machine, key)
+            length = read_content(body, machine, key)
         if length > 0:
             content = _number_of(key, length, contents, content_lengths, content_slots, content_numbers)
             if content >= 0 and last_entry >= 0:
                 link = _link_of(last_entry * most + content, links)
-                if links[link] >= 0 and not reads_back(
-                    before, asks[link], origin, machine, state, j, at, kinds, layer, scratch
-                ):
+                if links[link] >= 0 and not reads_back(before, asks[link], origin, body, machine, state, scratch):
                     e = linked[link]
         if e < 0 and not in_place:
             _restore(machine, state, shift, moved, kept[last_entry], kept_number[last_entry], kept_progress[last_entry])
@@ -260,7 +254,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
                 free[p] = kept_free[last_entry, p] + shift
             in_place = True
         if e < 0 and length > 0:
-            length, plain = read_state(before, asked, machine, state, j, at, kinds, layer, key, length)
+            length, plain = read_state(before, asked, body, machine, state, key, length)
             if length > 0:
                 slot = _slot_of(key, length, keys, lengths, slots)
                 e = slots[slot]
@@ -269,7 +263,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
                     asks[link] = asked
                     chained += 1
         if e >= 0:
-            _copy_drains(j, at, before, machine, state, kinds, layer, origin, pool, kept_drains[e], True)
+            _copy_drains(body, before, machine, state, origin, pool, kept_drains[e], True)
             for x in range(n):
                 progress[x, CURRENT] += kinds.many[kind, x]
                 at[x] += kinds.many[kind, x]
@@ -309,9 +303,9 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
         last_entry = -1
         if slot >= 0 and entries < most:
             e = entries
-            found = _keep(j, at, layer.first[j + 1] - 1, machine, state, kinds, layer, kept[e], kept_progress[e])
+            found = _keep(body, layer.first[j + 1] - 1, machine, state, kept[e], kept_progress[e])
             drained = kept_drains[e]
-            drained = _copy_drains(j, at, before, machine, state, kinds, layer, origin, pool, drained, False)
+            drained = _copy_drains(body, before, machine, state, origin, pool, drained, False)
             if found >= 0 and drained >= 0:
                 last_entry = e
                 entries += 1

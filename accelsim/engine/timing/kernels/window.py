@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.timing.kernels.located import reach
 from accelsim.engine.timing.kernels.records import ABSENT, CURRENT, INNERMOST, SLOTS, TENSOR
-from accelsim.engine.timing.kernels.state import reach
 from accelsim.engine.timing.kernels.versions import EARLIER
 from accelsim.jit import njit
 
