@@ -179,11 +179,13 @@ class Result:
     ran: Ran | None = None
 
     def __repr__(self) -> str:
-        sums = self.total
+        from accelsim.report.text import energy_unit
+
+        sums, ran = self.total, len(self.layers)
         failed = f", {len(self.failures)} not run" if self.failures else ""
         return (
-            f"Result({self.workload} on {self.architecture.name}: {len(self.layers)} layers{failed}, "
-            f"{sums.cycles:,} cycles, {sums.ms:.4g} ms, {sums.energy:.4g} {sums.energy_unit})"
+            f"Result({self.workload} on {self.architecture.name}: {ran} layer{'s' * (ran != 1)}{failed}, "
+            f"{sums.cycles:,} cycles, {sums.ms:.4g} ms, {sums.energy:.4g} {energy_unit(sums.energy_unit)})"
         )
 
     def __hash__(self) -> int:
