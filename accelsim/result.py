@@ -14,7 +14,7 @@ import accelsim
 from accelsim.architecture.model import Architecture
 from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
-from accelsim.energy.table import EnergyTable
+from accelsim.energy.table import EnergyTable, energy_unit
 from accelsim.engine.counts import Counts, Timing
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
@@ -179,8 +179,6 @@ class Result:
     ran: Ran | None = None
 
     def __repr__(self) -> str:
-        from accelsim.report.text import energy_unit
-
         sums, ran = self.total, len(self.layers)
         failed = f", {len(self.failures)} not run" if self.failures else ""
         return (

@@ -11,7 +11,8 @@ from accelsim.energy.curve import Curve
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import Tensor
 
-UNITS = ("pJ", "MAC")
+RELATIVE = "MAC"  # the unit of tables whose energies are multiples of one MAC's
+UNITS = ("pJ", RELATIVE)
 ACCOUNTINGS = ("", "isca16")
 WRITES = ("fill", "update")
 
@@ -140,3 +141,8 @@ def show_bytes(bits: int) -> str:
         if bits >= size:
             return f"{bits / size:g} {unit}"
     return f"{bits / 8:g} B"
+
+
+def energy_unit(unit: str) -> str:
+    """A table's unit in words: that of a relative table is the energy of one MAC, which is no count of MACs."""
+    return "MAC energies" if unit == RELATIVE else unit

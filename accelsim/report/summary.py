@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import why_no_time
-from accelsim.report.text import energy_text, energy_unit, many, milliseconds, number, percent, shown, visible
+from accelsim.report.text import energy_text, many, milliseconds, number, percent, shown, visible
 from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, Result, reasons
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT

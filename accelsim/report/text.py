@@ -6,9 +6,9 @@ import math
 import unicodedata
 
 from accelsim.energy.rows import MAC
+from accelsim.energy.table import energy_unit
 
 MAC_UNIT = "MAC unit"  # the component that multiplies; 'MACs' are a count, 'MAC energies' a unit
-RELATIVE = "MAC"  # the unit of tables whose energies are multiples of one MAC's
 LONGEST_NAME = 32  # letters
 # what moves the cursor, reorders text or ends a line: controls, formats, surrogates, line and paragraph separators
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -41,11 +41,6 @@ def energy_scale(unit: str, value: float) -> tuple[float, str]:
     if unit == "pJ":
         steps = [(1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ")]
     return next(((scale, name) for scale, name in steps if value >= scale), (1.0, named))
-
-
-def energy_unit(unit: str) -> str:
-    """The unit of an energy table: that of a relative table is the energy of one MAC."""
-    return "MAC energies" if unit == RELATIVE else unit
 
 
 def energy_text(value: float, unit: str) -> str:
