@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.cache import prepare_matplotlib
 from accelsim.energy.rows import MAC, NO_TENSOR
+from accelsim.energy.table import energy_unit
 from accelsim.errors import AccelsimError
 from accelsim.report.groups import MOST, blocks
 from accelsim.report.text import (
     component,
     energy_scale,
     energy_text,
-    energy_unit,
     many,
     number,
     shown,

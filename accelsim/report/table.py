@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from accelsim.energy.rows import MAC, grouped
+from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
 from accelsim.report.summary import partly_given
 from accelsim.report.text import (
     MAC_UNIT,
     component,
     energy_scale,
-    energy_unit,
     milliseconds,
     number,
     percent,
