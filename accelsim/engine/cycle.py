@@ -12,7 +12,7 @@ from accelsim.engine.networks.links import crossings
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing import folded as folding
 from accelsim.engine.timing.kernels import sweep
-from accelsim.engine.timing.kernels.records import C_END, LAST, Steps, Versions
+from accelsim.engine.timing.kernels.records import Steps, Versions
 from accelsim.engine.timing.pieces import outline, pieces
 from accelsim.engine.timing.schedule import Schedule, generate_schedule
 from accelsim.engine.timing.simulation import Simulation, simulate
@@ -123,9 +123,7 @@ def run(program: Program, schedule: Schedule, processing: bool, log: Ints | None
     sweep.advance(
         -1, schedule.steps - 1, machine, versions, Steps(schedule.steps, 0, schedule.step_n, schedule.step_phi), state
     )
-    cycles = int(state.scalars[LAST])
-    state.stalls[machine.idle_fill + 1] += cycles - state.scalars[C_END]
-    return cycles, stalls_by_cause(program.architecture, schedule.edges, state.stalls)
+    return int(sweep.finish(machine, state)), stalls_by_cause(program.architecture, schedule.edges, state.stalls)
 
 
 def run_folded(

@@ -95,11 +95,11 @@ def selected(work: Ints, kept: list[int]) -> Ints:
 
 
 class Simulation:
-    """One simulation of a layer as far as it has got."""
+    """One simulation of a layer as far as it has got. cycles : at its end, when all has landed."""
 
     def __init__(self, streams: Streams, steps: int) -> None:
         self.streams, self.steps = streams, steps
-        self.machine, self.state = streams.machine(), streams.state(1)
+        self.machine, self.state, self.cycles = streams.machine(), streams.state(1), 0
 
     def advance(self, section: Section, work: Ints, first: int, last: int, places: int) -> None:
         """Simulate from after step `first` to after step `last`; places : of psum tiles."""
@@ -115,12 +115,7 @@ class Simulation:
 
     def end(self) -> None:
         """Charge what comes after the last step."""
-        self.state.stalls[self.machine.idle_fill + 1] += self.cycles - int(self.state.scalars[records.C_END])
-
-    @property
-    def cycles(self) -> int:
-        """The cycle at which all so far has landed."""
-        return int(self.state.scalars[records.LAST])
+        self.cycles = int(sweep.finish(self.machine, self.state))
 
 
 def simulate(found: Outline, pieces: Iterable[Piece], simulations: Sequence[Simulation]) -> None:

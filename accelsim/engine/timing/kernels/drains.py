@@ -108,13 +108,8 @@ def _drain(x, v, k, machine, versions, steps, state):
         scalars[PASS_END + HOLD] = hold
         scalars[PASS_END + KEY] = key
     if parent >= 0:
-        merge(
-            state.records[parent, slot_of(state.records, parent, state.progress[parent, CURRENT])],
-            LANDED,
-            landed,
-            hold,
-            key,
-        )
+        above = state.records[parent, slot_of(state.records, parent, state.progress[parent, CURRENT])]
+        merge(above, LANDED, landed, hold, key)
 
 
 @part

@@ -213,9 +213,9 @@ def _wait(x, v, most, slots, lead, machine, versions, state):
 def _fill(x, v, most, stream_end, machine, versions, state):
     """Hold the ports and write down when the version comes, and for its parent that it was read."""
     streams, progress = machine.streams, state.progress
-    kappa = progress[x, KAPPA_OF]
+    kappa, parent = progress[x, KAPPA_OF], streams[x, PARENT]
     key = order_key(kappa, 2, streams[x, DEPTH], streams[x, RANK], len(streams))
-    if streams[x, PARENT] < 0:
+    if parent < 0:
         tell(x, FILL, machine, state.log)
     begins, hold = start_of(x, FILL, machine, state)
     ends = max(begins + most, stream_end)
@@ -240,11 +240,6 @@ def _fill(x, v, most, stream_end, machine, versions, state):
         r[F_UNITS] = most
         if streams[x, TENSOR] != PSUM:
             merge(r, USE, arrives, hold, key)
-    if streams[x, PARENT] >= 0:
-        merge(
-            state.records[streams[x, PARENT], slot_of(state.records, streams[x, PARENT], progress[x, SERVING])],
-            USE,
-            ends,
-            hold,
-            key,
-        )
+    if parent >= 0:
+        above = state.records[parent, slot_of(state.records, parent, progress[x, SERVING])]
+        merge(above, USE, ends, hold, key)

@@ -45,7 +45,7 @@ from accelsim.engine.timing.kernels.records import (
     order_key,
 )  # fmt: skip
 from accelsim.engine.timing.kernels.state import drain_binds, read_state, reads_back
-from accelsim.engine.timing.kernels.sweep import advance
+from accelsim.engine.timing.kernels.sweep import advance, finish
 from accelsim.engine.timing.kernels.window import cover
 from accelsim.jit import njit
 
@@ -326,5 +326,4 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
     for e in range(entries):
         for c in range(stalls.shape[0]):
             stalls[c] += times[e] * kept_stalls[e, c]
-    stalls[machine.idle_fill + 1] += scalars[LAST] - scalars[C_END]
-    return scalars[LAST], simulated
+    return finish(machine, state), simulated

@@ -87,7 +87,7 @@ def drain_binds(x, v, r, issued, current, held, origin, machine):
 
 @njit(_nrt=False)
 def _read_back(x, k, asked, origin, body, machine, state, out, m):
-    """Append the drains in earlier bodies that fills yet to come wait for; none of these begins before `floor`."""
+    """Append the drains in earlier bodies that fills yet to come wait for; asked : int64[2], of x, see `read_state`."""
     j, at, kinds, layer = body
     n, current = len(machine.streams), state.progress[x, CURRENT]
     issued, floor = asked[0] + current, asked[1] + origin
@@ -125,7 +125,7 @@ def _read_back(x, k, asked, origin, body, machine, state, out, m):
             key = order_key(d[2], 1, 69 - machine.streams[x, DEPTH], machine.streams[x, RANK], n)
             out[m + 3] = key - order_key(k, 0, 0, 0, n)
             m += 4
-        if m > out.shape[0] - 64:
+        if m > out.shape[0] - MOST_OF_A_VERSION:
             return -1
     out[m] = NOBODY
     return m + 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from accelsim.engine.timing.kernels.compute import compute
 from accelsim.engine.timing.kernels.drains import end_version
 from accelsim.engine.timing.kernels.fills import issue_fills
-from accelsim.engine.timing.kernels.records import ABSENT
+from accelsim.engine.timing.kernels.records import ABSENT, C_END, LAST
 from accelsim.jit import njit
 
 
@@ -28,3 +28,11 @@ def advance(first, end, machine, versions, steps, state):
         for o in range(n - 1, -1, -1):
             if not streams[order[o], ABSENT]:
                 end_version(order[o], k + 1, machine, versions, steps, state)
+
+
+@njit(_nrt=False)
+def finish(machine, state):
+    """Charge what comes after the last step; returns the cycle at which all has landed (T4)."""
+    last = state.scalars[LAST]
+    state.stalls[machine.idle_fill + 1] += last - state.scalars[C_END]
+    return last

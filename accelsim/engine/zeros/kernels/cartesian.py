@@ -19,7 +19,7 @@ LONGEST = 127  # words one byte can queue, with a bit left over to compare
 
 ONE, LOW, HIGH = np.uint64(0x0101010101010101), np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x8080808080808080)
 SEVEN, EIGHT, BYTE, LONG = np.uint64(7), np.uint64(8), np.uint64(0xFF), np.uint64(LONGEST)
-FEW = 4  # a rotation asked for by itself takes so many times longer than in the table of all
+FEW = 4  # rotations are worked out word by word where the words are fewer than one in so many banks
 FOUR = 4  # rows added at a time: a compiler unrolls that
 
 
@@ -317,24 +317,12 @@ def workspace(pe, longest):
 
 
 @njit(cache=True)
-def with_words(ifmap_ends, blocks, pes):
-    """The PEs that have an ifmap word in any block; the others are never waited for."""
-    found, n = np.empty(pes, np.int64), 0
-    for p in range(pes):
-        for block in range(blocks):
-            if ifmap_ends[block * pes + p] < ifmap_ends[block * pes + p + 1]:
-                found[n] = p
-                n += 1
-                break
-    return found[:n]
-
-
-@njit(cache=True)
-def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
+def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, working, busy):
     """Cycles of one group of output channels and one sub-tile, to the barrier at its end.
 
     ifmaps, ifmap_ends, filters, filter_ends : see `gather_ifmap` and `gather_filter`. pe : int64[6]. outputs :
-    int64[2], ofmap rows and columns. busy : int64[PE], added to: cycles with a step, a stall or the last products.
+    int64[2], ofmap rows and columns. working : int64[], PEs with any ifmap word; nobody waits for the others.
+    busy : int64[PE], added to: cycles with a step, a stall or the last products.
     """
     blocks, pes = len(filter_ends) - 1, len(busy)
     longest = 0
@@ -344,7 +332,6 @@ def run(ifmaps, ifmap_ends, filters, filter_ends, pe, outputs, busy):
     hot = one_hot(pe[BANKS])
     queues = np.zeros((pes, hot.shape[1]), np.uint64)
     time, done = np.zeros(pes, np.int64), np.zeros(blocks + 1, np.int64)
-    working = with_words(ifmap_ends, blocks, pes)
     held, oldest = 0, 0
     for block in range(blocks):
         first, last = filter_ends[block], filter_ends[block + 1]
