@@ -38,8 +38,6 @@ MANY = {
     "engine/words/kernels/tables.py": "_tabulate_group",
     "engine/zeros/kernels/encoded.py": "more_bases _axis_list encoded_words",
     "engine/zeros/kernels/slots.py": "_see words_at idle_first_slots",
-    "search/kernels/bounds.py": "bound_all",
-    "search/kernels/orders.py": "orders_of_level best_order search_orders",
     "simulate.py": "simulate",
 }
 

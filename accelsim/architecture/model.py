@@ -308,6 +308,11 @@ class Architecture:
         return min(self.ofmap_bits or self.word_bits[Tensor.PSUM], self.word_bits[Tensor.PSUM])
 
     @property
+    def narrows(self) -> bool:
+        """Whether final sums become narrower words."""
+        return self.final_bits < self.word_bits[Tensor.PSUM]
+
+    @property
     def widths(self) -> dict[Width, int]:
         """Bits of every sort of word."""
         return {**{Width(t): bits for t, bits in self.word_bits.items()}, Width.OFMAP: self.final_bits}

@@ -21,8 +21,8 @@ from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TE
 
 
 def edge_columns(program: Program) -> Ints:
-    """int64[edge, column], words of a whole layer (see kernels/tiles.py for the columns)."""
-    out = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
+    """int64[edge, column], words of a whole layer, then versions (see `closed.edge_words`)."""
+    out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
     all_edges(
         program.loops, program.edges, program.size8, program.axes, program.unicast, program.merge,
         program.on_chip, program.levels, out,
@@ -37,7 +37,7 @@ def final_columns(program: Program) -> Ints | None:
     """
     if not program.finals:
         return None
-    out = np.zeros((len(program.edges), 3 * program.levels + 3), np.int64)
+    out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
     for e in range(len(program.edges)):
         if int(program.edges[e, 0]) == PSUM and takes_time(program, program.edges[e]):
             one = last_visits(program, int(program.edges[e, 2]))
@@ -76,12 +76,11 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
     at_ports = {(c.edge, c.fanout): busiest for c, _, busiest in layers}
     if laws is not None and program.architecture.sees_zeros:
         counts, columns, finals = rewrite(program, laws, counts, columns, finals)
-    nest = np.array([0, len(program.loops)], np.int64)
     cycles = [
         lower_bound(
             program, columns[None], counts.words[None], np.array([counts.compute_cycles]),
             {at: words[None] for at, words in at_ports.items()},
-            separation(program, program.loops, nest, processing), processing, None if finals is None else finals[None],
+            separation(program, columns[None], processing), processing, None if finals is None else finals[None],
             {at: busiest[None] for at, (_, busiest) in narrow.items()},
         )[0]
         for processing in (False, True)

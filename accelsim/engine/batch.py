@@ -84,7 +84,7 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
         np.empty(n, np.int64),
         np.empty(n, np.int64),
         np.empty(n, np.int64),
-        np.empty((n, levels, len(NARROWED)), np.int64) if _narrows(architecture) else None,
+        np.empty((n, levels, len(NARROWED)), np.int64) if architecture.narrows else None,
     )
     for low in range(0, n, BLOCK):
         loops, starts, alike = _stack(architecture, nests[low : low + BLOCK], problem)
@@ -106,10 +106,6 @@ def _fill(whole: Batch, at: Ints, parts: Parts) -> None:
         target[at] = part
     if whole.narrow is not None:
         whole.narrow[at] = parts[-1]
-
-
-def _narrows(architecture: Architecture) -> bool:
-    return architecture.final_bits < architecture.word_bits[Tensor.PSUM]
 
 
 def _stack(
@@ -173,7 +169,7 @@ def _evaluate(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
     linked = any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values())
-    if linked or _narrows(architecture) or program.shares_ifmap(architecture):
+    if linked or architecture.narrows or program.shares_ifmap(architecture):
         return _one_by_one(architecture, problem, nests)
     n, edges, size8 = len(nests), lowered.edges, lowered.size8
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
@@ -191,7 +187,7 @@ def _evaluate(
     for index in np.flatnonzero(suspect):
         check(architecture, nests[index], problem)
         program.build(architecture, nests[index], problem)
-    columns = np.zeros((n, len(edges), 3 * lowered.levels + 3), np.int64)
+    columns = np.zeros((n, len(edges), 3 * lowered.levels + 4), np.int64)
     total, stay, kept_words, above = tables
     kernel.compose(loops, starts, edges, pick, total, stay, kept_words, above, columns)
     compute, active = np.empty(n, np.int64), np.empty(n, np.int64)
@@ -199,7 +195,7 @@ def _evaluate(
     words, network = tally(lowered, columns)
     cycles = [
         analytical.lower_bound(
-            lowered, columns, words, compute, {}, separation(lowered, loops, starts, processing), processing
+            lowered, columns, words, compute, {}, separation(lowered, columns, processing), processing
         )
         for processing in (False, True)
     ]
@@ -243,7 +239,7 @@ def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, tuple[I
     own = [slice(base[g], base[g + 1]) for g in range(GROUPS)]
     most = np.array([kernel.option_rows(loops, starts, first[g], g, rows[at], lengths[at]) for g, at in enumerate(own)])
     terms = np.array(
-        [(e, c) for e, (_, parent, child, _, _) in enumerate(edges) for c in range(3 * (child - parent) + 3)], np.int64
+        [(e, c) for e, (_, parent, child, _, _) in enumerate(edges) for c in range(3 * (child - parent) + 4)], np.int64
     )
     carries = int(most[:, 1].max())
     total = np.zeros((options, len(terms)), np.int64)

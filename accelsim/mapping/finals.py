@@ -59,7 +59,7 @@ def finals_of(architecture: Architecture, nest: LoopNest, problem: Problem) -> d
 
     A register counts as level ``levels``. Empty where the machine narrows nothing.
     """
-    if architecture.final_bits == architecture.word_bits[Tensor.PSUM]:
+    if not architecture.narrows:
         return {}
     view = _View(architecture, cuts(architecture, nest, problem))
     drained = _drained(architecture, nest)

@@ -28,8 +28,8 @@ from accelsim.workload.problem import DIMS, Problem
 
 Scoring = Callable[[LoopNest], float]
 """The objective of a mapping by some evaluator."""
-RESCORED, SIMULATED = 128, 8
-"""Most mappings that the whole closed form and the cycle evaluator choose from, where cycles count."""
+RESCORED, SIMULATED = 128, 16
+"""Most mappings that the whole closed form and, where cycles count, the cycle evaluator choose from."""
 SAME = 1e-9
 """What a mapping must be better by, of the score: rounding is no find."""
 
@@ -89,10 +89,10 @@ def find(
     first = min(candidates, key=_score)
     tried = sum(one.tried for one in candidates)
     found = Found(first.nest, objective, search.said, tried, search.combinations.cut, first.energy)
-    if objective != "energy":
+    if objective != "energy" or architecture.narrows:
         closed_form = cache(partial(_objective, space, table, objective, evaluator="analytical"))
-        found = _rescored(found, closed_form, candidates)
-        if evaluator == "cycle":
+        found = _rescored(found, closed_form, candidates, architecture.narrows)
+        if objective != "energy" and evaluator == "cycle":
             others = [one for other in OBJECTIVES if other != objective for one in search.candidates(other)]
             simulated = partial(_objective, space, table, objective, evaluator="cycle")
             found = _simulated(found, closed_form, simulated, [*candidates, *others])
@@ -104,20 +104,36 @@ def _score(one: Candidate) -> float:
     return one.score
 
 
-def _rescored(found: Found, closed_form: Scoring, candidates: list[Candidate]) -> Found:
-    """The best candidate by the whole closed form: the search's own bound leaves out what passes wait for."""
-    ranked = dict.fromkeys(one.nest for one in sorted(candidates, key=_score))
-    nest = min(islice(ranked, RESCORED), key=closed_form)
-    return replace(found, nest=nest, bound=closed_form(nest))
+def _rescored(found: Found, closed_form: Scoring, candidates: list[Candidate], narrows: bool) -> Found:
+    """The best candidate by the whole closed form.
+
+    A search knows no roundings and not what the ports of a mesh carry, so what it says bounds the closed form. Where
+    sums are narrowed it does not: which drains are final depends on all loops, and a search takes them to be wide.
+    """
+    least, nest = inf, found.nest
+    for one in islice(sorted(candidates, key=_score), RESCORED):
+        if one.score >= least * (1 - SAME) and not narrows:
+            break
+        score = closed_form(one.nest)
+        if score < least:
+            least, nest = score, one.nest
+    return replace(found, nest=nest, bound=least)
 
 
 def _simulated(found: Found, closed_form: Scoring, simulated: Scoring, candidates: list[Candidate]) -> Found:
-    """The best candidate by the cycle evaluator; one whose bound is no better than what is found is left out."""
-    nests = dict.fromkeys(one.nest for one in candidates)
-    least, done = inf, 0
-    for nest in sorted(nests, key=closed_form)[:SIMULATED]:
+    """The best candidate by the cycle evaluator; one whose bound is no better than what is found is left out.
+
+    Of mappings with like bounds on their cycles the one that moves least stalls least, so that comes first.
+    """
+
+    def promise(one: Candidate) -> float:
+        return closed_form(one.nest) * (one.energy if found.objective == "cycles" else 1.0)
+
+    nests = dict.fromkeys(one.nest for one in sorted(candidates, key=promise))
+    least, done, bound = inf, 0, found.bound
+    for nest in islice(nests, SIMULATED):
         if closed_form(nest) >= least:
-            break
+            continue
         try:
             score = simulated(nest)
         except AccelsimError:
@@ -125,6 +141,8 @@ def _simulated(found: Found, closed_form: Scoring, simulated: Scoring, candidate
         done += 1
         if score < least:
             least, found = score, replace(found, nest=nest, bound=closed_form(nest))
+        if least <= bound:
+            break
     return replace(found, simulated=done)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from accelsim.architecture.model import Architecture, Port
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
+from accelsim.engine.nest.kernels.tiles import columns_of
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
-from accelsim.engine.words.assemble import assemble, operand_reads
-from accelsim.workload.problem import DIMS, TENSORS, Problem
+from accelsim.engine.words.assemble import READ, assemble, operand_reads, takes_time, tally
+from accelsim.engine.words.passes import per_pass
+from accelsim.search.kernels.records import BUSY, LOADING, MOVING, TAIL, Charges
+from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,42 +28,51 @@ _known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=16)
 
 @dataclass(frozen=True)
 class Prices:
-    """terms : int64[term, 2], (edge, column). energy : per word of a term; constant : what no mapping changes.
+    """terms : int64[term, 2], (edge, column), the column after an edge's last being versions of its tile.
 
-    ports : int64[port + 1], where each port's loads lie; load_terms : int64[load]; loads : float64[load], cycles per
-    word of that term; stationary : float64[term], of fills that passes wait for.
+    energy : float64[term], per word; constant : what no mapping changes. loads : what takes time, and how (see
+    `kernels.records.Charges`).
     """
 
     terms: Ints
     energy: Floats
     constant: float
-    ports: Ints
-    load_terms: Ints
-    loads: Floats
-    stationary: Floats
+    loads: tuple[Load, ...]
+    macs_per_cycle: int
 
-    @property
-    def charges(self) -> tuple[Floats, float, Ints, Ints, Floats, Floats]:
-        """What `kernels.scores.price` takes."""
-        return self.energy, self.constant, self.ports, self.load_terms, self.loads, self.stationary
+    def charges(self, objective: int) -> Charges:
+        """As the kernels read them; objective : its place among `found.OBJECTIVES`."""
+        at = self.terms[:, 0], self.terms[:, 1]
+        shares = np.array([load.share[at] for load in self.loads]).reshape(len(self.loads), len(self.terms))
+        load, term = np.nonzero(shares)
+        return Charges(
+            self.energy, self.constant, np.array([one.kind for one in self.loads], np.int64),
+            np.array([one.fixed for one in self.loads], np.float64),
+            np.searchsorted(load, np.arange(len(self.loads) + 1)).astype(np.int64), term.astype(np.int64),
+            shares[load, term], (self.energy < 0) | (shares < 0).any(axis=0), self.macs_per_cycle, objective,
+        )  # fmt: skip
+
+
+@dataclass
+class Load:
+    """What takes time: cycles are `fixed` and share[edge, column] for each word; kind : see `kernels.records`."""
+
+    kind: int
+    share: Floats
+    fixed: float = 0.0
 
 
 def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
-    """Read the linear form off the energy account itself, one unit word at a time."""
+    """Read the linear form off the energy account itself, one unit word at a time, and off the closed form's bound."""
     machine = program.architecture
     edges = program.edges
-    wide = 3 * program.levels + 3
-    timed = [not (e[3] and e[1] >= machine.pe_level) for e in edges]
+    wide = 3 * program.levels + 4
+    timed = [takes_time(program, edge) for edge in edges]
     energy, constant = _energy(program, table, dataflow, timed, wide)
-    ports, loads, stationary = _loads(program, timed, wide)
-    used = np.abs(energy) + loads.sum(axis=0) + stationary
-    cells = [(e, c) for e in range(len(edges)) for c in range(wide) if used[e, c] > 0]
-    terms = np.array(cells, np.int64).reshape(-1, 2)
-    at = terms[:, 0], terms[:, 1]
-    here = loads[:, at[0], at[1]]
-    port, term = np.nonzero(here)
-    first = np.searchsorted(port, np.arange(len(ports) + 1))
-    return Prices(terms, energy[at], constant, first, term, here[port, term], stationary[at])
+    loads = _loads(program, wide)
+    used = np.abs(energy) + sum(np.abs(load.share) for load in loads)
+    terms = np.argwhere(used > 0).astype(np.int64).reshape(-1, 2)
+    return Prices(terms, energy[terms[:, 0], terms[:, 1]], constant, tuple(loads), machine.macs_per_cycle)
 
 
 def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> tuple[Floats, float]:
@@ -104,28 +118,64 @@ def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -
     return float(sum(row.energy for row in rows))
 
 
-def _loads(program: Program, timed: list[bool], wide: int) -> tuple[list[str], Floats, Floats]:
+def _loads(program: Program, wide: int) -> list[Load]:
+    """What `analytical.lower_bound` takes the most of, but for what each port of a mesh's edge carries."""
     machine, edges = program.architecture, program.edges
-    names: list[str] = []
-    rows: list[Floats] = []
-    stationary = np.zeros((len(edges), wide))
-    for e, (t, parent, child, _, _) in enumerate(edges):
-        if not timed[e]:
+    found: dict[tuple[int, str], Load] = {}
+
+    def load(kind: int, name: str) -> Load:
+        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), wide))))
+
+    feeding = {int(edge[0]): e for e, edge in enumerate(edges) if takes_time(program, edge)}
+    for e, edge in enumerate(edges):
+        if not takes_time(program, edge):
             continue
+        t, parent, child = (int(v) for v in edge[:3])
         tensor = TENSORS[t]
-        old = bool(t == PSUM and accumulates(machine, int(parent), int(child)))
-        for up in (False, True) if t == PSUM else (False,):
-            for use in ports_of(program, tensor, int(parent), int(child), up, old):
-                if use.root >= 0:
-                    continue  # what each port of a mesh's edge carries, the search does not know
-                scale = 1 if use.port.in_words else machine.word_bits[tensor]
-                cycles = float(scale / use.port.rate)
-                apart = child >= machine.pe_level and not use.port.peak
-                if tensor is machine.serial and apart and not up and t != PSUM:
-                    stationary[e, use.column] = max(stationary[e, use.column], cycles)
-                    continue
-                if use.port.name not in names:
-                    names.append(use.port.name)
-                    rows.append(np.zeros((len(edges), wide)))
-                rows[names.index(use.port.name)][e, use.column] += cycles
-    return names, np.array(rows).reshape(len(names), len(edges), wide), stationary
+        if t == PSUM and not accumulates(machine, parent, child):
+            _add_refills(program, parent, child, load)
+        for use in ports_of(program, tensor, parent, child, t == PSUM, False):
+            if use.root >= 0:
+                continue
+            cycles = _cycles(machine, use.port, tensor)
+            load(BUSY, use.port.name).share[e, use.column] += cycles
+            if e == feeding[t] and not use.port.peak:
+                if tensor is machine.serial and t != PSUM:
+                    load(LOADING, use.port.name).share[e, use.column] += cycles
+                elif machine.lead or t == PSUM:
+                    load(MOVING, use.port.name).share[e, use.column] += cycles
+    _add_passes(program, load)
+    return [one for one in found.values() if one.fixed or one.share.any()]
+
+
+def _cycles(machine: Architecture, port: Port, tensor: Tensor) -> float:
+    """Of one word."""
+    return float((1 if port.in_words else machine.word_bits[tensor]) / port.rate)
+
+
+def _add_refills(program: Program, parent: int, child: int, load: Callable[[int, str], Load]) -> None:
+    """Psums read back: what `tally` says of the parent's reads, one unit word at a time; the mean instance's share."""
+    edges, wide = program.edges, 3 * program.levels + 3
+    units = np.eye(len(edges) * wide, dtype=np.int64).reshape(-1, len(edges), wide)
+    fixed = int(tally(program, np.zeros_like(units[:1]))[0][0, parent, PSUM, READ])
+    read = tally(program, units)[0][:, parent, PSUM, READ].reshape(len(edges), wide) - fixed
+    instances = [1]
+    for spec in program.architecture.levels:
+        instances.append(instances[-1] * spec.fanout.y * spec.fanout.x)
+    for use in ports_of(program, Tensor.PSUM, parent, child, False, False):
+        share = _cycles(program.architecture, use.port, Tensor.PSUM) / instances[parent + use.column // 3]
+        one = load(BUSY, use.port.name)
+        one.share[:, :wide] += share * read
+        one.fixed += share * fixed
+
+
+def _add_passes(program: Program, load: Callable[[int, str], Load]) -> None:
+    """What each serial pass adds, as of `passes.separation`."""
+    found = per_pass(program, processing=False)
+    for kind, cycles in ((LOADING, found.preload), (TAIL, found.tail)):
+        one = load(kind, "passes")
+        if found.edge is None:
+            one.fixed = cycles
+        else:
+            _, parent, child = (int(v) for v in program.edges[found.edge, :3])
+            one.share[found.edge, columns_of(parent, child)] = cycles

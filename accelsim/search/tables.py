@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from accelsim.engine.words.kernels import options as tabulating
 from accelsim.errors import MappingError
 from accelsim.search.factors import longest
 from accelsim.search.kernels import scores as kernel
+from accelsim.search.kernels.records import Options, Pairs
 from accelsim.search.space import GROUPS, Space
 from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
@@ -24,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Tables(NamedTuple):
-    """What is known of every option of one group, see `tabulating.option_tables` and `kernel.pair_tables`.
+    """What is known of every option of one group, see `tabulating.option_tables`.
 
     places : int64[option, loop, 2], (level, position) of its temporal loops; counts : int64[option], how many. totals :
     float64[option, term]; stays, kepts : float64[option, carry, term]; aboves : int64[option, edge]. extents :
@@ -113,29 +115,24 @@ def _packed(there: npt.NDArray[np.bool_], columns: tuple[Ints, ...]) -> tuple[In
     return out, lengths
 
 
-class Pairs(NamedTuple):
-    """Where an order of loops matters: segments of the nests, and the terms each keeps in place.
-
-    segments : int64[segment, 2]; rows : int64[pair, 2], (segment, term); runs : int64[segment, 2], each one's pairs;
-    parts : per group float64[option, pair, 6], see `kernel.pair_tables`.
-    """
-
-    segments: Ints
-    rows: Ints
-    runs: Ints
-    parts: tuple[Floats, ...]
-
-
-def pairs_of(terms: Ints, edges: Ints, tables: list[Tables]) -> Pairs:
-    """Segments of the nests of these options, and what every option adds to each."""
+def options_of(space: Space, program: Program, terms: Ints, options: list[list[Option]]) -> tuple[list[Tables], Pairs]:
+    """Tabulate the options of every group, and where their orders matter."""
+    tables = [tables_of(space, program, terms, g, some) for g, some in enumerate(options)]
     loops = [t.places[np.arange(t.places.shape[1]) < t.counts[:, None]] for t in tables]
     segments = np.unique(np.concatenate(loops), axis=0)
-    of_edge = edges[terms[:, 0]]
+    of_edge = program.edges[terms[:, 0]]
     rows = np.argwhere((segments[:, :1] < of_edge[:, 2]) & (of_edge[:, 3] == 0)).astype(np.int64).reshape(-1, 2)
     ends = np.searchsorted(rows[:, 0], np.arange(len(segments) + 1)).astype(np.int64)
-    parts: list[Any] = []
+    return tables, Pairs(segments, rows, np.stack([ends[:-1], ends[1:]], axis=1))
+
+
+def kernel_options(tables: list[Tables], pairs: Pairs, terms: Ints, edges: Ints, factors: Sequence[Ints]) -> Options:
+    """As the kernels read them."""
+    parts = []
     for t in tables:
-        out = np.zeros((len(t.places), len(rows), 6))
-        kernel.pair_tables(t.places, t.counts, t.aboves, t.stays, t.kepts, rows, terms, edges, segments, out)
-        parts.append(out)
-    return Pairs(segments, rows, np.stack([ends[:-1], ends[1:]], axis=1), tuple(parts))
+        parts.append(np.zeros((len(t.places), len(pairs.rows), 6)))
+        kernel.pair_tables(
+            t.places, t.counts, t.aboves, t.stays, t.kepts, pairs.rows, terms, edges, pairs.segments, parts[-1]
+        )
+    places, counts, totals, _, _, _, extents, _ = zip(*tables, strict=True)
+    return Options(places, counts, totals, tuple(parts), extents, tuple(factors))

@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from accelsim.engine.nest.kernels.tiles import columns_of
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.words.assemble import takes_time
-from accelsim.engine.words.kernels.batch import least_versions
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 
-def separation(program: Program, loops: Ints, starts: Ints, processing: bool) -> tuple[Ints, Ints]:
+@dataclass(frozen=True)
+class Passes:
+    """What a serial pass adds: cycles that loading the stationary operand takes at least, and from its last C on.
+
+    Loading counts the rows of a skewed array only, not what ports take. edge : whose child's versions the passes are;
+    None: there is one pass.
+    """
+
+    preload: int
+    tail: int
+    edge: int | None
+
+
+def per_pass(program: Program, processing: bool) -> Passes:
+    """The passes of a layer's mappings."""
+    machine = program.architecture
+    tail = machine.pipeline + machine.skew_cycles
+    edges = [
+        e for e, edge in enumerate(program.edges) if TENSORS[edge[0]] is machine.serial and takes_time(program, edge)
+    ]
+    # a stationary operand that is not kept in the PE, or was there from the start, keeps no passes apart
+    if not edges or program.edges[edges[-1], 3] or (processing and program.edges[edges[-1], 2] == 1):
+        return Passes(0, tail, None)
+    tensor = int(program.edges[edges[-1], 0])
+    preload = machine.levels[machine.pe_level - 1].fanout.y if machine.skew and tensor != PSUM else 0
+    one = TENSORS[tensor] is Tensor.IFMAP and _windows(program.problem)
+    return Passes(preload, tail, None if one else edges[-1])
+
+
+def separation(program: Program, columns: Ints, processing: bool) -> tuple[Ints, Ints]:
     """(cycles that loading the stationary operand takes, cycles between the last C of a pass and the next), at least.
 
-    The second includes what follows the last pass. Loading counts the rows of a skewed array only, not what ports take.
-    loops, starts : of many mappings (kernels/batch.py); int64[mapping] come back.
+    The second includes what follows the last pass. columns : int64[mapping, edge, column] as of `closed.edge_words`;
+    int64[mapping] come back.
     """
-    machine = program.architecture
-    array = machine.levels[machine.pe_level - 1].fanout
-    tail = machine.pipeline + machine.skew_cycles
-    passes = np.ones(len(starts) - 1, np.int64)
-    edges = [edge for edge in program.edges if TENSORS[edge[0]] is machine.serial and takes_time(program, edge)]
-    # a stationary operand that is not kept in the PE, or was there from the start, keeps no passes apart
-    if not edges or edges[-1][3] or (processing and edges[-1][2] == 1):
-        return 0 * passes, tail * passes
-    tensor, _, level = (int(v) for v in edges[-1][:3])
-    if not (TENSORS[tensor] is Tensor.IFMAP and _windows(program.problem)):
-        least_versions(loops, starts, tensor, level, program.size8, passes)
-    preload = array.y if machine.skew and tensor != PSUM else 0
-    return passes * preload, passes * tail
+    one, number = per_pass(program, processing), np.ones(len(columns), np.int64)
+    if one.edge is not None:
+        _, parent, child = program.edges[one.edge, :3]
+        number = columns[:, one.edge, columns_of(parent, child)]
+    return number * one.preload, number * one.tail
 
 
 def _windows(problem: Problem) -> bool:

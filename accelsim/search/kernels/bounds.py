@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.tiles import GROUPS, IFMAP
 from accelsim.engine.words.kernels.options import positions
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import passed, price
 
 ORDERS = np.array([[0, 1, 3, 4, 5, 2], [0, 1, 3, 5, 4, 2], [1, 2, 3, 4, 5, 0], [0, 1, 2, 4, 5, 3]], dtype=np.int64)
 """Orders of groups no other beats for one tensor: its own loops outside, foreign ones inside, the sliding axis last."""
 LAST = GROUPS - 1
+
+
+class Picked(NamedTuple):
+    """What is known of the picks of all groups but the last, side by side; scratch of one unit.
+
+    part : float64[group, pair, 6]; factor : int64[group, partition, 3]; total : float64[group, term], of each pick.
+    left : float64[2, group, pair, 4], ways to have come by the groups before each place of the order; row 1 is the
+    second order of an ifmap. around : float64[2, pair, 6], what stays in place as a linear form of the last group's
+    part. whole, words, other : float64[term]. fits : bool[option] of the last group.
+    """
+
+    part: npt.NDArray[np.float64]
+    factor: npt.NDArray[np.int64]
+    total: npt.NDArray[np.float64]
+    left: npt.NDArray[np.float64]
+    around: npt.NDArray[np.float64]
+    whole: npt.NDArray[np.float64]
+    words: npt.NDArray[np.float64]
+    other: npt.NDArray[np.float64]
+    fits: npt.NDArray[np.bool_]
 
 
 @njit(cache=True)
@@ -37,52 +60,50 @@ def tile_factors(group, tiles, partitions, bits, strides):
     return out
 
 
-@njit(cache=True)
-def fitting(first, end, chosen, factors, limits, fits):
-    """Which options of the last group fit every partition beside the others; whether any does.
-
-    chosen : int64[group, partition, 3], the factors of the other groups' picks; factors : the last group's.
-    """
-    fits[: end - first] = True
+@part
+def fitting(first, end, picked, factors, limits):
+    """Which options of the last group fit every partition beside the picks; whether any does."""
+    picked.fits[: end - first] = True
     for p in range(limits.shape[0]):
         a = b = c = 1
         for group in range(LAST):
-            a *= chosen[group, p, 0]
-            b *= chosen[group, p, 1]
-            c *= chosen[group, p, 2]
+            a *= picked.factor[group, p, 0]
+            b *= picked.factor[group, p, 1]
+            c *= picked.factor[group, p, 2]
         for o in range(first, end):
             if a * factors[o, p, 0] + b * factors[o, p, 1] + c * factors[o, p, 2] > limits[p]:
-                fits[o - first] = False
-    return fits[: end - first].any()
+                picked.fits[o - first] = False
+    any_fits = False
+    for o in range(end - first):
+        any_fits |= picked.fits[o]
+    return any_fits
 
 
-@njit(cache=True)
-def around_last(inner, afresh, tensor, pairs, chosen, left, factors):
-    """What words stay in place is linear in the last group's part: its factors, float64[2, pair, 6].
+@part
+def around_last(inner, afresh, tensor, pairs, picked):
+    """What words stay in place is linear in the last group's part: fill `picked.around` with its factors.
 
-    chosen : float64[group, pair, 6], the parts of the other groups' picks. left : float64[2, group, pair, 4], ways to
-    have come by the groups before each place of the order, kept while only the pick of the inner group is new (not
-    `afresh`). Row 1 is the second order of an ifmap.
+    While only the pick of the `inner` group is new (not `afresh`), the ways past the groups before it are known.
     """
-    for i in range(pairs.shape[0]):
-        kind = tensor[pairs[i, 1]]
+    for i in range(pairs.rows.shape[0]):
+        kind = tensor[pairs.rows[i, 1]]
         for row in range(2 if kind == IFMAP else 1):
-            order = ORDERS[row if kind == IFMAP else kind + 1]
+            which = row if kind == IFMAP else kind + 1
             at = 0
-            while not afresh and order[at] != LAST and order[at] != inner:
+            while not afresh and ORDERS[which, at] != LAST and ORDERS[which, at] != inner:
                 at += 1
+            left = picked.left[row]
             l00, l10, l01, l11 = 1.0, 0.0, 0.0, 0.0
             if at:
-                l00, l10, l01, l11 = left[row, at, i]
-            while order[at] != LAST:
-                l00, l10, l01, l11 = passed(chosen[order[at], i], l00, l10, l01, l11)
+                l00, l10, l01, l11 = left[at, i, 0], left[at, i, 1], left[at, i, 2], left[at, i, 3]
+            while ORDERS[which, at] != LAST:
+                l00, l10, l01, l11 = passed(picked.part[ORDERS[which, at], i], l00, l10, l01, l11)
                 at += 1
-                here = left[row, at, i]
-                here[0], here[1], here[2], here[3] = l00, l10, l01, l11
+                left[at, i, 0], left[at, i, 1], left[at, i, 2], left[at, i, 3] = l00, l10, l01, l11
             r00, r10, r01, r11 = 0.0, 1.0, 0.0, 1.0
             at = LAST
-            while order[at] != LAST:
-                p = chosen[order[at], i]
+            while ORDERS[which, at] != LAST:
+                p = picked.part[ORDERS[which, at], i]
                 r00, r10, r01, r11 = (
                     p[0] * r00 + p[2] * r10 + p[3] * r01 + p[5] * r11,
                     p[1] * r10 + p[4] * r11,
@@ -90,7 +111,7 @@ def around_last(inner, afresh, tensor, pairs, chosen, left, factors):
                     p[1] * r11,
                 )
                 at -= 1
-            out = factors[row, i]
+            out = picked.around[row, i]
             out[0] = l00 * r00 + l01 * r01
             out[1] = l10 * r10 + l11 * r11
             out[2] = l00 * r10 + l01 * r11
@@ -99,7 +120,7 @@ def around_last(inner, afresh, tensor, pairs, chosen, left, factors):
             out[5] = l00 * r11
 
 
-@njit(cache=True)
+@part
 def _stays(mine, around):
     return (
         mine[0] * around[0]
@@ -111,84 +132,115 @@ def _stays(mine, around):
     )
 
 
-@njit(cache=True)
-def words_of(o, whole, totals, parts, pairs, ifmap, factors, words, other):
-    """Words of every term with one option of the last group, each tensor in its own best order."""
+@part
+def words_of(totals, parts, pairs, tensor, picked):
+    """Fill `picked.words` of every term with one option of the last group, each tensor in its own best order.
+
+    totals : float64[term], parts : float64[pair, 6], of the option; the terms of the ifmap are first.
+    """
+    words, other = picked.words, picked.other
     for t in range(words.shape[0]):
-        words[t] = whole[t] * totals[o, t]
+        words[t] = picked.whole[t] * totals[t]
         other[t] = words[t]
-    for i in range(pairs.shape[0]):
-        t = pairs[i, 1]
-        words[t] -= _stays(parts[o, i], factors[0, i])
-        if t < ifmap:
-            other[t] -= _stays(parts[o, i], factors[1, i])
-    for t in range(ifmap):
+    for i in range(pairs.rows.shape[0]):
+        t = pairs.rows[i, 1]
+        words[t] -= _stays(parts[i], picked.around[0, i])
+        if tensor[t] == IFMAP:
+            other[t] -= _stays(parts[i], picked.around[1, i])
+    for t in range(words.shape[0]):
+        if tensor[t] != IFMAP:
+            break
         words[t] = min(words[t], other[t])
 
 
 @njit(cache=True, nogil=True)
-def bound_all(
-    units, starts, tensor, pairs, totals, parts, extents, factors, limits, energy, constant, ports, load_terms, loads,
-    stationary, macs_per_cycle, objective, bounds,
-):  # fmt: skip
+def bound_all(combined, tensor, pairs, options, limits, charges, bounds):
     """A lower bound of the objective for every combination; infinity where a level overflows.
 
-    units : int64[unit, group, 2], option range of each group; starts : int64[unit], where its combinations lie, the
-    last group's options next to each other. tensor : int64[term], ifmap first. pairs, parts : see `pair_tables`.
+    tensor : int64[term], ifmap first. limits : int64[partition], bits.
     """
-    for u in range(units.shape[0]):
-        n = tensor.shape[0]
-        ifmap = (tensor == IFMAP).sum()
-        first, end = units[u, LAST]
-        pick, strides = units[u, :, 0].copy(), np.ones(GROUPS, np.int64)
-        inner = 0  # the group that is gone through before the others move on
-        for group in range(LAST - 1, -1, -1):
-            strides[group] = strides[group + 1] * (units[u, group + 1, 1] - units[u, group + 1, 0])
-            if units[u, group, 1] - units[u, group, 0] > units[u, inner, 1] - units[u, inner, 0]:
-                inner = group
-        left = np.zeros((2, GROUPS, len(pairs), 4))
-        around = np.zeros((2, len(pairs), 6))
-        words, other, whole = np.zeros(n), np.zeros(n), np.zeros(n)
-        fits = np.zeros(end - first, np.bool_)
-        # what is told of the picks, side by side
-        part, factor = np.zeros((LAST, len(pairs), 6)), np.zeros((LAST, len(limits), 3), np.int64)
-        total = np.zeros((LAST, n))
-        while True:
-            afresh = True
-            for o in range(units[u, inner, 0], units[u, inner, 1]):
-                pick[inner] = o
-                at, compute = starts[u], 1.0
-                for group in range(LAST):
-                    at += (pick[group] - units[u, group, 0]) * strides[group]
-                    compute *= extents[group][pick[group]]
-                    if group == inner or o == units[u, inner, 0]:
-                        part[group] = parts[group][pick[group]]
-                        factor[group] = factors[group][pick[group]]
-                        total[group] = totals[group][pick[group]]
-                if not fitting(first, end, factor, factors[LAST], limits, fits):
-                    bounds[at : at + end - first] = np.inf
-                    continue
-                around_last(inner, afresh, tensor, pairs, part, left, around)
+    terms, rows = tensor.shape[0], pairs.rows.shape[0]
+    for u in range(combined.units.shape[0]):
+        unit = combined.units[u]
+        picked = Picked(
+            np.zeros((LAST, rows, 6)), np.zeros((LAST, len(limits), 3), np.int64), np.zeros((LAST, terms)),
+            np.zeros((2, GROUPS, rows, 4)), np.zeros((2, rows, 6)), np.zeros(terms), np.zeros(terms), np.zeros(terms),
+            np.zeros(unit[LAST, 1] - unit[LAST, 0], np.bool_),
+        )  # fmt: skip
+        _bound_unit(unit, combined.starts[u], tensor, pairs, options, limits, charges, picked, bounds)
+
+
+@njit(cache=True)
+def _bound_unit(unit, start, tensor, pairs, options, limits, charges, picked, bounds):
+    pick = unit[:, 0].copy()
+    inner = 0  # the group that is gone through before the others move on
+    for group in range(LAST - 1, -1, -1):
+        if unit[group, 1] - unit[group, 0] > unit[inner, 1] - unit[inner, 0]:
+            inner = group
+    first, end = unit[LAST, 0], unit[LAST, 1]
+    more = True
+    while more:
+        afresh = True
+        for o in range(unit[inner, 0], unit[inner, 1]):
+            pick[inner] = o
+            _take_up(inner, o == unit[inner, 0], pick, options, picked)
+            at = start + _place(unit, pick)
+            bounds[at : at + end - first] = np.inf
+            if fitting(first, end, picked, options.factors[LAST], limits):
+                around_last(inner, afresh, tensor, pairs, picked)
                 afresh = False
-                whole[:] = 1.0
-                for group in range(LAST):
-                    for t in range(n):
-                        whole[t] *= total[group, t]
-                for last in range(first, end):
-                    bounds[at + last - first] = np.inf
-                    if fits[last - first]:
-                        words_of(last, whole, totals[LAST], parts[LAST], pairs, ifmap, around, words, other)
-                        bounds[at + last - first] = price(
-                            words, energy, constant, ports, load_terms, loads, stationary,
-                            compute * extents[LAST][last] / macs_per_cycle, objective,
-                        )[0]  # fmt: skip
-            group = LAST - 1
-            while group >= 0:
-                if group != inner:
-                    pick[group] += 1
-                    if pick[group] < units[u, group, 1]:
-                        break
-                    pick[group] = units[u, group, 0]
-                group -= 1
-            if group < 0:
-                break
+                _bound_last(at, first, end, pick, tensor, pairs, options, charges, picked, bounds)
+        more = _next(unit, pick, inner)
+
+
+@part
+def _take_up(inner, every, pick, options, picked):
+    """Lay down what is known of the picks; of the inner group's alone, or of every group's."""
+    for group in range(LAST):
+        if group == inner or every:
+            one, mine, to = options.parts[group], pick[group], picked.part[group]
+            for i in range(to.shape[0]):
+                for k in range(6):
+                    to[i, k] = one[mine, i, k]
+            for p in range(picked.factor.shape[1]):
+                for k in range(3):
+                    picked.factor[group, p, k] = options.factors[group][mine, p, k]
+            for t in range(picked.whole.shape[0]):
+                picked.total[group, t] = options.totals[group][mine, t]
+
+
+@part
+def _place(unit, pick):
+    """Where in its unit a combination lies, with the first option of the last group."""
+    at = 0
+    for group in range(GROUPS):
+        at = at * (unit[group, 1] - unit[group, 0]) + (pick[group] - unit[group, 0] if group < LAST else 0)
+    return at
+
+
+@part
+def _bound_last(at, first, end, pick, tensor, pairs, options, charges, picked, bounds):
+    """Bound the combinations of these picks with every option of the last group that fits."""
+    compute = 1.0
+    picked.whole[:] = 1.0
+    for group in range(LAST):
+        compute *= options.extents[group][pick[group]]
+        for t in range(picked.whole.shape[0]):
+            picked.whole[t] *= picked.total[group, t]
+    for last in range(first, end):
+        if picked.fits[last - first]:
+            words_of(options.totals[LAST][last], options.parts[LAST][last], pairs, tensor, picked)
+            busy = compute * options.extents[LAST][last] / charges.macs_per_cycle
+            bounds[at + last - first] = price(picked.words, busy, charges)[0]
+
+
+@part
+def _next(unit, pick, inner):
+    """Go on to the next picks of the groups beside the inner and the last; whether there are any."""
+    for group in range(LAST - 1, -1, -1):
+        if group != inner:
+            pick[group] += 1
+            if pick[group] < unit[group, 1]:
+                return True
+            pick[group] = unit[group, 0]
+    return False

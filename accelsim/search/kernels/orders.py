@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.tiles import GROUPS
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import passed, price
 
 CHOICES = 720
+
+
+class Trial(NamedTuple):
+    """Scratch of one combination: what every order of each level's free loops comes to.
+
+    ways : float64[group + 1, pair, 4], to have come by the groups before each place of an order. lost : float64[level,
+    order, term], words left in place; number : int64[level, order], which permutation each order is, `choices`
+    int64[level] of them. words : float64[level + 1, term], left after the levels outside. alive : int64[level], groups
+    with free loops there; chosen, best : int64[level], orders.
+    """
+
+    ways: npt.NDArray[np.float64]
+    lost: npt.NDArray[np.float64]
+    number: npt.NDArray[np.int64]
+    words: npt.NDArray[np.float64]
+    alive: npt.NDArray[np.int64]
+    choices: npt.NDArray[np.int64]
+    chosen: npt.NDArray[np.int64]
+    best: npt.NDArray[np.int64]
+
+
+class Best(NamedTuple):
+    """The best so far: order int64[level, group], pick int64[group], score float64[3] (objective, energy, cycles)."""
+
+    order: npt.NDArray[np.int64]
+    pick: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
 
 
 @njit(cache=True)
@@ -31,76 +61,92 @@ def next_permutation(a, n):
     return i
 
 
-@njit(cache=True)
-def walk_on(groups, begin, end, pick, pairs, first, until, parts, ways):
-    """Pass the groups from place `begin` to before `end`; ways float64[place, pair, 4] holds those to every place."""
+@part
+def walk_on(groups, begin, end, pick, segment, pairs, parts, ways):
+    """Pass the groups from place `begin` to before `end`, filling `Trial.ways` for one segment's pairs."""
     for at in range(begin, end):
-        part = parts[groups[at]][pick[groups[at]]]
-        for i in range(first, until):
+        group = groups[at]
+        for i in range(pairs.runs[segment, 0], pairs.runs[segment, 1]):
             here, after = ways[at, i], ways[at + 1, i]
-            after[0], after[1], after[2], after[3] = passed(part[i], here[0], here[1], here[2], here[3])
+            after[0], after[1], after[2], after[3] = passed(
+                parts[group][pick[group], i], here[0], here[1], here[2], here[3]
+            )
 
 
-@njit(cache=True)
-def beaten(lost, by, one, energy, objective):
+@part
+def begin_ways(segment, pairs, ways):
+    """No group has been passed yet."""
+    for i in range(pairs.runs[segment, 0], pairs.runs[segment, 1]):
+        ways[0, i, 0] = 1.0
+        ways[0, i, 1] = ways[0, i, 2] = ways[0, i, 3] = 0.0
+
+
+@part
+def beaten(lost, by, one, charges):
     """Whether an order leaves no more words in place than an earlier one, or fewer of some energy than any other."""
     less = False
     for t in range(lost.shape[1]):
-        if lost[by, t] < lost[one, t] or (energy[t] < 0 and lost[by, t] > lost[one, t]):
+        if lost[by, t] < lost[one, t] or (charges.either[t] and lost[by, t] > lost[one, t]):
             return False
-        less |= lost[by, t] > lost[one, t] and energy[t] > 0 and objective != 1
+        less |= lost[by, t] > lost[one, t] and charges.energy[t] > 0 and charges.objective != 1
     return less or by < one
 
 
 @njit(cache=True)
-def orders_of_level(groups, alive, pick, pairs, first, until, parts, energy, objective, ways, lost, number):
-    """What every order of one level's free loops leaves in place; returns how many of them none beats.
+def orders_of_level(level, segment, order, pick, pairs, parts, charges, trial):
+    """Find what every order of one level's free loops leaves in place: its `choices` are those that none beats.
 
-    groups : int64[group], the `alive` ones first. lost : float64[order, term]; number : int64[order], which permutation
-    each is.
+    order : int64[level, group], the `alive` groups of a level first.
     """
-    for i in range(first, until):
-        ways[0, i, 0] = 1.0
-        ways[0, i, 1:] = 0.0
-    still = groups[alive:]
-    walk_on(still, 0, GROUPS - alive, pick, pairs, first, until, parts, ways)
-    for i in range(first, until):
-        ways[0, i] = ways[GROUPS - alive, i]
-    trial = groups[:alive].copy()
+    ways, lost, number, alive = trial.ways, trial.lost[level], trial.number[level], trial.alive[level]
+    begin_ways(segment, pairs, ways)
+    walk_on(order[level, alive:], 0, GROUPS - alive, pick, segment, pairs, parts, ways)
+    for i in range(pairs.runs[segment, 0], pairs.runs[segment, 1]):
+        for k in range(4):
+            ways[0, i, k] = ways[GROUPS - alive, i, k]
+    groups = order[level, :alive].copy()
     kept, begin, permutation = 0, 0, 0
     while begin >= 0:
-        walk_on(trial, begin, alive, pick, pairs, first, until, parts, ways)
-        lost[kept] = 0.0
-        for i in range(first, until):
-            lost[kept, pairs[i, 1]] = ways[alive, i, 1] + ways[alive, i, 3]
+        walk_on(groups, begin, alive, pick, segment, pairs, parts, ways)
+        _lay_lost(segment, pairs, ways[alive], lost[kept])
         number[kept] = permutation
         for other in range(kept):
-            if beaten(lost, other, kept, energy, objective):
+            if beaten(lost, other, kept, charges):
                 break
         else:
             kept += 1
-        begin = next_permutation(trial, alive)
+        begin = next_permutation(groups, alive)
         permutation += 1
     best = 0
     for one in range(kept):
         for other in range(one + 1, kept):
-            if beaten(lost, other, one, energy, objective):
+            if beaten(lost, other, one, charges):
                 break
         else:
-            lost[best] = lost[one]
+            for t in range(lost.shape[1]):
+                lost[best, t] = lost[one, t]
             number[best] = number[one]
             best += 1
-    return best
+    trial.choices[level] = best
 
 
-@njit(cache=True)
-def free_groups(level, free, pick, places, counts, groups):
+@part
+def _lay_lost(segment, pairs, ways, lost):
+    for t in range(lost.shape[0]):
+        lost[t] = 0.0
+    for i in range(pairs.runs[segment, 0], pairs.runs[segment, 1]):
+        lost[pairs.rows[i, 1]] = ways[i, 1] + ways[i, 3]
+
+
+@part
+def free_groups(level, free, pick, options, groups):
     """Put the groups with free loops in a level first, rising, the others behind; returns how many there are."""
     n, m = 0, GROUPS - 1
     for group in range(GROUPS):
         here = False
-        for j in range(counts[group][pick[group]]):
-            here |= places[group][pick[group], j, 0] == level and places[group][pick[group], j, 1] < 0
+        for j in range(options.counts[group][pick[group]]):
+            places = options.places[group]
+            here |= places[pick[group], j, 0] == level and places[pick[group], j, 1] < 0
         if here and free[level]:
             groups[n] = group
             n += 1
@@ -111,103 +157,94 @@ def free_groups(level, free, pick, places, counts, groups):
 
 
 @njit(cache=True)
-def best_order(
-    pick, free, places, counts, totals, pairs, runs, parts, segments, extents, energy, constant, ports, load_terms,
-    loads, stationary, macs_per_cycle, objective, scratch, order, score,
-):  # fmt: skip
-    """Try every order of the free loops of one combination; fills order int64[level, group], score float64[3].
+def best_order(free, pairs, options, charges, trial, now):
+    """Try every order of the free loops of one combination, `now.pick`; fills its order and score.
 
     What a level's order changes does not depend on the other levels' orders: each level's are walked once, and the
     words of all levels added up for every joint choice.
-
-    runs : int64[segment, 2], the pairs of each segment. scratch : see `search_orders`.
     """
-    ways, lost, number, words, alive, choices, chosen, best = scratch
-    levels, terms = order.shape[0], words.shape[1]
+    levels, compute = now.order.shape[0], _begin(free, options, trial, now)
+    for s in range(pairs.segments.shape[0]):
+        level = pairs.segments[s, 0]
+        if pairs.segments[s, 1] < 0:
+            orders_of_level(level, s, now.order, now.pick, pairs, options.parts, charges, trial)
+        else:
+            begin_ways(s, pairs, trial.ways)
+            walk_on(now.order[level], 0, GROUPS, now.pick, s, pairs, options.parts, trial.ways)
+            for i in range(pairs.runs[s, 0], pairs.runs[s, 1]):
+                trial.words[0, pairs.rows[i, 1]] -= trial.ways[GROUPS, i, 1] + trial.ways[GROUPS, i, 3]
+    _best_choice(compute / charges.macs_per_cycle, charges, trial, now)
     for level in range(levels):
-        alive[level] = free_groups(level, free, pick, places, counts, order[level])
-    choices[:] = 1
-    number[:, 0] = 0
-    lost[:, 0] = 0.0
+        for _ in range(trial.number[level, trial.best[level]]):
+            next_permutation(now.order[level], trial.alive[level])
+
+
+@part
+def _begin(free, options, trial, now):
+    """Lay down the words of whole tiles and the groups of every level; gives the iterations of the busiest PE."""
+    for level in range(now.order.shape[0]):
+        trial.alive[level] = free_groups(level, free, now.pick, options, now.order[level])
+        trial.choices[level] = 1
+        trial.number[level, 0] = 0
+        trial.lost[level, 0] = 0.0
     compute = 1.0
-    words[0] = 1.0
+    trial.words[0] = 1.0
     for group in range(GROUPS):
-        compute *= extents[group][pick[group]]
-        for t in range(terms):
-            words[0, t] *= totals[group][pick[group], t]
-    for s in range(segments.shape[0]):
-        level, (first, until) = segments[s, 0], runs[s]
-        if segments[s, 1] < 0:
-            choices[level] = orders_of_level(
-                order[level], alive[level], pick, pairs, first, until, parts, energy, objective, ways, lost[level],
-                number[level],
-            )  # fmt: skip
-            continue
-        ways[0, first:until] = 0.0
-        ways[0, first:until, 0] = 1.0
-        walk_on(order[level], 0, GROUPS, pick, pairs, first, until, parts, ways)
-        for i in range(first, until):
-            words[0, pairs[i, 1]] -= ways[GROUPS, i, 1] + ways[GROUPS, i, 3]
-    chosen[:] = 0
-    score[0] = np.inf
+        compute *= options.extents[group][now.pick[group]]
+        for t in range(trial.words.shape[1]):
+            trial.words[0, t] *= options.totals[group][now.pick[group], t]
+    return compute
+
+
+@part
+def _best_choice(compute, charges, trial, now):
+    """The best joint choice of an order for every level."""
+    levels = now.order.shape[0]
+    trial.chosen[:] = 0
+    now.score[0] = np.inf
     first = 0
     while first >= 0:
         for level in range(first, levels):
-            for t in range(terms):
-                words[level + 1, t] = words[level, t] - lost[level, chosen[level], t]
-        value, joules, cycles = price(
-            words[levels], energy, constant, ports, load_terms, loads, stationary, compute / macs_per_cycle, objective
-        )
-        if value < score[0]:
-            score[0], score[1], score[2] = value, joules, cycles
-            best[:] = chosen
+            for t in range(trial.words.shape[1]):
+                trial.words[level + 1, t] = trial.words[level, t] - trial.lost[level, trial.chosen[level], t]
+        value, joules, cycles = price(trial.words[levels], compute, charges)
+        if value < now.score[0]:
+            now.score[0], now.score[1], now.score[2] = value, joules, cycles
+            for level in range(levels):
+                trial.best[level] = trial.chosen[level]
         first = levels - 1
         while first >= 0:
-            chosen[first] += 1
-            if chosen[first] < choices[first]:
+            trial.chosen[first] += 1
+            if trial.chosen[first] < trial.choices[first]:
                 break
-            chosen[first] = 0
+            trial.chosen[first] = 0
             first -= 1
-    for level in range(levels):
-        for _ in range(number[level, best[level]]):
-            next_permutation(order[level], alive[level])
 
 
 @njit(cache=True)
-def search_orders(
-    ranked, bounds, units, starts, free, places, counts, totals, pairs, runs, parts, segments, extents, energy,
-    constant, ports, load_terms, loads, stationary, macs_per_cycle, objective, order, pick, score,
-):  # fmt: skip
-    """Go through combinations by rising bound until none can beat the best, `score`; returns how many were ordered."""
-    levels, terms = order.shape[0], energy.shape[0]
-    scratch = (
-        np.zeros((GROUPS + 1, len(pairs), 4)),
-        np.zeros((levels, CHOICES, terms)),
-        np.zeros((levels, CHOICES), np.int64),
-        np.zeros((levels + 1, terms)),
-        np.zeros(levels, np.int64),
-        np.zeros(levels, np.int64),
-        np.zeros(levels, np.int64),
-        np.zeros(levels, np.int64),
-    )
-    trial, mine, now = np.zeros((levels, GROUPS), np.int64), np.zeros(GROUPS, np.int64), np.zeros(3)
+def search_orders(ranked, bounds, combined, free, pairs, options, charges, best):
+    """Go through combinations by rising bound until none can beat the best; returns how many were ordered."""
+    levels, terms = best.order.shape[0], charges.energy.shape[0]
+    trial = Trial(
+        np.zeros((GROUPS + 1, pairs.rows.shape[0], 4)), np.zeros((levels, CHOICES, terms)),
+        np.zeros((levels, CHOICES), np.int64), np.zeros((levels + 1, terms)), np.zeros(levels, np.int64),
+        np.zeros(levels, np.int64), np.zeros(levels, np.int64), np.zeros(levels, np.int64),
+    )  # fmt: skip
+    now = Best(np.zeros((levels, GROUPS), np.int64), np.zeros(GROUPS, np.int64), np.zeros(3))
     done = 0
     for at in ranked:
-        if bounds[at] >= score[0] or bounds[at] == np.inf:
+        if bounds[at] >= best.score[0] or bounds[at] == np.inf:
             break
-        u = np.searchsorted(starts, at, side="right") - 1
-        rest = at - starts[u]
+        u = np.searchsorted(combined.starts, at, side="right") - 1
+        rest = at - combined.starts[u]
         for group in range(GROUPS - 1, -1, -1):
-            size = units[u, group, 1] - units[u, group, 0]
-            mine[group] = units[u, group, 0] + rest % size
+            first, size = combined.units[u, group, 0], combined.units[u, group, 1] - combined.units[u, group, 0]
+            now.pick[group] = first + rest % size
             rest //= size
-        best_order(
-            mine, free, places, counts, totals, pairs, runs, parts, segments, extents, energy, constant, ports,
-            load_terms, loads, stationary, macs_per_cycle, objective, scratch, trial, now,
-        )  # fmt: skip
+        best_order(free, pairs, options, charges, trial, now)
         done += 1
-        if now[0] < score[0]:
-            score[:] = now
-            order[:] = trial
-            pick[:] = mine
+        if now.score[0] < best.score[0]:
+            best.score[:] = now.score
+            best.order[:] = now.order
+            best.pick[:] = now.pick
     return done

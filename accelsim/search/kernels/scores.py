@@ -1,15 +1,14 @@
 """Scoring many mappings: group tables once per factor split, then products per combination and per order.
 
-A *term* is one (edge, column) of `tiles` that an objective prices. An *option* is one way to split the dims of one
-group over the places of a nest; a *combination* takes one option per group. What an order of the free loops changes
-is composed from the options' tables, never recomputed.
+What an order of the free loops changes is composed from the options' tables, never recomputed.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from accelsim.jit import njit
+from accelsim.jit import njit, part
+from accelsim.search.kernels.records import BUSY, LOADING, MOVING
 
 
 @njit(cache=True, nogil=True)
@@ -48,45 +47,45 @@ def pair_tables(places, counts, above, stay, kept, pairs, terms, edges, segments
                 out[o, i, 5] += kept[o, j, t]
 
 
-@njit(cache=True)
-def passed(part, l00, l10, l01, l11):
+@part
+def passed(row, l00, l10, l01, l11):
     """Ways to have come by one more group: l[carrier has been, slider has been], of (after, before, carries) twice.
 
     The sum over carriers of products over the groups, and over which axis slides, is a walk through these four states
     along the order. Groups without loops in a segment commute with all others.
     """
     return (
-        l00 * part[0],
-        l10 * part[1] + l00 * part[2],
-        l01 * part[0] + l00 * part[3],
-        l11 * part[1] + l01 * part[2] + l10 * part[4] + l00 * part[5],
+        l00 * row[0],
+        l10 * row[1] + l00 * row[2],
+        l01 * row[0] + l00 * row[3],
+        l11 * row[1] + l01 * row[2] + l10 * row[4] + l00 * row[5],
     )
 
 
-@njit(cache=True)
-def price(words, energy, constant, ports, load_terms, loads, stationary, compute, objective):
-    """(objective, energy, cycles) of one mapping from its terms' words.
-
-    ports : int64[port + 1], where each port's loads lie; load_terms : int64[load], loads : float64[load], cycles a word
-    of that term holds the port; stationary : float64[term], of serial passes' fills.
-    objective : 0 energy, 1 cycles, 2 energy-delay product.
-    """
-    joules = constant
-    serial = 0.0
+@part
+def price(words, compute, charges):
+    """(objective, energy, cycles) of one mapping from its terms' words and the cycles of its MACs."""
+    joules = charges.constant
     for t in range(words.shape[0]):
-        joules += energy[t] * words[t]
-        serial += stationary[t] * words[t]
-    cycles = compute
-    for p in range(ports.shape[0] - 1):
-        busy = 0.0
-        for i in range(ports[p], ports[p + 1]):
-            busy += loads[i] * words[load_terms[i]]
-        cycles = max(cycles, busy)
-    cycles += serial
-    return weighed(joules, cycles, objective), joules, cycles
+        joules += charges.energy[t] * words[t]
+    busiest = moving = loading = tails = 0.0
+    for load in range(charges.kinds.shape[0]):
+        cycles = charges.fixed[load]
+        for i in range(charges.first[load], charges.first[load + 1]):
+            cycles += charges.share[i] * words[charges.of[i]]
+        if charges.kinds[load] == BUSY:
+            busiest = max(busiest, cycles)
+        elif charges.kinds[load] == MOVING:
+            moving = max(moving, cycles)
+        elif charges.kinds[load] == LOADING:
+            loading = max(loading, cycles)
+        else:
+            tails += cycles
+    cycles = max(busiest, loading + max(compute + tails, moving))
+    return weighed(joules, cycles, charges.objective), joules, cycles
 
 
-@njit(cache=True)
+@part
 def weighed(joules, cycles, objective):
     """The objective; the other one of energy and cycles decides between equals.
 

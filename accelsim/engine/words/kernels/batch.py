@@ -17,7 +17,6 @@ from accelsim.engine.nest.kernels.tiles import (
     IFMAP,
     KIND,
     LEVEL,
-    OWN,
     STEP,
     columns_of,
     in_group,
@@ -145,7 +144,7 @@ def compose(loops, starts, edges, pick, total, stay, kept, above, out):
     """Words of every edge of every mapping; out int64[mapping, edge, column].
 
     pick : int64[mapping, group], rows of the tables. total : int64[option, term]; stay, kept : int64[option, carry,
-    term], terms being the columns of the edges one after the other (kernels/search.py); above : int64[option, edge].
+    term], terms being the columns of an edge, then its versions, edge after edge; above : int64[option, edge].
     """
     at = np.zeros(GROUPS, np.int64)
     outside = np.zeros(GROUPS, np.int64)
@@ -153,7 +152,7 @@ def compose(loops, starts, edges, pick, total, stay, kept, above, out):
         o = pick[m]
         term = 0
         for e in range(edges.shape[0]):
-            columns, child = columns_of(edges[e, 1], edges[e, 2]), edges[e, 2]
+            columns, child = columns_of(edges[e, 1], edges[e, 2]) + 1, edges[e, 2]
             words = out[m, e]
             for k in range(columns):
                 t = term + k
@@ -246,28 +245,3 @@ def suspects(
             demand += partitions[p, 3] * bits[2] * t0[0] * t1[0] * t2[0] * t4[0] * t5[0]
             wrong |= demand > limits[p]
         out[m] = wrong
-
-
-@njit(cache=True)
-def least_versions(loops, starts, tensor, level, size8, out):
-    """Versions of a tensor at a level, at least; exactly so where no dim is clipped at two temporal loops.
-
-    Loops run as often as they do in the last, clipped tile of those further out: the steps left are some of all steps,
-    and a part of a sequence has no more runs than the whole. out : int64[mapping].
-    """
-    room = np.empty(8, np.int64)
-    times = np.empty(loops.shape[0], np.int64)
-    for m in range(starts.shape[0] - 1):
-        room[:] = size8
-        for i in range(starts[m], starts[m + 1]):
-            if loops[i, KIND] == 0 and loops[i, LEVEL] < level:
-                dim, step = loops[i, DIM], loops[i, STEP]
-                times[i] = min(loops[i, FACTOR], -(-room[dim] // step))
-                room[dim] -= (times[i] - 1) * step
-        versions, moved = 1, False
-        for i in range(starts[m + 1] - 1, starts[m] - 1, -1):
-            if loops[i, KIND] == 0 and loops[i, LEVEL] < level:
-                moved |= OWN[tensor, loops[i, DIM]] == 1 and times[i] > 1
-                if moved:
-                    versions *= times[i]
-        out[m] = versions

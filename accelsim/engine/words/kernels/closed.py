@@ -33,12 +33,13 @@ def group_sums(
 ):  # fmt: skip
     """Tabulate one group of one edge (`tiles.group_rows`), some combinations at a time, and sum; returns own loops.
 
-    Fills total[column]; stay[carry, column], unmoved; kept[carry, column], what a slide keeps.
+    Fills total[column]; stay[carry, column], unmoved; kept[carry, column], what a slide keeps. The column after an
+    edge's last counts tiles instead of words: what is left of them are versions.
     """
     columns, slides, n = columns_of(parent, child), tensor == IFMAP and group >= 4, 0
-    total[:columns] = 0
-    stay[:, :columns] = 0
-    kept[:, :columns] = 0
+    total[: columns + 1] = 0
+    stay[:, : columns + 1] = 0
+    kept[:, : columns + 1] = 0
     runs, _ = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
     for run in range(runs.shape[0]):
         begin, end, times = runs[run]
@@ -55,10 +56,13 @@ def _add_rows(n, columns, slides, times, full, moved, slide, total, stay, kept):
     for c in range(full.shape[0]):
         for k in range(columns):
             total[k] += times * full[c, k]
+        tiles = times if full[c, columns - 3] > 0 else 0
+        total[columns] += tiles
         for carry in range(2 * n + 1):
             if moved[carry, c] == 0:
                 for k in range(columns):
                     stay[carry, k] += times * full[c, k]
+                stay[carry, columns] += tiles
             elif moved[carry, c] == 1 and slides:
                 for k in range(columns):
                     kept[carry, k] += times * (full[c, k] - slide[carry, c, k])
@@ -66,7 +70,7 @@ def _add_rows(n, columns, slides, times, full, moved, slide, total, stay, kept):
 
 @njit(cache=True)
 def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicast, merge, on_chip, scratch, out):
-    """Words of one edge over a whole layer, one number per column of `tiles`.
+    """Words of one edge over a whole layer, one number per column of `tiles`; then the versions of its child's tile.
 
     Inputs: words fetched. psum: words drained, over all visits. An `operand` edge (to the MAC) has no reuse.
     scratch : the tuple made by `make_scratch`.
@@ -78,7 +82,7 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
             loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip,
             offsets, marks, full, moved, slide, total[group], stay[group], kept[group],
         )  # fmt: skip
-    for k in range(columns):
+    for k in range(columns + 1):
         product = 1
         for group in range(GROUPS):
             product *= total[group, k]
@@ -93,7 +97,7 @@ def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicas
         for group in range(GROUPS):
             if in_group(loops[i, DIM], group):
                 carrier = group
-        for k in range(columns):
+        for k in range(columns + 1):
             product = 1
             for group in range(GROUPS):
                 at = outside[group] if group == carrier else own[group, 0] + outside[group]
@@ -137,9 +141,9 @@ def make_scratch(loops, levels, size8, axes):
         np.empty((carries, combinations), np.int64),
         np.zeros((carries, combinations, columns), np.int64),
         np.empty((GROUPS, 1), np.int64),
-        np.empty((GROUPS, columns), np.int64),
-        np.empty((GROUPS, carries, columns), np.int64),
-        np.empty((GROUPS, carries, columns), np.int64),
+        np.empty((GROUPS, columns + 1), np.int64),
+        np.empty((GROUPS, carries, columns + 1), np.int64),
+        np.empty((GROUPS, carries, columns + 1), np.int64),
         np.empty(GROUPS, np.int64),
     )
 

@@ -23,7 +23,8 @@ def option_tables(
 
     Parameters
     ----------
-    rows : int64[option, loop, 5], lengths : int64[option]. terms : int64[term, 2], (edge, column).
+    rows : int64[option, loop, 5], lengths : int64[option]. terms : int64[term, 2], (edge, column); the column
+        after an edge's last counts its tiles.
     most : (combinations, carries, spatial, reach), scratch sizes.
 
     Fills
@@ -38,9 +39,9 @@ def option_tables(
     full = np.zeros((room, columns), np.int64)
     moved = np.empty((most[1], room), np.int64)
     slide = np.zeros((most[1], room if group >= 4 else 1, columns), np.int64)
-    sum_total = np.zeros(columns, np.int64)
-    sum_stay = np.zeros((most[1], columns), np.int64)
-    sum_kept = np.zeros((most[1], columns), np.int64)
+    sum_total = np.zeros(columns + 1, np.int64)
+    sum_stay = np.zeros((most[1], columns + 1), np.int64)
+    sum_kept = np.zeros((most[1], columns + 1), np.int64)
     own = np.empty(rows.shape[1] + 1, np.int64)
     for o in range(rows.shape[0]):
         loops = rows[o, : lengths[o]]
