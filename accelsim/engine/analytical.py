@@ -10,6 +10,7 @@ import numpy as np
 
 from accelsim.architecture.model import Port
 from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.engine.words.assemble import READ, assemble, takes_time, with_links
@@ -23,10 +24,7 @@ from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TE
 def edge_columns(program: Program) -> Ints:
     """int64[edge, column], words of a whole layer, then versions (see `closed.edge_words`)."""
     out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
-    all_edges(
-        program.loops, program.edges, program.size8, program.axes, program.unicast, program.merge,
-        program.on_chip, program.levels, out,
-    )  # fmt: skip
+    all_edges(laid(program), program.edges, out)
     return out
 
 
@@ -41,10 +39,7 @@ def final_columns(program: Program) -> Ints | None:
     for e in range(len(program.edges)):
         if int(program.edges[e, 0]) == PSUM and takes_time(program, program.edges[e]):
             one = last_visits(program, int(program.edges[e, 2]))
-            all_edges(
-                one.loops, one.edges[e : e + 1], one.size8, one.axes, one.unicast, one.merge, one.on_chip, one.levels,
-                out[e : e + 1],
-            )  # fmt: skip
+            all_edges(laid(one), one.edges[e : e + 1], out[e : e + 1])
     return out
 
 

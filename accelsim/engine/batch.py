@@ -13,11 +13,12 @@ from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine import analytical, program
 from accelsim.engine.counts import NARROWED, Counts, Timing, Words
 from accelsim.engine.limits import most_an_iteration
-from accelsim.engine.nest.kernels.tiles import GROUPS
+from accelsim.engine.nest.kernels.records import GROUPS
+from accelsim.engine.nest.laid import laid
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.words.assemble import tally
 from accelsim.engine.words.kernels import batch as kernel
-from accelsim.engine.words.kernels.options import option_tables
+from accelsim.engine.words.kernels.options import Table, option_tables
 from accelsim.engine.words.passes import separation
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest, check, kept
@@ -174,7 +175,7 @@ def _evaluate(
     n, edges, size8 = len(nests), lowered.edges, lowered.size8
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
     kernel.with_steps(loops, starts, padded)
-    pick, tables, shapes = _options(lowered, loops, starts)
+    pick, table, shapes = _options(lowered, loops, starts)
     tiles, steps, places = shapes
     suspect = np.empty(n, np.uint8)
     partitions, limits = _partitions(lowered)
@@ -188,8 +189,7 @@ def _evaluate(
         check(architecture, nests[index], problem)
         program.build(architecture, nests[index], problem)
     columns = np.zeros((n, len(edges), 3 * lowered.levels + 4), np.int64)
-    total, stay, kept_words, above = tables
-    kernel.compose(loops, starts, edges, pick, total, stay, kept_words, above, columns)
+    kernel.compose(loops, starts, edges, pick, table, columns)
     compute, active = np.empty(n, np.int64), np.empty(n, np.int64)
     kernel.compute_and_active(pick, steps, places, architecture.macs_per_cycle, compute, active)
     words, network = tally(lowered, columns)
@@ -228,7 +228,7 @@ def _refuse_overflow(
         program.build(architecture, nests[index], problem)
 
 
-def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, tuple[Ints, ...], tuple[Ints, ...]]:
+def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, Table, tuple[Ints, ...]]:
     """(pick int64[mapping, group], what `compose` reads of each option, what `option_shapes` says of it)."""
     n, edges = len(starts) - 1, lowered.edges
     pick = np.empty((GROUPS, n), np.int64)
@@ -242,25 +242,20 @@ def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, tuple[I
         [(e, c) for e, (_, parent, child, _, _) in enumerate(edges) for c in range(3 * (child - parent) + 4)], np.int64
     )
     carries = int(most[:, 1].max())
-    total = np.zeros((options, len(terms)), np.int64)
     stay, kept_words = np.zeros((2, options, carries, len(terms)), np.int64)
     above = np.zeros((options, len(edges)), np.int64)
+    table = Table(np.zeros((options, len(terms)), np.int64), stay, kept_words, above)
     tiles = np.empty((options, lowered.levels, 2), np.int64)
     steps, places = np.empty((options, 2, 3), np.int64), np.empty(options, np.int64)
-    reach = 2 + max(
-        lowered.axes[a, 0] * (lowered.size8[4 + a] - 1) + lowered.axes[a, 1] * (lowered.size8[6 + a] - 1)
-        for a in (0, 1)
-    )
     for g, at in enumerate(own):
+        some = Table(table.total[at], table.stay[at], table.kept[at], table.above[at])
         option_tables(
-            rows[at], lengths[at], g, edges, terms, lowered.size8, lowered.axes, lowered.unicast, lowered.merge,
-            lowered.on_chip, (int(most[g, 0]), carries, int(most[g, 2]), int(reach)), lowered.levels,
-            total[at], stay[at], kept_words[at], above[at],
-        )  # fmt: skip
+            laid(lowered), rows[at], lengths[at], g, edges, terms, (int(most[g, 0]), carries, int(most[g, 2])), some
+        )
         kernel.option_shapes(
             rows[at], lengths[at], g, lowered.inside, lowered.levels, lowered.size8, tiles[at], steps[at], places[at]
         )
-    return np.ascontiguousarray(pick.T + base[:-1]), (total, stay, kept_words, above), (tiles, steps, places)
+    return np.ascontiguousarray(pick.T + base[:-1]), table, (tiles, steps, places)
 
 
 def _unmerged(lowered: Program) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture, Port
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.nest.kernels.tiles import columns_of
+from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
 from accelsim.engine.words.assemble import READ, assemble, operand_reads, takes_time, tally
 from accelsim.engine.words.passes import per_pass

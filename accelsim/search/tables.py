@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import duration, refuse_bytes
+from accelsim.engine.nest.laid import laid
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.words.kernels import options as tabulating
 from accelsim.errors import MappingError
@@ -53,8 +54,7 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     factors = np.array([[f for split in option for f in space.factors(split)] for option in options], np.int64)
     factors = factors[:, order]
 
-    reach = _reach(program)
-    _refuse(GROUPS[group], float(np.where(spatial, 1.0, factors).prod(axis=1).sum()), reach)
+    _refuse(GROUPS[group], float(np.where(spatial, 1.0, factors).prod(axis=1).sum()), _reach(program))
 
     steps, tiles, extents = np.ones_like(factors), np.ones((n, levels, 2), np.int64), np.ones(n)
     for a, dim in enumerate(dims):
@@ -74,15 +74,11 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
         int(np.where(temporal, factors, 1).prod(axis=1).max()),
         2 * int(counts.max()) + 1,
         int(np.where(spatial, factors, 1).prod(axis=1).max()),
-        reach,
     )
-    totals, aboves = np.zeros((n, len(terms))), np.zeros((n, len(program.edges)), np.int64)
-    stays, kepts = np.zeros((n, most[1], len(terms))), np.zeros((n, most[1], len(terms)))
-    tabulating.option_tables(
-        rows, lengths, group, program.edges, terms, program.size8, program.axes, program.unicast, program.merge,
-        program.on_chip, most, levels, totals, stays, kepts, aboves,
-    )  # fmt: skip
-    return Tables(places, counts, totals, stays, kepts, aboves, extents, tiles)
+    totals, (stays, kepts) = np.zeros((n, len(terms))), np.zeros((2, n, most[1], len(terms)))
+    table = tabulating.Table(totals, stays, kepts, np.zeros((n, len(program.edges)), np.int64))
+    tabulating.option_tables(laid(program), rows, lengths, group, program.edges, terms, most, table)
+    return Tables(places, counts, totals, stays, kepts, table.above, extents, tiles)
 
 
 def _refuse(dims: tuple[str, ...], places: float, reach: int) -> None:

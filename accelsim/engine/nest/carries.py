@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import refuse_bytes
-from accelsim.engine.nest.kernels.tiles import GROUP_DIMS, GROUPS, OWN
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, OWN
 from accelsim.engine.program import Ints, Program
 from accelsim.workload.problem import DIM_INDEX, DIMS, REDUCTION_DIMS
 

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from accelsim.engine.nest.carries import SLOTS, Carries
-from accelsim.engine.nest.kernels.tiles import GROUPS, IFMAP, OWN
+from accelsim.engine.nest.kernels.records import GROUPS, IFMAP, OWN
 from accelsim.engine.networks.kernels import links as kernel
 from accelsim.engine.networks.kernels.links import WIDE
 from accelsim.engine.program import PSUM, Ints, Program, routes_of

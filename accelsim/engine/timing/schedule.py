@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine.limits import refuse_bytes, refuse_steps
+from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing
 from accelsim.engine.networks.ports import cross, drop_dominated
 from accelsim.engine.program import (
@@ -110,10 +111,7 @@ def tabulate(program: Program) -> Tables:
     iterations = _listed(program, edges)
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
-    at, row_of, cells = factors.tabulate(
-        program.loops, edges, program.size8, program.axes, program.unicast, program.merge, program.on_chip,
-        program.levels,
-    )  # fmt: skip
+    at, row_of, cells = factors.tabulate(laid(program), edges)
     uses, rates, labels, uses_at, held = _uses(program, edges)
     _refuse_rates(edges, at, cells, uses, rates, held)
     listed = edges.tolist()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import columns_of
+from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.words.assemble import takes_time
 from accelsim.workload.problem import TENSORS, Problem, Tensor

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format
 from accelsim.engine.counts import NARROWED, Counts, Encoded
-from accelsim.engine.nest.kernels.tiles import GROUP_DIMS, GROUPS, IFMAP, OWN
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, IFMAP, OWN
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE, hops
 from accelsim.engine.zeros.kernels import encoded as kernel

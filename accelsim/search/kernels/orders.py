@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.nest.kernels.tiles import GROUPS
+from accelsim.engine.nest.kernels.records import GROUPS
 from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import passed, price
 

@@ -9,19 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.engine.nest.kernels.tiles import (
-    DIM,
-    FACTOR,
-    GROUP_DIMS,
-    IFMAP,
-    KIND,
-    LEVEL,
-    STEP,
-    columns_of,
-    group_rows,
-    group_shape,
-    runs_of,
-)
+from accelsim.engine.nest.kernels.groups import columns_of, group_shape
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUP_DIMS, IFMAP, KIND, LEVEL, STEP, Nest, Rows
+from accelsim.engine.nest.kernels.runs import runs_of
+from accelsim.engine.nest.kernels.tiles import group_rows
 
 LEVELS = 3
 LOOPS = st.lists(
@@ -46,18 +37,19 @@ def nest(group, drawn):
     return np.array(rows, np.int64).reshape(-1, 5), step
 
 
-def tabulated(loops, group, tensor, parent, child, reuse, size8, axes, unicast, on_chip):
+def tabulated(nest, edge, group):
     """Every combination's (full, moved, slide where it moved) by a listing of all of them."""
+    loops, axes, size8, (tensor, parent, child, *_) = nest.loops, nest.axes, nest.size8, edge
     n, combinations = group_shape(loops, group, child, np.empty(len(loops) + 1, np.int64))
     columns, carries = columns_of(parent, child), 2 * n + 1
     spatial = prod([int(row[FACTOR]) for row in loops if row[KIND]])
     reach = 2 + max(int(axes[a, 0] * (size8[4 + a] - 1) + axes[a, 1] * (size8[6 + a] - 1)) for a in (0, 1))
     full, moved = np.zeros((combinations, columns), np.int64), np.empty((carries, combinations), np.int64)
     slide = np.zeros((carries, combinations, columns), np.int64)
-    group_rows(
-        loops, group, tensor, parent, child, reuse, size8, axes, unicast, np.zeros((LEVELS, 8), np.uint8), on_chip, 0,
-        np.empty((3, spatial, 2), np.int64), np.zeros((2, reach), np.int64), full, moved, slide,
-    )  # fmt: skip
+    room = Rows(
+        np.empty((3, spatial, 2), np.int64), np.empty(3, np.int64), np.zeros((2, reach), np.int64), full, moved, slide
+    )
+    group_rows(nest, edge, group, 0, combinations, room)
     slides = tensor == IFMAP and group >= 4
     return [
         (full[c].tolist(), moved[:, c].tolist(), (slide[:, c] * (moved[:, c, None] == 1)).tolist() if slides else None)
@@ -82,8 +74,10 @@ def test_a_row_stands_for_all_that_do_alike(group, drawn, data):
     tensor = data.draw(st.integers(0, 2), label="tensor")
     unicast = np.array(data.draw(st.lists(st.integers(0, 1), min_size=LEVELS, max_size=LEVELS)), np.uint8)
     reuse, on_chip = data.draw(st.booleans(), label="reuse"), data.draw(st.booleans(), label="on chip")
-    rows = tabulated(loops, group, tensor, parent, child, reuse, size8, axes, unicast, on_chip)
-    runs, copies = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
+    edge = np.array([tensor, parent, child, 0, reuse], np.int64)
+    here = Nest(loops, size8, axes, np.stack([unicast] * 3), np.zeros((3, LEVELS, 8), np.uint8), on_chip, LEVELS)
+    rows = tabulated(here, edge, group)
+    runs, copies = runs_of(here, edge, group)
     stands = [-1] * len(rows)
     times = [0] * len(rows)
     for begin, end, often in runs:

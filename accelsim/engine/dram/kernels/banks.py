@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import GROUP_DIMS, IFMAP, PSUM
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, IFMAP, PSUM
 from accelsim.engine.zeros.kernels.encoded import _axis_list, _one_dim
 from accelsim.jit import njit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.engine.nest.kernels.tiles import DIM, FACTOR, KIND, LEVEL, STEP
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, KIND, LEVEL, STEP
 from accelsim.jit import njit
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from accelsim.engine.nest.kernels.groups import in_group
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, OWN
 from accelsim.engine.nest.kernels.steps import next_step
-from accelsim.engine.nest.kernels.tiles import GROUP_DIMS, GROUPS, OWN, in_group
 from accelsim.jit import njit
 
 WIDE = 5  # numbers of a key for each group: begin and begin before along its two dims, whether the plane clips it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import DIM, FACTOR, STEP
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, STEP
 from accelsim.jit import njit
 
 IFMAP_AT, FILTER_AT, OFMAP_AT, ROW, COLUMN = range(5)

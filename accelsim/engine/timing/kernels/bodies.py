@@ -11,17 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import (
-    DIM,
-    FACTOR,
-    GROUPS,
-    KIND,
-    LEVEL,
-    OWN,
-    PSUM,
-    STEP,
-    in_group,
-)
+from accelsim.engine.nest.kernels.groups import in_group
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUPS, KIND, LEVEL, OWN, PSUM, STEP
 from accelsim.engine.timing.kernels.versions import EARLIER, generate, open_sums
 from accelsim.engine.words.kernels.tables import COMBINATIONS, LISTED
 from accelsim.jit import njit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.nest.kernels.records import PSUM
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
     A_KEY,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.nest.kernels.records import PSUM
 from accelsim.engine.timing.kernels.bodies import Kinds, Layer
 from accelsim.engine.timing.kernels.records import (
     ABSENT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.nest.kernels.records import PSUM
 from accelsim.engine.timing.kernels.located import Body, issued_of, locate, moment, opens_pass, read_content, undrained
 from accelsim.engine.timing.kernels.records import (
     A_KEY,

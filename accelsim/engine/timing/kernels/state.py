@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.nest.kernels.records import PSUM
 from accelsim.engine.timing.kernels.located import issued_of, locate, moment, opens_pass, reach, undrained
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,

@@ -8,20 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from accelsim.engine.nest.kernels.groups import columns_of, in_group
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUPS, IFMAP, KIND, LEVEL, OWN, PSUM, STEP
 from accelsim.engine.nest.kernels.steps import bases_below
-from accelsim.engine.nest.kernels.tiles import (
-    DIM,
-    FACTOR,
-    GROUPS,
-    IFMAP,
-    KIND,
-    LEVEL,
-    OWN,
-    PSUM,
-    STEP,
-    columns_of,
-    in_group,
-)
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.jit import njit
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import PSUM
+from accelsim.engine.nest.kernels.records import PSUM
 from accelsim.engine.timing.kernels.located import reach
 from accelsim.engine.timing.kernels.records import ABSENT, CURRENT, INNERMOST, SLOTS, TENSOR
 from accelsim.engine.timing.kernels.versions import EARLIER

@@ -9,18 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import (
-    DIM,
-    FACTOR,
-    GROUP_DIMS,
-    GROUPS,
-    IFMAP,
-    KIND,
-    LEVEL,
-    STEP,
-    columns_of,
-    in_group,
-)
+from accelsim.engine.nest.kernels.groups import columns_of, in_group
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUP_DIMS, GROUPS, IFMAP, KIND, LEVEL, STEP
 from accelsim.engine.words.kernels.closed import lattice
 from accelsim.engine.words.kernels.options import positions
 from accelsim.jit import njit
@@ -140,12 +130,13 @@ def option_shapes(rows, lengths, group, inside, levels, size8, tiles, steps, act
 
 
 @njit(cache=True)
-def compose(loops, starts, edges, pick, total, stay, kept, above, out):
+def compose(loops, starts, edges, pick, table, out):
     """Words of every edge of every mapping; out int64[mapping, edge, column].
 
-    pick : int64[mapping, group], rows of the tables. total : int64[option, term]; stay, kept : int64[option, carry,
-    term], terms being the columns of an edge, then its versions, edge after edge; above : int64[option, edge].
+    pick : int64[mapping, group], rows of the table (`options.Table`), whose terms are the columns of an edge, then its
+    versions, edge after edge.
     """
+    total, stay, kept, above = table.total, table.stay, table.kept, table.above
     at = np.zeros(GROUPS, np.int64)
     outside = np.zeros(GROUPS, np.int64)
     for m in range(pick.shape[0]):

@@ -6,158 +6,166 @@ words = sum over all iterations of the full tile - sum over carries of what stay
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from accelsim.engine.nest.kernels.steps import bases_below
-from accelsim.engine.nest.kernels.tiles import (
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.nest.kernels.groups import columns_of, group_shape, in_group
+from accelsim.engine.nest.kernels.records import (
+    CHILD,
     DIM,
     FACTOR,
     GROUPS,
     IFMAP,
     KIND,
     LEVEL,
+    OPERAND,
+    PARENT,
     PART,
-    columns_of,
-    group_rows,
-    group_shape,
-    in_group,
-    runs_of,
+    TENSOR,
+    Rows,
 )
-from accelsim.jit import njit
+from accelsim.engine.nest.kernels.runs import runs_of
+from accelsim.engine.nest.kernels.steps import bases_below
+from accelsim.engine.nest.kernels.tiles import group_rows
+from accelsim.jit import njit, part
+
+
+class Sums(NamedTuple):
+    """What the combinations of one group's loops come to, added up.
+
+    total : int64[column]; stay : int64[carry, column], words of tiles that a carry leaves in place; kept : what a slide
+    keeps. The column after an edge's last counts tiles instead of words: what is left of them are versions.
+    """
+
+    total: npt.NDArray[np.int64]
+    stay: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int64]
 
 
 @njit(cache=True)
-def group_sums(
-    loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, offsets, marks, full, moved,
-    slide, total, stay, kept,
-):  # fmt: skip
-    """Tabulate one group of one edge (`tiles.group_rows`), some combinations at a time, and sum; returns own loops.
-
-    Fills total[column]; stay[carry, column], unmoved; kept[carry, column], what a slide keeps. The column after an
-    edge's last counts tiles instead of words: what is left of them are versions.
-    """
-    columns, slides, n = columns_of(parent, child), tensor == IFMAP and group >= 4, 0
-    total[: columns + 1] = 0
-    stay[:, : columns + 1] = 0
-    kept[:, : columns + 1] = 0
-    runs, _ = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
+def group_sums(nest, edge, group, rows, sums):
+    """Tabulate one group of one edge (`tiles.group_rows`), some combinations at a time, and sum; returns own loops."""
+    columns, slides, n = columns_of(edge[PARENT], edge[CHILD]), edge[TENSOR] == IFMAP and group >= 4, 0
+    sums.total[: columns + 1] = 0
+    sums.stay[:, : columns + 1] = 0
+    sums.kept[:, : columns + 1] = 0
+    runs, _ = runs_of(nest, edge, group)
     for run in range(runs.shape[0]):
-        begin, end, times = runs[run]
-        n, _ = group_rows(
-            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip, begin,
-            offsets, marks, full[: end - begin], moved, slide,
-        )  # fmt: skip
-        _add_rows(n, columns, slides, times, full[: end - begin], moved, slide, total, stay, kept)
+        n = group_rows(nest, edge, group, runs[run, 0], runs[run, 1], rows)
+        _add_rows(2 * n + 1, columns, slides, runs[run, 1] - runs[run, 0], runs[run, 2], rows, sums)
     return n
 
 
-@njit(cache=True)
-def _add_rows(n, columns, slides, times, full, moved, slide, total, stay, kept):
-    for c in range(full.shape[0]):
+@part
+def _add_rows(carries, columns, slides, many, times, rows, sums):
+    full, moved = rows.full, rows.moved
+    for c in range(many):
         for k in range(columns):
-            total[k] += times * full[c, k]
+            sums.total[k] += times * full[c, k]
         tiles = times if full[c, columns - 3] > 0 else 0
-        total[columns] += tiles
-        for carry in range(2 * n + 1):
+        sums.total[columns] += tiles
+        for carry in range(carries):
             if moved[carry, c] == 0:
                 for k in range(columns):
-                    stay[carry, k] += times * full[c, k]
-                stay[carry, columns] += tiles
+                    sums.stay[carry, k] += times * full[c, k]
+                sums.stay[carry, columns] += tiles
             elif moved[carry, c] == 1 and slides:
                 for k in range(columns):
-                    kept[carry, k] += times * (full[c, k] - slide[carry, c, k])
+                    sums.kept[carry, k] += times * (full[c, k] - rows.slide[carry, c, k])
 
 
 @njit(cache=True)
-def edge_words(loops, tensor, parent, child, operand, reuse, size8, axes, unicast, merge, on_chip, scratch, out):
+def edge_words(nest, edge, scratch, out):
     """Words of one edge over a whole layer, one number per column of `tiles`; then the versions of its child's tile.
 
-    Inputs: words fetched. psum: words drained, over all visits. An `operand` edge (to the MAC) has no reuse.
+    Inputs: words fetched. psum: words drained, over all visits. An operand edge (to the MAC) has no reuse.
     scratch : the tuple made by `make_scratch`.
     """
-    offsets, marks, full, moved, slide, own, total, stay, kept, outside = scratch
-    columns = columns_of(parent, child)
+    rows, sums, own, at = scratch
+    columns = columns_of(edge[PARENT], edge[CHILD]) + 1
     for group in range(GROUPS):
-        own[group, 0] = group_sums(
-            loops, group, tensor, parent, child, reuse, size8, axes, unicast, merge, on_chip,
-            offsets, marks, full, moved, slide, total[group], stay[group], kept[group],
-        )  # fmt: skip
-    for k in range(columns + 1):
-        product = 1
+        here = Sums(sums.total[group], sums.stay[group], sums.kept[group])
+        own[0, group] = group_sums(nest, edge, group, rows, here)
+    for k in range(columns):
+        out[k] = 1
         for group in range(GROUPS):
-            product *= total[group, k]
-        out[k] = product
-    if operand:
+            out[k] *= sums.total[group, k]
+    if edge[OPERAND]:
         return
-    outside[:] = 0
-    for i in range(loops.shape[0]):
-        if loops[i, KIND] == 1 or loops[i, LEVEL] >= child:
+    own[1] = 0  # loops of each group outside the one that carries
+    for i in range(nest.loops.shape[0]):
+        if nest.loops[i, KIND] == 1 or nest.loops[i, LEVEL] >= edge[CHILD]:
             continue
         carrier = 0
         for group in range(GROUPS):
-            if in_group(loops[i, DIM], group):
+            if in_group(nest.loops[i, DIM], group):
                 carrier = group
-        for k in range(columns + 1):
+        for group in range(GROUPS):
+            at[group] = own[1, group] + (0 if group == carrier else own[0, group])
+        _take_off(columns, edge[TENSOR] == IFMAP, at, sums, out)
+        own[1, carrier] += 1
+
+
+@part
+def _take_off(columns, slides, at, sums, out):
+    """Take off what one carry leaves in place; at : int64[group], its row in each group's sums."""
+    for k in range(columns):
+        product = 1
+        for group in range(GROUPS):
+            product *= sums.stay[group, at[group], k]
+        out[k] -= product
+        for slider in range(4, 6 if slides else 4):
             product = 1
             for group in range(GROUPS):
-                at = outside[group] if group == carrier else own[group, 0] + outside[group]
-                product *= stay[group, at, k]
+                row = sums.kept if group == slider else sums.stay
+                product *= row[group, at[group], k]
             out[k] -= product
-            if tensor == IFMAP:
-                for slider in range(4, 6):
-                    product = 1
-                    for group in range(GROUPS):
-                        at = outside[group] if group == carrier else own[group, 0] + outside[group]
-                        product *= kept[group, at, k] if group == slider else stay[group, at, k]
-                    out[k] -= product
-        outside[carrier] += 1
 
 
 @njit(cache=True)
-def make_scratch(loops, levels, size8, axes):
-    """Scratch arrays large enough for every edge of a nest, some combinations of a group at a time."""
-    own = np.empty(loops.shape[0] + 1, np.int64)
-    combinations, n_most, spatial = 1, 0, 1
-    for group in range(GROUPS):
-        n, c = group_shape(loops, group, levels, own)
-        combinations = max(combinations, c)
-        n_most = max(n_most, n)
-        here = 1
-        for i in range(loops.shape[0]):
-            if loops[i, KIND] == 1 and in_group(loops[i, DIM], group):
-                here *= loops[i, 1]
-        spatial = max(spatial, here)
-    combinations = min(combinations, PART)
-    columns = 3 * levels + 3
-    reach = 2
+def make_rows(nest, combinations, carries, spatial):
+    """Room for some combinations of a group at a time."""
+    columns, reach = 3 * nest.levels + 3, 2
     for a in range(2):
-        rows = axes[a, 0] * (size8[4 + a] - 1) + axes[a, 1] * (size8[6 + a] - 1) + 1
-        reach = max(reach, rows + 1)
-    carries = 2 * n_most + 1
-    return (
-        np.empty((3, spatial, 2), np.int64),
-        np.zeros((2, reach), np.int64),
-        np.zeros((combinations, columns), np.int64),
-        np.empty((carries, combinations), np.int64),
+        span = nest.axes[a, 0] * (nest.size8[4 + a] - 1) + nest.axes[a, 1] * (nest.size8[6 + a] - 1) + 1
+        reach = max(reach, span + 1)
+    combinations = min(combinations, PART)
+    return Rows(
+        np.empty((3, spatial, 2), np.int64), np.empty(3, np.int64), np.zeros((2, reach), np.int64),
+        np.zeros((combinations, columns), np.int64), np.empty((carries, combinations), np.int64),
         np.zeros((carries, combinations, columns), np.int64),
-        np.empty((GROUPS, 1), np.int64),
-        np.empty((GROUPS, columns + 1), np.int64),
-        np.empty((GROUPS, carries, columns + 1), np.int64),
-        np.empty((GROUPS, carries, columns + 1), np.int64),
-        np.empty(GROUPS, np.int64),
-    )
+    )  # fmt: skip
 
 
 @njit(cache=True)
-def all_edges(loops, edges, size8, axes, unicast, merge, on_chip, levels, out):
-    """Words of every edge: edges int64[edge, 5] = (tensor, parent, child, operand, reuse); out int64[edge, column]."""
-    scratch = make_scratch(loops, levels, size8, axes)
+def make_scratch(nest):
+    """(rows, sums of every group, int64[2, group], int64[group]), large enough for every edge of a nest."""
+    own = np.empty(nest.loops.shape[0] + 1, np.int64)
+    combinations, most, spatial = 1, 0, 1
+    for group in range(GROUPS):
+        n, here = group_shape(nest.loops, group, nest.levels, own)
+        combinations, most, places = max(combinations, here), max(most, n), 1
+        for i in range(nest.loops.shape[0]):
+            if nest.loops[i, KIND] == 1 and in_group(nest.loops[i, DIM], group):
+                places *= nest.loops[i, FACTOR]
+        spatial = max(spatial, places)
+    columns, carries = 3 * nest.levels + 4, 2 * most + 1
+    sums = Sums(
+        np.empty((GROUPS, columns), np.int64), np.empty((GROUPS, carries, columns), np.int64),
+        np.empty((GROUPS, carries, columns), np.int64),
+    )  # fmt: skip
+    rows = make_rows(nest, combinations, carries, spatial)
+    return rows, sums, np.empty((2, GROUPS), np.int64), np.empty(GROUPS, np.int64)
+
+
+@njit(cache=True)
+def all_edges(nest, edges, out):
+    """Words of every edge: edges int64[edge, 5], see records.TENSOR .. REUSE; out int64[edge, column]."""
+    scratch = make_scratch(nest)
     for e in range(edges.shape[0]):
-        tensor = edges[e, 0]
-        edge_words(
-            loops, tensor, edges[e, 1], edges[e, 2], edges[e, 3] == 1, edges[e, 4] == 1,
-            size8, axes, unicast[tensor], merge[tensor], on_chip, scratch, out[e],
-        )  # fmt: skip
+        edge_words(nest, edges[e], scratch, out[e])
 
 
 @njit(cache=True)

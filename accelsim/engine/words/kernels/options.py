@@ -6,64 +6,61 @@ one group over the places of a nest.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from accelsim.engine.nest.kernels.tiles import PART, own_loops
-from accelsim.engine.words.kernels.closed import group_sums
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.nest.kernels.groups import own_loops
+from accelsim.engine.nest.kernels.records import CHILD, Nest
+from accelsim.engine.words.kernels.closed import Sums, group_sums, make_rows
 from accelsim.jit import njit
 
 MOST_LOOPS = 24
 
 
+class Table(NamedTuple):
+    """What is known of the options of a group.
+
+    total : [option, term]; stay, kept : [option, carry, term], as of `closed.Sums`; above : int64[option, edge], the
+    option's own temporal loops above the edge's child.
+    """
+
+    total: npt.NDArray[np.number]
+    stay: npt.NDArray[np.number]
+    kept: npt.NDArray[np.number]
+    above: npt.NDArray[np.int64]
+
+
 @njit(cache=True, nogil=True)
-def option_tables(
-    rows, lengths, group, edges, terms, size8, axes, unicast, merge, on_chip, most, levels, total, stay, kept, above,
-):  # fmt: skip
+def option_tables(nest, rows, lengths, group, edges, terms, most, table):
     """Tabulate every option of one group.
 
     Parameters
     ----------
-    rows : int64[option, loop, 5], lengths : int64[option]. terms : int64[term, 2], (edge, column); the column
-        after an edge's last counts its tiles.
-    most : (combinations, carries, spatial, reach), scratch sizes.
-
-    Fills
-    -----
-    total : float64[option, term]; stay, kept : float64[option, carry, term] (see closed.group_sums).
-    above : int64[option, edge], the option's own temporal loops above the edge's child.
+    nest : its loops are not looked at. rows : int64[option, loop, 5], lengths : int64[option], each option's loops.
+    terms : int64[term, 2], (edge, column); the column after an edge's last counts its tiles.
+    most : (combinations, carries, spatial places) an option has at most.
+    table : filled.
     """
-    columns = 3 * levels + 3
-    offsets = np.empty((3, most[2], 2), np.int64)
-    marks = np.zeros((2, most[3]), np.int64)
-    room = min(most[0], PART)
-    full = np.zeros((room, columns), np.int64)
-    moved = np.empty((most[1], room), np.int64)
-    slide = np.zeros((most[1], room if group >= 4 else 1, columns), np.int64)
-    sum_total = np.zeros(columns + 1, np.int64)
-    sum_stay = np.zeros((most[1], columns + 1), np.int64)
-    sum_kept = np.zeros((most[1], columns + 1), np.int64)
+    room, columns = make_rows(nest, most[0], most[1], most[2]), 3 * nest.levels + 4
+    sums = Sums(
+        np.zeros(columns, np.int64), np.zeros((most[1], columns), np.int64), np.zeros((most[1], columns), np.int64)
+    )
     own = np.empty(rows.shape[1] + 1, np.int64)
     for o in range(rows.shape[0]):
-        loops = rows[o, : lengths[o]]
+        here = Nest(rows[o, : lengths[o]], nest.size8, nest.axes, nest.unicast, nest.merge, nest.on_chip, nest.levels)
         for e in range(edges.shape[0]):
-            tensor, parent, child = edges[e, 0], edges[e, 1], edges[e, 2]
-            above[o, e] = own_loops(loops, group, child, own)
-            wanted = False
+            table.above[o, e] = own_loops(here.loops, group, edges[e, CHILD], own)
+            n = -1
             for t in range(terms.shape[0]):
                 if terms[t, 0] == e:
-                    wanted = True
-            if not wanted:
-                continue
-            n = group_sums(
-                loops, group, tensor, parent, child, edges[e, 4] == 1, size8, axes, unicast[tensor], merge[tensor],
-                on_chip, offsets, marks, full, moved, slide, sum_total, sum_stay, sum_kept,
-            )  # fmt: skip
-            for t in range(terms.shape[0]):
-                if terms[t, 0] == e:
-                    total[o, t] = sum_total[terms[t, 1]]
+                    if n < 0:
+                        n = group_sums(here, edges[e], group, room, sums)
+                    table.total[o, t] = sums.total[terms[t, 1]]
                     for carry in range(2 * n + 1):
-                        stay[o, carry, t] = sum_stay[carry, terms[t, 1]]
-                        kept[o, carry, t] = sum_kept[carry, terms[t, 1]]
+                        table.stay[o, carry, t] = sums.stay[carry, terms[t, 1]]
+                        table.kept[o, carry, t] = sums.kept[carry, terms[t, 1]]
 
 
 @njit(cache=True)

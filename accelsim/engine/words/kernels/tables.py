@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.tiles import GROUPS, IFMAP, columns_of, group_rows, group_shape, runs_of
+from accelsim.engine.nest.kernels.groups import columns_of, group_shape
+from accelsim.engine.nest.kernels.records import CHILD, GROUPS, IFMAP, PARENT, TENSOR
+from accelsim.engine.nest.kernels.runs import runs_of
+from accelsim.engine.nest.kernels.tiles import group_rows
 from accelsim.engine.words.kernels.closed import make_scratch
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 
 FIRST, OWN_LOOPS, COMBINATIONS, LISTED, WIDTH = range(5)  # columns of what `tabulate` tells of a table
 
@@ -39,42 +42,50 @@ def _slot(table, cells, at, row, width):
     return slot
 
 
-@njit(cache=True)
-def _lay_row(cells, at, c, columns, carries, slides, full, moved, slide):
+@part
+def _lay_row(cells, at, c, columns, carries, slides, rows):
     """Write combination c of `tiles.group_rows` as one row."""
     for k in range(columns):
-        cells[at + k] = full[c, k]
+        cells[at + k] = rows.full[c, k]
     for carry in range(carries):
-        cells[at + columns + carry] = moved[carry, c]
+        cells[at + columns + carry] = rows.moved[carry, c]
         if slides:
+            first, gone = at + columns + carries + carry * columns, rows.moved[carry, c] == 1
             for k in range(columns):
-                cells[at + columns + carries + carry * columns + k] = slide[carry, c, k] if moved[carry, c] == 1 else 0
+                cells[first + k] = rows.slide[carry, c, k] if gone else 0
 
 
 @njit(cache=True)
-def _tabulate_group(
-    loops, stream, group, size8, axes, unicast, merge, on_chip, scratch, width, used, cells, table, row_of
-):  # fmt: skip
+def _longer(cells, used):
+    """Twice the room."""
+    longer = np.empty(2 * cells.shape[0], np.int64)
+    longer[:used] = cells[:used]
+    return longer
+
+
+@njit(cache=True)
+def _larger(table, cells, at, rows, width):
+    """The same hash table of rows with twice the slots."""
+    larger = np.full(2 * table.shape[0], -1, np.int64)
+    for row in range(rows):
+        larger[_slot(larger, cells, at, row, width)] = row
+    return larger
+
+
+@njit(cache=True)
+def _tabulate_group(nest, stream, group, room, width, used, cells, row_of):
     """Write the rows of one group's table from `used` on and say which each combination has; (cells, rows)."""
-    offsets, marks, full, moved, slide, _, _, _, _, _ = scratch
-    tensor, parent, child = stream[0], stream[1], stream[2]
-    columns, slides = columns_of(parent, child), tensor == IFMAP and group >= 4
-    rows, last = 0, 0
-    table[:] = -1
-    runs, copies = runs_of(loops, group, tensor, parent, child, size8, axes, on_chip)
+    columns, slides = columns_of(stream[PARENT], stream[CHILD]), stream[TENSOR] == IFMAP and group >= 4
+    rows, last, table = 0, 0, np.full(64, -1, np.int64)
+    runs, copies = runs_of(nest, stream, group)
     for run in range(runs.shape[0]):
         begin, end, _ = runs[run]
-        n, _ = group_rows(
-            loops, group, tensor, parent, child, stream[4] == 1, size8, axes, unicast[tensor], merge[tensor], on_chip,
-            begin, offsets, marks, full[: end - begin], moved, slide,
-        )  # fmt: skip
+        n = group_rows(nest, stream, group, begin, end, room)
         for c in range(end - begin):
             here = used + rows * width
             if here + width > cells.shape[0]:
-                longer = np.empty(2 * cells.shape[0], np.int64)
-                longer[:here] = cells[:here]
-                cells = longer
-            _lay_row(cells, here, c, columns, 2 * n + 1, slides, full, moved, slide)
+                cells = _longer(cells, here)
+            _lay_row(cells, here, c, columns, 2 * n + 1, slides, room)
             # most are like the one before
             if rows == 0 or not _same(cells, used + last * width, here, width):
                 slot = _slot(table, cells, used, rows, width)
@@ -84,9 +95,7 @@ def _tabulate_group(
                 last = table[slot]
             row_of[begin + c] = last
             if 2 * rows > table.shape[0]:
-                table = np.full(2 * table.shape[0], -1, np.int64)
-                for row in range(rows):
-                    table[_slot(table, cells, used, row, width)] = row
+                table = _larger(table, cells, used, rows, width)
     for copy in range(copies.shape[0]):
         begin, many, times = copies[copy]
         for c in range(begin + many, begin + times * many):
@@ -95,7 +104,7 @@ def _tabulate_group(
 
 
 @njit(cache=True)
-def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
+def tabulate(nest, streams):
     """Tabulate every group of every stream.
 
     Returns
@@ -107,13 +116,13 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
     """
     n_streams = streams.shape[0]
     at = np.zeros((n_streams, GROUPS, 5), np.int64)
-    own = np.empty(loops.shape[0] + 1, np.int64)
+    own = np.empty(nest.loops.shape[0] + 1, np.int64)
     listed, most = 0, 0
     for x in range(n_streams):
-        columns = columns_of(streams[x, 1], streams[x, 2])
+        columns = columns_of(streams[x, PARENT], streams[x, CHILD])
         for group in range(GROUPS):
-            n, combinations = group_shape(loops, group, streams[x, 2], own)
-            slides = streams[x, 0] == IFMAP and group >= 4
+            n, combinations = group_shape(nest.loops, group, streams[x, CHILD], own)
+            slides = streams[x, TENSOR] == IFMAP and group >= 4
             at[x, group, OWN_LOOPS] = n
             at[x, group, COMBINATIONS] = combinations
             at[x, group, LISTED] = listed
@@ -121,16 +130,13 @@ def tabulate(loops, streams, size8, axes, unicast, merge, on_chip, levels):
             listed += combinations
             most = max(most, at[x, group, WIDTH])
     row_of = np.empty(listed, np.int32)
-    scratch = make_scratch(loops, levels, size8, axes)
+    room = make_scratch(nest)[0]
     cells, used = np.empty(64 * most, np.int64), 0
-    table = np.full(64, -1, np.int64)
     for x in range(n_streams):
         for group in range(GROUPS):
             at[x, group, FIRST] = used
             width, first = at[x, group, WIDTH], at[x, group, LISTED]
-            cells, rows = _tabulate_group(
-                loops, streams[x], group, size8, axes, unicast, merge, on_chip, scratch, width, used, cells, table,
-                row_of[first : first + at[x, group, COMBINATIONS]],
-            )  # fmt: skip
+            mine = row_of[first : first + at[x, group, COMBINATIONS]]
+            cells, rows = _tabulate_group(nest, streams[x], group, room, width, used, cells, mine)
             used += rows * width
     return at, row_of, cells[:used].copy()

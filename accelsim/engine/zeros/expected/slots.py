@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.nest.carries import REDUCTION, Carries, offsets
-from accelsim.engine.nest.kernels.tiles import GROUPS
+from accelsim.engine.nest.kernels.records import GROUPS
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.zeros.expected.laws import Laws
 from accelsim.engine.zeros.slots import innermost_format

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from accelsim.engine.nest.carries import REDUCTION, SLOTS, Carries, offsets
-from accelsim.engine.nest.kernels.tiles import GROUPS, IFMAP
+from accelsim.engine.nest.kernels.records import GROUPS, IFMAP
 from accelsim.engine.program import PSUM, Ints, Program
 
 Axis = int | bytes

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from accelsim.engine.nest.kernels.groups import in_group
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, IFMAP, OWN
 from accelsim.engine.nest.kernels.steps import next_step
-from accelsim.engine.nest.kernels.tiles import GROUP_DIMS, IFMAP, OWN, in_group
 from accelsim.engine.zeros.kernels.formats import tile_bits
 from accelsim.jit import njit
 

@@ -1,0 +1,61 @@
+"""What the kernels of counting read, one record per idea; they are passed whole.
+
+A tensor's tile is a box: its words are a product over six groups of dims, N, G, M, C, (P,R) and (Q,S).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+IFMAP, FILTER, PSUM = 0, 1, 2
+DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
+TENSOR, PARENT, CHILD, OPERAND, REUSE = range(5)  # columns of an edge
+GROUPS = 6
+PART = 1 << 10  # combinations of a group tabulated at a time
+GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
+# OWN[tensor, dim]: whether the dim indexes the tensor
+OWN = np.array(
+    [[1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 1, 1], [1, 1, 1, 0, 1, 1, 0, 0]],
+    dtype=np.int64,
+)
+
+
+class Nest(NamedTuple):
+    """One loop nest of one layer on one machine.
+
+    loops : int64[loop, 5], see DIM .. STEP. size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane) of
+    rows and of columns. unicast : uint8[tensor, level]. merge : uint8[tensor, level, 8], foreign dims a network
+    multicasts over (inputs) or adds up (psum). on_chip : whether padding is made on the chip.
+    """
+
+    loops: Ints
+    size8: Ints
+    axes: Ints
+    unicast: npt.NDArray[np.uint8]
+    merge: npt.NDArray[np.uint8]
+    on_chip: bool
+    levels: int
+
+
+class Rows(NamedTuple):
+    """Room for combinations of one group's loops, and what is found of them (`tiles.group_rows`).
+
+    offsets : int64[3, place, 2], spatial places apart, summed and united, `listed` int64[3] of them; -1: not listed.
+    marks : int64[2, index], scratch, 0 at first.
+    full : int64[combination, column], words of the whole tile; 0 where the combination does not exist.
+    moved : int64[carry, combination]: -1 no such carry, else whether the group's tile index moved on the carry *into*
+        this combination; row i: own loop i carried, row n + i: a foreign loop did that has i own loops outside.
+    slide : int64[carry, combination, column]: words not in the tile before, for ifmap rows and columns.
+    """
+
+    offsets: Ints
+    listed: Ints
+    marks: Ints
+    full: Ints
+    moved: Ints
+    slide: Ints
