@@ -20,7 +20,7 @@ from rich.table import Table
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Network, NetworkKind, Pairing, Sparsity
 from accelsim.engine import cycle
 from accelsim.engine.program import Program, build
-from accelsim.engine.timing.schedule import generate_schedule
+from accelsim.engine.timing.pieces import outline
 from accelsim.engine.zeros.slots import Lengths, Slots
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks
@@ -69,7 +69,7 @@ def cases(network: str, machine: Architecture, nest: Callable[[Problem], LoopNes
         assert layer.problem
         program = build(machine, nest(layer.problem), layer.problem)
         masks = operands.masks(layer, INPUTS)
-        found.append(Case(program, masks, generate_schedule(program).steps))
+        found.append(Case(program, masks, outline(program).steps))
     return found
 
 

@@ -13,7 +13,7 @@ from accelsim.architecture.model import Architecture, Buffer, Fanout, Level, Net
 from accelsim.engine import evaluate
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.program import build
-from accelsim.engine.timing.schedule import generate_schedule
+from accelsim.engine.timing.pieces import outline, pieces
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import source
 from accelsim.reproduce.einsum import Einsum
@@ -189,12 +189,14 @@ def throughput(case: str, tool: str) -> int:
 
 def port_cycles(case: str) -> dict[str, int]:
     """Cycles each port is held, every transfer in whole cycles."""
-    schedule = generate_schedule(build(limited(case), nest(case), einsum(case).problem))
+    program = build(limited(case), nest(case), einsum(case).problem)
     held: dict[str, int] = {}
-    for stream, uses in enumerate(schedule.uses):
-        versions = slice(int(schedule.start[stream]), int(schedule.start[stream + 1]))
-        for slot, (name, _) in enumerate(uses):
-            held[name] = held.get(name, 0) + int(schedule.work[versions, slot].sum())
+    for piece in pieces(program, outline(program)):
+        schedule = piece.schedule
+        for stream, uses in enumerate(schedule.uses):
+            for slot, (name, _) in enumerate(uses):
+                cycles = schedule.work[schedule.rows(stream), slot]
+                held[name] = held.get(name, 0) + int(cycles.sum())
     return held
 
 

@@ -1,6 +1,7 @@
 """The outermost level as a DRAM with banks and rows: how long each of its transfers lasts, and what they find open.
 
-The order of the transfers is static (T9), so the banks are walked once, before time starts (docs/model.md, "DRAM").
+The order of the transfers is static (T9): a simulation that runs ahead tells it, and the banks are walked in that order
+before time asks (docs/model.md, "DRAM").
 """
 
 from __future__ import annotations
@@ -11,68 +12,94 @@ from accelsim.architecture.dram.model import FIELDS, Dram, Page
 from accelsim.engine.counts import DramCounts, RowCounts
 from accelsim.engine.dram.kernels import banks as kernel
 from accelsim.engine.program import FILTER, PSUM, Ints, Program
-from accelsim.engine.timing.schedule import Schedule
-from accelsim.engine.zeros.compression import children, unmerged_parts
-from accelsim.engine.zeros.kernels.encoded import version_bases
+from accelsim.engine.timing.pieces import Outline, Piece
+from accelsim.engine.timing.schedule import Tables
+from accelsim.engine.timing.simulation import Section
+from accelsim.engine.zeros.compression import children, unmerged_offsets
 from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import TENSORS, Tensor
 
 CODES = {"Ch": kernel.CHANNEL, "Bg": kernel.GROUP, "Ba": kernel.BANK, "Co": kernel.COLUMN, "Ro": kernel.ROW}
+NOWHERE = 1 << 40
 assert set(CODES) == set(FIELDS)
 
 
-def serve(program: Program, schedule: Schedule, log: Ints) -> DramCounts:
-    """Walk all bursts of a layer; writes the cycles of every transfer into the schedule's work.
+def _zeros(*shape: int) -> Ints:
+    return np.zeros(shape, np.int64)
 
-    log : int64[transfer], 2 * tensor + 1 for a drain, in program order.
+
+class Banks:
+    """The banks of a layer's DRAM, which serve its transfers as their order becomes known.
+
+    outermost : by tensor, the stream from the outermost level. kinds : int64[3, 2, 3], bursts so far that hit, miss and
+    conflict, by tensor and direction.
     """
-    dram = program.architecture.levels[0].dram
-    assert dram is not None
-    outermost = {int(edge[0]): x for x, edge in enumerate(schedule.edges) if edge[1] == 0}
-    most = max((int(schedule.number[x]) for x in outermost.values()), default=0)
-    fresh, mode = np.zeros((3, most), np.uint8), np.zeros((3, most), np.int64)
-    narrow = np.zeros(most, np.uint8)
-    base, before = np.zeros((3, most, 8), np.int64), np.zeros((3, most, 8), np.int64)
-    parts, tile = np.ones((3, most), np.int64), np.ones((3, 8), np.int64)
-    apart: list[Ints] = [np.zeros((1, 8), np.int64)] * 3
-    below: list[tuple[Ints, Ints]] = [(np.zeros((6, 1, 2), np.int64), np.ones(6, np.int64))] * 3
-    for t, x in outermost.items():
-        child, reuse, count = int(schedule.edges[x, 2]), bool(schedule.edges[x, 4]), int(schedule.number[x])
-        rows = slice(int(schedule.start[x]), int(schedule.start[x]) + count)
-        register = bool(schedule.edges[x, 3])
-        slides = TENSORS[t] is Tensor.IFMAP and reuse and not register
-        version_bases(
-            np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]), program.size8, t, child, slides,
-            np.ascontiguousarray(schedule.begin[rows]), base[t, :count], before[t, :count], mode[t, :count],
+
+    def __init__(self, program: Program, tables: Tables) -> None:
+        dram = program.architecture.levels[0].dram
+        assert dram is not None
+        self.dram, self.kinds = dram, np.zeros((3, 2, 3), np.int64)
+        self.outermost = {int(edge[0]): x for x, edge in enumerate(tables.edges) if edge[1] == 0}
+        self.columns = {
+            (t, way): _columns(program, tables, x, way) for t, x in self.outermost.items() for way in range(2)
+        }
+        psum = self.outermost.get(PSUM)
+        child = 0 if psum is None else int(tables.edges[psum, 2])
+        self.narrows, self.narrow = program.finals.get((0, child), WIDE).arrives, np.zeros(0, np.uint8)
+        self.first = 0
+        self.layout = _layout(program, dram, tables.edges[sorted(self.outermost.values())])
+        loops = len(self.layout.steps)
+        self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, 8), _zeros(3, 2))
+        self.moved = _scratch(program)
+        self.device, self.state = device(dram), idle(dram)
+
+    @staticmethod
+    def of(program: Program, found: Outline) -> Banks | None:
+        """None where the outermost level has no banks."""
+        return Banks(program, found.tables) if program.architecture.levels[0].dram is not None else None
+
+    def take(self, piece: Piece) -> None:
+        """Note which of the psums in a piece are written as ofmap words."""
+        x = self.outermost.get(PSUM)
+        if x is None:
+            return
+        schedule, drained = piece.schedule, int(self.walked.number[PSUM, 1])
+        final = schedule.final[schedule.rows(x)]
+        self.narrow = np.concatenate([self.narrow[drained - self.first :], final & self.narrows])
+        self.first = drained
+
+    def serve(self, log: Ints, section: Section, work: Ints) -> None:
+        """Serve the next transfers, in the order of a log (see `kernels.records.State`); writes their cycles to `work`.
+
+        section : holds their versions; rows of `work` are its.
+        """
+        start, limit = np.zeros(3, np.int64), np.zeros(3, np.int64)
+        for t, x in self.outermost.items():
+            start[t], limit[t] = section.start[x], section.limit[x]
+        written = kernel.Written(start, limit, section.begin, section.back, self.first, self.narrow)
+        count = int(log[0])
+        out = np.empty((count, 2), np.int64)
+        kernel.walk(
+            log, self.layout, self.walked, written, self.moved, self.device, self.state, self.kinds, out
         )  # fmt: skip
-        for dim, factor, _, level, _ in program.loops:
-            tile[t, dim] *= factor if level >= child else 1
-        alone = int(t != PSUM and program.unicast[t, 0])
-        apart[t], below[t] = _instances(program, alone), children(program, alone, child)
-        if t == PSUM:
-            fresh[t, :count] = schedule.back[rows] == -2
-            narrow[:count] = schedule.final[rows] & program.finals.get((0, child), WIDE).arrives
-            parts[t, :count] = unmerged_parts(program, base[t, :count], 0, child)
-    extent = _extents(program)
-    down, up, kinds = np.zeros((3, most), np.int64), np.zeros((3, most), np.int64), np.zeros((3, 2, 3), np.int64)
-    busy, clocks, refreshes = kernel.walk(
-        log, fresh, narrow, base, before, mode, parts, *_stacked(apart), *_children_stacked(below), tile, extent,
-        _origins(program, dram, extent), program.axes, program.size8, program.on_chip,
-        np.append(_word_bits(program), program.architecture.final_bits), dram.burst_bits,
-        dram.page is Page.CLOSED, np.array([CODES[name] for name in reversed(dram.fields)], np.int64),
-        np.array([dram.channels, dram.groups, dram.banks // dram.groups, dram.columns, 0], np.int64), timings(dram),
-        dram.queue, np.array([dram.clock.denominator, dram.clock.numerator], np.int64), down, up, kinds,
-    )  # fmt: skip
-    for t, x in outermost.items():
-        _write(program, schedule, x, (down[t], up[t]))
-    found = [
-        RowCounts(tensor.value, direction, *(int(number) for number in kinds[t, d]))
-        for t, tensor in enumerate(TENSORS)
-        for d, direction in enumerate(("read", "write"))
-        if kinds[t, d].any()
-    ]
-    slots = int(clocks) * dram.channels / dram.burst_clocks
-    return DramCounts(tuple(found), int(refreshes), int(busy), int(clocks), slots)
+        entries = log[1 : 1 + count]
+        for (t, way), columns in self.columns.items():
+            mine = out[entries == 2 * t + way]
+            for column in columns:
+                work[start[t] + mine[:, 0], column] = mine[:, 1]
+
+    def counts(self) -> DramCounts:
+        """What has been found so far."""
+        found = [
+            RowCounts(tensor.value, direction, *(int(number) for number in self.kinds[t, d]))
+            for t, tensor in enumerate(TENSORS)
+            for d, direction in enumerate(("read", "write"))
+            if self.kinds[t, d].any()
+        ]
+        names = kernel.PASSED, kernel.END, kernel.REFRESHES
+        busy, clocks, refreshes = (int(self.state.scalars[name]) for name in names)
+        slots = clocks * self.dram.channels / self.dram.burst_clocks
+        return DramCounts(tuple(found), refreshes, busy, clocks, slots)
 
 
 class Bursts:
@@ -82,64 +109,97 @@ class Bursts:
     """
 
     def __init__(self, dram: Dram) -> None:
-        self.dram, count = dram, dram.channels * dram.banks
-        self._sizes = np.array([dram.channels, dram.groups, dram.banks // dram.groups, dram.columns, 0], np.int64)
-        self._order = np.array([CODES[name] for name in reversed(dram.fields)], np.int64)
-        self._timing = timings(dram)
-        self._banks, self._groups = _zeros(count, 4), _zeros(dram.channels * dram.groups, 6)
-        self._channels, self._acts = _zeros(dram.channels, 6), _zeros(dram.channels, 4)
-        self._window, self._scalars = _zeros(dram.queue), _zeros(4)
-        self._digits, self.kinds = _zeros(5), _zeros(3)
-        kernel.power_up(
-            self._banks, self._groups, self._channels, self._acts, self._window, self._scalars, self._timing
-        )
+        self.dram, self.kinds = dram, _zeros(3)
+        self._device, self._state = device(dram), idle(dram)
 
     def run(self, first: int, last: int, write: bool = False) -> int:
         """Serve bursts first..last; gives the clock at which all data has moved."""
-        closes = self.dram.page is Page.CLOSED
-        kernel.serve_run(
-            first, last, write, closes, self._order, self._sizes, self._timing, self._banks, self._groups,
-            self._channels, self._acts, self._window, self._scalars, self._digits, self.kinds,
-        )  # fmt: skip
-        return int(self._scalars[kernel.END])
+        kernel.serve_run(first, last, write, self._device, self._state, self.kinds)
+        return int(self._state.scalars[kernel.END])
 
     @property
     def refreshes(self) -> int:
         """Refreshes so far, over all channels."""
-        return int(self._scalars[kernel.REFRESHES])
+        return int(self._state.scalars[kernel.REFRESHES])
 
     @property
     def efficiency(self) -> float:
         """Share of a channel's bus time that moved data."""
-        served, end = (int(self._scalars[index]) for index in (kernel.SERVED, kernel.END))
+        served, end = (int(self._state.scalars[index]) for index in (kernel.SERVED, kernel.END))
         return served * self.dram.burst_clocks / (end * self.dram.channels)
 
 
-def _zeros(*shape: int) -> Ints:
-    return np.zeros(shape, np.int64)
+def device(dram: Dram) -> kernel.Device:
+    """As the kernel reads it."""
+    timing = [
+        dram.cl, dram.cwl, dram.burst_clocks, dram.t_rcd, dram.t_rp, dram.t_ras, dram.t_rrd_s, dram.t_rrd_l,
+        dram.t_faw, dram.t_ccd_s, dram.t_ccd_l, dram.t_wr, dram.t_rtp, dram.t_wtr_s, dram.t_wtr_l, dram.t_rtw,
+        dram.t_refi, dram.t_rfc,
+    ]  # fmt: skip
+    sizes = [dram.channels, dram.groups, dram.banks // dram.groups, dram.columns, 0]
+    order = [CODES[name] for name in reversed(dram.fields)]
+    return kernel.Device(dram.page is Page.CLOSED, *(np.array(row, np.int64) for row in (order, sizes, timing)))
 
 
-def timings(dram: Dram) -> Ints:
-    """As the kernel reads them."""
-    return np.array(
-        [
-            dram.cl, dram.cwl, dram.burst_clocks, dram.t_rcd, dram.t_rp, dram.t_ras, dram.t_rrd_s, dram.t_rrd_l,
-            dram.t_faw, dram.t_ccd_s, dram.t_ccd_l, dram.t_wr, dram.t_rtp, dram.t_wtr_s, dram.t_wtr_l, dram.t_rtw,
-            dram.t_refi, dram.t_rfc,
-        ],
-        np.int64,
+def idle(dram: Dram) -> kernel.State:
+    """A DRAM that has served nothing."""
+    state = kernel.State(
+        _zeros(dram.channels * dram.banks, 4), _zeros(dram.channels * dram.groups, 6), _zeros(dram.channels, 6),
+        _zeros(dram.channels, 4), _zeros(dram.queue), _zeros(5), _zeros(5),
+    )  # fmt: skip
+    kernel.power_up(device(dram), state)
+    return state
+
+
+def _columns(program: Program, tables: Tables, x: int, way: int) -> list[int]:
+    """Port columns of a stream's fills or drains that are the banks'."""
+    port = program.architecture.levels[0].read_port
+    assert port is not None
+    first, slots = (int(v) for v in tables.uses_at[x, way])
+    return [column for column in range(first, first + slots) if tables.labels[x][column][0] == port.name]
+
+
+def _layout(program: Program, dram: Dram, edges: Ints) -> kernel.Layout:
+    """Where tensors lie and what transfers move; edges : of the outermost level."""
+    tile, child, slides = np.ones((3, 8), np.int64), np.zeros(3, np.int64), np.zeros(3, np.uint8)
+    apart: list[Ints] = [np.zeros((1, 8), np.int64)] * 3
+    below: list[tuple[Ints, Ints]] = [(np.zeros((6, 1, 2), np.int64), np.ones(6, np.int64))] * 3
+    parts: list[Ints] = [np.zeros(1, np.int64)] * 3
+    for t, _, level, register, reuse in edges.tolist():
+        child[t], slides[t] = level, TENSORS[t] is Tensor.IFMAP and reuse and not register
+        for dim, factor, _, loop_level, _ in program.loops:
+            tile[t, dim] *= factor if loop_level >= level else 1
+        alone = int(t != PSUM and program.unicast[t, 0])
+        apart[t], below[t] = _instances(program, alone), children(program, alone, level)
+        if t == PSUM:
+            parts = unmerged_offsets(program, 0, level)
+    extent = _extents(program)
+    per_clock = np.array([dram.clock.denominator, dram.clock.numerator], np.int64)
+    return kernel.Layout(
+        *_stacked(apart), *_children_stacked(below), tile, child, slides, _padded(parts), extent,
+        _origins(program, dram, extent), program.axes, program.size8, program.on_chip,
+        np.append(_word_bits(program), program.architecture.final_bits), dram.burst_bits, per_clock,
+        np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]),
     )  # fmt: skip
 
 
-def _write(program: Program, schedule: Schedule, x: int, cycles: tuple[Ints, Ints]) -> None:
-    port = program.architecture.levels[0].read_port
-    assert port is not None
-    rows = slice(int(schedule.start[x]), int(schedule.start[x] + schedule.number[x]))
-    for activity in range(2):
-        first, slots = schedule.uses_at[x, activity]
-        for slot in range(first, first + slots):
-            if schedule.uses[x][slot][0] == port.name:
-                schedule.work[rows, slot] = cycles[activity][: int(schedule.number[x])]
+def _padded(parts: list[Ints]) -> Ints:
+    """Rows of one length; what is added lies past any problem."""
+    out = np.full((len(parts), max(map(len, parts))), NOWHERE)
+    for row, mine in zip(out, parts, strict=True):
+        row[: len(mine)] = mine
+    return out
+
+
+def _scratch(program: Program) -> kernel.Moved:
+    """Room for the words of one transfer."""
+    size8, axes = program.size8, program.axes
+    planes = [(size8[4 + a] - 1) * axes[a, 0] + (size8[6 + a] - 1) * axes[a, 1] + 1 for a in range(2)]
+    longest = int(max(*planes, *size8))
+    return kernel.Moved(
+        _zeros(5, longest), _zeros(5), _zeros(5), _zeros(8), _zeros(8), _zeros(8), _zeros(8),
+        np.zeros(longest + 1, np.uint8),
+    )  # fmt: skip
 
 
 def _extents(program: Program) -> Ints:

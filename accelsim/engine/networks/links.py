@@ -2,7 +2,7 @@
 
 What a transfer puts on the links follows from where its tile lies: how it is clipped, which padding it has, how far it
 slides. Few such *classes* occur in a layer. Each is enumerated once (kernels/links.py); the cycle evaluator finds the
-class of every version, the closed form how many versions there are of each.
+class of every version (`Classes`), the closed form how many versions there are of each.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 
 from accelsim.engine.nest.carries import SLOTS, Carries
 from accelsim.engine.nest.kernels.records import GROUPS, IFMAP, OWN
+from accelsim.engine.networks.kernels import classes as alike
 from accelsim.engine.networks.kernels import links as kernel
-from accelsim.engine.networks.kernels.links import WIDE
+from accelsim.engine.networks.kernels.classes import WIDE
 from accelsim.engine.program import PSUM, Ints, Program, routes_of
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS
 
@@ -66,8 +67,8 @@ class Crossing:
             elif kind == 1:
                 self.span[dim] += (factor - 1) * step
         self.span += self.tile - 1
-        self.above, _ = self._offsets(0, f)
-        self.places, tags = self._offsets(f, f + 1)
+        above, _ = self._offsets(0, f)
+        places, tags = self._offsets(f, f + 1)
         axes: list[tuple[int, int, int]] = []
         inner: list[Ints] = []
         for group, dims in enumerate(SLOTS):
@@ -80,11 +81,18 @@ class Crossing:
                 axes.append((kernel.OWN_AXIS if own else kernel.FOREIGN_AXIS, dim, -1))
                 inner.append(self._inner((dim,)))
         self.axes = np.array(axes, np.int64)
-        self.tags = np.ascontiguousarray(tags[:, self.axes[:, 1]])
         self.numbers = np.array([len(found) for found in inner], np.int64)
-        self.inner = np.zeros((len(inner), int(self.numbers.max()), 3), np.int64)
+        stacked = np.zeros((len(inner), int(self.numbers.max()), 3), np.int64)
         for x, found in enumerate(inner):
-            self.inner[x, : len(found)] = found
+            stacked[x, : len(found)] = found
+        self.children = kernel.Children(
+            self.axes, above, places, np.ascontiguousarray(tags[:, self.axes[:, 1]]), stacked, self.numbers, self.tile,
+            program.axes,
+        )  # fmt: skip
+        self.kin = alike.Kin(
+            np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]), self.child, OWN[self.tensor], self.slides,
+            self.hidden, program.size8, self.span, program.axes,
+        )  # fmt: skip
 
     def _offsets(self, low: int, high: int) -> tuple[Ints, Ints]:
         """(int64[instance, 8] offsets, the same of psum reduction loops that are not added up) of some levels."""
@@ -123,7 +131,7 @@ class Crossing:
     def keys(self, group: int, now: Ints, before: Ints) -> Ints:
         """int64[combination, 5], the part of a key one group of dims makes of bases int64[combination, 2]."""
         out = np.zeros((len(now), WIDE), np.int64)
-        kernel.key_parts(group, now, before, self.program.size8, self.span, self.hidden, self.program.axes, out)
+        alike.key_parts(group, now, before, self.kin, out)
         return out
 
     def loads(self, key: Key) -> Loads:
@@ -152,9 +160,8 @@ class Crossing:
         entered = np.zeros(ports if len(routes.ports) else len(routes.names), np.int64)
         root = routes.root if len(routes.ports) else routes.first
         kernel.link_loads(
-            self.axes, base, before, clip, self.tile, size8, self.program.axes, self.above, self.places,
-            self.tags, self.inner, self.numbers, longest, reach, routes.first, routes.onward, root, total,
-            busiest, entered,
+            self.children, kernel.Links(routes.first, routes.onward, root), kernel.Transfer(base, before, size8, clip),
+            longest, reach, kernel.Loads(total, busiest, entered),
         )  # fmt: skip
         if len(routes.ports):
             return Loads(total, busiest[routes.ports], entered)
@@ -204,15 +211,36 @@ class Crossing:
                 found += _product(rest)
         return +found
 
-    def of_versions(self, begin: Ints) -> tuple[list[Key], Ints]:
-        """(classes, int64[version] the class of each) of versions that begin at these steps."""
-        index = np.zeros(len(begin), np.int64)
-        steps = np.ascontiguousarray(self.program.step_loops[:, [0, 1, 4, 3]])
-        keys = kernel.classify(
-            steps, self.program.size8, self.tensor, self.child, self.slides, np.ascontiguousarray(begin), self.span,
-            self.hidden, self.program.axes, index,
-        )  # fmt: skip
-        return [tuple(row) for row in keys.tolist()], index
+
+class Classes:
+    """The classes of a stream's versions, as these come.
+
+    keys : of the classes met so far.
+    """
+
+    def __init__(self, crossing: Crossing) -> None:
+        self.crossing, loops = crossing, len(crossing.kin.loops)
+        self._walked = alike.Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, 8), np.int64))
+        self._known = alike.Known(
+            np.zeros((64, WIDE * GROUPS), np.int64), np.zeros(1, np.int64), np.full(256, -1, np.int64)
+        )
+        self.keys: list[Key] = []
+
+    def of(self, begin: Ints) -> Ints:
+        """int64[version], the class of each of the next versions, which begin at these steps."""
+        index, done = np.zeros(len(begin), np.int64), 0
+        begin = np.ascontiguousarray(begin)
+        while True:
+            done = int(alike.classify(begin, done, self.crossing.kin, self._walked, self._known, index))
+            if done == len(begin):
+                break
+            keys, number, table = self._known
+            table = np.full(4 * len(table), -1, np.int64)
+            self._known = alike.Known(np.concatenate([keys, np.zeros_like(keys)]), number, table)
+            alike.enter(self._known)
+        fresh = self._known.keys[len(self.keys) : int(self._known.number[0])]
+        self.keys += [tuple(row) for row in fresh.tolist()]
+        return index
 
 
 def _product(parts: list[Counter[Key]]) -> Counter[Key]:

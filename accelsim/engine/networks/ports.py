@@ -2,101 +2,142 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.networks.links import Crossing, crossings
+from accelsim.engine.networks.links import Classes, Crossing
 from accelsim.engine.program import DRAIN_ACTIVITY, OLD_ACTIVITY, PSUM, Ints, PortUse, Program
 from accelsim.mapping.finals import WIDE
 
 Labels = list[list[tuple[str, bool]]]
+FRESH = -2
+"""Of `back`: a psum version brings nothing back."""
+WIDER, RATE, NARROWER = range(3)
+"""Columns of a use's rates, see `kernels.versions.walk_steps`."""
 
 
-def cross(
-    program: Program, held: list[PortUse], uses: Ints, rates: Ints, start: Ints, number: Ints, begin: Ints, back: Ints,
-    final: npt.NDArray[np.uint8], work: Ints,
-) -> tuple[tuple[Crossing, Ints, Ints], ...]:  # fmt: skip
-    """Every crossing, its words per link over the layer and those narrowed; writes cycles at its ports into `work`.
+@dataclass(frozen=True)
+class Uses:
+    """The ports that streams hold: rows, rates, at as `kernels.versions.walk_steps` and `Machine` read them.
 
-    held : one for each row of `uses`. final : uint8[version], a tile's last. The
-    other arrays are those of `kernels.versions.generate`.
+    held : the port of each row. labels : of each stream, its name and whether it is the outermost level's.
     """
-    found = []
-    timed = [e for e, edge in enumerate(program.edges) if not edge[3] or edge[1] < program.architecture.pe_level]
-    for crossing in crossings(program):
-        x = timed.index(crossing.edge)
-        rows = slice(int(start[x]), int(start[x] + number[x]))
-        keys, index = crossing.of_versions(begin[rows])
-        loads = [crossing.loads(key) for key in keys]
-        last = final[rows].astype(bool)
-        finals = program.finals.get((int(program.edges[crossing.edge, 1]), int(program.edges[crossing.edge, 2])), WIDE)
-        narrow = last if crossing.tensor == PSUM and crossing.fanout in finals.fanouts else np.zeros_like(last)
-        totals = [
-            np.sum([n * load.total for n, load in zip(times, loads, strict=True)], axis=0)
-            for times in (np.bincount(of, minlength=len(keys)) for of in (index, index[narrow]))
+
+    rows: Ints
+    rates: Ints
+    labels: Labels
+    at: Ints
+    held: list[PortUse]
+
+    def of_links(self, x: int, crossing: Crossing) -> list[int]:
+        """Rows of a stream whose words are those of links."""
+        return [
+            u
+            for u, use in enumerate(self.held)
+            if self.rows[u, 0] == x and use.fanout == crossing.fanout and use.root >= 0
         ]
-        found.append((crossing, *totals))
-        for u, use in enumerate(held):
-            if uses[u, 0] != x or use.fanout != crossing.fanout or use.root < 0:
-                continue
-            old = uses[u, 3] == OLD_ACTIVITY
-            words = np.array([(load.entered if old else load.busiest)[use.root] for load in loads], np.int64)
-            wide, narrower = ((words * rates[u, i] + rates[u, 1] - 1) // rates[u, 1] for i in (0, 2))
-            drain = uses[u, 3] == DRAIN_ACTIVITY
-            cycles = np.where(last & drain, narrower[index], wide[index])
-            # an old psum, or a refill, that does not exist takes no time
-            work[rows, u - uses[u, 2]] = np.where((back[rows] == -2) & (not drain), 0, cycles)
-    return tuple(found)
+
+    def cycles(self, u: int, crossing: Crossing, keys: Sequence[tuple[int, ...]], narrowed: bool) -> Ints:
+        """int64[class], how long a row's port is held by transfers of these classes; narrowed : by the last drains."""
+        use, old = self.held[u], self.rows[u, 3] == OLD_ACTIVITY
+        loads = (crossing.loads(key) for key in keys)
+        words = np.array([(load.entered if old else load.busiest)[use.root] for load in loads], np.int64)
+        rates = self.rates[u]
+        lasting: Ints = (words * rates[NARROWER if narrowed else WIDER] + rates[RATE] - 1) // rates[RATE]
+        return lasting
+
+    def without(self, gone: set[str]) -> Uses:
+        """The same without ports of these names."""
+        kept = [u for u, use in enumerate(self.held) if use.port.name not in gone or use.fanout < 0]
+        rows, first = self.rows[kept].copy(), np.searchsorted(self.rows[kept, 0], np.arange(len(self.labels) + 1))
+        at, labels = np.zeros_like(self.at), list[list[tuple[str, bool]]]()
+        for x, row in enumerate(self.labels):
+            mine = kept[first[x] : first[x + 1]]
+            labels.append([row[u - int(self.rows[u, 2])] for u in mine])
+            drains = sum(self.rows[u, 3] == DRAIN_ACTIVITY for u in mine)
+            at[x] = (0, len(mine) - drains), (len(mine) - drains, drains)
+        rows[:, 2] = first[rows[:, 0]]
+        return Uses(rows, self.rates[kept], labels, at, [self.held[u] for u in kept])
 
 
-def drop_dominated(
-    held: list[PortUse], uses: Ints, rates: Ints, labels: Labels, uses_at: Ints, start: Ints, work: Ints
-) -> tuple[Ints, Ints, Labels, Ints, Ints]:
-    """Leave out ports of a mesh that another one always outlasts: what uses them also uses that one, for as long.
+def dominated(uses: Uses, crossings: Sequence[tuple[int, Crossing]]) -> set[str]:
+    """Ports of meshes that another one always outlasts: what uses them also uses that one, for as long.
 
-    Returns (uses, rates, labels, uses_at, work) without them.
+    crossings : each with its stream. That is so if it is in every class of transfers that the layer has.
     """
-    kept = _binding(held, uses, start, work)
-    first = np.searchsorted(uses[kept, 0], np.arange(len(labels) + 1))
-    slots = max(1, *np.diff(first).tolist())
-    shorter = np.zeros((len(work), slots), np.int64)
-    spans = np.zeros_like(uses_at)
-    renamed: Labels = []
-    for x in range(len(labels)):
-        mine = kept[first[x] : first[x + 1]]
-        rows = slice(int(start[x]), int(start[x + 1]))
-        shorter[rows, : len(mine)] = work[rows][:, mine - uses[mine, 2]]
-        renamed.append([labels[x][u - uses[u, 2]] for u in mine])
-        drains = int((uses[mine, 3] == DRAIN_ACTIVITY).sum())
-        spans[x] = (0, len(mine) - drains), (len(mine) - drains, drains)
-    left = uses[kept].copy()
-    left[:, 2] = first[left[:, 0]]
-    return left, rates[kept], renamed, spans, shorter
-
-
-def _binding(held: list[PortUse], uses: Ints, start: Ints, work: Ints) -> Ints:
-    """int64[kept], rows of `uses` that are not dominated."""
     users: dict[str, dict[tuple[int, bool], int]] = {}
-    for u, use in enumerate(held):
+    for u, use in enumerate(uses.held):
         if use.fanout >= 0:
-            users.setdefault(use.port.name, {})[int(uses[u, 0]), bool(uses[u, 3] == DRAIN_ACTIVITY)] = u
-
-    def cycles(u: int) -> Ints:
-        rows = slice(int(start[uses[u, 0]]), int(start[uses[u, 0] + 1]))
-        column: Ints = work[rows, u - uses[u, 2]]
-        return column
+            users.setdefault(use.port.name, {})[int(uses.rows[u, 0]), bool(uses.rows[u, 3] == DRAIN_ACTIVITY)] = u
+    lasting: dict[int, tuple[Crossing, Ints]] = {}
+    for x, crossing in crossings:
+        mine = uses.of_links(x, crossing)
+        keys = list(crossing.classes) if len(mine) > 1 else []
+        for u in mine:
+            both = [uses.cycles(u, crossing, keys, narrowed) for narrowed in (False, True)]
+            lasting[u] = crossing, np.concatenate(both)
 
     def outlasts(long: str, short: str) -> bool:
         for who, u in users[short].items():
-            other = users[long].get(who)
-            if other is None or held[other].outermost > held[u].outermost:
+            other = users[long].get(who, -1)
+            if other not in lasting or uses.held[other].outermost > uses.held[u].outermost:
                 return False
-            if (cycles(u) > cycles(other)).any():
+            (one, cycles), (same, more) = lasting[u], lasting[other]
+            if one is not same or (cycles > more).any():
                 return False
         return True
 
     gone: set[str] = set()
-    for name in [name for name, by in users.items() if any(held[u].root >= 0 for u in by.values())][::-1]:
+    for name in [name for name, by in users.items() if all(u in lasting for u in by.values())][::-1]:
         if any(outlasts(other, name) for other in users if other != name and other not in gone):
             gone.add(name)
-    return np.array([u for u, use in enumerate(held) if use.port.name not in gone or use.fanout < 0], np.int64)
+    return gone
+
+
+class Crossed:
+    """One stream where it crosses a network with links, as its versions come.
+
+    words, narrow : int64[link], added up over versions, all and those that are narrowed.
+    """
+
+    def __init__(self, program: Program, uses: Uses, x: int, crossing: Crossing) -> None:
+        self.uses, self.x, self.crossing, self.classes = uses, x, crossing, Classes(crossing)
+        finals = program.finals.get((crossing.parent, crossing.child), WIDE)
+        self.narrows = crossing.tensor == PSUM and crossing.fanout in finals.fanouts
+        links = len(crossing.routes.names)
+        self.words, self.narrow = np.zeros(links, np.int64), np.zeros(links, np.int64)
+        self._totals = np.zeros((0, links), np.int64)
+        self._lasting: dict[int, tuple[Ints, Ints]] = {}
+
+    def hold(self, begin: Ints, back: Ints, final: npt.NDArray[np.uint8], work: Ints) -> None:
+        """Write the cycles at the ports of the next versions into their rows of `work`.
+
+        begin, back : int64[version], see `kernels.versions.walk_steps`. final : uint8[version], a tile's last.
+        """
+        if not len(begin):
+            return
+        index, last = self.classes.of(begin), final.astype(bool)
+        if len(self.classes.keys) > len(self._totals):
+            self._know()
+        self.words += np.bincount(index, minlength=len(self._totals)) @ self._totals
+        if self.narrows:
+            self.narrow += np.bincount(index[last], minlength=len(self._totals)) @ self._totals
+        for u, (wide, narrowed) in self._lasting.items():
+            cycles = wide[index]
+            if self.uses.rows[u, 3] == DRAIN_ACTIVITY:
+                cycles = np.where(last, narrowed[index], cycles)
+            elif self.crossing.tensor == PSUM:
+                # an old psum, or a refill, that does not exist takes no time
+                cycles[back == FRESH] = 0
+            work[:, u - self.uses.rows[u, 2]] = cycles
+
+    def _know(self) -> None:
+        """Take up classes that have been met for the first time."""
+        keys = self.classes.keys
+        self._totals = np.array([self.crossing.loads(key).total for key in keys], np.int64)
+        for u in self.uses.of_links(self.x, self.crossing):
+            wide, narrowed = (self.uses.cycles(u, self.crossing, keys, last) for last in (False, True))
+            self._lasting[u] = wide, narrowed

@@ -6,13 +6,14 @@ versions around the steps at hand. What a layer takes in memory is then the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import refuse_bytes, refuse_steps
+from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.kernels.versions import NO_END, TAKEN_UP, count_steps, forget, lend_places, walk_steps
 from accelsim.engine.timing.schedule import Schedule, Tables, tabulate, tile_ids
@@ -172,6 +173,29 @@ def pieces(program: Program, found: Outline) -> Iterator[Piece]:
         walk.on(STEPS, place[:-1], end, versions, step_n, step_phi)
         number, length = np.where(found.few, 0, walk.number - before), walk.step - first
         yield _piece(found, places, place, number, versions, before, first, step_n[:length], step_phi[:length])
+
+
+def first_steps(program: Program, found: Outline, x: int) -> Ints:
+    """int64[version], the steps in which the versions of a stream begin."""
+    if found.few[x]:
+        begin: Ints = found.versions.begin[found.place[x] : found.place[x] + found.number[x]]
+        return begin
+    walk, n = Walk(program, found.tables, found.tile_at, len(found.last)), len(found.number)
+    place, none = np.zeros(n, np.int64), np.zeros(0, np.int64)
+    end = np.where(np.arange(n) == x, found.number[x], -1)
+    versions = Versions.room(int(found.number[x]), found.tables.slots)
+    walk.on(NO_END, place, end, versions, none, none)
+    return versions.begin
+
+
+def across_links(parts: Iterable[Piece], crossed: Sequence[Crossed]) -> Iterator[Piece]:
+    """The pieces, with what links carry written into them."""
+    for piece in parts:
+        schedule = piece.schedule
+        for each in crossed:
+            rows = schedule.rows(each.x)
+            each.hold(schedule.begin[rows], schedule.back[rows], schedule.final[rows], schedule.work[rows])
+        yield piece
 
 
 def _piece(

@@ -1,4 +1,4 @@
-"""Every version of every stream of one layer, written down before time starts (docs/model.md, T1)."""
+"""What versions of streams are made of, and how they are written down (docs/model.md, T1)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
-from accelsim.engine.limits import refuse_bytes, refuse_steps
+from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.nest.laid import laid
-from accelsim.engine.networks.links import Crossing
-from accelsim.engine.networks.ports import cross, drop_dominated
+from accelsim.engine.networks.links import Crossing, crossings
+from accelsim.engine.networks.ports import Uses, dominated
 from accelsim.engine.program import (
     DRAIN_ACTIVITY,
     FILL_ACTIVITY,
@@ -25,7 +25,6 @@ from accelsim.engine.program import (
     accumulates,
     ports_of,
 )
-from accelsim.engine.timing.kernels.versions import count_steps, generate
 from accelsim.engine.words.kernels import tables as factors
 from accelsim.engine.words.kernels.batch import GROUP_OF
 from accelsim.engine.words.kernels.tables import FIRST, WIDTH
@@ -36,7 +35,7 @@ from accelsim.workload.problem import COUNT_LIMIT, DIMS, TENSOR_DIMS, TENSORS
 
 @dataclass(frozen=True)
 class Schedule:
-    """Every stream's versions, as arrays (see kernels/versions.py), and what time needs to know of the streams."""
+    """Streams' versions, as arrays (see kernels/versions.py), and what time needs to know of the streams."""
 
     edges: Ints
     steps: int
@@ -55,20 +54,29 @@ class Schedule:
     final: npt.NDArray[np.uint8]
     use_rows: Ints
     rates: Ints
-    crossed: tuple[tuple[Crossing, Ints, Ints], ...] = ()
+
+    def rows(self, x: int) -> slice:
+        """Where the versions of a stream lie."""
+        return slice(int(self.start[x]), int(self.start[x] + self.number[x]))
 
 
 def streams_of(program: Program) -> Ints:
     """The edges that take time: all but operand reads inside the PE."""
-    edges = program.edges
-    timed = (edges[:, 3] == 0) | (edges[:, 1] < program.architecture.pe_level)
-    streams: Ints = edges[timed]
+    streams: Ints = program.edges[_takes_time(program)]
     return streams
+
+
+def _takes_time(program: Program) -> npt.NDArray[np.bool_]:
+    timed: npt.NDArray[np.bool_] = (program.edges[:, 3] == 0) | (program.edges[:, 1] < program.architecture.pe_level)
+    return timed
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What every version of every stream is a product of (see kernels/tables.py), and the ports it holds."""
+    """What every version of every stream is a product of (see kernels/tables.py), and the ports it holds.
+
+    crossings : where streams cross networks with links, each with its stream.
+    """
 
     edges: Ints
     streams: Ints
@@ -76,11 +84,28 @@ class Tables:
     row_of: npt.NDArray[np.int32]
     cells: Ints
     columns: int
-    uses: Ints
-    rates: Ints
-    labels: list[list[tuple[str, bool]]]
-    uses_at: Ints
-    held: list[PortUse]
+    ports: Uses
+    crossings: tuple[tuple[int, Crossing], ...]
+
+    @property
+    def uses(self) -> Ints:
+        """As `kernels.versions.walk_steps` reads them."""
+        return self.ports.rows
+
+    @property
+    def rates(self) -> Ints:
+        """As `kernels.versions.walk_steps` reads them."""
+        return self.ports.rates
+
+    @property
+    def labels(self) -> list[list[tuple[str, bool]]]:
+        """Of each stream's port columns, the port and whether it is the outermost level's."""
+        return self.ports.labels
+
+    @property
+    def uses_at(self) -> Ints:
+        """As `kernels.records.Machine` has them."""
+        return self.ports.at
 
     @property
     def slots(self) -> int:
@@ -112,22 +137,28 @@ def tabulate(program: Program) -> Tables:
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     at, row_of, cells = factors.tabulate(laid(program), edges)
-    uses, rates, labels, uses_at, held = _uses(program, edges)
-    _refuse_rates(edges, at, cells, uses, rates, held)
+    ports = _uses(program, edges)
+    _refuse_rates(at, cells, ports)
+    timed = np.flatnonzero(_takes_time(program)).tolist()
+    crossed = tuple((timed.index(crossing.edge), crossing) for crossing in crossings(program))
+    gone = dominated(ports, crossed)
+    ports = ports.without(gone) if gone else ports
     listed = edges.tolist()
     above = [
         [parent_stream(listed, x), psum_accumulates(architecture, edge), narrowed(program, edge)]
         for x, edge in enumerate(listed)
     ]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 3)], axis=1)
-    return Tables(edges, streams, at, row_of, cells, columns, uses, rates, labels, uses_at, held)
+    return Tables(edges, streams, at, row_of, cells, columns, ports, crossed)
 
 
-def _refuse_rates(edges: Ints, at: Ints, cells: Ints, uses: Ints, rates: Ints, held: list[PortUse]) -> None:
+def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
     firsts = at[:, :, FIRST].reshape(-1)
     ends = np.append(firsts, len(cells))[1:].reshape(at.shape[:2])
-    for (x, column, _, _), (wide, _, narrow), use in zip(uses.tolist(), rates.tolist(), held, strict=True):
+    for (x, column, _, _), (wide, _, narrow), use in zip(
+        ports.rows.tolist(), ports.rates.tolist(), ports.held, strict=True
+    ):
         words = 1
         for group in range(at.shape[1]):
             table = cells[at[x, group, FIRST] : ends[x, group]].reshape(-1, int(at[x, group, WIDTH]))
@@ -139,60 +170,7 @@ def _refuse_rates(edges: Ints, at: Ints, cells: Ints, uses: Ints, rates: Ints, h
             )
 
 
-def generate_schedule(program: Program) -> Schedule:
-    """Walk the nest once and write down every version of every stream.
-
-    Raises
-    ------
-    MappingError : there is too much to write down, or as `tabulate`.
-    """
-    refuse_steps(int(count_steps(program.loops, program.inside, program.size8)))
-    tables = tabulate(program)
-    edges = tables.edges
-    most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
-    start = np.concatenate([[0], np.cumsum(most)]).astype(np.int64)
-    tile_at, tiles = tile_ids(program, edges)
-    steps = count_steps(program.loops, program.inside, program.size8)
-    needed = int(start[-1]) * (25 + 8 * tables.slots) + 16 * int(steps) + 8 * tiles
-    refuse_bytes(
-        needed, f"{int(start[-1]):.1e} transfers in {int(steps):.1e} steps, written down for what is on the way,"
-    )
-    begin = np.empty(start[-1] + 1, np.int64)
-    work = np.zeros((start[-1], tables.slots), np.int64)
-    back, tile = np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64)
-    number = np.zeros(len(edges), np.int64)
-    step_n, step_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
-    sums = np.zeros((len(edges), 2 * tables.columns), np.int64)
-    tile_last = np.empty(tiles, np.int64)
-    generate(
-        program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
-        program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, np.zeros(0, np.int64), -1,
-        np.zeros((len(edges), 3), np.uint8), start, number, begin, work, back, tile, tile_at, tile_last, step_n,
-        step_phi, sums,
-    )  # fmt: skip
-    final = _final(edges, start, tile_at, tile_last)
-    crossed = cross(program, tables.held, tables.uses, tables.rates, start, number, begin, back, final, work)
-    uses, rates, labels, uses_at = tables.uses, tables.rates, tables.labels, tables.uses_at
-    if any(use.root >= 0 for use in tables.held):
-        uses, rates, labels, uses_at, work = drop_dominated(tables.held, uses, rates, labels, uses_at, start, work)
-    return Schedule(
-        edges, steps, start, number, begin, work, back, tile, tiles, step_n, step_phi, sums, labels, uses_at, final,
-        uses, rates, crossed,
-    )  # fmt: skip
-
-
-def _final(edges: Ints, start: Ints, tile_at: Ints, tile_last: Ints) -> npt.NDArray[np.uint8]:
-    """uint8[version]: 0 where a psum version's tile is worked on again later."""
-    final = np.ones(int(start[-1]) + 1, np.uint8)
-    for x in np.flatnonzero(edges[:, 0] == PSUM):
-        following = [int(tile_at[y]) for y in range(int(x) + 1, len(edges)) if edges[y, 0] == PSUM]
-        last = tile_last[tile_at[x] : following[0] if following else None]
-        final[start[x] : start[x + 1]] = 0
-        final[start[x] + last[last >= 0]] = 1
-    return final
-
-
-def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[str, bool]]], Ints, list[PortUse]]:
+def _uses(program: Program, edges: Ints) -> Uses:
     architecture, held = program.architecture, list[PortUse]()
     uses: list[list[int]] = []
     rates: list[list[int]] = []
@@ -223,7 +201,7 @@ def _uses(program: Program, edges: Ints) -> tuple[Ints, Ints, list[list[tuple[st
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
     rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)
-    return rows, shares, labels, uses_at, held
+    return Uses(rows, shares, labels, uses_at, held)
 
 
 def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:

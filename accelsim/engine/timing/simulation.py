@@ -6,6 +6,7 @@ The same as a sweep over the whole schedule, to the cycle and to the stall.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -118,19 +119,61 @@ class Simulation:
         self.cycles = int(sweep.finish(self.machine, self.state))
 
 
-def simulate(found: Outline, pieces: Iterable[Piece], simulations: Sequence[Simulation]) -> None:
-    """Run all simulations over a layer's pieces, the first of which are the streams with few versions."""
+class Server(Protocol):
+    """Tells how long the outermost level's transfers take, once their order is known."""
+
+    def take(self, piece: Piece) -> None:
+        """Take up the versions of a piece."""
+
+    def serve(self, log: Ints, section: Section, work: Ints) -> None:
+        """Write the cycles of the next transfers, in the order of a log (see `records.State`), into rows of `work`."""
+
+
+class Ahead:
+    """A simulation that runs before the others, for the order of the outermost level's transfers.
+
+    That is static (T9): it does not follow from how long they take, which is told before another simulation asks.
+    """
+
+    def __init__(self, simulation: Simulation, server: Server) -> None:
+        self.simulation, self.server = simulation, server
+        self.outermost = simulation.streams.rows[:, records.PARENT] < 0
+
+    def advance(self, section: Section, work: Ints, first: int, last: int, places: int) -> None:
+        """Simulate as `Simulation.advance` does, and write down how long what begins in these steps takes."""
+        most = int((section.limit - section.low)[self.outermost].sum())
+        log = np.zeros(1 + 2 * most, np.int64)
+        self.simulation.state = self.simulation.state._replace(log=log)
+        self.simulation.advance(section, work, first, last, places)
+        self.server.serve(log, section, work)
+
+
+def simulate(
+    found: Outline, pieces: Iterable[Piece], simulations: Sequence[Simulation], server: Server | None = None
+) -> None:
+    """Run all simulations over a layer's pieces, the first of which are the streams with few versions.
+
+    server : of the first simulation's transfers at the outermost level; None: they take what is written down.
+    """
     parts = iter(pieces)
     first = next(parts)
     section = Section(found.number, [simulation.streams.kept for simulation in simulations], first)
     slots = simulations[0].streams.rows[:, records.SLOTS]
+    ahead = None
+    if server is not None:
+        ahead = Ahead(Simulation(simulations[0].streams, found.steps), server)
+        server.take(first)
     done = -1
     for piece in parts:
         current = np.maximum(simulations[0].state.progress[:, records.CURRENT], 0)
         section.append(piece, current, done + 1)
+        if server is not None:
+            server.take(piece)
         last = section.last_step(slots)
         if last <= done:
             continue
+        if ahead is not None:
+            ahead.advance(section, section.work[0], done, last, piece.places)
         for simulation, work in zip(simulations, section.work, strict=True):
             simulation.advance(section, work, done, last, piece.places)
         done = last

@@ -337,14 +337,22 @@ def unmerged_parts(program: Program, base: Ints, parent: int, child: int) -> Int
     base : int64[version, 8], first index of its tile.
     """
     parts = np.ones(len(base), np.int64)
+    for dim, offsets in zip(REDUCTION, unmerged_offsets(program, parent, child), strict=True):
+        parts *= (base[:, dim, None] + offsets < program.size8[dim]).sum(axis=1)
+    return parts
+
+
+def unmerged_offsets(program: Program, parent: int, child: int) -> list[Ints]:
+    """Along C, R and S, where from its own tile the parts of a psum begin that no network adds up on this edge."""
+    found = []
     for dim in REDUCTION:
         offsets = np.zeros(1, np.int64)
         for own, factor, kind, level, step in program.loops:
             unmerged = kind == 1 and own == dim and parent <= level < child
             if unmerged and not program.merge[PSUM, level, dim]:
                 offsets = (offsets[:, None] + np.arange(factor) * step).reshape(-1)
-        parts *= (base[:, dim, None] + offsets < program.size8[dim]).sum(axis=1)
-    return parts
+        found.append(offsets)
+    return found
 
 
 def formats_of(

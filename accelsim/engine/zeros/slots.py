@@ -13,6 +13,7 @@ from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.zeros.kernels import slots as kernel
+from accelsim.engine.zeros.kernels.fresh import Inside
 from accelsim.sparsity.masks import Mask, Masks, refuse_words, shape_of
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, TENSORS, Tensor
 
@@ -326,15 +327,6 @@ class Slots:
         stored = self.stored if Tensor.FILTER in before else np.full_like(self.stored, problem["M"])
         return problem["N"] * int((stored * rows[:, None] * columns).sum())
 
-    def idle_first_slots(self, fresh: Flags, begin: Ints, words: int) -> int:
-        """Fresh psum words inside the PEs whose first slot multiplies nothing.
-
-        fresh : uint8[version, pe class], whether words of a version of the innermost psum are fresh, see `pe_offsets`.
-        begin : its first steps, int64[version]. words : fresh words over the layer.
-        """
-        firsts = self.first_taps(len(begin)) if fresh.all() else None
-        return self._walk(fresh, begin) if firsts is None else self.idle_at(firsts, words)
-
     def idle_at(self, firsts: npt.NDArray[np.bool_], words: int) -> int:
         """Those of so many words, all fresh, whose first slot is one of these taps, as `first_taps` gives them."""
         return words - int((self.seen * self.stored)[:, firsts].sum())
@@ -364,7 +356,8 @@ class Slots:
         found: npt.NDArray[np.bool_] = first[0]
         return found
 
-    def _walk(self, fresh: Flags, begin: Ints) -> int:
+    def inside(self) -> Inside:
+        """What the PEs do in a step, for a walk over all of them."""
         program, tiles = self.program, Tiles(self.program)
         channels = np.sort(np.unique(np.concatenate([tiles.temporal[2] + b for b in tiles.spatial[2]])))
         of_base = np.zeros(int(channels[-1]) + 1, np.int64)
@@ -375,12 +368,10 @@ class Slots:
             nonzero = np.array(np.broadcast_to(np.maximum(spans, 0)[None, :, None], shape))
         else:
             _, nonzero = column_table(self.weights, channels, int(tiles.size[2]), 1, False, False)
-        return int(
-            kernel.idle_first_slots(
-                np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), psum_level(program), program.size8, program.axes,
-                tiles.size, pe_offsets(program), fresh, begin, self.masks.words(program.problem, Tensor.IFMAP),
-                Tensor.IFMAP not in self.matters, nonzero, of_base,
-            )
+        return Inside(
+            np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), psum_level(program), tiles.size, pe_offsets(program),
+            program.size8, program.axes, self.masks.words(program.problem, Tensor.IFMAP),
+            Tensor.IFMAP not in self.matters, nonzero, of_base,
         )  # fmt: skip
 
 

@@ -11,8 +11,7 @@ import pytest
 import strategies
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import cycle, program
-from accelsim.engine.timing import folded
-from accelsim.engine.timing.schedule import generate_schedule
+from accelsim.engine.timing import folded, pieces
 from accelsim.errors import AccelsimError
 from accelsim.mapping.yaml import load_mappings
 from accelsim.reproduce.scalesim import fold_nest
@@ -22,14 +21,14 @@ from accelsim.workload.yaml import load_network
 
 def both_ways(lowered: program.Program) -> int:
     """Compare; returns how many bodies were looked up."""
-    schedule = generate_schedule(lowered)
+    outline, (_, timing) = pieces.outline(lowered), cycle.piece_by_piece(lowered, None)
     found = folded.fold(lowered)
     assert found is not None
-    assert np.array_equal(found.sums, schedule.sums)
-    assert found.compute_cycles == schedule.step_n.sum()
+    assert np.array_equal(found.sums, outline.sums)
+    assert found.compute_cycles == outline.compute_cycles
     looked_up = 0
     for processing in (False, True):
-        long_way = cycle.run(lowered, schedule, processing)
+        long_way = (timing.processing, timing.processing_stalls) if processing else (timing.cycles, timing.stalls)
         *each_body, simulated = cycle.run_folded(lowered, found, processing, look_up=False)
         assert tuple(each_body) == long_way
         assert simulated == len(found.layer.kind)

@@ -11,9 +11,9 @@ import pytest
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Pairing, Sparsity
 from accelsim.engine import cycle, evaluate
 from accelsim.engine.program import PSUM, build
-from accelsim.engine.timing.schedule import generate_schedule
+from accelsim.engine.timing.pieces import outline, pieces
 from accelsim.engine.zeros import slots as zeros
-from accelsim.engine.zeros.sparse import fresh_versions
+from accelsim.engine.zeros.fresh import IdleFirstSlots, psums_start_afresh
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import Problem, Tensor
@@ -76,15 +76,20 @@ def test_first_slots_of_a_product_equal_the_walk():
         if not kept or not (machine.sparsity.gate or machine.sparsity.skip):
             continue
         slots = zeros.Slots(program, masks)
-        schedule = generate_schedule(program)
-        fresh, begin = fresh_versions(program, schedule)
-        if not fresh.all() or slots.first_taps(len(begin)) is None:
+        found = outline(program)
+        psums = [x for x, edge in enumerate(found.tables.edges) if edge[0] == PSUM]
+        firsts = slots.first_taps(int(found.number[psums[-1]]) if psums else 1)
+        if not psums_start_afresh(program, found) or firsts is None:
             continue
-        dense = cycle.count(program, schedule.sums, int(schedule.step_n.sum()))
+        walk = IdleFirstSlots(program, slots, found.tables.edges)
+        for piece in pieces(program, found):
+            walk.take(piece)
+        assert walk.fresh.all()
+        dense = cycle.count(program, found.sums, found.compute_cycles)
         level = zeros.psum_level(program)
         words = dense(machine.levels[level].name, "psum", "drain") - dense(machine.levels[level].name, "psum", "fill")
         words = words if level else problem.words(Tensor.PSUM)
-        assert slots.idle_first_slots(fresh, begin, words) == slots._walk(fresh, begin)
+        assert slots.idle_at(firsts, words) == walk.idle
         short += 1
     assert short > 50
 

@@ -1,16 +1,21 @@
 """The banks of a DRAM: every burst of a layer in program order, its row and its commands (docs/model.md, "DRAM").
 
 Commands of a burst are placed one after another as early as the timings let them; later bursts never move earlier
-ones. A transfer's words are lists of indices per axis (see `moved`), walked as runs of consecutive addresses.
+ones. A transfer's words are lists of indices per axis (see `encoded`), walked as runs of consecutive addresses.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import GROUP_DIMS, IFMAP, PSUM
+from accelsim.engine.nest.kernels.groups import in_group
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, IFMAP, OWN, PSUM
+from accelsim.engine.nest.kernels.steps import next_step
+from accelsim.engine.timing.kernels.versions import FRESH
 from accelsim.engine.zeros.kernels.encoded import _axis_list, _one_dim
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 
 # parts of an address; the columns of a size table and the codes of an address map
 CHANNEL, GROUP, BANK, COLUMN, ROW = range(5)
@@ -21,91 +26,203 @@ CHANNEL, GROUP, BANK, COLUMN, ROW = range(5)
 # what a bank, a group and a channel remember: times of the last commands, or from when on the next may come
 OPEN, ACTIVATED, MAY_CLOSE, MAY_OPEN = range(4)
 LAST_ACT, LAST_CAS, LAST_WRITE, LAST_READ, REFRESH, ACTS = range(6)
-# running values of the whole DRAM
-SERVED, NEWEST, END, REFRESHES = range(4)
+# running values of the whole DRAM; PASSED: core cycles up to the last transfer
+SERVED, NEWEST, END, REFRESHES, PASSED = range(5)
 HIT, MISS, CONFLICT = range(3)
 AXES = np.array([[0, 1, 3, 4, 5], [1, 2, 3, 4, 5], [0, 1, 2, 4, 5]], np.int64)  # groups of dims along a tensor's axes
 LONG_AGO = -(1 << 40)
+WHOLE = -1  # nothing slides
 
 
-@njit(cache=True)
-def power_up(banks, groups, channels, acts, window, scalars, timing):
+class Device(NamedTuple):
+    """A DRAM. closes : closed pages. order : int64[5], codes of the parts of an address, least significant first.
+
+    sizes : int64[5], see CHANNEL .. ROW. timing : int64[18], see CL ..
+    """
+
+    closes: bool
+    order: np.ndarray
+    sizes: np.ndarray
+    timing: np.ndarray
+
+
+class State(NamedTuple):
+    """A DRAM as far as it has served.
+
+    banks : int64[bank, 4], groups, channels : int64[.., 6], acts : int64[channel, 4], see OPEN ..
+    window : int64[queue], latest read or write up to each of the last bursts. scalars : int64[5], see SERVED ..
+    digits : int64[5] scratch, the address at hand.
+    """
+
+    banks: np.ndarray
+    groups: np.ndarray
+    channels: np.ndarray
+    acts: np.ndarray
+    window: np.ndarray
+    scalars: np.ndarray
+    digits: np.ndarray
+
+
+class Layout(NamedTuple):
+    """Where tensors lie and how transfers cut them; the first axis of most is the tensor.
+
+    offsets : int64[3, instance, 8], instances : int64[3], sets of words that are read apart (unicast).
+    inner : int64[3, group, child, 2], numbers : int64[3, group], children under one of them. tile : int64[3, 8].
+    child : int64[3], the level filled. slides : uint8[3], whether tiles may slide.
+    parts : int64[dim, k], offsets along C, R and S of psums that no network adds up: each is moved once for each part.
+    extent : int64[3, 5], the tensor in DRAM. origin : int64[3], its first burst. axes, size8 : see `Program`.
+    on_chip : padding is not moved. word_bits : int64[4], of the tensors and of ofmap words, which lie where their psums
+        do, without gaps. burst_bits : of a burst. per_clock : int64[2], core cycles per DRAM clock as a fraction.
+    steps : int64[loop, 4], (dim, factor, step, level) of the steps.
+    """
+
+    offsets: np.ndarray
+    instances: np.ndarray
+    inner: np.ndarray
+    numbers: np.ndarray
+    tile: np.ndarray
+    child: np.ndarray
+    slides: np.ndarray
+    parts: np.ndarray
+    extent: np.ndarray
+    origin: np.ndarray
+    axes: np.ndarray
+    size8: np.ndarray
+    on_chip: bool
+    word_bits: np.ndarray
+    burst_bits: int
+    per_clock: np.ndarray
+    steps: np.ndarray
+
+
+class Walked(NamedTuple):
+    """Where the transfers of each tensor have got to, by direction; zeros at first.
+
+    number : int64[3, 2], the next version. loops_at : int64[3, 2, loop], base : int64[3, 2, 8], of the steps.
+    step : int64[3, 2].
+    """
+
+    number: np.ndarray
+    loops_at: np.ndarray
+    base: np.ndarray
+    step: np.ndarray
+
+
+class Written(NamedTuple):
+    """The versions that are written down; version v of tensor t lies at start[t] + v.
+
+    begin, back : int64[..], see `versions.walk_steps`; limit : int64[3], how far. narrow : uint8[..], of psums from
+    version `first` on, whether they are written as ofmap words.
+    """
+
+    start: np.ndarray
+    limit: np.ndarray
+    begin: np.ndarray
+    back: np.ndarray
+    first: int
+    narrow: np.ndarray
+
+
+class Moved(NamedTuple):
+    """Scratch: the words of one transfer.
+
+    lists : int64[axis, ..], indices along each axis, counts : int64[axis], how many. nth : int64[axis].
+    base, before, tile, last : int64[8], of the instance at hand, before it slid; of the transfer, and before it slid.
+    marks : uint8[index], zeros.
+    """
+
+    lists: np.ndarray
+    counts: np.ndarray
+    nth: np.ndarray
+    base: np.ndarray
+    before: np.ndarray
+    tile: np.ndarray
+    last: np.ndarray
+    marks: np.ndarray
+
+
+@njit(cache=True, _nrt=False)
+def power_up(device, state):
     """Clear all state: banks idle, nothing before time 0."""
-    banks[:] = LONG_AGO
-    banks[:, OPEN] = -1
-    groups[:] = LONG_AGO
-    channels[:] = LONG_AGO
-    channels[:, REFRESH] = timing[REFI]
-    channels[:, ACTS] = 0
-    acts[:] = LONG_AGO
-    window[:] = 0
-    scalars[:] = 0
+    state.banks[:] = LONG_AGO
+    state.banks[:, OPEN] = -1
+    state.groups[:] = LONG_AGO
+    state.channels[:] = LONG_AGO
+    state.channels[:, REFRESH] = device.timing[REFI]
+    state.channels[:, ACTS] = 0
+    state.acts[:] = LONG_AGO
+    state.window[:] = 0
+    state.scalars[:] = 0
 
 
-@njit(cache=True)
-def _refresh(first, last, banks, channel, timing):
-    """Close the banks first..last-1 of a channel and refresh them, due at channel[REFRESH]."""
-    at = channel[REFRESH]
+@njit(cache=True, _nrt=False)
+def _refresh(c, device, state):
+    """Close the banks of channel c and refresh them, due at channels[c, REFRESH]."""
+    banks, timing = state.banks, device.timing
+    each = device.sizes[GROUP] * device.sizes[BANK]
+    at = state.channels[c, REFRESH]
     closed = True
-    for b in range(first, last):
+    for b in range(c * each, (c + 1) * each):
         if banks[b, OPEN] >= 0:
             at = max(at, banks[b, MAY_CLOSE])
             closed = False
     ready = at if closed else at + timing[RP]
-    for b in range(first, last):
+    for b in range(c * each, (c + 1) * each):
         if banks[b, OPEN] < 0:
             ready = max(ready, banks[b, MAY_OPEN])
-    for b in range(first, last):
+    for b in range(c * each, (c + 1) * each):
         banks[b, OPEN] = -1
         banks[b, MAY_OPEN] = ready + timing[RFC]
-    channel[REFRESH] += timing[REFI]
+    state.channels[c, REFRESH] += timing[REFI]
+    state.scalars[REFRESHES] += 1
 
 
-@njit(cache=True)
-def serve(digits, write, closes, sizes, timing, banks, groups, channels, acts, window, scalars):
-    """Place one burst; returns whether its row was open (hit), its bank idle (miss), or another row open (conflict).
-
-    digits, sizes : int64[5], see CHANNEL .. ROW. closes : closed pages.
-    banks : int64[bank, 4], groups : int64[group, 6], channels : int64[channel, 6], acts : int64[channel, 4] state.
-    window : int64[queue], latest read or write up to each of the last bursts. scalars : int64[4], see SERVED ..
-    """
-    c = digits[CHANNEL]
-    g = c * sizes[GROUP] + digits[GROUP]
-    b = g * sizes[BANK] + digits[BANK]
-    bank, group, channel = banks[b], groups[g], channels[c]
-    slot = scalars[SERVED] % len(window)
-    seen = window[slot]
-    while True:
-        kind = HIT
-        act = bank[ACTIVATED]
-        if bank[OPEN] != digits[ROW]:
-            if bank[OPEN] >= 0:
-                kind = CONFLICT
-                act = max(seen, bank[MAY_CLOSE]) + timing[RP]
-            else:
-                kind = MISS
-                act = max(seen, bank[MAY_OPEN])
-            act = max(act, channel[LAST_ACT] + timing[RRD_S], group[LAST_ACT] + timing[RRD_L])
-            act = max(act, acts[c, channel[ACTS] & 3] + timing[FAW])
-        cas = max(seen, act + timing[RCD])
-        cas = max(cas, channel[LAST_CAS] + timing[CCD_S], group[LAST_CAS] + timing[CCD_L])
-        if write:
-            cas = max(cas, channel[LAST_READ] + timing[RTW])
+@part
+def _commands(write, c, g, b, seen, device, state):
+    """(what a burst finds, when its row is activated, when it is read or written), as things are."""
+    timing, bank, group, channel = device.timing, state.banks[b], state.groups[g], state.channels[c]
+    kind = HIT
+    act = bank[ACTIVATED]
+    if bank[OPEN] != state.digits[ROW]:
+        if bank[OPEN] >= 0:
+            kind = CONFLICT
+            act = max(seen, bank[MAY_CLOSE]) + timing[RP]
         else:
-            written = timing[CWL] + timing[BUS]
-            cas = max(cas, channel[LAST_WRITE] + written + timing[WTR_S], group[LAST_WRITE] + written + timing[WTR_L])
-        if timing[REFI] == 0 or cas < channel[REFRESH]:
-            break
-        first = c * sizes[GROUP] * sizes[BANK]
-        _refresh(first, first + sizes[GROUP] * sizes[BANK], banks, channel, timing)
-        scalars[REFRESHES] += 1
+            kind = MISS
+            act = max(seen, bank[MAY_OPEN])
+        act = max(act, channel[LAST_ACT] + timing[RRD_S], group[LAST_ACT] + timing[RRD_L])
+        act = max(act, state.acts[c, channel[ACTS] & 3] + timing[FAW])
+    cas = max(seen, act + timing[RCD])
+    cas = max(cas, channel[LAST_CAS] + timing[CCD_S], group[LAST_CAS] + timing[CCD_L])
+    if write:
+        cas = max(cas, channel[LAST_READ] + timing[RTW])
+    else:
+        written = timing[CWL] + timing[BUS]
+        cas = max(cas, channel[LAST_WRITE] + written + timing[WTR_S], group[LAST_WRITE] + written + timing[WTR_L])
+    return kind, act, cas
+
+
+@part
+def _serve(write, device, state):
+    """Place one burst; returns whether its row was open (hit), its bank idle (miss), or another row open (conflict)."""
+    timing, sizes, scalars = device.timing, device.sizes, state.scalars
+    c = state.digits[CHANNEL]
+    g = c * sizes[GROUP] + state.digits[GROUP]
+    b = g * sizes[BANK] + state.digits[BANK]
+    bank, group, channel = state.banks[b], state.groups[g], state.channels[c]
+    slot = scalars[SERVED] % len(state.window)
+    seen = state.window[slot]
+    kind, act, cas = _commands(write, c, g, b, seen, device, state)
+    while timing[REFI] != 0 and cas >= channel[REFRESH]:
+        _refresh(c, device, state)
+        kind, act, cas = _commands(write, c, g, b, seen, device, state)
     if kind != HIT:
-        bank[OPEN] = digits[ROW]
+        bank[OPEN] = state.digits[ROW]
         bank[ACTIVATED] = act
         bank[MAY_CLOSE] = act + timing[RAS]
         channel[LAST_ACT] = act
         group[LAST_ACT] = act
-        acts[c, channel[ACTS] & 3] = act
+        state.acts[c, channel[ACTS] & 3] = act
         channel[ACTS] += 1
     channel[LAST_CAS] = cas
     group[LAST_CAS] = cas
@@ -118,24 +235,20 @@ def serve(digits, write, closes, sizes, timing, banks, groups, channels, acts, w
         channel[LAST_READ] = cas
         end = cas + timing[CL] + timing[BUS]
         bank[MAY_CLOSE] = max(bank[MAY_CLOSE], cas + timing[RTP])
-    if closes:
+    if device.closes:
         bank[OPEN] = -1
         bank[MAY_OPEN] = bank[MAY_CLOSE] + timing[RP]
     scalars[SERVED] += 1
     scalars[NEWEST] = max(scalars[NEWEST], cas)
-    window[slot] = scalars[NEWEST]
+    state.window[slot] = scalars[NEWEST]
     scalars[END] = max(scalars[END], end)
     return kind
 
 
-@njit(cache=True)
-def serve_run(
-    first, last, write, closes, order, sizes, timing, banks, groups, channels, acts, window, scalars, digits, kinds
-):
-    """Place the bursts first..last; adds what they found to kinds int64[3].
-
-    order : int64[5], codes of the parts of an address, least significant first.
-    """
+@part
+def _serve_run(first, last, write, device, state, kinds):
+    """The same, in place: most runs are short."""
+    order, sizes, digits = device.order, device.sizes, state.digits
     rest = first
     for j in range(4):
         code = order[j]
@@ -143,7 +256,7 @@ def serve_run(
         rest //= sizes[code]
     digits[ROW] = rest
     for _ in range(first, last + 1):
-        kinds[serve(digits, write, closes, sizes, timing, banks, groups, channels, acts, window, scalars)] += 1
+        kinds[_serve(write, device, state)] += 1
         j = 0
         digits[order[0]] += 1
         while j < 4 and digits[order[j]] == sizes[order[j]]:
@@ -152,144 +265,178 @@ def serve_run(
             digits[order[j]] += 1
 
 
-@njit(cache=True)
-def _lists(tensor, axes, size8, tile, base, before, mode, inner, numbers, on_chip, marks, lists, counts):
-    """Indices along each axis of what the children under an instance miss, from the plane's corner in DRAM on."""
-    for a in range(5):
-        group = AXES[tensor, a]
-        plane = tensor == IFMAP and group >= 4
-        if group >= 4 and not plane:
-            # filter taps R, S or ofmap positions P, Q: one dim of the group's two
-            slot = 0 if tensor == PSUM else 1
-            counts[a] = _one_dim(
-                GROUP_DIMS[group, slot], slot, base, inner[group], numbers[group], tile, size8, marks, lists[a]
-            )
-            continue
-        axis = axes[group - 4] if plane else axes[0]
-        low, high = 0, len(marks)
-        if plane and on_chip:
-            low, high = axis[2], axis[2] + axis[3]
-        counts[a] = _axis_list(
-            plane, group, axis, base, before, mode == group, inner[group], numbers[group], tile, size8, low, high,
-            marks, lists[a],
-        )  # fmt: skip
-        if low > 0:
-            for i in range(counts[a]):
-                lists[a, i] -= low
+@njit(cache=True, _nrt=False)
+def serve_run(first, last, write, device, state, kinds):
+    """Place the bursts first..last; adds what they found to kinds int64[3]."""
+    _serve_run(first, last, write, device, state, kinds)
 
 
-@njit(cache=True)
-def walk(
-    log, fresh, narrow, base_of, before_of, mode_of, parts, offsets, instances, inner, numbers, tile, extent, origin,
-    axes, size8, on_chip, word_bits, burst_bits, closes, order, sizes, timing, queue, per_clock, down, up, kinds,
-):  # fmt: skip
-    """Serve every transfer of a layer in program order.
+@part
+def _begin(t, way, v, layout, walked, written, moved):
+    """Put the bases of a version, and of its tile one step earlier, into `moved`; returns the group that slides."""
+    steps, child = layout.steps, layout.child[t]
+    index, begin = walked.loops_at[t, way], written.begin[written.start[t] + v]
+    while walked.step[t, way] + 1 < begin:
+        next_step(steps, layout.size8, index, walked.base[t, way])
+        walked.step[t, way] += 1
+    for turn in range(2):
+        base = moved.last if turn == 0 else moved.tile
+        for dim in range(8):
+            base[dim] = 0
+        for i in range(len(steps)):
+            if steps[i, 3] < child:
+                base[steps[i, 0]] += index[i] * steps[i, 2]
+        if turn == 0 and walked.step[t, way] < begin:
+            next_step(steps, layout.size8, index, walked.base[t, way])
+            walked.step[t, way] += 1
+    if begin == 0 or not layout.slides[t]:
+        return WHOLE
+    groups, slider = 0, WHOLE
+    for group in range(6):
+        gone = False
+        for dim in range(8):
+            gone = gone or (in_group(dim, group) and OWN[t, dim] == 1 and moved.tile[dim] != moved.last[dim])
+        if gone:
+            groups += 1
+            slider = group
+    return slider if groups == 1 and slider >= 4 else WHOLE
 
-    Parameters (the first axis of most is the tensor)
-    ----------
-    log : int64[transfer], 2 * tensor + 1 for a drain. fresh : uint8[3, version], psums that
-        have nothing to read. narrow : uint8[version], psums that are written as ofmap words.
-    base_of, before_of : int64[3, version, 8], mode_of : int64[3, version], see
-        `moved.version_bases`. parts : int64[3, version], times a psum is moved (unmerged sums).
-    offsets : int64[3, instance, 8], instances : int64[3], sets of words that are read apart (unicast).
-    inner : int64[3, group, child, 2], numbers : int64[3, group], children under one of them. tile : int64[3, 8].
-    word_bits : int64[4], of the tensors and of ofmap words, which lie where their psums do, without gaps.
-    extent : int64[3, 5], the tensor in DRAM. origin : int64[3], its first burst.
-    per_clock : int64[2], core cycles per DRAM clock as a fraction.
 
-    Fills
-    -----
-    down, up : int64[3, version], core cycles. kinds : int64[3, 2, 3], bursts that hit, miss and conflict, by direction.
-    Returns (core cycles in all, clocks in all, refreshes).
+@part
+def _list_words(t, i, mode, layout, moved):
+    """List along each axis what the children under instance i miss, from the plane's corner in DRAM on.
+
+    False: nothing.
     """
-    banks = np.zeros((sizes[CHANNEL] * sizes[GROUP] * sizes[BANK], 4), np.int64)
-    groups = np.zeros((sizes[CHANNEL] * sizes[GROUP], 6), np.int64)
-    channels = np.zeros((sizes[CHANNEL], 6), np.int64)
-    acts = np.zeros((sizes[CHANNEL], 4), np.int64)
-    window, scalars, digits = np.zeros(queue, np.int64), np.zeros(4, np.int64), np.zeros(5, np.int64)
-    power_up(banks, groups, channels, acts, window, scalars, timing)
-    longest = 1
-    for a in range(2):
-        longest = max(longest, (size8[4 + a] - 1) * axes[a, 0] + (size8[6 + a] - 1) * axes[a, 1] + 1)
+    inside = True
     for dim in range(8):
-        longest = max(longest, size8[dim])
-    marks = np.zeros(longest + 1, np.uint8)
-    lists, counts, index = np.zeros((5, longest), np.int64), np.zeros(5, np.int64), np.zeros(5, np.int64)
-    base, before = np.zeros(8, np.int64), np.zeros(8, np.int64)
-    at = np.zeros((3, 2), np.int64)
-    passed = 0
-    for entry in log:
-        t, drain = entry // 2, entry % 2
-        while not drain and fresh[t, at[t, drain]]:
-            at[t, drain] += 1
-        v = at[t, drain]
-        at[t, drain] += 1
-        bits = word_bits[3] if drain and narrow[v] else word_bits[t]
-        for i in range(instances[t]):
-            inside = True
-            for dim in range(8):
-                base[dim] = base_of[t, v, dim] + offsets[t, i, dim]
-                before[dim] = before_of[t, v, dim] + offsets[t, i, dim]
-                inside = inside and base[dim] < size8[dim]
-            if not inside:
-                continue
-            _lists(
-                t,
-                axes,
-                size8,
-                tile[t],
-                base,
-                before,
-                mode_of[t, v],
-                inner[t],
-                numbers[t],
-                on_chip,
-                marks,
-                lists,
-                counts,
-            )
-            if counts.min() == 0:
-                continue
-            # axes that are moved whole make longer runs of the one before them
-            axis, unit = 4, 1
-            while axis > 0 and counts[axis] == extent[t, axis]:
-                unit *= extent[t, axis]
-                axis -= 1
-            for _ in range(parts[t, v]):
-                index[:] = 0
-                done = -1
-                more = True
-                while more:
-                    above = 0
-                    for a in range(axis):
-                        above = above * extent[t, a] + lists[a, index[a]]
-                    above *= extent[t, axis]
-                    j = 0
-                    while j < counts[axis]:
-                        start = lists[axis, j]
-                        while j + 1 < counts[axis] and lists[axis, j + 1] == lists[axis, j] + 1:
-                            j += 1
-                        stop = lists[axis, j] + 1
-                        j += 1
-                        first = max((above + start) * unit * bits // burst_bits, done + 1)
-                        last = ((above + stop) * unit * bits - 1) // burst_bits
-                        if first <= last:
-                            serve_run(
-                                origin[t] + first, origin[t] + last, drain == 1, closes, order, sizes, timing, banks,
-                                groups, channels, acts, window, scalars, digits, kinds[t, drain],
-                            )  # fmt: skip
-                            done = last
-                    a = axis - 1
-                    while a >= 0 and index[a] + 1 == counts[a]:
-                        index[a] = 0
-                        a -= 1
-                    more = a >= 0
-                    if more:
-                        index[a] += 1
-        now = (scalars[END] * per_clock[0] + per_clock[1] - 1) // per_clock[1]
-        if drain:
-            up[t, v] = now - passed
-        else:
-            down[t, v] = now - passed
-        passed = now
-    return passed, scalars[END], scalars[REFRESHES]
+        moved.base[dim] = moved.tile[dim] + layout.offsets[t, i, dim]
+        moved.before[dim] = moved.last[dim] + layout.offsets[t, i, dim]
+        inside = inside and moved.base[dim] < layout.size8[dim]
+    some = inside
+    for a in range(5):
+        group = AXES[t, a]
+        if inside:
+            _list_axis(t, a, group, mode == group, layout, moved)
+        some = some and moved.counts[a] > 0
+    return some
+
+
+@njit(cache=True, _nrt=False)
+def _list_axis(t, a, group, slides, layout, moved):
+    """List one axis, which is of one group of dims."""
+    plane = t == IFMAP and group >= 4
+    if group >= 4 and not plane:
+        # filter taps R, S or ofmap positions P, Q: one dim of the group's two
+        slot = 0 if t == PSUM else 1
+        moved.counts[a] = _one_dim(
+            GROUP_DIMS[group, slot], slot, moved.base, layout.inner[t, group], layout.numbers[t, group],
+            layout.tile[t], layout.size8, moved.marks, moved.lists[a],
+        )  # fmt: skip
+        return
+    axis = layout.axes[group - 4] if plane else layout.axes[0]
+    low, high = 0, len(moved.marks)
+    if plane and layout.on_chip:
+        low, high = axis[2], axis[2] + axis[3]
+    moved.counts[a] = _axis_list(
+        plane, group, axis, moved.base, moved.before, slides, layout.inner[t, group], layout.numbers[t, group],
+        layout.tile[t], layout.size8, low, high, moved.marks, moved.lists[a],
+    )  # fmt: skip
+    if low > 0:
+        for i in range(moved.counts[a]):
+            moved.lists[a, i] -= low
+
+
+@part
+def _parts(layout, tile):
+    """How many times a psum is moved."""
+    number = 1
+    for d in range(len(layout.parts)):
+        dim = (3, 6, 7)[d]
+        here = 0
+        for i in range(layout.parts.shape[1]):
+            if tile[dim] + layout.parts[d, i] < layout.size8[dim]:
+                here += 1
+        number *= here
+    return number
+
+
+@njit(cache=True, _nrt=False)
+def _move(t, write, bits, layout, moved, device, state, kinds):
+    """Serve the bursts of the words that are listed, each once, ascending."""
+    extent, lists, counts, index = layout.extent[t], moved.lists, moved.counts, moved.nth
+    # axes that are moved whole make longer runs of the one before them
+    axis, unit = 4, 1
+    while axis > 0 and counts[axis] == extent[axis]:
+        unit *= extent[axis]
+        axis -= 1
+    for a in range(axis):
+        index[a] = 0
+    done = -1
+    more = True
+    while more:
+        above = 0
+        for a in range(axis):
+            above = above * extent[a] + lists[a, index[a]]
+        above *= extent[axis]
+        j = 0
+        while j < counts[axis]:
+            start = lists[axis, j]
+            while j + 1 < counts[axis] and lists[axis, j + 1] == lists[axis, j] + 1:
+                j += 1
+            stop = lists[axis, j] + 1
+            j += 1
+            first = max((above + start) * unit * bits // layout.burst_bits, done + 1)
+            last = ((above + stop) * unit * bits - 1) // layout.burst_bits
+            if first <= last:
+                _serve_run(layout.origin[t] + first, layout.origin[t] + last, write, device, state, kinds)
+                done = last
+        a = axis - 1
+        while a >= 0 and index[a] + 1 == counts[a]:
+            index[a] = 0
+            a -= 1
+        more = a >= 0
+        if more:
+            index[a] += 1
+
+
+@njit(cache=True, _nrt=False)
+def walk(log, layout, walked, written, moved, device, state, kinds, out):
+    """Serve the transfers of a log in this order.
+
+    log : int64[1 + transfer], how many, then 2 * tensor + 1 for a drain, 2 * tensor for a fill.
+    kinds : int64[3, 2, 3], bursts that hit, miss and conflict, by tensor and direction; added to.
+    out : int64[transfer, 2], filled with the version that each is and its core cycles.
+    """
+    number, scalars = walked.number, state.scalars
+    for i in range(log[0]):
+        t, way = log[1 + i] // 2, log[1 + i] % 2
+        if way == 0:
+            _skip_fresh(t, walked, written)
+        v = number[t, way]
+        number[t, way] += 1
+        mode = _begin(t, way, v, layout, walked, written, moved)
+        bits, times = layout.word_bits[t], 1
+        if t == PSUM:
+            times = _parts(layout, moved.tile)
+            if way == 1 and written.narrow[v - written.first]:
+                bits = layout.word_bits[3]
+        for instance in range(layout.instances[t]):
+            if _list_words(t, instance, mode, layout, moved):
+                for _ in range(times):
+                    _move(t, way == 1, bits, layout, moved, device, state, kinds[t, way])
+        now = (scalars[END] * layout.per_clock[0] + layout.per_clock[1] - 1) // layout.per_clock[1]
+        out[i, 0] = v
+        out[i, 1] = now - scalars[PASSED]
+        scalars[PASSED] = now
+    _skip_fresh(PSUM, walked, written)
+
+
+@part
+def _skip_fresh(t, walked, written):
+    """Pass over psums that have nothing to read."""
+    if t == PSUM:
+        v = walked.number[t, 0]
+        while v < written.limit[t] and written.back[written.start[t] + v] == FRESH:
+            v += 1
+        walked.number[t, 0] = v

@@ -1,0 +1,179 @@
+"""Which transfers over a network with links are alike: the key of each, and the versions of a stream by key.
+
+A key says, per group of dims, where a transfer begins and began before, and whether the edge of the plane clips it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.engine.nest.kernels.groups import in_group
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS
+from accelsim.engine.nest.kernels.steps import next_step
+from accelsim.jit import njit, part
+
+WIDE = 5  # numbers of a key for each group: begin and begin before along its two dims, whether the plane clips it
+
+
+class Kin(NamedTuple):
+    """What decides which transfers of a stream are alike.
+
+    loops : int64[loop, 4], (dim, factor, step, level) of the steps. child : its level. own : uint8[8], dims of the
+        tensor. slides : sliding reuse, ifmap only. hidden : padding that is made on the chip is not moved.
+    size8 : int64[8]. span : int64[8], from the first to the last index of any child. axes : int64[2, 4].
+    """
+
+    loops: np.ndarray
+    child: int
+    own: np.ndarray
+    slides: bool
+    hidden: bool
+    size8: np.ndarray
+    span: np.ndarray
+    axes: np.ndarray
+
+
+class Walked(NamedTuple):
+    """Where the walk over a stream's steps has got to; zeros at first.
+
+    loops_at : int64[loop], at : int64[1], the step. bases : int64[3, 8], of the step, of the tile, and a step earlier.
+    """
+
+    loops_at: np.ndarray
+    at: np.ndarray
+    bases: np.ndarray
+
+
+class Known(NamedTuple):
+    """The classes met so far. keys : int64[room, 30]; number : int64[1], how many there are.
+
+    table : int64[a power of two, twice the room at least], where in `keys` the key of a hash is, -1: nowhere.
+    """
+
+    keys: np.ndarray
+    number: np.ndarray
+    table: np.ndarray
+
+
+@part
+def _key_part(group, kin, piece):
+    """Bring (now, before) of one group, piece[:4], to what all equal transfers share; piece[4]: clipped by the plane.
+
+    A tile that nothing clips is like any other: it is moved to where the last such one lies.
+    """
+    size8, span = kin.size8, kin.span
+    clipped = False
+    if kin.hidden and group >= 4:
+        low, high = 0, 0
+        for slot in range(2):
+            dim = GROUP_DIMS[group, slot]
+            low += kin.axes[group - 4, slot] * piece[slot]
+            high += kin.axes[group - 4, slot] * (min(piece[slot] + span[dim], size8[dim]) - 1)
+        edge = kin.axes[group - 4, 2]
+        clipped = low < edge or high >= edge + kin.axes[group - 4, 3]
+    piece[4] = 1 if clipped else 0
+    for slot in range(2):
+        dim = GROUP_DIMS[group, slot]
+        if dim >= 0 and not clipped:
+            shift = max(size8[dim] - span[dim] - max(piece[slot], piece[2 + slot]), 0)
+            piece[slot] += shift
+            piece[2 + slot] += shift
+
+
+@njit(cache=True, _nrt=False)
+def key_parts(group, now, before, kin, out):
+    """Fill out : int64[combination, 5], one group's part of keys, from bases int64[combination, 2] now and before."""
+    for i in range(len(now)):
+        for slot in range(2):
+            out[i, slot] = now[i, slot]
+            out[i, 2 + slot] = before[i, slot]
+        _key_part(group, kin, out[i])
+
+
+@part
+def _look_up(known, row):
+    """Where in the table the key in keys[row] is, or is to be."""
+    mix = 0
+    for i in range(known.keys.shape[1]):
+        mix = (mix * 1000003 + known.keys[row, i]) & 0xFFFFFFFFFFFF
+    at = mix & (len(known.table) - 1)
+    while known.table[at] >= 0:
+        same = True
+        for i in range(known.keys.shape[1]):
+            same = same and known.keys[known.table[at], i] == known.keys[row, i]
+        if same:
+            break
+        at = (at + 1) & (len(known.table) - 1)
+    return at
+
+
+@njit(cache=True, _nrt=False)
+def enter(known):
+    """Enter all keys into an empty table, larger than before."""
+    for row in range(known.number[0]):
+        known.table[_look_up(known, row)] = row
+
+
+@part
+def _slider(kin, base, before):
+    """The group along which the tile has slid, if it moved along no other; -1: none."""
+    moved, slider = 0, -1
+    for group in range(GROUPS):
+        gone = False
+        for dim in range(8):
+            gone = gone or (in_group(dim, group) and kin.own[dim] == 1 and base[dim] != before[dim])
+        if gone:
+            moved += 1
+            slider = group
+    return slider if moved == 1 and slider >= 4 else -1
+
+
+@part
+def _make_key(kin, slides, base, before, key):
+    """The key of a transfer."""
+    slider = _slider(kin, base, before) if slides else -1
+    for group in range(GROUPS):
+        piece = key[WIDE * group : WIDE * (group + 1)]
+        for slot in range(2):
+            dim = GROUP_DIMS[group, slot]
+            piece[slot], piece[2 + slot] = 0, 0
+            if dim >= 0:
+                piece[slot] = base[dim]
+                piece[2 + slot] = before[dim] if slider == group else base[dim]
+        _key_part(group, kin, piece)
+
+
+@njit(cache=True, _nrt=False)
+def classify(begin, first, kin, walked, known, index):
+    """Find the class of the versions that begin next, from begin[first] on; returns up to which there was room.
+
+    begin : int64[version], first steps. Fills index : int64[version], the class of each.
+    """
+    step_base, base, before = walked.bases[0], walked.bases[1], walked.bases[2]
+    v, k, going = first, walked.at[0], 0
+    while v < len(begin) and going >= 0:
+        if begin[v] == k:
+            row = known.number[0]
+            if row == len(known.keys):
+                break
+            _make_key(kin, kin.slides and k > 0, base, before, known.keys[row])
+            found = _look_up(known, row)
+            if known.table[found] < 0:
+                known.table[found] = row
+                known.number[0] += 1
+            index[v] = known.table[found]
+            v += 1
+            if v == len(begin):
+                break
+        for dim in range(8):
+            before[dim] = base[dim]
+            base[dim] = 0
+        k += 1
+        going = next_step(kin.loops, kin.size8, walked.loops_at, step_base)
+        for i in range(len(kin.loops)):
+            if kin.loops[i, 3] < kin.child:
+                base[kin.loops[i, 0]] += walked.loops_at[i] * kin.loops[i, 2]
+    walked.at[0] = k
+    return v
