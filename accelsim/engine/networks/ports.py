@@ -16,12 +16,12 @@ Labels = list[list[tuple[str, bool]]]
 FRESH = -2
 """Of `back`: a psum version brings nothing back."""
 WIDER, RATE, NARROWER = range(3)
-"""Columns of a use's rates, see `kernels.versions.walk_steps`."""
+"""Columns of a use's rates, see `kernels.odometer.Tabled`."""
 
 
 @dataclass(frozen=True)
 class Uses:
-    """The ports that streams hold: rows, rates, at as `kernels.versions.walk_steps` and `Machine` read them.
+    """The ports that streams hold: rows, rates, at as `kernels.odometer.Tabled` and `Machine` have them.
 
     held : the port of each row. labels : of each stream, its name and whether it is the outermost level's.
     """
@@ -115,7 +115,7 @@ class Crossed:
     def hold(self, begin: Ints, back: Ints, final: npt.NDArray[np.uint8], work: Ints) -> None:
         """Write the cycles at the ports of the next versions into their rows of `work`.
 
-        begin, back : int64[version], see `kernels.versions.walk_steps`. final : uint8[version], a tile's last.
+        begin, back : int64[version], see `kernels.versions.Room`. final : uint8[version], a tile's last.
         """
         if not len(begin):
             return

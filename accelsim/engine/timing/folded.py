@@ -14,9 +14,10 @@ import numpy.typing as npt
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, records, replay
-from accelsim.engine.timing.kernels.versions import EARLIER, count_steps
+from accelsim.engine.timing.kernels.odometer import count_steps
+from accelsim.engine.timing.kernels.versions import EARLIER
 from accelsim.engine.timing.kernels.window import Window
-from accelsim.engine.timing.schedule import Tables, tabulate, tile_ids
+from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
@@ -44,7 +45,7 @@ class Folded:
 
     tables: Tables
     kinds: bodies.Kinds
-    layer: bodies.Layer
+    layer: bodies.Bodies
     inner_at: Ints
     full_at: Ints
     inner_tiles: int
@@ -80,7 +81,8 @@ def fold(program: Program) -> Folded | None:
     edges, n = tables.edges, len(tables.edges)
     if not n:
         return None
-    place, classes = bodies.classify(program.loops, program.inside, tables.streams, tables.at, tables.row_of, cut)
+    layer = tabled(program, tables)
+    place, classes = bodies.classify(layer, cut)
     inner_at, inner_tiles = tile_ids(program, edges, cut)
     full_at, tiles = tile_ids(program, edges)
     per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
@@ -91,12 +93,13 @@ def fold(program: Program) -> Folded | None:
     slow, start = _slow(program, edges, cut)
     needed = total * (12 + 8 * n) + int(start[-1]) * (24 + 8 * tables.slots) + 12 * tiles
     refuse_bytes(needed, f"{total:.1e} repetitions of what is simulated once")
-    layer = bodies.Layer(
+    listed = bodies.Bodies(
         np.empty(total, np.int32), np.zeros(total + 1, np.int64), np.zeros((total, n), np.int64), np.zeros(n, np.int64),
         slow, start, np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64),
         np.zeros((start[-1], tables.slots), np.int64),
     )  # fmt: skip
-    length = 11 + 7 * n
+    outer = bodies.Outer(place, classes, inner_at, np.maximum(per_stream, 1), np.array(most, np.int64))
+    length = 10 + 7 * n
     steps = int(np.prod(loops[cut:, 1], initial=1))
     room = 64
     while True:
@@ -107,13 +110,8 @@ def fold(program: Program) -> Folded | None:
             np.empty((versions, tables.slots), np.int64), np.empty(stepped, np.int64),
             np.empty(stepped, np.int64), np.zeros((room, n, 2 * tables.columns), np.int64),
         )  # fmt: skip
-        table = np.full(1 << (2 * room).bit_length(), -1, np.int64)
-        found, _ = bodies.walk(
-            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
-            program.architecture.macs_per_cycle, tables.uses, tables.rates, cut, place, classes,
-            inner_at, np.maximum(per_stream, 1), np.array(most, np.int64), kinds, layer,
-            np.zeros((room, length), np.int64), table,
-        )  # fmt: skip
+        table = bodies.Table(np.zeros((room, length), np.int64), np.full(1 << (2 * room).bit_length(), -1, np.int64))
+        found, _ = bodies.walk(layer, cut, outer, kinds, listed, table)
         if found >= 0:
             break
         if room // 2 * max(most[-1], 2 * steps) > MOST_VERSIONS:
@@ -131,7 +129,7 @@ def fold(program: Program) -> Folded | None:
     read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
     back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
     return Folded(
-        tables, kinds, layer, inner_at, full_at, inner_tiles, tiles, revisits,
+        tables, kinds, listed, inner_at, full_at, inner_tiles, tiles, revisits,
         Streams.of(program, edges, tables.labels, tables.uses_at), kind_rows, np.repeat(np.arange(n), np.diff(start)),
         (~psum | read).astype(np.uint8), psum & back,
     )  # fmt: skip
@@ -180,7 +178,7 @@ def _takes_time(*work: Ints) -> bool:
     return all(bool((rows.max(axis=1, initial=0) > 0).all()) for rows in work)
 
 
-def _window(layer: bodies.Layer, room: Ints) -> Window:
+def _window(layer: bodies.Bodies, room: Ints) -> Window:
     fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
     place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
     size = int(place[-1]) + 1

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from accelsim.engine.limits import refuse_bytes, refuse_steps
 from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.engine.timing.kernels.versions import NO_END, TAKEN_UP, count_steps, forget, lend_places, walk_steps
-from accelsim.engine.timing.schedule import Schedule, Tables, tabulate, tile_ids
+from accelsim.engine.timing.kernels.odometer import count_steps
+from accelsim.engine.timing.kernels.versions import NO_END, TAKEN_UP, Past, Room, forget, lend_places, walk_steps
+from accelsim.engine.timing.schedule import Schedule, Tables, tabled, tabulate, tile_ids
 from accelsim.workload.problem import TENSORS
 
 STEPS = 1 << 14
@@ -81,23 +82,26 @@ class Walk:
     """Where a walk over the steps has got to; see `kernels.versions.walk_steps`."""
 
     def __init__(self, program: Program, tables: Tables, tile_at: Ints, tiles: int) -> None:
-        self.program, self.tables, self.tile_at = program, tables, tile_at
         n = len(tables.edges)
+        self.layer = tabled(program, tables)
         self.index, self.carry, self.step = np.zeros(len(program.loops) + 1, np.int64), -1, 0
-        self.number, self.past = np.zeros(n, np.int64), np.zeros((n, 3), np.int64)
+        none, before = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.uint8)
+        self.past = Past(np.zeros(n, np.int64), none, before, tile_at, np.empty(tiles, np.int64))
         self.sums = np.zeros((n, 2 * tables.columns), np.int64)
-        self.before, self.last = np.zeros((n, 3), np.uint8), np.empty(tiles, np.int64)
-        forget(tables.streams, self.before, tile_at, self.last)
+        forget(tables.streams, self.past)
+
+    @property
+    def number(self) -> Ints:
+        """int64[x], versions so far."""
+        return self.past.number
 
     def on(self, most: int, place: Ints, end: Ints, versions: Versions, step_n: Ints, step_phi: Ints) -> int:
         """Walk at most so many steps, their versions laid down from place[x] on, below end[x]; gives cycles of C."""
-        program, tables = self.program, self.tables
-        steps, self.carry, cycles = walk_steps(
-            program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
-            program.architecture.macs_per_cycle, tables.uses, tables.rates, 0, self.index, self.carry,
-            self.before, self.past, self.step, most, place - self.number, end, self.number, versions.begin,
-            versions.work, versions.back, versions.tile, self.tile_at, self.last, step_n, step_phi, self.sums,
+        room = Room(
+            place - self.number, end, versions.begin, versions.work, versions.back, versions.tile, step_n, step_phi,
+            self.sums,
         )  # fmt: skip
+        steps, self.carry, cycles = walk_steps(self.layer, 0, self.index, self.carry, self.step, most, self.past, room)
         self.step += int(steps)
         return int(cycles)
 
@@ -147,7 +151,7 @@ def outline(program: Program) -> Outline:
             break
         room[missing] = walk.number[missing]
     return Outline(
-        tables, walk.step, walk.number, walk.sums, cycles, walk.past[:, TAKEN_UP].copy(), tile_at, walk.last,
+        tables, walk.step, walk.number, walk.sums, cycles, walk.past.since[:, TAKEN_UP].copy(), tile_at, walk.past.last,
         walk.number <= room, place, versions,
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from accelsim.engine.program import (
     accumulates,
     ports_of,
 )
+from accelsim.engine.timing.kernels.odometer import Tabled
 from accelsim.engine.words.kernels import tables as factors
 from accelsim.engine.words.kernels.batch import GROUP_OF
 from accelsim.engine.words.kernels.tables import FIRST, WIDTH
@@ -89,12 +90,12 @@ class Tables:
 
     @property
     def uses(self) -> Ints:
-        """As `kernels.versions.walk_steps` reads them."""
+        """As `kernels.odometer.Tabled` has them."""
         return self.ports.rows
 
     @property
     def rates(self) -> Ints:
-        """As `kernels.versions.walk_steps` reads them."""
+        """As `kernels.odometer.Tabled` has them."""
         return self.ports.rates
 
     @property
@@ -150,6 +151,14 @@ def tabulate(program: Program) -> Tables:
     ]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 3)], axis=1)
     return Tables(edges, streams, at, row_of, cells, columns, ports, crossed)
+
+
+def tabled(program: Program, tables: Tables) -> Tabled:
+    """A layer as the kernels walk its steps."""
+    return Tabled(
+        program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+        program.architecture.macs_per_cycle, tables.uses, tables.rates,
+    )  # fmt: skip
 
 
 def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:

@@ -13,8 +13,8 @@ from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.timing.kernels import records
+from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.kernels.records import Machine, State
-from accelsim.engine.timing.kernels.versions import count_steps
 from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
 from accelsim.workload.problem import TENSORS
 

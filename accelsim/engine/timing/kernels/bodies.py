@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.groups import in_group
-from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUPS, KIND, LEVEL, OWN, PSUM, STEP
-from accelsim.engine.timing.kernels.versions import EARLIER, generate, open_sums
+from accelsim.engine.nest.kernels.records import CHILD, DIM, FACTOR, GROUPS, LEVEL, OWN, PSUM, STEP, TENSOR
+from accelsim.engine.timing.kernels.odometer import odometer, open_sums, step_on, step_rows
+from accelsim.engine.timing.kernels.versions import ABOVE, EARLIER, FRESH, NARROWED, ON_DRAIN, Past, Room, generate
 from accelsim.engine.words.kernels.tables import COMBINATIONS, LISTED
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 
 
 class Kinds(NamedTuple):
@@ -38,7 +39,7 @@ class Kinds(NamedTuple):
     sums: np.ndarray
 
 
-class Layer(NamedTuple):
+class Bodies(NamedTuple):
     """A layer as a list of bodies.
 
     kind : int32[body]. first : int64[body + 1], first steps. tiles : int64[body, x], psums: number of the body's first
@@ -59,16 +60,39 @@ class Layer(NamedTuple):
     work: np.ndarray
 
 
-@njit(cache=True)
-def step_rows(loops, inside):
-    """Rows of the temporal loops above level `inside`, outermost first."""
-    rows = np.empty(loops.shape[0], np.int64)
-    n = 0
-    for i in range(loops.shape[0]):
-        if loops[i, KIND] == 0 and loops[i, LEVEL] < inside:
-            rows[n] = i
-            n += 1
-    return rows[:n]
+class Outer(NamedTuple):
+    """What the outer loops leave of a layer to its bodies.
+
+    place, classes : from `classify`. tiles_at, tiles : int64[x], where a stream's tiles of one body begin, and how
+    many; most : int64[x + 1], where its versions of one body begin in a scratch.
+    """
+
+    place: np.ndarray
+    classes: np.ndarray
+    tiles_at: np.ndarray
+    tiles: np.ndarray
+    most: np.ndarray
+
+
+class Drained(NamedTuple):
+    """What bodies before left of psums.
+
+    at : int64[x + 1], where the tiles of a stream are in body, version : int64[tile], the last that drained each, -1
+    for none. since : int64[x], the body in which the latest version began; refilled : uint8[x], whether it read back.
+    """
+
+    at: np.ndarray
+    body: np.ndarray
+    version: np.ndarray
+    since: np.ndarray
+    refilled: np.ndarray
+
+
+class Table(NamedTuple):
+    """Kinds found by their keys: keys int64[kind, ..]; slots int64[a power of two], all -1 at first."""
+
+    keys: np.ndarray
+    slots: np.ndarray
 
 
 @njit(cache=True)
@@ -81,14 +105,15 @@ def _same_block(row_of, one, other, inner):
 
 
 @njit(cache=True)
-def classify(loops, inside, streams, at, row_of, cut):
+def classify(layer, cut):
     """Number the outer combinations of every (stream, group) by what the tables hold there.
 
     Returns
     -------
     place : int64[x, group], where a group's numbers begin in classes : int64[..], by outer combination.
     """
-    rows = step_rows(loops, inside)
+    loops, streams, at = layer.loops, layer.streams, layer.at
+    rows = step_rows(loops, layer.inside)
     n = streams.shape[0]
     place = np.zeros((n, GROUPS), np.int64)
     outer = np.ones((n, GROUPS), np.int64)
@@ -104,7 +129,7 @@ def classify(loops, inside, streams, at, row_of, cut):
     for x in range(n):
         for group in range(GROUPS):
             listed, combinations = at[x, group, LISTED], at[x, group, COMBINATIONS]
-            mine = row_of[listed : listed + combinations]
+            mine = layer.row_of[listed : listed + combinations]
             inner = combinations // outer[x, group]
             kept = np.empty(outer[x, group], np.int64)
             found = 0
@@ -123,187 +148,168 @@ def classify(loops, inside, streams, at, row_of, cut):
 
 
 @njit(cache=True)
-def walk(
-    loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, place, classes,
-    inner_at, inner_tiles, most, kinds, layer, keys, table,
-):  # fmt: skip
-    """Walk the outer loops; fill `kinds` and `layer`.
+def walk(layer, cut, outer, kinds, bodies, table):
+    """Walk the outer loops; fill `kinds` and `bodies`.
 
-    Parameters
-    ----------
-    streams : int64[x, 8] and the tables as of `versions.generate`. place, classes : from `classify`.
-    inner_at, inner_tiles : int64[x], where a stream's tiles of one body begin, and how many; most : int64[x + 1], where
-        its versions of one body begin in a scratch.
-    keys : int64[kind, ..] scratch. table : int64[a power of two], all -1.
+    layer : `odometer.Tabled`. cut : the outer loops.
 
     Returns
     -------
     (kinds, bodies); kinds is -1 where `kinds` has no room left.
     """
-    rows = step_rows(loops, inside)
-    n, nt = streams.shape[0], rows.shape[0]
-    index, base = np.zeros(cut + 1, np.int64), np.zeros(8, np.int64)
-    stride = np.zeros((n, cut + 1), np.int64)
-    group_of = np.zeros(cut + 1, np.int64)
-    own_stride = np.zeros((n, cut + 1), np.int64)
-    own_tiles = np.ones(n, np.int64)
-    for x in range(n):
-        running = np.ones(GROUPS, np.int64)
-        for t in range(cut - 1, -1, -1):
-            row = rows[t]
-            for group in range(GROUPS):
-                if in_group(loops[row, DIM], group):
-                    group_of[t] = group
-            if loops[row, LEVEL] >= streams[x, 2]:
-                continue
-            stride[x, t] = running[group_of[t]]
-            running[group_of[t]] *= loops[row, FACTOR]
-            if OWN[streams[x, 0], loops[row, DIM]]:
-                own_stride[x, t] = own_tiles[x]
-                own_tiles[x] *= loops[row, FACTOR]
+    rows = step_rows(layer.loops, layer.inside)
+    odo = odometer(layer, rows[:cut], 0, np.zeros(cut + 1, np.int64))
     extent = np.ones(8, np.int64)
     for t in range(cut):
-        extent[loops[rows[t], DIM]] = loops[rows[t], STEP]
-    psum_level = 0
-    past = np.zeros(n + 1, np.int64)
-    for x in range(n):
-        past[x + 1] = past[x]
-        if streams[x, 0] == PSUM:
-            past[x + 1] += own_tiles[x]
-            psum_level = max(psum_level, streams[x, 2])
-    last_body = np.full(past[n] + 1, -1, np.int64)
-    last_version = np.full(past[n] + 1, -1, np.int64)
-    since = np.zeros(n, np.int64)  # the body in which a psum version began, and whether it was refilled
-    refilled = np.zeros(n, np.uint8)
-    number = layer.number
-    number[:] = 0
-    combo = np.zeros((n, GROUPS), np.int64)
-    own = np.zeros(n, np.int64)
-    before = np.zeros((n, 3), np.uint8)
-    # one body's scratch
-    steps = 1
-    for t in range(cut, nt):
-        steps *= loops[rows[t], FACTOR]
-    s_number = np.zeros(n, np.int64)
-    s_begin, s_back = np.empty(most[n] + 1, np.int64), np.empty(most[n] + 1, np.int64)
-    s_tile, s_work = np.zeros(most[n] + 1, np.int64), np.zeros((most[n] + 1, kinds.work.shape[1]), np.int64)
-    s_n, s_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
-    s_sums = np.zeros((n, kinds.sums.shape[2]), np.int64)
-    tile_last = np.empty(max(inner_at[n - 1] + inner_tiles[n - 1], 1) if n else 1, np.int64)
-    found, used, bodies = 0, 0, 0
-    carry = -1
-    layer.first[0] = 0
-    kinds.steps_at[0] = 0
-    key = np.zeros(keys.shape[1], np.int64)
+        extent[layer.loops[rows[t], DIM]] = layer.loops[rows[t], STEP]
+    drained = _nothing_drained(layer, odo)
+    past, room = _room(layer, rows[cut:], outer, kinds)
+    bodies.number[:] = 0
+    bodies.first[0] = kinds.steps_at[0] = 0
+    key = np.zeros(table.keys.shape[1], np.int64)
+    found, used, listed, carry = 0, 0, 0, -1
     while True:
-        # what tells this body from others
-        key[0] = carry
-        key[1] = 0
-        for t in range(cut):
-            if loops[rows[t], LEVEL] >= psum_level and index[t] > 0 and OWN[PSUM, loops[rows[t], DIM]]:
-                key[1] = 1
-        for dim in range(8):
-            key[2 + dim] = min(extent[dim], size8[dim] - base[dim])
-        at_key = 10
-        for x in range(n):
-            for group in range(GROUPS):
-                key[at_key] = classes[place[x, group] + combo[x, group]]
-                at_key += 1
-            if streams[x, 0] == PSUM:
-                last, above = last_body[past[x] + own[x]], streams[x, 5]
-                before[x, 0] = last >= 0
-                before[x, 1] = above >= 0 and last < since[above]
-                before[x, 2] = above >= 0 and streams[above, 6] == 0 and refilled[above]
-                key[at_key] = before[x, 0] + 2 * before[x, 1] + 4 * before[x, 2]
-                if streams[x, 7]:
-                    # of the loops outside, whether any goes on to other C, R or S; whether one does at all
-                    child = streams[x, 2]
-                    key[at_key] += 8 * open_sums(loops, rows[:cut], index, base, size8, child, False)
-                    key[at_key] += 16 * open_sums(loops, rows[:cut], index, base, size8, child, True)
-                at_key += 1
-        h = 0
-        for i in range(at_key):
-            h = h * 1000003 + key[i]
-        slot = (h ^ (h >> 31)) & (table.shape[0] - 1)
-        while table[slot] >= 0:
-            other = keys[table[slot]]
-            i = 0
-            while i < at_key and other[i] == key[i]:
-                i += 1
-            if i == at_key:
-                break
-            slot = (slot + 1) & (table.shape[0] - 1)
-        kind = table[slot]
+        _lay_key(layer, odo, carry, extent, outer, drained, past.before, key)
+        slot = _slot(table, key)
+        kind = table.slots[slot]
         if kind < 0:
-            steps = generate(
-                loops, inside, size8, streams, at, row_of, cells, macs_per_cycle, uses, rates, cut, index, carry,
-                before, most, s_number, s_begin, s_work, s_back, s_tile, inner_at, tile_last, s_n, s_phi, s_sums,
-            )  # fmt: skip
-            kind = found
-            total = 0
-            for x in range(n):
-                total += s_number[x]
-            stepped = kinds.steps_at[kind] + steps
-            if kind + 1 >= keys.shape[0] or used + total > kinds.begin.shape[0] or stepped > kinds.n.shape[0]:
+            steps = generate(layer, cut, odo.now, carry, past, room)
+            used = _add_kind(found, used, steps, outer, past, room, kinds, table)
+            if used < 0:
                 return -1, 0
+            kind = table.slots[slot] = found
+            for i in range(key.shape[0]):
+                table.keys[kind, i] = key[i]
             found += 1
-            table[slot] = kind
-            keys[kind] = key
-            kinds.sums[kind] = s_sums
-            kinds.n[kinds.steps_at[kind] : stepped] = s_n[:steps]
-            kinds.phi[kinds.steps_at[kind] : stepped] = s_phi[:steps]
-            kinds.steps_at[kind + 1] = stepped
-            for x in range(n):
-                m = s_number[x]
-                kinds.at[kind, x] = used
-                kinds.many[kind, x] = m
-                kinds.begin[used : used + m] = s_begin[most[x] : most[x] + m]
-                kinds.back[used : used + m] = s_back[most[x] : most[x] + m]
-                kinds.tile[used : used + m] = s_tile[most[x] : most[x] + m]
-                kinds.work[used : used + m] = s_work[most[x] : most[x] + m]
-                used += m
-        layer.kind[bodies] = kind
-        steps = kinds.steps_at[kind + 1] - kinds.steps_at[kind]
-        layer.first[bodies + 1] = layer.first[bodies] + steps
-        for x in range(n):
-            m, first = kinds.many[kind, x], kinds.at[kind, x]
-            if streams[x, 0] == PSUM:
-                layer.tiles[bodies, x] = own[x] * inner_tiles[x]
-                p = past[x] + own[x]
-                if m > 0:
-                    since[x] = bodies
-                    refilled[x] = kinds.back[first + m - 1] != -2
-                    last_body[p] = bodies
-            if layer.slow[x] and m > 0:
-                v = layer.start[x] + number[x]
-                layer.begin[v] = layer.first[bodies]
-                layer.work[v] = kinds.work[first]
-                layer.tile[v] = kinds.tile[first]
-                layer.back[v] = kinds.back[first]
-                if streams[x, 0] == PSUM:
-                    layer.tile[v] += own[x] * inner_tiles[x]
-                    if kinds.back[first] == EARLIER:
-                        layer.back[v] = last_version[past[x] + own[x]]
-                    last_version[past[x] + own[x]] = number[x]
-            number[x] += m
-        bodies += 1
-        # the next body
-        carry = cut - 1
-        while carry >= 0:
-            dim = loops[rows[carry], DIM]
-            step = loops[rows[carry], STEP]
-            if index[carry] + 1 < loops[rows[carry], FACTOR] and base[dim] + step < size8[dim]:
-                break
-            base[dim] -= index[carry] * step
-            for x in range(n):
-                combo[x, group_of[carry]] -= index[carry] * stride[x, carry]
-                own[x] -= index[carry] * own_stride[x, carry]
-            index[carry] = 0
-            carry -= 1
+        _add_body(layer, odo, kind, listed, outer, kinds, drained, bodies)
+        listed += 1
+        carry = step_on(layer, odo, 0)
         if carry < 0:
-            return found, bodies
-        index[carry] += 1
-        base[loops[rows[carry], DIM]] += loops[rows[carry], STEP]
-        for x in range(n):
-            combo[x, group_of[carry]] += stride[x, carry]
-            own[x] += own_stride[x, carry]
+            return found, listed
+
+
+@njit(cache=True)
+def _nothing_drained(layer, odo):
+    n = layer.streams.shape[0]
+    at = np.zeros(n + 1, np.int64)
+    for x in range(n):
+        at[x + 1] = at[x] + (odo.tiles[x] if layer.streams[x, TENSOR] == PSUM else 0)
+    none = np.full((2, at[n] + 1), -1, np.int64)
+    return Drained(at, none[0], none[1], np.zeros(n, np.int64), np.zeros(n, np.uint8))
+
+
+@njit(cache=True)
+def _room(layer, inner, outer, kinds):
+    """Scratch for one body; inner : rows of its loops."""
+    n, most, steps = layer.streams.shape[0], outer.most[outer.most.shape[0] - 1] + 1, 1
+    for t in range(inner.shape[0]):
+        steps *= layer.loops[inner[t], FACTOR]
+    last = np.empty(max(outer.tiles_at[n - 1] + outer.tiles[n - 1], 1) if n else 1, np.int64)
+    past = Past(np.zeros(n, np.int64), np.zeros((n, 3), np.int64), np.zeros((n, 3), np.uint8), outer.tiles_at, last)
+    room = Room(
+        outer.most[:n], outer.most[1:], np.empty(most, np.int64), np.zeros((most, kinds.work.shape[1]), np.int64),
+        np.empty(most, np.int64), np.zeros(most, np.int64), np.empty(steps, np.int64), np.empty(steps, np.int64),
+        np.zeros((n, kinds.sums.shape[2]), np.int64),
+    )  # fmt: skip
+    return past, room
+
+
+@part
+def _lay_key(layer, odo, carry, extent, outer, drained, before, key):
+    """What tells a body from others; `before` is filled as of `versions.Past`."""
+    streams, psum_level = layer.streams, 0
+    for x in range(streams.shape[0]):
+        if streams[x, TENSOR] == PSUM:
+            psum_level = max(psum_level, streams[x, CHILD])
+    key[0] = carry
+    key[1] = 0
+    for t in range(odo.rows.shape[0]):
+        row = odo.rows[t]
+        if layer.loops[row, LEVEL] >= psum_level and odo.now[t] > 0 and OWN[PSUM, layer.loops[row, DIM]]:
+            key[1] = 1
+    for dim in range(8):
+        key[2 + dim] = min(extent[dim], layer.size8[dim] - odo.base[dim])
+    to = 10
+    for x in range(streams.shape[0]):
+        for group in range(GROUPS):
+            key[to] = outer.classes[outer.place[x, group] + odo.combo[x, group]]
+            to += 1
+        if streams[x, TENSOR] == PSUM:
+            last, above = drained.body[drained.at[x] + odo.tile[x]], streams[x, ABOVE]
+            before[x, 0] = last >= 0
+            before[x, 1] = above >= 0 and last < drained.since[above]
+            before[x, 2] = above >= 0 and streams[above, ON_DRAIN] == 0 and drained.refilled[above] == 1
+            key[to] = before[x, 0] + 2 * before[x, 1] + 4 * before[x, 2]
+            if streams[x, NARROWED]:
+                # of the loops outside, whether any goes on to other C, R or S; whether one does at all
+                key[to] += 8 * open_sums(layer, odo, streams[x, CHILD], False)
+                key[to] += 16 * open_sums(layer, odo, streams[x, CHILD], True)
+            to += 1
+
+
+@part
+def _slot(table, key):
+    """Where in the hash table a key is, or is to be."""
+    h = 0
+    for i in range(key.shape[0]):
+        h = h * 1000003 + key[i]
+    slot = (h ^ (h >> 31)) & (table.slots.shape[0] - 1)
+    while table.slots[slot] >= 0:
+        i = 0
+        while i < key.shape[0] and table.keys[table.slots[slot], i] == key[i]:
+            i += 1
+        if i == key.shape[0]:
+            break
+        slot = (slot + 1) & (table.slots.shape[0] - 1)
+    return slot
+
+
+@njit(cache=True)
+def _add_kind(kind, used, steps, outer, past, room, kinds, table):
+    """Write down what was generated as a kind of its own; gives the versions of all kinds, -1: there is no room."""
+    stepped, total = kinds.steps_at[kind] + steps, past.number.sum()
+    if kind + 1 >= table.keys.shape[0] or used + total > kinds.begin.shape[0] or stepped > kinds.n.shape[0]:
+        return -1
+    kinds.sums[kind] = room.sums
+    kinds.n[kinds.steps_at[kind] : stepped] = room.step_n[:steps]
+    kinds.phi[kinds.steps_at[kind] : stepped] = room.step_phi[:steps]
+    kinds.steps_at[kind + 1] = stepped
+    for x in range(past.number.shape[0]):
+        m, first = past.number[x], outer.most[x]
+        kinds.at[kind, x] = used
+        kinds.many[kind, x] = m
+        kinds.begin[used : used + m] = room.begin[first : first + m]
+        kinds.back[used : used + m] = room.back[first : first + m]
+        kinds.tile[used : used + m] = room.tile[first : first + m]
+        kinds.work[used : used + m] = room.work[first : first + m]
+        used += m
+    return used
+
+
+@part
+def _add_body(layer, odo, kind, body, outer, kinds, drained, bodies):
+    """List one more body of a kind, with all versions of slow streams."""
+    bodies.kind[body] = kind
+    bodies.first[body + 1] = bodies.first[body] + kinds.steps_at[kind + 1] - kinds.steps_at[kind]
+    for x in range(layer.streams.shape[0]):
+        m, first = kinds.many[kind, x], kinds.at[kind, x]
+        psum, tile = layer.streams[x, TENSOR] == PSUM, drained.at[x] + odo.tile[x]
+        if psum:
+            bodies.tiles[body, x] = odo.tile[x] * outer.tiles[x]
+            if m > 0:
+                drained.since[x] = body
+                drained.refilled[x] = kinds.back[first + m - 1] != FRESH
+                drained.body[tile] = body
+        if bodies.slow[x] and m > 0:
+            v = bodies.start[x] + bodies.number[x]
+            bodies.begin[v] = bodies.first[body]
+            for slot in range(kinds.work.shape[1]):
+                bodies.work[v, slot] = kinds.work[first, slot]
+            bodies.tile[v] = kinds.tile[first]
+            bodies.back[v] = kinds.back[first]
+            if psum:
+                bodies.tile[v] += odo.tile[x] * outer.tiles[x]
+                if kinds.back[first] == EARLIER:
+                    bodies.back[v] = drained.version[tile]
+                drained.version[tile] = bodies.number[x]
+        bodies.number[x] += m

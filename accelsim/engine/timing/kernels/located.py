@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.records import PSUM
-from accelsim.engine.timing.kernels.bodies import Kinds, Layer
+from accelsim.engine.timing.kernels.bodies import Bodies, Kinds
 from accelsim.engine.timing.kernels.records import (
     ABSENT,
     C_END,
@@ -32,7 +32,7 @@ class Body(NamedTuple):
     j: int
     at: np.ndarray
     kinds: Kinds
-    layer: Layer
+    layer: Bodies
 
 
 @part
