@@ -60,7 +60,7 @@ class Outline:
     """What one walk over the steps tells.
 
     number : int64[x], versions. sums : int64[x, column], words. taken_up : int64[x], psum versions that take up sums
-    which the parent's version holds. tile_at : where psum streams' tiles lie in last : int64[tile], the last version
+    which the parent's version holds. tile_at : where psum streams' tiles lie in last : int32[tile], the last version
     of every tile. place, versions : what is written down, of the streams that have `few`, bool[x].
     step_n, step_phi : int64[step] of a layer that is as short as these streams, else int64[0].
     """
@@ -72,7 +72,7 @@ class Outline:
     compute_cycles: int
     taken_up: Ints
     tile_at: Ints
-    last: Ints
+    last: npt.NDArray[np.int32]
     few: npt.NDArray[np.bool_]
     place: Ints
     versions: Versions
@@ -89,7 +89,7 @@ class Walk:
         self.index, self.carry, self.step = np.zeros(len(program.loops) + 1, np.int64), -1, 0
         self.number, self.past = np.zeros(n, np.int64), np.zeros((n, 3), np.int64)
         self.sums = np.zeros((n, 2 * tables.columns), np.int64)
-        self.before, self.last = np.zeros((n, 3), np.uint8), np.empty(tiles, np.int64)
+        self.before, self.last = np.zeros((n, 3), np.uint8), np.empty(tiles, np.int32)
         forget(tables.streams, self.before, tile_at, self.last)
 
     def on(self, most: int, place: Ints, end: Ints, versions: Versions, step_n: Ints, step_phi: Ints) -> int:

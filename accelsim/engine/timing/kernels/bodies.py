@@ -198,7 +198,7 @@ def walk(
     s_tile, s_work = np.zeros(most[n] + 1, np.int64), np.zeros((most[n] + 1, kinds.work.shape[1]), np.int64)
     s_n, s_phi = np.empty(steps, np.int64), np.empty(steps, np.int64)
     s_sums = np.zeros((n, kinds.sums.shape[2]), np.int64)
-    tile_last = np.empty(max(inner_at[n - 1] + inner_tiles[n - 1], 1) if n else 1, np.int64)
+    tile_last = np.empty(max(inner_at[n - 1] + inner_tiles[n - 1], 1) if n else 1, np.int32)
     found, used, bodies = 0, 0, 0
     carry = -1
     layer.first[0] = 0

@@ -170,7 +170,7 @@ def walk_steps(
     past : int64[x, 3], see SINCE ..; zeros at first, moved on.
     start, end : int64[x], version v lies at ``start[x] + v`` of `begin`, `back`, `tile` and (rows of) `work`, if that
         is less than ``end[x]``; else it is only counted.
-    tile_at, tile_last : where each psum stream's tiles lie in int64[tile], their last versions; see `forget`.
+    tile_at, tile_last : where each psum stream's tiles lie in int32[tile], their last versions; see `forget`.
     step_n, step_phi : int64[step], of these steps; with no room nobody asks.
 
     Fills
