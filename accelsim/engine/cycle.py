@@ -8,7 +8,7 @@ import numpy as np
 
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.dram.banks import Banks
-from accelsim.engine.networks.links import crossings
+from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing import folded as folding
@@ -27,9 +27,9 @@ def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) ->
     """
     zeros = masks is not None and program.architecture.sees_zeros
     banks = program.architecture.levels[0].dram is not None
-    linked = any(True for _ in crossings(program))
+    links = any(True for _ in linked(program))
     # which words are zero, where they lie in a DRAM and what routes they take is told of every version apart
-    folded = folding.fold(program) if fold and not (zeros or banks or linked) else None
+    folded = folding.fold(program) if fold and not (zeros or banks or links) else None
     if folded is not None:
         counts = count(program, folded.sums, folded.compute_cycles)
         return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))

@@ -25,6 +25,8 @@ from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS
 REDUCTION = [DIM_INDEX[d] for d in REDUCTION_DIMS]
 PLANE = (4, 5)
 NOWHERE = 1 << 40
+SOME = 256
+"""Fewer rows than these are told apart one by one."""
 Key = tuple[int, ...]
 """Per group of dims where a transfer's tile begins, and began before if it slides (else the same), each along the
 group's two dims, and whether the edge of the plane clips it: equal keys are equal loads."""
@@ -189,7 +191,10 @@ class Crossing:
         carries = Carries(self.program, self.tensor, self.child)
 
         def parts(group: int, now: Ints, before: Ints) -> Counter[Key]:
-            rows, number = np.unique(self.keys(group, now, before), axis=0, return_counts=True)
+            rows = self.keys(group, now, before)
+            if len(rows) < SOME:
+                return Counter(map(tuple, rows.tolist()))
+            rows, number = np.unique(rows, axis=0, return_counts=True)
             return Counter(dict(zip(map(tuple, rows.tolist()), number.tolist(), strict=True)))
 
         if self.register:
@@ -256,12 +261,17 @@ def _product(parts: list[Counter[Key]]) -> Counter[Key]:
 
 def crossings(program: Program) -> Iterator[Crossing]:
     """Every place where a stream crosses a network with links."""
-    for e, (t, parent, child, operand, _) in enumerate(program.edges):
+    return (Crossing(program, edge, fanout) for edge, fanout in linked(program))
+
+
+def linked(program: Program) -> Iterator[tuple[int, int]]:
+    """Their edges and fan-outs."""
+    for e, (t, parent, child, operand, _) in enumerate(program.edges.tolist()):
         if operand and parent >= program.architecture.pe_level:
             continue
         for f in range(parent, child):
             if program.architecture.levels[f].fanout.network(TENSORS[t]).has_links:
-                yield Crossing(program, e, f)
+                yield e, f
 
 
 def of_layer(crossing: Crossing) -> tuple[Ints, Ints]:

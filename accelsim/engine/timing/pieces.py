@@ -61,8 +61,9 @@ class Outline:
     """What one walk over the steps tells.
 
     number : int64[x], versions. sums : int64[x, column], words. taken_up : int64[x], psum versions that take up sums
-    which the parent's version holds. tile_at : where psum streams' tiles lie in last : int64[tile], the last version
+    which the parent's version holds. tile_at : where psum streams' tiles lie in last : int32[tile], the last version
     of every tile. place, versions : what is written down, of the streams that have `few`, bool[x].
+    step_n, step_phi : int64[step] of a layer that is as short as these streams, else int64[0].
     """
 
     tables: Tables
@@ -72,10 +73,12 @@ class Outline:
     compute_cycles: int
     taken_up: Ints
     tile_at: Ints
-    last: Ints
+    last: npt.NDArray[np.int32]
     few: npt.NDArray[np.bool_]
     place: Ints
     versions: Versions
+    step_n: Ints
+    step_phi: Ints
 
 
 class Walk:
@@ -86,7 +89,7 @@ class Walk:
         self.layer = tabled(program, tables)
         self.index, self.carry, self.step = np.zeros(len(program.loops) + 1, np.int64), -1, 0
         none, before = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.uint8)
-        self.past = Past(np.zeros(n, np.int64), none, before, tile_at, np.empty(tiles, np.int64))
+        self.past = Past(np.zeros(n, np.int64), none, before, tile_at, np.empty(tiles, np.int32))
         self.sums = np.zeros((n, 2 * tables.columns), np.int64)
         forget(tables.streams, self.past)
 
@@ -132,7 +135,8 @@ class Places:
 
 def outline(program: Program) -> Outline:
     """Walk the steps, writing only what has few versions. Raises MappingError where there are too many."""
-    refuse_steps(int(count_steps(program.loops, program.inside, program.size8)))
+    steps = int(count_steps(program.loops, program.inside, program.size8))
+    refuse_steps(steps)
     tables = tabulate(program)
     edges, n = tables.edges, len(tables.edges)
     tile_at, tiles = tile_ids(program, edges)
@@ -140,11 +144,11 @@ def outline(program: Program) -> Outline:
     most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
     room = np.minimum(np.array(most, np.int64), FEW)
     serial = [x for x in range(n) if TENSORS[edges[x, 0]] is program.architecture.serial and edges[x, 0] == PSUM]
-    none = np.zeros(0, np.int64)
+    step_n, step_phi = (np.zeros(steps if steps <= FEW else 0, np.int64) for _ in range(2))
     while True:
         place = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
         versions, walk = Versions.room(int(place[-1]), tables.slots), Walk(program, tables, tile_at, tiles)
-        cycles = walk.on(NO_END, place[:-1], place[1:], versions, none, none)
+        cycles = walk.on(NO_END, place[:-1], place[1:], versions, step_n, step_phi)
         # a fill far ahead asks whether old psums lead its pass (T10)
         missing = [x for x in serial if walk.number[x] > room[x]]
         if not missing:
@@ -152,7 +156,7 @@ def outline(program: Program) -> Outline:
         room[missing] = walk.number[missing]
     return Outline(
         tables, walk.step, walk.number, walk.sums, cycles, walk.past.since[:, TAKEN_UP].copy(), tile_at, walk.past.last,
-        walk.number <= room, place, versions,
+        walk.number <= room, place, versions, step_n, step_phi,
     )  # fmt: skip
 
 
@@ -167,6 +171,10 @@ def pieces(program: Program, found: Outline) -> Iterator[Piece]:
     yield _piece(
         found, places, found.place, np.where(found.few, found.number, 0), found.versions, none, 0, steps, steps
     )
+    if found.few.all() and len(found.step_n) == found.steps:
+        # a short layer: nothing is left to write down
+        yield _piece(found, places, found.place, none, found.versions, none, 0, found.step_n, found.step_phi)
+        return
     walk = Walk(program, tables, found.tile_at, len(found.last))
     place = np.concatenate([[0], np.cumsum(np.where(found.few, 0, STEPS))]).astype(np.int64)
     end = np.where(found.few, -1, place[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -18,6 +19,7 @@ from accelsim.energy.load import load_table
 from accelsim.engine import analytical, cycle, program
 from accelsim.engine.counts import Counts, LinkLoads
 from accelsim.engine.networks import links
+from accelsim.engine.timing.pieces import first_steps, outline
 from accelsim.engine.timing.schedule import tabulate
 from accelsim.errors import MappingError, SpecError
 from accelsim.mapping.mapping import LoopNest
@@ -222,6 +224,23 @@ def test_a_whole_layer_has_few_classes():
     # ifmap windows are whole, slide down, or slide onto the last strip of 4 rows; filters always alike
     assert [len(crossing.classes) for crossing in crossings] == [3, 1]
     assert sum(crossings[0].classes.values()) == 4 * 8 * 4 * 28 * 4
+
+
+def test_classes_found_piece_by_piece_are_those_of_the_layer():
+    # every strip that the edge of the plane clips is a class of its own: more than a table of classes begins with
+    array = machine(1, 2, {IFMAP: mesh()})
+    dram = replace(array.levels[0], name="DRAM")
+    problem = Problem.of({"P": 300, "R": 3, "N": 2}, pad=(140, 0))
+    nest = LoopNest.parse("DRAM: N2 P150 x P2 | RF: R3")
+    lowered = program.build(replace(array, levels=(dram, array.levels[1]), padding=Padding.ON_CHIP), nest, problem)
+    (crossing,) = links.crossings(lowered)
+    found = outline(lowered)
+    begin = first_steps(lowered, found, found.tables.crossings[0][0])
+    classes, told = links.Classes(crossing), Counter[links.Key]()
+    for part in np.array_split(begin, 7):
+        told.update(classes.keys[index] for index in classes.of(part))
+    assert len(classes.keys) > 64
+    assert told == crossing.classes
 
 
 # ---- what a file may say ---------------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def _room(layer, inner, outer, kinds):
     n, most, steps = layer.streams.shape[0], outer.most[outer.most.shape[0] - 1] + 1, 1
     for t in range(inner.shape[0]):
         steps *= layer.loops[inner[t], FACTOR]
-    last = np.empty(max(outer.tiles_at[n - 1] + outer.tiles[n - 1], 1) if n else 1, np.int64)
+    last = np.empty(max(outer.tiles_at[n - 1] + outer.tiles[n - 1], 1) if n else 1, np.int32)
     past = Past(np.zeros(n, np.int64), np.zeros((n, 3), np.int64), np.zeros((n, 3), np.uint8), outer.tiles_at, last)
     room = Room(
         outer.most[:n], outer.most[1:], np.empty(most, np.int64), np.zeros((most, kinds.work.shape[1]), np.int64),

@@ -30,7 +30,7 @@ class Past(NamedTuple):
 
     number : int64[x], versions so far. since : int64[x, 3], see SINCE ..; zeros at first. before : uint8[x, 3], psums
     at the beginning: whether the tiles were drained by an earlier body; whether that was before the parent's version
-    began; whether the parent's version was refilled. at, last : where each psum stream's tiles lie in int64[tile],
+    began; whether the parent's version was refilled. at, last : where each psum stream's tiles lie in int32[tile],
     their last versions; see `forget`.
     """
 
@@ -38,7 +38,7 @@ class Past(NamedTuple):
     since: Ints
     before: npt.NDArray[np.uint8]
     at: Ints
-    last: Ints
+    last: npt.NDArray[np.int32]
 
 
 class Room(NamedTuple):
