@@ -19,12 +19,15 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.environment import lookup_environment
-from numba.core.targetconfig import ConfigStack
+from numba.core.targetconfig import ConfigStack, TargetConfig
+from numba.extending import overload
+from numba.np import arrayobj
 
 ENVIRONMENT = "_ZN08NumbaEnv"
 """What the names of all environments begin with: what numba keeps for a function beside its code."""
 
 _known: dict[Any, dict[Any, Any]] = {}
+_hashes: dict[type, int] = {}
 
 
 class Part(JITCodeLibrary):
@@ -119,7 +122,7 @@ class Linked(Compiler):
 
     def define_pipelines(self) -> Any:
         """Numba's; what is set here is not looked at where it tells by the flags whether it knows a function."""
-        self.state.flags.no_cpython_wrapper = True
+        self.state.flags.no_cpython_wrapper = self.state.flags.no_cfunc_wrapper = True
         return super().define_pipelines()
 
 
@@ -175,6 +178,10 @@ def _in_parts(codegen: Any, typing: Any) -> Iterator[None]:
         _replace(stack, codegen, "_library_class", Part)
         _replace(stack, codegen, "set_env", set_env)
         _replace(stack, typing, "resolve_function_type", _remembered(typing.resolve_function_type))
+        _replace(stack, TargetConfig, "__hash__", _flags_hash)
+        _replace(stack, TargetConfig, "__eq__", _flags_equal)
+        if hasattr(arrayobj, "raise_with_shape_context"):
+            _replace(stack, arrayobj, "raise_with_shape_context", _refuse)
         if gc.isenabled():  # of the many objects that a compiler makes, next to none is garbage before its end
             stack.callback(gc.enable)
             gc.disable()
@@ -182,8 +189,40 @@ def _in_parts(codegen: Any, typing: Any) -> Iterator[None]:
 
 
 def _replace(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
+    if name in vars(owner):
+        stack.callback(setattr, owner, name, vars(owner)[name])
+    else:
+        stack.callback(delattr, owner, name)
     setattr(owner, name, value)
-    stack.callback(delattr, owner, name)
+
+
+def _flags_hash(flags: Any) -> int:
+    """As numba has it, which takes the names of all flags and not their values, each time anew."""
+    if type(flags) not in _hashes:
+        _hashes[type(flags)] = hash(tuple(sorted(flags.options)))
+    return _hashes[type(flags)]
+
+
+def _flags_equal(one: Any, other: Any) -> Any:
+    """As numba has it, but without a look at what is not set."""
+    if not isinstance(other, TargetConfig):
+        return NotImplemented
+    return one is other or one._values == other._values or one.values() == other.values()
+
+
+def _refuse(given: Any, wanted: Any) -> None:
+    """What `a[:] = b` calls where b has another shape than a."""
+    raise NotImplementedError
+
+
+@overload(_refuse)
+def _refuse_plainly(given: Any, wanted: Any) -> Any:
+    """A message without the shapes: numba writes numbers out with all of its strings, compiled for no other reason."""
+
+    def refuse(given: Any, wanted: Any) -> None:
+        raise ValueError("cannot assign slice from input of different size")
+
+    return refuse
 
 
 def _remembered(resolve: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:

@@ -189,6 +189,18 @@ def test_a_kernel_that_python_calls_too():
     assert not any(map(linking.is_linked_only, [*inner.overloads.values(), *outer.overloads.values()]))
 
 
+def test_a_slice_of_another_shape_is_refused():
+    @jit.njit(cache=False)
+    def kernel(a, b):
+        a[1:] = b
+
+    a = np.zeros(4)
+    kernel(a, np.ones(3))
+    assert a.tolist() == [0, 1, 1, 1]
+    with pytest.raises(ValueError, match="different size"):
+        kernel(a, np.ones(2))
+
+
 def test_functions_of_others_compile_as_ever():
     """Code that numba made for a kernel is good for a function that is none, and numba is left as it was."""
 
