@@ -29,7 +29,8 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 import accelsim.cache as places
-from accelsim import compiling
+from accelsim import compiling, linking
+from accelsim.linking import is_linked_only, link
 
 UNUSED_AFTER = 30 * 24 * 3600
 """Seconds after which kernels of other sources are removed."""
@@ -45,6 +46,7 @@ def njit(function: Callable[..., Any] | None = None, *, cache: bool = True, **op
         kernel = numba.njit(**options)(function)
         name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
         if hasattr(kernel, "get_call_template"):
+            link(kernel)
             _take_constants_as_numbers(kernel)
         # a closure holds values that no source tells; with NUMBA_DISABLE_JIT there is nothing to keep
         if cache and hasattr(kernel, "_cache") and not function.__closure__:
@@ -81,7 +83,7 @@ def digest() -> str:
     here = Path(__file__).parent
     versions = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__, np.__version__)
     found = hashlib.sha256(repr(versions).encode())
-    for source in sorted({Path(__file__), *here.glob("**/kernels/*.py")}):
+    for source in sorted({Path(__file__), Path(linking.__file__), *here.glob("**/kernels/*.py")}):
         text = source.read_bytes()
         found.update(f"{source.relative_to(here).as_posix()} {len(text)}\n".encode() + text)
     return found.hexdigest()[:16]
@@ -157,6 +159,8 @@ class Kept:
     def save_overload(self, signature: Any, compiled: Any) -> None:
         """Keep what numba has just compiled."""
         compiling.end()
+        if is_linked_only(compiled):  # its callers are kept
+            return
         lifted = any(not loop.can_cache for loop in compiled.lifted)
         if not self.enabled or not Kept.saving or lifted or compiled.library.has_dynamic_globals:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import os
 import resource
 import shutil
@@ -10,10 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
+from numba.core.codegen import JITCodeLibrary
 
 import accelsim
-from accelsim import jit
+from accelsim import jit, linking
 
 pytestmark = pytest.mark.slow
 ROOT = Path(accelsim.__file__).parent
@@ -98,7 +102,7 @@ def test_a_callee_in_another_file_is_edited(package):
 
 def test_nothing_compiled_lies_in_the_package(package):
     package.run()
-    assert len(package.files()) == 2
+    assert [path.name.partition(".")[0] for path in package.files()] == ["caller"]  # the callee is a part of it
     assert not [path for path in package.root.rglob("*") if path.suffix in (".nbi", ".nbc")]
 
 
@@ -113,9 +117,9 @@ def test_a_copy_elsewhere_and_of_another_age_shares_what_is_compiled(package, tm
 
 
 def test_every_kernel_goes_through_it():
-    """No file but this one takes a compiler from numba, and numba is imported nowhere but among the kernels."""
+    """No file but these takes a compiler from numba, and numba is imported nowhere but among the kernels."""
     for path in ROOT.rglob("*.py"):
-        if path == Path(jit.__file__):
+        if path in (Path(jit.__file__), Path(linking.__file__)):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             names = []
@@ -126,7 +130,7 @@ def test_every_kernel_goes_through_it():
             for name in names:
                 where = f"{path.relative_to(ROOT)}: {name}"
                 if name.split(".")[0] == "numba":
-                    assert path.parent.name == "kernels" or path == Path(jit.__file__), where
+                    assert path.parent.name == "kernels", where
                     assert name in ("numba.prange", "numba.types", "numba.extending.intrinsic"), where
 
 
@@ -151,6 +155,78 @@ def test_constants_are_numbers_like_others():
 
     assert outer(5) == 6 + 7 + 10
     assert len(inner.signatures) == 1
+
+
+def test_a_kernel_that_python_calls_too():
+    """It is compiled for its caller first, without what Python calls, and as a whole then."""
+
+    @jit.njit(cache=False)
+    def inner(x):
+        if x < 0:
+            raise ValueError("negative")
+        return np.zeros(x + 1).shape[0]
+
+    @jit.njit(cache=False)
+    def outer(x):
+        return 10 * inner(x)
+
+    assert outer(4) == 50
+    (compiled,) = inner.overloads.values()
+    assert linking.is_linked_only(compiled)
+    assert inner(4) == 5
+    (compiled,) = inner.overloads.values()
+    assert not linking.is_linked_only(compiled)
+    assert outer(6) == 70
+    for kernel in (inner, outer):
+        with pytest.raises(ValueError, match="negative"):
+            kernel(-1)
+
+    @jit.njit(cache=False)
+    def later(x):
+        return inner(x) + outer(x)
+
+    assert later(4) == 55
+    assert not any(map(linking.is_linked_only, [*inner.overloads.values(), *outer.overloads.values()]))
+
+
+def test_a_slice_of_another_shape_is_refused():
+    @jit.njit(cache=False)
+    def kernel(a, b):
+        a[1:] = b
+
+    a = np.zeros(4)
+    kernel(a, np.ones(3))
+    assert a.tolist() == [0, 1, 1, 1]
+    with pytest.raises(ValueError, match="different size"):
+        kernel(a, np.ones(2))
+
+
+def test_functions_of_others_compile_as_ever():
+    """Code that numba made for a kernel is good for a function that is none, and numba is left as it was."""
+
+    @jit.njit(cache=False)
+    def callee(x):
+        return np.zeros((x, x, x), np.int16).shape[0]
+
+    @jit.njit(cache=False)
+    def kernel(x):
+        return callee(x)
+
+    @numba.njit
+    def other(x):
+        return np.zeros((x, x, x), np.int16).shape[0] + kernel(x)
+
+    assert other(3) == 6
+    assert kernel(3) == 3
+    assert other(4) == 8
+    codegen = other.targetctx.codegen()
+    assert codegen._library_class is JITCodeLibrary
+    assert gc.isenabled()
+    with pytest.raises(numba.TypingError):
+        jit.njit(lambda x: x.nothing, cache=False)(1)
+    assert codegen._library_class is JITCodeLibrary
+    assert "resolve_function_type" not in vars(other.typingctx)
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "noise", "flipped"])
