@@ -108,8 +108,12 @@ class Simulation:
         if places > len(drains):
             more = np.zeros((2 * places - len(drains), 3), np.int64)
             self.state = self.state._replace(drains=np.concatenate([drains, more]))
+        self.sweep(section, section.tile, work, first, last)
+
+    def sweep(self, section: Section, tile: Ints, work: Ints, first: int, last: int) -> None:
+        """The same where there are places for all; tile : those of the versions."""
         versions = Versions(
-            section.start, section.number, section.low, section.limit, section.begin, section.back, section.tile, work
+            section.start, section.number, section.low, section.limit, section.begin, section.back, tile, work
         )
         steps = Steps(self.steps, section.step, section.step_n, section.step_phi)
         sweep.advance(first, last, self.machine, versions, steps, self.state)
@@ -132,19 +136,20 @@ class Server(Protocol):
 class Ahead:
     """A simulation that runs before the others, for the order of the outermost level's transfers.
 
-    That is static (T9): it does not follow from how long they take, which is told before another simulation asks.
+    That is static (T9): it does not follow from how long they take, which is told before another simulation asks. Nor
+    does it from when psums were drained, so that all tiles share one place.
     """
 
     def __init__(self, simulation: Simulation, server: Server) -> None:
         self.simulation, self.server = simulation, server
         self.outermost = simulation.streams.rows[:, records.PARENT] < 0
 
-    def advance(self, section: Section, work: Ints, first: int, last: int, places: int) -> None:
-        """Simulate as `Simulation.advance` does, and write down how long what begins in these steps takes."""
+    def advance(self, section: Section, work: Ints, first: int, last: int) -> None:
+        """Simulate these steps, and write down how long the transfers that begin in them take."""
         most = int((section.limit - section.low)[self.outermost].sum())
         log = np.zeros(1 + 2 * most, np.int64)
         self.simulation.state = self.simulation.state._replace(log=log)
-        self.simulation.advance(section, work, first, last, places)
+        self.simulation.sweep(section, np.zeros_like(section.tile), work, first, last)
         self.server.serve(log, section, work)
 
 
@@ -173,7 +178,7 @@ def simulate(
         if last <= done:
             continue
         if ahead is not None:
-            ahead.advance(section, section.work[0], done, last, piece.places)
+            ahead.advance(section, section.work[0], done, last)
         for simulation, work in zip(simulations, section.work, strict=True):
             simulation.advance(section, work, done, last, piece.places)
         done = last
