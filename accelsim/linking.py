@@ -3,6 +3,8 @@
 numba makes machine code of every function, and optimises it again wherever it has been inlined. Here what no Python
 code calls stays as it was written down for LLVM (a `Part`): whatever calls it is optimised with all it calls at once.
 Called from Python later, it is compiled as others are.
+
+This looks into numba, so it is done with the versions it was made for only; others compile as they do, and longer.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import BuiltinFunctionType
 from typing import Any
 
+import numba
 from llvmlite.binding import Linkage
 from numba.core import sigutils, types
 from numba.core.codegen import JITCodeLibrary
@@ -23,6 +26,8 @@ from numba.core.targetconfig import ConfigStack, TargetConfig
 from numba.extending import overload
 from numba.np import arrayobj
 
+VERSIONS = ("0.68",)
+"""Of numba."""
 ENVIRONMENT = "_ZN08NumbaEnv"
 """What the names of all environments begin with: what numba keeps for a function beside its code."""
 
@@ -133,6 +138,8 @@ def is_linked_only(compiled: Any) -> bool:
 
 def link(kernel: Any) -> None:
     """Compile a kernel as a `Part` where another kernel asks for it, and as a whole where Python does."""
+    if numba.__version__.rpartition(".")[0] not in VERSIONS:
+        return
     compile_kernel, add_overload, resolve = kernel.compile, kernel.add_overload, kernel.get_call_template
     asked = [False]  # by another kernel
 
