@@ -26,8 +26,8 @@ from numba.core.targetconfig import ConfigStack, TargetConfig
 from numba.extending import overload
 from numba.np import arrayobj
 
-VERSIONS = ("0.68",)
-"""Of numba."""
+LINKS = numba.__version__.rpartition(".")[0] in ("0.68",)
+"""Whether this is a numba that all this was made for."""
 ENVIRONMENT = "_ZN08NumbaEnv"
 """What the names of all environments begin with: what numba keeps for a function beside its code."""
 
@@ -138,7 +138,7 @@ def is_linked_only(compiled: Any) -> bool:
 
 def link(kernel: Any) -> None:
     """Compile a kernel as a `Part` where another kernel asks for it, and as a whole where Python does."""
-    if numba.__version__.rpartition(".")[0] not in VERSIONS:
+    if not LINKS:
         return
     compile_kernel, add_overload, resolve = kernel.compile, kernel.add_overload, kernel.get_call_template
     asked = [False]  # by another kernel
