@@ -59,11 +59,14 @@ def test_lanes_and_vectors_are_full(channels):
 
 
 def test_a_chiplet_is_busy_on_resnet():
-    """Nearly all of its multipliers are; the network between chiplets feeds 36 of them less well."""
+    """Most of its multipliers are; the network between chiplets feeds 36 of them less well.
+
+    Mappings are those of least energy: the 14 x 14 outputs of conv4_1b are cut so that 82 % work, for 0.4 % less of it.
+    """
     layers = "conv2_0b,conv3_1b,conv4_1b,conv5_1b"
     one = simulate("simba", "resnet50", layers=layers, parameters={"chiplets_y": 1, "chiplets_x": 1})
     for layer in one.layers:
-        assert layer.counts.macs > 0.85 * 1024 * layer.timing.processing
+        assert layer.counts.macs > 0.8 * 1024 * layer.timing.processing
     package = simulate("simba", "resnet50", layers=layers)
     for layer in package.layers:
         assert layer.counts.active_pes > 0.7 * SIMBA.pes
