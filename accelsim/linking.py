@@ -17,17 +17,19 @@ from typing import Any
 
 import numba
 from llvmlite.binding import Linkage
-from numba.core import sigutils, types
+from numba.core import config, sigutils, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.environment import lookup_environment
 from numba.core.targetconfig import ConfigStack, TargetConfig
-from numba.extending import overload
+from numba.extending import register_jitable
 from numba.np import arrayobj
 
 LINKS = numba.__version__.rpartition(".")[0] in ("0.68",)
 """Whether this is a numba that all this was made for."""
+ENOUGH = 2
+"""Level to which LLVM optimises: at the highest, 3, kernels take longer to compile and are no faster."""
 ENVIRONMENT = "_ZN08NumbaEnv"
 """What the names of all environments begin with: what numba keeps for a function beside its code."""
 
@@ -71,8 +73,9 @@ class Part(JITCodeLibrary):
         self._raise_if_finalized()
         self._shared_module = None
         self._link_into(self._final_module)
-        self._optimize_final_module()
-        self._final_module.verify()
+        level: Any = config
+        passes, builder = codegen._module_pass_manager(opt=min(int(level.OPT), ENOUGH))
+        passes.run(self._final_module, builder)
         self._finalize_final_module()
         for name in [value.name for value in self._final_module.global_variables]:
             environment = lookup_environment(name) if name.startswith(ENVIRONMENT) else None
@@ -214,22 +217,18 @@ def _flags_equal(one: Any, other: Any) -> Any:
     """As numba has it, but without a look at what is not set."""
     if not isinstance(other, TargetConfig):
         return NotImplemented
-    return one is other or one._values == other._values or one.values() == other.values()
+    if one is other or one._values == other._values:
+        return True
+    return all(getattr(one, name) == getattr(other, name) for name in {**one._values, **other._values})
 
 
+@register_jitable
 def _refuse(given: Any, wanted: Any) -> None:
-    """What `a[:] = b` calls where b has another shape than a."""
-    raise NotImplementedError
+    """What `a[:] = b` calls where b has another shape than a.
 
-
-@overload(_refuse)
-def _refuse_plainly(given: Any, wanted: Any) -> Any:
-    """A message without the shapes: numba writes numbers out with all of its strings, compiled for no other reason."""
-
-    def refuse(given: Any, wanted: Any) -> None:
-        raise ValueError("cannot assign slice from input of different size")
-
-    return refuse
+    A message without the shapes: numba writes numbers out with all of its strings, compiled for no other reason.
+    """
+    raise ValueError("cannot assign slice from input of different size")
 
 
 def _remembered(resolve: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:

@@ -172,19 +172,18 @@ def _evaluate(
     linked = any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values())
     if linked or architecture.narrows or program.shares_ifmap(architecture):
         return _one_by_one(architecture, problem, nests)
-    n, edges, size8 = len(nests), lowered.edges, lowered.size8
+    n, edges = len(nests), lowered.edges
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
     kernel.with_steps(loops, starts, padded)
     pick, table, shapes = _options(lowered, loops, starts)
     tiles, steps, places = shapes
     suspect = np.empty(n, np.uint8)
-    partitions, limits = _partitions(lowered)
-    kernel.suspects(
-        loops, starts, np.ascontiguousarray(rows[:, 5]), padded, size8,
-        np.array([[spec.fanout.y, spec.fanout.x] for spec in architecture.levels], np.int64), _unmerged(lowered), pick,
-        tiles, partitions, limits, np.array([architecture.word_bits[t] for t in TENSORS], np.int64),
-        np.ascontiguousarray(lowered.axes[:, :2]), suspect,
+    rules = kernel.Rules(
+        lowered.size8, np.array([[spec.fanout.y, spec.fanout.x] for spec in architecture.levels], np.int64),
+        _unmerged(lowered), *_partitions(lowered), np.array([architecture.word_bits[t] for t in TENSORS], np.int64),
+        np.ascontiguousarray(lowered.axes[:, :2]),
     )  # fmt: skip
+    kernel.suspects(loops, starts, np.ascontiguousarray(rows[:, 5]), padded, rules, pick, tiles, suspect)
     for index in np.flatnonzero(suspect):
         check(architecture, nests[index], problem)
         program.build(architecture, nests[index], problem)

@@ -15,7 +15,7 @@ from accelsim.engine.program import FILTER, PSUM, Ints, Program
 from accelsim.engine.timing.pieces import Outline, Piece
 from accelsim.engine.timing.schedule import Tables
 from accelsim.engine.timing.simulation import Section
-from accelsim.engine.zeros.compression import children, unmerged_offsets
+from accelsim.engine.zeros.compression import children, lists_of, unmerged_offsets
 from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -50,7 +50,7 @@ class Banks:
         self.layout = _layout(program, dram, tables.edges[sorted(self.outermost.values())])
         loops = len(self.layout.steps)
         self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, 8), _zeros(3, 2))
-        self.moved = _scratch(program)
+        self.moved = kernel.Moved(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
         self.device, self.state = device(dram), idle(dram)
 
     @staticmethod
@@ -189,17 +189,6 @@ def _padded(parts: list[Ints]) -> Ints:
     for row, mine in zip(out, parts, strict=True):
         row[: len(mine)] = mine
     return out
-
-
-def _scratch(program: Program) -> kernel.Moved:
-    """Room for the words of one transfer."""
-    size8, axes = program.size8, program.axes
-    planes = [(size8[4 + a] - 1) * axes[a, 0] + (size8[6 + a] - 1) * axes[a, 1] + 1 for a in range(2)]
-    longest = int(max(*planes, *size8))
-    return kernel.Moved(
-        _zeros(5, longest), _zeros(5), _zeros(5), _zeros(8), _zeros(8), _zeros(8), _zeros(8),
-        np.zeros(longest + 1, np.uint8),
-    )  # fmt: skip
 
 
 def _extents(program: Program) -> Ints:

@@ -16,6 +16,7 @@ import numpy as np
 
 from accelsim.engine.nest.carries import SLOTS, Carries
 from accelsim.engine.nest.kernels.records import GROUPS, IFMAP, OWN
+from accelsim.engine.nest.kernels.steps import Walked
 from accelsim.engine.networks.kernels import classes as alike
 from accelsim.engine.networks.kernels import links as kernel
 from accelsim.engine.networks.kernels.classes import WIDE
@@ -92,7 +93,7 @@ class Crossing:
             program.axes,
         )  # fmt: skip
         self.kin = alike.Kin(
-            np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]), self.child, OWN[self.tensor], self.slides,
+            np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]), self.tensor, self.child, self.slides,
             self.hidden, program.size8, self.span, program.axes,
         )  # fmt: skip
 
@@ -225,7 +226,7 @@ class Classes:
 
     def __init__(self, crossing: Crossing) -> None:
         self.crossing, loops = crossing, len(crossing.kin.loops)
-        self._walked = alike.Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, 8), np.int64))
+        self._walked = Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, 8), np.int64))
         self._known = alike.Known(
             np.zeros((64, WIDE * GROUPS), np.int64), np.zeros(1, np.int64), np.full(256, -1, np.int64)
         )

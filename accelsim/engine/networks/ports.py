@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from accelsim.engine.nest.kernels.records import FRESH
 from accelsim.engine.networks.links import Classes, Crossing
 from accelsim.engine.program import DRAIN_ACTIVITY, OLD_ACTIVITY, PSUM, Ints, PortUse, Program
 from accelsim.mapping.finals import WIDE
 
 Labels = list[list[tuple[str, bool]]]
-FRESH = -2
-"""Of `back`: a psum version brings nothing back."""
 WIDER, RATE, NARROWER = range(3)
 """Columns of a use's rates, see `kernels.odometer.Tabled`."""
 

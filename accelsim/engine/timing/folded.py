@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
+from accelsim.engine.nest.kernels.records import EARLIER
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, records, replay
 from accelsim.engine.timing.kernels.odometer import count_steps
-from accelsim.engine.timing.kernels.versions import EARLIER
 from accelsim.engine.timing.kernels.window import Window
 from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams

@@ -15,9 +15,12 @@ import numpy.typing as npt
 from accelsim.architecture.model import Format
 from accelsim.engine.counts import NARROWED, Counts, Encoded
 from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, IFMAP, OWN
+from accelsim.engine.nest.kernels.steps import Walked
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE, hops
 from accelsim.engine.zeros.kernels import encoded as kernel
+from accelsim.engine.zeros.kernels.encoded import Sizes
+from accelsim.engine.zeros.kernels.lists import Lists, Tiles
 from accelsim.mapping.finals import WIDE
 from accelsim.sparsity.masks import Masks, Packed
 from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
@@ -42,16 +45,6 @@ class Stream:
     reuse: bool
     begin: Ints
     final: Flags
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Words of every version: added up over instances, of the busiest, before encoding, and not zero."""
-
-    total: Ints
-    busiest: Ints
-    raw: Ints
-    nonzero: Ints
 
 
 @dataclass(frozen=True)
@@ -110,13 +103,6 @@ class Total:
         return Recoded({column: np.array([self.sums[column]]) for column in left}, fills, encoded)
 
 
-class Reached:
-    """Where a stream's bases have been followed to; see `kernels.moved.more_bases`."""
-
-    def __init__(self, loops: int) -> None:
-        self.index, self.bases, self.step = np.zeros(loops, np.int64), np.zeros((3, 8), np.int64), np.zeros(1, np.int64)
-
-
 class Coder:
     """Encodes the versions of one layer's streams, as they come.
 
@@ -127,7 +113,7 @@ class Coder:
         self.program, self.masks = program, masks
         self.levels = program.architecture.levels
         self.packed: dict[Tensor, Packed] = {}
-        self.reached: dict[tuple[Tensor, int], Reached] = {}
+        self.walked: dict[tuple[Tensor, int], Walked] = {}
         self.followed: dict[int, tuple[Ints, Ints, npt.NDArray[np.bool_]]] = {}
         self.totals: dict[tuple[int, int], Total] = {}
         self.steps = np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]])
@@ -170,20 +156,25 @@ class Coder:
         return replace(counts, encoded=tuple(told))
 
     def _bases(self, stream: Stream) -> None:
-        count = len(stream.begin)
-        self.base, self.before = np.zeros((count, 8), np.int64), np.zeros((count, 8), np.int64)
-        self.mode = np.full(count, kernel.WHOLE, np.int64)
+        count, loops = len(stream.begin), len(self.steps)
+        rows = [np.zeros(shape, np.int64) for shape in ((count, 8), (count, 8), count)]
+        self.bases = kernel.Bases(*rows)
         slides = stream.tensor is Tensor.IFMAP and stream.reuse and not stream.register
-        here = self.reached.setdefault((stream.tensor, stream.child), Reached(len(self.steps)))
-        kernel.more_bases(
-            self.steps, self.program.size8, TENSORS.index(stream.tensor), stream.child, slides,
-            np.ascontiguousarray(stream.begin), here.index, here.bases, here.step, self.base, self.before, self.mode,
-        )  # fmt: skip
+        walked = Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, 8), np.int64))
+        walked = self.walked.setdefault((stream.tensor, stream.child), walked)
         self.tile = np.ones(8, np.int64)
         for dim, factor, _, level, _ in self.program.loops:
             if level >= stream.child:
                 self.tile[dim] *= factor
+        begin = np.ascontiguousarray(stream.begin)
+        kernel.follow(self.steps, self._tiles(stream, 0, False), stream.child, slides, begin, walked, self.bases)
         self.done: dict[tuple[int, int, bool, Format, int], Sizes] = {}
+
+    def _tiles(self, stream: Stream, low: int, hidden: bool) -> Tiles:
+        """What the children under an instance of level `low` want."""
+        program, tensor = self.program, TENSORS.index(stream.tensor)
+        inner, numbers = children(program, low, stream.child)
+        return Tiles(tensor, self.tile, inner, numbers, program.size8, program.axes, hidden)
 
     def _input(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
         columns: dict[int, Ints] = {}
@@ -218,7 +209,7 @@ class Coder:
             sizes = self._sizes(stream, stream.parent, stream.parent, False, above, arrives, finals.arrives)
             out[0], out[1], out[2] = sizes.total, sizes.busiest, sizes.total
             # what no network adds up arrives several times over
-            parts = np.where(arrives, 1, unmerged_parts(self.program, self.base, stream.parent, stream.child))
+            parts = np.where(arrives, 1, unmerged_parts(self.program, self.bases.base, stream.parent, stream.child))
             out = {column: words * parts for column, words in out.items()}
             self.total.tell(stream.parent, "update", above, sizes, arrives)
         if below is not None:
@@ -234,8 +225,8 @@ class Coder:
             loop for loop in self._sums(stream.parent, stream.child) if not self.program.merge[PSUM, loop[1], loop[0]]
         ]
         holds = self.followed[stream.child][2][-len(last) :]
-        arrives = last & self._parent_has(stream) & ~self._several(self.base, unmerged)
-        leaves = last & holds & ~self._several(self.base, self._sums(0, stream.child))
+        arrives = last & self._parent_has(stream) & ~self._several(self.bases.base, unmerged)
+        leaves = last & holds & ~self._several(self.bases.base, self._sums(0, stream.child))
         return arrives.astype(np.uint8), leaves.astype(np.uint8)
 
     def _sums(self, low: int, high: int) -> list[tuple[int, int, int]]:
@@ -261,10 +252,10 @@ class Coder:
 
     def _follow(self, stream: Stream) -> None:
         """Note of every version of a psum stream whether it starts from all products before it."""
-        first: npt.NDArray[np.bool_] = np.logical_not(self.base[:, REDUCTION].any(axis=1))
+        first: npt.NDArray[np.bool_] = np.logical_not(self.bases.base[:, REDUCTION].any(axis=1))
         if not accumulates(self.program.architecture, stream.parent, stream.child):
             first |= self._parent_has(stream)
-        steps, base = stream.begin.copy(), self.base
+        steps, base = stream.begin.copy(), self.bases.base
         if stream.child in self.followed:
             # the last version before may go on
             before = self.followed[stream.child]
@@ -287,15 +278,14 @@ class Coder:
         return self.done[key]
 
     def _encode(self, stream: Stream, key: tuple[int, int, bool, Format, int], chosen: Flags) -> Sizes:
-        program, (low, sender, hidden, form, bits) = self.program, key
+        low, sender, hidden, form, bits = key
         offsets, owner = self._instances(stream.tensor, low, sender)
-        inner, numbers = children(program, low, stream.child)
         sizes = Sizes(*(np.zeros(len(stream.begin), np.int64) for _ in range(4)))
         kernel.encoded_words(
-            TENSORS.index(stream.tensor), self.mask.bits, np.array(self.mask.shape, np.int64), program.axes,
-            program.size8, self.tile, self.base, self.before, self.mode, chosen, offsets, owner, int(owner.max()) + 1,
-            inner, numbers, hidden, FORMATS.index(form), CHANNEL_AXIS[stream.tensor], bits, sizes.total, sizes.busiest,
-            sizes.raw, sizes.nonzero,
+            self._tiles(stream, low, hidden), self.bases,
+            kernel.Mask(self.mask.bits, np.array(self.mask.shape, np.int64)),
+            kernel.Senders(offsets, owner, int(owner.max()) + 1),
+            kernel.Code(FORMATS.index(form), CHANNEL_AXIS[stream.tensor], bits), chosen, lists_of(self.program), sizes,
         )  # fmt: skip
         return sizes
 
@@ -313,6 +303,15 @@ class Coder:
         # those that move the same words one after another: each set is encoded once
         order = np.lexsort([offsets[:, dim] for dim in range(8) if OWN[TENSORS.index(tensor), dim]])
         return offsets[order], owner[order]
+
+
+def lists_of(program: Program) -> Lists:
+    """Room for the words of any transfer of a layer."""
+    size8, axes = program.size8, program.axes
+    planes = [(size8[4 + a] - 1) * axes[a, 0] + (size8[6 + a] - 1) * axes[a, 1] + 1 for a in range(2)]
+    longest = int(max(*planes, *size8))
+    lists, counts, base, before = (np.zeros(shape, np.int64) for shape in ((5, longest), 5, 8, 8))
+    return Lists(lists, counts, base, before, np.zeros(longest + 1, np.uint8))
 
 
 def children(program: Program, low: int, child: int) -> tuple[Ints, Ints]:

@@ -162,6 +162,9 @@ class Lengths:
         every = Tensor.FILTER not in self.sparsity.skip
         return column_table(self.filter, self.channels.reshape(-1), int(self.tiles.size[2]), self.lanes, csc, every)[0]
 
+    def _pixels(self, every: bool, pixels: Ints, tile: Ints) -> kernel.Pixels:
+        return kernel.Pixels(every, pixels, kernel.runs_of(pixels), tile, self.program.size8, self.program.axes)
+
     def _by_column(self, taps: Ints, pixels: Ints, columns: Ints) -> Floats:
         """Cycles [kt, ks, mt, ms, as, at] of tiles: words seen times lengths of columns, added over the taps."""
         program, size = self.program, self.tiles.size
@@ -169,10 +172,7 @@ class Lengths:
         inside = int(np.prod(size[[DIM_INDEX[d] for d in TAP]]))
         listed = self._listed(blocks, size)
         seen = self._scratch("seen", (len(blocks), inside, len(flat)))
-        kernel.seen_words(
-            self.ifmap, Tensor.IFMAP not in self.sparsity.skip, flat, kernel.runs_of(flat), listed, size,
-            program.size8, program.axes, seen,
-        )  # fmt: skip
+        kernel.seen_words(self.ifmap, self._pixels(Tensor.IFMAP not in self.sparsity.skip, flat, size), listed, seen)
         laid = self._scratch("laid", (len(blocks), self.channels.size, inside))
         kernel.gather_columns(columns, listed, program.size8, laid)
         cycles = self._scratch("cycles", (len(blocks), self.channels.size, len(flat)))
@@ -228,17 +228,7 @@ class Lengths:
         limits = program.size8[[DIM_INDEX[d] for d in PIXEL]]
         for n, g, p, q in np.ndindex(*(int(size[DIM_INDEX[d]]) for d in "NGPQ")):
             here, mine = flat + np.array([n, p, q]), blocks + np.array([g, 0, 0, 0])
-            kernel.seen_words(
-                self.ifmap,
-                False,
-                here,
-                kernel.runs_of(here),
-                self._listed(mine, one),
-                one,
-                program.size8,
-                program.axes,
-                seen,
-            )
+            kernel.seen_words(self.ifmap, self._pixels(False, here, one), self._listed(mine, one), seen)
             kernel.pack_pixels(seen, bits)
             packed = self._packed_filters(mine, one, words)
             # positions past the edge are no rounds

@@ -1,7 +1,8 @@
 """The banks of a DRAM: every burst of a layer in program order, its row and its commands (docs/model.md, "DRAM").
 
 Commands of a burst are placed one after another as early as the timings let them; later bursts never move earlier
-ones. A transfer's words are lists of indices per axis (see `encoded`), walked as runs of consecutive addresses.
+ones. A transfer's words are lists of indices per axis (`zeros.kernels.lists`), walked as runs of consecutive
+addresses.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.groups import in_group
-from accelsim.engine.nest.kernels.records import GROUP_DIMS, IFMAP, OWN, PSUM
-from accelsim.engine.nest.kernels.steps import next_step
-from accelsim.engine.timing.kernels.versions import FRESH
-from accelsim.engine.zeros.kernels.encoded import _axis_list, _one_dim
+from accelsim.engine.nest.kernels.records import FRESH, IFMAP, PSUM
+from accelsim.engine.nest.kernels.steps import WHOLE, next_step, slider, tile_base
+from accelsim.engine.zeros.kernels.lists import Lists, Tiles, list_words, stand_at
 from accelsim.jit import njit, part
 
 # parts of an address; the columns of a size table and the codes of an address map
@@ -29,9 +28,7 @@ LAST_ACT, LAST_CAS, LAST_WRITE, LAST_READ, REFRESH, ACTS = range(6)
 # running values of the whole DRAM; PASSED: core cycles up to the last transfer
 SERVED, NEWEST, END, REFRESHES, PASSED = range(5)
 HIT, MISS, CONFLICT = range(3)
-AXES = np.array([[0, 1, 3, 4, 5], [1, 2, 3, 4, 5], [0, 1, 2, 4, 5]], np.int64)  # groups of dims along a tensor's axes
 LONG_AGO = -(1 << 40)
-WHOLE = -1  # nothing slides
 
 
 class Device(NamedTuple):
@@ -126,19 +123,13 @@ class Written(NamedTuple):
 class Moved(NamedTuple):
     """Scratch: the words of one transfer.
 
-    lists : int64[axis, ..], indices along each axis, counts : int64[axis], how many. nth : int64[axis].
-    base, before, tile, last : int64[8], of the instance at hand, before it slid; of the transfer, and before it slid.
-    marks : uint8[index], zeros.
+    words : of the instance at hand. nth : int64[axis]. tile, last : int64[8], of the transfer, and before it slid.
     """
 
-    lists: np.ndarray
-    counts: np.ndarray
+    words: Lists
     nth: np.ndarray
-    base: np.ndarray
-    before: np.ndarray
     tile: np.ndarray
     last: np.ndarray
-    marks: np.ndarray
 
 
 @njit(cache=True, _nrt=False)
@@ -279,72 +270,30 @@ def _begin(t, way, v, layout, walked, written, moved):
     while walked.step[t, way] + 1 < begin:
         next_step(steps, layout.size8, index, walked.base[t, way])
         walked.step[t, way] += 1
-    for turn in range(2):
-        base = moved.last if turn == 0 else moved.tile
-        for dim in range(8):
-            base[dim] = 0
-        for i in range(len(steps)):
-            if steps[i, 3] < child:
-                base[steps[i, 0]] += index[i] * steps[i, 2]
-        if turn == 0 and walked.step[t, way] < begin:
-            next_step(steps, layout.size8, index, walked.base[t, way])
-            walked.step[t, way] += 1
-    if begin == 0 or not layout.slides[t]:
-        return WHOLE
-    groups, slider = 0, WHOLE
-    for group in range(6):
-        gone = False
-        for dim in range(8):
-            gone = gone or (in_group(dim, group) and OWN[t, dim] == 1 and moved.tile[dim] != moved.last[dim])
-        if gone:
-            groups += 1
-            slider = group
-    return slider if groups == 1 and slider >= 4 else WHOLE
+    tile_base(steps, index, child, moved.last)
+    if walked.step[t, way] < begin:
+        next_step(steps, layout.size8, index, walked.base[t, way])
+        walked.step[t, way] += 1
+    tile_base(steps, index, child, moved.tile)
+    return slider(t, moved.tile, moved.last) if begin > 0 and layout.slides[t] else WHOLE
 
 
 @part
-def _list_words(t, i, mode, layout, moved):
-    """List along each axis what the children under instance i miss, from the plane's corner in DRAM on.
-
-    False: nothing.
-    """
-    inside = True
-    for dim in range(8):
-        moved.base[dim] = moved.tile[dim] + layout.offsets[t, i, dim]
-        moved.before[dim] = moved.last[dim] + layout.offsets[t, i, dim]
-        inside = inside and moved.base[dim] < layout.size8[dim]
-    some = inside
-    for a in range(5):
-        group = AXES[t, a]
-        if inside:
-            _list_axis(t, a, group, mode == group, layout, moved)
-        some = some and moved.counts[a] > 0
-    return some
-
-
-@njit(cache=True, _nrt=False)
-def _list_axis(t, a, group, slides, layout, moved):
-    """List one axis, which is of one group of dims."""
-    plane = t == IFMAP and group >= 4
-    if group >= 4 and not plane:
-        # filter taps R, S or ofmap positions P, Q: one dim of the group's two
-        slot = 0 if t == PSUM else 1
-        moved.counts[a] = _one_dim(
-            GROUP_DIMS[group, slot], slot, moved.base, layout.inner[t, group], layout.numbers[t, group],
-            layout.tile[t], layout.size8, moved.marks, moved.lists[a],
-        )  # fmt: skip
-        return
-    axis = layout.axes[group - 4] if plane else layout.axes[0]
-    low, high = 0, len(moved.marks)
-    if plane and layout.on_chip:
-        low, high = axis[2], axis[2] + axis[3]
-    moved.counts[a] = _axis_list(
-        plane, group, axis, moved.base, moved.before, slides, layout.inner[t, group], layout.numbers[t, group],
-        layout.tile[t], layout.size8, low, high, moved.marks, moved.lists[a],
-    )  # fmt: skip
-    if low > 0:
-        for i in range(moved.counts[a]):
-            moved.lists[a, i] -= low
+def _list(t, i, along, layout, moved):
+    """List what the children under instance i miss, from the plane's corner in DRAM on; returns how many words."""
+    room = moved.words
+    if not stand_at(layout.offsets[t, i], moved.tile, moved.last, layout.size8, room):
+        return 0
+    words = list_words(
+        Tiles(t, layout.tile[t], layout.inner[t], layout.numbers[t], layout.size8, layout.axes, layout.on_chip),
+        along,
+        room,
+    )
+    if t == IFMAP and layout.on_chip:
+        for a in range(2):
+            for j in range(room.counts[3 + a]):
+                room.lists[3 + a, j] -= layout.axes[a, 2]
+    return words
 
 
 @part
@@ -364,7 +313,7 @@ def _parts(layout, tile):
 @njit(cache=True, _nrt=False)
 def _move(t, write, bits, layout, moved, device, state, kinds):
     """Serve the bursts of the words that are listed, each once, ascending."""
-    extent, lists, counts, index = layout.extent[t], moved.lists, moved.counts, moved.nth
+    extent, lists, counts, index = layout.extent[t], moved.words.lists, moved.words.counts, moved.nth
     # axes that are moved whole make longer runs of the one before them
     axis, unit = 4, 1
     while axis > 0 and counts[axis] == extent[axis]:
@@ -415,14 +364,14 @@ def walk(log, layout, walked, written, moved, device, state, kinds, out):
             _skip_fresh(t, walked, written)
         v = number[t, way]
         number[t, way] += 1
-        mode = _begin(t, way, v, layout, walked, written, moved)
+        along = _begin(t, way, v, layout, walked, written, moved)
         bits, times = layout.word_bits[t], 1
         if t == PSUM:
             times = _parts(layout, moved.tile)
             if way == 1 and written.narrow[v - written.first]:
                 bits = layout.word_bits[3]
         for instance in range(layout.instances[t]):
-            if _list_words(t, instance, mode, layout, moved):
+            if _list(t, instance, along, layout, moved) > 0:
                 for _ in range(times):
                     _move(t, way == 1, bits, layout, moved, device, state, kinds[t, way])
         now = (scalars[END] * layout.per_clock[0] + layout.per_clock[1] - 1) // layout.per_clock[1]

@@ -96,6 +96,15 @@ def group_shape(loops, group, child, own):
 
 
 @part
+def _lies_apart(loop, group, low, high, merge_from, merge):
+    """Whether a loop makes spatial combinations of a group, see `spatial_offsets`."""
+    level, dim = loop[LEVEL], loop[DIM]
+    if loop[KIND] == 0 or level < low or level >= high or not in_group(dim, group):
+        return False
+    return level < merge_from or not merge[level, dim]
+
+
+@part
 def spatial_offsets(loops, group, low, high, merge_from, merge, out):
     """(first dim, second dim) offsets of the spatial combinations of levels low <= level < high; returns how many.
 
@@ -106,12 +115,9 @@ def spatial_offsets(loops, group, low, high, merge_from, merge, out):
     out[0, 1] = 0
     n = 1
     for i in range(loops.shape[0]):
-        level, dim = loops[i, LEVEL], loops[i, DIM]
-        if loops[i, KIND] == 0 or level < low or level >= high or not in_group(dim, group):
+        if not _lies_apart(loops[i], group, low, high, merge_from, merge):
             continue
-        if level >= merge_from and merge[level, dim]:
-            continue
-        slot = 0 if dim == GROUP_DIMS[group, 0] else 1
+        slot = 0 if loops[i, DIM] == GROUP_DIMS[group, 0] else 1
         for f in range(1, loops[i, FACTOR]):
             for j in range(n):
                 out[f * n + j, 0] = out[j, 0]
@@ -126,13 +132,10 @@ def spatial_extent(loops, group, low, high, merge_from, merge):
     """(how many, the largest first, the largest second dim) of what `spatial_offsets` lists."""
     n, one, two = 1, 0, 0
     for i in range(loops.shape[0]):
-        level, dim = loops[i, LEVEL], loops[i, DIM]
-        if loops[i, KIND] == 0 or level < low or level >= high or not in_group(dim, group):
-            continue
-        if level >= merge_from and merge[level, dim]:
+        if not _lies_apart(loops[i], group, low, high, merge_from, merge):
             continue
         n *= loops[i, FACTOR]
-        if dim == GROUP_DIMS[group, 0]:
+        if loops[i, DIM] == GROUP_DIMS[group, 0]:
             one += (loops[i, FACTOR] - 1) * loops[i, STEP]
         else:
             two += (loops[i, FACTOR] - 1) * loops[i, STEP]
@@ -200,24 +203,27 @@ def exists(one):
 
 
 @part
-def carried_from(one, loops, carry, inner_zero):
-    """Whether a carry leads into this combination (see `records.Rows.moved`); then `before` is where from.
+def leads_here(one, carry, inner_zero):
+    """Whether a carry leads into this combination (see `records.Rows.moved`).
 
     inner_zero : the first loop from which on all indices are 0.
     """
     if carry < one.number:
-        if one.at[carry] == 0 or inner_zero > carry + 1:
-            return False
-        first_inner = carry + 1
-    else:
-        first_inner = carry - one.number
-        if inner_zero > first_inner:
-            return False
+        return one.at[carry] > 0 and inner_zero <= carry + 1
+    return inner_zero <= carry - one.number
+
+
+@part
+def moves_tile(one, loops, carry):
+    """Whether a carry that leads here moves the tile; then `before` is where from."""
+    if one.owned[0] == 0 and one.owned[1] == 0:
+        return False
+    first_inner = carry + 1 if carry < one.number else carry - one.number
     one.before[0], one.before[1] = one.base[0], one.base[1]
     if carry < one.number:
         one.before[one.slot[carry]] -= loops[one.own[carry], STEP]
     last_index(loops, one.own, one.number, first_inner, one.slot, one.before, one.size)
-    return True
+    return (one.owned[0] and one.before[0] != one.base[0]) or (one.owned[1] and one.before[1] != one.base[1])
 
 
 @njit(cache=True)

@@ -16,6 +16,7 @@ IFMAP, FILTER, PSUM = 0, 1, 2
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
 TENSOR, PARENT, CHILD, OPERAND, REUSE = range(5)  # columns of an edge
 GROUPS = 6
+FRESH, EARLIER = -2, -3  # of a psum tile that comes in: it has nothing to read; what an earlier body drained
 PART = 1 << 10  # combinations of a group tabulated at a time
 GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
 # OWN[tensor, dim]: whether the dim indexes the tensor

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from accelsim.engine.nest.kernels.records import DIM, FACTOR, KIND, LEVEL, STEP
-from accelsim.jit import njit
+from typing import NamedTuple
+
+from accelsim.engine.nest.kernels.groups import in_group
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUPS, KIND, LEVEL, OWN, STEP, Ints
+from accelsim.jit import njit, part
+
+WHOLE = -1
+"""Nothing slides."""
+
+
+class Walked(NamedTuple):
+    """Where a walk over the steps has got to, and a stream's tile with it; zeros at first.
+
+    loops_at : int64[loop], at : int64[1], the step. bases : int64[3, 8], of the step, of the tile, and of the tile one
+    step earlier.
+    """
+
+    loops_at: Ints
+    at: Ints
+    bases: Ints
 
 
 @njit(cache=True)
@@ -47,3 +65,38 @@ def next_step(loops, size8, index, base):
         index[t] = 0
         t -= 1
     return -1
+
+
+@part
+def tile_base(loops, loops_at, child, base):
+    """Where the tile at level `child` begins; loops : int64[loop, 4], (dim, factor, step, level) of the steps."""
+    for dim in range(8):
+        base[dim] = 0
+    for i in range(len(loops)):
+        if loops[i, 3] < child:
+            base[loops[i, 0]] += loops_at[i] * loops[i, 2]
+
+
+@part
+def next_tile(loops, size8, child, walked):
+    """Go on to the next step, and to the tile there; returns the loop that moved, -1 after the last."""
+    for dim in range(8):
+        walked.bases[2, dim] = walked.bases[1, dim]
+    walked.at[0] += 1
+    moved = next_step(loops, size8, walked.loops_at, walked.bases[0])
+    tile_base(loops, walked.loops_at, child, walked.bases[1])
+    return moved
+
+
+@part
+def slider(tensor, base, before):
+    """The group of rows or columns along which a tile has slid, if it moved along no other group; else WHOLE."""
+    groups, found = 0, WHOLE
+    for group in range(GROUPS):
+        gone = False
+        for dim in range(8):
+            gone = gone or (in_group(dim, group) and OWN[tensor, dim] == 1 and base[dim] != before[dim])
+        if gone:
+            groups += 1
+            found = group
+    return found if groups == 1 and found >= 4 else WHOLE

@@ -21,9 +21,10 @@ import numpy as np
 from accelsim.engine.nest.kernels.groups import (
     Look,
     begin_at,
-    carried_from,
     exists,
     group_of,
+    leads_here,
+    moves_tile,
     spatial_extent,
     spatial_offsets,
     step_on,
@@ -135,9 +136,9 @@ def _lay_moves(loops, reuse, one, look, c, rows):
     while inner_zero > 0 and one.at[inner_zero - 1] == 0:
         inner_zero -= 1
     for carry in range(2 * one.number + 1):
-        if not carried_from(one, loops, carry, inner_zero):
+        if not leads_here(one, carry, inner_zero):
             continue
-        gone = (one.owned[0] and one.before[0] != one.base[0]) or (one.owned[1] and one.before[1] != one.base[1])
+        gone = moves_tile(one, loops, carry)
         rows.moved[carry, c] = 1 if gone else 0
         if one.plane and gone:
             total, most = rows.full[c, look.column], rows.full[c, look.busiest] if look.busiest >= 0 else 0

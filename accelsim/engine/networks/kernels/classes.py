@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.groups import in_group
 from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS
-from accelsim.engine.nest.kernels.steps import next_step
+from accelsim.engine.nest.kernels.steps import WHOLE, next_tile, slider
 from accelsim.jit import njit, part
 
 WIDE = 5  # numbers of a key for each group: begin and begin before along its two dims, whether the plane clips it
@@ -20,30 +19,19 @@ WIDE = 5  # numbers of a key for each group: begin and begin before along its tw
 class Kin(NamedTuple):
     """What decides which transfers of a stream are alike.
 
-    loops : int64[loop, 4], (dim, factor, step, level) of the steps. child : its level. own : uint8[8], dims of the
-        tensor. slides : sliding reuse, ifmap only. hidden : padding that is made on the chip is not moved.
+    loops : int64[loop, 4], (dim, factor, step, level) of the steps. child : its level. slides : sliding reuse, ifmap
+        only. hidden : padding that is made on the chip is not moved.
     size8 : int64[8]. span : int64[8], from the first to the last index of any child. axes : int64[2, 4].
     """
 
     loops: np.ndarray
+    tensor: int
     child: int
-    own: np.ndarray
     slides: bool
     hidden: bool
     size8: np.ndarray
     span: np.ndarray
     axes: np.ndarray
-
-
-class Walked(NamedTuple):
-    """Where the walk over a stream's steps has got to; zeros at first.
-
-    loops_at : int64[loop], at : int64[1], the step. bases : int64[3, 8], of the step, of the tile, and a step earlier.
-    """
-
-    loops_at: np.ndarray
-    at: np.ndarray
-    bases: np.ndarray
 
 
 class Known(NamedTuple):
@@ -117,23 +105,9 @@ def enter(known):
 
 
 @part
-def _slider(kin, base, before):
-    """The group along which the tile has slid, if it moved along no other; -1: none."""
-    moved, slider = 0, -1
-    for group in range(GROUPS):
-        gone = False
-        for dim in range(8):
-            gone = gone or (in_group(dim, group) and kin.own[dim] == 1 and base[dim] != before[dim])
-        if gone:
-            moved += 1
-            slider = group
-    return slider if moved == 1 and slider >= 4 else -1
-
-
-@part
 def _make_key(kin, slides, base, before, key):
     """The key of a transfer."""
-    slider = _slider(kin, base, before) if slides else -1
+    along = slider(kin.tensor, base, before) if slides else WHOLE
     for group in range(GROUPS):
         piece = key[WIDE * group : WIDE * (group + 1)]
         for slot in range(2):
@@ -141,7 +115,7 @@ def _make_key(kin, slides, base, before, key):
             piece[slot], piece[2 + slot] = 0, 0
             if dim >= 0:
                 piece[slot] = base[dim]
-                piece[2 + slot] = before[dim] if slider == group else base[dim]
+                piece[2 + slot] = before[dim] if along == group else base[dim]
         _key_part(group, kin, piece)
 
 
@@ -151,14 +125,13 @@ def classify(begin, first, kin, walked, known, index):
 
     begin : int64[version], first steps. Fills index : int64[version], the class of each.
     """
-    step_base, base, before = walked.bases[0], walked.bases[1], walked.bases[2]
-    v, k, going = first, walked.at[0], 0
+    v, going = first, 0
     while v < len(begin) and going >= 0:
-        if begin[v] == k:
+        if begin[v] == walked.at[0]:
             row = known.number[0]
             if row == len(known.keys):
                 break
-            _make_key(kin, kin.slides and k > 0, base, before, known.keys[row])
+            _make_key(kin, kin.slides and walked.at[0] > 0, walked.bases[1], walked.bases[2], known.keys[row])
             found = _look_up(known, row)
             if known.table[found] < 0:
                 known.table[found] = row
@@ -167,13 +140,5 @@ def classify(begin, first, kin, walked, known, index):
             v += 1
             if v == len(begin):
                 break
-        for dim in range(8):
-            before[dim] = base[dim]
-            base[dim] = 0
-        k += 1
-        going = next_step(kin.loops, kin.size8, walked.loops_at, step_base)
-        for i in range(len(kin.loops)):
-            if kin.loops[i, 3] < kin.child:
-                base[kin.loops[i, 0]] += walked.loops_at[i] * kin.loops[i, 2]
-    walked.at[0] = k
+        going = next_tile(kin.loops, kin.size8, kin.child, walked)
     return v

@@ -12,9 +12,21 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.groups import in_group
-from accelsim.engine.nest.kernels.records import CHILD, DIM, FACTOR, GROUPS, LEVEL, OWN, PSUM, STEP, TENSOR
-from accelsim.engine.timing.kernels.odometer import odometer, open_sums, step_on, step_rows
-from accelsim.engine.timing.kernels.versions import ABOVE, EARLIER, FRESH, NARROWED, ON_DRAIN, Past, Room, generate
+from accelsim.engine.nest.kernels.records import (
+    CHILD,
+    DIM,
+    EARLIER,
+    FACTOR,
+    FRESH,
+    GROUPS,
+    LEVEL,
+    OWN,
+    PSUM,
+    STEP,
+    TENSOR,
+)
+from accelsim.engine.timing.kernels.odometer import odometer, open_sums, psum_level, step_on, step_rows
+from accelsim.engine.timing.kernels.versions import ABOVE, NARROWED, ON_DRAIN, Past, Room, generate
 from accelsim.engine.words.kernels.tables import COMBINATIONS, LISTED
 from accelsim.jit import njit, part
 
@@ -162,14 +174,14 @@ def walk(layer, cut, outer, kinds, bodies, table):
     extent = np.ones(8, np.int64)
     for t in range(cut):
         extent[layer.loops[rows[t], DIM]] = layer.loops[rows[t], STEP]
-    drained = _nothing_drained(layer, odo)
+    drained, level = _nothing_drained(layer, odo), psum_level(layer.streams)
     past, room = _room(layer, rows[cut:], outer, kinds)
     bodies.number[:] = 0
     bodies.first[0] = kinds.steps_at[0] = 0
     key = np.zeros(table.keys.shape[1], np.int64)
     found, used, listed, carry = 0, 0, 0, -1
     while True:
-        _lay_key(layer, odo, carry, extent, outer, drained, past.before, key)
+        _lay_key(layer, odo, carry, level, extent, outer, drained, past.before, key)
         slot = _slot(table, key)
         kind = table.slots[slot]
         if kind < 0:
@@ -215,17 +227,14 @@ def _room(layer, inner, outer, kinds):
 
 
 @part
-def _lay_key(layer, odo, carry, extent, outer, drained, before, key):
-    """What tells a body from others; `before` is filled as of `versions.Past`."""
-    streams, psum_level = layer.streams, 0
-    for x in range(streams.shape[0]):
-        if streams[x, TENSOR] == PSUM:
-            psum_level = max(psum_level, streams[x, CHILD])
+def _lay_key(layer, odo, carry, level, extent, outer, drained, before, key):
+    """What tells a body from others; level : that keeps psums. `before` is filled as of `versions.Past`."""
+    streams = layer.streams
     key[0] = carry
     key[1] = 0
     for t in range(odo.rows.shape[0]):
         row = odo.rows[t]
-        if layer.loops[row, LEVEL] >= psum_level and odo.now[t] > 0 and OWN[PSUM, layer.loops[row, DIM]]:
+        if layer.loops[row, LEVEL] >= level and odo.now[t] > 0 and OWN[PSUM, layer.loops[row, DIM]]:
             key[1] = 1
     for dim in range(8):
         key[2 + dim] = min(extent[dim], layer.size8[dim] - odo.base[dim])

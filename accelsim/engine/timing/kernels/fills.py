@@ -6,7 +6,7 @@ drained (T7), and the stationary operand of its pass has been sent for (T10). Or
 
 from __future__ import annotations
 
-from accelsim.engine.nest.kernels.records import PSUM
+from accelsim.engine.nest.kernels.records import EARLIER, FRESH, PSUM
 from accelsim.engine.timing.kernels.ports import hold_ports, longest_work, start_of, tell
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
@@ -59,7 +59,6 @@ from accelsim.engine.timing.kernels.records import (
     start_over,
     wait_for,
 )
-from accelsim.engine.timing.kernels.versions import EARLIER, FRESH
 from accelsim.jit import part
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import PSUM
+from accelsim.engine.nest.kernels.records import FRESH, PSUM
 from accelsim.engine.timing.kernels.bodies import Bodies, Kinds
 from accelsim.engine.timing.kernels.records import (
     ABSENT,
@@ -20,7 +20,6 @@ from accelsim.engine.timing.kernels.records import (
     TENSOR,
     TO_ISSUE,
 )
-from accelsim.engine.timing.kernels.versions import FRESH
 from accelsim.jit import njit, part
 
 MOST_AHEAD = 8

@@ -99,6 +99,16 @@ def step_rows(loops, inside):
 
 
 @njit(cache=True)
+def psum_level(streams):
+    """The innermost level that keeps psums, 0: the outermost."""
+    level = 0
+    for x in range(streams.shape[0]):
+        if streams[x, TENSOR] == PSUM:
+            level = max(level, streams[x, CHILD])
+    return level
+
+
+@njit(cache=True)
 def widest(streams):
     """The most columns a stream has."""
     most = 1

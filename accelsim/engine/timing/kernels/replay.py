@@ -6,9 +6,11 @@ A body met again in a known state (`state.read_state`) is looked up; for others 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import PSUM
+from accelsim.engine.nest.kernels.records import PSUM, Ints
 from accelsim.engine.timing.kernels.located import Body, issued_of, locate, moment, opens_pass, read_content, undrained
 from accelsim.engine.timing.kernels.records import (
     A_KEY,
@@ -47,7 +49,7 @@ from accelsim.engine.timing.kernels.records import (
 from accelsim.engine.timing.kernels.state import drain_binds, read_state, reads_back
 from accelsim.engine.timing.kernels.sweep import advance, finish
 from accelsim.engine.timing.kernels.window import cover
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 
 ENTRIES = 512
 FORESEE = 1 << 24  # steps simulated before what is left is foreseen
@@ -57,6 +59,101 @@ WIDE = 1024
 CONTENT = 256
 TIMES = np.array([ARRIVE, F_START, F_END, USE, LANDED, D_START, D_END, P_START, P_END], np.int64)
 KEYS = np.array([A_KEY, U_KEY, L_KEY, D_KEY], np.int64)
+ENTRY, SHIFT, MOVED, LIES_IN_ENTRY = range(4)
+"""What `Memory.now` has: the known body that the last one ran as, or -1; how many cycles and steps later; whether its
+records are still to be put in place."""
+
+
+class Keyed(NamedTuple):
+    """Keys that have been met, in a table of hashes.
+
+    keys : int64[room, ..], the first lengths : int64[room] of each count; number : int64[1], how many there are.
+    slots : int64[a power of two], which of the keys lies there, or -1.
+    """
+
+    keys: Ints
+    lengths: Ints
+    number: Ints
+    slots: Ints
+
+
+class Following(NamedTuple):
+    """Which known body follows a known one, if the body at hand consists of something known.
+
+    pairs : int64[a power of two], a known body and a content as one number, or -1; entry : int64[slot], what follows;
+    asks : int64[slot, 2, x], what `reads_back` asks. number : int64[1], how many there are.
+    """
+
+    pairs: Ints
+    entry: Ints
+    asks: Ints
+    number: Ints
+
+
+class Kept(NamedTuple):
+    """What is known of bodies that have been simulated; the first axis is the entry.
+
+    records : int64[.., record, FIELDS + 1], many : int64[..] of them, progress : int64[.., x], scalars, free : see
+    `records.State`, after the body; stalls, and of the scalars the sums: what it added. begins : int64[.., 2], its
+    `moment` and the step before it. times : int64[..], how often it has been looked up. drained_at : int64[.. + 1],
+    where its own begin in drains : int64[.., 3].
+    """
+
+    records: Ints
+    many: Ints
+    progress: Ints
+    scalars: Ints
+    free: Ints
+    stalls: Ints
+    begins: Ints
+    times: Ints
+    drained_at: Ints
+    drains: Ints
+
+
+class Memory(NamedTuple):
+    """What is remembered of the bodies so far. now : int64[4], see ENTRY ..; asked, key, scratch : scratch."""
+
+    states: Keyed
+    contents: Keyed
+    following: Following
+    kept: Kept
+    now: Ints
+    asked: Ints
+    key: Ints
+    scratch: Ints
+
+
+@njit(cache=True)
+def _remember(bodies, machine, state):
+    """Room for what is remembered of so many bodies."""
+    n, most = machine.streams.shape[0], 1  # tables have powers of two for sizes
+    while most < min(bodies, ENTRIES):
+        most *= 2
+    kept = Kept(
+        np.empty((most, MOST_RECORDS, FIELDS + 1), np.int64), np.zeros(most, np.int64), np.zeros((most, n), np.int64),
+        np.zeros((most, state.scalars.shape[0]), np.int64), np.zeros((most, state.free.shape[0]), np.int64),
+        np.zeros((most, state.stalls.shape[0]), np.int64), np.zeros((most, 2), np.int64), np.zeros(most, np.int64),
+        np.zeros(most + 1, np.int64), np.empty((MOST_DRAINS, 3), np.int64),
+    )  # fmt: skip
+    now = np.zeros(4, np.int64)
+    now[ENTRY] = -1
+    return Memory(
+        _keyed(most, WIDE), _keyed(most, CONTENT),
+        Following(
+            np.full(8 * most, -1, np.int64), np.zeros(8 * most, np.int64), np.zeros((8 * most, 2, n), np.int64),
+            np.zeros(1, np.int64),
+        ),
+        kept, now, np.zeros((2, n), np.int64), np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64),
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _keyed(most, wide):
+    return Keyed(
+        np.empty((most, wide), np.int64), np.zeros(most, np.int64), np.zeros(1, np.int64),
+        np.full(4 * most, -1, np.int64),
+    )  # fmt: skip
 
 
 @njit(_nrt=False)
@@ -91,9 +188,20 @@ def _keep(body, k, machine, state, kept, kept_progress):
     return m
 
 
+@part
+def _put_in_place(machine, state, memory):
+    """Put what is known of the last body in place, which ran as another; CURRENT is already that after it."""
+    now, kept, entry = memory.now, memory.kept, memory.now[ENTRY]
+    if now[LIES_IN_ENTRY]:
+        now[LIES_IN_ENTRY] = 0
+        _restore(machine, state, now[SHIFT], now[MOVED], kept.records[entry], kept.many[entry], kept.progress[entry])
+        for p in range(state.free.shape[0]):
+            state.free[p] = kept.free[entry, p] + now[SHIFT]
+
+
 @njit(_nrt=False)
 def _restore(machine, state, shift, steps, kept, m, kept_progress):
-    """Put records and progress after a known body in place; CURRENT is already that after it."""
+    """Put records and progress after a known body in place, cycles and steps later."""
     streams, progress, records = machine.streams, state.progress, state.records
     later = order_key(steps - 1, 0, 0, 0, len(streams))  # of a key, as of times `shift`
     for x in range(streams.shape[0]):
@@ -147,48 +255,144 @@ def _copy_drains(body, k, machine, state, origin, pool, m, back):
     return m
 
 
-@njit(cache=True)
-def _slot_of(key, length, keys, lengths, slots):
-    """Where a key is, or would be, in a table of rows of `keys`."""
+@part
+def _slot_of(key, length, known):
+    """Where a key is, or would be."""
     h = length
     for i in range(length):
         h = h * 1000003 + key[i]
-    slot = (h ^ (h >> 31)) & (slots.shape[0] - 1)
-    while slots[slot] >= 0:
-        e = slots[slot]
-        if lengths[e] == length:
+    slot = (h ^ (h >> 31)) & (known.slots.shape[0] - 1)
+    while known.slots[slot] >= 0:
+        e = known.slots[slot]
+        if known.lengths[e] == length:
             i = 0
-            while i < length and keys[e, i] == key[i]:
+            while i < length and known.keys[e, i] == key[i]:
                 i += 1
             if i == length:
                 break
-        slot = (slot + 1) & (slots.shape[0] - 1)
+        slot = (slot + 1) & (known.slots.shape[0] - 1)
     return slot
 
 
-@njit(cache=True)
-def _number_of(key, length, keys, lengths, slots, numbers):
-    """The number of a key among those met; -1: there are too many, or it is too long. numbers : int64[1], how many."""
-    if length == 0 or length > keys.shape[1]:
+@part
+def _enter(key, length, slot, known):
+    """Enter a key where it would be; returns its number."""
+    number = known.number[0]
+    for i in range(length):
+        known.keys[number, i] = key[i]
+    known.lengths[number] = length
+    known.slots[slot] = number
+    known.number[0] += 1
+    return number
+
+
+@part
+def _number_of(key, length, known):
+    """The number of a key among those met; -1: there are too many, or it is too long."""
+    if length > known.keys.shape[1]:
         return -1
-    slot = _slot_of(key, length, keys, lengths, slots)
-    if slots[slot] < 0:
-        if numbers[0] == keys.shape[0]:
-            return -1
-        keys[numbers[0], :length] = key[:length]
-        lengths[numbers[0]] = length
-        slots[slot] = numbers[0]
-        numbers[0] += 1
-    return slots[slot]
+    slot = _slot_of(key, length, known)
+    if known.slots[slot] >= 0:
+        return known.slots[slot]
+    return _enter(key, length, slot, known) if known.number[0] < known.keys.shape[0] else -1
+
+
+@part
+def _link_of(pair, pairs):
+    """Where a pair of numbers is, or would be, in a table of them."""
+    slot = (pair ^ (pair >> 7)) & (pairs.shape[0] - 1)
+    while pairs[slot] >= 0 and pairs[slot] != pair:
+        slot = (slot + 1) & (pairs.shape[0] - 1)
+    return slot
+
+
+@njit(cache=True, _nrt=False)
+def _follow(body, length, origin, machine, state, memory):
+    """(the last body and what this one consists of as one number, or -1; the entry that it runs as, or -1)."""
+    content, entry, following = _number_of(memory.key, length, memory.contents), -1, memory.following
+    if content < 0 or memory.now[ENTRY] < 0:
+        return -1, -1
+    pair = memory.now[ENTRY] * memory.kept.times.shape[0] + content
+    link, before = _link_of(pair, following.pairs), body.layer.first[body.j] - 1
+    known = following.pairs[link] >= 0
+    if known and not reads_back(before, following.asks[link], origin, body, machine, state, memory.scratch):
+        entry = following.entry[link]
+    return pair, entry
 
 
 @njit(cache=True)
-def _link_of(pair, links):
-    """Where a pair of numbers is, or would be, in a table of them."""
-    slot = (pair ^ (pair >> 7)) & (links.shape[0] - 1)
-    while links[slot] >= 0 and links[slot] != pair:
-        slot = (slot + 1) & (links.shape[0] - 1)
-    return slot
+def _meet(body, length, pair, machine, state, memory):
+    """(where the state before a body is, or would be, or -1: it is too long; its length; the entry that it is, or -1).
+
+    length, pair : of the content, which lies in the key; see `_follow`, for which what is found here is noted.
+    """
+    following = memory.following
+    length, plain = read_state(
+        body.layer.first[body.j] - 1, memory.asked, body, machine, state, memory.key, length
+    )  # fmt: skip
+    if length <= 0:
+        return -1, length, -1
+    slot = _slot_of(memory.key, length, memory.states)
+    entry = memory.states.slots[slot]
+    if entry >= 0 and plain and pair >= 0 and 2 * following.number[0] < following.pairs.shape[0]:
+        link = _link_of(pair, following.pairs)
+        if following.pairs[link] < 0:
+            following.pairs[link], following.entry[link] = pair, entry
+            for way in range(2):
+                for x in range(memory.asked.shape[1]):
+                    following.asks[link, way, x] = memory.asked[way, x]
+            following.number[0] += 1
+    return slot, length, entry
+
+
+@njit(cache=True, _nrt=False)
+def _jump(body, entry, origin, machine, state, memory):
+    """Run a body as a known one: the state after it is that one's, later."""
+    kept, now, scalars, before = memory.kept, memory.now, state.scalars, body.layer.first[body.j] - 1
+    _copy_drains(body, before, machine, state, origin, kept.drains, kept.drained_at[entry], True)
+    shift, moved = origin - kept.begins[entry, 0], before - kept.begins[entry, 1]
+    for x in range(machine.streams.shape[0]):
+        state.progress[x, CURRENT] += body.kinds.many[body.layer.kind[body.j], x]
+    last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
+    for i in range(scalars.shape[0]):
+        scalars[i] = kept.scalars[entry, i]
+    for i in (C_START, C_END, LAST, PASS_END):
+        scalars[i] += shift
+    scalars[LAST] = max(scalars[LAST], last)
+    scalars[TOTAL_C] += total
+    scalars[AT_PASS] += passes
+    scalars[PASS_END + KEY] += order_key(moved - 1, 0, 0, 0, machine.streams.shape[0])
+    kept.times[entry] += 1
+    now[ENTRY], now[SHIFT], now[MOVED], now[LIES_IN_ENTRY] = entry, shift, moved, 1
+
+
+@njit(cache=True)
+def _simulate(body, slot, length, origin, machine, written, state, memory):
+    """Simulate a body; keep what is known after it under the key at hand, if there is room. slot -1: it has no key."""
+    kinds, layer, j = body.kinds, body.layer, body.j
+    scalars, kept, states = state.scalars, memory.kept, memory.states
+    here, before, after = kinds.steps_at[layer.kind[j]], layer.first[j] - 1, layer.first[j + 1] - 1
+    last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
+    stalls = state.stalls.copy()
+    scalars[LAST] = 0
+    steps = Steps(layer.first[layer.kind.shape[0]], before + 1, kinds.n[here:], kinds.phi[here:])
+    advance(before, after, machine, written, steps, state)
+    memory.now[ENTRY] = -1
+    if slot >= 0 and states.number[0] < states.keys.shape[0]:
+        e = states.number[0]
+        found = _keep(body, after, machine, state, kept.records[e], kept.progress[e])
+        drained = _copy_drains(body, before, machine, state, origin, kept.drains, kept.drained_at[e], False)
+        if found >= 0 and drained >= 0:
+            memory.now[ENTRY] = _enter(memory.key, length, slot, states)
+            kept.many[e] = found
+            kept.drained_at[e + 1] = drained
+            kept.scalars[e] = scalars
+            kept.scalars[e, TOTAL_C] -= total
+            kept.scalars[e, AT_PASS] -= passes
+            kept.free[e] = state.free
+            kept.stalls[e] = state.stalls - stalls
+            kept.begins[e, 0], kept.begins[e, 1] = origin, before
+    scalars[LAST] = max(scalars[LAST], last)
 
 
 @njit(cache=True)
@@ -207,123 +411,38 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
     (the cycle at which the layer ends, bodies simulated); (-1, 0): the window is too small; (-2, steps it would take):
     there are too many to simulate, as far as can be told from the bodies so far.
     """
-    streams, progress, scalars, stalls, free = machine.streams, state.progress, state.scalars, state.stalls, state.free
-    n, bodies = streams.shape[0], layer.kind.shape[0]
-    steps = layer.first[bodies]
-    at = np.zeros(n, np.int64)
-    key, scratch = np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64)
-    most = 1  # tables have powers of two for sizes
-    while look_up and most < min(bodies, ENTRIES):
-        most *= 2
-    slots = np.full(4 * most, -1, np.int64)
-    keys, lengths = np.empty((most, WIDE), np.int64), np.zeros(most, np.int64)
-    kept, kept_number = np.empty((most, MOST_RECORDS, FIELDS + 1), np.int64), np.zeros(most, np.int64)
-    kept_progress = np.zeros((most, n), np.int64)
-    kept_scalars, kept_free = np.zeros((most, scalars.shape[0]), np.int64), np.zeros((most, free.shape[0]), np.int64)
-    kept_stalls, kept_origin = np.zeros((most, stalls.shape[0]), np.int64), np.zeros((most, 2), np.int64)
-    pool, kept_drains = np.empty((MOST_DRAINS, 3), np.int64), np.zeros(most + 1, np.int64)
-    times = np.zeros(most, np.int64)
-    contents, content_lengths = np.empty((most, CONTENT), np.int64), np.zeros(most, np.int64)
-    content_slots, content_numbers = np.full(4 * most, -1, np.int64), np.zeros(1, np.int64)
-    # of a known state and a content: the entry, and what `reads_back` asks
-    links, linked = np.full(8 * most, -1, np.int64), np.zeros(8 * most, np.int64)
-    asks = np.zeros((8 * most, 2, n), np.int64)
-    asked = np.zeros((2, n), np.int64)
-    entries, simulated, chained, walked = 0, 0, 0, 0
-    last_entry, shift, moved, in_place = -1, 0, 0, True
+    bodies, at = layer.kind.shape[0], np.zeros(machine.streams.shape[0], np.int64)
+    memory = _remember(bodies if look_up else 1, machine, state)
     written = Versions(
         window.start, layer.number, window.low, window.limit, window.begin, window.back, window.tile, window.work
     )
+    simulated, walked = 0, 0
     for j in range(bodies):
-        body = Body(j, at, kinds, layer)
-        kind = layer.kind[j]
-        before = layer.first[j] - 1
-        slot, length, link, e = -1, 0, -1, -1
-        origin = moment(opens_pass(j, machine, kinds, layer), state)
+        body, origin = Body(j, at, kinds, layer), moment(opens_pass(j, machine, kinds, layer), state)
+        length, pair, slot, entry = 0, -1, -1, -1
         if look_up and j > 0 and j + 1 < bodies:
-            length = read_content(body, machine, key)
+            length = read_content(body, machine, memory.key)
         if length > 0:
-            content = _number_of(key, length, contents, content_lengths, content_slots, content_numbers)
-            if content >= 0 and last_entry >= 0:
-                link = _link_of(last_entry * most + content, links)
-                if links[link] >= 0 and not reads_back(before, asks[link], origin, body, machine, state, scratch):
-                    e = linked[link]
-        if e < 0 and not in_place:
-            _restore(machine, state, shift, moved, kept[last_entry], kept_number[last_entry], kept_progress[last_entry])
-            for p in range(free.shape[0]):
-                free[p] = kept_free[last_entry, p] + shift
-            in_place = True
-        if e < 0 and length > 0:
-            length, plain = read_state(before, asked, body, machine, state, key, length)
+            pair, entry = _follow(body, length, origin, machine, state, memory)
+        if entry < 0:
+            _put_in_place(machine, state, memory)
             if length > 0:
-                slot = _slot_of(key, length, keys, lengths, slots)
-                e = slots[slot]
-                if e >= 0 and plain and link >= 0 and links[link] < 0 and chained < 4 * most:
-                    links[link], linked[link] = last_entry * most + content, e
-                    asks[link] = asked
-                    chained += 1
-        if e >= 0:
-            _copy_drains(body, before, machine, state, origin, pool, kept_drains[e], True)
-            for x in range(n):
-                progress[x, CURRENT] += kinds.many[kind, x]
-                at[x] += kinds.many[kind, x]
-            shift, moved, in_place = origin - kept_origin[e, 0], before - kept_origin[e, 1], False
-            last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
-            for i in range(scalars.shape[0]):
-                scalars[i] = kept_scalars[e, i]
-            for i in (C_START, C_END, LAST, PASS_END):
-                scalars[i] += shift
-            scalars[LAST] = max(scalars[LAST], last)
-            scalars[TOTAL_C] += total
-            scalars[AT_PASS] += passes
-            scalars[PASS_END + KEY] += order_key(moved - 1, 0, 0, 0, n)
-            times[e] += 1
-            last_entry = e
-            continue
-        if not cover(j, at, kinds, layer, window, machine, progress):
-            return -1, 0
-        last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
-        old_stalls = stalls.copy()
-        scalars[LAST] = 0
-        here = kinds.steps_at[kind]
-        advance(
-            before,
-            layer.first[j + 1] - 1,
-            machine,
-            written,
-            Steps(steps, before + 1, kinds.n[here:], kinds.phi[here:]),
-            state,
-        )
-        simulated += 1
-        walked += layer.first[j + 1] - layer.first[j]
-        # what is new comes early in a layer: only later bodies tell of those to come
-        foreseen = walked if simulated <= ENTRIES else walked // (j + 1) * bodies
-        if foreseen > most_steps and walked > min(most_steps, FORESEE):
-            return -2, foreseen
-        last_entry = -1
-        if slot >= 0 and entries < most:
-            e = entries
-            found = _keep(body, layer.first[j + 1] - 1, machine, state, kept[e], kept_progress[e])
-            drained = kept_drains[e]
-            drained = _copy_drains(body, before, machine, state, origin, pool, drained, False)
-            if found >= 0 and drained >= 0:
-                last_entry = e
-                entries += 1
-                slots[slot] = e
-                keys[e, :length] = key[:length]
-                lengths[e] = length
-                kept_number[e] = found
-                kept_drains[e + 1] = drained
-                kept_scalars[e] = scalars
-                kept_scalars[e, TOTAL_C] -= total
-                kept_scalars[e, AT_PASS] -= passes
-                kept_free[e] = free
-                kept_stalls[e] = stalls - old_stalls
-                kept_origin[e, 0], kept_origin[e, 1] = origin, before
-        for x in range(n):
-            at[x] += kinds.many[kind, x]
-        scalars[LAST] = max(scalars[LAST], last)
-    for e in range(entries):
-        for c in range(stalls.shape[0]):
-            stalls[c] += times[e] * kept_stalls[e, c]
+                slot, length, entry = _meet(body, length, pair, machine, state, memory)
+        if entry >= 0:
+            _jump(body, entry, origin, machine, state, memory)
+        else:
+            if not cover(j, at, kinds, layer, window, machine, state.progress):
+                return -1, 0
+            _simulate(body, slot, length, origin, machine, written, state, memory)
+            simulated += 1
+            walked += layer.first[j + 1] - layer.first[j]
+            # what is new comes early in a layer: only later bodies tell of those to come
+            foreseen = walked if simulated <= ENTRIES else walked // (j + 1) * bodies
+            if foreseen > most_steps and walked > min(most_steps, FORESEE):
+                return -2, foreseen
+        for x in range(at.shape[0]):
+            at[x] += kinds.many[layer.kind[j], x]
+    for e in range(memory.states.number[0]):
+        for c in range(state.stalls.shape[0]):
+            state.stalls[c] += memory.kept.times[e] * memory.kept.stalls[e, c]
     return finish(machine, state), simulated

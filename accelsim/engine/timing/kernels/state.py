@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import PSUM
+from accelsim.engine.nest.kernels.records import EARLIER, PSUM
 from accelsim.engine.timing.kernels.located import issued_of, locate, moment, opens_pass, reach, undrained
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
@@ -50,7 +50,6 @@ from accelsim.engine.timing.kernels.records import (
     VID,
     order_key,
 )
-from accelsim.engine.timing.kernels.versions import EARLIER
 from accelsim.jit import njit, part
 
 MOST_OF_A_VERSION = 64  # numbers that one more version may take, and what follows the last

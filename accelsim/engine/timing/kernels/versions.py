@@ -12,12 +12,25 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.groups import columns_of
-from accelsim.engine.nest.kernels.records import CHILD, DIM, GROUPS, IFMAP, KIND, LEVEL, OWN, PARENT, PSUM, STEP, TENSOR
-from accelsim.engine.timing.kernels.odometer import Ints, odometer, open_sums, step_on, step_rows, widest
+from accelsim.engine.nest.kernels.records import (
+    CHILD,
+    DIM,
+    EARLIER,
+    FRESH,
+    GROUPS,
+    IFMAP,
+    KIND,
+    LEVEL,
+    OWN,
+    PARENT,
+    PSUM,
+    STEP,
+    TENSOR,
+)
+from accelsim.engine.timing.kernels.odometer import Ints, odometer, open_sums, psum_level, step_on, step_rows, widest
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.jit import njit, part
 
-FRESH, EARLIER = -2, -3  # `back`: a psum version brings nothing back; what an earlier body drained
 NO_END = 1 << 62
 REGISTER, ABOVE, ON_DRAIN, NARROWED = 3, 5, 6, 7  # columns of a stream, see `odometer.Tabled`
 # columns of `Past.since`: a stream's versions when its parent's version began, whether its own version was refilled,
@@ -122,10 +135,7 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
     (steps, loop that moves into the next one: less than `cut` after the last, cycles of C in all).
     """
     odo = odometer(layer, step_rows(layer.loops, layer.inside), cut, index)
-    step, psum_level = _begin(layer), 0
-    for x in range(layer.streams.shape[0]):
-        if layer.streams[x, TENSOR] == PSUM:
-            psum_level = max(psum_level, layer.streams[x, CHILD])
+    step, level = _begin(layer), psum_level(layer.streams)
     k, busy, changed = 0, 0, True
     while True:
         if changed:
@@ -133,7 +143,7 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
         busy += step.cycles[0]
         if k < room.step_n.shape[0]:
             room.step_n[k] = step.cycles[0]
-            room.step_phi[k] = 1 if _leaves_first(layer, odo, psum_level) else step.cycles[1]
+            room.step_phi[k] = 1 if _leaves_first(layer, odo, level) else step.cycles[1]
         for x in range(layer.streams.shape[0]):
             slider = _moved(layer, odo, x, carry)
             if slider != STAYS:
@@ -207,11 +217,11 @@ def last_touch(loops, inside, extent):
 
 
 @part
-def _leaves_first(layer, odo, psum_level):
+def _leaves_first(layer, odo, level):
     """Whether a step does not touch the first word of its psum tile."""
     leaves = False
     for t in range(odo.rows.shape[0] - 1, -1, -1):
-        if layer.loops[odo.rows[t], LEVEL] < psum_level:
+        if layer.loops[odo.rows[t], LEVEL] < level:
             break
         leaves |= odo.now[t] > 0 and OWN[PSUM, layer.loops[odo.rows[t], DIM]] == 1
     return leaves

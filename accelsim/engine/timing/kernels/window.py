@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import PSUM
+from accelsim.engine.nest.kernels.records import EARLIER, PSUM
 from accelsim.engine.timing.kernels.located import reach
 from accelsim.engine.timing.kernels.records import ABSENT, CURRENT, INNERMOST, SLOTS, TENSOR
-from accelsim.engine.timing.kernels.versions import EARLIER
 from accelsim.jit import njit
 
 

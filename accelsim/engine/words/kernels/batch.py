@@ -7,6 +7,8 @@ mapping m at starts[m] to starts[m + 1].
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from accelsim.engine.nest.kernels.groups import columns_of, in_group
@@ -204,15 +206,30 @@ def compute_and_active(pick, steps, places, macs_per_cycle, compute, active):
             compute[m] += count * ((macs + macs_per_cycle - 1) // macs_per_cycle)
 
 
+class Rules(NamedTuple):
+    """What mappings of a layer must keep to.
+
+    size8 : int64[8]. fans : int64[level, 2], rows and columns of each fan-out. unmerged : uint8[level, dim], where
+    spatial psums would not be added. partitions : int64[partition, 4], (level, slots of ifmap, filter, psum); limits :
+    int64[partition], bits. bits : int64[tensor], of a word. strides : int64[2, 2], stride and dilation.
+    """
+
+    size8: np.ndarray
+    fans: np.ndarray
+    unmerged: np.ndarray
+    partitions: np.ndarray
+    limits: np.ndarray
+    bits: np.ndarray
+    strides: np.ndarray
+
+
 @njit(cache=True)
-def suspects(
-    loops, starts, axes_of, padded, size8, fans, unmerged, pick, tiles, partitions, limits, bits, strides, out
-):  # fmt: skip
+def suspects(loops, starts, axes_of, padded, rules, pick, tiles, out):
     """Mark every mapping that breaks a rule of `mapping.check` or `program.build`: out uint8[mapping].
 
-    axes_of : int64[loop], 0 temporal, 1 y, 2 x. fans : int64[level, 2], rows and columns. unmerged : uint8[level, dim],
-    where spatial psums would not be added. partitions : int64[partition, 4], (level, slots of ifmap, filter, psum).
+    axes_of : int64[loop], 0 temporal, 1 y, 2 x.
     """
+    size8, fans, unmerged, partitions, limits, bits, strides = rules
     used = np.empty(fans.shape, np.int64)
     for m in range(starts.shape[0] - 1):
         wrong = False

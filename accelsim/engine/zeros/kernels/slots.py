@@ -8,7 +8,7 @@ packed taps instead. docs/model.md, "Zeros".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -99,9 +99,25 @@ def _clip(first, step, number, low, high):
     return begin, max(begin, end)
 
 
+class Pixels(NamedTuple):
+    """Tiles of an ofmap that look at the ifmap.
+
+    every : padding and zeros count too (the ifmap is not skipped). pixels : int64[pixel, 3], bases (n, p, q), cut into
+    `runs`, see `runs_of`. tile : int64[8]. size8, axes : see `Program`.
+    """
+
+    every: bool
+    pixels: np.ndarray
+    runs: np.ndarray
+    tile: np.ndarray
+    size8: np.ndarray
+    axes: np.ndarray
+
+
 @njit(cache=True)
-def _columns_inside(every, pixels, runs, tile, size8, axes, columns):
+def _columns_inside(at, columns):
     """Part of each run whose ifmap column lies in the plane: int64[q of the tile, s, run, 3], (first, end, column)."""
+    every, pixels, runs, tile, size8, axes = at
     out = np.zeros((tile[Q], size8[S], len(runs), 3), np.int64)
     for dq in range(tile[Q]):
         for s in range(size8[S]):
@@ -117,26 +133,25 @@ def _columns_inside(every, pixels, runs, tile, size8, axes, columns):
 
 
 @njit(cache=True)
-def seen_words(mask, every, pixels, runs, taps, tile, size8, axes, out):
-    """Non-zero ifmap words each tap sees in the tile of each pixel.
+def seen_words(mask, at, taps, out):
+    """Non-zero ifmap words each tap sees in the tile of each pixel; past the problem's edge there are none.
 
-    mask : uint8[n, g, c, h, w]. every : padding and zeros count too (the ifmap is not skipped).
-    pixels : int64[pixel, 3], bases (n, p, q), cut into `runs`; those past the problem's edge see nothing.
-    taps : int64[block, tap, 4], (g, c, r, s); g -1: past the problem's edge. tile : int64[8].
-    axes : int64[2, 4], (stride, dilation, pad, plane). Fills out : float[block, tap, pixel].
+    mask : uint8[n, g, c, h, w]. at : `Pixels`. taps : int64[block, tap, 4], (g, c, r, s); g -1: past the problem's
+    edge. Fills out : float[block, tap, pixel].
     """
     out[:] = 0
-    inside = _columns_inside(every, pixels, runs, tile, size8, axes, mask.shape[4])
+    inside = _columns_inside(at, mask.shape[4])
     for block in range(taps.shape[0]):
         for tap in range(taps.shape[1]):
             g, c, r, s = taps[block, tap]
             if g >= 0:
-                _see(mask[:, g, c], every, pixels, runs, r, s, tile, size8, axes, inside, out[block, tap])
+                _see(mask[:, g, c], at, r, s, inside, out[block, tap])
 
 
 @njit(cache=True)
-def _see(planes, every, pixels, runs, r, s, tile, size8, axes, inside, to):
+def _see(planes, at, r, s, inside, to):
     """One tap of `seen_words`: planes uint8[n, h, w] into to float[pixel]."""
+    every, pixels, runs, tile, size8, axes = at
     for dn in range(tile[N]):
         for dp in range(tile[P]):
             for dq in range(tile[Q]):

@@ -1,0 +1,148 @@
+"""Which words a transfer moves, as a list of indices along each axis of the tensor.
+
+The words of a version under one instance are the product of these lists; a list is a union over the children below that
+differ along its axis, less what stays if the tile slides along it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, IFMAP, PSUM, Ints
+from accelsim.jit import njit, part
+
+AXES = np.array([[0, 1, 3, 4, 5], [1, 2, 3, 4, 5], [0, 1, 2, 4, 5]], np.int64)
+"""Groups of dims along each tensor's axes."""
+
+
+class Tiles(NamedTuple):
+    """A stream's tiles, and the children that want them.
+
+    tile : int64[8], their size. inner : int64[group, child, 2], offsets of the children under an instance along the
+    two dims of each group; numbers : int64[group], how many. size8, axes : see `Program`. hidden : padding is not
+    moved.
+    """
+
+    tensor: int
+    tile: Ints
+    inner: Ints
+    numbers: Ints
+    size8: Ints
+    axes: Ints
+    hidden: bool
+
+
+class Lists(NamedTuple):
+    """Room for the words of one transfer.
+
+    lists : int64[axis, ..], indices along each axis, ifmap rows and columns from the padded plane's corner on; counts :
+    int64[axis], how many. base, before : int64[8], where the tile begins under the instance at hand, and where one step
+    earlier. marks : uint8[index + 1], scratch, zeros.
+    """
+
+    lists: Ints
+    counts: Ints
+    base: Ints
+    before: Ints
+    marks: npt.NDArray[np.uint8]
+
+
+@part
+def stand_at(offsets, base, before, size8, room):
+    """Go to the instance at some offsets of a tile; whether the tile begins inside the problem there."""
+    inside = True
+    for dim in range(8):
+        room.base[dim] = base[dim] + offsets[dim]
+        room.before[dim] = before[dim] + offsets[dim]
+        inside = inside and room.base[dim] < size8[dim]
+    return inside
+
+
+@njit(cache=True, _nrt=False)
+def list_words(one, along, room):
+    """List what the children under the instance at hand miss; returns how many words.
+
+    along : the group along which the tile slides, or WHOLE.
+    """
+    words = 1
+    for a in range(5):
+        group = AXES[one.tensor, a]
+        if group < 4:
+            _list_dim(a, group, 0, one, room)
+        elif one.tensor == IFMAP:
+            _list_plane(a, group, along == group, one, room)
+        else:
+            # filter taps R, S or ofmap positions P, Q: one dim of the group's two
+            _list_taps(a, group, 0 if one.tensor == PSUM else 1, one, room)
+        words *= room.counts[a]
+    return words
+
+
+@part
+def _list_dim(a, group, slot, one, room):
+    """Along a dim alone in its group: children follow one another."""
+    dim, count = GROUP_DIMS[group, slot], 0
+    for i in range(one.numbers[group]):
+        first = room.base[dim] + one.inner[group, i, slot]
+        for value in range(first, min(first + one.tile[dim], one.size8[dim])):
+            room.lists[a, count] = value
+            count += 1
+    room.counts[a] = count
+
+
+@part
+def _list_taps(a, group, slot, one, room):
+    """Along one dim of two: children that differ along the other want the same."""
+    dim, marks = GROUP_DIMS[group, slot], room.marks
+    for i in range(one.numbers[group]):
+        first = room.base[dim] + one.inner[group, i, slot]
+        for value in range(first, min(first + one.tile[dim], one.size8[dim])):
+            marks[value] = 1
+    count = 0
+    for value in range(one.size8[dim]):
+        if marks[value]:
+            marks[value] = 0
+            room.lists[a, count] = value
+            count += 1
+    room.counts[a] = count
+
+
+@part
+def _list_plane(a, group, slides, one, room):
+    """Along the rows or columns of an ifmap: index = stride * first dim + dilation * second dim."""
+    dim, tap, marks, axis = GROUP_DIMS[group, 0], GROUP_DIMS[group, 1], room.marks, one.axes[group - 4]
+    top = 0
+    for i in range(one.numbers[group]):
+        p, r = room.base[dim] + one.inner[group, i, 0], room.base[tap] + one.inner[group, i, 1]
+        if p >= one.size8[dim] or r >= one.size8[tap]:
+            continue
+        for y in range(p, min(p + one.tile[dim], one.size8[dim])):
+            for b in range(r, min(r + one.tile[tap], one.size8[tap])):
+                h = y * axis[0] + b * axis[1]
+                if marks[h] == 0:
+                    marks[h] = 1
+                top = max(top, h + 1)
+        if slides:
+            # what this very child held stays with it; another child may still miss it (2: wanted by somebody)
+            p, r = room.before[dim] + one.inner[group, i, 0], room.before[tap] + one.inner[group, i, 1]
+            for y in range(p, min(p + one.tile[dim], one.size8[dim])):
+                for b in range(r, min(r + one.tile[tap], one.size8[tap])):
+                    h = y * axis[0] + b * axis[1]
+                    if marks[h] == 1:
+                        marks[h] = 0
+            for h in range(top):
+                if marks[h] == 1:
+                    marks[h] = 2
+    low = axis[2] if one.hidden else 0
+    high = low + axis[3] if one.hidden else top
+    count = 0
+    for h in range(top):
+        if marks[h]:
+            if low <= h < high:
+                room.lists[a, count] = h
+                count += 1
+            marks[h] = 0
+    room.counts[a] = count
