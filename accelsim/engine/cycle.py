@@ -77,12 +77,13 @@ def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
     """
     columns, finals = (np.zeros((len(program.edges), 3 * program.levels + 3), np.int64) for _ in range(2))
     x, wide = 0, sums.shape[1] // 2
-    for e, (t, parent, child, operand, _) in enumerate(program.edges):
-        if operand and parent >= program.architecture.pe_level:
-            columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
-        else:
+    for e, timed in enumerate(program.timed):
+        if timed:
             columns[e, :wide], finals[e, :wide] = sums[x, :wide], sums[x, wide:]
             x += 1
+        else:
+            t, parent, child = program.edges[e, :3]
+            columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
     return assemble(program, columns, compute_cycles, finals if program.finals else None)
 
 

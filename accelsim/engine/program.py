@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -61,6 +62,12 @@ class Program:
         """The loops whose iterations are the steps."""
         steps: Ints = self.loops[(self.loops[:, 2] == 0) & (self.loops[:, 3] < self.inside)]
         return steps
+
+    @cached_property
+    def timed(self) -> npt.NDArray[np.bool_]:
+        """bool[edge], of which words are moved by activities, which take time: all but operand reads inside the PE."""
+        timed: npt.NDArray[np.bool_] = (self.edges[:, 3] == 0) | (self.edges[:, 1] < self.architecture.pe_level)
+        return timed
 
     @property
     def levels(self) -> int:

@@ -61,17 +61,6 @@ class Schedule:
         return slice(int(self.start[x]), int(self.start[x] + self.number[x]))
 
 
-def streams_of(program: Program) -> Ints:
-    """The edges that take time: all but operand reads inside the PE."""
-    streams: Ints = program.edges[_takes_time(program)]
-    return streams
-
-
-def _takes_time(program: Program) -> npt.NDArray[np.bool_]:
-    timed: npt.NDArray[np.bool_] = (program.edges[:, 3] == 0) | (program.edges[:, 1] < program.architecture.pe_level)
-    return timed
-
-
 @dataclass(frozen=True)
 class Tables:
     """What every version of every stream is a product of (see kernels/tables.py), and the ports it holds.
@@ -133,14 +122,14 @@ def tabulate(program: Program) -> Tables:
     ------
     MappingError : the tables would take too much memory, or a port's cycles are counted in numbers beyond 2^63.
     """
-    architecture, edges = program.architecture, streams_of(program)
+    architecture, edges = program.architecture, program.edges[program.timed]
     iterations = _listed(program, edges)
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     at, row_of, cells = factors.tabulate(laid(program), edges)
     ports = _uses(program, edges)
     _refuse_rates(at, cells, ports)
-    timed = np.flatnonzero(_takes_time(program)).tolist()
+    timed = np.flatnonzero(program.timed).tolist()
     crossed = tuple((timed.index(crossing.edge), crossing) for crossing in crossings(program))
     gone = dominated(ports, crossed)
     ports = ports.without(gone) if gone else ports
