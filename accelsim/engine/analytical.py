@@ -23,7 +23,7 @@ from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TE
 
 def edge_columns(program: Program) -> Ints:
     """int64[edge, column], words of a whole layer, then versions (see `closed.edge_words`)."""
-    out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
+    out = np.zeros((len(program.edges), program.columns), np.int64)
     all_edges(laid(program), program.edges, out)
     return out
 
@@ -35,7 +35,7 @@ def final_columns(program: Program) -> Ints | None:
     """
     if not program.finals:
         return None
-    out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
+    out = np.zeros((len(program.edges), program.columns), np.int64)
     for e in np.flatnonzero(program.timed).tolist():
         if int(program.edges[e, 0]) == PSUM:
             one = last_visits(program, int(program.edges[e, 2]))

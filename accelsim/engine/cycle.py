@@ -75,7 +75,7 @@ def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
 
     Operand reads inside the PE are those of `operand_reads`.
     """
-    columns, finals = (np.zeros((len(program.edges), 3 * program.levels + 3), np.int64) for _ in range(2))
+    columns, finals = (np.zeros((len(program.edges), program.columns), np.int64) for _ in range(2))
     x, wide = 0, sums.shape[1] // 2
     for e, timed in enumerate(program.timed):
         if timed:

@@ -74,6 +74,15 @@ class Program:
         """How many levels the machine has."""
         return len(self.architecture.levels)
 
+    @property
+    def columns(self) -> int:
+        """How many columns a table of words has, a row for each edge.
+
+        Three for each fan-out an edge crosses and three for all of it (see `nest.kernels.tiles`), then, where it is
+        counted, the versions of its child's tile. What an edge that crosses fewer does not need stays 0.
+        """
+        return 3 * self.levels + 4
+
 
 def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Program:
     """Lower one layer. The mapping must have passed `mapping.check`.

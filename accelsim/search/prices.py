@@ -65,28 +65,27 @@ class Load:
 def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     """Read the linear form off the energy account itself, one unit word at a time, and off the closed form's bound."""
     machine = program.architecture
-    wide = 3 * program.levels + 4
-    energy, constant = _energy(program, table, dataflow, wide)
-    loads = _loads(program, wide)
+    energy, constant = _energy(program, table, dataflow)
+    loads = _loads(program)
     used = np.abs(energy) + sum(np.abs(load.share) for load in loads)
     terms = np.argwhere(used > 0).astype(np.int64).reshape(-1, 2)
     return Prices(terms, energy[terms[:, 0], terms[:, 1]], constant, tuple(loads), machine.macs_per_cycle)
 
 
-def _energy(program: Program, table: EnergyTable, dataflow: str, wide: int) -> tuple[Floats, float]:
+def _energy(program: Program, table: EnergyTable, dataflow: str) -> tuple[Floats, float]:
     """Unit prices, and what is left of the account of this layer without them."""
     key = (program.architecture, table, dataflow, program.edges.tolist())
     out = next((units for known, units in _known if known == key), None)
     if out is None:
-        out = _units(replace(program, problem=ONE), table, dataflow, wide)
+        out = _units(replace(program, problem=ONE), table, dataflow)
         _known.append((key, out))
-    here = _generic(program, wide)
+    here = _generic(program)
     return out, _total(program, here, table, dataflow) - float((out * here).sum())
 
 
-def _units(program: Program, table: EnergyTable, dataflow: str, wide: int) -> Floats:
+def _units(program: Program, table: EnergyTable, dataflow: str) -> Floats:
     """By difference from a generic point: no two counts are equal there, so no rule about equals fires."""
-    edges, here = program.edges, _generic(program, wide)
+    edges, here = program.edges, _generic(program)
     base = _total(program, here, table, dataflow)
     out = np.zeros(here.shape)
     for e, is_timed in enumerate(program.timed):
@@ -99,9 +98,9 @@ def _units(program: Program, table: EnergyTable, dataflow: str, wide: int) -> Fl
     return out
 
 
-def _generic(program: Program, wide: int) -> Ints:
+def _generic(program: Program) -> Ints:
     edges = program.edges
-    here = np.zeros((len(edges), wide), np.int64)
+    here = np.zeros((len(edges), program.columns), np.int64)
     for e, is_timed in enumerate(program.timed):
         columns = 3 * int(edges[e, 2] - edges[e, 1]) + 3
         if is_timed:
@@ -116,13 +115,13 @@ def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -
     return float(sum(row.energy for row in rows))
 
 
-def _loads(program: Program, wide: int) -> list[Load]:
+def _loads(program: Program) -> list[Load]:
     """What `analytical.lower_bound` takes the most of, but for what each port of a mesh's edge carries."""
     machine, edges = program.architecture, program.edges
     found: dict[tuple[int, str], Load] = {}
 
     def load(kind: int, name: str) -> Load:
-        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), wide))))
+        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), program.columns))))
 
     moved = [(e, *edge[:3]) for e, edge in enumerate(edges.tolist()) if program.timed[e]]
     feeding = {t: e for e, t, _, _ in moved}
@@ -151,7 +150,7 @@ def _cycles(machine: Architecture, port: Port, tensor: Tensor) -> float:
 
 def _add_refills(program: Program, parent: int, child: int, load: Callable[[int, str], Load]) -> None:
     """Psums read back: what `tally` says of the parent's reads, one unit word at a time; the mean instance's share."""
-    edges, wide = program.edges, 3 * program.levels + 3
+    edges, wide = program.edges, program.columns
     units = np.eye(len(edges) * wide, dtype=np.int64).reshape(-1, len(edges), wide)
     fixed = int(tally(program, np.zeros_like(units[:1]))[0][0, parent, PSUM, READ])
     read = tally(program, units)[0][:, parent, PSUM, READ].reshape(len(edges), wide) - fixed
@@ -161,7 +160,7 @@ def _add_refills(program: Program, parent: int, child: int, load: Callable[[int,
     for use in ports_of(program, Tensor.PSUM, parent, child, False, False):
         share = _cycles(program.architecture, use.port, Tensor.PSUM) / instances[parent + use.column // 3]
         one = load(BUSY, use.port.name)
-        one.share[:, :wide] += share * read
+        one.share += share * read
         one.fixed += share * fixed
 
 
