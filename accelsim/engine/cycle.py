@@ -52,7 +52,7 @@ def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timin
         zeros = Zeros(program, masks, found)
         parts = zeros.rewritten(parts)
     banks = Banks.of(program, found)
-    streams = Streams.of(program, tables.edges, tables.labels, tables.uses_at)
+    streams = Streams.of(program, tables.edges, tables.ports)
     simulations = [Simulation(each, found.steps) for each in (streams, streams.processing)]
     simulate(found, parts, simulations, banks)
     counts = with_links(program, counts, [(each.crossing, each.words, each.narrow) for each in crossed])

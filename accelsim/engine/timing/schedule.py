@@ -50,11 +50,8 @@ class Schedule:
     step_n: Ints
     step_phi: Ints
     sums: Ints
-    uses: list[list[tuple[str, bool]]]
-    uses_at: Ints
+    ports: Uses
     final: npt.NDArray[np.uint8]
-    use_rows: Ints
-    rates: Ints
 
     def rows(self, x: int) -> slice:
         """Where the versions of a stream lie."""
@@ -78,29 +75,9 @@ class Tables:
     crossings: tuple[tuple[int, Crossing], ...]
 
     @property
-    def uses(self) -> Ints:
-        """As `kernels.odometer.Tabled` has them."""
-        return self.ports.rows
-
-    @property
-    def rates(self) -> Ints:
-        """As `kernels.odometer.Tabled` has them."""
-        return self.ports.rates
-
-    @property
-    def labels(self) -> list[list[tuple[str, bool]]]:
-        """Of each stream's port columns, the port and whether it is the outermost level's."""
-        return self.ports.labels
-
-    @property
-    def uses_at(self) -> Ints:
-        """As `kernels.records.Machine` has them."""
-        return self.ports.at
-
-    @property
     def slots(self) -> int:
         """Port columns a version takes."""
-        return max([len(row) for row in self.labels] + [1])
+        return max([len(row) for row in self.ports.labels] + [1])
 
 
 def _listed(program: Program, edges: Ints) -> int:
@@ -146,7 +123,7 @@ def tabled(program: Program, tables: Tables) -> Tabled:
     """A layer as the kernels walk its steps."""
     return Tabled(
         program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
-        program.architecture.macs_per_cycle, tables.uses, tables.rates,
+        program.architecture.macs_per_cycle, tables.ports.rows, tables.ports.rates,
     )  # fmt: skip
 
 
