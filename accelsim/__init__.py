@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from accelsim.errors import AccelsimError
     from accelsim.mapping.mapping import LoopNest
     from accelsim.mapping.yaml import load_mappings
-    from accelsim.result import Comparison, LayerResult, Result
+    from accelsim.outcome import LayerResult
+    from accelsim.result import Comparison, Result
     from accelsim.simulate import check_outputs, compare, rerun, simulate
     from accelsim.workload.network import Network
     from accelsim.workload.yaml import load_network
@@ -47,7 +48,7 @@ _HOMES = {
     "Architecture": "architecture.model",
     "Comparison": "result",
     "EnergyTable": "energy.table",
-    "LayerResult": "result",
+    "LayerResult": "outcome",
     "LoopNest": "mapping.mapping",
     "Network": "workload.network",
     "Result": "result",

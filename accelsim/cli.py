@@ -172,7 +172,7 @@ def _again(context: typer.Context, file: str) -> Result:
 def _tell_failures(result: Result) -> None:
     """End with all reasons where a layer could not be mapped; what could be is printed and written by then."""
     if result.failures:
-        from accelsim.result import reasons
+        from accelsim.outcome import reasons
 
         raise AccelsimError("\n".join(f"not run: {reason}" for reason in reasons(result.failures)))
 

@@ -15,7 +15,7 @@ from accelsim.architecture.document import document_of as machine_document
 from accelsim.energy.document import document_of as table_document
 from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
-from accelsim.result import LayerResult, Ran, Result, Row, mean_imbalance
+from accelsim.outcome import LayerResult, Outcome, Ran, Row, mean_imbalance
 from accelsim.vector import spent
 from accelsim.workload.document import document_of as network_document
 from accelsim.workload.problem import TENSORS, Width
@@ -27,7 +27,7 @@ def versions() -> dict[str, str]:
     return {"accelsim": accelsim.__version__, **libraries, "python": python_version()}
 
 
-def document_of(result: Result) -> Row:
+def document_of(result: Outcome) -> Row:
     """Plain lists, dicts, strings and numbers; the same result gives the same document, wherever and whenever."""
     table, machine = result.energy_table, result.architecture
     return {
@@ -54,7 +54,7 @@ def document_of(result: Result) -> Row:
     }
 
 
-def _ran(result: Result, ran: Ran) -> Row:
+def _ran(result: Outcome, ran: Ran) -> Row:
     missing: Row = {}
     try:
         machine = machine_document(result.architecture)
@@ -91,7 +91,7 @@ def sha256(document: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _layer(result: Result, layer: LayerResult) -> Row:
+def _layer(result: Outcome, layer: LayerResult) -> Row:
     counts, timing = layer.counts, layer.timing
     return {
         "name": layer.name,
@@ -123,7 +123,7 @@ def _layer(result: Result, layer: LayerResult) -> Row:
     }
 
 
-def _total(result: Result) -> Row:
+def _total(result: Outcome) -> Row:
     totals, vector = result.total, result.vector
     words: Counter[tuple[str, str, str]] = Counter()
     for layer in result.layers:
@@ -165,7 +165,7 @@ def _total(result: Result) -> Row:
     }
 
 
-def _dense_equivalent(result: Result, macs: int, cycles: int) -> Row:
+def _dense_equivalent(result: Outcome, macs: int, cycles: int) -> Row:
     return {"dense_equivalent": result.dense_equivalent(macs, cycles)} if result.operands else {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, Field, RootModel
@@ -33,7 +33,7 @@ from accelsim.errors import Issue, SpecError
 from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.yaml import Levels
-from accelsim.result import LayerResult, Ran, Result
+from accelsim.outcome import LayerResult, Outcome, Ran
 from accelsim.specs import validate
 from accelsim.vector import vector_layers
 from accelsim.workload.document import NetworkDocument
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 Whole = Annotated[int, Field(ge=0, lt=COUNT_LIMIT)]
 Cycles = dict[str, Whole]
+Kind = TypeVar("Kind", bound=Outcome)
 
 
 class _Words(BaseModel):
@@ -157,8 +158,8 @@ class ResultDocument(RootModel[_Result]):
     """What of a result's document cannot be worked out from the rest."""
 
 
-def load(path: str | Path) -> Result:
-    """The result that a file holds.
+def load(path: str | Path, kind: type[Kind]) -> Kind:
+    """The result that a file holds, as a `kind`.
 
     Raises SpecError, a line for each thing wrong: not JSON, not a result, a number that contradicts the others.
     """
@@ -173,7 +174,7 @@ def load(path: str | Path) -> Result:
     found = validate(Document(file, data), ResultDocument).root
     machine = architecture_of(Document(f"{file}: ran.machine", found.ran.machine))
     table = build(Document(f"{file}: ran.energy_table", found.ran.energy_table))
-    result = _result(file, found, machine, table)
+    result = _result(file, found, machine, table, kind)
     for place, theirs, ours in _differences(data, json.loads(json.dumps(document_of(result)))):
         text = f"is {_short(theirs)}, where the rest of the file gives {_short(ours)}"
         _refuse(file, place, f"{text}: edited, or written by another version ({result.version})")
@@ -184,7 +185,7 @@ def _refuse(file: str, field: str, message: str) -> NoReturn:
     raise SpecError([Issue(file, field, message)])
 
 
-def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable) -> Result:
+def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable, kind: type[Kind]) -> Kind:
     asked = found.ran
     network = validate(Document(f"{file}: ran.network", asked.network), NetworkDocument).root
     known = {layer.name: layer for layer in network.mac_layers}
@@ -220,7 +221,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
         asked.sha256.operands, asked.versions,
     )  # fmt: skip
-    return Result(
+    return kind(
         machine,
         network.name,
         found.dataflow,

@@ -1,163 +1,25 @@
-"""What a simulation gives back: per layer and in total, as values, tidy rows, a document and pictures."""
+"""What a run gives back, with its ways out and in: a document, tables, pictures, and the file it is read from."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import accelsim
-from accelsim.architecture.model import Architecture
-from accelsim.energy.free import what_is_free
-from accelsim.energy.rows import MAC, EnergyRow, grouped, total
-from accelsim.energy.table import EnergyTable, energy_unit
-from accelsim.engine.counts import Counts, Timing
+from accelsim.document import document_of
 from accelsim.errors import AccelsimError
-from accelsim.mapping.mapping import LoopNest
-from accelsim.vector import VectorLayer, VectorTotals
-from accelsim.workload.network import Network
-from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
+from accelsim.outcome import COLUMNS, LayerResult, Outcome, Outcomes, Ran, Row, Totals
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from accelsim.report.plot import Plots
-    from accelsim.search import Found
 
-GIVEN, SEARCH, SHIPPED = "given", "search", "shipped"
-Row = dict[str, Any]
+__all__ = ["COLUMNS", "Comparison", "LayerResult", "Ran", "Result", "Totals"]
 
 
-@dataclass(frozen=True, repr=False)
-class LayerResult:
-    """One layer, run once; totals multiply by `repeat`.
-
-    problem : what was mapped and run; lowered, where the architecture does that.
-    mapping_source : 'given' by the user, found by 'search', or one that is 'shipped' for this machine and network.
-    search : of what the mapping is the best, if it was searched.
-    bits : of the words of each tensor, and of the ofmap.
-    op : kind of layer, as the workload has it.
-    """
-
-    name: str
-    problem: Problem
-    nest: LoopNest
-    mapping_source: str
-    counts: Counts
-    timing: Timing
-    energy_rows: tuple[EnergyRow, ...]
-    repeat: int = 1
-    bits: Mapping[Width, int] = field(default_factory=dict)
-    op: str = ""
-    search: Found | None = None
-
-    def __repr__(self) -> str:
-        runs = f" x{self.repeat}" if self.repeat > 1 else ""
-        return f"LayerResult({self.name}{runs}: {self.macs:,} MACs, {self.cycles:,} cycles, energy {self.energy:.4g})"
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.problem, self.nest, self.repeat))
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates."""
-        return self.counts.macs
-
-    @property
-    def cycles(self) -> int:
-        """Core cycles, everything included."""
-        return self.timing.cycles
-
-    @property
-    def processing_cycles(self) -> int:
-        """Core cycles if the outermost level's transfers took no time."""
-        return self.timing.processing
-
-    @property
-    def compute_cycles(self) -> int:
-        """Core cycles the MAC array works."""
-        return self.counts.compute_cycles
-
-    @property
-    def stall_cycles(self) -> dict[str, int]:
-        """Core cycles without a MAC, by cause."""
-        return self.timing.stalls
-
-    @property
-    def active_pes(self) -> int:
-        """PEs that hold work in the fullest step."""
-        return self.counts.active_pes
-
-    @property
-    def energy(self) -> float:
-        """Sum of `energy_rows`, in the unit `Result.energy_unit`."""
-        return float(self.energy_exact)
-
-    @property
-    def energy_exact(self) -> Fraction:
-        """The same, not rounded."""
-        return total(self.energy_rows)
-
-    def megabytes(self, level: str) -> float:
-        """All words filled, read, updated and drained at a level, in 10^6 bytes."""
-        rows = (row for row in self.counts.rows() if row[0] == level)
-        return sum(self.counts.bits(level, Tensor(tensor), action, self.bits) for _, tensor, action, _ in rows) / 8e6
-
-
-@dataclass(frozen=True)
-class Totals:
-    """Sums over the layers that have MACs, repeats included. Fields have the names of the document's `total`.
-
-    cycles, processing_cycles, compute_cycles, stall_cycles : core cycles; the last by cause.
-    ms, processing_ms : cycles as time. utilization : MACs not skipped / (PEs x MACs per PE and cycle x cycles).
-    active_pes : the mean over layers, weighted by the cycles their MAC array works.
-    energy : in `energy_unit`. energy_exact : the same, not rounded.
-    """
-
-    macs: int
-    cycles: int
-    processing_cycles: int
-    ms: float
-    processing_ms: float
-    utilization: float
-    compute_cycles: int
-    stall_cycles: dict[str, int] = field(hash=False)
-    active_pes: float
-    energy: float
-    energy_unit: str
-    energy_exact: Fraction = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a run was asked for, resolved. With the machine, the table and the nests of its result it can be run again.
-
-    network : its batch and what parameters made of it are in it.
-    layers : globs of what was run of it.
-    mapping : the file or built-in name nests were taken from, if any.
-    parameters, bits : as they were given.
-    data, seed : where operands come from. operand_files : sha256 of each file read, by path.
-    versions : of accelsim, numpy, numba and python.
-    """
-
-    network: Network
-    objective: str = "energy"
-    layers: str = "*"
-    mapping: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    data: str | None = None
-    seed: int = 0
-    bits: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
-    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
+@dataclass(frozen=True, repr=False, eq=False)
+class Result(Outcome):
     """A network on a machine.
 
     layers : the layers that have MACs, in network order. vector_layers : what the others do, and the gates of an LSTM.
@@ -166,130 +28,12 @@ class Result:
     ran : what was asked for.
     """
 
-    architecture: Architecture
-    workload: str
-    dataflow: str
-    evaluator: str
-    energy_table: EnergyTable
-    layers: tuple[LayerResult, ...]
-    batch: int = 1
-    vector_layers: tuple[VectorLayer, ...] = ()
-    failures: tuple[tuple[str, str], ...] = ()
-    operands: str = ""
-    ran: Ran | None = None
-
-    def __repr__(self) -> str:
-        sums, ran = self.total, len(self.layers)
-        failed = f", {len(self.failures)} not run" if self.failures else ""
-        return (
-            f"Result({self.workload} on {self.architecture.name}: {ran} layer{'s' * (ran != 1)}{failed}, "
-            f"{sums.cycles:,} cycles, {sums.ms:.4g} ms, {sums.energy:.4g} {energy_unit(sums.energy_unit)})"
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.workload, self.architecture.name, self.dataflow, self.evaluator, self.layers))
-
     @staticmethod
     def load(path: str | Path) -> Result:
         """The result that a result.json holds. Raises AccelsimError, one line, for a file that is none."""
         from accelsim.loading import load
 
-        return load(path)
-
-    @property
-    def version(self) -> str:
-        """Of accelsim, that ran it."""
-        return self.ran.versions.get("accelsim", accelsim.__version__) if self.ran else accelsim.__version__
-
-    @property
-    def energy_unit(self) -> str:
-        """The energy table's unit, 'pJ' or 'MAC'."""
-        return self.energy_table.unit
-
-    @cached_property
-    def total(self) -> Totals:
-        """Sums over the layers that have MACs; cycles add up, for layers do not overlap."""
-        runs = [(layer, layer.repeat) for layer in self.layers]
-        stalls: Counter[str] = Counter()
-        for layer, repeat in runs:
-            for cause, number in layer.stall_cycles.items():
-                stalls[cause] += number * repeat
-        macs, cycles, processing, compute = (
-            sum(getattr(layer, name) * repeat for layer, repeat in runs)
-            for name in ("macs", "cycles", "processing_cycles", "compute_cycles")
-        )
-        busy = sum(layer.active_pes * layer.compute_cycles * repeat for layer, repeat in runs)
-        energy = sum((layer.energy_exact * repeat for layer, repeat in runs), Fraction(0))
-        return Totals(
-            macs=macs,
-            cycles=cycles,
-            processing_cycles=processing,
-            ms=self.milliseconds(cycles),
-            processing_ms=self.milliseconds(processing),
-            utilization=self.utilization(self.visited_macs, cycles),
-            compute_cycles=compute,
-            stall_cycles=dict(sorted(stalls.items())),
-            active_pes=busy / compute if compute else 0.0,
-            energy=float(energy),
-            energy_unit=self.energy_unit,
-            energy_exact=energy,
-        )
-
-    @cached_property
-    def visited_macs(self) -> int:
-        """MACs that took a slot, of all layers and repeats: those that were not skipped."""
-        return sum(layer.counts.visited * layer.repeat for layer in self.layers)
-
-    @cached_property
-    def vector(self) -> VectorTotals:
-        """Sums over `vector_layers`."""
-        return VectorTotals.of(self.vector_layers)
-
-    def utilization(self, visited: int, cycles: int) -> float:
-        """MACs that took a slot / (PEs x MACs per PE and cycle x cycles)."""
-        slots = self.architecture.pes * self.architecture.macs_per_cycle * cycles
-        return visited / slots if slots else 0.0
-
-    def dense_equivalent(self, macs: int, cycles: int) -> float:
-        """All MACs over the same slots: how many times the peak a machine that skips nothing would have to give."""
-        return self.utilization(macs, cycles)
-
-    def milliseconds(self, cycles: int) -> float:
-        """Core cycles as time."""
-        return 1e3 * cycles / self.architecture.clock_hz
-
-    def layer(self, name: str) -> LayerResult:
-        """One layer by name."""
-        found = {layer.name: layer for layer in self.layers}
-        if name not in found:
-            from accelsim.errors import nearest
-
-            raise AccelsimError(f"no layer '{name}' was run{nearest(name, found)}")
-        return found[name]
-
-    def energy_rows(self) -> tuple[EnergyRow, ...]:
-        """The account of the whole network: rows of equal component, tensor and action added, repeats included."""
-        sums: dict[tuple[str, str, str], tuple[int, Fraction]] = {}
-        for layer in self.layers:
-            for row in layer.energy_rows:
-                key = (row.component, row.tensor, row.action)
-                count, energy = sums.get(key, (0, Fraction(0)))
-                sums[key] = (count + layer.repeat * row.count, energy + layer.repeat * row.energy)
-        return tuple(EnergyRow(*key, *value) for key, value in sums.items())
-
-    @cached_property
-    def table(self) -> list[Row]:
-        """Tidy rows: layer, op, repeat, level, tensor, action, words, energy; `repeat` is multiplied in.
-
-        `level` also names the 'network' and the 'MAC', whose words are hops and MACs. Columns add up to `total`, so
-        layers without MACs are not among them: `vector_table`.
-        """
-        return [row for layer in self.layers for row in _rows(layer, layer.counts.rows())]
-
-    @cached_property
-    def vector_table(self) -> list[Row]:
-        """The same of layers without MACs and of gates; adds up to `vector`. 'vector' counts operations."""
-        return [row for layer in self.vector_layers for row in _rows(layer, layer.rows())]
+        return load(path, Result)
 
     def to_pandas(self, vector: bool = False) -> DataFrame:
         """`table`, or `vector_table`, as a DataFrame, units in the column names. AccelsimError without pandas."""
@@ -302,15 +46,8 @@ class Result:
         rows = self.vector_table if vector else self.table
         return pandas.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=columns)
 
-    @property
-    def free(self) -> tuple[str, ...]:
-        """What costs nothing on this machine at these prices, a sentence for each kind."""
-        return what_is_free(self.architecture, self.energy_table)
-
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""
-        from accelsim.document import document_of
-
         return document_of(self)
 
     @property
@@ -326,37 +63,17 @@ class Result:
         return html(self)
 
 
-@dataclass(frozen=True, repr=False)
-class Comparison:
+@dataclass(frozen=True, repr=False, eq=False)
+class Comparison(Outcomes):
     """Several results of one workload, side by side, by label (the dataflow's or the machine's name).
 
     missing : label -> why nothing of the workload could be run.
     """
 
     results: dict[str, Result]
-    missing: dict[str, str]
-
-    def __repr__(self) -> str:
-        failed = f"; {len(self.missing)} not run" if self.missing else ""
-        return f"Comparison({', '.join(self.results)}{failed})"
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.results.items()))
 
     def __getitem__(self, label: str) -> Result:
         return self.results[label]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.results)
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    @property
-    def failures(self) -> list[tuple[str, str, str]]:
-        """(label, layer, reason) of everything that could not be run; layer 'all' where nothing could."""
-        partly = [(label, *failure) for label, result in self.results.items() for failure in result.failures]
-        return partly + [(label, "all", reason) for label, reason in self.missing.items()]
 
     def to_dict(self) -> Row:
         """The documents of all results by label, and what failed."""
@@ -374,44 +91,3 @@ class Comparison:
         from accelsim.report.notebook import comparison_html
 
         return comparison_html(self)
-
-
-COLUMNS = ("layer", "op", "repeat", "level", "tensor", "action", "words", "energy")
-"""Of `Result.table`."""
-
-
-def _rows(layer: LayerResult | VectorLayer, counted: Iterable[tuple[str, str, str, int]]) -> Iterator[Row]:
-    """Every count and every energy of a layer once, times its repeats."""
-    repeat = layer.repeat
-    priced = {(row.component, row.tensor, row.action): row for row in layer.energy_rows}
-    found = [(*cell, priced.pop(cell[:3], None)) for cell in counted]
-    found += [(*cell, row.count, row) for cell, row in priced.items()]
-    for level, tensor, action, words, row in found:
-        energy = float(row.energy * repeat) if row else 0.0
-        yield dict(
-            zip(COLUMNS, (layer.name, layer.op, repeat, level, tensor, action, words * repeat, energy), strict=True)
-        )
-
-
-def reasons(failures: Iterable[tuple[str, str]]) -> list[str]:
-    """A line for each reason, with all the layers it holds for: ``CONV1, CONV2: GLB psum: needs ...``."""
-    layers: dict[str, list[str]] = {}
-    for layer, reason in failures:
-        layers.setdefault(reason, []).append(layer)
-    return [f"{', '.join(names)}: {reason}" for reason, names in layers.items()]
-
-
-def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
-    """`Counts.imbalance` of several (counts, repeat) together: the mean weighted by busy cycles; None: not known."""
-    known = [(counts, repeat) for counts, repeat in runs if counts.imbalance is not None]
-    busy = sum(counts.busy * repeat for counts, repeat in known)
-    slots = sum(counts.compute_cycles * counts.active_pes * repeat for counts, repeat in known)
-    return slots / busy if busy else None
-
-
-def by_tensor(layer: LayerResult) -> dict[str, Fraction]:
-    """Energy per data type; MACs under 'MAC'. Adds up to the layer's energy."""
-    sums = grouped(layer.energy_rows, "tensor")
-    return {tensor.value: sums.pop(tensor.value, Fraction(0)) for tensor in TENSORS} | {
-        MAC: sum(sums.values(), Fraction(0))
-    }

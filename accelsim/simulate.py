@@ -19,7 +19,8 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, Overflow, WorkloadError
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import mappings_for, shipped
-from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, LayerResult, Ran, Result, reasons
+from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
+from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
 from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT, Network

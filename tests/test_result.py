@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import pickle
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
 
 import pytest
@@ -17,6 +19,7 @@ from accelsim.energy.rows import total
 from accelsim.errors import AccelsimError, MappingError, WorkloadError
 from accelsim.report import table as tables
 from accelsim.report.files import counts_csv
+from accelsim.result import Comparison, Result
 from accelsim.simulate import compare, simulate
 from accelsim.yamlfile import builtin
 
@@ -236,6 +239,15 @@ def test_equal_runs_are_equal_and_have_one_hash(result):
         assert isinstance(hash(value), int)
     pair = [compare(fakes.machine(), fakes.network()) for _ in range(2)]
     assert pair[0] == pair[1] and hash(pair[0]) == hash(pair[1])
+
+
+def test_copies_are_of_the_same_kind(result):
+    comparison = compare(fakes.machine(), fakes.network(), layers="CONV*")
+    for kind, value in ((Result, result), (Comparison, comparison)):
+        for copy in (replace(value), pickle.loads(pickle.dumps(value))):
+            assert type(copy) is kind and copy == value and hash(copy) == hash(value) and repr(copy) == repr(value)
+        with pytest.raises(FrozenInstanceError):
+            value.note = "mine"
 
 
 def test_names_of_objects_are_those_of_the_document(result):

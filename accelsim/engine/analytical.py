@@ -13,7 +13,7 @@ from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
-from accelsim.engine.words.assemble import READ, assemble, takes_time, with_links
+from accelsim.engine.words.assemble import READ, assemble, with_links
 from accelsim.engine.words.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.words.passes import separation
 from accelsim.engine.zeros.expected.counts import rewrite
@@ -23,7 +23,7 @@ from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TE
 
 def edge_columns(program: Program) -> Ints:
     """int64[edge, column], words of a whole layer, then versions (see `closed.edge_words`)."""
-    out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
+    out = np.zeros((len(program.edges), program.columns), np.int64)
     all_edges(laid(program), program.edges, out)
     return out
 
@@ -35,9 +35,9 @@ def final_columns(program: Program) -> Ints | None:
     """
     if not program.finals:
         return None
-    out = np.zeros((len(program.edges), 3 * program.levels + 4), np.int64)
-    for e in range(len(program.edges)):
-        if int(program.edges[e, 0]) == PSUM and takes_time(program, program.edges[e]):
+    out = np.zeros((len(program.edges), program.columns), np.int64)
+    for e in np.flatnonzero(program.timed).tolist():
+        if int(program.edges[e, 0]) == PSUM:
             one = last_visits(program, int(program.edges[e, 2]))
             all_edges(laid(one), one.edges[e : e + 1], out[e : e + 1])
     return out
@@ -105,14 +105,14 @@ def lower_bound(
     A DRAM's share of some transfers is bounded by nothing.
     """
     architecture = program.architecture
-    innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if takes_time(program, edge)}
+    innermost = {int(program.edges[index, 0]): index for index in np.flatnonzero(program.timed).tolist()}
     total: dict[str, Ints] = {}
     moving: dict[str, Ints] = {}
     preloads, tails = apart
     serial = preloads
     for index, edge in enumerate(program.edges):
         t, parent, child = (int(v) for v in edge[:3])
-        if not takes_time(program, edge) or (processing and child == 1):
+        if not program.timed[index] or (processing and child == 1):
             continue
         tensor = TENSORS[t]
         if t == PSUM and not accumulates(architecture, parent, child):

@@ -187,7 +187,7 @@ def _evaluate(
     for index in np.flatnonzero(suspect):
         check(architecture, nests[index], problem)
         program.build(architecture, nests[index], problem)
-    columns = np.zeros((n, len(edges), 3 * lowered.levels + 4), np.int64)
+    columns = np.zeros((n, len(edges), lowered.columns), np.int64)
     kernel.compose(loops, starts, edges, pick, table, columns)
     compute, active = np.empty(n, np.int64), np.empty(n, np.int64)
     kernel.compute_and_active(pick, steps, places, architecture.macs_per_cycle, compute, active)

@@ -52,7 +52,7 @@ def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timin
         zeros = Zeros(program, masks, found)
         parts = zeros.rewritten(parts)
     banks = Banks.of(program, found)
-    streams = Streams.of(program, tables.edges, tables.labels, tables.uses_at)
+    streams = Streams.of(program, tables.edges, tables.ports)
     simulations = [Simulation(each, found.steps) for each in (streams, streams.processing)]
     simulate(found, parts, simulations, banks)
     counts = with_links(program, counts, [(each.crossing, each.words, each.narrow) for each in crossed])
@@ -75,14 +75,15 @@ def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
 
     Operand reads inside the PE are those of `operand_reads`.
     """
-    columns, finals = (np.zeros((len(program.edges), 3 * program.levels + 3), np.int64) for _ in range(2))
+    columns, finals = (np.zeros((len(program.edges), program.columns), np.int64) for _ in range(2))
     x, wide = 0, sums.shape[1] // 2
-    for e, (t, parent, child, operand, _) in enumerate(program.edges):
-        if operand and parent >= program.architecture.pe_level:
-            columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
-        else:
+    for e, timed in enumerate(program.timed):
+        if timed:
             columns[e, :wide], finals[e, :wide] = sums[x, :wide], sums[x, wide:]
             x += 1
+        else:
+            t, parent, child = program.edges[e, :3]
+            columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
     return assemble(program, columns, compute_cycles, finals if program.finals else None)
 
 

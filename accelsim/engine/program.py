@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -62,10 +63,25 @@ class Program:
         steps: Ints = self.loops[(self.loops[:, 2] == 0) & (self.loops[:, 3] < self.inside)]
         return steps
 
+    @cached_property
+    def timed(self) -> npt.NDArray[np.bool_]:
+        """bool[edge], of which words are moved by activities, which take time: all but operand reads inside the PE."""
+        timed: npt.NDArray[np.bool_] = (self.edges[:, 3] == 0) | (self.edges[:, 1] < self.architecture.pe_level)
+        return timed
+
     @property
     def levels(self) -> int:
         """How many levels the machine has."""
         return len(self.architecture.levels)
+
+    @property
+    def columns(self) -> int:
+        """How many columns a table of words has, a row for each edge.
+
+        Three for each fan-out an edge crosses and three for all of it (see `nest.kernels.tiles`), then, where it is
+        counted, the versions of its child's tile. What an edge that crosses fewer does not need stays 0.
+        """
+        return 3 * self.levels + 4
 
 
 def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Program:

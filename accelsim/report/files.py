@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from accelsim.errors import AccelsimError, reason
 
 if TYPE_CHECKING:
-    from accelsim.result import Result
+    from accelsim.outcome import Outcome
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def write_text(path: str | Path, text: str) -> None:
         Path(temporary).write_text(text, encoding="utf-8")
 
 
-def write_result(folder: str | Path, result: Result) -> None:
+def write_result(folder: str | Path, result: Outcome) -> None:
     """result.json, counts.csv, vector.csv (energies in the table's unit) and mapping.yaml, each whole."""
     where = Path(folder)
     write_text(where / "result.json", document_text(result))
@@ -88,14 +88,16 @@ def write_result(folder: str | Path, result: Result) -> None:
     write_text(where / "mapping.yaml", mapping_text(result))
 
 
-def document_text(result: Result) -> str:
+def document_text(result: Outcome) -> str:
     """The JSON document of a result."""
-    return json.dumps(result.to_dict(), indent=1) + "\n"
+    from accelsim.document import document_of
+
+    return json.dumps(document_of(result), indent=1) + "\n"
 
 
-def counts_csv(result: Result, vector: bool = False) -> str:
-    """`Result.table`, or `Result.vector_table`, as CSV, the energy's unit in its column name."""
-    from accelsim.result import COLUMNS
+def counts_csv(result: Outcome, vector: bool = False) -> str:
+    """`Outcome.table`, or `Outcome.vector_table`, as CSV, the energy's unit in its column name."""
+    from accelsim.outcome import COLUMNS
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -104,7 +106,7 @@ def counts_csv(result: Result, vector: bool = False) -> str:
     return text.getvalue()
 
 
-def mapping_text(result: Result) -> str:
+def mapping_text(result: Outcome) -> str:
     """The nests of a result as YAML that ``run --mapping`` reads; above each, of what it is the best."""
     from accelsim.mapping.yaml import dump_mappings
 

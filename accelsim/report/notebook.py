@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from accelsim.outcome import Outcome, Outcomes
 from accelsim.report.summary import not_run
 from accelsim.report.table import Grid
 from accelsim.report.terminal import Block, comparison_report, report
-from accelsim.result import Comparison, Result
 
 
-def html(result: Result) -> str:
+def html(result: Outcome) -> str:
     """A result: the line that answers in bold, then its tables and notes."""
     return _html([*report(result), *not_run(result)])
 
 
-def comparison_html(comparison: Comparison) -> str:
+def comparison_html(comparison: Outcomes) -> str:
     """A comparison: its table and what did not run."""
     return _html(comparison_report(comparison))
 

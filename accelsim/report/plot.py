@@ -11,6 +11,7 @@ from accelsim.cache import prepare_matplotlib
 from accelsim.energy.rows import MAC, NO_TENSOR
 from accelsim.energy.table import energy_unit
 from accelsim.errors import AccelsimError
+from accelsim.outcome import SEARCH
 from accelsim.report.groups import MOST, blocks
 from accelsim.report.text import (
     component,
@@ -21,7 +22,6 @@ from accelsim.report.text import (
     shown,
     visible,
 )  # fmt: skip
-from accelsim.result import SEARCH
 from accelsim.workload.problem import TENSORS
 
 if TYPE_CHECKING:

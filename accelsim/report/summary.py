@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import why_no_time
+from accelsim.outcome import GIVEN, SEARCH, SHIPPED, Outcome, Outcomes, reasons
 from accelsim.report.text import energy_text, many, milliseconds, number, percent, shown, visible
-from accelsim.result import GIVEN, SEARCH, SHIPPED, Comparison, Result, reasons
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
 
 KINDS = {"cycle": "cycle-level", "analytical": "closed form (cycles are a lower bound)"}
 
 
-def answer(result: Result) -> str:
+def answer(result: Outcome) -> str:
     """One line: latency and which one it is, rate, throughput and share of the peak, energy, and what binds."""
     sums = result.total
     if not sums.cycles:
@@ -35,7 +35,7 @@ def answer(result: Result) -> str:
     return "; ".join(parts)
 
 
-def throughput(result: Result, seconds: float) -> str:
+def throughput(result: Outcome, seconds: float) -> str:
     """Operations a second (two a MAC) and their share of the peak; skipped MACs are counted apart."""
     sums, machine = result.total, result.architecture
     rate = 2e-12 / seconds
@@ -56,7 +56,7 @@ def binds(compute: int, stalls: dict[str, int], cycles: int) -> str:
     return text + (f", then {others[0][0]} ({percent(others[0][1] / cycles)} %)" if others else "")
 
 
-def heading(result: Result) -> str:
+def heading(result: Outcome) -> str:
     """One line: what ran on what."""
     machine = result.architecture
     batch = f", batch {result.batch}" if result.batch > 1 else ""
@@ -66,12 +66,12 @@ def heading(result: Result) -> str:
     )
 
 
-def free(result: Result) -> list[str]:
+def free(result: Outcome) -> list[str]:
     """What costs nothing on this machine, and so is in none of the numbers, a line each; none where nothing is."""
     return [f"{' ' * 11 if at else 'free here: '}{visible(line)}" for at, line in enumerate(result.free)]
 
 
-def how_mapped(result: Result) -> str:
+def how_mapped(result: Outcome) -> str:
     """Whose mappings ran: those given, those of a dataflow, or some of both."""
     if result.layers and all(layer.mapping_source == SHIPPED for layer in result.layers):
         return "mapping that ships"
@@ -81,12 +81,12 @@ def how_mapped(result: Result) -> str:
     return f"mapping given in part, else {result.dataflow}" if any(given) else result.dataflow
 
 
-def partly_given(result: Result) -> bool:
+def partly_given(result: Outcome) -> bool:
     """Whether some layers, not all, ran in a mapping that was given."""
     return len({layer.mapping_source == GIVEN for layer in result.layers}) > 1
 
 
-def notes(result: Result) -> list[str]:
+def notes(result: Outcome) -> list[str]:
     """What a reader must know beside the numbers."""
     table = result.energy_table
     lines = []
@@ -113,7 +113,7 @@ def notes(result: Result) -> list[str]:
     return [*lines, visible(source)]
 
 
-def idle_notes(result: Result) -> list[str]:
+def idle_notes(result: Outcome) -> list[str]:
     """Which layers take no cycles, and why: a line for each reason."""
     names: dict[str, list[str]] = {}
     for layer in result.layers:
@@ -123,12 +123,12 @@ def idle_notes(result: Result) -> list[str]:
     return [f"{', '.join(layers)}: no cycles: {visible(reason)}" for reason, layers in names.items() if reason]
 
 
-def not_run(result: Result) -> list[str]:
+def not_run(result: Outcome) -> list[str]:
     """A line for each reason, with all layers it holds for."""
     return [f"not run: {visible(reason)}" for reason in reasons(result.failures)]
 
 
-def comparison_failures(comparison: Comparison) -> list[str]:
+def comparison_failures(comparison: Outcomes) -> list[str]:
     """A line for each reason, with every dataflow and layer it holds for."""
     places: dict[str, dict[str, list[str]]] = {}
     for label, layer, reason in comparison.failures:
@@ -139,7 +139,7 @@ def comparison_failures(comparison: Comparison) -> list[str]:
     ]
 
 
-def vector_note(result: Result) -> str:
+def vector_note(result: Outcome) -> str:
     """One line: what layers do without MACs, and what of it is left out."""
     sums = result.vector
     energy = energy_text(sums.energy, result.energy_table.unit)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from accelsim.energy.rows import MAC, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
+from accelsim.outcome import GIVEN, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance
 from accelsim.report.summary import partly_given
 from accelsim.report.text import (
     MAC_UNIT,
@@ -20,7 +21,6 @@ from accelsim.report.text import (
     shown,
     visible,
 )
-from accelsim.result import GIVEN, Comparison, LayerResult, Result, by_tensor, mean_imbalance
 from accelsim.workload.problem import TENSORS, Width
 
 SHOWN_CAUSES = 5
@@ -39,7 +39,7 @@ class Grid:
     sums: int = 1
 
 
-def time_grid(result: Result) -> Grid:
+def time_grid(result: Outcome) -> Grid:
     """Per layer: MACs, cycles, time, active PEs, utilization; where MACs were skipped, what these come to."""
     skips = result.visited_macs < result.total.macs
 
@@ -66,7 +66,7 @@ def time_grid(result: Result) -> Grid:
     return Grid("time", ("layer", *TIMES, "active PEs", "utilization [%]", *more), tuple(rows))
 
 
-def stall_grid(result: Result) -> Grid | None:
+def stall_grid(result: Outcome) -> Grid | None:
     """Per layer: cycles without a MAC by cause; the largest causes have a column each. None without stalls.
 
     Columns are in the order of the machine: 'fill', transfers from the outermost level in, the rest.
@@ -106,7 +106,7 @@ def _place(cause: str, levels: Sequence[str]) -> tuple[int, int, int, str]:
     return (0 if cause == "fill" else 2, 0, 0, cause)
 
 
-def moved_grid(result: Result) -> Grid:
+def moved_grid(result: Outcome) -> Grid:
     """Per layer: MB moved at each level; bits of words where they are not the machine's."""
     levels = [level.name for level in result.architecture.levels]
     own = all(layer.bits == result.architecture.widths for layer in result.layers)
@@ -121,13 +121,13 @@ def moved_grid(result: Result) -> Grid:
     return Grid("words moved at each level [MB]", header, tuple(rows))
 
 
-def type_grid(result: Result) -> Grid:
+def type_grid(result: Outcome) -> Grid:
     """Per layer: energy by data type."""
     runs = [(_label(result, layer), by_tensor(layer), layer.repeat) for layer in result.layers]
     return _energy_grid(result, "energy by data type", runs, [*TYPES, MAC])
 
 
-def level_grid(result: Result) -> Grid:
+def level_grid(result: Outcome) -> Grid:
     """Per layer: energy by component: levels from the outermost in, networks, the MAC unit."""
     runs = [(_label(result, layer), grouped(layer.energy_rows, "component"), layer.repeat) for layer in result.layers]
     levels = [level.name for level in result.architecture.levels]
@@ -137,7 +137,7 @@ def level_grid(result: Result) -> Grid:
 
 
 def _energy_grid(
-    result: Result, title: str, runs: Sequence[tuple[str, dict[str, Fraction], int]], parts: Sequence[str]
+    result: Outcome, title: str, runs: Sequence[tuple[str, dict[str, Fraction], int]], parts: Sequence[str]
 ) -> Grid:
     scale, unit = energy_scale(result.energy_table.unit, result.total.energy)
     sums = dict.fromkeys(parts, Fraction(0))
@@ -153,7 +153,7 @@ def _energies(parts: Sequence[Fraction], scale: float) -> list[str]:
     return [number(float(value) / scale) for value in (*parts, sum(parts, Fraction(0)))]
 
 
-def zeros_grid(result: Result) -> Grid | None:
+def zeros_grid(result: Outcome) -> Grid | None:
     """Per layer: MACs left, imbalance, and how many words stand for one that is moved. None for a dense run.
 
     MACs visited are shown where some are skipped and some of the others gated. Ratios are per level and tensor,
@@ -184,7 +184,7 @@ def zeros_grid(result: Result) -> Grid | None:
     return Grid("zeros: MACs left" + ("; compression" if places else ""), tuple(header), (*rows, row("total", runs)))
 
 
-def dram_grid(result: Result) -> Grid | None:
+def dram_grid(result: Outcome) -> Grid | None:
     """Per layer: what bursts found in the banks of the DRAM. None without banks, or where time was not simulated."""
     runs = [(layer, layer.counts.dram) for layer in result.layers if layer.counts.dram]
     if not runs:
@@ -213,7 +213,7 @@ def _two(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def grids(result: Result) -> list[Grid]:
+def grids(result: Outcome) -> list[Grid]:
     """The tables of a run; none where nothing multiplies."""
     if not result.layers:
         return []
@@ -229,7 +229,7 @@ def grids(result: Result) -> list[Grid]:
     return [grid for grid in found if grid]
 
 
-def comparison_grid(comparison: Comparison) -> Grid:
+def comparison_grid(comparison: Outcomes) -> Grid:
     """One row per dataflow: totals and energy per MAC by data type."""
     rows = []
     for label, result in comparison.results.items():
@@ -250,12 +250,12 @@ def comparison_grid(comparison: Comparison) -> Grid:
     return Grid(f"dataflows; energy by data type [{unit} per MAC]", header, tuple(rows), sums=0)
 
 
-def _label(result: Result, layer: LayerResult) -> str:
+def _label(result: Outcome, layer: LayerResult) -> str:
     repeat = f" x{layer.repeat}" if layer.repeat > 1 else ""
     mark = " *" if layer.mapping_source != GIVEN and partly_given(result) else ""
     return shown(layer.name) + repeat + mark
 
 
-def _times(result: Result, macs: int, cycles: int, processing: int) -> tuple[str, ...]:
+def _times(result: Outcome, macs: int, cycles: int, processing: int) -> tuple[str, ...]:
     times = (milliseconds(result.milliseconds(spent)) for spent in (cycles, processing))
     return (number(macs / 1e6), f"{cycles:,}", *times)

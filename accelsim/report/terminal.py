@@ -9,10 +9,10 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from accelsim.outcome import Outcome, Outcomes
 from accelsim.report.summary import answer, comparison_failures, free, heading, notes
 from accelsim.report.table import Grid, comparison_grid, grids
 from accelsim.report.text import shown, visible
-from accelsim.result import Comparison, Result
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,13 +24,13 @@ EDGES, GAP = 2, 2  # columns beside a table, and between two of its columns
 Block = str | Grid
 
 
-def report(result: Result) -> list[Block]:
+def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.layers else []
     return [*first, heading(result), *free(result), *grids(result), *notes(result)]
 
 
-def comparison_report(comparison: Comparison) -> list[Block]:
+def comparison_report(comparison: Outcomes) -> list[Block]:
     """What ``accelsim compare`` prints."""
     lines: list[Block] = []
     if comparison.results:

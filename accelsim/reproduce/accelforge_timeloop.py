@@ -193,7 +193,7 @@ def port_cycles(case: str) -> dict[str, int]:
     held: dict[str, int] = {}
     for piece in pieces(program, outline(program)):
         schedule = piece.schedule
-        for stream, uses in enumerate(schedule.uses):
+        for stream, uses in enumerate(schedule.ports.labels):
             for slot, (name, _) in enumerate(uses):
                 cycles = schedule.work[schedule.rows(stream), slot]
                 held[name] = held.get(name, 0) + int(cycles.sum())

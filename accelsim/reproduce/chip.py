@@ -10,9 +10,10 @@ from typing import Any
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import architecture_of
 from accelsim.energy.rows import MAC
+from accelsim.outcome import LayerResult
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import error, table, triple
-from accelsim.result import LayerResult, Result
+from accelsim.result import Result
 from accelsim.simulate import simulate
 from accelsim.workload.density import Densities, Density
 from accelsim.workload.network import Layer, Network

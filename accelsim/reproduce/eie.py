@@ -8,9 +8,9 @@ from functools import cache
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.mapping.mapping import LoopNest
+from accelsim.outcome import LayerResult
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import table, triple
-from accelsim.result import LayerResult
 from accelsim.simulate import simulate
 from accelsim.sparsity.masks import Masks
 from accelsim.sparsity.operands import Operands

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from accelsim.outcome import LayerResult, mean_imbalance
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import table, triple
-from accelsim.result import LayerResult, mean_imbalance
 from accelsim.simulate import DENSE, simulate
 from accelsim.workload.density import Densities, Density
 from accelsim.workload.network import Network

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from accelsim.outcome import LayerResult
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import bullets, error, paragraph, table
-from accelsim.result import LayerResult, Result
+from accelsim.result import Result
 from accelsim.simulate import simulate
 from accelsim.workload.problem import Problem, Tensor
 

@@ -17,7 +17,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.dataflows.dataflow import Dataflow, load
 from accelsim.mapping.mapping import LoopNest, check
-from accelsim.search.found import OBJECTIVES, Candidate, Found, objective_of
+from accelsim.search.found import OBJECTIVES, Candidate, Found, closed_form_chooses, objective_of
 from accelsim.search.moves import Combinations, Moves, whole
 from accelsim.search.nested import NARROWEST
 from accelsim.search.scoring import Bypass, Scorer
@@ -89,7 +89,7 @@ def find(
     first = min(candidates, key=_score)
     tried = sum(one.tried for one in candidates)
     found = Found(first.nest, objective, search.said, tried, search.combinations.cut, first.energy)
-    if objective != "energy" or architecture.narrows:
+    if closed_form_chooses(architecture, objective):
         closed_form = cache(partial(_objective, space, table, objective, evaluator="analytical"))
         found = _rescored(found, closed_form, candidates, architecture.narrows)
         if objective != "energy" and evaluator == "cycle":
@@ -105,10 +105,9 @@ def _score(one: Candidate) -> float:
 
 
 def _rescored(found: Found, closed_form: Scoring, candidates: list[Candidate], narrows: bool) -> Found:
-    """The best candidate by the whole closed form.
+    """The best candidate by the whole closed form; narrows : what a search says is no bound on that.
 
-    A search knows no roundings and not what the ports of a mesh carry, so what it says bounds the closed form. Where
-    sums are narrowed it does not: which drains are final depends on all loops, and a search takes them to be wide.
+    Why it may differ from what the search says: `found.closed_form_chooses`.
     """
     least, nest = inf, found.nest
     for one in islice(sorted(candidates, key=_score), RESCORED):

@@ -14,7 +14,7 @@ from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
-from accelsim.engine.words.assemble import READ, assemble, operand_reads, takes_time, tally
+from accelsim.engine.words.assemble import READ, assemble, operand_reads, tally
 from accelsim.engine.words.passes import per_pass
 from accelsim.search.kernels.records import BUSY, LOADING, MOVING, TAIL, Charges
 from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
@@ -65,33 +65,30 @@ class Load:
 def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     """Read the linear form off the energy account itself, one unit word at a time, and off the closed form's bound."""
     machine = program.architecture
-    edges = program.edges
-    wide = 3 * program.levels + 4
-    timed = [takes_time(program, edge) for edge in edges]
-    energy, constant = _energy(program, table, dataflow, timed, wide)
-    loads = _loads(program, wide)
+    energy, constant = _energy(program, table, dataflow)
+    loads = _loads(program)
     used = np.abs(energy) + sum(np.abs(load.share) for load in loads)
     terms = np.argwhere(used > 0).astype(np.int64).reshape(-1, 2)
     return Prices(terms, energy[terms[:, 0], terms[:, 1]], constant, tuple(loads), machine.macs_per_cycle)
 
 
-def _energy(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> tuple[Floats, float]:
+def _energy(program: Program, table: EnergyTable, dataflow: str) -> tuple[Floats, float]:
     """Unit prices, and what is left of the account of this layer without them."""
     key = (program.architecture, table, dataflow, program.edges.tolist())
     out = next((units for known, units in _known if known == key), None)
     if out is None:
-        out = _units(replace(program, problem=ONE), table, dataflow, timed, wide)
+        out = _units(replace(program, problem=ONE), table, dataflow)
         _known.append((key, out))
-    here = _generic(program, timed, wide)
+    here = _generic(program)
     return out, _total(program, here, table, dataflow) - float((out * here).sum())
 
 
-def _units(program: Program, table: EnergyTable, dataflow: str, timed: list[bool], wide: int) -> Floats:
+def _units(program: Program, table: EnergyTable, dataflow: str) -> Floats:
     """By difference from a generic point: no two counts are equal there, so no rule about equals fires."""
-    edges, here = program.edges, _generic(program, timed, wide)
+    edges, here = program.edges, _generic(program)
     base = _total(program, here, table, dataflow)
     out = np.zeros(here.shape)
-    for e, is_timed in enumerate(timed):
+    for e, is_timed in enumerate(program.timed):
         for c in range(3 * int(edges[e, 2] - edges[e, 1]) + 2 if is_timed else 0):
             if c % 3 == 1:
                 continue  # the busiest instance's words cost nothing by themselves
@@ -101,10 +98,10 @@ def _units(program: Program, table: EnergyTable, dataflow: str, timed: list[bool
     return out
 
 
-def _generic(program: Program, timed: list[bool], wide: int) -> Ints:
+def _generic(program: Program) -> Ints:
     edges = program.edges
-    here = np.zeros((len(edges), wide), np.int64)
-    for e, is_timed in enumerate(timed):
+    here = np.zeros((len(edges), program.columns), np.int64)
+    for e, is_timed in enumerate(program.timed):
         columns = 3 * int(edges[e, 2] - edges[e, 1]) + 3
         if is_timed:
             here[e, :columns] = [10**9 + 7919 * (31 * e + c) for c in range(columns)]
@@ -118,19 +115,17 @@ def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -
     return float(sum(row.energy for row in rows))
 
 
-def _loads(program: Program, wide: int) -> list[Load]:
+def _loads(program: Program) -> list[Load]:
     """What `analytical.lower_bound` takes the most of, but for what each port of a mesh's edge carries."""
     machine, edges = program.architecture, program.edges
     found: dict[tuple[int, str], Load] = {}
 
     def load(kind: int, name: str) -> Load:
-        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), wide))))
+        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), program.columns))))
 
-    feeding = {int(edge[0]): e for e, edge in enumerate(edges) if takes_time(program, edge)}
-    for e, edge in enumerate(edges):
-        if not takes_time(program, edge):
-            continue
-        t, parent, child = (int(v) for v in edge[:3])
+    moved = [(e, *edge[:3]) for e, edge in enumerate(edges.tolist()) if program.timed[e]]
+    feeding = {t: e for e, t, _, _ in moved}
+    for e, t, parent, child in moved:
         tensor = TENSORS[t]
         if t == PSUM and not accumulates(machine, parent, child):
             _add_refills(program, parent, child, load)
@@ -155,7 +150,7 @@ def _cycles(machine: Architecture, port: Port, tensor: Tensor) -> float:
 
 def _add_refills(program: Program, parent: int, child: int, load: Callable[[int, str], Load]) -> None:
     """Psums read back: what `tally` says of the parent's reads, one unit word at a time; the mean instance's share."""
-    edges, wide = program.edges, 3 * program.levels + 3
+    edges, wide = program.edges, program.columns
     units = np.eye(len(edges) * wide, dtype=np.int64).reshape(-1, len(edges), wide)
     fixed = int(tally(program, np.zeros_like(units[:1]))[0][0, parent, PSUM, READ])
     read = tally(program, units)[0][:, parent, PSUM, READ].reshape(len(edges), wide) - fixed
@@ -165,7 +160,7 @@ def _add_refills(program: Program, parent: int, child: int, load: Callable[[int,
     for use in ports_of(program, Tensor.PSUM, parent, child, False, False):
         share = _cycles(program.architecture, use.port, Tensor.PSUM) / instances[parent + use.column // 3]
         one = load(BUSY, use.port.name)
-        one.share[:, :wide] += share * read
+        one.share += share * read
         one.fixed += share * fixed
 
 

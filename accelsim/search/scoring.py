@@ -12,7 +12,7 @@ from accelsim.engine import program as lowering
 from accelsim.engine.pool import in_slices
 from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, LoopNest
-from accelsim.search.found import OBJECTIVES, Candidate
+from accelsim.search.found import OBJECTIVES, Candidate, closed_form_chooses
 from accelsim.search.kernels import bounds as bounding
 from accelsim.search.kernels import orders as ordering
 from accelsim.search.kernels.orders import Best
@@ -20,7 +20,7 @@ from accelsim.search.kernels.records import Combined
 from accelsim.search.moves import Combinations
 from accelsim.search.prices import prices
 from accelsim.search.space import GROUPS, Space
-from accelsim.search.tables import kernel_options, options_of
+from accelsim.search.tables import options_of
 from accelsim.workload.problem import TENSORS, Tensor
 
 Bypass = dict[int, frozenset[Tensor]]
@@ -45,14 +45,12 @@ class Scorer:
     def best_of(self, space: Space, given: Combinations, least: float = inf) -> list[Candidate]:
         """The best of these combinations in all orders of their free loops; empty if none fits or is below `least`.
 
-        Where the whole closed form is to choose (see `find`), the next best bounds follow in their best orders.
+        Where the whole closed form chooses among them, the next best bounds follow in their best orders.
         """
         if not len(given.units):
             return []
         terms, program = self.price.terms, self.program
-        tables, pairs = options_of(space, program, terms, given.options)
-        factors = [bounding.tile_factors(g, t.tiles, *self.tiles) for g, t in enumerate(tables)]
-        options = kernel_options(tables, pairs, terms, program.edges, factors)
+        options, pairs = options_of(space, program, terms, given.options, self.tiles)
         combined = Combined(given.units, np.concatenate([[0], np.cumsum(given.sizes)[:-1]]).astype(np.int64))
         bounds = np.empty(int(given.sizes.sum()))
         tensor = program.edges[terms[:, 0], 0]
@@ -85,7 +83,7 @@ class Scorer:
         if not best.score[0] < least:
             return []
         found = [candidate(best, len(bounds))]
-        if self.objective != "energy" or self.machine.narrows:
+        if closed_form_chooses(self.machine, self.objective):
             ranked = np.argpartition(bounds, NEXT)[:NEXT] if len(bounds) > NEXT else np.arange(len(bounds))
             for at in ranked[np.argsort(bounds[ranked], kind="stable")]:
                 own = search(np.array([at]), inf)

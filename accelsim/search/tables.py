@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from accelsim.engine.program import Ints, Program
 from accelsim.engine.words.kernels import options as tabulating
 from accelsim.errors import MappingError
 from accelsim.search.factors import longest
+from accelsim.search.kernels import bounds as bounding
 from accelsim.search.kernels import scores as kernel
 from accelsim.search.kernels.records import Options, Pairs
 from accelsim.search.space import GROUPS, Space
@@ -111,24 +111,31 @@ def _packed(there: npt.NDArray[np.bool_], columns: tuple[Ints, ...]) -> tuple[In
     return out, lengths
 
 
-def options_of(space: Space, program: Program, terms: Ints, options: list[list[Option]]) -> tuple[list[Tables], Pairs]:
-    """Tabulate the options of every group, and where their orders matter."""
-    tables = [tables_of(space, program, terms, g, some) for g, some in enumerate(options)]
+def options_of(
+    space: Space, program: Program, terms: Ints, given: list[list[Option]], capacity: tuple[Ints, Ints, Ints]
+) -> tuple[Options, Pairs]:
+    """The options of every group as the kernels read them, and where their orders matter.
+
+    terms : int64[term, 2], (edge, column) that an objective prices. capacity : partitions, bits and strides, as
+    `bounds.tile_factors` has them.
+    """
+    tables = [tables_of(space, program, terms, g, some) for g, some in enumerate(given)]
+    pairs = _pairs(program, terms, tables)
+    parts = []
+    for t in tables:
+        parts.append(np.zeros((len(t.places), len(pairs.rows), 6)))
+        kernel.pair_tables(
+            t.places, t.counts, t.aboves, t.stays, t.kepts, pairs.rows, terms, program.edges, pairs.segments, parts[-1]
+        )
+    factors = tuple(bounding.tile_factors(g, t.tiles, *capacity) for g, t in enumerate(tables))
+    places, counts, totals, _, _, _, extents, _ = zip(*tables, strict=True)
+    return Options(places, counts, totals, tuple(parts), extents, factors), pairs
+
+
+def _pairs(program: Program, terms: Ints, tables: list[Tables]) -> Pairs:
     loops = [t.places[np.arange(t.places.shape[1]) < t.counts[:, None]] for t in tables]
     segments = np.unique(np.concatenate(loops), axis=0)
     of_edge = program.edges[terms[:, 0]]
     rows = np.argwhere((segments[:, :1] < of_edge[:, 2]) & (of_edge[:, 3] == 0)).astype(np.int64).reshape(-1, 2)
     ends = np.searchsorted(rows[:, 0], np.arange(len(segments) + 1)).astype(np.int64)
-    return tables, Pairs(segments, rows, np.stack([ends[:-1], ends[1:]], axis=1))
-
-
-def kernel_options(tables: list[Tables], pairs: Pairs, terms: Ints, edges: Ints, factors: Sequence[Ints]) -> Options:
-    """As the kernels read them."""
-    parts = []
-    for t in tables:
-        parts.append(np.zeros((len(t.places), len(pairs.rows), 6)))
-        kernel.pair_tables(
-            t.places, t.counts, t.aboves, t.stays, t.kepts, pairs.rows, terms, edges, pairs.segments, parts[-1]
-        )
-    places, counts, totals, _, _, _, extents, _ = zip(*tables, strict=True)
-    return Options(places, counts, totals, tuple(parts), extents, tuple(factors))
+    return Pairs(segments, rows, np.stack([ends[:-1], ends[1:]], axis=1))

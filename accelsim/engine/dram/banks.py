@@ -155,8 +155,8 @@ def _columns(program: Program, tables: Tables, x: int, way: int) -> list[int]:
     """Port columns of a stream's fills or drains that are the banks'."""
     port = program.architecture.levels[0].read_port
     assert port is not None
-    first, slots = (int(v) for v in tables.uses_at[x, way])
-    return [column for column in range(first, first + slots) if tables.labels[x][column][0] == port.name]
+    first, slots = (int(v) for v in tables.ports.at[x, way])
+    return [column for column in range(first, first + slots) if tables.ports.labels[x][column][0] == port.name]
 
 
 def _layout(program: Program, dram: Dram, edges: Ints) -> kernel.Layout:

@@ -267,9 +267,8 @@ def crossings(program: Program) -> Iterator[Crossing]:
 
 def linked(program: Program) -> Iterator[tuple[int, int]]:
     """Their edges and fan-outs."""
-    for e, (t, parent, child, operand, _) in enumerate(program.edges.tolist()):
-        if operand and parent >= program.architecture.pe_level:
-            continue
+    for e in np.flatnonzero(program.timed).tolist():
+        t, parent, child = program.edges[e, :3].tolist()
         for f in range(parent, child):
             if program.architecture.levels[f].fanout.network(TENSORS[t]).has_links:
                 yield e, f

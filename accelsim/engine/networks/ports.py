@@ -20,9 +20,11 @@ WIDER, RATE, NARROWER = range(3)
 
 @dataclass(frozen=True)
 class Uses:
-    """The ports that streams hold: rows, rates, at as `kernels.odometer.Tabled` and `Machine` have them.
+    """The ports that streams hold.
 
-    held : the port of each row. labels : of each stream, its name and whether it is the outermost level's.
+    rows, rates : the `uses` and `rates` of `kernels.odometer.Tabled`. at : the `uses_at` of `kernels.records.Machine`.
+    held : the port of each row. labels : of each stream's port columns, the port's name and whether it is the outermost
+    level's.
     """
 
     rows: Ints

@@ -130,7 +130,7 @@ def fold(program: Program) -> Folded | None:
     back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
     return Folded(
         tables, kinds, listed, inner_at, full_at, inner_tiles, tiles, revisits,
-        Streams.of(program, edges, tables.labels, tables.uses_at), kind_rows, np.repeat(np.arange(n), np.diff(start)),
+        Streams.of(program, edges, tables.ports), kind_rows, np.repeat(np.arange(n), np.diff(start)),
         (~psum | read).astype(np.uint8), psum & back,
     )  # fmt: skip
 

@@ -222,6 +222,6 @@ def _piece(
         places.lend(int(x), tile[rows], final[rows])
     schedule = Schedule(
         tables.edges, found.steps, place, number, versions.begin, versions.work, versions.back, tile, len(found.last),
-        step_n, step_phi, found.sums, tables.labels, tables.uses_at, final, tables.uses, tables.rates,
+        step_n, step_phi, found.sums, tables.ports, final,
     )  # fmt: skip
     return Piece(schedule, first, before, int(places.count[0]))

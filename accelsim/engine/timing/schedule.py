@@ -50,26 +50,12 @@ class Schedule:
     step_n: Ints
     step_phi: Ints
     sums: Ints
-    uses: list[list[tuple[str, bool]]]
-    uses_at: Ints
+    ports: Uses
     final: npt.NDArray[np.uint8]
-    use_rows: Ints
-    rates: Ints
 
     def rows(self, x: int) -> slice:
         """Where the versions of a stream lie."""
         return slice(int(self.start[x]), int(self.start[x] + self.number[x]))
-
-
-def streams_of(program: Program) -> Ints:
-    """The edges that take time: all but operand reads inside the PE."""
-    streams: Ints = program.edges[_takes_time(program)]
-    return streams
-
-
-def _takes_time(program: Program) -> npt.NDArray[np.bool_]:
-    timed: npt.NDArray[np.bool_] = (program.edges[:, 3] == 0) | (program.edges[:, 1] < program.architecture.pe_level)
-    return timed
 
 
 @dataclass(frozen=True)
@@ -89,29 +75,9 @@ class Tables:
     crossings: tuple[tuple[int, Crossing], ...]
 
     @property
-    def uses(self) -> Ints:
-        """As `kernels.odometer.Tabled` has them."""
-        return self.ports.rows
-
-    @property
-    def rates(self) -> Ints:
-        """As `kernels.odometer.Tabled` has them."""
-        return self.ports.rates
-
-    @property
-    def labels(self) -> list[list[tuple[str, bool]]]:
-        """Of each stream's port columns, the port and whether it is the outermost level's."""
-        return self.ports.labels
-
-    @property
-    def uses_at(self) -> Ints:
-        """As `kernels.records.Machine` has them."""
-        return self.ports.at
-
-    @property
     def slots(self) -> int:
         """Port columns a version takes."""
-        return max([len(row) for row in self.labels] + [1])
+        return max([len(row) for row in self.ports.labels] + [1])
 
 
 def _listed(program: Program, edges: Ints) -> int:
@@ -133,14 +99,14 @@ def tabulate(program: Program) -> Tables:
     ------
     MappingError : the tables would take too much memory, or a port's cycles are counted in numbers beyond 2^63.
     """
-    architecture, edges = program.architecture, streams_of(program)
+    architecture, edges = program.architecture, program.edges[program.timed]
     iterations = _listed(program, edges)
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     at, row_of, cells = factors.tabulate(laid(program), edges)
     ports = _uses(program, edges)
     _refuse_rates(at, cells, ports)
-    timed = np.flatnonzero(_takes_time(program)).tolist()
+    timed = np.flatnonzero(program.timed).tolist()
     crossed = tuple((timed.index(crossing.edge), crossing) for crossing in crossings(program))
     gone = dominated(ports, crossed)
     ports = ports.without(gone) if gone else ports
@@ -157,7 +123,7 @@ def tabled(program: Program, tables: Tables) -> Tabled:
     """A layer as the kernels walk its steps."""
     return Tabled(
         program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
-        program.architecture.macs_per_cycle, tables.uses, tables.rates,
+        program.architecture.macs_per_cycle, tables.ports.rows, tables.ports.rates,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
+from accelsim.engine.networks.ports import Labels, Uses
 from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.odometer import count_steps
@@ -18,7 +19,6 @@ from accelsim.engine.timing.kernels.records import Machine, State
 from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
 from accelsim.workload.problem import TENSORS
 
-Labels = list[list[tuple[str, bool]]]
 Flags = npt.NDArray[np.uint8]
 NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 
@@ -49,9 +49,9 @@ class Streams:
     outer: npt.NDArray[np.bool_]
 
     @staticmethod
-    def of(program: Program, edges: Ints, labels: Labels, uses_at: Ints) -> Streams:
-        """Lay out the streams of a layer; all of them take time."""
-        architecture, listed = program.architecture, edges.tolist()
+    def of(program: Program, edges: Ints, held: Uses) -> Streams:
+        """Lay out the streams of a layer, which all take time; held : their ports."""
+        architecture, listed, labels = program.architecture, edges.tolist(), held.labels
         n = len(listed)
         rows, latency = np.zeros((n, 12), np.int64), np.zeros((n, 2), np.int64)
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
@@ -83,7 +83,7 @@ class Streams:
             ports[x, : len(row)] = [names.index(name) for name, _ in row]
         kept = [list(range(len(row))) for row in labels]
         found = Streams(
-            rows, latency, order, serial, uses_at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
+            rows, latency, order, serial, held.at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
             labels, names, kept, edges[:, 2] == 1,
         )  # fmt: skip
         refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -33,9 +33,9 @@ def assemble(program: Program, columns: Ints, compute: int, finals: Ints | None 
 def narrowed(program: Program, columns: Ints) -> Words:
     """int64[level, what] as `Counts.narrow`; columns : int64[edge, column], of the last drain of every tile."""
     found: Words = np.zeros((program.levels, len(NARROWED)), np.int64)
-    for edge, row in zip(program.edges.tolist(), columns, strict=True):
+    for edge, timed, row in zip(program.edges.tolist(), program.timed, columns, strict=True):
         t, parent, child = edge[:3]
-        finals = program.finals.get((parent, child)) if t == PSUM and takes_time(program, edge) else None
+        finals = program.finals.get((parent, child)) if t == PSUM and timed else None
         if finals is None:
             continue
         if finals.arrives:
@@ -57,10 +57,10 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
     architecture, levels, front = program.architecture, program.levels, columns.shape[:-2]
     words: Words = np.zeros((levels, 3, len(ACTIONS), *front), np.int64)
     network: Words = np.zeros((levels, 3, 2, len(TRAFFIC), *front), np.int64)
-    for edge, row in zip(program.edges.tolist(), np.moveaxis(columns, (-2, -1), (0, 1)), strict=True):
+    rows = np.moveaxis(columns, (-2, -1), (0, 1))
+    for edge, on_network, row in zip(program.edges.tolist(), program.timed, rows, strict=True):
         t, parent, child, operand = edge[:4]
         arrived = row[3 * (child - parent) - 1]
-        on_network = not operand or parent < architecture.pe_level
         if t == PSUM:
             words[parent, t, UPDATE] = row[0]
             if parent == 0:
@@ -135,8 +135,3 @@ def operand_reads(program: Program, t: int, level: int) -> int:
     """
     beside = program.on_chip and level == 0 and TENSORS[t] is Tensor.IFMAP
     return program.problem.macs_over_plane if beside else program.problem.macs
-
-
-def takes_time(program: Program, edge: Sequence[int] | Ints) -> bool:
-    """Whether words on this edge are moved by activities: all but operand reads inside the PE."""
-    return not edge[3] or int(edge[1]) < program.architecture.pe_level

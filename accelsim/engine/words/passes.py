@@ -8,7 +8,6 @@ import numpy as np
 
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.engine.words.assemble import takes_time
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 
@@ -29,9 +28,7 @@ def per_pass(program: Program, processing: bool) -> Passes:
     """The passes of a layer's mappings."""
     machine = program.architecture
     tail = machine.pipeline + machine.skew_cycles
-    edges = [
-        e for e, edge in enumerate(program.edges) if TENSORS[edge[0]] is machine.serial and takes_time(program, edge)
-    ]
+    edges = [e for e in np.flatnonzero(program.timed).tolist() if TENSORS[program.edges[e, 0]] is machine.serial]
     # a stationary operand that is not kept in the PE, or was there from the start, keeps no passes apart
     if not edges or program.edges[edges[-1], 3] or (processing and program.edges[edges[-1], 2] == 1):
         return Passes(0, tail, None)

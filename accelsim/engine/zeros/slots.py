@@ -367,7 +367,7 @@ class Slots:
 
 def operands_inside(program: Program) -> dict[Tensor, int]:
     """Tensors whose innermost keeper lies inside the PE, and its level."""
-    return {TENSORS[e[0]]: int(e[1]) for e in program.edges if e[3] and int(e[1]) >= program.architecture.pe_level}
+    return {TENSORS[t]: level for t, level in program.edges[~program.timed, :2].tolist()}
 
 
 def psum_level(program: Program) -> int:

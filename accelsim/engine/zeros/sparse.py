@@ -108,8 +108,8 @@ def pass_starts(program: Program, found: Outline) -> Ints:
 def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
     """Cycles on the ports that carry encoded words; old psums (P) and refills are raw."""
     rows = schedule.rows(x)
-    for u, (numerator, denominator, narrow) in enumerate(schedule.rates):
-        stream, column, first_of_stream, activity = (int(v) for v in schedule.use_rows[u])
+    for u, (numerator, denominator, narrow) in enumerate(schedule.ports.rates):
+        stream, column, first_of_stream, activity = (int(v) for v in schedule.ports.rows[u])
         if stream != x or column not in recoded.columns:
             continue
         if schedule.edges[x, 0] == PSUM and activity != DRAIN_ACTIVITY:

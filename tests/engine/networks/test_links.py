@@ -192,10 +192,10 @@ def test_only_ports_that_can_bind_are_kept(monkeypatch: pytest.MonkeyPatch):
     nest = LoopNest.parse("GLB: P2 C2 y M5 x C2 | RF: S3")
     problem = Problem.of({"M": 5, "C": 3, "P": 2, "S": 3})
     lowered = program.build(machine(5, 2, {FILTER: mesh(WEST, down=WORD), IFMAP: mesh(WEST, down=WORD)}), nest, problem)
-    assert {name for row in tabulate(lowered).labels for name, _ in row} == {"mesh port->(0,0)"}
+    assert {name for row in tabulate(lowered).ports.labels for name, _ in row} == {"mesh port->(0,0)"}
     kept = cycle.evaluate(lowered)[1]
     monkeypatch.setattr("accelsim.engine.timing.schedule.dominated", lambda *_: set())
-    assert len({name for row in tabulate(lowered).labels for name, _ in row}) == 5
+    assert len({name for row in tabulate(lowered).ports.labels for name, _ in row}) == 5
     assert cycle.evaluate(lowered)[1] == kept
 
 

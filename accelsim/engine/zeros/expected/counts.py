@@ -9,7 +9,7 @@ import numpy as np
 from accelsim.architecture.model import Format
 from accelsim.engine.counts import Counts, Encoded
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
-from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE, operand_reads, takes_time
+from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE, operand_reads
 from accelsim.engine.zeros.compression import CHANNEL_AXIS, Recoded, Stream, formats_of, recount
 from accelsim.engine.zeros.expected.laws import Laws
 from accelsim.engine.zeros.expected.slots import cycles, idle_first_slots
@@ -45,9 +45,8 @@ def rewrite(
         counts = _operands(program, laws, counts)
     coder = ExpectedCoder(program, laws)
     told: list[Encoded] = []
-    for index, (edge, row) in enumerate(zip(program.edges, columns, strict=True)):
-        if not takes_time(program, edge):
-            continue
+    for index in np.flatnonzero(program.timed).tolist():
+        edge, row = program.edges[index], columns[index]
         recoded = coder.recode(edge, row)
         if recoded is not None:
             _, parent, child, register, reuse = (int(v) for v in edge)
@@ -68,10 +67,8 @@ def _operands(program: Program, laws: Laws, counts: Counts) -> Counts:
     def slots(looked_at: frozenset[Tensor]) -> float:
         return effectual(problem, *(laws.law(t) if t in looked_at else None for t in (Tensor.IFMAP, Tensor.FILTER)))
 
-    for edge in program.edges:
+    for edge in program.edges[~program.timed]:
         t, level = int(edge[0]), int(edge[1])
-        if not edge[3] or level < program.architecture.pe_level:
-            continue
         cell = counts.words[level, t]
         if t != PSUM:
             before = sparsity.before_reading(TENSORS[t])
