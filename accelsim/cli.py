@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import __version__
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -32,6 +31,7 @@ from accelsim.options import (
     known,
     parameters,
 )
+from accelsim.version import __version__
 from accelsim.yamlfile import KINDS
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from importlib.metadata import version
 from platform import python_version
 
-import accelsim
 from accelsim.architecture.document import document_of as machine_document
 from accelsim.energy.document import document_of as table_document
 from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult, Outcome, Ran, Row, mean_imbalance
 from accelsim.vector import spent
+from accelsim.version import __version__
 from accelsim.workload.document import document_of as network_document
 from accelsim.workload.problem import TENSORS, Width
 
@@ -24,7 +24,7 @@ from accelsim.workload.problem import TENSORS, Width
 def versions() -> dict[str, str]:
     """Of what a result depends on."""
     libraries = {name: version(name) for name in ("numba", "numpy")}
-    return {"accelsim": accelsim.__version__, **libraries, "python": python_version()}
+    return {"accelsim": __version__, **libraries, "python": python_version()}
 
 
 def document_of(result: Outcome) -> Row:

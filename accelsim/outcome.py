@@ -9,7 +9,6 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import accelsim
 from accelsim.architecture.model import Architecture
 from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
@@ -18,6 +17,7 @@ from accelsim.engine.counts import Counts, Timing
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.vector import VectorLayer, VectorTotals
+from accelsim.version import __version__
 from accelsim.workload.network import Network
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
@@ -188,7 +188,7 @@ class Outcome:
     @property
     def version(self) -> str:
         """Of accelsim, that ran it."""
-        return self.ran.versions.get("accelsim", accelsim.__version__) if self.ran else accelsim.__version__
+        return self.ran.versions.get("accelsim", __version__) if self.ran else __version__
 
     @property
     def energy_unit(self) -> str:
