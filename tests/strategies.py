@@ -22,6 +22,7 @@ from accelsim.architecture.model import (
     Architecture,
     Buffer,
     Fanout,
+    Fixed,
     Format,
     Injection,
     Level,
@@ -58,7 +59,7 @@ class Case:
 
 def cases() -> st.SearchStrategy[Case]:
     """Triples for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, case(rng)))
+    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, case(rng))))
 
 
 def case(rng: Random, max_macs: int = 500) -> Case:
@@ -79,6 +80,33 @@ def with_ofmap(rng: Random, drawn: Drawn) -> Drawn:
     narrow = rng.choice(("", "", *(level.name for level in machine.levels[1:])))
     ofmap = rng.randint(1, bits[Tensor.PSUM] - 1)
     return replace(drawn, architecture=replace(machine, word_bits=bits, ofmap_bits=ofmap, narrow=narrow))
+
+
+def with_pace(rng: Random, drawn: Drawn) -> Drawn:
+    """The same on a machine that, as often as not, is held up by more than words and MACs."""
+    machine = drawn.architecture
+    if rng.random() < 0.5:
+        return drawn
+
+    def drawn_cycles(tensors: Iterable[Tensor]) -> dict[Tensor, int]:
+        return {tensor: rng.choice((0, 0, 1, 2, 7)) for tensor in tensors}
+
+    levels = [machine.levels[0]]
+    for level in machine.levels[1:]:
+        psum = level.keeps & {Tensor.PSUM}
+        ways = [drawn_cycles(tensors) if rng.random() < 0.5 else {} for tensors in (level.keeps, level.keeps, psum)]
+        refetch = {tensor for tensor in level.keeps - {Tensor.PSUM} if rng.random() < 0.2}
+        levels.append(replace(level, fixed=Fixed(*ways), refetch=frozenset(refetch)))
+    for index, level in enumerate(levels):
+        psum = level.fanout.networks.get(Tensor.PSUM)
+        if psum is not None and psum.accumulate_on_drain:
+            networks = {**level.fanout.networks, Tensor.PSUM: replace(psum, slots=rng.choice((1, 1, 2, 3)))}
+            levels[index] = replace(level, fanout=replace(level.fanout, networks=networks))
+    wave = rng.choice((None, 0, 1, 5)) if machine.serial not in (None, Tensor.PSUM) else None
+    before, after = (rng.choice((0, 0, 3)) for _ in range(2))
+    least = rng.choice((0, 0, 2, 9))
+    paced = replace(machine, levels=tuple(levels), wave=wave, least=least, before=before, after=after)
+    return replace(drawn, architecture=paced)
 
 
 def case_of(rng: Random, problem: Problem) -> Case:
@@ -114,7 +142,7 @@ def flat_case(rng: Random, max_macs: int = 120) -> Case:
 
 def dram_cases() -> st.SearchStrategy[Case]:
     """Triples with a DRAM for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, dram_case(rng)))
+    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, dram_case(rng))))
 
 
 def dram_case(rng: Random, max_macs: int = 300) -> Case:
@@ -132,7 +160,7 @@ def with_dram(rng: Random, architecture: Architecture) -> Architecture:
 
 def mesh_cases() -> st.SearchStrategy[Case]:
     """Machines with networks on chip for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, mesh_case(rng)))
+    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, mesh_case(rng))))
 
 
 def mesh_case(rng: Random, max_macs: int = 300) -> Case:
@@ -158,7 +186,7 @@ class SparseCase:
 
 def sparse_cases() -> st.SearchStrategy[SparseCase]:
     """Cases with zeros for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, sparse_case(rng)))
+    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, sparse_case(rng))))
 
 
 def sparse_case(rng: Random, max_macs: int = 170) -> SparseCase:

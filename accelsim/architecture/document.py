@@ -64,7 +64,20 @@ def _candidates(machine: Architecture) -> list[Data]:
     found = Document("document", deepcopy(dict(machine.document)))
     substitute(found)
     kept: Data = {key: value for key, value in found.data.items() if key != "parameters"}
-    top = ("name", "source", "clock", "word", "narrow", "padding", "lowering", "dataflow", "energy", "pe", "vector")
+    top = (
+        "name",
+        "source",
+        "clock",
+        "word",
+        "narrow",
+        "padding",
+        "lowering",
+        "dataflow",
+        "energy",
+        "pe",
+        "layer",
+        "vector",
+    )
     patched = {key: value for key, value in {**kept, **{k: anew.get(k) for k in top}}.items() if value is not None}
     return [kept, patched, anew]
 
@@ -109,8 +122,12 @@ def _written(machine: Architecture) -> Data:
     if machine.skew and arrays:
         arrays[-1]["skew"] = True
     if machine.serial:
-        passes = {"serial": machine.serial.value, "lead": machine.lead}
+        passes: Data = {"serial": machine.serial.value, "lead": machine.lead}
+        if machine.wave is not None:
+            passes["wave"] = machine.wave
         (arrays[-1] if arrays else data)["passes"] = passes
+    if machine.before or machine.after:
+        data["layer"] = {"before": machine.before, "after": machine.after}
     if machine.lanes:
         data["vector"] = {"lanes": machine.lanes}
     return data
@@ -124,6 +141,8 @@ def _pe(machine: Architecture) -> Data:
     else:
         found["macs"] = machine.macs_per_cycle
     found["pipeline"] = machine.pipeline
+    if machine.least:
+        found["least"] = machine.least
     if machine.multiplier > 1:
         found["multiplier"] = f"{machine.multiplier} b"
     for key in ("gate", "skip"):
@@ -155,6 +174,11 @@ def _level(level: Level) -> Data:
             data[key] = _by_tensor(getattr(level, key))
     if not level.halo_reuse:
         data["halo_reuse"] = False
+    if level.refetch:
+        data["refetch"] = _names(level.refetch)
+    if level.fixed:
+        ways = {name: getattr(level.fixed, name) for name in ("tile", "fill", "drain")}
+        data["fixed"] = {name: {t.value: c for t, c in given.items()} for name, given in ways.items() if given}
     if level.dram:
         data["dram"] = _dram(level.dram)
     elif level.read_port or level.write_port:
@@ -209,6 +233,8 @@ def _network(level: str, tensor: Tensor, network: Network) -> Data:
         data["accumulate"] = "on-drain"
     if psum and (network.reduce or network.kind in MAY_REDUCE):
         data["reduce"] = [dim for dim in REDUCTION_DIMS if dim in network.reduce]
+    if network.slots > 1:
+        data["slots"] = network.slots
     if network.tags:
         data["tags"] = True
     child = f"{level} {tensor} child"

@@ -65,6 +65,31 @@ class Partition:
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """Core cycles that tiles and transfers of a level take besides their words (docs/model.md, "Fixed cycles").
+
+    They pass before the first word, with all ports held. tile : when a tile begins: before its first step where the
+    level is the innermost that keeps the tensor, else before its fill. fill, drain : before each transfer.
+    """
+
+    tile: Mapping[Tensor, int] = field(default_factory=dict)
+    fill: Mapping[Tensor, int] = field(default_factory=dict)
+    drain: Mapping[Tensor, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("tile", "fill", "drain"):
+            given = getattr(self, name)
+            for cycles in given.values():
+                within("fixed", "a latency", cycles)
+            object.__setattr__(self, name, {t: given[t] for t in TENSORS if given.get(t)})
+        if set(self.drain) - {Tensor.PSUM}:
+            raise AccelsimError("fixed: drain: only psums are drained")
+
+    def __bool__(self) -> bool:
+        return bool(self.tile or self.fill or self.drain)
+
+
+@dataclass(frozen=True)
 class Level:
     """A memory. Everything per instance.
 
@@ -75,6 +100,8 @@ class Level:
     halo_reuse : keep the overlap of a sliding ifmap tile (false: refetch the whole tile).
     compression : formats of tensors that are stored, and sent below, encoded.
     dram : banks and rows (outermost level only); one port then serves reads and writes.
+    fixed : cycles besides those of words.
+    refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
     """
 
     name: str
@@ -88,8 +115,12 @@ class Level:
     component: str = ""
     compression: Mapping[Tensor, Format] = field(default_factory=dict)
     dram: Dram | None = None
+    fixed: Fixed = Fixed()
+    refetch: frozenset[Tensor] = frozenset()
 
     def __post_init__(self) -> None:
+        if self.refetch - self.keeps or Tensor.PSUM in self.refetch:
+            raise AccelsimError(f"level '{self.name}': refetch: only inputs that it keeps can be fetched anew")
         # single is what is left out, and what is not kept is not buffered: one way to say the same
         kept = {t: b for t, b in self.buffer.items() if t in self.keeps and b is not Buffer.SINGLE}
         object.__setattr__(self, "buffer", kept)
@@ -182,6 +213,9 @@ class Architecture:
 
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
+    wave : serial passes of an input only; None: they never overlap (T10a), else the stationary operand of the next pass
+        follows the first MAC of this one by so many cycles (docs/model.md, "Passes that overlap").
+    least : cycles from one step to the next at least. before, after : cycles before and after everything.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
@@ -203,6 +237,10 @@ class Architecture:
     pipeline: int = 0
     serial: Tensor | None = None
     lead: bool = True
+    wave: int | None = None
+    least: int = 0
+    before: int = 0
+    after: int = 0
     skew: bool = False
     energy: str = ""
     dataflow: str = ""
@@ -225,6 +263,7 @@ class Architecture:
             ("PEs", self.pes),
             ("MACs per cycle", self.macs_per_cycle),
             ("pipeline", self.pipeline),
+            *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.after)),
             ("drift", self.sparsity.drift),
             ("queue", self.sparsity.queue),
             ("vector lanes", self.lanes),
@@ -234,6 +273,12 @@ class Architecture:
             within(where, what, value)
         object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
         object.__setattr__(self, "lead", self.lead or self.serial is None)
+        if self.wave is not None and self.serial in (None, Tensor.PSUM):
+            raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
+        if self.cartesian and self.paced:
+            raise AccelsimError(
+                f"{where}: a Cartesian PE has a pace of its own; it takes no fixed cycles, wave or least"
+            )
         if self.cartesian:
             object.__setattr__(self, "macs_per_cycle", self.cartesian.ifmaps * self.cartesian.filters)
         names = [level.name for level in self.levels]
@@ -301,6 +346,12 @@ class Architecture:
     def __hash__(self) -> int:
         # its mappings have no hash; equal machines have equal names
         return hash((self.name, len(self.levels)))
+
+    @property
+    def paced(self) -> bool:
+        """Whether it has what a search does not price: fixed cycles, least lengths of steps, waves, refetched tiles."""
+        given = (self.wave is not None, self.least, self.before, self.after)
+        return any(given) or any(level.fixed or level.refetch for level in self.levels)
 
     @property
     def final_bits(self) -> int:

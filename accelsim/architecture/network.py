@@ -111,6 +111,7 @@ class Network:
     latency : cycles after each transfer, not on the port.
     accumulate_on_drain : psum only; the old psum enters the reduction on its way up and the child is never refilled.
     reduce : psum only; the spatial dims whose psums are added in the network.
+    slots : psum accumulated on drain only; tiles of old psums that have room on their way into the reduction.
     tags : multicast only; a bus whose rows and PEs compare the (row, column) tag of each word.
     child_down, child_up : crossbar only; the port of a child, beside the one of the parent.
     injection, hop_latency : mesh only; where the parent is, cycles per link of the longest route.
@@ -128,12 +129,14 @@ class Network:
     child_up: Port | None = None
     injection: Injection = Injection.CORNER
     hop_latency: int = 1
+    slots: int = 1
     latency_s: Fraction | None = field(default=None, compare=False)
     hop_latency_s: Fraction | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for latency in (self.latency, self.hop_latency):
             within("network", "a latency", latency)
+        within("network", "a part of a Cartesian PE", self.slots)
 
     def at(self, core_hz: Fraction) -> Network:
         """The network beside a core of this clock."""

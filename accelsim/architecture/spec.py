@@ -175,6 +175,11 @@ class NetworkSpec(Spec):
         None,
         "`[C, R, S]` of a chain, a tree and a systolic network, `[]` of the others",
     )
+    slots: Part = key(
+        "psum accumulated on drain only: tiles of old psums that have room on their way into the reduction.",
+        1,
+        unit="tiles",
+    )
     tags: bool = key(
         "multicast only: rows and PEs compare the (row, column) tag of each word, which are counted.", False
     )
@@ -202,6 +207,13 @@ class PassesSpec(Spec):
 
     serial: TensorName = key("The stationary tensor.")
     lead: bool = key("Whether the moving operands of a pass wait for its stationary one.", True)
+    wave: Pipeline | None = key(
+        "ifmap or filter only: passes overlap, and the next stationary operand follows the first MAC of this pass by "
+        "so much, as an array hands it on behind the wave.",
+        None,
+        "passes never overlap",
+        unit="core cycles",
+    )
 
 
 class ArraySpec(Spec):
@@ -218,6 +230,29 @@ class ArraySpec(Spec):
         "Of one array of the machine, meant for all: systolic, an operand reaches row i, column j after i + j cycles.",
         False,
     )
+
+
+class FixedSpec(Spec):
+    """What tiles and transfers take besides their words, before the first of them."""
+
+    tile: dict[TensorName, Pipeline] = key(
+        "When a tile begins: before its first step where the level is the innermost that keeps the tensor, else before "
+        "its fill.",
+        {},
+        "none",
+        unit="core cycles",
+    )
+    fill: dict[TensorName, Pipeline] = key(
+        "Before each fill, and of psums before old ones on their way down.", {}, "none", unit="core cycles"
+    )
+    drain: dict[TensorName, Pipeline] = key("psum only: before each drain.", {}, "none", unit="core cycles")
+
+
+class LayerSpec(Spec):
+    """What a layer takes besides its transfers and steps."""
+
+    before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
+    after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
 
 
 class PortsSpec(Spec):
@@ -254,6 +289,11 @@ class LevelSpec(Spec):
     halo_reuse: bool = key(
         "Whether an ifmap tile that slides keeps what overlaps with the one before; `false`: it is fetched whole.", True
     )
+    refetch: list[TensorName] = key(
+        "Inputs (ifmap, filter) whose tile is fetched anew whenever a loop outside it goes on, though it is the same.",
+        [],
+        "a tile stays until another takes its place",
+    )
     compression: dict[TensorName, FormatName] = key(
         "How tensors are encoded, in it and on their way down from it.", {}, "raw; so for tensors that are not named"
     )
@@ -268,6 +308,7 @@ class LevelSpec(Spec):
         None,
         "no banks and rows: a bandwidth, or no time",
     )
+    fixed: FixedSpec = key("Cycles besides those of words.", FixedSpec(), "none")
     networks: dict[TensorName, NetworkSpec] = key(
         "The network of each tensor below a level without an array.", {}, "as in an array"
     )
@@ -304,6 +345,7 @@ class PeSpec(Spec):
         "the width of the words",
     )
     pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
+    least: Pipeline = key("From the beginning of a step to that of the next, at least.", 0, unit="core cycles")
     gate: list[TensorName] = key(
         "Operands (ifmap, filter) whose zeros save the MAC and the reads after them, not the cycle.",
         [],
@@ -358,6 +400,7 @@ class ArchitectureSpec(Spec):
         "Of a machine without an array: passes do not overlap.", None, "what an array says of them"
     )
     pe: PeSpec = key("The PE.", PeSpec(), "one MAC per cycle, no pipeline; zeros save nothing")
+    layer: LayerSpec = key("Cycles of a layer besides its transfers and steps.", LayerSpec(), "none")
     vector: VectorSpec | None = key("The unit for layers without MACs.", None, "vector operations take no time")
 
 

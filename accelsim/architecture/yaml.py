@@ -17,6 +17,7 @@ from accelsim.architecture.model import (
     Buffer,
     Cartesian,
     Fanout,
+    Fixed,
     Injection,
     Level,
     Network,
@@ -96,6 +97,10 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             pipeline=spec.pe.pipeline,
             serial=passes.serial if passes else None,
             lead=passes.lead if passes else True,
+            wave=passes.wave if passes else None,
+            least=spec.pe.least,
+            before=spec.layer.before,
+            after=spec.layer.after,
             skew=skew is not None,
             energy=beside(document.file, spec.energy),
             dataflow=beside(document.file, spec.dataflow),
@@ -211,7 +216,30 @@ class _Builder:
             component=spec.component or "",
             compression=spec.compression,
             dram=dram,
+            fixed=self.fixed(place, spec),
+            refetch=self.refetch(place, spec),
         )
+
+    def refetch(self, place: Place, spec: LevelSpec) -> frozenset[Tensor]:
+        for index, tensor in enumerate(spec.refetch):
+            if tensor not in spec.keeps:
+                self.document.refuse((*place, "refetch", index), _foreign(spec, tensor))
+            elif tensor is Tensor.PSUM:
+                self.document.refuse((*place, "refetch", index), "psums are not fetched; allowed are ifmap and filter")
+        return frozenset(spec.refetch) & frozenset(spec.keeps) - {Tensor.PSUM}
+
+    def fixed(self, place: Place, spec: LevelSpec) -> Fixed:
+        ways = {name: getattr(spec.fixed, name) for name in ("tile", "fill", "drain")}
+        for name, given in ways.items():
+            for tensor in given:
+                if tensor not in spec.keeps:
+                    self.document.refuse((*place, "fixed", name, tensor.value), _foreign(spec, tensor), key=True)
+                elif name == "drain" and tensor is not Tensor.PSUM:
+                    self.document.refuse((*place, "fixed", name, tensor.value), "only psums are drained", key=True)
+                elif place[-1] == 0:
+                    self.document.refuse((*place, "fixed"), "nothing moves into the outermost level's tiles", key=True)
+        drain: dict[Tensor, int] = {tensor: cycles for tensor, cycles in spec.fixed.drain.items() if tensor is Tensor.PSUM}
+        return Fixed(spec.fixed.tile, spec.fixed.fill, drain)
 
     def partitions(self, place: Place, spec: LevelSpec) -> Iterator[Partition]:
         """Capacity in bits; a key such as ``ifmap + psum`` names the tensors that share it."""
@@ -343,6 +371,7 @@ class _Builder:
             accumulate_on_drain=spec.accumulate is Accumulate.ON_DRAIN or (mesh and psum),
             reduce=frozenset(map(str, reduce)),
             tags=spec.tags,
+            slots=spec.slots,
             child_down=self.child_port((*at, "port_width"), f"{child} down", spec.port_width, spec.clock),
             child_up=self.child_port((*at, "port_out"), f"{child} up", spec.port_out or spec.port_width, spec.clock)
             if psum
@@ -355,6 +384,8 @@ class _Builder:
         refuse = self.document.refuse
         widths = (spec.width, spec.in_, spec.out, spec.port_width, spec.port_out)
         self.one_clock(at, spec, *widths)
+        if spec.slots > 1 and spec.accumulate is not Accumulate.ON_DRAIN:
+            refuse((*at, "slots"), "only psums accumulated on drain go down into a reduction", key=True)
         if tensor is not Tensor.PSUM:
             own: dict[str, object] = {"in": spec.in_, "out": spec.out, "port_out": spec.port_out}
             own |= {"accumulate": spec.accumulate, "reduce": spec.reduce}

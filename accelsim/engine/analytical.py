@@ -10,9 +10,11 @@ import numpy as np
 
 from accelsim.architecture.model import Port
 from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
 from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.words.assemble import READ, assemble, with_links
 from accelsim.engine.words.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.words.passes import separation
@@ -100,6 +102,9 @@ def lower_bound(
     edge and fan-out. apart : see passes.separation. finals, final_ports : as `columns` and `at_ports`, of the drains
     that are narrowed.
 
+    Fixed cycles come before each transfer, but for psums on their way down, and before steps. The least length of a
+    step overlaps with what keeps passes apart.
+
     Only what feeds the PE is kept apart from them: the stationary fills of a pass come after all its C and drains of
     the pass before, and (lead) before all fills of their own. Pipeline and skew follow the last C of every pass.
     A DRAM's share of some transfers is bounded by nothing.
@@ -135,8 +140,10 @@ def lower_bound(
                     narrow,
                     architecture.final_bits,
                 )
-        stationary = tensor is architecture.serial and t != PSUM
+        stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
+        fixed = _before_transfers(program, index)
         for name, cycles in shares.items():
+            cycles = cycles + fixed * columns[:, index, columns_of(parent, child)]
             total[name] = total.get(name, 0) + cycles
             if innermost[t] != index or name in peaks:
                 continue
@@ -144,13 +151,42 @@ def lower_bound(
                 serial = np.maximum(serial, cycles)
             elif architecture.lead or t == PSUM:
                 moving[name] = moving.get(name, 0) + cycles
-    busiest = compute + tails
+    before_steps = _before_steps(program, columns)
+    busiest = compute + before_steps + tails
     for cycles in moving.values():
         busiest = np.maximum(busiest, cycles)
-    busiest = serial + busiest
+    # passes that overlap load one after the other, the last before its C
+    busiest = serial + busiest if architecture.wave is None else np.maximum(serial + tails, busiest)
     for cycles in total.values():
         busiest = np.maximum(busiest, cycles)
-    return busiest
+    if architecture.least:
+        steps = int(count_steps(program.loops, program.inside, program.size8))
+        last = architecture.pipeline + architecture.skew_cycles
+        busiest = np.maximum(busiest, (steps - 1) * architecture.least + before_steps + last)
+    return busiest + architecture.before + architecture.after
+
+
+def _before_transfers(program: Program, index: int) -> int:
+    """Fixed cycles before each fill of an edge's child, or of psums before each drain."""
+    t, _, child = (int(v) for v in program.edges[index, :3])
+    if child == program.levels:
+        return 0
+    fixed, tensor = program.architecture.levels[child].fixed, TENSORS[t]
+    if t == PSUM:
+        return fixed.drain.get(tensor, 0)
+    innermost = not any(edge[0] == t and edge[2] > child for edge in program.edges[program.timed])
+    return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
+
+
+def _before_steps(program: Program, columns: Ints) -> Ints:
+    """Fixed cycles before the first steps of all tiles that the PEs work on."""
+    architecture, cycles = program.architecture, np.zeros(len(columns), np.int64)
+    innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if program.timed[index]}
+    for t, index in innermost.items():
+        parent, child = (int(v) for v in program.edges[index, 1:3])
+        fixed = architecture.levels[child].fixed.tile.get(TENSORS[t], 0) if child < program.levels else 0
+        cycles = cycles + fixed * columns[:, index, columns_of(parent, child)]
+    return cycles
 
 
 def _refills(program: Program, parent: int, child: int, words: Ints, processing: bool) -> dict[str, Ints]:

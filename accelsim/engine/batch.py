@@ -170,7 +170,7 @@ def _evaluate(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
     linked = any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values())
-    if linked or architecture.narrows or program.shares_ifmap(architecture):
+    if linked or architecture.narrows or architecture.paced or program.shares_ifmap(architecture):
         return _one_by_one(architecture, problem, nests)
     n, edges = len(nests), lowered.edges
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)

@@ -14,7 +14,7 @@ from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing import folded as folding
 from accelsim.engine.timing.pieces import across_links, outline, pieces
 from accelsim.engine.timing.simulation import Simulation, simulate
-from accelsim.engine.timing.streams import Streams, stalls_by_cause
+from accelsim.engine.timing.streams import Streams, of_layer
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
 from accelsim.engine.zeros.sparse import Zeros
 from accelsim.sparsity.masks import Masks
@@ -60,8 +60,8 @@ def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timin
         counts = zeros.recount(counts)
     if banks is not None:
         counts = replace(counts, dram=banks.counts())
-    named = [stalls_by_cause(program.architecture, tables.edges, simulation.state.stalls) for simulation in simulations]
-    return _timed_counts(counts, (simulations[0].cycles, named[0]), (simulations[1].cycles, named[1]))
+    timed = [of_layer(program.architecture, tables.edges, each.cycles, each.state.stalls) for each in simulations]
+    return _timed_counts(counts, *timed)
 
 
 def _timed_counts(
@@ -93,4 +93,4 @@ def run_folded(
     """The same from a list of bodies; (cycles, stalls, bodies simulated). `look_up`: simulate equal bodies once."""
     streams = folded.streams.processing if processing else folded.streams
     cycles, stalls, simulated = folding.run(folded, streams, look_up)
-    return cycles, stalls_by_cause(program.architecture, folded.tables.edges, stalls), simulated
+    return *of_layer(program.architecture, folded.tables.edges, cycles, stalls), simulated

@@ -29,6 +29,7 @@ from accelsim.workload.problem import (
 
 Ints = npt.NDArray[np.int64]
 FILTER, PSUM = TENSORS.index(Tensor.FILTER), TENSORS.index(Tensor.PSUM)
+OPERAND, REFETCHED = 1, 2
 FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
 
 
@@ -37,7 +38,9 @@ class Program:
     """What the kernels read. Levels count from 0, outermost; level ``levels`` is the MAC.
 
     loops : int64[loop, 5], (dim, factor, kind, level, step), outermost first, factors of 1 dropped.
-    edges : int64[edge, 5], (tensor, parent, child, operand, reuse); per tensor outermost first, the operand edge last.
+    edges : int64[edge, 5], (tensor, parent, child, anew, reuse); per tensor outermost first, the operand edge last.
+        anew : tiles are fetched in every iteration of the loops outside: OPERAND, by the MAC; REFETCHED, by a level
+        that keeps none; 0: a tile stays while it is the same.
     unicast : uint8[tensor, level]. merge : uint8[tensor, level, dim].
     size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane).
     inside : first level whose temporal loops lie inside a step.
@@ -66,7 +69,7 @@ class Program:
     @cached_property
     def timed(self) -> npt.NDArray[np.bool_]:
         """bool[edge], of which words are moved by activities, which take time: all but operand reads inside the PE."""
-        timed: npt.NDArray[np.bool_] = (self.edges[:, 3] == 0) | (self.edges[:, 1] < self.architecture.pe_level)
+        timed: npt.NDArray[np.bool_] = (self.edges[:, 3] != OPERAND) | (self.edges[:, 1] < self.architecture.pe_level)
         return timed
 
     @property
@@ -152,8 +155,9 @@ def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]],
     for t, tensor in enumerate(TENSORS):
         keepers = [i for i in range(levels) if kept(architecture, nest, i, tensor)]
         for parent, child in pairwise(keepers):
-            edges.append([t, parent, child, 0, int(architecture.levels[child].halo_reuse)])
-        edges.append([t, keepers[-1], levels, 1, 0])
+            spec = architecture.levels[child]
+            edges.append([t, parent, child, REFETCHED * (tensor in spec.refetch), int(spec.halo_reuse)])
+        edges.append([t, keepers[-1], levels, OPERAND, 0])
         inside = max(inside, keepers[-1] if keepers[-1] >= architecture.pe_level else levels)
     return edges, inside
 

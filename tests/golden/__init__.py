@@ -83,8 +83,11 @@ def run(
     values = None  # processing latency leaves transfers out, so no value could travel all the way
     if ifmap is not None and filter is not None and not processing:
         values = Values(walk, program, ifmap, filter)
-    machine = Machine(program.activities, values.first if values else _ignore, values.last if values else _ignore)
-    cycles = machine.run()
+    machine = Machine(
+        program.activities, values.first if values else _ignore, values.last if values else _ignore,
+        architecture.before, architecture.least,
+    )  # fmt: skip
+    cycles = machine.run() + architecture.after
     compute = sum(a.length for a in program.computes)
     stalls = Stalls(program).attribute(cycles)
     assert sum(stalls.values()) + compute == cycles, "stalls do not add up"

@@ -25,14 +25,19 @@ def may_start(wait: Wait, now: int) -> bool:
 
 def may_finish(wait: Wait, now: int) -> bool:
     """Whether a predecessor lets the last unit go in this cycle."""
-    return wait.on.end >= 0 and wait.on.end + wait.latency <= now
+    return wait.started or (wait.on.end >= 0 and wait.on.end + wait.latency <= now)
 
 
 class Machine:
-    """State of all ports and activities; `first` and `last` are told of the first and last unit of each activity."""
+    """State of all ports and activities; `first` and `last` are told of the first and last unit of each activity.
 
-    def __init__(self, program: list[Activity], first: Hook, last: Hook) -> None:
-        self.first, self.last, self.now = first, last, 0
+    since : the cycle in which everything may begin. least : cycles from the first unit of a step to the next step.
+    """
+
+    def __init__(self, program: list[Activity], first: Hook, last: Hook, since: int = 0, least: int = 0) -> None:
+        self.first, self.last, self.now, self.least = first, last, since, least
+        self.held: list[Activity] = []
+        self.busy_until: dict[str, int] = {}
         self.queues: dict[str, deque[Activity]] = {}
         self.waiting_for = {activity: len(activity.waits) for activity in program}
         self.followers: dict[Activity, list[Activity]] = {activity: [] for activity in program}
@@ -44,8 +49,12 @@ class Machine:
         self.left = len(program)
         self.running: list[Activity] = []
         self.done: dict[Activity, dict[str, int]] = {}
-        self.armed = [a for a in program if not a.ports and not a.waits]
-        self.patience = 16 + max((wait.latency for a in program for wait in a.waits), default=0)
+        # what waits for a mere start may have to be looked at before that is over
+        early = {a for a in program if not a.waits or any(wait.started for wait in a.waits)}
+        self.armed = [a for a in program if not a.ports and a in early]
+        self.waiting_for.update(dict.fromkeys(early, -1))
+        self.patience = 16 + least + max((a.hold + wait.latency for a in program for wait in a.waits), default=0)
+        self.patience += max((a.hold for a in program), default=0)
 
     def run(self) -> int:
         """Tick until everything is done; gives the cycle in which the layer has ended."""
@@ -63,7 +72,10 @@ class Machine:
     def tick(self) -> bool:
         """One cycle: let everything start that may, then do one unit everywhere."""
         progress = False
-        while self.untimed() or self.starts():
+        for port in [port for port, when in self.busy_until.items() if when <= self.now]:
+            del self.busy_until[port]
+            self.queues[port].popleft()
+        while self.untimed() or self.starts() or self.let_go():
             progress = True
         for activity in list(self.running):
             progress |= self.work(activity)
@@ -76,7 +88,7 @@ class Machine:
             self.armed.remove(activity)
             activity.start = self.now
             self.first(activity)
-            self.finish(activity, self.now)
+            self.held.append(activity)
         return bool(ready)
 
     def starts(self) -> bool:
@@ -89,21 +101,34 @@ class Machine:
             if not all(may_start(wait, self.now) for wait in head.waits):
                 continue
             head.start, started = self.now, True
-            self.done[head] = dict.fromkeys(head.ports, 0)
             self.first(head)
-            for port, share in head.ports.items():
-                if share == 0:
-                    self.release(head, port, self.now)
-            if head.length:
-                self.running.append(head)
-            else:
-                self.finish(head, self.now)  # a step whose slots are all skipped
+            self.held.append(head)
         return started
 
+    def let_go(self) -> bool:
+        """Begin the units of what has been held long enough."""
+        ready = [a for a in self.held if a.start + a.hold <= self.now]
+        for activity in ready:
+            self.held.remove(activity)
+            self.done[activity] = dict.fromkeys(activity.ports, 0)
+            for port, share in activity.ports.items():
+                if share == 0:
+                    self.release(activity, port, self.now)
+            if activity.ports and activity.length:
+                self.running.append(activity)
+            else:
+                self.finish(activity, self.now)  # no port, or a step whose slots are all skipped
+        return bool(ready)
+
     def release(self, activity: Activity, port: str, when: int) -> None:
-        """Let the next activity have a port."""
-        self.queues[port].popleft()
+        """Let the next activity have a port; the MAC array not before the least length of a step."""
+        if activity.kind == "C":
+            when = max(when, activity.start + activity.hold + self.least)
         activity.releases[port] = when
+        if when <= self.now:
+            self.queues[port].popleft()
+        else:
+            self.busy_until[port] = when
 
     def work(self, activity: Activity) -> bool:
         """One unit of an activity on each of its ports; a last unit only if its conditions hold."""

@@ -23,17 +23,21 @@ MAC_ARRAY = "the MAC array"
 @dataclass
 class Wait:
     """One predecessor. Whole: it must be over `latency` cycles ago. Streamed: the first unit needs `units` of its
-    units, the last unit needs all of them."""
+    units, the last unit needs all of them, unless it need only have `started`."""
 
     on: Activity
     latency: int
     streamed: bool = False
     units: int = 1
+    started: bool = False
 
 
 @dataclass(eq=False)
 class Activity:
-    """One piece of work: `length` units, one per cycle, of which each port it holds carries its own share."""
+    """One piece of work: `length` units, one per cycle, of which each port it holds carries its own share.
+
+    hold : cycles before the first unit, all ports held.
+    """
 
     kind: str
     number: int
@@ -48,6 +52,7 @@ class Activity:
     start: int = -1
     end: int = -1
     releases: dict[str, int] = field(default_factory=dict)
+    hold: int = 0
 
     @property
     def moves(self) -> tuple[Stream, Version]:
@@ -60,6 +65,10 @@ class Activity:
         """Wait for all of another activity (one that does not exist is over)."""
         if on is not None:
             self.waits.append(Wait(on, latency))
+
+    def started(self, on: Activity, latency: int) -> None:
+        """Wait for the first unit of another activity alone."""
+        self.waits.append(Wait(on, latency, True, 1, True))
 
     def streamed(self, on: Activity | None, latency: int = 0, units: int = 1) -> None:
         """Wait unit against unit; a transfer of a single unit has first = last and waits for the whole."""
@@ -115,7 +124,9 @@ class Program:
     def _lengths(self) -> None:
         self.computes = []
         for step, length in enumerate(self._compute_lengths()):
-            self.computes.append(Activity("C", step, (step, 0, 0, 0, 0), length, {MAC_ARRAY: length}, [], self.tail))
+            compute = Activity("C", step, (step, 0, 0, 0, 0), length, {MAC_ARRAY: length}, [], self.tail)
+            compute.hold = sum(self.before_step(stream, step) for stream in self.all_streams())
+            self.computes.append(compute)
         for stream in self.all_streams():
             if self.absent(stream):
                 continue
@@ -123,6 +134,22 @@ class Program:
                 kinds = ["F"] * bool(version.fills) + ["P"] * bool(version.old)
                 for kind in kinds + ["D"] * (stream.tensor is Tensor.PSUM):
                     self._transfer(kind, stream, version)
+
+    def before_step(self, stream: Stream, step: int) -> int:
+        """Cycles before the MACs of a step that a stream asks for: a tile that the PEs work on begins."""
+        if not stream.innermost or stream.register or stream.serving(step).first != step:
+            return 0
+        return self.machine.levels[stream.level].fixed.tile.get(stream.tensor, 0)
+
+    def before_words(self, kind: str, stream: Stream) -> int:
+        """Cycles before the words of a transfer."""
+        if stream.register:
+            return 0
+        fixed = self.machine.levels[stream.level].fixed
+        if kind == "D":
+            return fixed.drain.get(stream.tensor, 0)
+        tile = kind == "F" and not stream.innermost
+        return fixed.fill.get(stream.tensor, 0) + (fixed.tile.get(stream.tensor, 0) if tile else 0)
 
     def _compute_lengths(self) -> list[int]:
         """Cycles of every step: those of its slowest PE, or of PEs that drift apart within their pass."""
@@ -162,8 +189,9 @@ class Program:
             if network.kind is NetworkKind.MESH:
                 latency += network.hop_latency * (1 if kind == "P" else longest(self.walk, network, f))
         self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
-            kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version
-        )
+            kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version,
+            hold=self.before_words(kind, stream),
+        )  # fmt: skip
 
     # ---- DRAM ----------------------------------------------------------------------------------------------------
 
@@ -198,7 +226,8 @@ class Program:
         """How many versions back a transfer's slot was used last; a one-unit streamed input fill has a skid slot."""
         stream, _ = transfer.moves
         if transfer.kind == "P":
-            return 1
+            crossed = (self.machine.levels[f].fanout.network(Tensor.PSUM) for f in stream.crossed)
+            return max(network.slots for network in crossed)
         skid = stream.buffer is Buffer.STREAM and stream.tensor is not Tensor.PSUM and transfer.length <= 1
         skid = skid and not self.from_dram(stream)
         return 2 if skid else stream.slots
@@ -250,8 +279,10 @@ class Program:
         if self.stationary is not None and stream.feeds_pe:
             mine = self.pass_of(version.first)
             if stream is self.stationary:
-                if stream.tensor is not Tensor.PSUM:
+                if stream.tensor is not Tensor.PSUM and self.machine.wave is None:
                     after.append(mine.first - 1)
+                elif stream.tensor is not Tensor.PSUM and mine.number:
+                    after.append(stream.versions[mine.number - 1].first)
             else:
                 led = self.find("F", self.stationary, mine.number)
                 if led is not None and self.machine.lead:
@@ -368,8 +399,12 @@ class Program:
             self._wait_stationary(fill, version)
 
     def _wait_passes(self, fill: Activity, version: Version) -> None:
-        """Passes never overlap: all computes and innermost drains of the passes before."""
+        """Passes never overlap: all computes and innermost drains of the passes before; or follow a wave."""
         if not version.number:
+            return
+        if self.machine.wave is not None:
+            before = self.stationary.versions[version.number - 1]
+            fill.started(self.computes[before.first], self.machine.wave)
             return
         for compute in self.computes[: version.first]:
             fill.whole(compute, self.tail)
@@ -393,8 +428,9 @@ class Program:
             old.whole(parent, parent.latency)
         if earlier is not None:
             old.whole(earlier, earlier.latency)
-        if version.number:
-            old.streamed(self.find("D", stream, version.number - 1))
+        before = version.number - self.slots(old)
+        if before >= 0:
+            old.streamed(self.find("D", stream, before))
         if self.stationary is not None and stream.feeds_pe and stream is not self.stationary:
             self._wait_stationary(old, version)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from .machine import units_done_at
-from .program import Activity, Program, Wait
+from .program import MAC_ARRAY, Activity, Program, Wait
 
 
 def start_bound(wait: Wait) -> int:
@@ -28,12 +28,14 @@ class Stalls:
 
     def attribute(self, end: int) -> dict[str, int]:
         """Cause -> cycles; with the compute cycles they add up to `end`."""
-        causes: Counter[str] = Counter()
-        busy_until = 0
+        machine = self.program.machine
+        causes = Counter({"fixed": machine.before + machine.after})
+        busy_until, end = machine.before, end - machine.after
         for index, compute in enumerate(self.program.computes):
             if compute.start > busy_until:
                 causes[self.gap(compute) if index else "fill"] += compute.start - busy_until
-            stretch = compute.end - compute.start - compute.length
+            causes["fixed"] += compute.hold
+            stretch = compute.end - compute.start - compute.hold - compute.length
             if stretch:
                 causes[self.stretch(compute)] += stretch
             busy_until = compute.end
@@ -42,12 +44,15 @@ class Stalls:
 
     def gap(self, compute: Activity) -> str:
         """The cause of a gap before a compute: the predecessor with the latest bound, the smaller key first."""
+        before = self.program.computes[compute.number - 1]
+        if before.end < before.releases[MAC_ARRAY] == compute.start:
+            return "least"
         binding = min(compute.waits, key=lambda wait: (-start_bound(wait), wait.on.key))
         return self.name(self.origin(binding.on))
 
     def stretch(self, compute: Activity) -> str:
         """The cause of a last unit that came late: the streamed predecessor that ended last."""
-        late = [wait for wait in compute.waits if wait.streamed]
+        late = [wait for wait in compute.waits if wait.streamed and not wait.started]
         binding = min(late, key=lambda wait: (-(wait.on.end + wait.latency), wait.on.key))
         return self.name(self.origin(binding.on))
 

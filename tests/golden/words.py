@@ -53,6 +53,7 @@ class Stream:
     register: bool
     innermost: bool
     feeds_pe: bool
+    refetches: bool = False
     versions: list[Version] = field(default_factory=list)
     outer: Stream | None = None
     slots: int = 1
@@ -81,7 +82,8 @@ def build_streams(walk: Walk) -> dict[Tensor, list[Stream]]:
             register = level == walk.depth
             buffer = Buffer.DOUBLE if register else walk.architecture.levels[level].buffering(tensor)
             last = level == levels[-1]
-            stream = Stream(level, tensor, parent, buffer, register, last, last)
+            refetches = register or tensor in walk.architecture.levels[level].refetch
+            stream = Stream(level, tensor, parent, buffer, register, last, last, refetches)
             stream.outer = chain[-1] if chain else None
             chain.append(stream)
         streams[tensor] = chain
@@ -101,7 +103,7 @@ def own(tensor: Tensor, base: Base) -> Base:
 
 def slides(walk: Walk, stream: Stream, before: Base, after: Base) -> bool:
     """Whether a tile moved along one data axis only, and the level keeps the overlap."""
-    if stream.tensor is not Tensor.IFMAP or stream.register:
+    if stream.tensor is not Tensor.IFMAP or stream.refetches:
         return False
     if not walk.architecture.levels[stream.level].halo_reuse:
         return False
@@ -113,8 +115,11 @@ def missing(walk: Walk, stream: Stream, step: int) -> dict[Instance, Words]:
     """Per child instance, the words of its tile in this step that it has to be sent."""
     base = walk.base(step, stream.level)
     before = walk.base(step - 1, stream.level) if step else None
-    if before is not None and own(stream.tensor, before) == own(stream.tensor, base) and not stream.register:
-        return {}
+    if before is not None and not stream.register:
+        # what keeps no tile still keeps it through the loops inside it
+        same = before == base if stream.refetches else own(stream.tensor, before) == own(stream.tensor, base)
+        if same:
+            return {}
     keep = before is not None and slides(walk, stream, own(stream.tensor, before), own(stream.tensor, base))
     out = {}
     for instance in walk.instances(stream.level):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
 from accelsim.engine.nest.kernels.records import EARLIER
-from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.program import OPERAND, PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, records, replay
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.kernels.window import Window
@@ -143,7 +143,8 @@ def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, In
     slow_rows, psum = folded.slow_rows, rows[:, records.TENSOR] == PSUM
     present = rows[:, records.ABSENT] == 0
     looks = folded.looks_back & present
-    if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not folded.revisits:
+    apart = serial >= 0 and streams.lead and streams.wave < 0 and not folded.revisits
+    if apart and present[serial] and not psum[serial]:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
         stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
@@ -238,8 +239,9 @@ def _passes(program: Program) -> int:
     if serial is None:
         return len(loops)
     index = TENSORS.index(serial)
-    child = max((int(edge[2]) for edge in program.edges if edge[0] == index and not edge[3]), default=0)
-    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[serial]]
+    kept = [edge for edge in program.edges.tolist() if edge[0] == index and edge[3] != OPERAND]
+    child, dims = (kept[-1][2], DIMS if kept[-1][3] else TENSOR_DIMS[serial]) if kept else (0, DIMS)
+    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and DIMS[row[0]] in dims]
     return own[-1] + 1 if own else 0
 
 
@@ -248,9 +250,9 @@ def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8
     loops = program.step_loops
     rows = loops.tolist()
     slow, start = np.zeros(len(edges), np.uint8), np.zeros(len(edges) + 1, np.int64)
-    for x, (t, _, child, operand, _) in enumerate(edges.tolist()):
+    for x, (t, _, child, anew, _) in enumerate(edges.tolist()):
         own = [i for i, row in enumerate(rows) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
-        slow[x] = not operand and (not own or own[-1] < cut)
+        slow[x] = not anew and (not own or own[-1] < cut)
         most = 0
         if slow[x]:
             outer = loops[: own[-1] + 1] if own else loops[:0]

@@ -12,14 +12,16 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.networks.ports import Labels, Uses
-from accelsim.engine.program import PSUM, Ints, Program, buffering, latency_of
+from accelsim.engine.program import OPERAND, PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.kernels.records import Machine, State
 from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
-from accelsim.workload.problem import TENSORS
+from accelsim.workload.problem import TENSORS, Tensor
 
 Flags = npt.NDArray[np.uint8]
+OTHERS = ["fill", "drain", "pipeline", "fixed", "least"]
+"""Causes of stalls that are no network, see `kernels.records.PIPELINE` .."""
 NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 
 
@@ -28,7 +30,7 @@ class Streams:
     """The streams of one layer.
 
     rows, latency, order, serial, uses_at, ports : as of `kernels.records.Machine`.
-    lead, skew_rows, tail : its `lead_first`, `skew_rows`, `after_c`.
+    lead, skew_rows, tail, fixed, least, wave : its `lead_first`, `skew_rows`, `after_c` and those of their names.
     labels : of each stream's port columns, the port and whether it is the outermost level's. names : of the ports.
     kept : of each stream, the port columns that are left. outer : bool[x], whether it crosses the outermost level's
         fan-out alone.
@@ -43,6 +45,9 @@ class Streams:
     lead: bool
     skew_rows: int
     tail: int
+    fixed: Ints
+    least: int
+    wave: int
     labels: Labels
     names: list[str]
     kept: list[list[int]]
@@ -53,14 +58,14 @@ class Streams:
         """Lay out the streams of a layer, which all take time; held : their ports."""
         architecture, listed, labels = program.architecture, edges.tolist(), held.labels
         n = len(listed)
-        rows, latency = np.zeros((n, 12), np.int64), np.zeros((n, 2), np.int64)
+        rows, latency, fixed = np.zeros((n, 13), np.int64), np.zeros((n, 2), np.int64), np.zeros((n, 3), np.int64)
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
         # slots beyond the versions there are never bind
         most = int(count_steps(program.loops, program.inside, program.size8)) + 1
         for x, edge in enumerate(listed):
-            t, parent, child, operand, _ = edge
+            t, parent, child, anew, _ = edge
             tensor = TENSORS[t]
             buffer = buffering(architecture, child, tensor)
             innermost = not any(other[0] == t and other[2] > child for other in listed)
@@ -71,9 +76,11 @@ class Streams:
             rows[x] = (
                 t, parent_stream(listed, x), slots, buffer is Buffer.STREAM, innermost, old, False, ranks.index(t),
                 program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
+                min(old_slots(architecture, parent, child), most),
             )  # fmt: skip
+            fixed[x] = _fixed(architecture, child, tensor, innermost, old)
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
-            if tensor is architecture.serial and innermost and not operand:
+            if tensor is architecture.serial and innermost and anew != OPERAND:
                 serial = x
         order = np.lexsort((rows[:, records.RANK], rows[:, records.DEPTH])).astype(np.int64)
         array = architecture.levels[architecture.pe_level - 1].fanout
@@ -84,7 +91,8 @@ class Streams:
         kept = [list(range(len(row))) for row in labels]
         found = Streams(
             rows, latency, order, serial, held.at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
-            labels, names, kept, edges[:, 2] == 1,
+            fixed, architecture.least, -1 if architecture.wave is None else architecture.wave, labels, names, kept,
+            edges[:, 2] == 1,
         )  # fmt: skip
         refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")
         return found
@@ -109,7 +117,7 @@ class Streams:
         """As the time kernels read it; the last three are asked only where bodies are looked up."""
         return Machine(
             self.rows, self.uses_at, self.ports, self.latency, self.order, self.serial, self.lead, self.skew_rows,
-            self.tail, 2 * len(self.rows), known, looks, tile_at,
+            self.tail, self.fixed, self.least, self.wave, 2 * len(self.rows), known, looks, tile_at,
         )  # fmt: skip
 
     def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:
@@ -121,7 +129,7 @@ class Streams:
             records=np.zeros((n, self.ring, records.FIELDS), np.int64),
             progress=np.zeros((n, 5), np.int64),
             scalars=np.zeros(records.SCALARS, np.int64),
-            stalls=np.zeros(2 * n + 3, np.int64),
+            stalls=np.zeros(2 * n + len(OTHERS), np.int64),
             seen=np.zeros(seen, np.int64),
             best=np.zeros(3, np.int64),
             late=np.zeros(3, np.int64),
@@ -133,7 +141,8 @@ class Streams:
     @property
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
-        return 1 << (2 * int(self.rows[:, records.SLOTS].max(initial=1)) + 2).bit_length()
+        most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS]].max(initial=1))
+        return 1 << (2 * most + 2).bit_length()
 
     def select(self, work: Ints, owners: Ints) -> Ints:
         """The ports' cycles that are left, in their new places; work : int64[version, slot], owners : their streams."""
@@ -148,17 +157,41 @@ class Streams:
 
 def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
     """Tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
-    t, _, child, operand, _ = edge
+    t, _, child, anew, _ = edge
     slots = 2 if buffering(architecture, child, TENSORS[t]) is Buffer.DOUBLE else 1
-    return slots + tail if operand and t == PSUM else slots
+    return slots + tail if anew and t == PSUM else slots
 
 
-def stalls_by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
-    """Names for the causes of `Machine`; those of no cycles are left out."""
+def old_slots(architecture: Architecture, parent: int, child: int) -> int:
+    """Tiles of old psums that have room on their way into the reduction of an edge (docs/model.md, T6)."""
+    return max(spec.fanout.network(TENSORS[PSUM]).slots for spec in architecture.levels[parent:child])
+
+
+def _fixed(architecture: Architecture, child: int, tensor: Tensor, innermost: bool, old: bool) -> tuple[int, int, int]:
+    """Cycles before a fill, before a drain and before the first step of a version of one stream."""
+    if child == len(architecture.levels):
+        return 0, 0, 0
+    fixed = architecture.levels[child].fixed
+    tile, fill = fixed.tile.get(tensor, 0), fixed.fill.get(tensor, 0)
+    return fill if innermost or old else fill + tile, fixed.drain.get(tensor, 0), tile if innermost else 0
+
+
+def of_layer(architecture: Architecture, edges: Ints, cycles: int, stalls: Ints) -> tuple[int, dict[str, int]]:
+    """Cycles of a whole layer and its stalls by cause, from those of its activities; causes of no cycles are left out.
+
+    stalls : by the causes of `Machine`.
+    """
+    around = architecture.before + architecture.after
+    stalls = stalls.copy()
+    stalls[2 * len(edges) + records.FIXED] += around
+    return cycles + around, _by_cause(architecture, edges, stalls)
+
+
+def _by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
     names = [spec.name for spec in architecture.levels] + ["PE"]
     labels = []
     for t, parent, child, _, _ in edges.tolist():
         for arrow in ("->", "<-"):
             labels.append(f"{names[parent]}{arrow}{names[child]} {TENSORS[t].value}")
-    labels += ["fill", "drain", "pipeline"]
+    labels += OTHERS
     return {label: cycles for label, cycles in zip(labels, stalls.tolist(), strict=True) if cycles}

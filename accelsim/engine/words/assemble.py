@@ -10,7 +10,7 @@ import numpy as np
 from accelsim.architecture.model import Count, NetworkKind
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, NARROWED, TRAFFIC, Counts, LinkLoads, Words
 from accelsim.engine.networks.links import Crossing
-from accelsim.engine.program import PSUM, Ints, Program, accumulates, active_pes
+from accelsim.engine.program import OPERAND, PSUM, Ints, Program, accumulates, active_pes
 from accelsim.workload.problem import TENSORS, Tensor
 
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
@@ -59,7 +59,7 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
     network: Words = np.zeros((levels, 3, 2, len(TRAFFIC), *front), np.int64)
     rows = np.moveaxis(columns, (-2, -1), (0, 1))
     for edge, on_network, row in zip(program.edges.tolist(), program.timed, rows, strict=True):
-        t, parent, child, operand = edge[:4]
+        t, parent, child, anew = edge[:4]
         arrived = row[3 * (child - parent) - 1]
         if t == PSUM:
             words[parent, t, UPDATE] = row[0]
@@ -68,14 +68,14 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
             else:
                 words[parent, t, READ] = row[0] - (words[parent, t, DRAIN] - words[parent, t, FILL])
             back = words[parent, t, READ]
-            if not operand:
+            if anew != OPERAND:
                 words[child, t, DRAIN] = arrived
                 words[child, t, FILL] = 0 if accumulates(architecture, parent, child) else back
             if on_network:
                 network[parent:child, t, 0, :] = back
         else:
             words[parent, t, READ] = row[0]
-            if not operand:
+            if anew != OPERAND:
                 words[child, t, FILL] = arrived
         if on_network:
             for f in range(parent, child):

@@ -10,6 +10,7 @@ from accelsim.engine.timing.kernels.records import (
     ARRIVE,
     AT_PASS,
     C_END,
+    C_FREE,
     C_START,
     C_UNITS,
     CURRENT,
@@ -21,14 +22,18 @@ from accelsim.engine.timing.kernels.records import (
     F_START,
     F_UNITS,
     FILLED,
+    FIXED,
     HOLD,
     INNERMOST,
     KEY,
     LAST,
+    LEAST,
     NO_GAP,
     NOBODY,
     PASS_END,
+    PIPELINE,
     SLOTS,
+    STEP,
     STREAMED,
     TENSOR,
     TIME,
@@ -45,24 +50,31 @@ from accelsim.jit import part
 def compute(k, machine, versions, steps, state):
     """C(k): from the latest of all it waits for, for as long as its busiest PE takes."""
     streams, scalars, progress = machine.streams, state.scalars, state.progress
-    units, before = steps.n[k - steps.first], scalars[C_END]
-    start_over(state.best, before, NO_GAP)
+    units, before, fixed = steps.n[k - steps.first], scalars[C_END], 0
+    start_over(state.best, scalars[C_FREE], machine.idle_fill + LEAST if scalars[C_FREE] > before else NO_GAP)
     start_over(state.late, 0, NO_GAP)
     opens = _open_pass(k, machine, versions, state)
     for x in range(len(streams)):
         v = progress[x, CURRENT] + 1
         if v < versions.number[x] and versions.begin[versions.start[x] + v] == k:
             progress[x, CURRENT] = v
+            fixed += machine.fixed[x, STEP]
             if streams[x, INNERMOST] and not streams[x, ABSENT]:
                 _wait_for_operand(x, v, units > 1, opens, machine, state)
-    begins = state.best[TIME]
-    ends = max(begins + units, state.late[TIME])
-    _charge(k, begins - before, ends - begins - units, machine, state)
-    scalars[C_START], scalars[C_END], scalars[C_UNITS] = begins, ends, units
+    first = state.best[TIME] + fixed
+    ends = max(first + units, state.late[TIME])
+    _charge(k, state.best[TIME] - before, ends - first - units, machine, state)
+    state.stalls[machine.idle_fill + FIXED] += fixed
+    scalars[C_START], scalars[C_END], scalars[C_UNITS] = first, ends, units
+    scalars[C_FREE] = max(ends, first + machine.least)
     scalars[TOTAL_C] += units
     out = ends + machine.after_c
     scalars[LAST] = max(scalars[LAST], out)
-    if out > scalars[PASS_END]:
+    follows = out > scalars[PASS_END]
+    if machine.wave >= 0:
+        # of a step of one cycle the first is the last
+        follows, out = opens, (first + 1 if units > 1 else ends) + machine.wave
+    if follows:
         scalars[PASS_END + TIME] = out
         scalars[PASS_END + HOLD] = NOBODY
         scalars[PASS_END + KEY] = order_key(k, 0, 0, 0, len(streams))
@@ -110,7 +122,7 @@ def _wait_for_operand(x, v, lasts, opens, machine, state):
 @part
 def _charge(k, gap, stretch, machine, state):
     """T15: charge the gap before C(k) to what it waited for, that inside it to the streamed operand that is late."""
-    pipeline = machine.idle_fill + 2
+    pipeline = machine.idle_fill + PIPELINE
     if gap > 0:
         cause = state.best[HOLD]
         if k == 0:

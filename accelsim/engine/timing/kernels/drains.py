@@ -91,6 +91,7 @@ def _drain(x, v, k, machine, versions, steps, state):
     else:
         _wait_for_place(parent, machine, state)
     begins, hold = start_of(x, DRAIN, machine, state)
+    begins += machine.fixed[x, DRAIN]
     ends = max(begins + most, stream_end)
     hold_ports(x, DRAIN, at, begins, 0, stream_end, machine, versions, state)
     r[D_START] = begins
@@ -103,7 +104,8 @@ def _drain(x, v, k, machine, versions, steps, state):
     landed = ends + machine.latency[x, 1]
     scalars[LAST] = max(scalars[LAST], landed)
     serial = machine.serial
-    if streams[x, INNERMOST] and landed > scalars[PASS_END] and serial >= 0 and streams[serial, TENSOR] != PSUM:
+    apart = serial >= 0 and streams[serial, TENSOR] != PSUM and machine.wave < 0
+    if streams[x, INNERMOST] and landed > scalars[PASS_END] and apart:
         scalars[PASS_END + TIME] = landed
         scalars[PASS_END + HOLD] = hold
         scalars[PASS_END + KEY] = key

@@ -36,6 +36,7 @@ from accelsim.engine.timing.kernels.records import (
     NEVER,
     NOBODY,
     OLD_PSUM,
+    OLD_SLOTS,
     P_END,
     P_START,
     P_UNITS,
@@ -104,7 +105,7 @@ def _preloads(x, machine):
 def _slots(x, most, streams):
     """T6: how many versions the buffer holds; most : cycles of the fill."""
     if streams[x, OLD_PSUM]:
-        return 1
+        return streams[x, OLD_SLOTS]
     if streams[x, STREAMED] and most <= 1 and streams[x, TENSOR] != PSUM and streams[x, SKID]:
         return 2  # one word, and a register behind the one that is read
     return streams[x, SLOTS]
@@ -156,7 +157,11 @@ def _pass_step(x, at, machine, versions, state):
         return -1, -1
     stationary_input = streams[serial, TENSOR] != PSUM
     if x == serial:
-        return versions.begin[at] - 1 if stationary_input else -1, -1
+        if not stationary_input:
+            return -1, -1
+        if machine.wave < 0:
+            return versions.begin[at] - 1, -1
+        return versions.begin[at - 1] if at > versions.start[x] + max(versions.low[x], 0) else -1, -1
     if not machine.lead_first or streams[x, INNERMOST] == 0 or streams[serial, ABSENT]:
         return -1, -1
     start = versions.start[serial]
@@ -217,6 +222,7 @@ def _fill(x, v, most, stream_end, machine, versions, state):
     if parent < 0:
         tell(x, FILL, machine, state.log)
     begins, hold = start_of(x, FILL, machine, state)
+    begins += machine.fixed[x, FILL]
     ends = max(begins + most, stream_end)
     least = machine.skew_rows if _preloads(x, machine) else 0
     hold_ports(x, FILL, versions.start[x] + v, begins, least, stream_end, machine, versions, state)

@@ -14,6 +14,7 @@ from accelsim.engine.timing.kernels.records import (
     CURRENT,
     NEVER,
     OLD_PSUM,
+    OLD_SLOTS,
     PARENT,
     PASS_END,
     SLOTS,
@@ -90,7 +91,7 @@ def issued_of(x, body, machine, progress):
 @part
 def reach(x, machine):
     """How many versions ahead of its use a fill of stream x can come; old psums wait for the drain just before."""
-    return 1 if machine.streams[x, OLD_PSUM] else machine.streams[x, SLOTS]
+    return machine.streams[x, OLD_SLOTS] if machine.streams[x, OLD_PSUM] else machine.streams[x, SLOTS]
 
 
 @njit(_nrt=False)
@@ -149,7 +150,7 @@ def read_content(body, machine, out):
 def opens_pass(j, machine, kinds, layer):
     """Whether body j begins a pass, and so with a C after all C before have left the array."""
     serial = machine.serial
-    if serial < 0 or j >= layer.kind.shape[0]:
+    if serial < 0 or machine.wave >= 0 or j >= layer.kind.shape[0]:
         return False
     if machine.streams[serial, TENSOR] != PSUM and machine.streams[serial, ABSENT]:
         return False

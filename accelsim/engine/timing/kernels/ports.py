@@ -35,7 +35,7 @@ def hold_ports(x, way, at, begins, least, stream_end, machine, versions, state):
     first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
     for i in range(slots):
         port, mine = machine.ports[x, first + i], max(versions.work[at, first + i], least)
-        # a share of nothing is let go at the start, but not before it
+        # a share of nothing is let go with the first word, but not before it
         state.free[port] = max(state.free[port], begins + mine, stream_end if mine > 0 else 0)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from accelsim.jit import njit, part
 
 # columns of a stream row
-TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID = range(12)
+TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID, OLD_SLOTS = range(13)
 # columns of a version's record: (time, who holds it up, its order key) of what it waits for and of what waits for it
 (
     VID, FILLED, KAPPA, ARRIVE, A_HOLD, A_KEY, F_START, F_END, F_UNITS,
@@ -23,11 +23,14 @@ FIELDS = 25
 # columns of a stream's progress: the next version to fill, its parent's version, the version in use, the stationary
 # version of the pass of the next one, and the step after which the last fill could begin
 TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF = range(5)
-# the scalars that live between two steps; PASS_END: time, hold, key
-C_START, C_END, C_UNITS, LAST, TOTAL_C, AT_PASS, PASS_END = range(7)
-SCALARS = 9
+# the scalars that live between two steps; C_FREE: when the array is free; PASS_END: what the stationary operand of the
+# next pass waits for: time, hold, key
+C_START, C_END, C_UNITS, C_FREE, LAST, TOTAL_C, AT_PASS, PASS_END = range(8)
+SCALARS = 10
 TIME, HOLD, KEY = range(3)
 FILL, DRAIN = 0, 1  # directions of a stream
+STEP = 2  # of the fixed cycles of a stream: those before the first step of a version
+PIPELINE, FIXED, LEAST = 2, 3, 4  # causes of stalls, counted from `Machine.idle_fill`
 NOBODY = -1  # the walk back ends at a C
 NO_GAP = -2  # the C before
 NEVER = 1 << 60
@@ -36,13 +39,16 @@ NEVER = 1 << 60
 class Machine(NamedTuple):
     """The streams of a machine and how they wait for each other.
 
-    streams : int64[x, 12], see TENSOR .. SKID (DOWN, UP: what a stall on that network is charged to).
+    streams : int64[x, 13], see TENSOR .. OLD_SLOTS (DOWN, UP: what a stall on that network is charged to).
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot], the port of each slot.
     latency : int64[x, 2], after fills (old psums) and after drains.
     order : int64[x], streams outermost level first, then by rank. serial : the stationary stream, or -1 (T10).
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0 (T12). after_c : latency after C.
-    idle_fill : cause of what precedes the first C; the two after it: drain, pipeline.
+    fixed : int64[x, 3], cycles before the first word of a fill and of a drain, and before the first step of a version.
+    least : cycles from one C to the next at least. wave : latency after the first cycle of a pass, from which on the
+    stationary operand of the next may come; -1: passes do not overlap.
+    idle_fill : cause of what precedes the first C; those after it: drain, see PIPELINE ..
     known : uint8[x], psums: whether any version is ever read back (inputs: 1). looks : uint8[x], whether drains of
     earlier bodies may hold up a version read back. tile_at : int64[x], what to add to a body's tiles to find them in
     `State.drains`. These three are asked by `replay` alone.
@@ -57,6 +63,9 @@ class Machine(NamedTuple):
     lead_first: bool
     skew_rows: int
     after_c: int
+    fixed: np.ndarray
+    least: int
+    wave: int
     idle_fill: int
     known: np.ndarray
     looks: np.ndarray

@@ -18,6 +18,7 @@ from accelsim.engine.timing.kernels.records import (
     ARRIVE,
     AT_PASS,
     C_END,
+    C_FREE,
     C_START,
     CURRENT,
     D_END,
@@ -356,7 +357,7 @@ def _jump(body, entry, origin, machine, state, memory):
     last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
     for i in range(scalars.shape[0]):
         scalars[i] = kept.scalars[entry, i]
-    for i in (C_START, C_END, LAST, PASS_END):
+    for i in (C_START, C_END, C_FREE, LAST, PASS_END):
         scalars[i] += shift
     scalars[LAST] = max(scalars[LAST], last)
     scalars[TOTAL_C] += total

@@ -18,6 +18,7 @@ from accelsim.engine.timing.kernels.records import (
     ABSENT,
     ARRIVE,
     C_END,
+    C_FREE,
     CURRENT,
     D_END,
     D_HOLD,
@@ -329,12 +330,13 @@ def read_state(k, asked, body, machine, state, out, m):
     apart = opens_pass(body.j, machine, body.kinds, body.layer)
     led = apart and streams[serial, TENSOR] != PSUM
     origin = moment(apart, state)
-    out[m : m + 4] = 0
+    out[m : m + 5] = 0
     out[m] = scalars[C_END] - origin
+    out[m + 1] = scalars[C_FREE] - origin
     if serial >= 0:
-        m = _append_time(scalars, PASS_END, origin, key_origin, out, m + 1)
+        m = _append_time(scalars, PASS_END, origin, key_origin, out, m + 2)
     else:
-        m += 4
+        m += 5
     bounds = Bounds(
         np.empty(n, np.int64), np.zeros(n, np.uint8), np.full(n, -NEVER, np.int64), np.zeros(n, np.int64),
         np.zeros(n, np.int64), np.full(ports, NEVER, np.int64),
