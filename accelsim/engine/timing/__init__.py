@@ -2,5 +2,5 @@
 
 In: a `Program`, and rates and times that the other rooms may have changed. Out: cycles and stalls by cause.
 `streams` and `schedule` make the arrays, `kernels.sweep` steps through them; `pieces` keeps a window of the schedule in
-memory at a time, and `folded` simulates once what repeats.
+memory at a time, and `repeats` simulates once what repeats.
 """

@@ -204,7 +204,7 @@ def test_every_way_to_count_and_time_gives_the_same(first: int):
     for seed in range(first, first + 100):
         lowered = program.build(*strategies.mesh_case(Random(seed), max_macs=3000))
         counts, timing = cycle.evaluate(lowered)
-        assert cycle.evaluate(lowered, fold=False)[1] == timing
+        assert cycle.evaluate(lowered, repeats=False)[1] == timing
         closed, bound = analytical.evaluate(lowered)
         assert (closed.links, closed.tag_matches) == (counts.links, counts.tag_matches)
         assert bound.cycles <= timing.cycles

@@ -1,4 +1,4 @@
-"""A dense layer as a list of bodies of a few kinds: what repeats is written down and simulated once.
+"""What repeats in a dense layer, written down and simulated once: the layer as a list of bodies of a few kinds.
 
 `cycle` has the long way, every version of every step, which this equals to the word and to the cycle.
 """
@@ -34,7 +34,7 @@ MOST_VERSIONS = 1 << 23
 
 
 @dataclass(frozen=True)
-class Folded:
+class Repeats:
     """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them.
 
     revisits : whether a pass may read psums back that an earlier body of the same pass drained.
@@ -73,7 +73,7 @@ class Folded:
         return int(times @ each)
 
 
-def fold(program: Program) -> Folded | None:
+def find_repeats(program: Program) -> Repeats | None:
     """List the bodies of a layer; None where too few are alike. Raises MappingError where the list is too long."""
     program, cut = _cut(program)
     loops = program.step_loops
@@ -128,43 +128,43 @@ def fold(program: Program) -> Folded | None:
     psum = edges[:, 0] == PSUM
     read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
     back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
-    return Folded(
+    return Repeats(
         tables, kinds, listed, inner_at, full_at, inner_tiles, tiles, revisits,
         Streams.of(program, edges, tables.ports), kind_rows, np.repeat(np.arange(n), np.diff(start)),
         (~psum | read).astype(np.uint8), psum & back,
     )  # fmt: skip
 
 
-def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
-    """(cycles, stalls, bodies simulated) with `folded.streams`, or those of the processing latency."""
+def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
+    """(cycles, stalls, bodies simulated) with `found.streams`, or those of the processing latency."""
     rows, serial = streams.rows, streams.serial
-    kinds = folded.kinds._replace(work=streams.select(folded.kinds.work, folded.kind_rows))
-    layer = folded.layer._replace(work=streams.select(folded.layer.work, folded.slow_rows))
-    slow_rows, psum = folded.slow_rows, rows[:, records.TENSOR] == PSUM
+    kinds = found.kinds._replace(work=streams.select(found.kinds.work, found.kind_rows))
+    layer = found.layer._replace(work=streams.select(found.layer.work, found.slow_rows))
+    slow_rows, psum = found.slow_rows, rows[:, records.TENSOR] == PSUM
     present = rows[:, records.ABSENT] == 0
-    looks = folded.looks_back & present
-    if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not folded.revisits:
+    looks = found.looks_back & present
+    if serial >= 0 and present[serial] and not psum[serial] and streams.lead and not found.revisits:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
-        stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
+        stationary = kinds.work[found.kind_rows == serial], layer.work[slow_rows == serial]
         if streams.skew_rows > 0 or _takes_time(*stationary):
             looks &= rows[:, records.INNERMOST] == 0
-    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
+    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(found.known[serial]))
     # when each of their drains ended is kept, of simulated bodies and of those looked up
     ended = int(np.bincount(layer.kind, minlength=len(kinds.many)) @ kinds.many[:, looks].sum(axis=1))
     refuse_steps(ended, "drains that later passes read back")
     # of streams that look back every tile has a place, behind those the tiles of one body
-    tiles = folded.tiles if looks.any() else 0
+    tiles = found.tiles if looks.any() else 0
     listed = sum(array.nbytes for part in (kinds, layer) for array in part)
     refuse_bytes(listed + 32 * tiles, f"what repeats and the last drains of {tiles:.1e} psum tiles")
-    tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
-    slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
+    tile_at = np.where(looks, found.full_at - found.inner_at, tiles)
+    slow_tile = np.where(looks[slow_rows], layer.tile, found.inner_at[slow_rows]) + tile_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
     layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
-    machine = streams.machine(folded.known, looks.astype(np.uint8), tile_at)
+    machine = streams.machine(found.known, looks.astype(np.uint8), tile_at)
     room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
     while True:
-        state = streams.state(tiles + folded.inner_tiles, tiles)
+        state = streams.state(tiles + found.inner_tiles, tiles)
         cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed, MOST_STEPS)
         if cycles == -2:
             raise too_many_steps(int(simulated))
