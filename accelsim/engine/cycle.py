@@ -11,10 +11,10 @@ from accelsim.engine.dram.banks import Banks
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import Ints, Program
-from accelsim.engine.timing.pieces import across_links, outline, pieces
 from accelsim.engine.timing.repeats import Repeats, find_repeats, simulate_repeats
 from accelsim.engine.timing.simulation import Simulation, simulate
 from accelsim.engine.timing.streams import Streams, stalls_by_cause
+from accelsim.engine.timing.windows import across_links, outline, windows
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
 from accelsim.engine.zeros.sparse import Zeros
 from accelsim.sparsity.masks import Masks
@@ -28,22 +28,22 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     zeros = masks is not None and program.architecture.sees_zeros
     banks = program.architecture.levels[0].dram is not None
     links = any(True for _ in linked(program))
-    # which words are zero, where they lie in a DRAM and what routes they take is told of every version apart
+    # which words are zero, where they lie in a DRAM and what routes they take differs from version to version
     found = find_repeats(program) if repeats and not (zeros or banks or links) else None
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
         return _timed_counts(counts, *(run_repeats(program, found, way)[:2] for way in (False, True)))
-    return piece_by_piece(program, masks if zeros else None)
+    return window_by_window(program, masks if zeros else None)
 
 
-def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
+def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
     """The same with every step simulated, and no more of the schedule in memory than time asks for.
 
     masks : None where zeros make no difference.
     """
     found = outline(program)
     counts, tables = count(program, found.sums, found.compute_cycles), found.tables
-    parts = pieces(program, found)
+    parts = windows(program, found)
     crossed = [Crossed(program, tables.ports, x, crossing) for x, crossing in tables.crossings]
     if crossed:
         parts = across_links(parts, crossed)

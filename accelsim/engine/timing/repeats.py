@@ -15,8 +15,8 @@ from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_m
 from accelsim.engine.nest.kernels.records import EARLIER
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, records, replay
+from accelsim.engine.timing.kernels.body_window import BodyWindow
 from accelsim.engine.timing.kernels.odometer import count_steps
-from accelsim.engine.timing.kernels.window import Window
 from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
@@ -165,7 +165,7 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
     while True:
         state = streams.state(tiles + found.inner_tiles, tiles)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed, MOST_STEPS)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, _body_window(layer, room), allowed, MOST_STEPS)
         if cycles == -2:
             raise too_many_steps(int(simulated))
         if cycles >= 0:
@@ -178,17 +178,18 @@ def _takes_time(*work: Ints) -> bool:
     return all(bool((rows.max(axis=1, initial=0) > 0).all()) for rows in work)
 
 
-def _window(layer: bodies.Bodies, room: Ints) -> Window:
+def _body_window(layer: bodies.Bodies, room: Ints) -> BodyWindow:
+    """Versions of slow streams, all written down, and room for those of the others around a body."""
     fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
-    place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
-    size = int(place[-1]) + 1
+    room_at = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
+    size = int(room_at[-1]) + 1
     begin, back, tile = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int64)
     work = np.zeros((size, layer.work.shape[1]), np.int64)
     begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, layer.tile, layer.work
-    start = np.where(slow, layer.start[:-1], place[:-1])
+    start = np.where(slow, layer.start[:-1], room_at[:-1])
     limit = np.where(slow, layer.number, 0)
     n = len(slow)
-    return Window(place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
+    return BodyWindow(room_at, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
 
 
 def _cut(program: Program) -> tuple[Program, int]:

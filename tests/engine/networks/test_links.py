@@ -19,8 +19,8 @@ from accelsim.energy.load import load_table
 from accelsim.engine import analytical, cycle, program
 from accelsim.engine.counts import Counts, LinkLoads
 from accelsim.engine.networks import links
-from accelsim.engine.timing.pieces import first_steps, outline
 from accelsim.engine.timing.schedule import tabulate
+from accelsim.engine.timing.windows import first_steps, outline
 from accelsim.errors import MappingError, SpecError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.simulate import simulate
@@ -226,7 +226,7 @@ def test_a_whole_layer_has_few_classes():
     assert sum(crossings[0].classes.values()) == 4 * 8 * 4 * 28 * 4
 
 
-def test_classes_found_piece_by_piece_are_those_of_the_layer():
+def test_classes_found_part_by_part_are_those_of_the_layer():
     # every strip that the edge of the plane clips is a class of its own: more than a table of classes begins with
     array = machine(1, 2, {IFMAP: mesh()})
     dram = replace(array.levels[0], name="DRAM")

@@ -11,7 +11,7 @@ import pytest
 import strategies
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import cycle, program
-from accelsim.engine.timing import pieces, repeats
+from accelsim.engine.timing import repeats, windows
 from accelsim.errors import AccelsimError
 from accelsim.mapping.yaml import load_mappings
 from accelsim.reproduce.scalesim import fold_nest
@@ -21,7 +21,7 @@ from accelsim.workload.yaml import load_network
 
 def both_ways(lowered: program.Program) -> int:
     """Compare; returns how many bodies were looked up."""
-    outline, (_, timing) = pieces.outline(lowered), cycle.piece_by_piece(lowered, None)
+    outline, (_, timing) = windows.outline(lowered), cycle.window_by_window(lowered, None)
     found = repeats.find_repeats(lowered)
     assert found is not None
     assert np.array_equal(found.sums, outline.sums)

@@ -1,7 +1,7 @@
 """Time of a layer given as a list of bodies (`bodies.walk`): a kind of body is simulated once for each state before it.
 
 A body met again in a known state (`state.read_state`) is looked up; for others the versions around them are written out
-(`window.cover`) and simulated.
+(`body_window.cover`) and simulated.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.records import PSUM, Ints
+from accelsim.engine.timing.kernels.body_window import cover
 from accelsim.engine.timing.kernels.located import Body, issued_of, locate, moment, opens_pass, read_content, undrained
 from accelsim.engine.timing.kernels.records import (
     A_KEY,
@@ -48,7 +49,6 @@ from accelsim.engine.timing.kernels.records import (
 )  # fmt: skip
 from accelsim.engine.timing.kernels.state import drain_binds, read_state, reads_back
 from accelsim.engine.timing.kernels.sweep import advance, finish
-from accelsim.engine.timing.kernels.window import cover
 from accelsim.jit import njit, part
 
 ENTRIES = 512

@@ -357,11 +357,11 @@ def _lay_work(layer, step, x, fresh, final, work):
 
 
 @njit(cache=True)
-def lend_places(tile, final, of, free, count, x):
-    """Replace tiles by places, lent from a tile's first version to its last.
+def lend_slots(tile, final, of, free, count, x):
+    """Replace tiles by their slots in a table, lent from a tile's first version to its last.
 
-    tile : int64[version]. final : uint8[version], a tile's last. of : int32[tile], -1 where no place is lent.
-    free : int64[..], places given back, count[x] of them; count[0] : places in all.
+    tile : int64[version]. final : uint8[version], a tile's last. of : int32[tile], -1 where no slot is lent.
+    free : int64[..], slots given back, count[x] of them; count[0] : slots in all.
     """
     for v in range(tile.shape[0]):
         t = tile[v]
