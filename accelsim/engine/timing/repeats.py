@@ -82,7 +82,7 @@ def find_repeats(program: Program) -> Repeats | None:
     if not n:
         return None
     layer = tabled(program, tables)
-    place, classes = bodies.classify(layer, cut)
+    classes_at, classes = bodies.classify(layer, cut)
     inner_at, inner_tiles = tile_ids(program, edges, cut)
     full_at, tiles = tile_ids(program, edges)
     per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
@@ -98,7 +98,7 @@ def find_repeats(program: Program) -> Repeats | None:
         slow, start, np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64),
         np.zeros((start[-1], tables.slots), np.int64),
     )  # fmt: skip
-    outer = bodies.Outer(place, classes, inner_at, np.maximum(per_stream, 1), np.array(most, np.int64))
+    outer = bodies.Outer(classes_at, classes, inner_at, np.maximum(per_stream, 1), np.array(most, np.int64))
     length = 10 + 7 * n
     steps = int(np.prod(loops[cut:, 1], initial=1))
     room = 64
@@ -153,7 +153,7 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     # when each of their drains ended is kept, of simulated bodies and of those looked up
     ended = int(np.bincount(layer.kind, minlength=len(kinds.many)) @ kinds.many[:, looks].sum(axis=1))
     refuse_steps(ended, "drains that later passes read back")
-    # of streams that look back every tile has a place, behind those the tiles of one body
+    # of streams that look back every tile has a slot, behind those the tiles of one body
     tiles = found.tiles if looks.any() else 0
     listed = sum(array.nbytes for part in (kinds, layer) for array in part)
     refuse_bytes(listed + 32 * tiles, f"what repeats and the last drains of {tiles:.1e} psum tiles")
@@ -201,21 +201,21 @@ def _cut(program: Program) -> tuple[Program, int]:
     factors = [int(row[1]) for row in loops]
     wanted = min(max(STEPS, isqrt(prod(factors) // LOOK_UP)), LONGEST)
 
-    def cost(place: tuple[int, int]) -> tuple[float, int]:
-        cut, part = place
+    def cost(split: tuple[int, int]) -> tuple[float, int]:
+        cut, part = split
         length = prod(factors[cut + 1 :]) * part
         return max(length / wanted, wanted / length), length
 
-    places = [(cut, part) for cut, factor in enumerate(factors) for part in _divisors(factor)]
-    if not places:
+    splits = [(cut, part) for cut, factor in enumerate(factors) for part in _divisors(factor)]
+    if not splits:
         return program, len(loops)
-    if cost(min(places, key=cost))[0] > UNEVEN:
+    if cost(min(splits, key=cost))[0] > UNEVEN:
         # iterations past the problem do not exist: the outermost loop of a dim may be cut unevenly
         for cut, (dim, factor, _, _, step) in enumerate(loops.tolist()):
             part = min(wanted // prod(factors[cut + 1 :]), factor)
             if part > 1 and factor * step >= program.size8[dim]:
-                places.append((cut, part))
-    cut, part = min(places, key=cost)
+                splits.append((cut, part))
+    cut, part = min(splits, key=cost)
     factor = factors[cut]
     if part == factor:
         return program, cut

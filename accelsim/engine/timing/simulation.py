@@ -87,7 +87,7 @@ class OpenWindow:
 
 
 def selected(work: Ints, kept: list[int]) -> Ints:
-    """One stream's cycles on the ports that are left, in their new columns."""
+    """One stream's cycles on the ports that are left, in their new slots."""
     if kept == list(range(len(kept))):
         return work
     chosen = np.zeros_like(work)

@@ -136,7 +136,7 @@ class Streams:
         return 1 << (2 * int(self.rows[:, records.SLOTS].max(initial=1)) + 2).bit_length()
 
     def select(self, work: Ints, owners: Ints) -> Ints:
-        """The ports' cycles that are left, in their new places; work : int64[version, slot], owners : their streams."""
+        """The cycles on the ports that are left, in their new slots; work : int64[version, slot], owners : streams."""
         if all(slots == list(range(len(row))) for slots, row in zip(self.kept, self.labels, strict=True)):
             return work
         chosen = np.zeros_like(work)

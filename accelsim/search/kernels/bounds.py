@@ -21,7 +21,7 @@ class Picked(NamedTuple):
     """What is known of the picks of all groups but the last, side by side; scratch of one unit.
 
     part : float64[group, pair, 6]; factor : int64[group, partition, 3]; total : float64[group, term], of each pick.
-    left : float64[2, group, pair, 4], ways to have come by the groups before each place of the order; row 1 is the
+    left : float64[2, group, pair, 4], ways to have come by the groups before each position of the order; row 1 is the
     second order of an ifmap. around : float64[2, pair, 6], what stays in place as a linear form of the last group's
     part. whole, words, other : float64[term]. fits : bool[option] of the last group.
     """
@@ -184,7 +184,7 @@ def _bound_unit(unit, start, tensor, pairs, options, limits, charges, picked, bo
         for o in range(unit[inner, 0], unit[inner, 1]):
             pick[inner] = o
             _take_up(inner, o == unit[inner, 0], pick, options, picked)
-            at = start + _place(unit, pick)
+            at = start + _index_of(unit, pick)
             bounds[at : at + end - first] = np.inf
             if fitting(first, end, picked, options.factors[LAST], limits):
                 around_last(inner, afresh, tensor, pairs, picked)
@@ -210,7 +210,7 @@ def _take_up(inner, every, pick, options, picked):
 
 
 @part
-def _place(unit, pick):
+def _index_of(unit, pick):
     """Where in its unit a combination lies, with the first option of the last group."""
     at = 0
     for group in range(GROUPS):

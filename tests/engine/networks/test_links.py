@@ -170,21 +170,21 @@ def test_tags_are_compared_at_every_row_and_in_rows_that_match():
 def test_arrays_carry_what_networkx_says(seed: int, up: bool):
     rng = Random(seed)
     rows, columns, network = rng.randint(1, 5), rng.randint(1, 5), mesh(rng.choice((CORNER, WEST)))
-    places = [(y, x) for y in range(rows) for x in range(columns)]
-    wanted = {place: {word for word in range(8) if rng.random() < 0.4} for place in places}
+    children = [(y, x) for y in range(rows) for x in range(columns)]
+    wanted = {child: {word for word in range(8) if rng.random() < 0.4} for child in children}
     found, drawn = routes(network, rows, columns, up), graph(network, rows, columns, up)
     told = np.zeros(len(found.names), np.int64)
     for word in range(8):
         crossed = set()
-        for number, place in enumerate(places):
-            link = int(found.first[number]) if word in wanted[place] else -1
+        for number, child in enumerate(children):
+            link = int(found.first[number]) if word in wanted[child] else -1
             while link >= 0:
                 crossed.add(link)
                 link = int(found.onward[link])
         told[list(crossed)] += 1
     reference = loads(drawn, wanted, up)
     assert told.tolist() == [reference[edge] for edge in drawn.edges]
-    assert found.longest == max(len(route(network, place, up)) for place in places) - 1
+    assert found.longest == max(len(route(network, child, up)) for child in children) - 1
 
 
 def test_only_ports_that_can_bind_are_kept(monkeypatch: pytest.MonkeyPatch):

@@ -89,7 +89,7 @@ def _drain(x, v, k, machine, versions, steps, state):
     if parent < 0:
         tell(x, DRAIN, machine, state.log)
     else:
-        _wait_for_place(parent, machine, state)
+        _wait_for_slot(parent, machine, state)
     begins, hold = start_of(x, DRAIN, machine, state)
     ends = max(begins + most, stream_end)
     hold_ports(x, DRAIN, at, begins, 0, stream_end, machine, versions, state)
@@ -141,7 +141,7 @@ def _wait_for_sums(x, k, most, r, machine, steps, state):
 
 
 @part
-def _wait_for_place(parent, machine, state):
+def _wait_for_slot(parent, machine, state):
     """T6: the first drain into a parent's version waits for its fill or, of a fresh one, for its slot."""
     w = state.progress[parent, CURRENT]
     above = state.records[parent, slot_of(state.records, parent, w)]
