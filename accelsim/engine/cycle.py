@@ -71,7 +71,7 @@ def _timed_counts(
 
 
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
-    """Lay out the streams' words, int64[stream, 2 * column], narrowed drains apart behind all; see `walk_steps`.
+    """Lay out the streams' words, int64[stream, 2 * column], those of narrowed drains behind (`kernels.versions.Room`).
 
     Operand reads inside the PE are those of `operand_reads`.
     """

@@ -50,7 +50,7 @@ class Banks:
         self.layout = _layout(program, dram, tables.edges[sorted(self.outermost.values())])
         loops = len(self.layout.steps)
         self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, 8), _zeros(3, 2))
-        self.moved = kernel.Moved(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
+        self.transfer = kernel.Transfer(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
         self.device, self.state = device(dram), idle(dram)
 
     @staticmethod
@@ -80,7 +80,7 @@ class Banks:
         count = int(log[0])
         out = np.empty((count, 2), np.int64)
         kernel.walk(
-            log, self.layout, self.walked, written, self.moved, self.device, self.state, self.kinds, out
+            log, self.layout, self.walked, written, self.transfer, self.device, self.state, self.kinds, out
         )  # fmt: skip
         entries = log[1 : 1 + count]
         for (t, way), columns in self.columns.items():

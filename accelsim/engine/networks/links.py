@@ -27,7 +27,7 @@ REDUCTION = [DIM_INDEX[d] for d in REDUCTION_DIMS]
 PLANE = (4, 5)
 NOWHERE = 1 << 40
 SOME = 256
-"""Fewer rows than these are told apart one by one."""
+"""Fewer rows than these are compared one by one."""
 Key = tuple[int, ...]
 """Per group of dims where a transfer's tile begins, and began before if it slides (else the same), each along the
 group's two dims, and whether the edge of the plane clips it: equal keys are equal loads."""

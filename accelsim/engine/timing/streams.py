@@ -147,7 +147,7 @@ class Streams:
 
 
 def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
-    """Tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
+    """T6: tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
     t, _, child, operand, _ = edge
     slots = 2 if buffering(architecture, child, TENSORS[t]) is Buffer.DOUBLE else 1
     return slots + tail if operand and t == PSUM else slots

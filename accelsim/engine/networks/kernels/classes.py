@@ -20,7 +20,7 @@ class Kin(NamedTuple):
     """What decides which transfers of a stream are alike.
 
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. child : its level. slides : sliding reuse, ifmap
-        only. hidden : padding that is made on the chip is not moved.
+        only. hidden : padding that is made on the chip is not sent.
     size8 : int64[8]. span : int64[8], from the first to the last index of any child. axes : int64[2, 4].
     """
 

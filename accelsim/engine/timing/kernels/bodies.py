@@ -35,7 +35,7 @@ class Kinds(NamedTuple):
     """Every kind of body, one after another in flat arrays.
 
     at, many : int64[kind, x], where a stream's versions lie and how many there are. steps_at : int64[kind + 1].
-    begin, back, tile : int64[version], as of `versions.generate`, counted from the body's beginning.
+    begin, back, tile : int64[version], as of `versions.Room`, counted from the body's beginning.
     work : int64[version, slot]. n, phi : int64[step]. sums : int64[kind, x, column].
     """
 
@@ -228,7 +228,7 @@ def _room(layer, inner, outer, kinds):
 
 @part
 def _lay_key(layer, odo, carry, level, extent, outer, drained, before, key):
-    """What tells a body from others; level : that keeps psums. `before` is filled as of `versions.Past`."""
+    """The key of a body: equal ones are of one kind. level : that keeps psums. Fills `before`, see `versions.Past`."""
     streams = layer.streams
     key[0] = carry
     key[1] = 0
