@@ -203,9 +203,9 @@ def _execute(plan: _Plan, progress: Progress | None) -> Result:
             overflows += found.overflows
         else:
             before = plan.recorded.get(layer.name)
-            told = before or found  # how the mapping was found, when it was
+            first = before or found  # how the mapping was found, when it was
             here = replace(found, name=layer.name, op=layer.op, repeat=layer.repeat)
-            results.append(replace(here, mapping_source=told.mapping_source, search=told.search))
+            results.append(replace(here, mapping_source=first.mapping_source, search=first.search))
     others = vector_layers(machine, ran.network, plan.layers, plan.table, wanted)
     return Result(
         machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch, others,
@@ -355,6 +355,7 @@ def _declared(kind: str, source: object) -> tuple[str, ...]:
 
 
 def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan) -> LayerResult:
+    """Find a mapping unless there is one, evaluate one layer under it, and price its counts."""
     from accelsim.engine import evaluate
 
     assert layer.problem is not None

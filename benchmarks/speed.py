@@ -36,14 +36,14 @@ def main() -> None:
         ("AlexNet CONV, batch 4", list(alexnet())),
         ("VGG-16 CONV, searched", list(vgg16())),
     ):
-        for label, fold, goal in (("equal bodies once", True, 1e11), ("the long way", False, 2e10)):
-            seconds = sum(best_of(lambda p=program, f=fold: cycle.evaluate(p, fold=f)) for program in programs)
+        for label, repeats, goal in (("equal bodies once", True, 1e11), ("the long way", False, 2e10)):
+            seconds = sum(best_of(lambda p=program, r=repeats: cycle.evaluate(p, repeats=r)) for program in programs)
             rate = sum(program.problem.macs for program in programs) / seconds
             table.add_row(
                 f"cycle evaluator, {name}, {label}", f"{rate:.1e} MAC/s, {seconds:.3f} s", f"{goal:.0e} MAC/s"
             )
         for program in programs:
-            short, long = (cycle.evaluate(program, fold=fold) for fold in (True, False))
+            short, long = (cycle.evaluate(program, repeats=repeats) for repeats in (True, False))
             assert short[1] == long[1], f"cycles differ: {program.problem}"
             assert (short[0].words == long[0].words).all(), f"counts differ: {program.problem}"
     programs = list(alexnet())

@@ -20,7 +20,7 @@ from rich.table import Table
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Network, NetworkKind, Pairing, Sparsity
 from accelsim.engine import cycle
 from accelsim.engine.program import Program, build
-from accelsim.engine.timing.pieces import outline
+from accelsim.engine.timing.windows import outline
 from accelsim.engine.zeros.slots import Lengths, Slots
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks

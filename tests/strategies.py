@@ -93,10 +93,9 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
 
     levels = [machine.levels[0]]
     for level in machine.levels[1:]:
-        psum = level.keeps & {Tensor.PSUM}
-        ways = [drawn_cycles(tensors) if rng.random() < 0.5 else {} for tensors in (level.keeps, level.keeps, psum)]
+        ways = [drawn_cycles(level.keeps) if rng.random() < 0.5 else {} for _ in range(2)]
         refetch = {tensor for tensor in level.keeps - {Tensor.PSUM} if rng.random() < 0.2}
-        levels.append(replace(level, fixed=Fixed(*ways), refetch=frozenset(refetch)))
+        levels.append(replace(level, fixed=Fixed(*ways, rng.choice((0, 0, 1, 4))), refetch=frozenset(refetch)))
     for index, level in enumerate(levels):
         psum = level.fanout.networks.get(Tensor.PSUM)
         if psum is not None and psum.accumulate_on_drain:

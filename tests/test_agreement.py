@@ -89,7 +89,7 @@ def agree_on_zeros(architecture: Architecture, nest: LoopNest, problem: Problem,
     check(architecture, nest, problem)
     lowered = program.build(architecture, nest, problem)
     counts, timing = cycle.evaluate(lowered, masks=masks)
-    assert cycle.evaluate(lowered, fold=False, masks=masks)[1] == timing
+    assert cycle.evaluate(lowered, repeats=False, masks=masks)[1] == timing
     ifmap, weights = masked_operands(Random(0), problem, masks)
     told = golden.run(architecture, nest, problem, ifmap, weights, masks=masks)
     processing = golden.run(architecture, nest, problem, processing=True, masks=masks)

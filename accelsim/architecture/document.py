@@ -177,8 +177,9 @@ def _level(level: Level) -> Data:
     if level.refetch:
         data["refetch"] = _names(level.refetch)
     if level.fixed:
-        ways = {name: getattr(level.fixed, name) for name in ("tile", "fill", "drain")}
-        data["fixed"] = {name: {t.value: c for t, c in given.items()} for name, given in ways.items() if given}
+        ways = {"tile": level.fixed.tile, "fill": level.fixed.fill}
+        data["fixed"] = {name: {t.value: c for t, c in given.items()} for name, given in ways.items()}
+        data["fixed"]["drain"] = level.fixed.drain
     if level.dram:
         data["dram"] = _dram(level.dram)
     elif level.read_port or level.write_port:

@@ -74,16 +74,14 @@ class Fixed:
 
     tile: Mapping[Tensor, int] = field(default_factory=dict)
     fill: Mapping[Tensor, int] = field(default_factory=dict)
-    drain: Mapping[Tensor, int] = field(default_factory=dict)
+    drain: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("tile", "fill", "drain"):
+        for cycles in (*self.tile.values(), *self.fill.values(), self.drain):
+            within("fixed", "pipeline", cycles)
+        for name in ("tile", "fill"):
             given = getattr(self, name)
-            for cycles in given.values():
-                within("fixed", "a latency", cycles)
             object.__setattr__(self, name, {t: given[t] for t in TENSORS if given.get(t)})
-        if set(self.drain) - {Tensor.PSUM}:
-            raise AccelsimError("fixed: drain: only psums are drained")
 
     def __bool__(self) -> bool:
         return bool(self.tile or self.fill or self.drain)

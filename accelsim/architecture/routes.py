@@ -21,18 +21,18 @@ from accelsim.architecture.model import Injection, Network, NetworkKind
 if TYPE_CHECKING:
     from networkx import DiGraph
 
-Place = tuple[int, int]
-Node = tuple[str, int] | Place
+Child = tuple[int, int]
+Node = tuple[str, int] | Child
 Ints = npt.NDArray[np.int64]
 PORT = "port"
 
 
 @dataclass(frozen=True)
 class Routes:
-    """Links as arrays, for one direction; places are counted row by row.
+    """Links as arrays, for one direction; children are counted row by row.
 
-    names : of the links. first : int64[place], the link at the child. onward : int64[link], the next one towards the
-    parent, -1 at it. root : int64[place], the port of the parent a child's words pass. ports : int64[port], its link.
+    names : of the links. first : int64[child], the link at the child. onward : int64[link], the next one towards the
+    parent, -1 at it. root : int64[child], the port of the parent a child's words pass. ports : int64[port], its link.
     longest : links of the longest route.
     """
 
@@ -44,9 +44,9 @@ class Routes:
     longest: int
 
 
-def route(network: Network, place: Place, up: bool) -> list[Node]:
+def route(network: Network, child: Child, up: bool) -> list[Node]:
     """The nodes a word passes from the parent to a child's router, or (up) back, in order."""
-    y, x = place
+    y, x = child
     row = y if network.injection is Injection.WEST_EDGE else 0
     if up:
         along = [(y, column) for column in range(x, -1, -1)]
@@ -66,19 +66,19 @@ def graph(network: Network, rows: int, columns: int, up: bool) -> DiGraph:
     return links
 
 
-def loads(links: DiGraph, wanted: Mapping[Place, Iterable[object]], up: bool) -> Counter[tuple[Node, Node]]:
+def loads(links: DiGraph, wanted: Mapping[Child, Iterable[object]], up: bool) -> Counter[tuple[Node, Node]]:
     """Words per link, one by one: each crosses the union of the routes of the children that want (offer) it."""
     import networkx
 
-    places: dict[object, list[Place]] = {}
-    for place, words in wanted.items():
+    wanting: dict[object, list[Child]] = {}
+    for child, words in wanted.items():
         for word in words:
-            places.setdefault(word, []).append(place)
+            wanting.setdefault(word, []).append(child)
     found: Counter[tuple[Node, Node]] = Counter()
-    for receivers in places.values():
+    for receivers in wanting.values():
         used: set[Node] = set(receivers)
-        for place in receivers:
-            used |= networkx.descendants(links, place) if up else networkx.ancestors(links, place)
+        for child in receivers:
+            used |= networkx.descendants(links, child) if up else networkx.ancestors(links, child)
         found.update(list(links.subgraph(used).edges))
     return found
 
@@ -86,11 +86,11 @@ def loads(links: DiGraph, wanted: Mapping[Place, Iterable[object]], up: bool) ->
 @lru_cache(maxsize=256)
 def routes(network: Network, rows: int, columns: int, up: bool) -> Routes:
     """The links of a mesh, of a crossbar (one for each child) or of a tagged bus (one for each row)."""
-    places = [(y, x) for y in range(rows) for x in range(columns)]
+    children = [(y, x) for y in range(rows) for x in range(columns)]
     if network.kind is not NetworkKind.MESH:
-        ends = [y if network.tags else y * columns + x for y, x in places]
-        names = [f"row {y}" for y in range(rows)] if network.tags else [_name(PORT, p, up) for p in places]
-        own, one = np.array(ends, np.int64), np.zeros(len(places), np.int64)
+        ends = [y if network.tags else y * columns + x for y, x in children]
+        names = [f"row {y}" for y in range(rows)] if network.tags else [_name(PORT, p, up) for p in children]
+        own, one = np.array(ends, np.int64), np.zeros(len(children), np.int64)
         return Routes(tuple(names), own, np.full(len(names), -1, np.int64), one, np.zeros(0, np.int64), 1)
     links = graph(network, rows, columns, up)
     edges = list(links.edges)
@@ -99,14 +99,14 @@ def routes(network: Network, rows: int, columns: int, up: bool) -> Routes:
     towards = {(a if up else b): (a, b) for a, b in edges}
     assert len(towards) == len(edges), "routes that share a port form a tree"
     onward = [number.get(towards.get(b if up else a, (PORT, PORT)), -1) for a, b in edges]
-    first = [number[towards[place]] for place in places]
+    first = [number[towards[child]] for child in children]
     at_port = [i for i, (a, b) in enumerate(edges) if PORT in (a[0], b[0])]
     root = []
     for link in first:
         while onward[link] >= 0:
             link = onward[link]
         root.append(at_port.index(link))
-    longest = max(len(route(network, place, up)) for place in places) - 1
+    longest = max(len(route(network, child, up)) for child in children) - 1
     return Routes(
         tuple(_name(a, b, False) for a, b in edges),
         np.array(first, np.int64),

@@ -245,7 +245,7 @@ class FixedSpec(Spec):
     fill: dict[TensorName, Pipeline] = key(
         "Before each fill, and of psums before old ones on their way down.", {}, "none", unit="core cycles"
     )
-    drain: dict[TensorName, Pipeline] = key("psum only: before each drain.", {}, "none", unit="core cycles")
+    drain: Pipeline = key("Before each drain of psums.", 0, unit="core cycles")
 
 
 class LayerSpec(Spec):

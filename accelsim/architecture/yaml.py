@@ -222,24 +222,19 @@ class _Builder:
 
     def refetch(self, place: Place, spec: LevelSpec) -> frozenset[Tensor]:
         for index, tensor in enumerate(spec.refetch):
-            if tensor not in spec.keeps:
-                self.document.refuse((*place, "refetch", index), _foreign(spec, tensor))
-            elif tensor is Tensor.PSUM:
-                self.document.refuse((*place, "refetch", index), "psums are not fetched; allowed are ifmap and filter")
+            if tensor is Tensor.PSUM or tensor not in spec.keeps:
+                why = "psums are not fetched; allowed are ifmap and filter" if tensor in spec.keeps else None
+                self.document.refuse((*place, "refetch", index), why or _foreign(spec, tensor))
         return frozenset(spec.refetch) & frozenset(spec.keeps) - {Tensor.PSUM}
 
     def fixed(self, place: Place, spec: LevelSpec) -> Fixed:
-        ways = {name: getattr(spec.fixed, name) for name in ("tile", "fill", "drain")}
-        for name, given in ways.items():
-            for tensor in given:
-                if tensor not in spec.keeps:
-                    self.document.refuse((*place, "fixed", name, tensor.value), _foreign(spec, tensor), key=True)
-                elif name == "drain" and tensor is not Tensor.PSUM:
-                    self.document.refuse((*place, "fixed", name, tensor.value), "only psums are drained", key=True)
-                elif place[-1] == 0:
-                    self.document.refuse((*place, "fixed"), "nothing moves into the outermost level's tiles", key=True)
-        drain: dict[Tensor, int] = {tensor: cycles for tensor, cycles in spec.fixed.drain.items() if tensor is Tensor.PSUM}
-        return Fixed(spec.fixed.tile, spec.fixed.fill, drain)
+        given = Fixed(spec.fixed.tile, spec.fixed.fill, spec.fixed.drain)
+        for name, tensor in [("tile", t) for t in given.tile] + [("fill", t) for t in given.fill]:
+            if tensor not in spec.keeps:
+                self.document.refuse((*place, "fixed", name, tensor.value), _foreign(spec, tensor), key=True)
+        if given and place[-1] == 0:
+            self.document.refuse((*place, "fixed"), "no tile comes into the outermost level", key=True)
+        return given
 
     def partitions(self, place: Place, spec: LevelSpec) -> Iterator[Partition]:
         """Capacity in bits; a key such as ``ifmap + psum`` names the tensors that share it."""

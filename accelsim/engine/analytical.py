@@ -173,7 +173,7 @@ def _before_transfers(program: Program, index: int) -> int:
         return 0
     fixed, tensor = program.architecture.levels[child].fixed, TENSORS[t]
     if t == PSUM:
-        return fixed.drain.get(tensor, 0)
+        return fixed.drain
     innermost = not any(edge[0] == t and edge[2] > child for edge in program.edges[program.timed])
     return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
 

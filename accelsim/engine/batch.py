@@ -176,7 +176,7 @@ def _evaluate(
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
     kernel.with_steps(loops, starts, padded)
     pick, table, shapes = _options(lowered, loops, starts)
-    tiles, steps, places = shapes
+    tiles, steps, instances = shapes
     suspect = np.empty(n, np.uint8)
     rules = kernel.Rules(
         lowered.size8, np.array([[spec.fanout.y, spec.fanout.x] for spec in architecture.levels], np.int64),
@@ -190,7 +190,7 @@ def _evaluate(
     columns = np.zeros((n, len(edges), lowered.columns), np.int64)
     kernel.compose(loops, starts, edges, pick, table, columns)
     compute, active = np.empty(n, np.int64), np.empty(n, np.int64)
-    kernel.compute_and_active(pick, steps, places, architecture.macs_per_cycle, compute, active)
+    kernel.compute_and_active(pick, steps, instances, architecture.macs_per_cycle, compute, active)
     words, network = tally(lowered, columns)
     cycles = [
         analytical.lower_bound(
@@ -245,16 +245,16 @@ def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, Table, 
     above = np.zeros((options, len(edges)), np.int64)
     table = Table(np.zeros((options, len(terms)), np.int64), stay, kept_words, above)
     tiles = np.empty((options, lowered.levels, 2), np.int64)
-    steps, places = np.empty((options, 2, 3), np.int64), np.empty(options, np.int64)
+    steps, instances = np.empty((options, 2, 3), np.int64), np.empty(options, np.int64)
     for g, at in enumerate(own):
         some = Table(table.total[at], table.stay[at], table.kept[at], table.above[at])
         option_tables(
             laid(lowered), rows[at], lengths[at], g, edges, terms, (int(most[g, 0]), carries, int(most[g, 2])), some
         )
         kernel.option_shapes(
-            rows[at], lengths[at], g, lowered.inside, lowered.levels, lowered.size8, tiles[at], steps[at], places[at]
+            rows[at], lengths[at], g, lowered.inside, lowered.levels, lowered.size8, tiles[at], steps[at], instances[at]
         )
-    return np.ascontiguousarray(pick.T + base[:-1]), table, (tiles, steps, places)
+    return np.ascontiguousarray(pick.T + base[:-1]), table, (tiles, steps, instances)
 
 
 def _unmerged(lowered: Program) -> npt.NDArray[np.uint8]:

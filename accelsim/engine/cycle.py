@@ -11,39 +11,39 @@ from accelsim.engine.dram.banks import Banks
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import Ints, Program
-from accelsim.engine.timing import folded as folding
-from accelsim.engine.timing.pieces import across_links, outline, pieces
+from accelsim.engine.timing.repeats import Repeats, find_repeats, simulate_repeats
 from accelsim.engine.timing.simulation import Simulation, simulate
 from accelsim.engine.timing.streams import Streams, of_layer
+from accelsim.engine.timing.windows import across_links, outline, windows
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
 from accelsim.engine.zeros.sparse import Zeros
 from accelsim.sparsity.masks import Masks
 
 
-def evaluate(program: Program, fold: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
-    """Exact counts and cycles of one layer; without `fold` every step is written down and simulated, to the same.
+def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
+    """Exact counts and cycles of one layer; without `repeats` every step is simulated, to the same.
 
     masks : which operands are zero, on a machine that makes something of it; None: dense.
     """
     zeros = masks is not None and program.architecture.sees_zeros
     banks = program.architecture.levels[0].dram is not None
     links = any(True for _ in linked(program))
-    # which words are zero, where they lie in a DRAM and what routes they take is told of every version apart
-    folded = folding.fold(program) if fold and not (zeros or banks or links) else None
-    if folded is not None:
-        counts = count(program, folded.sums, folded.compute_cycles)
-        return _timed_counts(counts, *(run_folded(program, folded, processing)[:2] for processing in (False, True)))
-    return piece_by_piece(program, masks if zeros else None)
+    # which words are zero, where they lie in a DRAM and what routes they take differs from version to version
+    found = find_repeats(program) if repeats and not (zeros or banks or links) else None
+    if found is not None:
+        counts = count(program, found.sums, found.compute_cycles)
+        return _timed_counts(counts, *(run_repeats(program, found, way)[:2] for way in (False, True)))
+    return window_by_window(program, masks if zeros else None)
 
 
-def piece_by_piece(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
+def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
     """The same with every step simulated, and no more of the schedule in memory than time asks for.
 
     masks : None where zeros make no difference.
     """
     found = outline(program)
     counts, tables = count(program, found.sums, found.compute_cycles), found.tables
-    parts = pieces(program, found)
+    parts = windows(program, found)
     crossed = [Crossed(program, tables.ports, x, crossing) for x, crossing in tables.crossings]
     if crossed:
         parts = across_links(parts, crossed)
@@ -71,7 +71,7 @@ def _timed_counts(
 
 
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
-    """Lay out the streams' words, int64[stream, 2 * column], narrowed drains apart behind all; see `walk_steps`.
+    """Lay out the streams' words, int64[stream, 2 * column], those of narrowed drains behind (`kernels.versions.Room`).
 
     Operand reads inside the PE are those of `operand_reads`.
     """
@@ -87,10 +87,10 @@ def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
     return assemble(program, columns, compute_cycles, finals if program.finals else None)
 
 
-def run_folded(
-    program: Program, folded: folding.Folded, processing: bool, look_up: bool = True
+def run_repeats(
+    program: Program, found: Repeats, processing: bool, look_up: bool = True
 ) -> tuple[int, dict[str, int], int]:
     """The same from a list of bodies; (cycles, stalls, bodies simulated). `look_up`: simulate equal bodies once."""
-    streams = folded.streams.processing if processing else folded.streams
-    cycles, stalls, simulated = folding.run(folded, streams, look_up)
-    return *of_layer(program.architecture, folded.tables.edges, cycles, stalls), simulated
+    streams = found.streams.processing if processing else found.streams
+    cycles, stalls, simulated = simulate_repeats(found, streams, look_up)
+    return *of_layer(program.architecture, found.tables.edges, cycles, stalls), simulated

@@ -1,4 +1,4 @@
-"""What a layer may ask for: numbers that fit, steps and bytes; told before any of it is spent."""
+"""What a layer may ask for: numbers that fit, steps and bytes; refused before any of it is spent."""
 
 from __future__ import annotations
 

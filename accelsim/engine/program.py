@@ -263,7 +263,7 @@ def network_ports(program: Program, tensor: Tensor, f: int, column: int, up: boo
 
 
 def routes_of(program: Program, network: Network, f: int, up: bool) -> Routes:
-    """The links of the network below level f, to the places the mapping uses."""
+    """The links of the network below level f, to the children the mapping uses."""
     mapped, sizes = program.nest.level(program.architecture.levels[f].name), [1, 1]
     for axis, loops in enumerate((mapped.y, mapped.x)):
         for loop in loops:

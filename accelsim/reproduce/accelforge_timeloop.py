@@ -13,7 +13,7 @@ from accelsim.architecture.model import Architecture, Buffer, Fanout, Level, Net
 from accelsim.engine import evaluate
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.program import build
-from accelsim.engine.timing.pieces import outline, pieces
+from accelsim.engine.timing.windows import outline, windows
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import source
 from accelsim.reproduce.einsum import Einsum
@@ -191,8 +191,8 @@ def port_cycles(case: str) -> dict[str, int]:
     """Cycles each port is held, every transfer in whole cycles."""
     program = build(limited(case), nest(case), einsum(case).problem)
     held: dict[str, int] = {}
-    for piece in pieces(program, outline(program)):
-        schedule = piece.schedule
+    for window in windows(program, outline(program)):
+        schedule = window.schedule
         for stream, uses in enumerate(schedule.ports.labels):
             for slot, (name, _) in enumerate(uses):
                 cycles = schedule.work[schedule.rows(stream), slot]

@@ -39,7 +39,7 @@ def thin(values: list[int], most: int) -> list[int]:
 
 
 def largest(lists: list[list[int]], fits: Callable[[tuple[int, ...]], bool]) -> Iterator[tuple[int, ...]]:
-    """Choices of one value per rising list that fit while none larger in one place does, from the largest on.
+    """Choices of one value per rising list that fit while none with one larger value does, from the largest on.
 
     What is below a choice that fits must fit too.
     """

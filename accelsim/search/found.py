@@ -70,7 +70,7 @@ class Found:
 
 
 def closed_form_chooses(machine: Architecture, objective: str) -> bool:
-    """Whether the best that a search finds is left to the whole closed form, for its own numbers do not tell.
+    """Whether the whole closed form chooses among what a search finds, for the search's own numbers do not decide it.
 
     The energy it works out is that of the closed form. Its cycles are a bound on those: it knows no roundings and not
     what the ports of a mesh carry. Where sums are narrowed nothing is a bound: which drains are final depends on all

@@ -30,8 +30,8 @@ MOST_UNITS = 120
 """Most unrollings looked at whole, the widest use of the array first."""
 AROUND, LEFT_OUT = 60, 400
 """Most unrollings tried around a find, and where some had been left out."""
-Picks = Mapping[str, Split]
-Move = Callable[[Picks], "Combinations"]
+Splits = Mapping[str, Split]
+Move = Callable[[Splits], "Combinations"]
 
 
 class Combinations(NamedTuple):
@@ -64,38 +64,38 @@ def whole(space: Space) -> Combinations:
 class Moves:
     """What is tried around a find, where strips may be narrower than in the whole space.
 
-    freed : runs above a global buffer may be cut, too. told : what of the whole space was bounded.
+    freed : runs above a global buffer may be cut, too. bounded : the part of the whole space that was.
     """
 
-    def __init__(self, space: Space, freed: bool, told: Combinations) -> None:
+    def __init__(self, space: Space, freed: bool, bounded: Combinations) -> None:
         self.space = replace(space, tiled=space.tiled or freed)
         self.spreads, self.unrollings = Spreads(self.space), Unrollings(self.space, narrower=True)
         self._inside = bool(set(space.dataflow.pe) - set(space.dataflow.whole))
-        thinned = bool(told.cut)
-        self._most = LEFT_OUT if len(told.units) == MOST_UNITS else AROUND
+        thinned = bool(bounded.cut)
+        self._most = LEFT_OUT if len(bounded.units) == MOST_UNITS else AROUND
         self._outside = freed or thinned or self.unrollings.narrower
         others: list[Move] = [self.unroll] if self._inside or self._outside else []
         self.first = [*others, *[self.spread] * (freed or thinned)]
         self.after: dict[Move, list[Move]] = {self.unroll: [self.spread], self.spread: others}
 
-    def unroll(self, picks: Picks) -> Combinations:
+    def unroll(self, splits: Splits) -> Combinations:
         """Other factors in the PE and other unrollings of the arrays, with about the tiles of a find."""
         unrollings = self._largest if self._outside else []
         if self._inside:
-            unrollings = [*self.unrollings.within(_inner(picks), 2 * AROUND), *unrollings]
-        return _enumerated(unrollings, lambda dim, inner: self.spreads.near(dim, inner, picks[dim]))
+            unrollings = [*self.unrollings.within(_inner(splits), 2 * AROUND), *unrollings]
+        return _enumerated(unrollings, lambda dim, inner: self.spreads.near(dim, inner, splits[dim]))
 
-    def spread(self, picks: Picks) -> Combinations:
+    def spread(self, splits: Splits) -> Combinations:
         """All factors above the arrays, with the unrolling of a find."""
-        return _thinned(self.spreads, [_inner(picks)], 3 * MOST_FACTORS)
+        return _thinned(self.spreads, [_inner(splits)], 3 * MOST_FACTORS)
 
     @cached_property
     def _largest(self) -> list[Unrolling]:
         return list(islice(self.unrollings.largest(), self._most))
 
 
-def _inner(picks: Picks) -> Unrolling:
-    return {dim: split.inner for dim, split in picks.items()}
+def _inner(splits: Splits) -> Unrolling:
+    return {dim: split.inner for dim, split in splits.items()}
 
 
 def _thinned(spreads: Spreads, unrollings: list[Unrolling], most: int) -> Combinations:

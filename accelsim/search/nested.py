@@ -51,8 +51,8 @@ def unrollings(
     found.sort(key=lambda entry: entry[0])
     for passes, at, chosen in found:
         if passes <= most * found[0][0]:
-            places = [dict(zip(array.dims, own, strict=True)) for array, own in zip(arrays, chosen, strict=True)]
-            yield at, {dim: tuple(own.get(dim, (1, 1)) for own in places) for dim in starts[at]}
+            factors = [dict(zip(array.dims, own, strict=True)) for array, own in zip(arrays, chosen, strict=True)]
+            yield at, {dim: tuple(own.get(dim, (1, 1)) for own in factors) for dim in starts[at]}
 
 
 def _joint(left: dict[str, int], arrays: Sequence[Surrounding]) -> Iterator[tuple[int, tuple[Factors, ...]]]:
@@ -71,7 +71,7 @@ def _joint(left: dict[str, int], arrays: Sequence[Surrounding]) -> Iterator[tupl
 
 @lru_cache(maxsize=1 << 14)
 def _factors(trips: tuple[int, ...], sides: tuple[tuple[bool, bool], ...], y: int, x: int) -> tuple[Factors, ...]:
-    """Choices for dims that may be on y, on x or on both, where y and x places are left."""
+    """Choices for dims that may be on y, on x or on both, where y by x instances are left."""
     if not trips:
         return ((),)
     on_y, on_x = sides[0]

@@ -41,7 +41,7 @@ class Prices:
     macs_per_cycle: int
 
     def charges(self, objective: int) -> Charges:
-        """As the kernels read them; objective : its place among `found.OBJECTIVES`."""
+        """As the kernels read them; objective : its index in `found.OBJECTIVES`."""
         at = self.terms[:, 0], self.terms[:, 1]
         shares = np.array([load.share[at] for load in self.loads]).reshape(len(self.loads), len(self.terms))
         load, term = np.nonzero(shares)

@@ -127,14 +127,14 @@ class Space:
     def slots(self, dim: str) -> tuple[tuple[int, int, int], ...]:
         """(level, position, kind) of every loop a dim may have; kind 0 temporal, 1 y, 2 x. See `factors`."""
         if dim not in self._slots:
-            self._slots[dim] = tuple(self._places(dim))
+            self._slots[dim] = tuple(self._loops_of(dim))
         return self._slots[dim]
 
     @cached_property
     def _slots(self) -> dict[str, tuple[tuple[int, int, int], ...]]:
         return {}
 
-    def _places(self, dim: str) -> Iterator[tuple[int, int, int]]:
+    def _loops_of(self, dim: str) -> Iterator[tuple[int, int, int]]:
         flow, last = self.dataflow, len(self.machine.levels) - 1
         for level in range(self.array + 1):
             position = -1

@@ -42,7 +42,7 @@ class Spreads:
         splits = [Split(inner, temporal) for temporal in self._spread_evenly[key]]
         if not inner.outer:
             return splits
-        # loops below an outer array that cover more than is left leave places of it without work
+        # loops below an outer array that cover more than is left leave instances of it without work
         trips = self.space.longest(dim, splits)
         return [split for split, few in zip(splits, trips <= NARROWEST * trips.min(), strict=True) if few]
 

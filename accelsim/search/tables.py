@@ -21,7 +21,7 @@ from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
 
 Option = tuple[Split, ...]
-MOST_PLACES, PLACES_A_SECOND = 3e8, 6e7
+MOST_TILES, TILES_A_SECOND = 3e8, 6e7
 """Tiles along a plane that tables of all options are made of, at most and in a second."""
 Floats = npt.NDArray[np.float64]
 
@@ -29,12 +29,12 @@ Floats = npt.NDArray[np.float64]
 class Tables(NamedTuple):
     """What is known of every option of one group, see `tabulating.option_tables`.
 
-    places : int64[option, loop, 2], (level, position) of its temporal loops; counts : int64[option], how many. totals :
+    loops : int64[option, loop, 2], (level, position) of its temporal loops; counts : int64[option], how many. totals :
     float64[option, term]; stays, kepts : float64[option, carry, term]; aboves : int64[option, edge]. extents :
     float64[option], iterations of the busiest PE; tiles : int64[option, level, 2], of each dim at each level.
     """
 
-    places: Ints
+    loops: Ints
     counts: Ints
     totals: Floats
     stays: Floats
@@ -69,7 +69,7 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     there, temporal = factors > 1, (factors > 1) & ~spatial
     columns = (np.array([DIM_INDEX[dim] for dim in dims])[axis], factors, spatial, level, steps)
     rows, lengths = _packed(there, columns)
-    places, counts = _packed(temporal, (level, position))
+    loops, counts = _packed(temporal, (level, position))
     most = (
         int(np.where(temporal, factors, 1).prod(axis=1).max()),
         2 * int(counts.max()) + 1,
@@ -78,16 +78,16 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     totals, (stays, kepts) = np.zeros((n, len(terms))), np.zeros((2, n, most[1], len(terms)))
     table = tabulating.Table(totals, stays, kepts, np.zeros((n, len(program.edges)), np.int64))
     tabulating.option_tables(laid(program), rows, lengths, group, program.edges, terms, most, table)
-    return Tables(places, counts, totals, stays, kepts, table.above, extents, tiles)
+    return Tables(loops, counts, totals, stays, kepts, table.above, extents, tiles)
 
 
-def _refuse(dims: tuple[str, ...], places: float, reach: int) -> None:
+def _refuse(dims: tuple[str, ...], tiles: float, reach: int) -> None:
     """Raise MappingError if tables of a plane would take too long or too much; of other dims they are products."""
     refuse_bytes(16 * reach, f"a search among planes of {reach:.1e} rows or columns would")
-    if len(dims) == 2 and places > MOST_PLACES:
+    if len(dims) == 2 and tiles > MOST_TILES:
         raise MappingError(
-            f"a search would look at {places:.1e} tiles along {' and '.join(dims)}, each time for "
-            f"{duration(places / PLACES_A_SECOND)}; at most {MOST_PLACES:.0e} are taken on: give a mapping "
+            f"a search would look at {tiles:.1e} tiles along {' and '.join(dims)}, each time for "
+            f"{duration(tiles / TILES_A_SECOND)}; at most {MOST_TILES:.0e} are taken on: give a mapping "
             "(--mapping), or a smaller layer"
         )
 
@@ -123,17 +123,17 @@ def options_of(
     pairs = _pairs(program, terms, tables)
     parts = []
     for t in tables:
-        parts.append(np.zeros((len(t.places), len(pairs.rows), 6)))
+        parts.append(np.zeros((len(t.loops), len(pairs.rows), 6)))
         kernel.pair_tables(
-            t.places, t.counts, t.aboves, t.stays, t.kepts, pairs.rows, terms, program.edges, pairs.segments, parts[-1]
+            t.loops, t.counts, t.aboves, t.stays, t.kepts, pairs.rows, terms, program.edges, pairs.segments, parts[-1]
         )
     factors = tuple(bounding.tile_factors(g, t.tiles, *capacity) for g, t in enumerate(tables))
-    places, counts, totals, _, _, _, extents, _ = zip(*tables, strict=True)
-    return Options(places, counts, totals, tuple(parts), extents, factors), pairs
+    loops, counts, totals, _, _, _, extents, _ = zip(*tables, strict=True)
+    return Options(loops, counts, totals, tuple(parts), extents, factors), pairs
 
 
 def _pairs(program: Program, terms: Ints, tables: list[Tables]) -> Pairs:
-    loops = [t.places[np.arange(t.places.shape[1]) < t.counts[:, None]] for t in tables]
+    loops = [t.loops[np.arange(t.loops.shape[1]) < t.counts[:, None]] for t in tables]
     segments = np.unique(np.concatenate(loops), axis=0)
     of_edge = program.edges[terms[:, 0]]
     rows = np.argwhere((segments[:, :1] < of_edge[:, 2]) & (of_edge[:, 3] == 0)).astype(np.int64).reshape(-1, 2)

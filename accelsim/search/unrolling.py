@@ -70,17 +70,17 @@ class Unrollings:
         dims.sort(key=lambda d: (d not in flow.whole, d != flow.strip))
         found: list[dict[str, tuple[int, int]]] = []
 
-        def place(index: int, left_y: int, left_x: int, chosen: dict[str, tuple[int, int]]) -> None:
+        def assign(index: int, left_y: int, left_x: int, chosen: dict[str, tuple[int, int]]) -> None:
             if index == len(dims):
                 found.append(dict(chosen))
                 return
             dim = dims[index]
             for fy, fx in self._choices(dim, size[dim], left_y, left_x, size_x):
                 chosen[dim] = (fy, fx)
-                place(index + 1, left_y // fy, left_x // fx, chosen)
+                assign(index + 1, left_y // fy, left_x // fx, chosen)
                 del chosen[dim]
 
-        place(0, size_y, size_x, {})
+        assign(0, size_y, size_x, {})
         found.sort(key=lambda c: -prod(fy * fx for fy, fx in c.values()))
         yield from found
 

@@ -17,7 +17,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import load_table
 from accelsim.engine import evaluate
 from accelsim.engine.program import build
-from accelsim.engine.timing.pieces import outline, pieces
+from accelsim.engine.timing.windows import outline, windows
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest, capacity_overflows, check
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -146,7 +146,7 @@ def test_halving_all_widths_halves_the_cycles_of_every_port(case):
     assume(not wide.skew)  # there a preload lasts as long as the array is high
     lowered = [build(m, nest, problem) for m in (wide, half)]
     # streams of few versions, which all are here, come first
-    before, after = (next(pieces(p, outline(p))).schedule.work for p in lowered)
+    before, after = (next(windows(p, outline(p))).schedule.work for p in lowered)
     assert np.array_equal(after, -(-before // 2))
     (counts, _), (shorter, timing) = (evaluate(m, nest, problem, "analytical") for m in (wide, half))
     assert np.array_equal(counts.words, shorter.words)

@@ -17,7 +17,7 @@ from accelsim.engine import analytical, cycle, evaluate_many, limits
 from accelsim.engine.nest.kernels.steps import bases_below
 from accelsim.engine.outputs import functional
 from accelsim.engine.program import build
-from accelsim.engine.timing import folded
+from accelsim.engine.timing import repeats
 from accelsim.engine.words.kernels.closed import lattice
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
@@ -202,13 +202,13 @@ def test_positions_and_outputs_over_the_plane():
 @pytest.mark.parametrize("nest", ["DRAM: C1009 | GLB: M2 | RF: M2", "DRAM: M3 | GLB: C1009 | RF: M2"])
 def test_loops_of_a_prime_number_are_cut_too(nest: str, monkeypatch: pytest.MonkeyPatch):
     """1009 is a prime: a body has some of its iterations, the last body fewer."""
-    monkeypatch.setattr(folded, "STEPS", 8)
+    monkeypatch.setattr(repeats, "STEPS", 8)
     problem = Problem.of({"C": 1009, "M": 4})
     lowered = build(load_architecture("eyeriss_isca16_rs"), LoopNest.parse(nest), problem)
-    found = folded.fold(lowered)
+    found = repeats.find_repeats(lowered)
     assert found is not None
     assert 20 < len(found.layer.kind) < 1009
-    short, long = (cycle.evaluate(lowered, fold=fold) for fold in (True, False))
+    short, long = (cycle.evaluate(lowered, repeats=way) for way in (True, False))
     assert short[1] == long[1]
     assert (short[0].words == long[0].words).all()
     assert (short[0].network == long[0].network).all()

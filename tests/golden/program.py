@@ -147,7 +147,7 @@ class Program:
             return 0
         fixed = self.machine.levels[stream.level].fixed
         if kind == "D":
-            return fixed.drain.get(stream.tensor, 0)
+            return fixed.drain
         tile = kind == "F" and not stream.innermost
         return fixed.fill.get(stream.tensor, 0) + (fixed.tile.get(stream.tensor, 0) if tile else 0)
 

@@ -1,6 +1,6 @@
 """The outermost level as a DRAM with banks and rows: how long each of its transfers lasts, and what they find open.
 
-The order of the transfers is static (T9): a simulation that runs ahead tells it, and the banks are walked in that order
+The order of the transfers is static (T9): a simulation that runs ahead finds it, and the banks serve in that order
 before time asks (docs/model.md, "DRAM").
 """
 
@@ -12,9 +12,9 @@ from accelsim.architecture.dram.model import FIELDS, Dram, Page
 from accelsim.engine.counts import DramCounts, RowCounts
 from accelsim.engine.dram.kernels import banks as kernel
 from accelsim.engine.program import FILTER, PSUM, Ints, Program
-from accelsim.engine.timing.pieces import Outline, Piece
 from accelsim.engine.timing.schedule import Tables
-from accelsim.engine.timing.simulation import Section
+from accelsim.engine.timing.simulation import OpenWindow
+from accelsim.engine.timing.windows import Outline, Window
 from accelsim.engine.zeros.compression import children, lists_of, unmerged_offsets
 from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import TENSORS, Tensor
@@ -50,7 +50,7 @@ class Banks:
         self.layout = _layout(program, dram, tables.edges[sorted(self.outermost.values())])
         loops = len(self.layout.steps)
         self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, 8), _zeros(3, 2))
-        self.moved = kernel.Moved(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
+        self.transfer = kernel.Transfer(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
         self.device, self.state = device(dram), idle(dram)
 
     @staticmethod
@@ -58,29 +58,29 @@ class Banks:
         """None where the outermost level has no banks."""
         return Banks(program, found.tables) if program.architecture.levels[0].dram is not None else None
 
-    def take(self, piece: Piece) -> None:
-        """Note which of the psums in a piece are written as ofmap words."""
+    def take(self, window: Window) -> None:
+        """Note which of the psums in a window are written as ofmap words."""
         x = self.outermost.get(PSUM)
         if x is None:
             return
-        schedule, drained = piece.schedule, int(self.walked.number[PSUM, 1])
+        schedule, drained = window.schedule, int(self.walked.number[PSUM, 1])
         final = schedule.final[schedule.rows(x)]
         self.narrow = np.concatenate([self.narrow[drained - self.first :], final & self.narrows])
         self.first = drained
 
-    def serve(self, log: Ints, section: Section, work: Ints) -> None:
+    def serve(self, log: Ints, window: OpenWindow, work: Ints) -> None:
         """Serve the next transfers, in the order of a log (see `kernels.records.State`); writes their cycles to `work`.
 
-        section : holds their versions; rows of `work` are its.
+        window : holds their versions, whose rows those of `work` are.
         """
         start, limit = np.zeros(3, np.int64), np.zeros(3, np.int64)
         for t, x in self.outermost.items():
-            start[t], limit[t] = section.start[x], section.limit[x]
-        written = kernel.Written(start, limit, section.begin, section.back, self.first, self.narrow)
+            start[t], limit[t] = window.start[x], window.limit[x]
+        written = kernel.Written(start, limit, window.begin, window.back, self.first, self.narrow)
         count = int(log[0])
         out = np.empty((count, 2), np.int64)
         kernel.walk(
-            log, self.layout, self.walked, written, self.moved, self.device, self.state, self.kinds, out
+            log, self.layout, self.walked, written, self.transfer, self.device, self.state, self.kinds, out
         )  # fmt: skip
         entries = log[1 : 1 + count]
         for (t, way), columns in self.columns.items():

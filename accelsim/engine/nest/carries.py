@@ -101,7 +101,7 @@ class Carries:
         factors = [self.loops[i][1] for i in mine]
         number = prod(factors)
         refuse_bytes(
-            BYTES * number, f"{number:.1e} places of the loops of {' and '.join(DIMS[d] for d in SLOTS[group])}"
+            BYTES * number, f"{number:.1e} combinations of the loops of {' and '.join(DIMS[d] for d in SLOTS[group])}"
         )
         index = np.stack(np.unravel_index(np.arange(number), factors), axis=1) if mine else np.zeros((1, 0), np.int64)
         base = np.zeros((len(index), 2), np.int64)

@@ -27,7 +27,7 @@ REDUCTION = [DIM_INDEX[d] for d in REDUCTION_DIMS]
 PLANE = (4, 5)
 NOWHERE = 1 << 40
 SOME = 256
-"""Fewer rows than these are told apart one by one."""
+"""Fewer rows than these are compared one by one."""
 Key = tuple[int, ...]
 """Per group of dims where a transfer's tile begins, and began before if it slides (else the same), each along the
 group's two dims, and whether the edge of the plane clips it: equal keys are equal loads."""
@@ -71,7 +71,7 @@ class Crossing:
                 self.span[dim] += (factor - 1) * step
         self.span += self.tile - 1
         above, _ = self._offsets(0, f)
-        places, tags = self._offsets(f, f + 1)
+        below, tags = self._offsets(f, f + 1)
         axes: list[tuple[int, int, int]] = []
         inner: list[Ints] = []
         for group, dims in enumerate(SLOTS):
@@ -89,7 +89,7 @@ class Crossing:
         for x, found in enumerate(inner):
             stacked[x, : len(found)] = found
         self.children = kernel.Children(
-            self.axes, above, places, np.ascontiguousarray(tags[:, self.axes[:, 1]]), stacked, self.numbers, self.tile,
+            self.axes, above, below, np.ascontiguousarray(tags[:, self.axes[:, 1]]), stacked, self.numbers, self.tile,
             program.axes,
         )  # fmt: skip
         self.kin = alike.Kin(
@@ -207,11 +207,11 @@ class Crossing:
             if not any(bases.moved.any() for bases in at):
                 continue
             stay = [parts(g, b.now[~b.moved], b.now[~b.moved]) for g, b in enumerate(at)]
-            gone = [parts(g, b.now[b.moved], b.now[b.moved]) for g, b in enumerate(at)]
-            found += _product([a + b for a, b in zip(stay, gone, strict=True)])
+            moving = [parts(g, b.now[b.moved], b.now[b.moved]) for g, b in enumerate(at)]
+            found += _product([a + b for a, b in zip(stay, moving, strict=True)])
             found.subtract(_product(stay))
             for group in PLANE if self.slides else ():
-                rest = [gone[g] if g == group else stay[g] for g in range(GROUPS)]
+                rest = [moving[g] if g == group else stay[g] for g in range(GROUPS)]
                 found.subtract(_product(rest))
                 rest[group] = parts(group, at[group].now[at[group].moved], at[group].before[at[group].moved])
                 found += _product(rest)
@@ -261,7 +261,7 @@ def _product(parts: list[Counter[Key]]) -> Counter[Key]:
 
 
 def crossings(program: Program) -> Iterator[Crossing]:
-    """Every place where a stream crosses a network with links."""
+    """Every crossing of a stream and a network with links."""
     return (Crossing(program, edge, fanout) for edge, fanout in linked(program))
 
 

@@ -50,9 +50,9 @@ class Uses:
         lasting: Ints = (words * rates[NARROWER if narrowed else WIDER] + rates[RATE] - 1) // rates[RATE]
         return lasting
 
-    def without(self, gone: set[str]) -> Uses:
+    def without(self, names: set[str]) -> Uses:
         """The same without ports of these names."""
-        kept = [u for u, use in enumerate(self.held) if use.port.name not in gone or use.fanout < 0]
+        kept = [u for u, use in enumerate(self.held) if use.port.name not in names or use.fanout < 0]
         rows, first = self.rows[kept].copy(), np.searchsorted(self.rows[kept, 0], np.arange(len(self.labels) + 1))
         at, labels = np.zeros_like(self.at), list[list[tuple[str, bool]]]()
         for x, row in enumerate(self.labels):
@@ -91,11 +91,11 @@ def dominated(uses: Uses, crossings: Sequence[tuple[int, Crossing]]) -> set[str]
                 return False
         return True
 
-    gone: set[str] = set()
+    found: set[str] = set()
     for name in [name for name, by in users.items() if all(u in lasting for u in by.values())][::-1]:
-        if any(outlasts(other, name) for other in users if other != name and other not in gone):
-            gone.add(name)
-    return gone
+        if any(outlasts(other, name) for other in users if other != name and other not in found):
+            found.add(name)
+    return found
 
 
 class Crossed:

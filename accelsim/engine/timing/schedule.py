@@ -36,7 +36,11 @@ from accelsim.workload.problem import COUNT_LIMIT, DIMS, TENSOR_DIMS, TENSORS
 
 @dataclass(frozen=True)
 class Schedule:
-    """Streams' versions, as arrays (see kernels/versions.py), and what time needs to know of the streams."""
+    """Streams' versions, as arrays, and what time needs to know of the streams.
+
+    start, number : int64[x], where a stream's versions lie, and how many. begin, work, back, tile, step_n, step_phi,
+    sums : as of `kernels.versions.Room`. final : uint8[version], a psum tile's last.
+    """
 
     edges: Ints
     steps: int
@@ -60,7 +64,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Tables:
-    """What every version of every stream is a product of (see kernels/tables.py), and the ports it holds.
+    """What every version of every stream is a product of (`words.kernels.tables`), and the ports it holds.
 
     crossings : where streams cross networks with links, each with its stream.
     """
@@ -108,8 +112,8 @@ def tabulate(program: Program) -> Tables:
     _refuse_rates(at, cells, ports)
     timed = np.flatnonzero(program.timed).tolist()
     crossed = tuple((timed.index(crossing.edge), crossing) for crossing in crossings(program))
-    gone = dominated(ports, crossed)
-    ports = ports.without(gone) if gone else ports
+    idle = dominated(ports, crossed)  # ports that never bind
+    ports = ports.without(idle) if idle else ports
     listed = edges.tolist()
     above = [
         [parent_stream(listed, x), psum_accumulates(architecture, edge), narrowed(program, edge)]

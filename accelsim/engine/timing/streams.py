@@ -145,7 +145,7 @@ class Streams:
         return 1 << (2 * most + 2).bit_length()
 
     def select(self, work: Ints, owners: Ints) -> Ints:
-        """The ports' cycles that are left, in their new places; work : int64[version, slot], owners : their streams."""
+        """The cycles on the ports that are left, in their new slots; work : int64[version, slot], owners : streams."""
         if all(slots == list(range(len(row))) for slots, row in zip(self.kept, self.labels, strict=True)):
             return work
         chosen = np.zeros_like(work)
@@ -156,7 +156,7 @@ class Streams:
 
 
 def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
-    """Tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
+    """T6: tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
     t, _, child, anew, _ = edge
     slots = 2 if buffering(architecture, child, TENSORS[t]) is Buffer.DOUBLE else 1
     return slots + tail if anew and t == PSUM else slots
@@ -173,7 +173,7 @@ def _fixed(architecture: Architecture, child: int, tensor: Tensor, innermost: bo
         return 0, 0, 0
     fixed = architecture.levels[child].fixed
     tile, fill = fixed.tile.get(tensor, 0), fixed.fill.get(tensor, 0)
-    return fill if innermost or old else fill + tile, fixed.drain.get(tensor, 0), tile if innermost else 0
+    return fill if innermost or old else fill + tile, fixed.drain, tile if innermost else 0
 
 
 def of_layer(architecture: Architecture, edges: Ints, cycles: int, stalls: Ints) -> tuple[int, dict[str, int]]:

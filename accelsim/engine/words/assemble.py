@@ -113,9 +113,9 @@ def with_links(program: Program, counts: Counts, crossed: Iterable[tuple[Crossin
         loads = tuple(int(v) for v in words)
         links.append(LinkLoads(spec.name, tensor, DIRECTIONS[up], crossing.routes.names, loads))
     # in the order of levels, tensors and directions, whatever order they are crossed in
-    places = [level.name for level in program.architecture.levels], [tensor.value for tensor in TENSORS]
-    links.sort(key=lambda row: (places[0].index(row.level), places[1].index(row.tensor), row.direction))
-    tags.sort(key=lambda row: (places[0].index(row[0]), places[1].index(row[1])))
+    order = [level.name for level in program.architecture.levels], [tensor.value for tensor in TENSORS]
+    links.sort(key=lambda row: (order[0].index(row.level), order[1].index(row.tensor), row.direction))
+    tags.sort(key=lambda row: (order[0].index(row[0]), order[1].index(row[1])))
     return replace(counts, network=network, narrow=narrow, links=tuple(links), tag_matches=tuple(tags))
 
 

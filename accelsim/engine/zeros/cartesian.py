@@ -249,16 +249,16 @@ def _sub_tile(
         [machine.ifmaps, machine.filters, machine.banks, machine.fifo, machine.weights, _spread(machine)], np.int64
     )
     blocks = len(planes) * problem.stride[0] * problem.stride[1]
-    place = layout.halo[1], machine.banks
+    accumulators = layout.halo[1], machine.banks
     words, ends, stored = _space(planes, blocks * pes)
-    kernel.gather_ifmap(planes, axes, np.array(layout.grid), np.array(cut), *place, words, ends, stored)
+    kernel.gather_ifmap(planes, axes, np.array(layout.grid), np.array(cut), *accumulators, words, ends, stored)
     vectors = _vectors(ends, machine.ifmaps).reshape(blocks, pes).sum(axis=1)
     working = np.flatnonzero(np.diff(ends).reshape(blocks, pes).any(axis=0))
     found = np.diff(ends[::pes])
     for first in range(0, problem["M"], layout.group):
         some = filters[first : first + layout.group]
         taps, tap_ends, tap_stored = _space(some, blocks)
-        kernel.gather_filter(some, axes, *place, _spread(machine), taps, tap_ends, tap_stored)
+        kernel.gather_filter(some, axes, *accumulators, _spread(machine), taps, tap_ends, tap_stored)
         outputs = axes[:, kernel.OUTPUTS].copy()
         done.cycles += int(kernel.run(words, ends, taps, tap_ends, pe, outputs, working, done.busy))
         done.steps += int(vectors @ _vectors(tap_ends, machine.filters))

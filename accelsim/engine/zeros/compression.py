@@ -53,7 +53,7 @@ class Recoded:
 
     columns : column of the edge (see kernels/tiles.py) -> words of every version.
     fills : words of every version as the child stores them (psum: as it drains them), None: as before.
-    encoded : what to tell of it.
+    encoded : its transfers as they are reported.
     """
 
     columns: dict[int, Ints]
@@ -64,14 +64,14 @@ class Recoded:
 class Total:
     """What encoding makes of one stream, added up.
 
-    sums : column -> words; `fills` as in `Recoded`. told : (level, action, format) -> words before encoding, words that
-    are not zero, words after; only of versions that are encoded.
+    sums : column -> words; `fills` as in `Recoded`. sizes : (level, action, format) -> words before encoding, those
+    that are not zero, words after; only of versions that are encoded.
     """
 
     def __init__(self, stream: Stream) -> None:
         self.stream, self.sums = stream, dict[int, int]()
         self.fills: int | None = None
-        self.told: dict[tuple[int, str, Format], list[int]] = {}
+        self.sizes: dict[tuple[int, str, Format], list[int]] = {}
 
     def add(self, recoded: Recoded) -> None:
         """Add some versions."""
@@ -80,16 +80,16 @@ class Total:
         if recoded.fills is not None:
             self.fills = (self.fills or 0) + int(recoded.fills.sum())
 
-    def tell(self, level: int, action: str, form: Format, sizes: Sizes, chosen: Flags) -> None:
+    def add_sizes(self, level: int, action: str, form: Format, sizes: Sizes, chosen: Flags) -> None:
         """Add what encoding made of the versions chosen."""
         if chosen.any():
-            told = self.told.setdefault((level, action, form), [0, 0, 0])
+            added = self.sizes.setdefault((level, action, form), [0, 0, 0])
             for i, part in enumerate((sizes.raw, sizes.nonzero, sizes.total)):
-                told[i] += int(part[chosen.astype(bool)].sum())
+                added[i] += int(part[chosen.astype(bool)].sum())
 
     def recoded(self, program: Program) -> Recoded:
         """The sums; of psums none that are never encoded."""
-        actions = {action for _, action, _ in self.told}
+        actions = {action for _, action, _ in self.sizes}
         psum, levels = self.stream.tensor is Tensor.PSUM, program.architecture.levels
         drained = {3 * (self.stream.child - self.stream.parent)}
         left = set(self.sums)
@@ -98,7 +98,7 @@ class Total:
         fills = None if self.fills is None or (psum and "drain" not in actions) else np.array([self.fills])
         encoded = tuple(
             Encoded(levels[level].name, self.stream.tensor.value, action, form.value, *words)
-            for (level, action, form), words in sorted(self.told.items(), key=lambda item: item[0][0])
+            for (level, action, form), words in sorted(self.sizes.items(), key=lambda item: item[0][0])
         )
         return Recoded({column: np.array([self.sums[column]]) for column in left}, fills, encoded)
 
@@ -148,12 +148,12 @@ class Coder:
 
     def finish(self, counts: Counts) -> Counts:
         """Counts with what encoding makes of all streams in place of the dense words."""
-        told: list[Encoded] = []
+        encoded: list[Encoded] = []
         for _, total in sorted(self.totals.items()):
             recoded = total.recoded(self.program)
             recount(self.program, total.stream, recoded, counts)
-            told += recoded.encoded
-        return replace(counts, encoded=tuple(told))
+            encoded += recoded.encoded
+        return replace(counts, encoded=tuple(encoded))
 
     def _bases(self, stream: Stream) -> None:
         count, loops = len(stream.begin), len(self.steps)
@@ -189,14 +189,14 @@ class Coder:
                 columns[j], columns[j + 1] = sent.total, sent.busiest
                 columns[j + 2] = self._sizes(stream, f + 1, f + 1, False, above, every).total
                 if j == 0:
-                    self.total.tell(stream.parent, "read", above, sent, every)
+                    self.total.add_sizes(stream.parent, "read", above, sent, every)
             without = self._sizes(stream, stream.parent + 1, stream.parent + 1, hidden, above, every)
             columns[3 * crossed + 1] = without.total
         fills = None
         if below is not None:
             own = self._sizes(stream, stream.child, stream.child, False, below, every)
             columns[3 * crossed], fills = own.busiest, own.total
-            self.total.tell(stream.child, "fill", below, own, every)
+            self.total.add_sizes(stream.child, "fill", below, own, every)
         return Recoded(columns, fills)
 
     def _psum(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
@@ -211,11 +211,11 @@ class Coder:
             # what no network adds up arrives several times over
             parts = np.where(arrives, 1, unmerged_parts(self.program, self.bases.base, stream.parent, stream.child))
             out = {column: words * parts for column, words in out.items()}
-            self.total.tell(stream.parent, "update", above, sizes, arrives)
+            self.total.add_sizes(stream.parent, "update", above, sizes, arrives)
         if below is not None:
             sizes = self._sizes(stream, stream.child, stream.child, False, below, leaves, finals.leaves)
             fills, out[3 * crossed] = sizes.total, sizes.busiest
-            self.total.tell(stream.child, "drain", below, sizes, leaves)
+            self.total.add_sizes(stream.child, "drain", below, sizes, leaves)
         return Recoded(out, fills)
 
     def _complete(self, stream: Stream) -> tuple[Flags, Flags]:
@@ -266,7 +266,7 @@ class Coder:
     def _sizes(
         self, stream: Stream, low: int, sender: int, hidden: bool, form: Format, chosen: Flags, narrow: bool = False
     ) -> Sizes:
-        """Encode what each instance of level `low` is sent; the busiest is told per instance of level `sender`.
+        """Encode what each instance of level `low` is sent; the busiest is counted per instance of level `sender`.
 
         narrow : as ofmap words.
         """

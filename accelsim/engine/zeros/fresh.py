@@ -1,6 +1,6 @@
 """Psum words that start from nothing inside the PEs, and how many of them start with a slot that multiplies nothing.
 
-Where all versions begin alike that is a product (`Slots.idle_at`); else the steps are walked, piece by piece.
+Where all versions begin alike that is a product (`Slots.idle_at`); else the steps are walked, window by window.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.engine.timing.pieces import Outline, Piece
 from accelsim.engine.timing.schedule import psum_accumulates
+from accelsim.engine.timing.windows import Outline, Window
 from accelsim.engine.zeros.kernels import fresh as kernel
 from accelsim.engine.zeros.slots import Slots
 
@@ -24,7 +24,7 @@ class Chain:
     A child is refilled if it is the one at index 0 of what its parent's network adds, and the parent holds the word: it
     was itself refilled, or drained into since.
 
-    begin : of each stream, first steps of the last version before a piece and of those in it. held : bool[version, pe
+    begin : of each stream, first steps of the last version before a window and of those in it. held : bool[version, pe
     class], whether words exist before the version; classes are those of `slots.pe_offsets`.
     """
 
@@ -38,16 +38,16 @@ class Chain:
         # of each stream, its first version under the parent's last one
         self._since = [0] * count
 
-    def take(self, piece: Piece) -> tuple[Flags, Ints]:
+    def take(self, window: Window) -> tuple[Flags, Ints]:
         """(uint8[version, pe class], int64[version] first steps): words of the innermost stream that start afresh."""
         for i, x in enumerate(self.streams):
-            rows = piece.schedule.rows(x)
+            rows = window.schedule.rows(x)
             if rows.stop > rows.start:
-                begin, back = piece.schedule.begin[rows], piece.schedule.back[rows]
-                held = self._exists(i, begin, back, int(piece.before[x])) & self.refilled[i]
+                begin, back = window.schedule.begin[rows], window.schedule.back[rows]
+                held = self._exists(i, begin, back, int(window.before[x])) & self.refilled[i]
                 self.begin[i] = np.concatenate([self.begin[i][-1:], begin])
                 self.held[i] = np.concatenate([self.held[i][-1:], held])
-        number = int(piece.schedule.number[self.streams[-1]])
+        number = int(window.schedule.number[self.streams[-1]])
         new = slice(len(self.begin[-1]) - number, None)
         return (~self.held[-1][new]).astype(np.uint8), self.begin[-1][new]
 
@@ -80,22 +80,22 @@ class IdleFirstSlots:
             # the outermost level is the PE: one version, of the whole layer
             self.fresh, self.begin = np.ones((1, len(self.chain.classes)), np.uint8), np.zeros(1, np.int64)
 
-    def take(self, piece: Piece) -> None:
-        """Add what begins in a piece."""
+    def take(self, window: Window) -> None:
+        """Add what begins in a window."""
         if self.chain.streams:
-            fresh, begin = self.chain.take(piece)
+            fresh, begin = self.chain.take(window)
             done = max(int(self.walked.at[1]) - 1, 0)
             self.fresh, self.begin = (
                 np.concatenate([self.fresh[done:], fresh]),
                 np.concatenate([self.begin[done:], begin]),
             )
             self.walked.at[1] -= done
-        until = piece.first + len(piece.schedule.step_n)
+        until = window.first + len(window.schedule.step_n)
         self.idle += int(kernel.idle_first_slots(self.inside, until, self.fresh, self.begin, self.walked))
 
 
 def psums_start_afresh(program: Program, found: Outline) -> bool:
-    """Whether no version of the innermost psum finds words of its own: what `Chain` would say of all."""
+    """Whether no version of the innermost psum finds words of its own: what `Chain` would find of all."""
     held, edges = False, found.tables.edges
     for x in (x for x in range(len(edges)) if edges[x, 0] == PSUM):
         held = (held or bool(found.taken_up[x])) and not psum_accumulates(program.architecture, edges[x])

@@ -104,7 +104,7 @@ class Lengths:
         if self.sparsity.drift > 1:
             return self._drifting(steps, begins, shape, columns)
         table = np.empty(shape, self.kind)
-        width, depth = self._pieces(shape)
+        width, depth = self._block(shape)
         for at in range(0, shape[2], width):
             pixels = self.pixels[:, at : at + width]
             for k in range(0, shape[0], depth):
@@ -145,8 +145,8 @@ class Lengths:
         )
         return out
 
-    def _pieces(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """(pixels, taps) of a piece of the work that fits a cache."""
+    def _block(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """(pixels, taps) of a block of the work that fits a cache."""
         spatial = self.taps.shape[0] * self.pixels.shape[0]
         inside = int(np.prod(self.tiles.size[[DIM_INDEX[d] for d in TAP]]))
         each = spatial * max(inside, self.channels.size)

@@ -1,4 +1,4 @@
-"""A dense schedule rewritten for zeros, piece by piece: other steps, other words; time is simulated as ever."""
+"""A dense schedule rewritten for zeros, window by window: other steps, other words; time is simulated as ever."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from accelsim.engine.counts import Counts
 from accelsim.engine.program import DRAIN_ACTIVITY, PSUM, Ints, Program
-from accelsim.engine.timing.pieces import Outline, Piece, first_steps
 from accelsim.engine.timing.schedule import Schedule
+from accelsim.engine.timing.windows import Outline, Window, first_steps
 from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE
 from accelsim.engine.zeros.compression import Coder, Recoded, streams
 from accelsim.engine.zeros.fresh import IdleFirstSlots, psums_start_afresh
@@ -28,7 +28,7 @@ def slots_of(program: Program, masks: Masks) -> Slots | None:
 
 
 class Zeros:
-    """What zeros leave of a layer whose schedule comes in pieces.
+    """What zeros leave of a layer whose schedule comes in windows.
 
     firsts : taps that every version of the innermost psum begins with, idle : counts first slots that multiply nothing
     where versions differ; each where it is needed.
@@ -51,26 +51,26 @@ class Zeros:
         compressed = any(level.compression for level in program.architecture.levels)
         self.coder = Coder(program, masks) if compressed else None
 
-    def rewritten(self, parts: Iterable[Piece]) -> Iterator[Piece]:
-        """The pieces, rewritten as they come."""
-        for piece in parts:
+    def rewritten(self, parts: Iterable[Window]) -> Iterator[Window]:
+        """The windows, rewritten as they come."""
+        for window in parts:
             if self.idle:
-                self.idle.take(piece)
-            self.rewrite(piece.schedule, piece.first)
-            yield piece
+                self.idle.take(window)
+            self.rewrite(window.schedule, window.first)
+            yield window
 
-    def rewrite(self, piece: Schedule, first: int) -> None:
+    def rewrite(self, schedule: Schedule, first: int) -> None:
         """Change the next steps, of which `first` is the first, and versions in place."""
         if self.cycles is not None:
-            piece.step_n[:] = self.cycles[first : first + len(piece.step_n)]
-            piece.step_phi[:] = piece.step_n
+            schedule.step_n[:] = self.cycles[first : first + len(schedule.step_n)]
+            schedule.step_phi[:] = schedule.step_n
         if self.coder is None:
             return
-        listed = streams(piece.edges, piece.start, piece.number, piece.begin, piece.final)
+        listed = streams(schedule.edges, schedule.start, schedule.number, schedule.begin, schedule.final)
         for x, stream in enumerate(listed):
             recoded = self.coder.recode(stream)
             if recoded is not None:
-                _rewrite_work(piece, x, recoded)
+                _rewrite_work(schedule, x, recoded)
 
     def recount(self, counts: Counts) -> Counts:
         """The counts of the whole layer."""

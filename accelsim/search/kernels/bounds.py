@@ -18,10 +18,10 @@ LAST = GROUPS - 1
 
 
 class Picked(NamedTuple):
-    """What is known of the picks of all groups but the last, side by side; scratch of one unit.
+    """What the tables hold of the options chosen in all groups but the last; scratch of one unit.
 
-    part : float64[group, pair, 6]; factor : int64[group, partition, 3]; total : float64[group, term], of each pick.
-    left : float64[2, group, pair, 4], ways to have come by the groups before each place of the order; row 1 is the
+    part : float64[group, pair, 6]; factor : int64[group, partition, 3]; total : float64[group, term]: rows of those.
+    left : float64[2, group, pair, 4], ways to have come by the groups before each position of the order; row 1 is the
     second order of an ifmap. around : float64[2, pair, 6], what stays in place as a linear form of the last group's
     part. whole, words, other : float64[term]. fits : bool[option] of the last group.
     """
@@ -62,7 +62,7 @@ def tile_factors(group, tiles, partitions, bits, strides):
 
 @part
 def fitting(first, end, picked, factors, limits):
-    """Which options of the last group fit every partition beside the picks; whether any does."""
+    """Which options of the last group fit every partition beside those chosen in the others; whether any does."""
     picked.fits[: end - first] = True
     for p in range(limits.shape[0]):
         a = b = c = 1
@@ -83,7 +83,7 @@ def fitting(first, end, picked, factors, limits):
 def around_last(inner, afresh, tensor, pairs, picked):
     """What words stay in place is linear in the last group's part: fill `picked.around` with its factors.
 
-    While only the pick of the `inner` group is new (not `afresh`), the ways past the groups before it are known.
+    While only the option of the `inner` group is new (not `afresh`), the ways past the groups before it are known.
     """
     for i in range(pairs.rows.shape[0]):
         kind = tensor[pairs.rows[i, 1]]
@@ -184,7 +184,7 @@ def _bound_unit(unit, start, tensor, pairs, options, limits, charges, picked, bo
         for o in range(unit[inner, 0], unit[inner, 1]):
             pick[inner] = o
             _take_up(inner, o == unit[inner, 0], pick, options, picked)
-            at = start + _place(unit, pick)
+            at = start + _index_of(unit, pick)
             bounds[at : at + end - first] = np.inf
             if fitting(first, end, picked, options.factors[LAST], limits):
                 around_last(inner, afresh, tensor, pairs, picked)
@@ -195,7 +195,7 @@ def _bound_unit(unit, start, tensor, pairs, options, limits, charges, picked, bo
 
 @part
 def _take_up(inner, every, pick, options, picked):
-    """Lay down what is known of the picks; of the inner group's alone, or of every group's."""
+    """Copy what the tables hold of the chosen options: the inner group's alone, or (`every`) all groups'."""
     for group in range(LAST):
         if group == inner or every:
             one, mine, to = options.parts[group], pick[group], picked.part[group]
@@ -210,7 +210,7 @@ def _take_up(inner, every, pick, options, picked):
 
 
 @part
-def _place(unit, pick):
+def _index_of(unit, pick):
     """Where in its unit a combination lies, with the first option of the last group."""
     at = 0
     for group in range(GROUPS):
@@ -220,7 +220,7 @@ def _place(unit, pick):
 
 @part
 def _bound_last(at, first, end, pick, tensor, pairs, options, charges, picked, bounds):
-    """Bound the combinations of these picks with every option of the last group that fits."""
+    """Bound the combinations of the chosen options with every option of the last group that fits."""
     compute = 1.0
     picked.whole[:] = 1.0
     for group in range(LAST):
@@ -236,7 +236,7 @@ def _bound_last(at, first, end, pick, tensor, pairs, options, charges, picked, b
 
 @part
 def _next(unit, pick, inner):
-    """Go on to the next picks of the groups beside the inner and the last; whether there are any."""
+    """Go on to the next options of the groups beside the inner and the last; whether there are any."""
     for group in range(LAST - 1, -1, -1):
         if group != inner:
             pick[group] += 1

@@ -17,10 +17,10 @@ CHOICES = 720
 class Trial(NamedTuple):
     """Scratch of one combination: what every order of each level's free loops comes to.
 
-    ways : float64[group + 1, pair, 4], to have come by the groups before each place of an order. lost : float64[level,
-    order, term], words left in place; number : int64[level, order], which permutation each order is, `choices`
-    int64[level] of them. words : float64[level + 1, term], left after the levels outside. alive : int64[level], groups
-    with free loops there; chosen, best : int64[level], orders.
+    ways : float64[group + 1, pair, 4], to have come by the groups before each position of an order. lost :
+    float64[level, order, term], words left in place; number : int64[level, order], which permutation each order is,
+    `choices` int64[level] of them. words : float64[level + 1, term], left after the levels outside. alive :
+    int64[level], groups with free loops there; chosen, best : int64[level], orders.
     """
 
     ways: npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class Best(NamedTuple):
 
 @njit(cache=True)
 def next_permutation(a, n):
-    """Advance a[:n] to its next permutation in lexicographic order; the first place that changed, -1 after the last."""
+    """Advance a[:n] to its next permutation in lexicographic order; the first index that changed, -1 after the last."""
     i = n - 2
     while i >= 0 and a[i] >= a[i + 1]:
         i -= 1
@@ -63,7 +63,7 @@ def next_permutation(a, n):
 
 @part
 def walk_on(groups, begin, end, pick, segment, pairs, parts, ways):
-    """Pass the groups from place `begin` to before `end`, filling `Trial.ways` for one segment's pairs."""
+    """Pass the groups from position `begin` to before `end`, filling `Trial.ways` for one segment's pairs."""
     for at in range(begin, end):
         group = groups[at]
         for i in range(pairs.runs[segment, 0], pairs.runs[segment, 1]):
@@ -145,8 +145,8 @@ def free_groups(level, free, pick, options, groups):
     for group in range(GROUPS):
         here = False
         for j in range(options.counts[group][pick[group]]):
-            places = options.places[group]
-            here |= places[pick[group], j, 0] == level and places[pick[group], j, 1] < 0
+            loops = options.loops[group]
+            here |= loops[pick[group], j, 0] == level and loops[pick[group], j, 1] < 0
         if here and free[level]:
             groups[n] = group
             n += 1

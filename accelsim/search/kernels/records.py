@@ -1,7 +1,7 @@
 """What the kernels of a search read, one record per idea; they are passed whole.
 
 A *term* is one (edge, column) of `nest.kernels.tiles` that an objective prices. An *option* is one way to split the
-dims of one group over the places of a nest; a *combination* takes one option per group.
+dims of one group over the loops of a nest; a *combination* takes one option per group.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ class Combined(NamedTuple):
 class Options(NamedTuple):
     """The options of every group; each field has one array a group.
 
-    places : int64[option, loop, 2], (level, position) of temporal loops, `counts` of them. totals : float64[option,
+    loops : int64[option, loop, 2], (level, position) of temporal loops, `counts` of them. totals : float64[option,
     term], words if every iteration moved a whole tile. parts : float64[option, pair, 6], see `scores.pair_tables`.
     extents : float64[option], iterations of the busiest PE. factors : int64[option, partition, 3], see
     `bounds.tile_factors`.
     """
 
-    places: tuple[Any, ...]
+    loops: tuple[Any, ...]
     counts: tuple[Any, ...]
     totals: tuple[Any, ...]
     parts: tuple[Any, ...]

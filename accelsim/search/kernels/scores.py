@@ -12,7 +12,7 @@ from accelsim.search.kernels.records import BUSY, LOADING, MOVING
 
 
 @njit(cache=True, nogil=True)
-def pair_tables(places, counts, above, stay, kept, pairs, terms, edges, segments, out):
+def pair_tables(loops, counts, above, stay, kept, pairs, terms, edges, segments, out):
     """What one group adds to what carries leave in place, for every option and every pair of a segment and a term.
 
     A segment is a run of loops of one level in which groups follow one another: its free loops, or one fixed position;
@@ -23,19 +23,19 @@ def pair_tables(places, counts, above, stay, kept, pairs, terms, edges, segments
     pairs : int64[pair, 2], (segment, term), of the segments above the term's child; by segment.
     out : float64[option, pair, 6], (after, before, carries) of `stay`, then of `kept`.
     """
-    for o in range(places.shape[0]):
+    for o in range(loops.shape[0]):
         now, first, end = -1, 0, 0
         for i in range(pairs.shape[0]):
             s, t = pairs[i, 0], pairs[i, 1]
             if s != now:
                 now, first = s, 0
                 while first < counts[o] and (
-                    places[o, first, 0] < segments[s, 0]
-                    or (places[o, first, 0] == segments[s, 0] and places[o, first, 1] < segments[s, 1])
+                    loops[o, first, 0] < segments[s, 0]
+                    or (loops[o, first, 0] == segments[s, 0] and loops[o, first, 1] < segments[s, 1])
                 ):
                     first += 1
                 end = first
-                while end < counts[o] and places[o, end, 0] == segments[s, 0] and places[o, end, 1] == segments[s, 1]:
+                while end < counts[o] and loops[o, end, 0] == segments[s, 0] and loops[o, end, 1] == segments[s, 1]:
                     end += 1
             e = terms[t, 0]
             out[o, i, 0] = stay[o, above[o, e] + end, t]

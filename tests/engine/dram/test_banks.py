@@ -176,7 +176,7 @@ def agree(drawn: Case) -> None:
     architecture, nest, problem = drawn
     lowered = program.build(architecture, nest, problem)
     counts, timing = cycle.evaluate(lowered)
-    assert cycle.evaluate(lowered, fold=False)[1] == timing
+    assert cycle.evaluate(lowered, repeats=False)[1] == timing
     told = golden.run(architecture, nest, problem)
     processing = golden.run(architecture, nest, problem, processing=True)
     banks, dram = told.program.banks, counts.dram

@@ -19,8 +19,8 @@ from accelsim.energy.load import load_table
 from accelsim.engine import analytical, cycle, program
 from accelsim.engine.counts import Counts, LinkLoads
 from accelsim.engine.networks import links
-from accelsim.engine.timing.pieces import first_steps, outline
 from accelsim.engine.timing.schedule import tabulate
+from accelsim.engine.timing.windows import first_steps, outline
 from accelsim.errors import MappingError, SpecError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.simulate import simulate
@@ -170,21 +170,21 @@ def test_tags_are_compared_at_every_row_and_in_rows_that_match():
 def test_arrays_carry_what_networkx_says(seed: int, up: bool):
     rng = Random(seed)
     rows, columns, network = rng.randint(1, 5), rng.randint(1, 5), mesh(rng.choice((CORNER, WEST)))
-    places = [(y, x) for y in range(rows) for x in range(columns)]
-    wanted = {place: {word for word in range(8) if rng.random() < 0.4} for place in places}
+    children = [(y, x) for y in range(rows) for x in range(columns)]
+    wanted = {child: {word for word in range(8) if rng.random() < 0.4} for child in children}
     found, drawn = routes(network, rows, columns, up), graph(network, rows, columns, up)
     told = np.zeros(len(found.names), np.int64)
     for word in range(8):
         crossed = set()
-        for number, place in enumerate(places):
-            link = int(found.first[number]) if word in wanted[place] else -1
+        for number, child in enumerate(children):
+            link = int(found.first[number]) if word in wanted[child] else -1
             while link >= 0:
                 crossed.add(link)
                 link = int(found.onward[link])
         told[list(crossed)] += 1
     reference = loads(drawn, wanted, up)
     assert told.tolist() == [reference[edge] for edge in drawn.edges]
-    assert found.longest == max(len(route(network, place, up)) for place in places) - 1
+    assert found.longest == max(len(route(network, child, up)) for child in children) - 1
 
 
 def test_only_ports_that_can_bind_are_kept(monkeypatch: pytest.MonkeyPatch):
@@ -204,7 +204,7 @@ def test_every_way_to_count_and_time_gives_the_same(first: int):
     for seed in range(first, first + 100):
         lowered = program.build(*strategies.mesh_case(Random(seed), max_macs=3000))
         counts, timing = cycle.evaluate(lowered)
-        assert cycle.evaluate(lowered, fold=False)[1] == timing
+        assert cycle.evaluate(lowered, repeats=False)[1] == timing
         closed, bound = analytical.evaluate(lowered)
         assert (closed.links, closed.tag_matches) == (counts.links, counts.tag_matches)
         assert bound.cycles <= timing.cycles
@@ -226,7 +226,7 @@ def test_a_whole_layer_has_few_classes():
     assert sum(crossings[0].classes.values()) == 4 * 8 * 4 * 28 * 4
 
 
-def test_classes_found_piece_by_piece_are_those_of_the_layer():
+def test_classes_found_part_by_part_are_those_of_the_layer():
     # every strip that the edge of the plane clips is a class of its own: more than a table of classes begins with
     array = machine(1, 2, {IFMAP: mesh()})
     dram = replace(array.levels[0], name="DRAM")

@@ -1,4 +1,4 @@
-"""Zeros in the cycle evaluator: short cuts equal the long way, pieces change nothing, memory grows with words."""
+"""Zeros in the cycle evaluator: short cuts equal the long way, blocks change nothing, memory grows with words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from accelsim.architecture.model import Architecture, Fanout, Format, Level, Pairing, Sparsity
 from accelsim.engine import cycle, evaluate
 from accelsim.engine.program import PSUM, build
-from accelsim.engine.timing.pieces import outline, pieces
+from accelsim.engine.timing.windows import outline, windows
 from accelsim.engine.zeros import slots as zeros
 from accelsim.engine.zeros.fresh import IdleFirstSlots, psums_start_afresh
 from accelsim.mapping.mapping import LoopNest
@@ -56,7 +56,7 @@ def test_lanes_of_an_output_each_wait_for_the_slowest():
 
 
 @pytest.mark.parametrize("entries", [1, 100])
-def test_pieces_change_nothing(entries, monkeypatch):
+def test_blocks_change_nothing(entries, monkeypatch):
     found = []
     for size in (zeros.ENTRIES, entries):
         monkeypatch.setattr(zeros, "ENTRIES", size)
@@ -82,8 +82,8 @@ def test_first_slots_of_a_product_equal_the_walk():
         if not psums_start_afresh(program, found) or firsts is None:
             continue
         walk = IdleFirstSlots(program, slots, found.tables.edges)
-        for piece in pieces(program, found):
-            walk.take(piece)
+        for window in windows(program, found):
+            walk.take(window)
         assert walk.fresh.all()
         dense = cycle.count(program, found.sums, found.compute_cycles)
         level = zeros.psum_level(program)

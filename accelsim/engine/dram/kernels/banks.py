@@ -66,9 +66,9 @@ class Layout(NamedTuple):
     offsets : int64[3, instance, 8], instances : int64[3], sets of words that are read apart (unicast).
     inner : int64[3, group, child, 2], numbers : int64[3, group], children under one of them. tile : int64[3, 8].
     child : int64[3], the level filled. slides : uint8[3], whether tiles may slide.
-    parts : int64[dim, k], offsets along C, R and S of psums that no network adds up: each is moved once for each part.
+    parts : int64[dim, k], offsets along C, R and S of psums that no network adds up: each is sent once for each part.
     extent : int64[3, 5], the tensor in DRAM. origin : int64[3], its first burst. axes, size8 : see `Program`.
-    on_chip : padding is not moved. word_bits : int64[4], of the tensors and of ofmap words, which lie where their psums
+    on_chip : padding is not sent. word_bits : int64[4], of the tensors and of ofmap words, which lie where their psums
         do, without gaps. burst_bits : of a burst. per_clock : int64[2], core cycles per DRAM clock as a fraction.
     steps : int64[loop, 4], (dim, factor, step, level) of the steps.
     """
@@ -108,7 +108,7 @@ class Walked(NamedTuple):
 class Written(NamedTuple):
     """The versions that are written down; version v of tensor t lies at start[t] + v.
 
-    begin, back : int64[..], see `versions.walk_steps`; limit : int64[3], how far. narrow : uint8[..], of psums from
+    begin, back : int64[..], see `versions.Room`; limit : int64[3], how far. narrow : uint8[..], of psums from
     version `first` on, whether they are written as ofmap words.
     """
 
@@ -120,7 +120,7 @@ class Written(NamedTuple):
     narrow: np.ndarray
 
 
-class Moved(NamedTuple):
+class Transfer(NamedTuple):
     """Scratch: the words of one transfer.
 
     words : of the instance at hand. nth : int64[axis]. tile, last : int64[8], of the transfer, and before it slid.
@@ -263,26 +263,26 @@ def serve_run(first, last, write, device, state, kinds):
 
 
 @part
-def _begin(t, way, v, layout, walked, written, moved):
-    """Put the bases of a version, and of its tile one step earlier, into `moved`; returns the group that slides."""
+def _begin(t, way, v, layout, walked, written, transfer):
+    """Put the bases of a version, and of its tile one step earlier, into `transfer`; returns the group that slides."""
     steps, child = layout.steps, layout.child[t]
     index, begin = walked.loops_at[t, way], written.begin[written.start[t] + v]
     while walked.step[t, way] + 1 < begin:
         next_step(steps, layout.size8, index, walked.base[t, way])
         walked.step[t, way] += 1
-    tile_base(steps, index, child, moved.last)
+    tile_base(steps, index, child, transfer.last)
     if walked.step[t, way] < begin:
         next_step(steps, layout.size8, index, walked.base[t, way])
         walked.step[t, way] += 1
-    tile_base(steps, index, child, moved.tile)
-    return slider(t, moved.tile, moved.last) if begin > 0 and layout.slides[t] else WHOLE
+    tile_base(steps, index, child, transfer.tile)
+    return slider(t, transfer.tile, transfer.last) if begin > 0 and layout.slides[t] else WHOLE
 
 
 @part
-def _list(t, i, along, layout, moved):
+def _list(t, i, along, layout, transfer):
     """List what the children under instance i miss, from the plane's corner in DRAM on; returns how many words."""
-    room = moved.words
-    if not stand_at(layout.offsets[t, i], moved.tile, moved.last, layout.size8, room):
+    room = transfer.words
+    if not stand_at(layout.offsets[t, i], transfer.tile, transfer.last, layout.size8, room):
         return 0
     words = list_words(
         Tiles(t, layout.tile[t], layout.inner[t], layout.numbers[t], layout.size8, layout.axes, layout.on_chip),
@@ -298,7 +298,7 @@ def _list(t, i, along, layout, moved):
 
 @part
 def _parts(layout, tile):
-    """How many times a psum is moved."""
+    """How many times a psum is sent."""
     number = 1
     for d in range(len(layout.parts)):
         dim = (3, 6, 7)[d]
@@ -311,10 +311,10 @@ def _parts(layout, tile):
 
 
 @njit(cache=True, _nrt=False)
-def _move(t, write, bits, layout, moved, device, state, kinds):
+def _move(t, write, bits, layout, transfer, device, state, kinds):
     """Serve the bursts of the words that are listed, each once, ascending."""
-    extent, lists, counts, index = layout.extent[t], moved.words.lists, moved.words.counts, moved.nth
-    # axes that are moved whole make longer runs of the one before them
+    extent, lists, counts, index = layout.extent[t], transfer.words.lists, transfer.words.counts, transfer.nth
+    # axes that are sent whole make longer runs of the one before them
     axis, unit = 4, 1
     while axis > 0 and counts[axis] == extent[axis]:
         unit *= extent[axis]
@@ -350,7 +350,7 @@ def _move(t, write, bits, layout, moved, device, state, kinds):
 
 
 @njit(cache=True, _nrt=False)
-def walk(log, layout, walked, written, moved, device, state, kinds, out):
+def walk(log, layout, walked, written, transfer, device, state, kinds, out):
     """Serve the transfers of a log in this order.
 
     log : int64[1 + transfer], how many, then 2 * tensor + 1 for a drain, 2 * tensor for a fill.
@@ -364,16 +364,16 @@ def walk(log, layout, walked, written, moved, device, state, kinds, out):
             _skip_fresh(t, walked, written)
         v = number[t, way]
         number[t, way] += 1
-        along = _begin(t, way, v, layout, walked, written, moved)
+        along = _begin(t, way, v, layout, walked, written, transfer)
         bits, times = layout.word_bits[t], 1
         if t == PSUM:
-            times = _parts(layout, moved.tile)
+            times = _parts(layout, transfer.tile)
             if way == 1 and written.narrow[v - written.first]:
                 bits = layout.word_bits[3]
         for instance in range(layout.instances[t]):
-            if _list(t, instance, along, layout, moved) > 0:
+            if _list(t, instance, along, layout, transfer) > 0:
                 for _ in range(times):
-                    _move(t, way == 1, bits, layout, moved, device, state, kinds[t, way])
+                    _move(t, way == 1, bits, layout, transfer, device, state, kinds[t, way])
         now = (scalars[END] * layout.per_clock[0] + layout.per_clock[1] - 1) // layout.per_clock[1]
         out[i, 0] = v
         out[i, 1] = now - scalars[PASSED]

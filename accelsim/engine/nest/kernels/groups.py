@@ -1,4 +1,4 @@
-"""One group of dims of one edge: its loops, its spatial places, and where a walk over its combinations has got to."""
+"""One group of dims of one edge: its loops, its instances, and where a walk over its combinations has got to."""
 
 from __future__ import annotations
 

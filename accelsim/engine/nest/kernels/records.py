@@ -46,7 +46,7 @@ class Nest(NamedTuple):
 class Rows(NamedTuple):
     """Room for combinations of one group's loops, and what is found of them (`tiles.group_rows`).
 
-    offsets : int64[3, place, 2], spatial places apart, summed and united, `listed` int64[3] of them; -1: not listed.
+    offsets : int64[3, instance, 2], of instances apart, summed and united, `listed` int64[3] of them; -1: not listed.
     marks : int64[2, index], scratch, 0 at first.
     full : int64[combination, column], words of the whole tile; 0 where the combination does not exist.
     moved : int64[carry, combination]: -1 no such carry, else whether the group's tile index moved on the carry *into*

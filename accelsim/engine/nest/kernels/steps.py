@@ -93,10 +93,10 @@ def slider(tensor, base, before):
     """The group of rows or columns along which a tile has slid, if it moved along no other group; else WHOLE."""
     groups, found = 0, WHOLE
     for group in range(GROUPS):
-        gone = False
+        moved = False
         for dim in range(8):
-            gone = gone or (in_group(dim, group) and OWN[tensor, dim] == 1 and base[dim] != before[dim])
-        if gone:
+            moved = moved or (in_group(dim, group) and OWN[tensor, dim] == 1 and base[dim] != before[dim])
+        if moved:
             groups += 1
             found = group
     return found if groups == 1 and found >= 4 else WHOLE

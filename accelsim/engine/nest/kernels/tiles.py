@@ -138,9 +138,9 @@ def _lay_moves(loops, reuse, one, look, c, rows):
     for carry in range(2 * one.number + 1):
         if not leads_here(one, carry, inner_zero):
             continue
-        gone = moves_tile(one, loops, carry)
-        rows.moved[carry, c] = 1 if gone else 0
-        if one.plane and gone:
+        moves = moves_tile(one, loops, carry)
+        rows.moved[carry, c] = 1 if moves else 0
+        if one.plane and moves:
             total, most = rows.full[c, look.column], rows.full[c, look.busiest] if look.busiest >= 0 else 0
             if reuse:
                 total, most = rows_of(one, True, look, rows)

@@ -20,7 +20,7 @@ class Kin(NamedTuple):
     """What decides which transfers of a stream are alike.
 
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. child : its level. slides : sliding reuse, ifmap
-        only. hidden : padding that is made on the chip is not moved.
+        only. hidden : padding that is made on the chip is not sent.
     size8 : int64[8]. span : int64[8], from the first to the last index of any child. axes : int64[2, 4].
     """
 
@@ -46,10 +46,10 @@ class Known(NamedTuple):
 
 
 @part
-def _key_part(group, kin, piece):
-    """Bring (now, before) of one group, piece[:4], to what all equal transfers share; piece[4]: clipped by the plane.
+def _key_part(group, kin, key):
+    """Bring (now, before) of one group, key[:4], to what all equal transfers share; key[4]: clipped by the plane.
 
-    A tile that nothing clips is like any other: it is moved to where the last such one lies.
+    A tile that nothing clips is like any other: it is shifted to where the last such one lies.
     """
     size8, span = kin.size8, kin.span
     clipped = False
@@ -57,17 +57,17 @@ def _key_part(group, kin, piece):
         low, high = 0, 0
         for slot in range(2):
             dim = GROUP_DIMS[group, slot]
-            low += kin.axes[group - 4, slot] * piece[slot]
-            high += kin.axes[group - 4, slot] * (min(piece[slot] + span[dim], size8[dim]) - 1)
+            low += kin.axes[group - 4, slot] * key[slot]
+            high += kin.axes[group - 4, slot] * (min(key[slot] + span[dim], size8[dim]) - 1)
         edge = kin.axes[group - 4, 2]
         clipped = low < edge or high >= edge + kin.axes[group - 4, 3]
-    piece[4] = 1 if clipped else 0
+    key[4] = 1 if clipped else 0
     for slot in range(2):
         dim = GROUP_DIMS[group, slot]
         if dim >= 0 and not clipped:
-            shift = max(size8[dim] - span[dim] - max(piece[slot], piece[2 + slot]), 0)
-            piece[slot] += shift
-            piece[2 + slot] += shift
+            shift = max(size8[dim] - span[dim] - max(key[slot], key[2 + slot]), 0)
+            key[slot] += shift
+            key[2 + slot] += shift
 
 
 @njit(cache=True, _nrt=False)
@@ -109,14 +109,14 @@ def _make_key(kin, slides, base, before, key):
     """The key of a transfer."""
     along = slider(kin.tensor, base, before) if slides else WHOLE
     for group in range(GROUPS):
-        piece = key[WIDE * group : WIDE * (group + 1)]
+        mine = key[WIDE * group : WIDE * (group + 1)]
         for slot in range(2):
             dim = GROUP_DIMS[group, slot]
-            piece[slot], piece[2 + slot] = 0, 0
+            mine[slot], mine[2 + slot] = 0, 0
             if dim >= 0:
-                piece[slot] = base[dim]
-                piece[2 + slot] = before[dim] if along == group else base[dim]
-        _key_part(group, kin, piece)
+                mine[slot] = base[dim]
+                mine[2 + slot] = before[dim] if along == group else base[dim]
+        _key_part(group, kin, mine)
 
 
 @njit(cache=True, _nrt=False)

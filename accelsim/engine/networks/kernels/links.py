@@ -20,14 +20,15 @@ class Children(NamedTuple):
 
     kinds : int64[axis, 3], (kind, first dim, second dim). OWN_AXIS: indices of dim `first`; ROWS_AXIS: ifmap rows or
         columns under dims `first` and `second`; FOREIGN_AXIS: parts of a sum that are not added up, by tag.
-    above : int64[instance, 8], offsets of the parents' networks. places : int64[place, 8], of the children, row by row.
-    tags : int64[place, axis]. inner : int64[axis, k, 3], numbers : int64[axis], (first, second, tag) offsets of what
-        lies below a child. tile : int64[8]. axes : int64[2, 4], see `Program`.
+    above : int64[instance, 8], offsets of the parents' networks. offsets : int64[child, 8], of the children, row by
+        row; tags : int64[child, axis].
+    inner : int64[axis, k, 3], numbers : int64[axis], (first, second, tag) offsets of what lies below a child.
+    tile : int64[8]. axes : int64[2, 4], see `Program`.
     """
 
     kinds: np.ndarray
     above: np.ndarray
-    places: np.ndarray
+    offsets: np.ndarray
     tags: np.ndarray
     inner: np.ndarray
     numbers: np.ndarray
@@ -36,7 +37,7 @@ class Children(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Routes, see `architecture.routes`: first, root : int64[place]. onward : int64[link]."""
+    """Routes, see `architecture.routes`: first, root : int64[child]. onward : int64[link]."""
 
     first: np.ndarray
     onward: np.ndarray
@@ -46,7 +47,7 @@ class Links(NamedTuple):
 class Transfer(NamedTuple):
     """Where one transfer lies. base, before, size8 : int64[8]; before : one iteration earlier if it slides, else base.
 
-    clip : int64[2, 2], rows and columns of the plane that are moved (low, high).
+    clip : int64[2, 2], rows and columns of the plane that are sent (low, high).
     """
 
     base: np.ndarray
@@ -69,7 +70,7 @@ class Loads(NamedTuple):
 class Cells(NamedTuple):
     """The axes of one instance, refined.
 
-    lists : int64[axis, place, ..], indices each child wants, then the cells they lie in; counts : int64[axis, place].
+    lists : int64[axis, child, ..], indices each child wants, then the cells they lie in; counts : int64[axis, child].
     weight : int64[axis, cell], indices of a cell; cells : int64[axis], how many there are, one at least.
     here, there : int64[8], `Transfer.base` and `before` of the instance. at : int64[axis].
     Scratch of one axis: mark : uint8[index], zeros; cell : int64[index], and by cell split_by, split_to, renamed.
@@ -95,11 +96,11 @@ def link_loads(children, links, transfer, longest, span, loads):
 
     longest : most indices of a child along an axis; span : indices along an axis lie below it.
     """
-    n_axes, n_places = len(children.kinds), len(children.places)
+    n_axes, n_children = len(children.kinds), len(children.offsets)
     # every index that a child lists may open a cell
-    most = n_places * longest + 2
+    most = n_children * longest + 2
     cells = Cells(
-        np.empty((n_axes, n_places, longest), np.int64), np.empty((n_axes, n_places), np.int64),
+        np.empty((n_axes, n_children, longest), np.int64), np.empty((n_axes, n_children), np.int64),
         np.zeros((n_axes, span + 1), np.int64), np.ones(n_axes, np.int64), np.zeros(8, np.int64),
         np.zeros(8, np.int64), np.zeros(n_axes, np.int64), np.zeros(span, np.uint8), np.zeros(span, np.int64),
         np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64),
@@ -155,14 +156,14 @@ def _refine(x, children, transfer, cells):
     cell[:] = 0
     cells.split_by[0] = -1
     made = 1
-    for place in range(len(children.places)):
-        _want(x, place, children, transfer, cells)
-        for i in range(counts[x, place]):
-            value = cells.lists[x, place, i]
+    for child in range(len(children.offsets)):
+        _want(x, child, children, transfer, cells)
+        for i in range(counts[x, child]):
+            value = cells.lists[x, child, i]
             old = cell[value]
             # the first index of a cell that this list holds opens a new one for all it holds of it
-            if cells.split_by[old] != place:
-                cells.split_by[old] = place
+            if cells.split_by[old] != child:
+                cells.split_by[old] = child
                 cells.split_to[old] = made
                 cells.split_by[made] = -1
                 made += 1
@@ -178,43 +179,43 @@ def _refine(x, children, transfer, cells):
                 cells.weight[x, used] = 0
                 used += 1
             cells.weight[x, cells.renamed[old]] += 1
-    for place in range(len(children.places)):
+    for child in range(len(children.offsets)):
         distinct = 0
-        for i in range(counts[x, place]):
-            number = cells.renamed[cell[cells.lists[x, place, i]]]
+        for i in range(counts[x, child]):
+            number = cells.renamed[cell[cells.lists[x, child, i]]]
             seen = False
             for j in range(distinct):
-                seen = seen or cells.lists[x, place, j] == number
+                seen = seen or cells.lists[x, child, j] == number
             if not seen:
                 # behind what is still to be read: distinct <= i
-                cells.lists[x, place, distinct] = number
+                cells.lists[x, child, distinct] = number
                 distinct += 1
-        counts[x, place] = distinct
+        counts[x, child] = distinct
     cells.cells[x] = max(used, 1)
 
 
 @part
-def _want(x, place, children, transfer, cells):
+def _want(x, child, children, transfer, cells):
     """Indices along axis x of what one child wants."""
     kind, first, tile, size8 = children.kinds[x, 0], children.kinds[x, 1], children.tile, transfer.size8
     if kind == ROWS_AXIS:
-        _want_rows(x, place, children, transfer, cells)
+        _want_rows(x, child, children, transfer, cells)
         return
     count = 0
     for i in range(children.numbers[x]):
-        start = cells.here[first] + children.places[place, first] + children.inner[x, i, 0]
+        start = cells.here[first] + children.offsets[child, first] + children.inner[x, i, 0]
         if kind == FOREIGN_AXIS and start < size8[first]:
-            cells.lists[x, place, count] = children.tags[place, x] + children.inner[x, i, 2]
+            cells.lists[x, child, count] = children.tags[child, x] + children.inner[x, i, 2]
             count += 1
         elif kind == OWN_AXIS:
             for value in range(start, min(start + tile[first], size8[first])):
-                cells.lists[x, place, count] = value
+                cells.lists[x, child, count] = value
                 count += 1
-    cells.counts[x, place] = count
+    cells.counts[x, child] = count
 
 
 @part
-def _want_rows(x, place, children, transfer, cells):
+def _want_rows(x, child, children, transfer, cells):
     """The same of ifmap rows or columns, less what stays where the tile slides along them."""
     first, second = children.kinds[x, 1], children.kinds[x, 2]
     size8, mark, inner = transfer.size8, cells.mark, children.inner
@@ -225,8 +226,8 @@ def _want_rows(x, place, children, transfer, cells):
     tall, deep = children.tile[first], children.tile[second]
     count = 0
     for i in range(children.numbers[x]):
-        p = cells.here[first] + children.places[place, first] + inner[x, i, 0]
-        r = cells.here[second] + children.places[place, second] + inner[x, i, 1]
+        p = cells.here[first] + children.offsets[child, first] + inner[x, i, 0]
+        r = cells.here[second] + children.offsets[child, second] + inner[x, i, 1]
         if p >= size8[first] or r >= size8[second]:
             continue
         if slides:
@@ -238,7 +239,7 @@ def _want_rows(x, place, children, transfer, cells):
             for b in range(r, min(r + deep, size8[second])):
                 h = a * stride + b * dilation
                 if mark[h] == 0 and low <= h < high:
-                    cells.lists[x, place, count] = h
+                    cells.lists[x, child, count] = h
                     count += 1
                     mark[h] = 1
         if slides:
@@ -246,18 +247,18 @@ def _want_rows(x, place, children, transfer, cells):
                 for b in range(r - back_r, min(r - back_r + deep, size8[second])):
                     mark[a * stride + b * dilation] &= 1
     for i in range(count):
-        mark[cells.lists[x, place, i]] = 0
-    cells.counts[x, place] = count
+        mark[cells.lists[x, child, i]] = 0
+    cells.counts[x, child] = count
 
 
 @part
 def _pairs(cells):
     """How many (product of cells, child that wants it) there are."""
     pairs = 0
-    for place in range(cells.counts.shape[1]):
+    for child in range(cells.counts.shape[1]):
         product = 1
         for x in range(len(cells.counts)):
-            product *= cells.counts[x, place]
+            product *= cells.counts[x, child]
         pairs += product
     return pairs
 
@@ -266,23 +267,23 @@ def _pairs(cells):
 def _list_pairs(cells, ids, who, words):
     """List them: the product's number, the child, words of the product."""
     at, counts, k = cells.at, cells.counts, 0
-    for place in range(counts.shape[1]):
+    for child in range(counts.shape[1]):
         going = True
         for x in range(len(counts)):
-            going = going and counts[x, place] > 0
+            going = going and counts[x, child] > 0
         at[:] = 0
         while going:
             number, product = 0, 1
             for x in range(len(counts)):
-                c = cells.lists[x, place, at[x]]
+                c = cells.lists[x, child, at[x]]
                 number = number * cells.cells[x] + c
                 product *= cells.weight[x, c]
-            ids[k], who[k], words[k] = number, place, product
+            ids[k], who[k], words[k] = number, child, product
             k += 1
             x = len(counts) - 1
             while x >= 0:
                 at[x] += 1
-                if at[x] < counts[x, place]:
+                if at[x] < counts[x, child]:
                     break
                 at[x] = 0
                 x -= 1

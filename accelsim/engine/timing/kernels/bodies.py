@@ -35,7 +35,7 @@ class Kinds(NamedTuple):
     """Every kind of body, one after another in flat arrays.
 
     at, many : int64[kind, x], where a stream's versions lie and how many there are. steps_at : int64[kind + 1].
-    begin, back, tile : int64[version], as of `versions.generate`, counted from the body's beginning.
+    begin, back, tile : int64[version], as of `versions.Room`, counted from the body's beginning.
     work : int64[version, slot]. n, phi : int64[step]. sums : int64[kind, x, column].
     """
 
@@ -75,11 +75,11 @@ class Bodies(NamedTuple):
 class Outer(NamedTuple):
     """What the outer loops leave of a layer to its bodies.
 
-    place, classes : from `classify`. tiles_at, tiles : int64[x], where a stream's tiles of one body begin, and how
+    classes_at, classes : from `classify`. tiles_at, tiles : int64[x], where a stream's tiles of one body begin, and how
     many; most : int64[x + 1], where its versions of one body begin in a scratch.
     """
 
-    place: np.ndarray
+    classes_at: np.ndarray
     classes: np.ndarray
     tiles_at: np.ndarray
     tiles: np.ndarray
@@ -122,12 +122,12 @@ def classify(layer, cut):
 
     Returns
     -------
-    place : int64[x, group], where a group's numbers begin in classes : int64[..], by outer combination.
+    classes_at : int64[x, group], where a group's numbers begin in classes : int64[..], by outer combination.
     """
     loops, streams, at = layer.loops, layer.streams, layer.at
     rows = step_rows(loops, layer.inside)
     n = streams.shape[0]
-    place = np.zeros((n, GROUPS), np.int64)
+    classes_at = np.zeros((n, GROUPS), np.int64)
     outer = np.ones((n, GROUPS), np.int64)
     total = 0
     for x in range(n):
@@ -135,7 +135,7 @@ def classify(layer, cut):
             for t in range(cut):
                 if loops[rows[t], LEVEL] < streams[x, 2] and in_group(loops[rows[t], DIM], group):
                     outer[x, group] *= loops[rows[t], FACTOR]
-            place[x, group] = total
+            classes_at[x, group] = total
             total += outer[x, group]
     classes = np.empty(total, np.int64)
     for x in range(n):
@@ -155,8 +155,8 @@ def classify(layer, cut):
                     own = found
                     kept[found] = o
                     found += 1
-                classes[place[x, group] + o] = own
-    return place, classes
+                classes[classes_at[x, group] + o] = own
+    return classes_at, classes
 
 
 @njit(cache=True)
@@ -228,7 +228,7 @@ def _room(layer, inner, outer, kinds):
 
 @part
 def _lay_key(layer, odo, carry, level, extent, outer, drained, before, key):
-    """What tells a body from others; level : that keeps psums. `before` is filled as of `versions.Past`."""
+    """The key of a body: equal ones are of one kind. level : that keeps psums. Fills `before`, see `versions.Past`."""
     streams = layer.streams
     key[0] = carry
     key[1] = 0
@@ -241,7 +241,7 @@ def _lay_key(layer, odo, carry, level, extent, outer, drained, before, key):
     to = 10
     for x in range(streams.shape[0]):
         for group in range(GROUPS):
-            key[to] = outer.classes[outer.place[x, group] + odo.combo[x, group]]
+            key[to] = outer.classes[outer.classes_at[x, group] + odo.combo[x, group]]
             to += 1
         if streams[x, TENSOR] == PSUM:
             last, above = drained.body[drained.at[x] + odo.tile[x]], streams[x, ABOVE]

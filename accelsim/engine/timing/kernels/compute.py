@@ -48,7 +48,7 @@ from accelsim.jit import part
 
 @part
 def compute(k, machine, versions, steps, state):
-    """C(k): from the latest of all it waits for, for as long as its busiest PE takes."""
+    """T2, T8: C(k), from the latest of all it waits for, for as long as its busiest PE takes."""
     streams, scalars, progress = machine.streams, state.scalars, state.progress
     units, before, fixed = steps.n[k - steps.first], scalars[C_END], 0
     start_over(state.best, scalars[C_FREE], machine.idle_fill + LEAST if scalars[C_FREE] > before else NO_GAP)
@@ -97,7 +97,7 @@ def _open_pass(k, machine, versions, state):
 
 @part
 def _wait_for_operand(x, v, lasts, opens, machine, state):
-    """T5 to T7: for its tile to come, of a streamed one the first word; for fresh psums, for their slot.
+    """T5: wait for the tile to come, of a streamed one for its first word; T6: for the slot of fresh psums.
 
     lasts : whether the step takes more than one cycle. opens : whether it begins a pass.
     """

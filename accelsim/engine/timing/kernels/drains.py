@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.engine.nest.kernels.records import PSUM
-from accelsim.engine.timing.kernels.ports import hold_ports, longest_work, start_of, tell
+from accelsim.engine.timing.kernels.ports import hold_ports, log_transfer, longest_work, start_of
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
     A_KEY,
@@ -54,7 +54,7 @@ from accelsim.jit import part
 
 @part
 def end_version(x, k, machine, versions, steps, state):
-    """Let go of the current version of stream x if C(k) is the last that uses it."""
+    """T6, T7: if C(k) is the last to use the current version of stream x, an input leaves its slot and psums drain."""
     v = state.progress[x, CURRENT]
     if v < 0:
         return
@@ -79,7 +79,7 @@ def end_version(x, k, machine, versions, steps, state):
 
 @part
 def _drain(x, v, k, machine, versions, steps, state):
-    """D(v): hold the ports and write down when psum version v has left and landed."""
+    """T2, T4: D(v), hold the ports and write down when psum version v has left and landed."""
     streams, scalars = machine.streams, state.scalars
     at, parent = versions.start[x] + v, streams[x, PARENT]
     key = order_key(k, 1, 69 - streams[x, DEPTH], streams[x, RANK], len(streams))
@@ -87,9 +87,9 @@ def _drain(x, v, k, machine, versions, steps, state):
     r = state.records[x, slot_of(state.records, x, v)]
     stream_end = _wait_for_sums(x, k, most, r, machine, steps, state)
     if parent < 0:
-        tell(x, DRAIN, machine, state.log)
+        log_transfer(x, DRAIN, machine, state.log)
     else:
-        _wait_for_place(parent, machine, state)
+        _wait_for_slot(parent, machine, state)
     begins, hold = start_of(x, DRAIN, machine, state)
     begins += machine.fixed[x, DRAIN]
     ends = max(begins + most, stream_end)
@@ -116,7 +116,7 @@ def _drain(x, v, k, machine, versions, steps, state):
 
 @part
 def _wait_for_sums(x, k, most, r, machine, steps, state):
-    """T7: for C or for what drained into it, and for its old psums; returns when the last word can be streamed."""
+    """T7: wait for C or for what drained into it, and for its old psums; returns when the last word can be streamed."""
     streams, scalars, best = machine.streams, state.scalars, state.best
     start_over(best, 0, NOBODY)
     stream_end = 0
@@ -143,7 +143,7 @@ def _wait_for_sums(x, k, most, r, machine, steps, state):
 
 
 @part
-def _wait_for_place(parent, machine, state):
+def _wait_for_slot(parent, machine, state):
     """T6: the first drain into a parent's version waits for its fill or, of a fresh one, for its slot."""
     w = state.progress[parent, CURRENT]
     above = state.records[parent, slot_of(state.records, parent, w)]

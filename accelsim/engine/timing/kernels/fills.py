@@ -1,13 +1,13 @@
 """F and P: a tile, or the old psums of one, comes down into its buffer.
 
-A fill may begin after the step *kappa*: its slot is free (T6), what it is read from has come (T5), its psums have been
-drained (T7), and the stationary operand of its pass has been sent for (T10). Order and ports: T9.
+A fill may begin after the step *kappa* (T9): its slot is free (T6), what it is read from and the drain of the psums it
+reads back have been issued (T5), and so has the stationary operand of its pass (T10). How long it waits then: `_wait`.
 """
 
 from __future__ import annotations
 
 from accelsim.engine.nest.kernels.records import EARLIER, FRESH, PSUM
-from accelsim.engine.timing.kernels.ports import hold_ports, longest_work, start_of, tell
+from accelsim.engine.timing.kernels.ports import hold_ports, log_transfer, longest_work, start_of
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
     A_KEY,
@@ -65,7 +65,7 @@ from accelsim.jit import part
 
 @part
 def issue_fills(x, k, machine, versions, state):
-    """Issue all fills of stream x that may begin after C(k), as far as versions are written down."""
+    """T9: issue all fills of stream x whose kappa is at most k, as far as versions are written down."""
     streams, progress = machine.streams, state.progress
     while progress[x, TO_ISSUE] < versions.limit[x]:
         v = progress[x, TO_ISSUE]
@@ -78,6 +78,7 @@ def issue_fills(x, k, machine, versions, state):
             most = max(most, machine.skew_rows)
         slots = _slots(x, most, streams)
         kappa = -1
+        # T6: after the last step of version v - slots
         if v >= slots and v - slots + 1 >= versions.low[x]:
             kappa = versions.begin[at - slots + 1] - 1
         if kappa > k:
@@ -113,7 +114,7 @@ def _slots(x, most, streams):
 
 @part
 def _parent_step(x, at, machine, versions, state):
-    """T5: the step after which the parent's version can have come; NEVER: it has not been sent for yet."""
+    """T5: the kappa of the parent version that serves this one; NEVER: it has not been issued yet."""
     streams, progress = machine.streams, state.progress
     parent = streams[x, PARENT]
     if parent < 0:
@@ -133,7 +134,7 @@ def _parent_step(x, at, machine, versions, state):
 
 @part
 def _drain_step(x, v, machine, versions, state):
-    """T7: the last step that adds to the psums which version v brings back; -1: there are none, or they are out."""
+    """T5: the step of the drain that version v reads back; -1: there is none, or it is over."""
     if machine.streams[x, TENSOR] != PSUM:
         return -1
     start = versions.start[x]
@@ -179,10 +180,11 @@ def _pass_step(x, at, machine, versions, state):
 
 @part
 def _wait(x, v, most, slots, lead, machine, versions, state):
-    """Put into `state.best` what the fill waits for; returns when the last word can follow what leaves its slot."""
+    """T3: put into `state.best` what the fill waits for; returns when the last word can follow what leaves its slot."""
     streams, records, best = machine.streams, state.records, state.best
     at, psum = versions.start[x] + v, streams[x, TENSOR] == PSUM
     start_over(best, 0, NOBODY)
+    # T5: what it is read from, and the drain of psums that it reads back
     if streams[x, PARENT] >= 0:
         above = records[streams[x, PARENT], slot_of(records, streams[x, PARENT], state.progress[x, SERVING])]
         if above[FILLED]:
@@ -191,12 +193,14 @@ def _wait(x, v, most, slots, lead, machine, versions, state):
         d = state.drains[versions.tile[at]]
         key = order_key(d[2], 1, 69 - streams[x, DEPTH], streams[x, RANK], len(streams))
         wait_for(d[0] + machine.latency[x, 1], d[1], key, best)
+    # T10: the stationary operand of its pass; before that one, all C and drains of earlier passes
     if lead >= 0:
         r = records[machine.serial, slot_of(records, machine.serial, lead)]
         wait_for(r[ARRIVE], r[A_HOLD], r[A_KEY], best)
     if x == machine.serial and not psum:
         pass_end = state.scalars[PASS_END:]
         wait_for(pass_end[TIME], pass_end[HOLD], pass_end[KEY], best)
+    # T6: the last user of its slot
     if v < slots:
         return 0
     old = records[x, slot_of(records, x, v - slots)]
@@ -215,12 +219,12 @@ def _wait(x, v, most, slots, lead, machine, versions, state):
 
 @part
 def _fill(x, v, most, stream_end, machine, versions, state):
-    """Hold the ports and write down when the version comes, and for its parent that it was read."""
+    """T2, T4: hold the ports and write down when the version comes, and for its parent that it was read."""
     streams, progress = machine.streams, state.progress
     kappa, parent = progress[x, KAPPA_OF], streams[x, PARENT]
     key = order_key(kappa, 2, streams[x, DEPTH], streams[x, RANK], len(streams))
     if parent < 0:
-        tell(x, FILL, machine, state.log)
+        log_transfer(x, FILL, machine, state.log)
     begins, hold = start_of(x, FILL, machine, state)
     begins += machine.fixed[x, FILL]
     ends = max(begins + most, stream_end)

@@ -1,4 +1,4 @@
-"""Versions as a list of bodies tells of them, and what a body and all it can look ahead at consist of."""
+"""Versions found in a list of bodies, and what a body and all that it can look ahead at consist of."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ def _move(layer, odo, t, by):
 
 @part
 def open_sums(layer, odo, child, register):
-    """Whether loops outside a psum tile still go on to other C, R or S, now that it comes in place.
+    """Whether a psum tile stays unfinished after the version that begins now: loops over C, R or S outside it go on.
 
     Those inside the innermost loop that changes the tile run to their end while it stays; so do all that lie outside
     it where it never changes. register : it changes at every iteration.

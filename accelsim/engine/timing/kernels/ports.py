@@ -8,7 +8,7 @@ from accelsim.jit import part
 
 @part
 def longest_work(x, way, at, machine, versions):
-    """Cycles on the busiest port of the version at `at`; one at least if it has any port."""
+    """T2: cycles on the busiest port of the version at `at`; one at least if it has any port."""
     first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
     most = min(slots, 1)
     for i in range(slots):
@@ -18,7 +18,7 @@ def longest_work(x, way, at, machine, versions):
 
 @part
 def start_of(x, way, machine, state):
-    """(when a transfer that waits for `state.best` begins, what a stall until then is charged to)."""
+    """T3, T15: (when a transfer that waits for `state.best` begins, what a stall until then is charged to)."""
     first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
     ports_free = 0
     for i in range(slots):
@@ -31,7 +31,7 @@ def start_of(x, way, machine, state):
 
 @part
 def hold_ports(x, way, at, begins, least, stream_end, machine, versions, state):
-    """Hold each port for its share of the transfer, `least` cycles at least, and until its last word was streamed."""
+    """T2, T3: hold each port for its share of the transfer, at least `least`, and until its last word was streamed."""
     first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
     for i in range(slots):
         port, mine = machine.ports[x, first + i], max(versions.work[at, first + i], least)
@@ -40,8 +40,8 @@ def hold_ports(x, way, at, begins, least, stream_end, machine, versions, state):
 
 
 @part
-def tell(x, way, machine, log):
-    """Log a transfer of the outermost level, if anybody asks."""
+def log_transfer(x, way, machine, log):
+    """Log a transfer of the outermost level, where the order of these is asked for (`timing.simulation.Ahead`)."""
     if len(log) > 1:
         log[0] += 1
         log[log[0]] = 2 * machine.streams[x, TENSOR] + way

@@ -11,9 +11,15 @@ import numpy as np
 
 from accelsim.jit import njit, part
 
-# columns of a stream row
+# columns of a stream row. PARENT: the stream that holds what this one is filled from; -1: the outermost level does.
+# SLOTS: of T6. STREAMED: into a `stream` buffer. INNERMOST: it feeds the PE. OLD_PSUM: old psums join on their way up
+# (P), none is refilled. ABSENT: left out of the processing latency. RANK, DEPTH: its part in the order of T9. DOWN, UP:
+# what a stall on its fills and drains is charged to. SKID: a fill of one unit finds a second slot.
+# OLD_SLOTS: tiles of old psums that have room on their way down
 TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID, OLD_SLOTS = range(13)
-# columns of a version's record: (time, who holds it up, its order key) of what it waits for and of what waits for it
+# columns of a version's record. VID: the version. FILLED, KAPPA, ARRIVE, F_..: its fill F. USE: its last user ends.
+# LANDED: its last child drain; DRAINED: whether there was one. D_..: its drain D; of an input, the C that used it last.
+# HAS_P, P_..: its old psums P. Beside a time: _HOLD, what is charged for waiting for it, and _KEY, its key in T9
 (
     VID, FILLED, KAPPA, ARRIVE, A_HOLD, A_KEY, F_START, F_END, F_UNITS,
     USE, U_HOLD, U_KEY, LANDED, L_HOLD, L_KEY, DRAINED, D_START, D_END, D_UNITS, D_HOLD, D_KEY,
@@ -76,7 +82,7 @@ class Versions(NamedTuple):
     """The versions that are written down: low <= v < limit of each stream, version v of stream x at start[x] + v.
 
     number : int64[x], how many there are in all. begin : int64[at], first steps. back : the version of the same stream
-    whose sums a psum version brings back, FRESH or EARLIER (see `versions.generate`; what EARLIER names is found by its
+    whose sums a psum version brings back, FRESH or EARLIER (see `versions.Room`; what EARLIER names is found by its
     tile). tile : the psum tile. work : int64[at, slot], cycles on each port.
     """
 
@@ -163,7 +169,7 @@ def is_filled(records, x, v):
 
 @part
 def start_over(best, time, hold):
-    """Nothing is waited for yet but `time`."""
+    """Begin to collect bounds, with `time` alone."""
     best[TIME] = time
     best[HOLD] = hold
     best[KEY] = -1

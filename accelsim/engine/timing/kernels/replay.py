@@ -1,7 +1,7 @@
 """Time of a layer given as a list of bodies (`bodies.walk`): a kind of body is simulated once for each state before it.
 
 A body met again in a known state (`state.read_state`) is looked up; for others the versions around them are written out
-(`window.cover`) and simulated.
+(`body_window.cover`) and simulated.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.records import PSUM, Ints
+from accelsim.engine.timing.kernels.body_window import cover
 from accelsim.engine.timing.kernels.located import Body, issued_of, locate, moment, opens_pass, read_content, undrained
 from accelsim.engine.timing.kernels.records import (
     A_KEY,
@@ -49,7 +50,6 @@ from accelsim.engine.timing.kernels.records import (
 )  # fmt: skip
 from accelsim.engine.timing.kernels.state import drain_binds, read_state, reads_back
 from accelsim.engine.timing.kernels.sweep import advance, finish
-from accelsim.engine.timing.kernels.window import cover
 from accelsim.jit import njit, part
 
 ENTRIES = 512
@@ -60,9 +60,9 @@ WIDE = 1024
 CONTENT = 256
 TIMES = np.array([ARRIVE, F_START, F_END, USE, LANDED, D_START, D_END, P_START, P_END], np.int64)
 KEYS = np.array([A_KEY, U_KEY, L_KEY, D_KEY], np.int64)
-ENTRY, SHIFT, MOVED, LIES_IN_ENTRY = range(4)
+ENTRY, SHIFT, STEPS_LATER, LIES_IN_ENTRY = range(4)
 """What `Memory.now` has: the known body that the last one ran as, or -1; how many cycles and steps later; whether its
-records are still to be put in place."""
+records are still to be restored."""
 
 
 class Keyed(NamedTuple):
@@ -190,19 +190,21 @@ def _keep(body, k, machine, state, kept, kept_progress):
 
 
 @part
-def _put_in_place(machine, state, memory):
-    """Put what is known of the last body in place, which ran as another; CURRENT is already that after it."""
+def _restore_last(machine, state, memory):
+    """Restore the records after the last body, if it was looked up; CURRENT is already that after it."""
     now, kept, entry = memory.now, memory.kept, memory.now[ENTRY]
     if now[LIES_IN_ENTRY]:
         now[LIES_IN_ENTRY] = 0
-        _restore(machine, state, now[SHIFT], now[MOVED], kept.records[entry], kept.many[entry], kept.progress[entry])
+        _restore(
+            machine, state, now[SHIFT], now[STEPS_LATER], kept.records[entry], kept.many[entry], kept.progress[entry]
+        )
         for p in range(state.free.shape[0]):
             state.free[p] = kept.free[entry, p] + now[SHIFT]
 
 
 @njit(_nrt=False)
 def _restore(machine, state, shift, steps, kept, m, kept_progress):
-    """Put records and progress after a known body in place, cycles and steps later."""
+    """Copy records and progress after a known body back, `shift` cycles and `steps` steps later."""
     streams, progress, records = machine.streams, state.progress, state.records
     later = order_key(steps - 1, 0, 0, 0, len(streams))  # of a key, as of times `shift`
     for x in range(streams.shape[0]):
@@ -223,7 +225,7 @@ def _restore(machine, state, shift, steps, kept, m, kept_progress):
 
 @njit(_nrt=False)
 def _copy_drains(body, k, machine, state, origin, pool, m, back):
-    """Write down when psums were drained in a body, after step k, or (`back`) put it in place; how many are in `pool`.
+    """Write down when psums were drained in a body, after step k, or (`back`) copy them back; how many are in `pool`.
 
     -1: there is no room for them.
     """
@@ -351,7 +353,7 @@ def _jump(body, entry, origin, machine, state, memory):
     """Run a body as a known one: the state after it is that one's, later."""
     kept, now, scalars, before = memory.kept, memory.now, state.scalars, body.layer.first[body.j] - 1
     _copy_drains(body, before, machine, state, origin, kept.drains, kept.drained_at[entry], True)
-    shift, moved = origin - kept.begins[entry, 0], before - kept.begins[entry, 1]
+    shift, steps = origin - kept.begins[entry, 0], before - kept.begins[entry, 1]
     for x in range(machine.streams.shape[0]):
         state.progress[x, CURRENT] += body.kinds.many[body.layer.kind[body.j], x]
     last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
@@ -362,9 +364,9 @@ def _jump(body, entry, origin, machine, state, memory):
     scalars[LAST] = max(scalars[LAST], last)
     scalars[TOTAL_C] += total
     scalars[AT_PASS] += passes
-    scalars[PASS_END + KEY] += order_key(moved - 1, 0, 0, 0, machine.streams.shape[0])
+    scalars[PASS_END + KEY] += order_key(steps - 1, 0, 0, 0, machine.streams.shape[0])
     kept.times[entry] += 1
-    now[ENTRY], now[SHIFT], now[MOVED], now[LIES_IN_ENTRY] = entry, shift, moved, 1
+    now[ENTRY], now[SHIFT], now[STEPS_LATER], now[LIES_IN_ENTRY] = entry, shift, steps, 1
 
 
 @njit(cache=True)
@@ -401,7 +403,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
     """Run a layer body by body.
 
     A state is that after a known body more often than not: then that one's number and what the body at hand consists of
-    lead to the entry that it runs as, and records are put in place when somebody wants to read them.
+    lead to the entry that it runs as, and records are restored only before something reads them.
 
     Parameters
     ----------
@@ -410,7 +412,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
     Returns
     -------
     (the cycle at which the layer ends, bodies simulated); (-1, 0): the window is too small; (-2, steps it would take):
-    there are too many to simulate, as far as can be told from the bodies so far.
+    there are too many to simulate, judged by the bodies so far.
     """
     bodies, at = layer.kind.shape[0], np.zeros(machine.streams.shape[0], np.int64)
     memory = _remember(bodies if look_up else 1, machine, state)
@@ -426,7 +428,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
         if length > 0:
             pair, entry = _follow(body, length, origin, machine, state, memory)
         if entry < 0:
-            _put_in_place(machine, state, memory)
+            _restore_last(machine, state, memory)
             if length > 0:
                 slot, length, entry = _meet(body, length, pair, machine, state, memory)
         if entry >= 0:
@@ -437,7 +439,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
             _simulate(body, slot, length, origin, machine, written, state, memory)
             simulated += 1
             walked += layer.first[j + 1] - layer.first[j]
-            # what is new comes early in a layer: only later bodies tell of those to come
+            # what is new comes early in a layer: only later bodies foretell the rest
             foreseen = walked if simulated <= ENTRIES else walked // (j + 1) * bodies
             if foreseen > most_steps and walked > min(most_steps, FORESEE):
                 return -2, foreseen

@@ -106,7 +106,7 @@ def _read_back(x, k, asked, origin, body, machine, state, out, m):
             at_kind = kinds.at[layer.kind[b], x] + i
             tile = machine.tile_at[x] + layer.tiles[b, x] + kinds.tile[at_kind]
             waits = kinds.back[at_kind] == EARLIER
-            # within a body the kind tells; `seen` finds what an earlier one has not drained yet
+            # `seen` finds the version of this tile that an earlier body, or this one, has not drained yet
             within = state.seen[tile] - mark if state.seen[tile] >= mark else -1
             state.seen[tile] = mark + v - first
             i += 1

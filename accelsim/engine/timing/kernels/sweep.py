@@ -16,7 +16,7 @@ from accelsim.jit import njit
 
 @njit(_nrt=False)
 def advance(first, end, machine, versions, steps, state):
-    """Run from after the drains of step `first` to after those of step `end`; -1 <= first < end < steps.total."""
+    """T9: run from after the drains of step `first` to after those of step `end`; -1 <= first < end < steps.total."""
     order, streams = machine.order, machine.streams
     n = len(order)
     for k in range(first, end):

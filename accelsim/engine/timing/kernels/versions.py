@@ -1,7 +1,7 @@
 """Versions: when each stream's tile changes, and how many words move then (docs/model.md, T1).
 
-One odometer walks the steps; per stream a product of the factors tabulated by `tables.tabulate` gives the words of
-each version. All counts are fixed here; time comes later (`sweep`).
+One odometer walks the steps; per stream a product of the factors tabulated by `words.kernels.tables.tabulate` gives the
+words of each version. All counts are fixed here; time comes later (`sweep`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Room(NamedTuple):
     start, end : int64[x], version v lies at ``start[x] + v`` of `begin`, `back`, `tile` and (rows of) `work`, if that
     is less than ``end[x]``; else it is only counted. begin : int64[version], first step; work : int64[version, use
     slot], cycles; back : int64[version], psum: version of the latest earlier drain of this tile, else -1; FRESH:
-    nothing to read; EARLIER; tile : int64[version], psum.
+    there are no sums to read; EARLIER: the drain is in a body before; tile : int64[version], psum.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream; with no room nobody
     asks. sums : int64[x, 2 * column], words, added to; behind them those of the drains that are narrowed.
     """
@@ -81,7 +81,8 @@ class _Step(NamedTuple):
 
     extent, tile : int64[8], of the step's MACs, and where nothing is clipped. cycles : int64[2], of C and until a psum
     drain may stream. others : int64[x, column], words but for the inner group; words : int64[column], of a version.
-    first_use : int64[x + 1]; moved, lasted : int64[use], words and cycles of the version before.
+    first_use : int64[x + 1]; carried, lasted : int64[use], words (times 3, plus which rate) and cycles of the
+    version before.
     """
 
     extent: Ints
@@ -90,7 +91,7 @@ class _Step(NamedTuple):
     others: Ints
     words: Ints
     first_use: Ints
-    moved: Ints
+    carried: Ints
     lasted: Ints
 
 
@@ -123,11 +124,11 @@ def forget(streams, past):
 
 @njit(cache=True)
 def walk_steps(layer, cut, index, carry, first, most, past, room):
-    """Walk at most `most` steps from where `index` is, and write the versions that begin in them.
+    """T1: walk at most `most` steps from where `index` is, and write the versions that begin in them.
 
     Parameters
     ----------
-    layer : `odometer.Tabled`. cut : loops that do not move. index : int64[> step loops], where all are, moved on.
+    layer : `odometer.Tabled`. cut : loops that stay as they are. index : int64[> step loops], where all are; advanced.
     carry : the loop that just moved, or -1. first : number of the first step.
 
     Returns
@@ -184,7 +185,7 @@ def _resized(layer, odo, step, carry):
 
 @njit(cache=True)
 def _time_of(layer, odo, step):
-    """Cycles of C in a step of these extents, and until a psum drain may stream (T7)."""
+    """T2, T7: cycles of C in a step of these extents, and until a psum drain may stream."""
     macs = 1
     for dim in range(8):
         step.extent[dim] = min(step.tile[dim], layer.size8[dim] - odo.base[dim])
@@ -240,8 +241,8 @@ def _moved(layer, odo, x, carry):
     columns = columns_of(layer.streams[x, PARENT], layer.streams[x, CHILD])
     moved, slider = 0, WHOLE
     for group in range(GROUPS):
-        told = columns + odo.rows_at[x, carry, group]
-        if odo.touched[x, carry, group] and layer.cells[_cell(layer, odo, x, group) + told] == 1:
+        row = columns + odo.rows_at[x, carry, group]
+        if odo.touched[x, carry, group] and layer.cells[_cell(layer, odo, x, group) + row] == 1:
             moved += 1
             slider = group
     if layer.streams[x, REGISTER]:
@@ -296,7 +297,7 @@ def _words_of(layer, odo, step, x, carry, slider):
 
 @part
 def _version(layer, odo, step, x, carry, slider, at_step, past, room):
-    """Count a stream's next version and write it down; what brings nothing new is none."""
+    """T1: count a stream's next version and write it down; what brings nothing new is none."""
     stream, columns = layer.streams[x], columns_of(layer.streams[x, PARENT], layer.streams[x, CHILD])
     _words_of(layer, odo, step, x, carry, slider)
     if stream[TENSOR] == PSUM or step.words[columns - 4] != 0:
@@ -322,7 +323,7 @@ def _version(layer, odo, step, x, carry, slider, at_step, past, room):
 
 @part
 def _read_back(streams, x, v, tile, past):
-    """The version whose drain of the same tile this one takes up again; see `Room.back`.
+    """T5: the version whose drain of the same tile this one reads back; see `Room.back`.
 
     An old psum exists if the parent was refilled with it, or a child drained it there since.
     """
@@ -347,21 +348,21 @@ def _read_back(streams, x, v, tile, past):
 
 @part
 def _lay_work(layer, step, x, fresh, final, work):
-    """Cycles on each port of a version; most carry as much as the one before: divide only when they do not."""
+    """T2, T14: cycles on each port of a version; most carry as much as the one before: divide only when they do not."""
     for u in range(step.first_use[x], step.first_use[x + 1]):
         moving = 0 if layer.uses[u, 3] != 1 and fresh else step.words[layer.uses[u, 1]]
-        if 3 * moving + final != step.moved[u]:
-            step.moved[u] = 3 * moving + final
+        if 3 * moving + final != step.carried[u]:
+            step.carried[u] = 3 * moving + final
             step.lasted[u] = (moving * layer.rates[u, final] + layer.rates[u, 1] - 1) // layer.rates[u, 1]
         work[u - layer.uses[u, 2]] = step.lasted[u]
 
 
 @njit(cache=True)
-def lend_places(tile, final, of, free, count, x):
-    """Replace tiles by places, lent from a tile's first version to its last.
+def lend_slots(tile, final, of, free, count, x):
+    """Replace tiles by their slots in a table, lent from a tile's first version to its last.
 
-    tile : int64[version]. final : uint8[version], a tile's last. of : int32[tile], -1 where no place is lent.
-    free : int64[..], places given back, count[x] of them; count[0] : places in all.
+    tile : int64[version]. final : uint8[version], a tile's last. of : int32[tile], -1 where no slot is lent.
+    free : int64[..], slots given back, count[x] of them; count[0] : slots in all.
     """
     for v in range(tile.shape[0]):
         t = tile[v]

@@ -78,10 +78,10 @@ def intern(loops, starts, group, pick):
 
 @njit(cache=True)
 def option_rows(loops, starts, first, group, rows, lengths):
-    """Loops of each option, int64[option, loop, 5]; returns most (combinations, carries, spatial places) of one."""
+    """Loops of each option, int64[option, loop, 5]; returns most (combinations, carries, instances) of one."""
     combinations, carries, spatial = 1, 1, 1
     for o in range(first.shape[0]):
-        n, here, places, own = 0, 1, 1, 0
+        n, here, instances, own = 0, 1, 1, 0
         for i in range(starts[first[o]], starts[first[o] + 1]):
             if in_group(loops[i, DIM], group):
                 rows[o, n] = loops[i]
@@ -90,9 +90,9 @@ def option_rows(loops, starts, first, group, rows, lengths):
                     here *= loops[i, FACTOR]
                     own += 1
                 else:
-                    places *= loops[i, FACTOR]
+                    instances *= loops[i, FACTOR]
         lengths[o] = n
-        combinations, carries, spatial = max(combinations, here), max(carries, 2 * own + 1), max(spatial, places)
+        combinations, carries, spatial = max(combinations, here), max(carries, 2 * own + 1), max(spatial, instances)
     return combinations, carries, spatial
 
 
@@ -103,7 +103,7 @@ def option_shapes(rows, lengths, group, inside, levels, size8, tiles, steps, act
     Fills
     -----
     tiles : int64[option, level, slot], extents at each level. steps : int64[option, slot, 3], see closed.lattice.
-    active : int64[option], places whose base lies inside the problem.
+    active : int64[option], instances whose base lies inside the problem.
     """
     for o in range(rows.shape[0]):
         loops = rows[o, : lengths[o]]
@@ -177,7 +177,7 @@ def compose(loops, starts, edges, pick, table, out):
 
 
 @njit(cache=True)
-def compute_and_active(pick, steps, places, macs_per_cycle, compute, active):
+def compute_and_active(pick, steps, instances, macs_per_cycle, compute, active):
     """Compute cycles and active PEs of every mapping from its options' `option_shapes`."""
     open_dims = np.empty(2 * GROUPS, np.int64)
     for m in range(pick.shape[0]):
@@ -186,7 +186,7 @@ def compute_and_active(pick, steps, places, macs_per_cycle, compute, active):
         n = 0
         all_macs, all_count = 1, 1
         for dim in range(2 * GROUPS):
-            active[m] *= places[pick[m, dim >> 1]] if dim & 1 else 1
+            active[m] *= instances[pick[m, dim >> 1]] if dim & 1 else 1
             row = steps[pick[m, dim >> 1], dim & 1]
             if row[2]:
                 open_dims[n] = dim

@@ -146,11 +146,11 @@ def make_scratch(nest):
     combinations, most, spatial = 1, 0, 1
     for group in range(GROUPS):
         n, here = group_shape(nest.loops, group, nest.levels, own)
-        combinations, most, places = max(combinations, here), max(most, n), 1
+        combinations, most, instances = max(combinations, here), max(most, n), 1
         for i in range(nest.loops.shape[0]):
             if nest.loops[i, KIND] == 1 and in_group(nest.loops[i, DIM], group):
-                places *= nest.loops[i, FACTOR]
-        spatial = max(spatial, places)
+                instances *= nest.loops[i, FACTOR]
+        spatial = max(spatial, instances)
     columns, carries = 3 * nest.levels + 4, 2 * most + 1
     sums = Sums(
         np.empty((GROUPS, columns), np.int64), np.empty((GROUPS, carries, columns), np.int64),

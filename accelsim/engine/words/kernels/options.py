@@ -1,7 +1,7 @@
 """Factor splits of one group of dims, tabulated: what each adds to the words of every edge, whatever the others do.
 
 A *term* is one (edge, column) of `nest.kernels.tiles` that is asked for. An *option* is one way to split the dims of
-one group over the places of a nest.
+one group over the loops of a nest.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def option_tables(nest, rows, lengths, group, edges, terms, most, table):
     ----------
     nest : its loops are not looked at. rows : int64[option, loop, 5], lengths : int64[option], each option's loops.
     terms : int64[term, 2], (edge, column); the column after an edge's last counts its tiles.
-    most : (combinations, carries, spatial places) an option has at most.
+    most : (combinations, carries, instances) an option has at most.
     table : filled.
     """
     room, columns = make_rows(nest, most[0], most[1], most[2]), 3 * nest.levels + 4

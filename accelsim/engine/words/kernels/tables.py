@@ -14,7 +14,7 @@ from accelsim.engine.nest.kernels.tiles import group_rows
 from accelsim.engine.words.kernels.closed import make_scratch
 from accelsim.jit import njit, part
 
-FIRST, OWN_LOOPS, COMBINATIONS, LISTED, WIDTH = range(5)  # columns of what `tabulate` tells of a table
+FIRST, OWN_LOOPS, COMBINATIONS, LISTED, WIDTH = range(5)  # columns of `at`, see `tabulate`
 
 
 @njit(cache=True)
@@ -50,9 +50,9 @@ def _lay_row(cells, at, c, columns, carries, slides, rows):
     for carry in range(carries):
         cells[at + columns + carry] = rows.moved[carry, c]
         if slides:
-            first, gone = at + columns + carries + carry * columns, rows.moved[carry, c] == 1
+            first, moves = at + columns + carries + carry * columns, rows.moved[carry, c] == 1
             for k in range(columns):
-                cells[first + k] = rows.slide[carry, c, k] if gone else 0
+                cells[first + k] = rows.slide[carry, c, k] if moves else 0
 
 
 @njit(cache=True)

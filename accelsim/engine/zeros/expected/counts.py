@@ -31,7 +31,7 @@ def rewrite(
     finals : the columns of drains that are narrowed, which come third.
 
     Exact are all linear counts: slots, reads, updates, and words on average over transfers without padding, each
-    encoded in its own clipped or sliding shape. `words` tells what is not where a transfer has padding,
+    encoded in its own clipped or sliding shape. `words` says what is not where a transfer has padding,
     `slots` what the bound on compute cycles leaves out, `Laws.of` what holds for patterns and blocks.
     """
     sparsity = program.architecture.sparsity
@@ -44,7 +44,7 @@ def rewrite(
     if sparsity.skip or sparsity.gate:
         counts = _operands(program, laws, counts)
     coder = ExpectedCoder(program, laws)
-    told: list[Encoded] = []
+    encoded: list[Encoded] = []
     for index in np.flatnonzero(program.timed).tolist():
         edge, row = program.edges[index], columns[index]
         recoded = coder.recode(edge, row)
@@ -52,12 +52,12 @@ def rewrite(
             _, parent, child, register, reuse = (int(v) for v in edge)
             stream = Stream(TENSORS[edge[0]], parent, child, bool(register), bool(reuse), NONE, NONE.astype(np.uint8))
             recount(program, stream, recoded, counts)
-            told += recoded.encoded
+            encoded += recoded.encoded
             for column, words in recoded.columns.items():
                 if finals is not None:
                     finals[index, column] += int(words.sum()) - row[column]
                 row[column] = int(words.sum())
-    return replace(counts, encoded=tuple(told)), columns, finals
+    return replace(counts, encoded=tuple(encoded)), columns, finals
 
 
 def _operands(program: Program, laws: Laws, counts: Counts) -> Counts:
@@ -119,14 +119,14 @@ class ExpectedCoder:
                 sums[j + 1] = self._words(t, transfers.of(low, f, without, True), above)
                 sums[j + 2] = self._words(t, transfers.of(f + 1, f + 1, False, False), above)
                 if j == 0:
-                    encoded.append(self._told(t, parent, "read", sent, above))
+                    encoded.append(self._encoded(t, parent, "read", sent, above))
             wanted = transfers.of(parent + 1, parent + 1, hidden, False)
             sums[3 * (child - parent) + 1] = self._words(t, wanted, above)
         if below is not None:
             own = transfers.of(child, child, False, False)
             fills = np.array([self._words(t, own, below)])
             sums[3 * (child - parent)] = self._words(t, transfers.of(child, child, False, True), below)
-            encoded.append(self._told(t, child, "fill", own, below))
+            encoded.append(self._encoded(t, child, "fill", own, below))
         return Recoded({column: np.array([words]) for column, words in sums.items()}, fills, tuple(encoded))
 
     def _psum(self, transfers: Transfers, row: Ints, above: Format | None, below: Format | None) -> Recoded | None:
@@ -142,12 +142,12 @@ class ExpectedCoder:
             more = self._words(PSUM, every, above, finals.arrives) - _raw(every)
             sums = {0: int(row[0]) + more, 2: int(row[2]) + more}
             sums[1] = int(row[1]) + self._words(PSUM, first, above, finals.arrives) - _raw(first)
-            encoded.append(self._told(PSUM, parent, "update", every, above, finals.arrives))
+            encoded.append(self._encoded(PSUM, parent, "update", every, above, finals.arrives))
         if below is not None and leaves:
             every, first = (transfers.of(child, child, False, busiest) for busiest in (False, True))
             fills = np.array([int(row[drained - 1]) + self._words(PSUM, every, below, finals.leaves) - _raw(every)])
             sums[drained] = int(row[drained]) + self._words(PSUM, first, below, finals.leaves) - _raw(first)
-            encoded.append(self._told(PSUM, child, "drain", every, below, finals.leaves))
+            encoded.append(self._encoded(PSUM, child, "drain", every, below, finals.leaves))
         if not encoded:
             return None
         return Recoded({column: np.array([words]) for column, words in sums.items()}, fills, tuple(encoded))
@@ -183,7 +183,7 @@ class ExpectedCoder:
     def _law(self, t: int) -> Law:
         return self.laws.law(TENSORS[t])
 
-    def _told(self, t: int, level: int, action: str, kinds: Kinds, form: Format, narrow: bool = False) -> Encoded:
+    def _encoded(self, t: int, level: int, action: str, kinds: Kinds, form: Format, narrow: bool = False) -> Encoded:
         here = sum(number * stored(shape) for shape, number in kinds.items())
         nonzero = round(here * self._law(t).probability)
         name = self.levels[level].name

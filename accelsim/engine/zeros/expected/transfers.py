@@ -1,6 +1,6 @@
 """All encoded transfers of a layer by shape, without a walk over its versions: the closed form of `compression`.
 
-A transfer's words are a product of lists, one per axis of the tensor (kernels/moved.py); the lists of an axis come in a
+A transfer's words are a product of lists, one per axis of the tensor (`kernels.lists`); the lists of an axis come in a
 few kinds only (whole, clipped, at the edge of the plane), so transfers are counted by what their lists look like.
 """
 
@@ -56,11 +56,11 @@ class Transfers:
             if not any(bases.moved.any() for bases in at):
                 continue
             stay = [lists.whole(group, bases.now[~bases.moved]) for group, bases in enumerate(at)]
-            gone = [lists.whole(group, bases.now[bases.moved]) for group, bases in enumerate(at)]
-            total += _product([a + b for a, b in zip(stay, gone, strict=True)])
+            moving = [lists.whole(group, bases.now[bases.moved]) for group, bases in enumerate(at)]
+            total += _product([a + b for a, b in zip(stay, moving, strict=True)])
             total.subtract(_product(stay))
             for group in PLANE if self.slides else ():
-                rest = [gone[g] if g == group else stay[g] for g in range(GROUPS)]
+                rest = [moving[g] if g == group else stay[g] for g in range(GROUPS)]
                 total.subtract(_product(rest))
                 rest[group] = lists.new(group, at[group].now[at[group].moved], at[group].before[at[group].moved])
                 total += _product(rest)

@@ -61,14 +61,14 @@ def gather_ifmap(plane, axes, grid, cut, pitch, banks, words, ends, stored):
         far_y[y] = near_edge(y_axis, y)
     for x in range(x_axis[SIZE]):
         far_x[x] = near_edge(x_axis, x)
-    n, place = 0, 0
+    n, block = 0, 0
     ends[0] = 0
     for c in range(plane.shape[0]):
         for phase in range(y_axis[STRIDE] * x_axis[STRIDE]):
             for pe in range(grid[0] * grid[1]):
                 y0, y1 = span(y_axis, pe // grid[1], cut[0])
                 x0, x1 = span(x_axis, pe % grid[1], cut[1])
-                run, stored[place] = 0, 0
+                run, stored[block] = 0, 0
                 for y in range(phase_start(y_axis, y0, phase // x_axis[STRIDE]), y1, y_axis[STRIDE]):
                     row = (y + y_axis[PAD]) // y_axis[STRIDE]
                     for x in range(phase_start(x_axis, x0, phase % x_axis[STRIDE]), x1, x_axis[STRIDE]):
@@ -81,10 +81,10 @@ def gather_ifmap(plane, axes, grid, cut, pitch, banks, words, ends, stored):
                             words[n, COLUMN] = column
                             words[n, EDGE] = far_y[y] | far_x[x]
                             n += 1
-                            stored[place] += 1 + run // LONGEST_RUN
+                            stored[block] += 1 + run // LONGEST_RUN
                             run = 0
-                place += 1
-                ends[place] = n
+                block += 1
+                ends[block] = n
 
 
 @njit(cache=True)
@@ -103,11 +103,11 @@ def gather_filter(weights, axes, pitch, banks, spread, words, ends, stored):
     """
     y_axis, x_axis = axes[0], axes[1]
     channels, taps_y, taps_x = weights.shape[1], weights.shape[2], weights.shape[3]
-    n, place = 0, 0
+    n, block = 0, 0
     ends[0] = 0
     for c in range(channels):
         for phase in range(y_axis[STRIDE] * x_axis[STRIDE]):
-            run, stored[place] = 0, 0
+            run, stored[block] = 0, 0
             for r in range(taps_y):
                 if r * y_axis[DILATION] % y_axis[STRIDE] != phase // x_axis[STRIDE]:
                     continue
@@ -125,10 +125,10 @@ def gather_filter(weights, axes, pitch, banks, spread, words, ends, stored):
                             words[n, COLUMN] = column
                             words[n, EDGE] = 0
                             n += 1
-                            stored[place] += 1 + run // LONGEST_RUN
+                            stored[block] += 1 + run // LONGEST_RUN
                             run = 0
-            place += 1
-            ends[place] = n
+            block += 1
+            ends[block] = n
 
 
 @njit(cache=True)

@@ -13,27 +13,27 @@ from hypothesis import strategies as st
 import strategies
 from accelsim.engine import cycle, program
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.timing import pieces
+from accelsim.engine.timing import windows
 from accelsim.errors import AccelsimError
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import Tensor
 
 WHOLE = (1 << 20, 1 << 20)
-# steps of a piece, versions of a stream written down whole: small problems have many pieces then, and streams of few
-# versions beside those of many; one long piece in which no stream is written down ahead
+# steps of a window, versions of a stream written down whole: small problems have many windows then, and streams of few
+# versions beside those of many; one long window in which no stream is written down ahead
 SMALL = [(1, 0), (5, 2), (40, 10), (1 << 20, 0)]
 
 
 def evaluated(lowered: program.Program, masks: Masks | None, steps: int, few: int) -> tuple[Counts, Timing]:
-    """Counts and times in pieces of so many steps."""
+    """Counts and times in windows of so many steps."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "STEPS", steps)
-        patch.setattr(pieces, "FEW", few)
-        return cycle.piece_by_piece(lowered, masks)
+        patch.setattr(windows, "STEPS", steps)
+        patch.setattr(windows, "FEW", few)
+        return cycle.window_by_window(lowered, masks)
 
 
 def alike(lowered: program.Program, masks: Masks | None = None, sizes: tuple[tuple[int, int], ...] = ()) -> None:
-    """Compare pieces of different sizes with one of all steps and versions."""
+    """Compare windows of different sizes with one of all steps and versions."""
     counts, timing = evaluated(lowered, masks, *WHOLE)
     for size in sizes or SMALL:
         found, times = evaluated(lowered, masks, *size)
@@ -88,7 +88,7 @@ def draw(rng: Random, banks: bool, links: bool, zeros: bool) -> tuple[strategies
     return strategies.Case(machine, drawn.nest, drawn.problem), masks
 
 
-def test_drawn_problems_reach_all_that_is_carried_from_piece_to_piece() -> None:
+def test_drawn_problems_reach_all_that_is_carried_from_window_to_window() -> None:
     """Serial passes, psums that come back, meshes and crossbars, PEs that drift: the test above meets each."""
     met = set()
     for seed in range(200):
@@ -99,7 +99,7 @@ def test_drawn_problems_reach_all_that_is_carried_from_piece_to_piece() -> None:
             met |= {"drift"} if machine.sparsity.drift > 1 and machine.sparsity.skip else set()
         lowered = program.build(*drawn)
         met |= {str(network.kind) for level in machine.levels for network in level.fanout.networks.values()}
-        found = pieces.outline(lowered)
+        found = windows.outline(lowered)
         met |= {"taken up"} if found.taken_up.any() else set()
         met |= {"serial"} if machine.serial else set()
         met |= {"many"} if int(found.number.max(initial=0)) > 40 else set()

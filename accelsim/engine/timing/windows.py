@@ -1,4 +1,4 @@
-"""A schedule piece by piece: a layer's steps are walked once to count, then again to write versions down.
+"""A schedule window by window: a layer's steps are walked once to count, then again to write versions down.
 
 Streams of few versions are written down whole, for their next version may lie far ahead; of the others only the
 versions around the steps at hand. What a layer takes in memory is then the same for one image or for many.
@@ -16,12 +16,12 @@ from accelsim.engine.limits import refuse_bytes, refuse_steps
 from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.kernels.odometer import count_steps
-from accelsim.engine.timing.kernels.versions import NO_END, TAKEN_UP, Past, Room, forget, lend_places, walk_steps
+from accelsim.engine.timing.kernels.versions import NO_END, TAKEN_UP, Past, Room, forget, lend_slots, walk_steps
 from accelsim.engine.timing.schedule import Schedule, Tables, tabled, tabulate, tile_ids
 from accelsim.workload.problem import TENSORS
 
 STEPS = 1 << 14
-"""Steps of a piece."""
+"""Steps of a window."""
 FEW = 1 << 15
 """Versions of a stream that is written down whole."""
 
@@ -43,26 +43,28 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Window:
     """Some steps and the versions that begin in them.
 
     schedule : its arrays hold no more than that; steps and versions are numbered through the layer.
-    first : the first step. before : int64[x], versions before those here. places : of psum tiles, see `Places`.
+    first : the first step. before : int64[x], versions before those here. slots : of psum tiles, see
+    `TileSlots`.
     """
 
     schedule: Schedule
     first: int
     before: Ints
-    places: int
+    slots: int
 
 
 @dataclass(frozen=True)
 class Outline:
-    """What one walk over the steps tells.
+    """What one walk over the steps finds.
 
     number : int64[x], versions. sums : int64[x, column], words. taken_up : int64[x], psum versions that take up sums
     which the parent's version holds. tile_at : where psum streams' tiles lie in last : int32[tile], the last version
-    of every tile. place, versions : what is written down, of the streams that have `few`, bool[x].
+    of every tile. few : bool[x], streams of few versions, all of which are written down in `versions`, stream x's from
+    room_at[x] on.
     step_n, step_phi : int64[step] of a layer that is as short as these streams, else int64[0].
     """
 
@@ -75,7 +77,7 @@ class Outline:
     tile_at: Ints
     last: npt.NDArray[np.int32]
     few: npt.NDArray[np.bool_]
-    place: Ints
+    room_at: Ints
     versions: Versions
     step_n: Ints
     step_phi: Ints
@@ -98,10 +100,10 @@ class Walk:
         """int64[x], versions so far."""
         return self.past.number
 
-    def on(self, most: int, place: Ints, end: Ints, versions: Versions, step_n: Ints, step_phi: Ints) -> int:
-        """Walk at most so many steps, their versions laid down from place[x] on, below end[x]; gives cycles of C."""
+    def on(self, most: int, at: Ints, end: Ints, versions: Versions, step_n: Ints, step_phi: Ints) -> int:
+        """Walk at most so many steps, their versions laid down from at[x] on, below end[x]; gives cycles of C."""
         room = Room(
-            place - self.number, end, versions.begin, versions.work, versions.back, versions.tile, step_n, step_phi,
+            at - self.number, end, versions.begin, versions.work, versions.back, versions.tile, step_n, step_phi,
             self.sums,
         )  # fmt: skip
         steps, self.carry, cycles = walk_steps(self.layer, 0, self.index, self.carry, self.step, most, self.past, room)
@@ -114,11 +116,11 @@ class Walk:
         return self.step > 0 and self.carry < 0
 
 
-class Places:
-    """Where the last drains of psum tiles are noted: a tile has a place from its first version to its last.
+class TileSlots:
+    """Slots of the table of last drains: a psum tile has one from its first version to its last.
 
-    of : int32[tile], -1 for none. free : int64[x, place], places given back; count : int64[1 + x], places in all, and
-    how many are free.
+    of : int32[tile], -1 for none. free : int64[x, ..], slots given back; count : int64[1 + x], slots in all, and how
+    many are free.
     """
 
     def __init__(self, tiles: int, streams: int) -> None:
@@ -126,11 +128,11 @@ class Places:
         self.count = np.zeros(1 + streams, np.int64)
 
     def lend(self, x: int, tile: Ints, final: npt.NDArray[np.uint8]) -> None:
-        """Replace the tiles of a stream's next versions by their places."""
+        """Replace the tiles of a stream's next versions by their slots."""
         room = int(self.count[1 + x]) + len(tile)
         if room > self.free.shape[1]:
             self.free = np.pad(self.free, [(0, 0), (0, 2 * room - self.free.shape[1])])
-        lend_places(tile, final, self.of, self.free[x], self.count, 1 + x)
+        lend_slots(tile, final, self.of, self.free[x], self.count, 1 + x)
 
 
 def outline(program: Program) -> Outline:
@@ -146,9 +148,9 @@ def outline(program: Program) -> Outline:
     serial = [x for x in range(n) if TENSORS[edges[x, 0]] is program.architecture.serial and edges[x, 0] == PSUM]
     step_n, step_phi = (np.zeros(steps if steps <= FEW else 0, np.int64) for _ in range(2))
     while True:
-        place = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
-        versions, walk = Versions.room(int(place[-1]), tables.slots), Walk(program, tables, tile_at, tiles)
-        cycles = walk.on(NO_END, place[:-1], place[1:], versions, step_n, step_phi)
+        room_at = np.concatenate([[0], np.cumsum(room)]).astype(np.int64)
+        versions, walk = Versions.room(int(room_at[-1]), tables.slots), Walk(program, tables, tile_at, tiles)
+        cycles = walk.on(NO_END, room_at[:-1], room_at[1:], versions, step_n, step_phi)
         # a fill far ahead asks whether old psums lead its pass (T10)
         missing = [x for x in serial if walk.number[x] > room[x]]
         if not missing:
@@ -156,72 +158,72 @@ def outline(program: Program) -> Outline:
         room[missing] = walk.number[missing]
     return Outline(
         tables, walk.step, walk.number, walk.sums, cycles, walk.past.since[:, TAKEN_UP].copy(), tile_at, walk.past.last,
-        walk.number <= room, place, versions, step_n, step_phi,
+        walk.number <= room, room_at, versions, step_n, step_phi,
     )  # fmt: skip
 
 
-def pieces(program: Program, found: Outline) -> Iterator[Piece]:
+def windows(program: Program, found: Outline) -> Iterator[Window]:
     """First the streams with few versions, without steps; then all steps and the other streams' versions.
 
-    Each piece is overwritten by the next.
+    Each window is overwritten by the next.
     """
     tables, n = found.tables, len(found.number)
-    places, none = Places(len(found.last), n), np.zeros(n, np.int64)
+    slots, none = TileSlots(len(found.last), n), np.zeros(n, np.int64)
     steps = np.zeros(0, np.int64)
-    yield _piece(
-        found, places, found.place, np.where(found.few, found.number, 0), found.versions, none, 0, steps, steps
+    yield _window(
+        found, slots, found.room_at, np.where(found.few, found.number, 0), found.versions, none, 0, steps, steps
     )
     if found.few.all() and len(found.step_n) == found.steps:
         # a short layer: nothing is left to write down
-        yield _piece(found, places, found.place, none, found.versions, none, 0, found.step_n, found.step_phi)
+        yield _window(found, slots, found.room_at, none, found.versions, none, 0, found.step_n, found.step_phi)
         return
     walk = Walk(program, tables, found.tile_at, len(found.last))
-    place = np.concatenate([[0], np.cumsum(np.where(found.few, 0, STEPS))]).astype(np.int64)
-    end = np.where(found.few, -1, place[1:])
-    versions = Versions.room(int(place[-1]), tables.slots)
+    room_at = np.concatenate([[0], np.cumsum(np.where(found.few, 0, STEPS))]).astype(np.int64)
+    end = np.where(found.few, -1, room_at[1:])
+    versions = Versions.room(int(room_at[-1]), tables.slots)
     step_n, step_phi = np.empty(STEPS, np.int64), np.empty(STEPS, np.int64)
     while not walk.over:
         before, first = walk.number.copy(), walk.step
-        walk.on(STEPS, place[:-1], end, versions, step_n, step_phi)
+        walk.on(STEPS, room_at[:-1], end, versions, step_n, step_phi)
         number, length = np.where(found.few, 0, walk.number - before), walk.step - first
-        yield _piece(found, places, place, number, versions, before, first, step_n[:length], step_phi[:length])
+        yield _window(found, slots, room_at, number, versions, before, first, step_n[:length], step_phi[:length])
 
 
 def first_steps(program: Program, found: Outline, x: int) -> Ints:
     """int64[version], the steps in which the versions of a stream begin."""
     if found.few[x]:
-        begin: Ints = found.versions.begin[found.place[x] : found.place[x] + found.number[x]]
+        begin: Ints = found.versions.begin[found.room_at[x] : found.room_at[x] + found.number[x]]
         return begin
     walk, n = Walk(program, found.tables, found.tile_at, len(found.last)), len(found.number)
-    place, none = np.zeros(n, np.int64), np.zeros(0, np.int64)
+    at, none = np.zeros(n, np.int64), np.zeros(0, np.int64)
     end = np.where(np.arange(n) == x, found.number[x], -1)
     versions = Versions.room(int(found.number[x]), found.tables.slots)
-    walk.on(NO_END, place, end, versions, none, none)
+    walk.on(NO_END, at, end, versions, none, none)
     return versions.begin
 
 
-def across_links(parts: Iterable[Piece], crossed: Sequence[Crossed]) -> Iterator[Piece]:
-    """The pieces, with what links carry written into them."""
-    for piece in parts:
-        schedule = piece.schedule
+def across_links(parts: Iterable[Window], crossed: Sequence[Crossed]) -> Iterator[Window]:
+    """The windows, with how long transfers hold the ports of links written into them."""
+    for window in parts:
+        schedule = window.schedule
         for each in crossed:
             rows = schedule.rows(each.x)
             each.hold(schedule.begin[rows], schedule.back[rows], schedule.final[rows], schedule.work[rows])
-        yield piece
+        yield window
 
 
-def _piece(
-    found: Outline, places: Places, place: Ints, number: Ints, versions: Versions, before: Ints, first: int,
+def _window(
+    found: Outline, slots: TileSlots, at: Ints, number: Ints, versions: Versions, before: Ints, first: int,
     step_n: Ints, step_phi: Ints,
-) -> Piece:  # fmt: skip
+) -> Window:  # fmt: skip
     tables, tile = found.tables, versions.tile
     final = np.ones(len(tile) + 1, np.uint8)
     for x in np.flatnonzero((tables.edges[:, 0] == PSUM) & (number > 0)):
-        rows = slice(int(place[x]), int(place[x] + number[x]))
+        rows = slice(int(at[x]), int(at[x] + number[x]))
         final[rows] = found.last[tile[rows]] == before[x] + np.arange(number[x])
-        places.lend(int(x), tile[rows], final[rows])
+        slots.lend(int(x), tile[rows], final[rows])
     schedule = Schedule(
-        tables.edges, found.steps, place, number, versions.begin, versions.work, versions.back, tile, len(found.last),
+        tables.edges, found.steps, at, number, versions.begin, versions.work, versions.back, tile, len(found.last),
         step_n, step_phi, found.sums, tables.ports, final,
     )  # fmt: skip
-    return Piece(schedule, first, before, int(places.count[0]))
+    return Window(schedule, first, before, int(slots.count[0]))

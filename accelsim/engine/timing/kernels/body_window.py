@@ -12,14 +12,14 @@ from accelsim.engine.timing.kernels.records import ABSENT, CURRENT, INNERMOST, S
 from accelsim.jit import njit
 
 
-class Window(NamedTuple):
+class BodyWindow(NamedTuple):
     """The versions written out: of stream x those low <= v < limit, version v at start[x] + v.
 
-    place : int64[x + 1], the room of each stream. body : int64[x], the next body to append.
-    begin, back, tile, work : as of `versions.generate`.
+    room_at : int64[x + 1], where the room of each stream begins. body : int64[x], the next body to append.
+    begin, back, tile, work : as of `versions.Room`.
     """
 
-    place: np.ndarray
+    room_at: np.ndarray
     start: np.ndarray
     low: np.ndarray
     limit: np.ndarray
@@ -59,7 +59,7 @@ def _drop(x, keep, window):
     """Forget versions before `keep`, to make room."""
     begin = window.start[x] + keep
     n = window.limit[x] - keep
-    to = window.place[x]
+    to = window.room_at[x]
     for i in range(n):
         window.begin[to + i] = window.begin[begin + i]
         window.back[to + i] = window.back[begin + i]
@@ -74,9 +74,9 @@ def _drop(x, keep, window):
 def _room(x, kinds, layer, window, keep):
     """Make room for the next body of stream x; False if there is none to make."""
     m = kinds.many[layer.kind[window.body[x]], x]
-    if window.start[x] + window.limit[x] + m > window.place[x + 1]:
+    if window.start[x] + window.limit[x] + m > window.room_at[x + 1]:
         _drop(x, keep, window)
-        return window.start[x] + window.limit[x] + m <= window.place[x + 1]
+        return window.start[x] + window.limit[x] + m <= window.room_at[x + 1]
     return True
 
 
@@ -97,7 +97,7 @@ def cover(j, at, kinds, layer, window, machine, progress):
                 b -= 1
                 v -= kinds.many[layer.kind[b], x]
             window.body[x], window.limit[x], window.low[x] = b, v, v
-            window.start[x] = window.place[x] - v
+            window.start[x] = window.room_at[x] - v
         need = at[x] + kinds.many[layer.kind[j], x] + reach(x, machine) + 2
         if machine.streams[x, TENSOR] == PSUM and not machine.known[x]:
             need = at[x] + kinds.many[layer.kind[j], x] + 2

@@ -11,7 +11,7 @@ import pytest
 import strategies
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import cycle, program
-from accelsim.engine.timing import folded, pieces
+from accelsim.engine.timing import repeats, windows
 from accelsim.errors import AccelsimError
 from accelsim.mapping.yaml import load_mappings
 from accelsim.reproduce.scalesim import fold_nest
@@ -21,18 +21,18 @@ from accelsim.workload.yaml import load_network
 
 def both_ways(lowered: program.Program) -> int:
     """Compare; returns how many bodies were looked up."""
-    outline, (_, timing) = pieces.outline(lowered), cycle.piece_by_piece(lowered, None)
-    found = folded.fold(lowered)
+    outline, (_, timing) = windows.outline(lowered), cycle.window_by_window(lowered, None)
+    found = repeats.find_repeats(lowered)
     assert found is not None
     assert np.array_equal(found.sums, outline.sums)
     assert found.compute_cycles == outline.compute_cycles
     looked_up = 0
     for processing in (False, True):
         long_way = (timing.processing, timing.processing_stalls) if processing else (timing.cycles, timing.stalls)
-        *each_body, simulated = cycle.run_folded(lowered, found, processing, look_up=False)
+        *each_body, simulated = cycle.run_repeats(lowered, found, processing, look_up=False)
         assert tuple(each_body) == long_way
         assert simulated == len(found.layer.kind)
-        *known_bodies, simulated = cycle.run_folded(lowered, found, processing)
+        *known_bodies, simulated = cycle.run_repeats(lowered, found, processing)
         assert tuple(known_bodies) == long_way
         looked_up += len(found.layer.kind) - simulated
     return looked_up
@@ -42,7 +42,7 @@ def both_ways(lowered: program.Program) -> int:
 @pytest.mark.parametrize("serial", [None, *Tensor], ids=str)
 def test_random_machines(serial: Tensor | None, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # a body of the least length gives small problems many of them
-    monkeypatch.setattr(folded, "STEPS", steps)
+    monkeypatch.setattr(repeats, "STEPS", steps)
     looked_up = 0
     for lowered in strategies.serial_programs(range(200), serial):
         looked_up += both_ways(lowered)
@@ -61,7 +61,7 @@ def test_what_once_differed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         except AccelsimError:
             continue
         for steps in (1, 5):
-            monkeypatch.setattr(folded, "STEPS", steps)
+            monkeypatch.setattr(repeats, "STEPS", steps)
             both_ways(lowered)
 
 
@@ -86,15 +86,15 @@ def test_long_passes_are_cut_into_bodies() -> None:
     machine = load_architecture("systolic_os", {"rows": 8, "cols": 8, "sram": "64 KiB"})
     problem = Problem.of({"M": 8, "C": 4096, "Q": 8})
     lowered = program.build(machine, fold_nest("os", problem, 8, 8), problem)
-    found = folded.fold(lowered)
+    found = repeats.find_repeats(lowered)
     assert found is not None
-    assert len(found.layer.kind) == 4096 // folded.STEPS, "one pass, as many bodies as its steps allow"
+    assert len(found.layer.kind) == 4096 // repeats.STEPS, "one pass, as many bodies as its steps allow"
     assert both_ways(lowered) > len(found.layer.kind)
 
 
 @pytest.mark.parametrize("steps", [1, 5])
 def test_skewed_machines(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folded, "STEPS", steps)
+    monkeypatch.setattr(repeats, "STEPS", steps)
     looked_up = 0
     for seed in range(300):
         case = strategies.case(Random(seed), max_macs=1500)

@@ -1,4 +1,4 @@
-"""A dense layer as a list of bodies of a few kinds: what repeats is written down and simulated once.
+"""What repeats in a dense layer, written down and simulated once: the layer as a list of bodies of a few kinds.
 
 `cycle` has the long way, every version of every step, which this equals to the word and to the cycle.
 """
@@ -15,8 +15,8 @@ from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_m
 from accelsim.engine.nest.kernels.records import EARLIER
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, records, replay
+from accelsim.engine.timing.kernels.body_window import BodyWindow
 from accelsim.engine.timing.kernels.odometer import count_steps
-from accelsim.engine.timing.kernels.window import Window
 from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
@@ -34,7 +34,7 @@ MOST_VERSIONS = 1 << 23
 
 
 @dataclass(frozen=True)
-class Folded:
+class Repeats:
     """The list of bodies and what its kinds are; `kinds` and `layer` as the kernels read them.
 
     revisits : whether a pass may read psums back that an earlier body of the same pass drained.
@@ -73,7 +73,7 @@ class Folded:
         return int(times @ each)
 
 
-def fold(program: Program) -> Folded | None:
+def find_repeats(program: Program) -> Repeats | None:
     """List the bodies of a layer; None where too few are alike. Raises MappingError where the list is too long."""
     program, cut = _cut(program)
     loops = program.step_loops
@@ -82,7 +82,7 @@ def fold(program: Program) -> Folded | None:
     if not n:
         return None
     layer = tabled(program, tables)
-    place, classes = bodies.classify(layer, cut)
+    classes_at, classes = bodies.classify(layer, cut)
     inner_at, inner_tiles = tile_ids(program, edges, cut)
     full_at, tiles = tile_ids(program, edges)
     per_stream = np.diff(np.concatenate([inner_at, [inner_tiles]])) if n else inner_at
@@ -98,7 +98,7 @@ def fold(program: Program) -> Folded | None:
         slow, start, np.empty(start[-1], np.int64), np.empty(start[-1], np.int64), np.zeros(start[-1], np.int64),
         np.zeros((start[-1], tables.slots), np.int64),
     )  # fmt: skip
-    outer = bodies.Outer(place, classes, inner_at, np.maximum(per_stream, 1), np.array(most, np.int64))
+    outer = bodies.Outer(classes_at, classes, inner_at, np.maximum(per_stream, 1), np.array(most, np.int64))
     length = 10 + 7 * n
     steps = int(np.prod(loops[cut:, 1], initial=1))
     room = 64
@@ -128,45 +128,45 @@ def fold(program: Program) -> Folded | None:
     psum = edges[:, 0] == PSUM
     read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
     back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
-    return Folded(
+    return Repeats(
         tables, kinds, listed, inner_at, full_at, inner_tiles, tiles, revisits,
         Streams.of(program, edges, tables.ports), kind_rows, np.repeat(np.arange(n), np.diff(start)),
         (~psum | read).astype(np.uint8), psum & back,
     )  # fmt: skip
 
 
-def run(folded: Folded, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
-    """(cycles, stalls, bodies simulated) with `folded.streams`, or those of the processing latency."""
+def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
+    """(cycles, stalls, bodies simulated) with `found.streams`, or those of the processing latency."""
     rows, serial = streams.rows, streams.serial
-    kinds = folded.kinds._replace(work=streams.select(folded.kinds.work, folded.kind_rows))
-    layer = folded.layer._replace(work=streams.select(folded.layer.work, folded.slow_rows))
-    slow_rows, psum = folded.slow_rows, rows[:, records.TENSOR] == PSUM
+    kinds = found.kinds._replace(work=streams.select(found.kinds.work, found.kind_rows))
+    layer = found.layer._replace(work=streams.select(found.layer.work, found.slow_rows))
+    slow_rows, psum = found.slow_rows, rows[:, records.TENSOR] == PSUM
     present = rows[:, records.ABSENT] == 0
-    looks = folded.looks_back & present
-    apart = serial >= 0 and streams.lead and streams.wave < 0 and not folded.revisits
+    looks = found.looks_back & present
+    apart = serial >= 0 and streams.lead and streams.wave < 0 and not found.revisits
     if apart and present[serial] and not psum[serial]:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
-        stationary = kinds.work[folded.kind_rows == serial], layer.work[slow_rows == serial]
+        stationary = kinds.work[found.kind_rows == serial], layer.work[slow_rows == serial]
         if streams.skew_rows > 0 or _takes_time(*stationary):
             looks &= rows[:, records.INNERMOST] == 0
-    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(folded.known[serial]))
+    allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(found.known[serial]))
     # when each of their drains ended is kept, of simulated bodies and of those looked up
     ended = int(np.bincount(layer.kind, minlength=len(kinds.many)) @ kinds.many[:, looks].sum(axis=1))
     refuse_steps(ended, "drains that later passes read back")
-    # of streams that look back every tile has a place, behind those the tiles of one body
-    tiles = folded.tiles if looks.any() else 0
+    # of streams that look back every tile has a slot, behind those the tiles of one body
+    tiles = found.tiles if looks.any() else 0
     listed = sum(array.nbytes for part in (kinds, layer) for array in part)
     refuse_bytes(listed + 32 * tiles, f"what repeats and the last drains of {tiles:.1e} psum tiles")
-    tile_at = np.where(looks, folded.full_at - folded.inner_at, tiles)
-    slow_tile = np.where(looks[slow_rows], layer.tile, folded.inner_at[slow_rows]) + tile_at[slow_rows]
+    tile_at = np.where(looks, found.full_at - found.inner_at, tiles)
+    slow_tile = np.where(looks[slow_rows], layer.tile, found.inner_at[slow_rows]) + tile_at[slow_rows]
     # a slow stream has one version a body: all it looks back at was drained by an earlier one
     layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
-    machine = streams.machine(folded.known, looks.astype(np.uint8), tile_at)
+    machine = streams.machine(found.known, looks.astype(np.uint8), tile_at)
     room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
     while True:
-        state = streams.state(tiles + folded.inner_tiles, tiles)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, _window(layer, room), allowed, MOST_STEPS)
+        state = streams.state(tiles + found.inner_tiles, tiles)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, _body_window(layer, room), allowed, MOST_STEPS)
         if cycles == -2:
             raise too_many_steps(int(simulated))
         if cycles >= 0:
@@ -179,17 +179,18 @@ def _takes_time(*work: Ints) -> bool:
     return all(bool((rows.max(axis=1, initial=0) > 0).all()) for rows in work)
 
 
-def _window(layer: bodies.Bodies, room: Ints) -> Window:
+def _body_window(layer: bodies.Bodies, room: Ints) -> BodyWindow:
+    """Versions of slow streams, all written down, and room for those of the others around a body."""
     fixed, slow = int(layer.start[-1]), layer.slow.astype(bool)
-    place = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
-    size = int(place[-1]) + 1
+    room_at = np.concatenate([[0], np.cumsum(np.where(slow, 0, room))]).astype(np.int64) + fixed
+    size = int(room_at[-1]) + 1
     begin, back, tile = np.empty(size, np.int64), np.empty(size, np.int64), np.zeros(size, np.int64)
     work = np.zeros((size, layer.work.shape[1]), np.int64)
     begin[:fixed], back[:fixed], tile[:fixed], work[:fixed] = layer.begin, layer.back, layer.tile, layer.work
-    start = np.where(slow, layer.start[:-1], place[:-1])
+    start = np.where(slow, layer.start[:-1], room_at[:-1])
     limit = np.where(slow, layer.number, 0)
     n = len(slow)
-    return Window(place, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
+    return BodyWindow(room_at, start, np.zeros(n, np.int64), limit, np.zeros(n, np.int64), begin, back, tile, work)
 
 
 def _cut(program: Program) -> tuple[Program, int]:
@@ -201,21 +202,21 @@ def _cut(program: Program) -> tuple[Program, int]:
     factors = [int(row[1]) for row in loops]
     wanted = min(max(STEPS, isqrt(prod(factors) // LOOK_UP)), LONGEST)
 
-    def cost(place: tuple[int, int]) -> tuple[float, int]:
-        cut, part = place
+    def cost(split: tuple[int, int]) -> tuple[float, int]:
+        cut, part = split
         length = prod(factors[cut + 1 :]) * part
         return max(length / wanted, wanted / length), length
 
-    places = [(cut, part) for cut, factor in enumerate(factors) for part in _divisors(factor)]
-    if not places:
+    splits = [(cut, part) for cut, factor in enumerate(factors) for part in _divisors(factor)]
+    if not splits:
         return program, len(loops)
-    if cost(min(places, key=cost))[0] > UNEVEN:
+    if cost(min(splits, key=cost))[0] > UNEVEN:
         # iterations past the problem do not exist: the outermost loop of a dim may be cut unevenly
         for cut, (dim, factor, _, _, step) in enumerate(loops.tolist()):
             part = min(wanted // prod(factors[cut + 1 :]), factor)
             if part > 1 and factor * step >= program.size8[dim]:
-                places.append((cut, part))
-    cut, part = min(places, key=cost)
+                splits.append((cut, part))
+    cut, part = min(splits, key=cost)
     factor = factors[cut]
     if part == factor:
         return program, cut
