@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accelsim import tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -32,7 +32,6 @@ from accelsim.options import (
     parameters,
 )
 from accelsim.version import __version__
-from accelsim.yamlfile import KINDS
 
 if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
@@ -333,124 +332,17 @@ def plot(
         _tell_failures(result)
 
 
-@app.command()
-def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind.")]) -> None:
-    """Check files and what they name; every error of every file is reported, and what is free in a machine."""
-    from accelsim.checks import check_file
-
-    errors = []
-    for file in files:
-        try:
-            first, *others = check_file(file)
-            typer.echo("\n".join((f"{file}: {first}", *others)))
-        except AccelsimError as error:
-            errors.append(str(error))
-    if errors:
-        raise AccelsimError("\n".join(errors))
-
-
-@app.command("list")
-def list_names() -> None:
-    """List everything that ships and what each is: machines, networks, mappings, dataflows, energy tables."""
-    import shutil
-
-    from accelsim.report.catalogue import listing
-
-    for line in listing(shutil.get_terminal_size().columns if sys.stdout.isatty() else 0):
-        typer.echo(line)
-
-
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="A name that 'list' lists.")],
-    path: Annotated[bool, typer.Option("--path", help="Say where the file is instead.")] = False,
-) -> None:
-    """Print a file that ships, to start from: accelsim show eyeriss > mine.yaml."""
-    from accelsim.report.catalogue import find
-
-    file = find(name).path
-    typer.echo(file if path else file.read_text(encoding="utf-8"), nl=path)
-
-
-@app.command()
-def explain(
-    metric: Annotated[str | None, typer.Argument(help="A heading of a table, a key of a document, a level.")] = None,
-) -> None:
-    """Say what a number means: formula and unit."""
-    from accelsim.report.glossary import GLOSSARY
-    from accelsim.report.glossary import explain as look_up
-
-    if metric is None:
-        for name, entry in GLOSSARY.items():
-            typer.echo(f"{name} [{entry.unit}]")
-        return
-    entry = look_up(metric)
-    typer.echo(f"{metric} [{entry.unit}]\n  {entry.meaning}\n  = {entry.formula}")
-
-
-@app.command()
-def schema(
-    kind: Annotated[str | None, typer.Argument(help=f"{', '.join(KINDS)}; default, with --markdown: all.")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="The keys as a page to read, docs/keys.md.")] = False,
-) -> None:
-    """Print the JSON Schema of a kind of file, for editors: every key, its unit, and what holds without it."""
-    if kind is None and not markdown:
-        raise AccelsimError(f"schema of which kind of file? ({', '.join(KINDS)})")
-    if kind is not None:
-        known("kind of file", kind, tuple(KINDS))
-    if markdown:
-        from accelsim.report.keys import page
-
-        typer.echo(page([kind] if kind else KINDS), nl=False)
-    elif kind:
-        from accelsim.specs import json_schema
-
-        typer.echo(json.dumps(json_schema(kind), indent=2))
-
-
-@app.command()
-def trace(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write.")],
-    seed: Seed = 0,
-    batch: Annotated[int, typer.Option(help="Pictures to trace.")] = 4,
-    prune: Annotated[float, typer.Option(help="Share of the weights to prune by magnitude.")] = 0.0,
-) -> None:
-    """Train a small CNN on scikit-learn's digits; write its layers and their real operands."""
-    from accelsim.report.files import check_place
-    from accelsim.sparsity.trace import trace as capture
-
-    check_place(directory, folder=True)
-    found = capture(directory, seed=seed, batch=batch, prune=prune)
-    typer.echo(f"accuracy {found.accuracy:.1%} on pictures not trained on; wrote {found.workload} and its arrays")
-    typer.echo(f"try: accelsim run eyeriss {found.workload} --data {directory} --batch {found.batch} --check")
-
-
-@app.command()
-def warm(
-    architectures: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARCH]...", help="Machines to be ready for; default: all that ship.")
-    ] = None,
-) -> None:
-    """Compile ahead what runs need, for images and CI (minutes once, seconds again)."""
-    from accelsim.cache import shown
-    from accelsim.report.progress import progress
-    from accelsim.warm import warm as compile_ahead
-
-    with progress() as step:
-        place = compile_ahead(architectures or (), step)
-    typer.echo(f"kernels are ready in {shown(place)}" if place else "kernels could not be kept anywhere")
-
-
-@app.command()
-def reproduce(
-    path: Annotated[Path, typer.Argument(help="The report to write.")] = Path("VALIDATION.md"),
-) -> None:
-    """Run everything that is validated and write the report with theirs, ours and the error."""
-    from accelsim.report.files import check_place
-    from accelsim.reproduce import main as write_report
-
-    check_place(path)
-    write_report(path)
+for _name, _command in (
+    ("validate", tools.validate),
+    ("list", tools.list_names),
+    ("show", tools.show),
+    ("explain", tools.explain),
+    ("schema", tools.schema),
+    ("trace", tools.trace),
+    ("warm", tools.warm),
+    ("reproduce", tools.reproduce),
+):
+    app.command(_name)(_command)
 
 
 def _simulate(architecture: str, workload: str, **options: Any) -> Result:

@@ -13,8 +13,6 @@ import accelsim
 
 ROOT = Path(accelsim.__file__).parent
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_PARAMETERS = 450, 80, 10
-# what is still larger, to be cut along its rules: no entry is added, and one that is no longer needed fails
-LARGE_FILES = {"cli.py"}
 MANY = {"cli.py": "run compare search", "simulate.py": "simulate"}  # a parameter for each option
 
 
@@ -31,7 +29,7 @@ def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def test_files_are_short():
-    assert {name for name, text in sources() if text.count("\n") > MOST_LINES} == LARGE_FILES
+    assert not {name for name, text in sources() if text.count("\n") > MOST_LINES}
 
 
 def test_functions_are_short():

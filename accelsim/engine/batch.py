@@ -21,12 +21,14 @@ from accelsim.engine.words.kernels import batch as kernel
 from accelsim.engine.words.kernels.options import Table, option_tables
 from accelsim.engine.words.passes import separation
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.mapping.mapping import LevelMapping, LoopNest, check, kept
-from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS, Problem, Tensor
+from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, check, kept
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, REDUCTION_DIMS, TENSORS, Problem, Tensor
 
 BLOCK = 4096
 """Mappings evaluated together; bounds the memory of the tables."""
 DIM_BITS, KIND_BITS, LEVEL_BITS = 3, 2, 6
+FACTOR_AT = DIM_BITS + KIND_BITS + LEVEL_BITS
+MOST_ITERATIONS = (1 << 63 - FACTOR_AT) - 1
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _stack(
     loops : int64[loop, 6], (dim, factor, spatial, level, step (still 0), axis: 0 temporal, 1 y, 2 x).
     """
     at = {spec.name: index for index, spec in enumerate(architecture.levels)}
+    usual = {dim: min(problem[dim], MOST_ITERATIONS) for dim in DIMS}
     packed: list[int] = []
     starts = [0]
     alike: dict[Bypass, list[int]] = {}
@@ -127,20 +130,14 @@ def _stack(
             if level <= last:
                 check(architecture, nest, problem)
             last = level
-            here = level << DIM_BITS + KIND_BITS
             for kind, loops in ((0, mapped.temporal), (1, mapped.y), (2, mapped.x)):
+                here = level << DIM_BITS + KIND_BITS | kind << DIM_BITS
                 for loop in loops:
-                    factor = min(loop.factor, problem[loop.dim])  # iterations past the problem do not exist
-                    if kind and factor < loop.factor:
-                        check(architecture, nest, problem)  # what is spatial may not fit the array
-                        factor = loop.factor
-                    if factor >> 63 - (DIM_BITS + KIND_BITS + LEVEL_BITS):
-                        program.build(architecture, nest, problem)
-                        raise MappingError(f"loop {loop} has more iterations than a batch of mappings can count")
+                    factor = loop.factor
+                    if factor > usual[loop.dim]:
+                        factor = _unusual(architecture, nest, problem, loop, kind)
                     if factor > 1:
-                        packed.append(
-                            factor << DIM_BITS + KIND_BITS + LEVEL_BITS | here | kind << DIM_BITS | DIM_INDEX[loop.dim]
-                        )
+                        packed.append(factor << FACTOR_AT | here | DIM_INDEX[loop.dim])
             if mapped.bypass:
                 bypass += ((name, mapped.bypass),)  # type: ignore[assignment]
         starts.append(len(packed))
@@ -151,8 +148,22 @@ def _stack(
     rows[:, 5] = code >> DIM_BITS & (1 << KIND_BITS) - 1
     rows[:, 2] = rows[:, 5] > 0
     rows[:, 3] = code >> DIM_BITS + KIND_BITS & (1 << LEVEL_BITS) - 1
-    rows[:, 1] = code >> DIM_BITS + KIND_BITS + LEVEL_BITS
+    rows[:, 1] = code >> FACTOR_AT
     return rows, np.array(starts, np.int64), alike
+
+
+def _unusual(architecture: Architecture, nest: LoopNest, problem: Problem, loop: Loop, kind: int) -> int:
+    """The iterations of a loop that goes past the problem, where none exist, or has more than a batch can count.
+
+    kind : 0 of a temporal one. Raises MappingError for what is spatial and does not fit its array, and for the latter.
+    """
+    if kind and loop.factor > problem[loop.dim]:
+        check(architecture, nest, problem)
+    factor = loop.factor if kind else min(loop.factor, problem[loop.dim])
+    if factor > MOST_ITERATIONS:
+        program.build(architecture, nest, problem)
+        raise MappingError(f"loop {loop} has more iterations than a batch of mappings can count")
+    return factor
 
 
 def _take(loops: Ints, starts: Ints, chosen: Ints) -> tuple[Ints, Ints]:

@@ -234,7 +234,7 @@ def ports_of(program: Program, tensor: Tensor, parent: int, child: int, up: bool
     uses = []
     for f in range(parent, child):
         crossed = network_ports(program, tensor, f, 3 * (f - parent) + 1, up)
-        uses += [replace(use, narrow=f in finals.fanouts) for use in crossed]
+        uses += [replace(use, narrow=True) for use in crossed] if f in finals.fanouts else crossed
     above = levels[parent].write_port if up else levels[parent].read_port
     if above is not None:
         uses.append(PortUse(above, 1, parent == 0, narrow=finals.arrives))
