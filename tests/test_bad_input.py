@@ -101,6 +101,32 @@ def test_unknown_key_near_miss(lines):
     ]
 
 
+def test_what_holds_up_a_machine_that_has_no_such_thing(lines):
+    for old, new, message in (
+        (
+            "capacity: 512 B",
+            "keeps: [filter]\n    fixed: {tile: {psum: 2}}",
+            "level 'RF' does not keep psum (keeps filter)",
+        ),
+        ("link: {width: 64 b}", "fixed: {drain: 2}", "no tile comes into the outermost level"),
+        ("capacity: 512 B", "refetch: [psum]", "psums are not fetched; allowed are ifmap and filter"),
+        ("psum: {kind: chain}", "psum: {kind: chain, slots: 0}", "must be at least 1, got 0"),
+        (
+            "psum: {kind: chain}",
+            "psum: {kind: chain, slots: 2}",
+            "only psums accumulated on drain go down into a reduction",
+        ),
+        (
+            "psum: {kind: chain}",
+            "psum: {kind: chain}\n      passes: {serial: psum, wave: 1}",
+            "only a stationary ifmap or",
+        ),
+        ("word: 16 b", "word: 16 b\nlayer: {befor: 1}", "unknown key; did you mean 'before'?"),
+    ):
+        found = lines(load_architecture, MACHINE, (old, new))
+        assert len(found) == 1 and message in found[0], found
+
+
 def test_wrong_unit(lines):
     assert lines(load_architecture, MACHINE, ("100 KiB", "100 MHz")) == [
         "mine.yaml:9:15: levels.1.capacity: '100 MHz' is not a size: unknown unit 'MHz' "

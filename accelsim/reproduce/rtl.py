@@ -83,6 +83,7 @@ machine files name what each number is read from (docs/rtl.md).
 """
 
 _REST = (
-    "OpenTPU with two tiles and few vectors takes a cycle less than ours: the best program for two tiles has an interval "
-    "of 34 cycles, for three and more one of 35. What the third tile waits for is not found; ours has 35 for all."
+    "OpenTPU with two tiles and few vectors takes a cycle less than ours: the best program for two tiles has an "
+    "interval of 34 cycles, for three and more one of 35. What the third tile waits for is not found; ours has 35 for "
+    "all."
 )

@@ -313,7 +313,7 @@ class TestZeros:
             (
                 "gates: [ifmap]",
                 "7:6: pe.gates: unknown key; did you mean 'gate'? "
-                "(macs, multiplier, pipeline, gate, skip, pairing, drift, queue, cartesian)",
+                "(macs, multiplier, pipeline, least, gate, skip, pairing, drift, queue, cartesian)",
             ),
             (
                 "cartesian: {ifmap: 4}",

@@ -30,7 +30,7 @@ def run(machine, nest: str, problem: Problem) -> Timing:
     return timing
 
 
-@pytest.mark.parametrize(("rows", "cols", "depth", "tiles"), [(4, 4, 9, 3), (3, 7, 15, 5), (8, 2, 100, 2)])
+@pytest.mark.parametrize(("rows", "cols", "depth", "tiles"), [(4, 4, 10, 3), (3, 7, 15, 5), (8, 2, 100, 2)])
 def test_overlapped_folds_take_their_depth(rows, cols, depth, tiles):
     machine = load_architecture("axis_sa", {"rows": rows, "cols": cols})
     nest = f"DRAM: | SRAM: M{tiles} y Q{rows} x M{cols} | RF: C{depth}"

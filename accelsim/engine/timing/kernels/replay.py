@@ -330,9 +330,8 @@ def _meet(body, length, pair, machine, state, memory):
     length, pair : of the content, which lies in the key; see `_follow`, for which what is found here is noted.
     """
     following = memory.following
-    length, plain = read_state(
-        body.layer.first[body.j] - 1, memory.asked, body, machine, state, memory.key, length
-    )  # fmt: skip
+    before = body.layer.first[body.j] - 1
+    length, plain = read_state(before, memory.asked, body, machine, state, memory.key, length)
     if length <= 0:
         return -1, length, -1
     slot = _slot_of(memory.key, length, memory.states)
