@@ -157,6 +157,9 @@ class Network:
         return self.tags or self.kind in (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
 
+MULTICAST, TREE = Network(), Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
+
+
 @dataclass(frozen=True)
 class Fanout:
     """The spatial step right below a level: a y by x array and one network per tensor."""
@@ -180,6 +183,4 @@ class Fanout:
         found = self.networks.get(tensor)
         if found is not None:
             return found
-        if tensor is Tensor.PSUM:
-            return Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
-        return Network()
+        return TREE if tensor is Tensor.PSUM else MULTICAST

@@ -111,6 +111,7 @@ def lower_bound(
     """
     architecture = program.architecture
     innermost = {int(program.edges[index, 0]): index for index in np.flatnonzero(program.timed).tolist()}
+    peaks = {level.read_port.name for level in architecture.levels if level.dram and level.read_port}
     total: dict[str, Ints] = {}
     moving: dict[str, Ints] = {}
     preloads, tails = apart
@@ -124,7 +125,6 @@ def lower_bound(
             for name, cycles in _refills(program, parent, child, words, processing).items():
                 total[name] = total.get(name, 0) + cycles
         shares: dict[str, Ints] = {}
-        peaks = {level.read_port.name for level in architecture.levels if level.dram and level.read_port}
         for use in ports_of(program, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
                 carried = columns[:, index, use.column] if use.root < 0 else at_ports[index, use.fanout][:, use.root]

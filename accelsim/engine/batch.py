@@ -22,7 +22,7 @@ from accelsim.engine.words.kernels.options import Table, option_tables
 from accelsim.engine.words.passes import separation
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, check, kept
-from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, REDUCTION_DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS, Problem, Tensor
 
 BLOCK = 4096
 """Mappings evaluated together; bounds the memory of the tables."""
@@ -119,7 +119,7 @@ def _stack(
     loops : int64[loop, 6], (dim, factor, spatial, level, step (still 0), axis: 0 temporal, 1 y, 2 x).
     """
     at = {spec.name: index for index, spec in enumerate(architecture.levels)}
-    usual = {dim: min(problem[dim], MOST_ITERATIONS) for dim in DIMS}
+    usual = {dim: (min(problem[dim], MOST_ITERATIONS), index) for dim, index in DIM_INDEX.items()}
     packed: list[int] = []
     starts = [0]
     alike: dict[Bypass, list[int]] = {}
@@ -133,11 +133,11 @@ def _stack(
             for kind, loops in ((0, mapped.temporal), (1, mapped.y), (2, mapped.x)):
                 here = level << DIM_BITS + KIND_BITS | kind << DIM_BITS
                 for loop in loops:
-                    factor = loop.factor
-                    if factor > usual[loop.dim]:
+                    factor, (most, dim) = loop.factor, usual[loop.dim]
+                    if factor > most:
                         factor = _unusual(architecture, nest, problem, loop, kind)
                     if factor > 1:
-                        packed.append(factor << FACTOR_AT | here | DIM_INDEX[loop.dim])
+                        packed.append(factor << FACTOR_AT | here | dim)
             if mapped.bypass:
                 bypass += ((name, mapped.bypass),)  # type: ignore[assignment]
         starts.append(len(packed))

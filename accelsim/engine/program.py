@@ -287,16 +287,20 @@ def latency_of(program: Program, tensor: Tensor, parent: int, child: int, old: b
 
 def active_pes(architecture: Architecture, nest: LoopNest, problem: Problem) -> int:
     """PEs that hold work in the fullest step: per dim, the spatial combinations whose base lies inside the problem."""
+    bases: dict[str, list[int]] = {}
+    step = dict.fromkeys(DIMS, 1)
+    for spec in reversed(architecture.levels):
+        level = nest.level(spec.name)
+        for loop in reversed(level.y + level.x):
+            # the temporal loops of a level lie outside its spatial ones
+            inside = bases.get(loop.dim, [0])
+            bases[loop.dim] = [b + i * step[loop.dim] for i in range(loop.factor) for b in inside]
+            step[loop.dim] *= loop.factor
+        for loop in level.temporal:
+            step[loop.dim] *= loop.factor
     product = 1
-    for dim in DIMS:
-        bases, step = [0], 1
-        for spec in reversed(architecture.levels):
-            for kind, loop in reversed(nest.level(spec.name).loops):
-                if loop.dim == dim:
-                    if kind != "temporal":
-                        bases = [b + i * step for i in range(loop.factor) for b in bases]
-                    step *= loop.factor
-        product *= len(bases) if bases[-1] < problem[dim] else sum(base < problem[dim] for base in bases)
+    for dim, found in bases.items():
+        product *= len(found) if found[-1] < problem[dim] else sum(base < problem[dim] for base in found)
     return product
 
 

@@ -19,6 +19,7 @@ from accelsim.mapping.dataflows.dataflow import Dataflow, load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.found import OBJECTIVES, Candidate, Found, closed_form_chooses, objective_of
 from accelsim.search.moves import Combinations, Moves, whole
+from accelsim.search.narrowed import most_saved
 from accelsim.search.nested import NARROWEST
 from accelsim.search.scoring import Bypass, Scorer
 from accelsim.search.space import Space
@@ -91,7 +92,10 @@ def find(
     found = Found(first.nest, objective, search.said, tried, search.combinations.cut, first.energy)
     if closed_form_chooses(architecture, objective):
         closed_form = cache(partial(_objective, space, table, objective, evaluator="analytical"))
-        found = _rescored(found, closed_form, candidates, architecture.narrows)
+        # where sums are narrowed cycles fall too, by what nothing bounds
+        unbounded = inf if architecture.narrows else 0.0
+        saved = most_saved(architecture, problem, table) if objective == "energy" else unbounded
+        found = _rescored(found, closed_form, candidates, saved)
         if objective != "energy" and evaluator == "cycle":
             others = [one for other in OBJECTIVES if other != objective for one in search.candidates(other)]
             simulated = partial(_objective, space, table, objective, evaluator="cycle")
@@ -104,14 +108,14 @@ def _score(one: Candidate) -> float:
     return one.score
 
 
-def _rescored(found: Found, closed_form: Scoring, candidates: list[Candidate], narrows: bool) -> Found:
-    """The best candidate by the whole closed form; narrows : what a search says is no bound on that.
+def _rescored(found: Found, closed_form: Scoring, candidates: list[Candidate], saved: float) -> Found:
+    """The best candidate by the whole closed form; saved : how much less than what a search says that is at most.
 
     Why it may differ from what the search says: `found.closed_form_chooses`.
     """
     least, nest = inf, found.nest
     for one in islice(sorted(candidates, key=_score), RESCORED):
-        if one.score >= least * (1 - SAME) and not narrows:
+        if one.score - saved >= least * (1 - SAME):
             break
         score = closed_form(one.nest)
         if score < least:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from accelsim.architecture.model import Architecture
@@ -16,14 +18,20 @@ OBJECTIVES = ("energy", "cycles", "edp")
 class Candidate:
     """A mapping and what the search says of it: the objective (of cycles a bound) and the energy.
 
-    splits : of every dim. tried : combinations that were bounded one by one to find it.
+    splits : of every dim. written : makes the nest; few candidates are asked for theirs. tried : combinations that were
+    bounded one by one to find it.
     """
 
-    nest: LoopNest
+    written: Callable[[], LoopNest]
     score: float
     energy: float
     splits: dict[str, Split]
     tried: int
+
+    @cached_property
+    def nest(self) -> LoopNest:
+        """The mapping."""
+        return self.written()
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,12 @@ class Scorer:
         def candidate(found: Best, tried: int) -> Candidate:
             chosen = (zip(GROUPS[g], given.options[g][found.pick[g]], strict=True) for g in range(len(GROUPS)))
             splits = {dim: split for group in chosen for dim, split in group}
-            nest = LoopNest(space.nest_levels(splits, found.order.tolist(), self.bypass), source=space.dataflow.name)
-            return Candidate(nest, float(found.score[0]), float(found.score[1]), splits, tried)
+            order = found.order.tolist()
+
+            def written() -> LoopNest:
+                return LoopNest(space.nest_levels(splits, order, self.bypass), source=space.dataflow.name)
+
+            return Candidate(written, float(found.score[0]), float(found.score[1]), splits, tried)
 
         # the most promising first: what it comes to leaves few others to rank
         best = search(np.argmin(bounds, keepdims=True), least)

@@ -167,7 +167,10 @@ class Coder:
             if level >= stream.child:
                 self.tile[dim] *= factor
         begin = np.ascontiguousarray(stream.begin)
-        kernel.follow(self.steps, self._tiles(stream, 0, False), stream.child, slides, begin, walked, self.bases)
+        kernel.follow(
+            self.steps, self.program.size8, TENSORS.index(stream.tensor), stream.child, slides, begin, walked,
+            self.bases,
+        )  # fmt: skip
         self.done: dict[tuple[int, int, bool, Format, int], Sizes] = {}
 
     def _tiles(self, stream: Stream, low: int, hidden: bool) -> Tiles:

@@ -64,7 +64,7 @@ class Sizes(NamedTuple):
 
 
 @njit(cache=True, _nrt=False)
-def follow(loops, one, child, slides, begin, walked, bases):
+def follow(loops, size8, tensor, child, slides, begin, walked, bases):
     """Tell the bases of the versions that begin next, at the steps int64[version].
 
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. slides : sliding reuse, ifmap only.
@@ -75,9 +75,9 @@ def follow(loops, one, child, slides, begin, walked, bases):
             for dim in range(8):
                 bases.base[v, dim], bases.before[v, dim] = walked.bases[1, dim], walked.bases[2, dim]
             along = walked.at[0] > 0 and slides
-            bases.along[v] = slider(one.tensor, walked.bases[1], walked.bases[2]) if along else WHOLE
+            bases.along[v] = slider(tensor, walked.bases[1], walked.bases[2]) if along else WHOLE
             v += 1
-        moved = next_tile(loops, one.size8, child, walked)
+        moved = next_tile(loops, size8, child, walked)
 
 
 @njit(cache=True)

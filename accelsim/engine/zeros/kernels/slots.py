@@ -264,14 +264,15 @@ def drift_apart(cycles, at, begins, depth, out):
 
 @njit(cache=True)
 def pack_pixels(seen, out):
-    """Taps into bits: out uint64[block, word, pixel] from seen float[block, tap, pixel] of 0 and 1."""
+    """Taps into bits: out uint64[block, word, pixel] from seen uint8[block, tap, pixel] of 0 and 1."""
     out[:] = 0
     for block in range(seen.shape[0]):
         for tap in range(seen.shape[1]):
-            bit = np.uint64(1) << np.uint64(tap & 63)
+            bit = np.uint64(tap & 63)
             to, row = out[block, tap >> 6], seen[block, tap]
+            # no branch: it would be guessed wrong as often as words are zero
             for j in range(seen.shape[2]):
-                to[j] |= bit if row[j] > 0 else np.uint64(0)
+                to[j] |= np.uint64(row[j]) << bit
 
 
 @njit(cache=True)
