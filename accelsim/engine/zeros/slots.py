@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.limits import refuse_bytes
-from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.engine.program import OPERAND, PSUM, Ints, Program
 from accelsim.engine.zeros.kernels import slots as kernel
 from accelsim.engine.zeros.kernels.fresh import Inside
 from accelsim.sparsity.masks import Mask, Masks, refuse_words, shape_of
@@ -277,7 +277,7 @@ def column_table(mask: Mask, bases: Ints, tile: int, lanes: int, csc: bool, ever
 
 def innermost_format(program: Program, tensor: Tensor) -> Format | None:
     """How the innermost memory that keeps an input stores it."""
-    keeper = next(int(e[1]) for e in program.edges if e[0] == list(Tensor).index(tensor) and e[3])
+    keeper = next(int(e[1]) for e in program.edges if e[0] == list(Tensor).index(tensor) and e[3] == OPERAND)
     return program.architecture.levels[keeper].compression.get(tensor)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.counts import Counts
-from accelsim.engine.program import DRAIN_ACTIVITY, PSUM, Ints, Program
+from accelsim.engine.program import DRAIN_ACTIVITY, OPERAND, PSUM, Ints, Program
 from accelsim.engine.timing.schedule import Schedule
 from accelsim.engine.timing.windows import Outline, Window, first_steps
 from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE
@@ -101,8 +101,8 @@ def pass_starts(program: Program, found: Outline) -> Ints:
     serial = program.architecture.serial
     if serial is None:
         return np.zeros(1, np.int64)
-    edges = found.tables.edges
-    return first_steps(program, found, max(x for x, e in enumerate(edges) if TENSORS[e[0]] is serial and not e[3]))
+    kept = [x for x, e in enumerate(found.tables.edges) if TENSORS[e[0]] is serial and e[3] != OPERAND]
+    return first_steps(program, found, kept[-1])
 
 
 def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
