@@ -236,7 +236,7 @@ class Outcome:
 
     def utilization(self, visited: int, cycles: int) -> float:
         """MACs that took a slot / (PEs x MACs per PE and cycle x cycles)."""
-        slots = self.architecture.pes * self.architecture.macs_per_cycle * cycles
+        slots = self.architecture.macs_at_once * cycles
         return visited / slots if slots else 0.0
 
     def dense_equivalent(self, macs: int, cycles: int) -> float:

@@ -26,6 +26,7 @@ from accelsim.architecture.model import (
     Format,
     Injection,
     Level,
+    Lock,
     Network,
     NetworkKind,
     Pairing,
@@ -105,7 +106,20 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
     before, after = (rng.choice((0, 0, 3)) for _ in range(2))
     least = rng.choice((0, 0, 2, 9))
     paced = replace(machine, levels=tuple(levels), wave=wave, least=least, before=before, after=after)
-    return replace(drawn, architecture=paced)
+    if not machine.sparsity.skip and not machine.cartesian:
+        paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
+    return replace(drawn, architecture=replace(paced, lock=draw_lock(rng, paced, drawn)))
+
+
+def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:
+    """A lock step of what may be in one, as often as not."""
+    free = machine.pe_level and not (machine.sees_zeros or machine.levels[0].dram or machine.cartesian)
+    if not free or build(machine, drawn.nest, drawn.problem).inside > machine.pe_level or rng.random() < 0.5:
+        return None
+    array = drawn.nest.level(machine.levels[machine.pe_level - 1].name)
+    inside = [loop for spec in machine.levels[machine.pe_level :] for _, loop in drawn.nest.level(spec.name).loops]
+    dims = {loop.dim for loop in (*inside, *array.y, *array.x) if loop.factor > 1 and rng.random() < 0.8}
+    return Lock(frozenset(dims), frozenset(t for t in TENSORS if rng.random() < 0.7), rng.random() < 0.7)
 
 
 def case_of(rng: Random, problem: Problem) -> Case:

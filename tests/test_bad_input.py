@@ -122,6 +122,12 @@ def test_what_holds_up_a_machine_that_has_no_such_thing(lines):
             "only a stationary ifmap or",
         ),
         ("word: 16 b", "word: 16 b\nlayer: {befor: 1}", "unknown key; did you mean 'before'?"),
+        ("word: 16 b", "word: 16 b\npe: {cycles: 0}", "pe.cycles: must be at least 1, got 0"),
+        ("word: 16 b", "word: 16 b\npe: {cycles: 2, skip: [ifmap]}", "PEs that skip zeros take one cycle a MAC"),
+        ("word: 16 b", "word: 16 b\npe: {lock: {dims: [K], of: [compute]}}", "unknown dim 'K'"),
+        ("word: 16 b", "word: 16 b\npe: {lock: {dims: [P], of: [comput]}}", "did you mean 'compute'?"),
+        ("word: 16 b", "word: 16 b\npe: {lock: {dims: [], of: [psum]}}", "pe.lock.dims:"),
+        ("word: 16 b", "word: 16 b\npe: {gate: [ifmap], lock: {dims: [P], of: [psum]}}", "are in no lock step"),
     ):
         found = lines(load_architecture, MACHINE, (old, new))
         assert len(found) == 1 and message in found[0], found

@@ -25,7 +25,7 @@ from accelsim.errors import AccelsimError, SpecError
 from accelsim.parameters import substitute
 from accelsim.quantities import exact as decimal
 from accelsim.quantities import written
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document
 
 Data = dict[str, Any]
@@ -141,6 +141,12 @@ def _pe(machine: Architecture) -> Data:
     else:
         found["macs"] = machine.macs_per_cycle
     found["pipeline"] = machine.pipeline
+    if machine.mac_cycles > 1:
+        found["cycles"] = machine.mac_cycles
+    if machine.lock:
+        compute = ["compute"] if machine.lock.compute else []
+        dims = [dim for dim in DIMS if dim in machine.lock.dims]
+        found["lock"] = {"dims": dims, "of": [*compute, *_names(machine.lock.of)]}
     if machine.least:
         found["least"] = machine.least
     if machine.multiplier > 1:

@@ -205,6 +205,18 @@ class Cartesian:
     weights: int = 50
 
 
+@dataclass(frozen=True)
+class Lock:
+    """Where PEs are in lock step: their array takes the time of whole tiles in some dims (docs/model.md).
+
+    of : the tensors whose words take time that are not there. compute : whether MACs do.
+    """
+
+    dims: frozenset[str] = frozenset()
+    of: frozenset[Tensor] = frozenset()
+    compute: bool = False
+
+
 @dataclass(frozen=True, repr=False)
 class Architecture:
     """A machine: levels outermost first, word widths in bits, PE.
@@ -214,6 +226,8 @@ class Architecture:
     wave : serial passes of an input only; None: they never overlap (T10a), else the stationary operand of the next pass
         follows the first MAC of this one by so many cycles (docs/model.md, "Passes that overlap").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
+    mac_cycles : of each MAC.
+    lock : where PEs are in lock step, or None.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
@@ -239,6 +253,8 @@ class Architecture:
     least: int = 0
     before: int = 0
     after: int = 0
+    mac_cycles: int = 1
+    lock: Lock | None = None
     skew: bool = False
     energy: str = ""
     dataflow: str = ""
@@ -260,6 +276,7 @@ class Architecture:
             ("a frequency", self.clock_hz),
             ("PEs", self.pes),
             ("MACs per cycle", self.macs_per_cycle),
+            ("pipeline", self.mac_cycles),
             ("pipeline", self.pipeline),
             *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.after)),
             ("drift", self.sparsity.drift),
@@ -273,6 +290,9 @@ class Architecture:
         object.__setattr__(self, "lead", self.lead or self.serial is None)
         if self.wave is not None and self.serial in (None, Tensor.PSUM):
             raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
+        self._refuse_lock()
+        if self.mac_cycles > 1 and self.sparsity.skip:
+            raise AccelsimError(f"{where}: PEs that skip zeros take one cycle a MAC; leave out cycles or skip")
         if self.cartesian and self.paced:
             raise AccelsimError(
                 f"{where}: a Cartesian PE has a pace of its own; it takes no fixed cycles, wave or least"
@@ -337,6 +357,17 @@ class Architecture:
 
         return with_changes(self, changes)
 
+    def _refuse_lock(self) -> None:
+        if self.lock is None:
+            return
+        where = f"architecture '{self.name}': lock"
+        if not self.pe_level:
+            raise AccelsimError(f"{where}: it is of the PEs of an array, and there is none")
+        if self.sees_zeros:
+            raise AccelsimError(f"{where}: PEs that see zeros are in no lock step")
+        if self.lock.of and self.levels[0].dram:
+            raise AccelsimError(f"{where}: words that are not there have no address in the banks of a DRAM")
+
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)
         return f"Architecture({self.name}: {levels}, {self.pes} PEs at {float(self.clock_hz) / 1e6:g} MHz)"
@@ -347,8 +378,8 @@ class Architecture:
 
     @property
     def paced(self) -> bool:
-        """Whether it has what a search does not price: fixed cycles, least lengths of steps, waves, refetched tiles."""
-        given = (self.wave is not None, self.least, self.before, self.after)
+        """Whether it has what a search does not price: fixed cycles, least lengths, waves, tiles anew, lock steps."""
+        given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock)
         return any(given) or any(level.fixed or level.refetch for level in self.levels)
 
     @property
@@ -402,6 +433,11 @@ class Architecture:
     def sees_zeros(self) -> bool:
         """Whether counts or cycles depend on which operands are zero."""
         return bool(self.sees_zeros_of)
+
+    @property
+    def macs_at_once(self) -> float:
+        """MACs of all PEs in a core cycle, at most."""
+        return self.pes * self.macs_per_cycle / self.mac_cycles
 
     @property
     def pes(self) -> int:

@@ -34,7 +34,7 @@ from accelsim.specs import (
     quantity,
 )
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 
 class Accumulate(StrEnum):
@@ -42,6 +42,28 @@ class Accumulate(StrEnum):
 
     ON_DRAIN = "on-drain"
     REFILL = "refill"
+
+
+class Dim(StrEnum):
+    """A dim of the loop nest."""
+
+    N = "N"
+    G = "G"
+    M = "M"
+    C = "C"
+    P = "P"
+    Q = "Q"
+    R = "R"
+    S = "S"
+
+
+class Locked(StrEnum):
+    """What a lock step is of."""
+
+    COMPUTE = "compute"
+    IFMAP = "ifmap"
+    FILTER = "filter"
+    PSUM = "psum"
 
 
 class ReductionDim(StrEnum):
@@ -109,6 +131,8 @@ Buffering = Annotated[
     dict[TensorName, BufferName], BeforeValidator(_each_tensor, json_schema_input_type=Buffer | dict[Tensor, Buffer])
 ]
 Capacity = Annotated[dict[str, Size], BeforeValidator(_all_kept, json_schema_input_type=Size | dict[str, Size])]
+DimName = Annotated[Dim, BeforeValidator(pick("dim", Dim))]
+LockedName = Annotated[Locked, BeforeValidator(pick("part of a lock step", Locked))]
 ReduceName = Annotated[ReductionDim, BeforeValidator(pick("reduction dim", ReductionDim))]
 
 
@@ -330,6 +354,13 @@ class CartesianSpec(Spec):
     weights: Part = key("Filter vectors that the weight FIFO holds.", Cartesian.weights, unit="vectors")
 
 
+class LockSpec(Spec):
+    """PEs that work in lock step: where a tile of their array is not whole, what is not there takes its time."""
+
+    dims: list[DimName] = key("The dims in which tiles count as whole.", min_length=1)
+    of: list[LockedName] = key("What takes the time of whole tiles: `compute`, and the words of tensors.", min_length=1)
+
+
 class PeSpec(Spec):
     """One PE, and what zeros save (docs/model.md, "Zeros")."""
 
@@ -345,6 +376,8 @@ class PeSpec(Spec):
         "the width of the words",
     )
     pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
+    cycles: Part = key("Cycles of each MAC, as of a bit-serial multiplier.", 1, unit="core cycles")
+    lock: LockSpec | None = key("Lock step of the PEs.", None, "what is not there takes no time")
     least: Pipeline = key("From the beginning of a step to that of the next, at least.", 0, unit="core cycles")
     gate: list[TensorName] = key(
         "Operands (ifmap, filter) whose zeros save the MAC and the reads after them, not the cycle.",
@@ -405,3 +438,4 @@ class ArchitectureSpec(Spec):
 
 
 assert tuple(ReductionDim) == REDUCTION_DIMS
+assert tuple(Dim) == DIMS

@@ -20,6 +20,7 @@ from accelsim.architecture.model import (
     Fixed,
     Injection,
     Level,
+    Lock,
     Network,
     NetworkKind,
     Partition,
@@ -34,6 +35,7 @@ from accelsim.architecture.spec import (
     ArraySpec,
     LevelSpec,
     LinkSpec,
+    Locked,
     NetworkSpec,
     PassesSpec,
     PeSpec,
@@ -99,6 +101,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             lead=passes.lead if passes else True,
             wave=passes.wave if passes else None,
             least=spec.pe.least,
+            mac_cycles=spec.pe.cycles,
+            lock=_lock(spec.pe),
             before=spec.layer.before,
             after=spec.layer.after,
             skew=skew is not None,
@@ -126,6 +130,13 @@ def _origin(document: Document, parameters: Mapping[str, object]) -> dict[str, A
     if isinstance(data.get("parameters"), dict):
         data["parameters"] = {**data["parameters"], **parameters}
     return data
+
+
+def _lock(pe: PeSpec) -> Lock | None:
+    if pe.lock is None:
+        return None
+    tensors = frozenset(Tensor(part) for part in pe.lock.of if part != Locked.COMPUTE)
+    return Lock(frozenset(str(dim) for dim in pe.lock.dims), tensors, Locked.COMPUTE in pe.lock.of)
 
 
 def _macs(document: Document, pe: PeSpec) -> int:
@@ -184,7 +195,7 @@ class _Builder:
     document: Document
     clock: Fraction
     word: Mapping[Tensor, int]
-    named: dict[str, Port] = field(default_factory=dict)
+    named: dict[str, tuple[Port, Place]] = field(default_factory=dict)
     meshes: dict[str, str] = field(default_factory=dict)
 
     def level(self, index: int, spec: LevelSpec) -> Level:
@@ -298,10 +309,11 @@ class _Builder:
 
     def shared_port(self, at: Place, name: str, width: Rate, clock: Fraction | None) -> Port:
         port = self.port(at, name, replace(width, port=""), clock)
-        first = self.named.setdefault(name, port)
-        if (first.rate, first.in_words) != (port.rate, port.in_words):
+        first, level = self.named.setdefault(name, (port, at[:2]))
+        # the tensors below one level may each have a width of their own on the port that they share
+        if level != at[:2] and (first.rate, first.in_words) != (port.rate, port.in_words):
             self.document.refuse(at, f"port '{name}' had another width before: {_rate(first)}, here {_rate(port)}")
-        return first
+        return port
 
     def cycles(self, time: Quantity | None, key: str) -> dict[str, Any]:
         """A latency in core cycles, rounded up, and in seconds where it is given as time."""

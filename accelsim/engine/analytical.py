@@ -10,6 +10,7 @@ import numpy as np
 
 from accelsim.architecture.model import Port
 from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.lockstep import in_both
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
@@ -26,7 +27,10 @@ from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TE
 def edge_columns(program: Program) -> Ints:
     """int64[edge, column], words of a whole layer, then versions (see `closed.edge_words`)."""
     out = np.zeros((len(program.edges), program.columns), np.int64)
-    all_edges(laid(program), program.edges, out)
+    if not program.apart:
+        all_edges(laid(program), program.edges, out)
+    for e, t in enumerate(program.edges[:, 0].tolist() if program.apart else ()):
+        all_edges(laid(program.of(t)), program.edges[e : e + 1], out[e : e + 1])
     return out
 
 
@@ -40,7 +44,7 @@ def final_columns(program: Program) -> Ints | None:
     out = np.zeros((len(program.edges), program.columns), np.int64)
     for e in np.flatnonzero(program.timed).tolist():
         if int(program.edges[e, 0]) == PSUM:
-            one = last_visits(program, int(program.edges[e, 2]))
+            one = last_visits(program.of(PSUM), int(program.edges[e, 2]))
             all_edges(laid(one), one.edges[e : e + 1], out[e : e + 1])
     return out
 
@@ -59,8 +63,11 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
     laws : how the operands' non-zeros are placed, on a machine that makes something of zeros; None: dense. Counts are
     then those to be expected (`expected`), and cycles bound the mean over all placements, not every one.
     """
+    if program.architecture.lock:
+        return in_both(program, evaluate)
     columns = edge_columns(program)
-    compute = compute_cycles(program.loops, program.inside, program.size8, program.architecture.macs_per_cycle)
+    machine = program.architecture
+    compute = compute_cycles(program.loops, program.inside, program.size8, machine.macs_per_cycle) * machine.mac_cycles
     finals = final_columns(program)
     layers = [(crossing, *of_layer(crossing)) for crossing in crossings(program)]
     narrow = {(c.edge, c.fanout): of_layer(one) for c, _, _ in layers if (one := _last_crossing(program, c))}
@@ -225,4 +232,4 @@ def _last_crossing(program: Program, crossing: Crossing) -> Crossing | None:
     finals = program.finals.get((crossing.parent, crossing.child))
     if finals is None or crossing.fanout not in finals.fanouts:
         return None
-    return Crossing(last_visits(program, crossing.child), crossing.edge, crossing.fanout)
+    return Crossing(last_visits(crossing.program, crossing.child), crossing.edge, crossing.fanout)

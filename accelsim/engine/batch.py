@@ -202,6 +202,7 @@ def _evaluate(
     kernel.compose(loops, starts, edges, pick, table, columns)
     compute, active = np.empty(n, np.int64), np.empty(n, np.int64)
     kernel.compute_and_active(pick, steps, instances, architecture.macs_per_cycle, compute, active)
+    compute *= architecture.mac_cycles
     words, network = tally(lowered, columns)
     cycles = [
         analytical.lower_bound(

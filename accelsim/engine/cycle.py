@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.dram.banks import Banks
+from accelsim.engine.lockstep import in_both
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.program import Ints, Program
@@ -25,11 +27,14 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
 
     masks : which operands are zero, on a machine that makes something of it; None: dense.
     """
+    if program.architecture.lock:
+        return in_both(program, partial(evaluate, repeats=repeats))
     zeros = masks is not None and program.architecture.sees_zeros
     banks = program.architecture.levels[0].dram is not None
     links = any(True for _ in linked(program))
     # which words are zero, where they lie in a DRAM and what routes they take differs from version to version
-    found = find_repeats(program) if repeats and not (zeros or banks or links) else None
+    differ = zeros or banks or links or bool(program.apart)
+    found = find_repeats(program) if repeats and not differ else None
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
         return _timed_counts(counts, *(run_repeats(program, found, way)[:2] for way in (False, True)))

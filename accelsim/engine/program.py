@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -45,6 +45,7 @@ class Program:
     size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane).
     inside : first level whose temporal loops lie inside a step.
     finals : which drains bring ofmap words, by (parent, child); see `mapping.finals`.
+    apart : the program of tensors whose words another one says; see `lockstep`.
     """
 
     architecture: Architecture
@@ -59,6 +60,11 @@ class Program:
     inside: int
     on_chip: bool
     finals: Mapping[tuple[int, int], Finals]
+    apart: Mapping[Tensor, Program] = field(default_factory=dict)
+
+    def of(self, t: int) -> Program:
+        """What says how many words of a tensor are moved."""
+        return self.apart.get(TENSORS[t], self) if self.apart else self
 
     @property
     def step_loops(self) -> Ints:

@@ -196,7 +196,8 @@ def test_one_value_for_all_tensors_or_one_each():
         ("  - {name: A, networks: {psum: {port: bus}}}\n", "networks.psum.port: a port needs a width"),
         ("  - {name: A, networks: {psum: {width: 1 GB/s, clock: 1 GHz}}}\n", "a width per second needs no clock"),
         (
-            "  - {name: A, networks: {ifmap: {width: 4 b, port: bus}, filter: {width: 8 b, port: bus}}}\n",
+            "  - {name: A, networks: {ifmap: {width: 4 b, port: bus}}}\n"
+            "  - {name: B, networks: {filter: {width: 8 b, port: bus}}}\n",
             "port 'bus' had another width before: 4 b per core cycle, here 8 b per core cycle",
         ),
         ("  - {name: A, networks: {}, array: {size: {y: 0}}}\n", "levels.0.array.size.y: must be at least 1, got 0"),
@@ -313,7 +314,7 @@ class TestZeros:
             (
                 "gates: [ifmap]",
                 "7:6: pe.gates: unknown key; did you mean 'gate'? "
-                "(macs, multiplier, pipeline, least, gate, skip, pairing, drift, queue, cartesian)",
+                "(macs, multiplier, pipeline, cycles, lock, least, gate, skip, pairing, drift, queue, cartesian)",
             ),
             (
                 "cartesian: {ifmap: 4}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,11 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks, masks_of
-from accelsim.workload.problem import Problem, Tensor
+from accelsim.workload.problem import DIMS, Problem, Tensor
 
 from .counts import Tally
 from .final import mark_final, mark_narrow
-from .machine import Machine
+from .machine import Hook, Machine
 from .nest import Walk
 from .program import Activity, Program
 from .stalls import Stalls
@@ -63,6 +63,11 @@ def run(
 
     masks : default those of the operands, if the machine looks at zeros; without operands no word is zero.
     """
+    if architecture.lock is not None:
+        real = run(replace(architecture, lock=None), nest, problem, ifmap, filter, processing, masks)
+        program = in_lock_step(architecture, nest, problem, processing)
+        cycles, compute, stalls = timed(program, _ignore, _ignore)
+        return replace(real, cycles=cycles, compute_cycles=compute, stalls=stalls, program=program)
     if masks is None:
         masks = masks_of(ifmap, filter) if architecture.sees_zeros else Masks()
     masks.check(problem)
@@ -83,14 +88,8 @@ def run(
     values = None  # processing latency leaves transfers out, so no value could travel all the way
     if ifmap is not None and filter is not None and not processing:
         values = Values(walk, program, ifmap, filter)
-    machine = Machine(
-        program.activities, values.first if values else _ignore, values.last if values else _ignore,
-        architecture.before, architecture.least,
-    )  # fmt: skip
-    cycles = machine.run() + architecture.after
-    compute = sum(a.length for a in program.computes)
-    stalls = Stalls(program).attribute(cycles)
-    assert sum(stalls.values()) + compute == cycles, "stalls do not add up"
+    first, last = (values.first, values.last) if values else (_ignore, _ignore)
+    cycles, compute, stalls = timed(program, first, last)
     outputs = values.outputs() if values else None
     return GoldenResult(
         tally.words,
@@ -108,6 +107,45 @@ def run(
         tally.tag_matches,
         tally.narrow,
     )
+
+
+def timed(program: Program, first: Hook, last: Hook) -> tuple[int, int, dict[str, int]]:
+    """Cycles, those of the MAC array, and stalls by cause."""
+    architecture = program.machine
+    machine = Machine(program.activities, first, last, architecture.before, architecture.least)
+    cycles = machine.run() + architecture.after
+    compute = sum(a.length for a in program.computes)
+    stalls = Stalls(program).attribute(cycles)
+    assert sum(stalls.values()) + compute == cycles, "stalls do not add up"
+    return cycles, compute, stalls
+
+
+def in_lock_step(architecture: Architecture, nest: LoopNest, problem: Problem, processing: bool) -> Program:
+    """What takes time where PEs are in lock step: of what is named, tiles of the array that are all there."""
+    assert architecture.lock is not None
+    array = architecture.pe_level - 1
+    grown = dict(zip(DIMS, problem.sizes, strict=True))
+    for dim in architecture.lock.dims:
+        full = 1
+        for level, spec in enumerate(architecture.levels):
+            for kind, loop in nest.level(spec.name).loops:
+                if loop.dim == dim and (level > array or (level == array and kind != "temporal")):
+                    full *= loop.factor
+        while grown[dim] % full:
+            grown[dim] += 1
+    whole = Problem.of(grown, stride=problem.stride, dilation=problem.dilation, pad=problem.pad)
+    added = [whole.touched[axis] - problem.touched[axis] for axis in range(2)]
+    whole = replace(whole, height=problem.height + added[0], width=problem.width + added[1])
+    free = replace(architecture, lock=None)
+    walks = {t: Walk(free, nest, whole if t in architecture.lock.of else problem, Masks()) for t in Tensor}
+    streams = {}
+    for tensor, walk in walks.items():
+        streams[tensor] = build_streams(walk)[tensor]
+        if tensor is Tensor.PSUM and architecture.final_bits < architecture.word_bits[Tensor.PSUM]:
+            mark_final(walk, streams[tensor])
+            mark_narrow(walk, streams[tensor])
+    steps = Walk(free, nest, whole if architecture.lock.compute else problem, Masks())
+    return Program(steps, streams, processing, walks)
 
 
 def _ignore(_: Activity) -> None:

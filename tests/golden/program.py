@@ -79,7 +79,14 @@ class Activity:
 class Program:
     """All activities of one run, by kind, stream and version."""
 
-    def __init__(self, walk: Walk, streams: dict[Tensor, list[Stream]], processing: bool = False) -> None:
+    def __init__(
+        self,
+        walk: Walk,
+        streams: dict[Tensor, list[Stream]],
+        processing: bool = False,
+        walks: dict[Tensor, Walk] | None = None,
+    ) -> None:
+        self.walks = walks or dict.fromkeys(Tensor, walk)
         self.walk, self.streams, self.processing = walk, streams, processing
         self.machine = walk.architecture
         self.inner = {t: chain[-1] if chain else None for t, chain in streams.items()}
@@ -157,7 +164,7 @@ class Program:
         cycles = [[cycles_of(walk, slots) for slots in slots_of(walk, step).values()] for step in steps]
         self.busy = sum(map(sum, cycles))
         if not self.machine.sparsity.skip:
-            return [max(own) for own in cycles]
+            return [max(own) * self.machine.mac_cycles for own in cycles]
         passes: dict[int, list[list[int]]] = {}
         for step in steps:
             passes.setdefault(self.pass_of(step).number if self.stationary else 0, []).append(cycles[step])
@@ -171,7 +178,7 @@ class Program:
 
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
         ports: dict[str, int] = {}
-        for port, words, outermost, narrow in loads_of(self.walk, stream, version, kind):
+        for port, words, outermost, narrow in loads_of(self.walks[stream.tensor], stream, version, kind):
             bits = self.machine.final_bits if narrow else self.machine.word_bits[stream.tensor]
             if self.processing and outermost:
                 continue
@@ -475,4 +482,5 @@ class Program:
         ]
         if self.machine.sparsity.skip:  # which slot comes last is not known before
             return self.computes[version.last].length
-        return -(-(touched[-1] + 1) // self.machine.macs_per_cycle) if touched else 1
+        turns = -(-(touched[-1] + 1) // self.machine.macs_per_cycle) if touched else 1
+        return turns * self.machine.mac_cycles

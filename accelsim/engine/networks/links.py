@@ -262,7 +262,7 @@ def _product(parts: list[Counter[Key]]) -> Counter[Key]:
 
 def crossings(program: Program) -> Iterator[Crossing]:
     """Every crossing of a stream and a network with links."""
-    return (Crossing(program, edge, fanout) for edge, fanout in linked(program))
+    return (Crossing(program.of(program.edges[edge, 0]), edge, fanout) for edge, fanout in linked(program))
 
 
 def linked(program: Program) -> Iterator[tuple[int, int]]:

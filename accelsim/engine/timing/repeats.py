@@ -117,11 +117,12 @@ def find_repeats(program: Program) -> Repeats | None:
         if room // 2 * max(most[-1], 2 * steps) > MOST_VERSIONS:
             return None
         room *= 4
+    each = program.architecture.mac_cycles
     used, stepped = int(kinds.many[:found].sum()), int(kinds.steps_at[found])
     kinds = bodies.Kinds(
         kinds.at[:found], kinds.many[:found], kinds.steps_at[: found + 1], kinds.begin[:used].copy(),
-        kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped].copy(),
-        kinds.phi[:stepped].copy(), kinds.sums[:found].copy(),
+        kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped] * each,
+        kinds.phi[:stepped] * each, kinds.sums[:found].copy(),
     )  # fmt: skip
     revisits = any(DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
     kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())

@@ -28,7 +28,7 @@ from accelsim.engine.program import (
 from accelsim.engine.timing.kernels.odometer import Tabled
 from accelsim.engine.words.kernels import tables as factors
 from accelsim.engine.words.kernels.batch import GROUP_OF
-from accelsim.engine.words.kernels.tables import FIRST, WIDTH
+from accelsim.engine.words.kernels.tables import FIRST, LISTED, WIDTH
 from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import COUNT_LIMIT, DIMS, TENSOR_DIMS, TENSORS
@@ -107,7 +107,7 @@ def tabulate(program: Program) -> Tables:
     iterations = _listed(program, edges)
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
-    at, row_of, cells = factors.tabulate(laid(program), edges)
+    at, row_of, cells = _factors(program, edges)
     ports = _uses(program, edges)
     _refuse_rates(at, cells, ports)
     timed = np.flatnonzero(program.timed).tolist()
@@ -121,6 +121,20 @@ def tabulate(program: Program) -> Tables:
     ]
     streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 3)], axis=1)
     return Tables(edges, streams, at, row_of, cells, columns, ports, crossed)
+
+
+def _factors(program: Program, edges: Ints) -> tuple[Ints, npt.NDArray[np.int32], Ints]:
+    """As of `kernels.tables.tabulate`, tensor by tensor where their words are those of different programs."""
+    if not program.apart:
+        at, row_of, cells = factors.tabulate(laid(program), edges)
+        return at, row_of, cells
+    found = [factors.tabulate(laid(program.of(t)), edges[edges[:, 0] == t]) for t in np.unique(edges[:, 0]).tolist()]
+    listed = rows = 0
+    for at, row_of, cells in found:
+        at[:, :, LISTED] += listed
+        at[:, :, FIRST] += rows
+        listed, rows = listed + len(row_of), rows + len(cells)
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
 
 
 def tabled(program: Program, tables: Tables) -> Tabled:

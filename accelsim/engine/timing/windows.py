@@ -88,7 +88,7 @@ class Walk:
 
     def __init__(self, program: Program, tables: Tables, tile_at: Ints, tiles: int) -> None:
         n = len(tables.edges)
-        self.layer = tabled(program, tables)
+        self.layer, self.mac_cycles = tabled(program, tables), program.architecture.mac_cycles
         self.index, self.carry, self.step = np.zeros(len(program.loops) + 1, np.int64), -1, 0
         none, before = np.zeros((n, 3), np.int64), np.zeros((n, 3), np.uint8)
         self.past = Past(np.zeros(n, np.int64), none, before, tile_at, np.empty(tiles, np.int32))
@@ -108,7 +108,9 @@ class Walk:
         )  # fmt: skip
         steps, self.carry, cycles = walk_steps(self.layer, 0, self.index, self.carry, self.step, most, self.past, room)
         self.step += int(steps)
-        return int(cycles)
+        for counted in (step_n, step_phi):
+            counted[:steps] *= self.mac_cycles
+        return int(cycles) * self.mac_cycles
 
     @property
     def over(self) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture, Cartesian
+from accelsim.architecture.model import Architecture, Cartesian, Port
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.engine.limits import MOST_BYTES, announce, duration, refuse_overflow, size
 from accelsim.engine.zeros.kernels import cartesian as kernel
@@ -391,13 +391,14 @@ def _time(architecture: Architecture, cycles: int, bits: Mapping[Tensor, int]) -
     """Compute and DRAM overlap: the longer one counts, and what DRAM takes more is a stall."""
     top = architecture.levels[0]
     ports: dict[str, list[Tensor]] = {}
-    found = {}
+    found: dict[str, Port] = {}
     for tensor in TENSORS:
         network = top.fanout.network(tensor)
         port = network.up if tensor is Tensor.PSUM else network.down
         if port:
             ports.setdefault(port.name, []).append(tensor)
-            found[port.name] = port
+            if found.setdefault(port.name, port).rate != port.rate:
+                raise AccelsimError(f"port '{port.name}': a Cartesian PE takes one width of all tensors on a port")
     busiest, slowest = 0, ""
     for name, tensors in ports.items():
         port = found[name]
