@@ -94,9 +94,12 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
 
     levels = [machine.levels[0]]
     for level in machine.levels[1:]:
-        ways = [drawn_cycles(level.keeps) if rng.random() < 0.5 else {} for _ in range(2)]
-        refetch = {tensor for tensor in level.keeps - {Tensor.PSUM} if rng.random() < 0.2}
-        levels.append(replace(level, fixed=Fixed(*ways, rng.choice((0, 0, 1, 4))), refetch=frozenset(refetch)))
+        ways = [drawn_cycles(t for t in TENSORS if t in level.keeps) if rng.random() < 0.5 else {} for _ in range(2)]
+        refetch = {t for t in TENSORS if t in level.keeps and t is not Tensor.PSUM and rng.random() < 0.2}
+        double = [tensor for tensor, buffer in level.buffer.items() if buffer is Buffer.DOUBLE]
+        tiles = {tensor: rng.choice((3, 4, 7)) for tensor in double if rng.random() < 0.3}
+        fixed = Fixed(*ways, rng.choice((0, 0, 1, 4)))
+        levels.append(replace(level, fixed=fixed, refetch=frozenset(refetch), tiles=tiles))
     for index, level in enumerate(levels):
         psum = level.fanout.networks.get(Tensor.PSUM)
         if psum is not None and psum.accumulate_on_drain:
@@ -108,7 +111,9 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
     paced = replace(machine, levels=tuple(levels), wave=wave, least=least, before=before, after=after)
     if not machine.sparsity.skip and not machine.cartesian:
         paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
-    return replace(drawn, architecture=replace(paced, lock=draw_lock(rng, paced, drawn)))
+    paced = replace(paced, lock=draw_lock(rng, paced, drawn))
+    added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
+    return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))
 
 
 def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:
@@ -118,7 +123,8 @@ def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:
         return None
     array = drawn.nest.level(machine.levels[machine.pe_level - 1].name)
     inside = [loop for spec in machine.levels[machine.pe_level :] for _, loop in drawn.nest.level(spec.name).loops]
-    dims = {loop.dim for loop in (*inside, *array.y, *array.x) if loop.factor > 1 and rng.random() < 0.8}
+    present = dict.fromkeys(loop.dim for loop in (*inside, *array.y, *array.x) if loop.factor > 1)
+    dims = {dim for dim in present if rng.random() < 0.8}
     return Lock(frozenset(dims), frozenset(t for t in TENSORS if rng.random() < 0.7), rng.random() < 0.7)
 
 

@@ -178,6 +178,8 @@ def _level(level: Level) -> Data:
     for key in ("buffer", "compression"):
         if getattr(level, key):
             data[key] = _by_tensor(getattr(level, key))
+    if level.tiles:
+        data["tiles"] = {tensor.value: level.tiles[tensor] for tensor in TENSORS if tensor in level.tiles}
     if not level.halo_reuse:
         data["halo_reuse"] = False
     if level.refetch:

@@ -99,6 +99,7 @@ class Level:
     compression : formats of tensors that are stored, and sent below, encoded.
     dram : banks and rows (outermost level only); one port then serves reads and writes.
     fixed : cycles besides those of words.
+    tiles : of a tensor, where there is room for more than `buffer` says.
     refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
     """
 
@@ -115,10 +116,15 @@ class Level:
     dram: Dram | None = None
     fixed: Fixed = Fixed()
     refetch: frozenset[Tensor] = frozenset()
+    tiles: Mapping[Tensor, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.refetch - self.keeps or Tensor.PSUM in self.refetch:
             raise AccelsimError(f"level '{self.name}': refetch: only inputs that it keeps can be fetched anew")
+        for tensor, tiles in self.tiles.items():
+            if tensor not in self.keeps or self.buffering(tensor) is not Buffer.DOUBLE or tiles < 2:
+                raise AccelsimError(f"level '{self.name}': tiles: two or more, of a tensor that it buffers double")
+        object.__setattr__(self, "tiles", {t: n for t, n in self.tiles.items() if n > 2})
         # single is what is left out, and what is not kept is not buffered: one way to say the same
         kept = {t: b for t, b in self.buffer.items() if t in self.keeps and b is not Buffer.SINGLE}
         object.__setattr__(self, "buffer", kept)
@@ -142,6 +148,10 @@ class Level:
     def buffering(self, tensor: Tensor) -> Buffer:
         """How this level buffers a tensor."""
         return self.buffer.get(tensor, Buffer.SINGLE)
+
+    def slots(self, tensor: Tensor) -> int:
+        """Tiles of a tensor that have room: what is fetched ahead, and the one in use."""
+        return self.tiles.get(tensor, 2 if self.buffering(tensor) is Buffer.DOUBLE else 1)
 
 
 @dataclass(frozen=True)

@@ -310,6 +310,9 @@ class LevelSpec(Spec):
         {},
         "`single`; so for tensors that are not named",
     )
+    tiles: dict[TensorName, Part] = key(
+        "Tiles of a tensor buffered `double` that have room, the one in use among them.", {}, "two", unit="tiles"
+    )
     halo_reuse: bool = key(
         "Whether an ifmap tile that slides keeps what overlaps with the one before; `false`: it is fetched whole.", True
     )

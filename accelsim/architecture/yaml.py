@@ -229,7 +229,23 @@ class _Builder:
             dram=dram,
             fixed=self.fixed(place, spec),
             refetch=self.refetch(place, spec),
+            tiles=self.tiles(place, spec),
         )
+
+    def tiles(self, place: Place, spec: LevelSpec) -> dict[Tensor, int]:
+        """Two or more, of what is buffered double."""
+        found: dict[Tensor, int] = {}
+        for tensor, tiles in spec.tiles.items():
+            at = (*place, "tiles", tensor.value)
+            if tensor not in spec.keeps:
+                self.document.refuse(at, _foreign(spec, tensor), key=True)
+            elif spec.buffer.get(tensor) is not Buffer.DOUBLE:
+                self.document.refuse(at, f"{tensor} is not buffered double here", key=True)
+            elif tiles < 2:
+                self.document.refuse(at, "must be at least 2; one is `buffer: single`")
+            else:
+                found[tensor] = tiles
+        return found
 
     def refetch(self, place: Place, spec: LevelSpec) -> frozenset[Tensor]:
         for index, tensor in enumerate(spec.refetch):

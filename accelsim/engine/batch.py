@@ -9,7 +9,7 @@ from math import log2
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture, Buffer
+from accelsim.architecture.model import Architecture
 from accelsim.engine import analytical, program
 from accelsim.engine.counts import NARROWED, Counts, Timing, Words
 from accelsim.engine.limits import most_an_iteration
@@ -287,7 +287,7 @@ def _partitions(lowered: Program) -> tuple[Ints, Ints]:
     for index, spec in enumerate(machine.levels):
         for partition in spec.capacity:
             held = [t in partition.tensors and kept(machine, lowered.nest, index, t) for t in TENSORS]
-            slots = [2 if spec.buffering(t) is Buffer.DOUBLE else 1 for t in TENSORS]
+            slots = [spec.slots(t) for t in TENSORS]
             rows.append([index, *(s if h else 0 for s, h in zip(slots, held, strict=True))])
             limits.append(partition.bits)
     return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)

@@ -67,6 +67,11 @@ class Program:
         return self.apart.get(TENSORS[t], self) if self.apart else self
 
     @property
+    def fresh_words(self) -> int:
+        """Sums that the outermost level does not hold before the first products of theirs arrive."""
+        return 0 if self.problem.added else self.problem.words(Tensor.PSUM)
+
+    @property
     def step_loops(self) -> Ints:
         """The loops whose iterations are the steps."""
         steps: Ints = self.loops[(self.loops[:, 2] == 0) & (self.loops[:, 3] < self.inside)]
@@ -113,6 +118,8 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
             row[1] = min(row[1], -(-problem.sizes[row[0]] // row[4]))
         step[row[0]] *= row[1]
     refuse_overflow(step, problem, architecture)
+    if problem.added and architecture.sees_zeros:
+        raise MappingError("sums that begin in memory: not on a machine that sees zeros; run it dense, or leave it out")
     rows = [row for row in rows if row[1] > 1]
     edges, inside = _edges(architecture, nest)
     _refuse_unmerged(architecture, nest, edges)

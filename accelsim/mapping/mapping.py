@@ -264,11 +264,10 @@ def capacity_overflows(
             demand, dims = 0, set()
             for tensor in TENSORS:
                 if tensor in partition.tensors and kept(architecture, nest, index, tensor):
-                    slots = 2 if spec.buffering(tensor) is Buffer.DOUBLE else 1
                     bits = architecture.word_bits[tensor]
                     if tensor is Tensor.PSUM and holds_finals(architecture, nest, problem, index):
                         bits = architecture.final_bits
-                    demand += slots * tile_words(problem, tile, tensor) * bits
+                    demand += spec.slots(tensor) * tile_words(problem, tile, tensor) * bits
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)

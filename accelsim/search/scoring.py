@@ -6,7 +6,6 @@ from math import inf
 
 import numpy as np
 
-from accelsim.architecture.model import Buffer
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
 from accelsim.engine.pool import in_slices
@@ -104,7 +103,7 @@ class Scorer:
                 for tensor in TENSORS:
                     passes = tensor in self.bypass.get(index, ())
                     held = tensor in partition.tensors and tensor in level.keeps and not passes
-                    slots.append((2 if level.buffering(tensor) is Buffer.DOUBLE else 1) if held else 0)
+                    slots.append(level.slots(tensor) if held else 0)
                 rows.append([index, *slots])
                 limits.append(partition.bits)
         return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)

@@ -8,7 +8,6 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from accelsim.architecture.model import Buffer
 from accelsim.mapping.mapping import tile_words
 from accelsim.search.factors import largest, thin, tight
 from accelsim.search.nested import NARROWEST, unrollings
@@ -176,7 +175,7 @@ class Unrollings:
         if not self.dataflow.fill:
             return inner
         level = self.machine.levels[self.space.accumulators]
-        slots = 2 if level.buffering(Tensor.PSUM) is Buffer.DOUBLE else 1
+        slots = level.slots(Tensor.PSUM)
         room = min((p.bits for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
         on_y, on_x = (axis >= self.space.accumulators for axis in self.space.axes)
         tile = {dim: own.pe * (own.y if on_y else 1) * (own.x if on_x else 1) for dim, own in inner.items()}
@@ -205,10 +204,7 @@ class Unrollings:
                 continue
             held = level.keeps & self.dataflow.keeps if inside else level.keeps
             for partition in level.capacity:
-                words = [
-                    (t, (2 if level.buffering(t) is Buffer.DOUBLE else 1) * self.machine.word_bits[t])
-                    for t in partition.tensors & held
-                ]
+                words = [(t, level.slots(t) * self.machine.word_bits[t]) for t in partition.tensors & held]
                 found.append((inside, partition.bits, words))
         return found
 

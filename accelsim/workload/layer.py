@@ -92,6 +92,11 @@ class Multiplying(LayerSpec):
         "Width of its words, by tensor.", {}, "the workload's `bits`; so for tensors that are not named", "bits"
     )
 
+    added: bool = key(
+        "Whether sums begin with words that lie in the outermost level, one for each output: C <- A B + C, a residual.",
+        False,
+    )
+
     @property
     def densities(self) -> Densities:
         """As the file gives them."""

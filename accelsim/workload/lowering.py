@@ -25,5 +25,7 @@ def lowered(problem: Problem, lowering: Lowering) -> Problem:
     if lowering is Lowering.NONE:
         return problem
     n, g, m, c, p, q, r, s = problem.sizes
-    matmul = Problem((1, g, m, c * r * s, 1, n * p * q, 1, 1), dynamic_filter=problem.dynamic_filter)
+    matmul = Problem(
+        (1, g, m, c * r * s, 1, n * p * q, 1, 1), dynamic_filter=problem.dynamic_filter, added=problem.added
+    )
     return problem if matmul == problem else matmul

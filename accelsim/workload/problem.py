@@ -68,6 +68,8 @@ class Problem:
         from the other sizes.
     height, width : rows and columns of the unpadded ifmap plane. Default: all that is touched.
 
+    added : sums begin with words that lie in the outermost level, as many as outputs: C <- A B + C, a residual.
+
     Raises
     ------
     WorkloadError : a size below 1, or sizes whose counts would pass 2^63.
@@ -80,6 +82,7 @@ class Problem:
     height: int = 0
     width: int = 0
     dynamic_filter: bool = field(default=False)
+    added: bool = False
 
     def __post_init__(self) -> None:
         if len(self.sizes) != 8:

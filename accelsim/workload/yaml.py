@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from accelsim.errors import WorkloadError
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS, substitute
 from accelsim.specs import Count, Name, Spec, key, pick, validate
-from accelsim.workload.layer import LayerSpec
+from accelsim.workload.layer import LayerSpec, Multiplying
 from accelsim.workload.network import INPUT, Layer, Network, Shape
 from accelsim.workload.ops import AnyLayer
 from accelsim.workload.precision import BitsTable
@@ -152,5 +152,7 @@ def _layer(
         origin = f" (from {', '.join(sources)})" if sources else ""
         document.refuse(("layers", name), f"{error}{origin}", key=True)
         return None
+    if problem and isinstance(spec, Multiplying) and spec.added:
+        problem = replace(problem, added=True)
     ops = spec.vector_ops(arriving)
     return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities, ops, spec.widths)

@@ -19,7 +19,7 @@ from .machine import Hook, Machine
 from .nest import Walk
 from .program import Activity, Program
 from .stalls import Stalls
-from .values import Values
+from .values import Values, added_at
 from .words import build_streams
 
 Array = npt.NDArray[np.int64]
@@ -133,7 +133,7 @@ def in_lock_step(architecture: Architecture, nest: LoopNest, problem: Problem, p
                     full *= loop.factor
         while grown[dim] % full:
             grown[dim] += 1
-    whole = Problem.of(grown, stride=problem.stride, dilation=problem.dilation, pad=problem.pad)
+    whole = replace(problem, sizes=tuple(grown.values()))
     added = [whole.touched[axis] - problem.touched[axis] for axis in range(2)]
     whole = replace(whole, height=problem.height + added[0], width=problem.width + added[1])
     free = replace(architecture, lock=None)
@@ -166,4 +166,6 @@ def reference(problem: Problem, ifmap: Array, filter: Array) -> Array:  # noqa: 
             row, column = i * problem.dilation[0], j * problem.dilation[1]
             window = plane[..., row :: problem.stride[0], column :: problem.stride[1]][..., :p, :q]
             out += np.einsum("ngcpq,gmc->ngmpq", window, filter[..., i, j])
+    for word in np.ndindex(*out.shape) if problem.added else ():
+        out[word] += added_at(word)
     return out

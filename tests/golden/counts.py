@@ -223,7 +223,7 @@ class Tally:
                 updates = sent
         reads = 0
         for word, _, instance in leaving(self.walk, stream, version):
-            reads += (outer, instance, word) in arrived
+            reads += (outer, instance, word) in arrived or (self.walk.problem.added and stream.outer is None)
             arrived.add((outer, instance, word))
         self.add(stream.parent, Tensor.PSUM, "update", updates)
         self.narrow[stream.parent, 0] += updates * version.narrow_in
@@ -271,7 +271,9 @@ class Tally:
         if walk.in_pe[Tensor.PSUM]:
             level = walk.keepers[Tensor.PSUM][-1]
             key = (version, pe[:level], words[Tensor.PSUM])
-            fresh = key not in done  # the first slot writes what is there to drain, effectual or not
+            fresh = key not in done and (
+                level > 0 or not walk.problem.added
+            )  # the first slot writes what is there to drain, effectual or not
             self.inside[level, Tensor.PSUM, "update"] += effectual or fresh
             self.inside[level, Tensor.PSUM, "read"] += effectual and not fresh
             done.add(key)

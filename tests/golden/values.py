@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Buffer
+from accelsim.sparsity.masks import shape_of
 from accelsim.workload.problem import Tensor
 
 from .nest import Instance, Walk, Word
@@ -18,6 +19,11 @@ Place = tuple[Tensor, int, int, Instance]
 """Tensor, level, version, instance: one tile slot."""
 
 
+def added_at(word: Word) -> int:
+    """What a sum begins with, where sums begin in memory: something of its own."""
+    return hash(word) % 1009
+
+
 class Values:
     """Every tile in the machine. A word that is read must be there; a tile that is replaced is gone."""
 
@@ -26,6 +32,8 @@ class Values:
         self.held: dict[Place, Content] = {}
         self.old: dict[tuple[int, int, Part], int] = {}
         self.top: Content = {}
+        if walk.problem.added:
+            self.top = {word: added_at(word) for word in np.ndindex(*shape_of(walk.problem, Tensor.PSUM))}
         self.vacated_by: dict[Activity, tuple[int, int]] = {}
         """Fills under way whose end lets the next one, already begun, have its slot: its version and the slots."""
 

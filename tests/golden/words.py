@@ -85,6 +85,8 @@ def build_streams(walk: Walk) -> dict[Tensor, list[Stream]]:
             refetches = register or tensor in walk.architecture.levels[level].refetch
             stream = Stream(level, tensor, parent, buffer, register, last, last, refetches)
             stream.outer = chain[-1] if chain else None
+            if not register:
+                stream.slots = walk.architecture.levels[level].tiles.get(tensor, stream.slots)
             chain.append(stream)
         streams[tensor] = chain
         for stream in chain:
@@ -211,7 +213,7 @@ def send_old_psums(walk: Walk, stream: Stream) -> None:
         outer_number = stream.outer.serving(version.first).number if stream.outer else 0
         parts = leaving(walk, stream, version)
         for part, children in parts.items():
-            if (outer_number, part[2], part[0]) in held:
+            if (outer_number, part[2], part[0]) in held or (walk.problem.added and stream.outer is None):
                 version.old[part] = min(children)
         if not accumulates(walk, stream):
             for part, child in version.old.items():

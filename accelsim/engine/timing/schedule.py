@@ -116,10 +116,15 @@ def tabulate(program: Program) -> Tables:
     ports = ports.without(idle) if idle else ports
     listed = edges.tolist()
     above = [
-        [parent_stream(listed, x), psum_accumulates(architecture, edge), narrowed(program, edge)]
+        [
+            parent_stream(listed, x),
+            psum_accumulates(architecture, edge),
+            narrowed(program, edge),
+            program.problem.added and edge[0] == PSUM and edge[1] == 0,
+        ]
         for x, edge in enumerate(listed)
     ]
-    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 3)], axis=1)
+    streams = np.concatenate([edges, np.array(above, np.int64).reshape(-1, 4)], axis=1)
     return Tables(edges, streams, at, row_of, cells, columns, ports, crossed)
 
 

@@ -158,7 +158,7 @@ class Streams:
 def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
     """T6: tiles a stream's child holds; a psum register also frees what is on its way through the pipeline or array."""
     t, _, child, anew, _ = edge
-    slots = 2 if buffering(architecture, child, TENSORS[t]) is Buffer.DOUBLE else 1
+    slots = 2 if child == len(architecture.levels) else architecture.levels[child].slots(TENSORS[t])
     return slots + tail if anew and t == PSUM else slots
 
 

@@ -64,7 +64,7 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
         if t == PSUM:
             words[parent, t, UPDATE] = row[0]
             if parent == 0:
-                words[parent, t, READ] = row[0] - program.problem.words(Tensor.PSUM)
+                words[parent, t, READ] = row[0] - program.fresh_words
             else:
                 words[parent, t, READ] = row[0] - (words[parent, t, DRAIN] - words[parent, t, FILL])
             back = words[parent, t, READ]

@@ -88,6 +88,8 @@ def plan(architecture: Architecture, problem: Problem) -> Plan:
     ------
     AccelsimError : not such a machine. MappingError : the accumulators cannot hold the products of one ifmap word.
     """
+    if problem.added:
+        raise MappingError("sums that begin in memory: not on Cartesian PEs; leave it out")
     machine, fanout = _machine(architecture), architecture.levels[0].fanout
     group, grid = min(machine.group, problem["M"]), (fanout.y, fanout.x)
     tile = _parts(problem.height, grid[0]), _parts(problem.width, grid[1])

@@ -32,7 +32,7 @@ from accelsim.engine.words.kernels.tables import FIRST, LISTED, OWN_LOOPS, WIDTH
 from accelsim.jit import njit, part
 
 NO_END = 1 << 62
-REGISTER, ABOVE, ON_DRAIN, NARROWED = 3, 5, 6, 7  # columns of a stream, see `odometer.Tabled`
+REGISTER, ABOVE, ON_DRAIN, NARROWED, ADDED = 3, 5, 6, 7, 8  # columns of a stream, see `odometer.Tabled`
 # columns of `Past.since`: a stream's versions when its parent's version began, whether its own version was refilled,
 # versions that took up sums of the same parent's version
 SINCE, REFILLED, TAKEN_UP = range(3)
@@ -325,11 +325,11 @@ def _version(layer, odo, step, x, carry, slider, at_step, past, room):
 def _read_back(streams, x, v, tile, past):
     """T5: the version whose drain of the same tile this one reads back; see `Room.back`.
 
-    An old psum exists if the parent was refilled with it, or a child drained it there since.
+    An old psum exists if the parent was refilled with it, or a child drained it there since, or sums begin in memory.
     """
     last, above = past.last[tile], streams[x, ABOVE]
     past.last[tile] = v
-    refilled, lost = False, last == -1
+    refilled, lost = streams[x, ADDED] == 1, last == -1
     if above >= 0 and past.number[above] > 0:
         refilled = past.since[above, REFILLED] == 1
         lost = last < 0 or last < past.since[x, SINCE]
