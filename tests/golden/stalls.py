@@ -58,7 +58,7 @@ class Stalls:
 
     def origin(self, activity: Activity) -> Activity:
         """Follow a transfer back through the transfers that set its start, to the one that its own port held."""
-        while activity.kind != "C" and activity.start > 0:
+        while activity.kind != "C" and activity.start > self.program.machine.before:
             own = self.previous[activity]
             if any(before.releases[port] == activity.start for port, before in own.items()):
                 break

@@ -30,8 +30,8 @@ def test_cycles_of_the_rtl(design):
 
 
 def test_products_of_redmule():
-    # the tolerances are what is asked of the model where rows of X are whole: 0.2 % and 10 cycles where memory grants every
-    # cycle, 2 % in the middle elsewhere; what rows that are not whole take is not in the machine
+    # what is asked of the model: 0.2 % in the middle where memory grants every cycle, and 10 cycles where rows of X are
+    # whole, for what others take is not in the machine; 2 % in the middle elsewhere
     errors = {1: [], 2: [], 3: [], 4: []}
     for row, point in zip(source.rows("rtl_redmule"), rtl.points("redmule"), strict=True):
         errors[int(row["every"])].append(abs(point.error))
