@@ -20,14 +20,13 @@ from accelsim.architecture.model import (
     Fixed,
     Injection,
     Level,
-    Lock,
     Network,
     NetworkKind,
     Partition,
     Port,
-    Sparsity,
     exact,
 )
+from accelsim.architecture.pe_yaml import lock_of, macs_of, sparsity_of
 from accelsim.architecture.spec import (
     ALL,
     Accumulate,
@@ -35,10 +34,8 @@ from accelsim.architecture.spec import (
     ArraySpec,
     LevelSpec,
     LinkSpec,
-    Locked,
     NetworkSpec,
     PassesSpec,
-    PeSpec,
     PortsSpec,
     Rate,
 )
@@ -84,7 +81,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     skew = _once(document, spec, "skew")
     if spec.pe.cartesian and spec.lowering is not Lowering.NONE:
         document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
-    sparsity, macs = _sparsity(document, spec.pe), _macs(document, spec.pe)
+    sparsity, macs = sparsity_of(document, spec.pe), macs_of(document, spec.pe)
     document.check()
     try:
         return Architecture(
@@ -102,7 +99,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             wave=passes.wave if passes else None,
             least=spec.pe.least,
             mac_cycles=spec.pe.cycles,
-            lock=_lock(spec.pe),
+            lock=lock_of(spec.pe),
             before=spec.layer.before,
             after=spec.layer.after,
             skew=skew is not None,
@@ -130,32 +127,6 @@ def _origin(document: Document, parameters: Mapping[str, object]) -> dict[str, A
     if isinstance(data.get("parameters"), dict):
         data["parameters"] = {**data["parameters"], **parameters}
     return data
-
-
-def _lock(pe: PeSpec) -> Lock | None:
-    if pe.lock is None:
-        return None
-    tensors = frozenset(Tensor(part) for part in pe.lock.of if part != Locked.COMPUTE)
-    return Lock(frozenset(str(dim) for dim in pe.lock.dims), tensors, Locked.COMPUTE in pe.lock.of)
-
-
-def _macs(document: Document, pe: PeSpec) -> int:
-    """A Cartesian PE multiplies every word of one vector by every word of the other."""
-    if not pe.cartesian:
-        return pe.macs
-    every = pe.cartesian.ifmaps * pe.cartesian.filters
-    if "macs" in pe.model_fields_set and pe.macs != every:
-        vectors = f"{pe.cartesian.ifmaps} x {pe.cartesian.filters}"
-        document.refuse(("pe", "macs"), f"a Cartesian PE of {vectors} words has {every} MACs per cycle, not {pe.macs}")
-    return every
-
-
-def _sparsity(document: Document, pe: PeSpec) -> Sparsity:
-    try:
-        return Sparsity(frozenset(pe.gate), frozenset(pe.skip), pe.pairing, pe.drift, pe.queue)
-    except AccelsimError as error:
-        document.refuse(("pe",), str(error).removeprefix("pe: "), key=True)
-        return Sparsity()
 
 
 def _check_words(document: Document, spec: ArchitectureSpec) -> None:

@@ -1,0 +1,37 @@
+"""A PE as its YAML file says it."""
+
+from __future__ import annotations
+
+from accelsim.architecture.pe import Lock, Sparsity
+from accelsim.architecture.spec import Locked, PeSpec
+from accelsim.errors import AccelsimError
+from accelsim.workload.problem import Tensor
+from accelsim.yamlfile import Document
+
+
+def lock_of(pe: PeSpec) -> Lock | None:
+    """What its PEs do in lock step, if anything."""
+    if pe.lock is None:
+        return None
+    tensors = frozenset(Tensor(part) for part in pe.lock.of if part != Locked.COMPUTE)
+    return Lock(frozenset(str(dim) for dim in pe.lock.dims), tensors, Locked.COMPUTE in pe.lock.of)
+
+
+def macs_of(document: Document, pe: PeSpec) -> int:
+    """A Cartesian PE multiplies every word of one vector by every word of the other."""
+    if not pe.cartesian:
+        return pe.macs
+    every = pe.cartesian.ifmaps * pe.cartesian.filters
+    if "macs" in pe.model_fields_set and pe.macs != every:
+        vectors = f"{pe.cartesian.ifmaps} x {pe.cartesian.filters}"
+        document.refuse(("pe", "macs"), f"a Cartesian PE of {vectors} words has {every} MACs per cycle, not {pe.macs}")
+    return every
+
+
+def sparsity_of(document: Document, pe: PeSpec) -> Sparsity:
+    """What it makes of zeros."""
+    try:
+        return Sparsity(frozenset(pe.gate), frozenset(pe.skip), pe.pairing, pe.drift, pe.queue)
+    except AccelsimError as error:
+        document.refuse(("pe",), str(error).removeprefix("pe: "), key=True)
+        return Sparsity()
