@@ -20,7 +20,7 @@ def filled(program: Program) -> Problem:
     assert machine.lock is not None
     if program.inside > machine.pe_level:
         raise MappingError(f"{machine.levels[-1].name}: PEs in lock step keep all their operands in one memory")
-    for dim in machine.lock.dims:
+    for dim in sorted(machine.lock.dims):
         tile, at = 1, DIMS.index(dim)
         for level, spec in enumerate(machine.levels):
             mapped = program.nest.level(spec.name)
