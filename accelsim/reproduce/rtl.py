@@ -154,11 +154,11 @@ machine files name what each number is read from (docs/rtl.md).
 
 _REST = (
     "OpenTPU with two tiles and few vectors takes a cycle less than ours: the best program for two tiles has an "
-    "interval of 34 cycles, for three and more one of 35. What the third tile waits for is not found; ours has 35 for "
-    "all. NE16 is met to the cycle where memory grants every cycle. Where it grants one in n, the accesses of a state, "
-    "so many as a, take (a - 1) n + 1 cycles here; in the RTL a state may begin anywhere between two grants. "
-    "RedMulE reads a row of X of fewer than 16 words in an access of its own, ours does not: layers with less than 16 "
-    "inputs, or few beyond a multiple of it, lack these accesses, up to 36 %. 100 x 100 x 100 stalls 515 cycles "
-    "in the RTL for a reason that is not found. With a grant in two its streams wait for one another, up to 3.5 % more. "
-    "Two passes of Eyeriss's RTL differ, by 3 and 12 cycles, for a reason that is not found."
+    "interval of 34 cycles, for three and more one of 35. What the third tile waits for is not found; ours has 35 "
+    "for all. NE16 is met to the cycle where memory grants every cycle. Where it grants one in n, the accesses of "
+    "a state, so many as a, take (a - 1) n + 1 cycles here; in the RTL a state may begin anywhere between two "
+    "grants. RedMulE reads a row of X of fewer than 16 words in an access of its own, ours does not: layers with "
+    "less than 16 inputs, or few beyond a multiple of it, lack these accesses, up to 36 %. 100 x 100 x 100 stalls "
+    "515 cycles in the RTL for a reason that is not found. With a grant in two its streams wait for one another, "
+    "up to 3.5 % more. Two passes of Eyeriss's RTL differ, by 3 and 12 cycles, for a reason that is not found."
 )
