@@ -175,7 +175,7 @@ def test_outputs_equal_numpy(tmp_path):
 
 @pytest.mark.parametrize("app", tpu.reference())
 def test_either_switch_of_weights_takes_as_long(app):
-    # whether the second set of weights is switched in as a whole or behind a wave is not published: docs/rtl.md says 0.12 %
+    # whether a set of weights is switched in as a whole or behind a wave is not published; docs/rtl.md says 0.12 %
     wave = {"serial": "filter", "lead": False, "wave": 257}
     machine = load_architecture(tpu.MACHINE, {"levels.FIFO.array.passes": wave})
     nest, whole = tpu.run(app)
