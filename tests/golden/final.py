@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from accelsim.sparsity.masks import shape_of
 from accelsim.workload.problem import Tensor
 
 from .nest import Instance, Walk, Word
@@ -20,6 +23,9 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
         return
     _, _, _, c, _, _, r, s = walk.problem.sizes
     sums: dict[Place, dict[Word, Sum]] = {}
+    if walk.problem.added:
+        # what they begin with is no product
+        sums[0, 0, ()] = dict.fromkeys(np.ndindex(*shape_of(walk.problem, Tensor.PSUM)), frozenset())
     for step in range(len(walk.steps)):
         for stream in chain:
             version = stream.serving(step)
