@@ -93,8 +93,8 @@ def find(
     if closed_form_chooses(architecture, objective):
         closed_form = cache(partial(_objective, space, table, objective, evaluator="analytical"))
         # where sums are narrowed cycles fall too, by what nothing bounds
-        unbounded = inf if architecture.narrows else 0.0
-        saved = most_saved(architecture, problem, table) if objective == "energy" else unbounded
+        bounded = objective == "energy" or not architecture.narrows
+        saved = most_saved(architecture, problem, table) if bounded else inf
         found = _rescored(found, closed_form, candidates, saved)
         if objective != "energy" and evaluator == "cycle":
             others = [one for other in OBJECTIVES if other != objective for one in search.candidates(other)]

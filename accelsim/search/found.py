@@ -81,8 +81,8 @@ def closed_form_chooses(machine: Architecture, objective: str) -> bool:
     """Whether the whole closed form chooses among what a search finds, for the search's own numbers do not decide it.
 
     The energy it works out is that of the closed form. Its cycles are a bound on those: it knows no roundings and not
-    what the ports of a mesh carry. Where sums are narrowed nothing is a bound: which drains are final depends on all
-    loops, and a search takes them to be wide, so that its energy may be too high.
+    what the ports of a mesh carry. Which sums are narrowed depends on all loops, and a search takes all to be wide: its
+    cycles are no bound then, and its energy is too high by `narrowed.most_saved` at most.
     """
     return objective != "energy" or machine.narrows
 
