@@ -46,7 +46,9 @@ def main(checkouts: Sequence[str]) -> None:
     table = Table("checkout", "compiling [s]", "compile events", "process, CPU [s]", title="cold start")
     for root in (str(HERE), *checkouts):
         with tempfile.TemporaryDirectory() as cache:
-            environment = os.environ | {"PYTHONPATH": root, "ACCELSIM_CACHE_DIR": cache, "NUMBA_NUM_THREADS": "1"}
+            # A checkout older than accelsim's own cache folder keeps kernels where numba is told to.
+            caches = {"ACCELSIM_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache}
+            environment = os.environ | caches | {"PYTHONPATH": root, "NUMBA_NUM_THREADS": "1"}
             done = subprocess.run(
                 [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True, cwd=root
             )
