@@ -44,11 +44,6 @@ class Part(JITCodeLibrary):
         """What it calls; nothing of that has to be compiled yet."""
         self._linking_libraries.append(library)
 
-    def add_ir_module(self, ir_module: Any) -> None:
-        """Take code; nobody calls a kernel as a C function."""
-        if ir_module.name != "cfunc_wrapper":
-            super().add_ir_module(ir_module)
-
     def _optimize_functions(self, ll_module: Any) -> None:
         """Leave it to `finalize`, which sees the callers too."""
         ll_module.data_layout = self._codegen._data_layout
@@ -130,7 +125,7 @@ class Linked(Compiler):
 
     def define_pipelines(self) -> Any:
         """Numba's; what is set here is not looked at where it tells by the flags whether it knows a function."""
-        self.state.flags.no_cpython_wrapper = self.state.flags.no_cfunc_wrapper = True
+        self.state.flags.no_cpython_wrapper = True
         return super().define_pipelines()
 
 
@@ -186,6 +181,7 @@ def _in_parts(codegen: Any, typing: Any) -> Iterator[None]:
 
     with ExitStack() as stack:
         _replace(stack, codegen, "_library_class", Part)
+        _replace(stack, Compiler, "define_pipelines", _without_wrapper_for_c(Compiler.define_pipelines))
         _replace(stack, codegen, "set_env", set_env)
         _replace(stack, typing, "resolve_function_type", _remembered(typing.resolve_function_type))
         _replace(stack, TargetConfig, "__hash__", _flags_hash)
@@ -204,6 +200,16 @@ def _replace(stack: ExitStack, owner: Any, name: str, value: Any) -> None:
     else:
         stack.callback(delattr, owner, name)
     setattr(owner, name, value)
+
+
+def _without_wrapper_for_c(define: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Nobody calls a kernel, or what numba has for kernels to call, as a C function."""
+
+    def define_pipelines(self: Any) -> Any:
+        self.state.flags.no_cfunc_wrapper = True
+        return define(self)
+
+    return define_pipelines
 
 
 def _flags_hash(flags: Any) -> int:

@@ -37,7 +37,6 @@ from accelsim.outcome import LayerResult, Outcome, Ran
 from accelsim.specs import validate
 from accelsim.vector import vector_layers
 from accelsim.workload.document import NetworkDocument
-from accelsim.workload.lowering import lowered
 from accelsim.workload.precision import BitsTable, checked
 from accelsim.workload.problem import COUNT_LIMIT, TENSORS, Tensor
 from accelsim.yamlfile import Document
@@ -205,7 +204,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         layers.append(
             LayerResult(
                 layer.name,
-                lowered(layer.problem, machine.lowering),
+                machine.lower(layer.problem),
                 nest,
                 entry.mapping_source,
                 counts,

@@ -22,7 +22,6 @@ from accelsim.mapping.shipped import mappings_for, shipped
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
-from accelsim.workload.lowering import lowered
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
 from accelsim.workload.problem import DIMS, Problem, Width
@@ -359,7 +358,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
     from accelsim.engine import evaluate
 
     assert layer.problem is not None
-    problem = lowered(layer.problem, machine.lowering)
+    problem = machine.lower(layer.problem)
     source, table, zeros = SEARCH if nest is None else plan.source, plan.table, plan.zeros
     if machine.cartesian:
         from accelsim.engine.zeros import cartesian
@@ -397,7 +396,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
 def _as_lowered(machine: Architecture, layer: Layer) -> str:
     """What a mapping that was given should have been for, where that is not the layer itself."""
     assert layer.problem is not None
-    problem = lowered(layer.problem, machine.lowering)
+    problem = machine.lower(layer.problem)
     if problem is layer.problem:
         return ""
     sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)

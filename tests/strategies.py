@@ -33,10 +33,12 @@ from accelsim.architecture.model import (
     Port,
     Sparsity,
 )
+from accelsim.architecture.runs import RunRule
 from accelsim.engine.program import Program, build
 from accelsim.errors import AccelsimError
-from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
+from accelsim.mapping.mapping import RUN_DIMS, LevelMapping, Loop, LoopNest
 from accelsim.sparsity.masks import Mask, Masks, shape_of
+from accelsim.workload.lowering import in_runs
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
 
 RATES = tuple(Fraction(rate) for rate in ("1", "1", "1", "2", "2", "3", "4", "8", "1/2", "3/2", "2/3", "5/7"))
@@ -134,6 +136,43 @@ def case_of(rng: Random, problem: Problem) -> Case:
     arrays = [rng.random() < chance for chance in [0.55] * (depth - 1) + [0.12]]
     nest = draw_nest(rng, problem, arrays)
     return Case(draw_architecture(rng, nest, arrays), nest, problem)
+
+
+def run_cases() -> st.SearchStrategy[Case]:
+    """Machines that take outputs as runs of pixels, for hypothesis."""
+    return st.randoms(use_true_random=False).map(run_case)
+
+
+def run_case(rng: Random, max_macs: int = 300) -> Case:
+    """A machine that takes outputs as runs of pixels, and what else may hold it up."""
+    while True:
+        length = rng.randint(1, 7)
+        problem = in_runs(draw_problem(rng, max_macs), length, least := rng.randint(1, length))
+        machine, nest, _ = case_of(rng, problem)
+        levels = tuple(replace(level, capacity=()) for level in machine.levels)
+        holding = [i for i in range(1, machine.pe_level) if Tensor.IFMAP in levels[i].keeps]
+        if holding and not any(level.fanout.network(t).has_links for level in levels for t in TENSORS):
+            held = rng.choice(holding)
+            machine = replace(machine, levels=levels, runs=RunRule(levels[held].name, length, least))
+            return with_ofmap(rng, with_pace(rng, Case(machine, _planes_whole(machine, nest, held), problem)))
+
+
+def _planes_whole(machine: Architecture, nest: LoopNest, held: int) -> LoopNest:
+    """The nest with what cuts planes or runs moved to the level that holds planes."""
+    moved: list[Loop] = []
+    kept: dict[str, LevelMapping] = {}
+    for index, level in enumerate(machine.levels):
+        mapped, ways = nest.level(level.name), {}
+        for way in ("temporal", "y", "x"):
+            dims = RUN_DIMS if index < held else "" if index == held and way == "temporal" else "P"
+            loops: tuple[Loop, ...] = getattr(mapped, way)
+            moved += [loop for loop in loops if loop.dim in dims]
+            ways[way] = tuple(loop for loop in loops if loop.dim not in dims)
+        bypass = mapped.bypass - {Tensor.IFMAP} if index == held else mapped.bypass
+        kept[level.name] = replace(mapped, **ways, bypass=bypass)
+    name = machine.levels[held].name
+    kept[name] = replace(kept[name], temporal=(*moved, *kept[name].temporal))
+    return LoopNest(tuple(kept.items()))
 
 
 def flat_cases() -> st.SearchStrategy[Case]:

@@ -98,7 +98,8 @@ def without_psum_rings(architecture: Architecture) -> Architecture:
                 accumulate_on_drain=False,
                 reduce=frozenset(REDUCTION_DIMS),
             )
-        levels.append(replace(level, buffer=buffer, fanout=replace(level.fanout, networks=networks)))
+        tiles = {t: number for t, number in level.tiles.items() if t is not Tensor.PSUM}
+        levels.append(replace(level, buffer=buffer, tiles=tiles, fanout=replace(level.fanout, networks=networks)))
     return replace(architecture, levels=tuple(levels))
 
 
@@ -161,7 +162,9 @@ def test_transposing_changes_nothing(drawn: Case) -> None:
         }
         levels.append(replace(level, fanout=replace(level.fanout, networks=networks)))
     loops = tuple((name, transposed(level)) for name, level in nest.levels)
-    same(run(*drawn), run(replace(architecture, levels=tuple(levels)), LoopNest(loops), turned))
+    lock = architecture.lock
+    lock = lock and replace(lock, dims=frozenset(TRANSPOSED.get(dim, dim) for dim in lock.dims))
+    same(run(*drawn), run(replace(architecture, levels=tuple(levels), lock=lock), LoopNest(loops), turned))
 
 
 def transposed(level: LevelMapping) -> LevelMapping:

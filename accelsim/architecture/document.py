@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -72,6 +72,7 @@ def _candidates(machine: Architecture) -> list[Data]:
         "narrow",
         "padding",
         "lowering",
+        "runs",
         "dataflow",
         "energy",
         "pe",
@@ -126,6 +127,8 @@ def _written(machine: Architecture) -> Data:
         if machine.wave is not None:
             passes["wave"] = machine.wave
         (arrays[-1] if arrays else data)["passes"] = passes
+    if machine.runs:
+        data["runs"] = asdict(machine.runs)
     if machine.before or machine.after:
         data["layer"] = {"before": machine.before, "after": machine.after}
     if machine.lanes:

@@ -24,9 +24,10 @@ from accelsim.architecture.pe import Cartesian as Cartesian
 from accelsim.architecture.pe import Lock as Lock
 from accelsim.architecture.pe import Pairing as Pairing
 from accelsim.architecture.pe import Sparsity as Sparsity
+from accelsim.architecture.runs import RunRule
 from accelsim.errors import AccelsimError
-from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
+from accelsim.workload.lowering import Lowering, lowered
+from accelsim.workload.problem import TENSORS, Padding, Problem, Tensor, Width
 
 
 class Buffer(StrEnum):
@@ -162,7 +163,8 @@ class Architecture:
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
-    lowering : what a layer's problem is turned into before it is mapped.
+    lowering : what a layer's problem is turned into before it is mapped. runs : how its outputs are taken as runs of
+        pixels, or None (docs/model.md, "Runs of pixels").
     multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
     ofmap_bits : of a sum once it is final; 0: those of a psum. narrow : the level that final sums leave at that width;
         '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
@@ -194,6 +196,7 @@ class Architecture:
     cartesian: Cartesian | None = None
     lanes: int = 0
     lowering: Lowering = Lowering.NONE
+    runs: RunRule | None = None
     multiplier: int = 1
     ofmap_bits: int = 0
     narrow: str = ""
@@ -222,6 +225,7 @@ class Architecture:
         if self.wave is not None and self.serial in (None, Tensor.PSUM):
             raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
         self._refuse_lock()
+        self._refuse_runs()
         if self.mac_cycles > 1 and self.sparsity.skip:
             raise AccelsimError(f"{where}: PEs that skip zeros take one cycle a MAC; leave out cycles or skip")
         if self.cartesian and self.paced:
@@ -298,6 +302,25 @@ class Architecture:
             raise AccelsimError(f"{where}: PEs that see zeros are in no lock step")
         if self.lock.of and self.levels[0].dram:
             raise AccelsimError(f"{where}: words that are not there have no address in the banks of a DRAM")
+
+    def _refuse_runs(self) -> None:
+        if self.runs is None:
+            return
+        where, names = f"architecture '{self.name}': runs", [level.name for level in self.levels]
+        if self.runs.level not in names[1:]:
+            raise AccelsimError(
+                f"{where}: '{self.runs.level}' is no level inside the outermost ({', '.join(names[1:])})"
+            )
+        if Tensor.IFMAP not in self.levels[names.index(self.runs.level)].keeps:
+            raise AccelsimError(f"{where}: '{self.runs.level}' keeps no ifmap")
+        if self.lowering is not Lowering.NONE or self.sees_zeros or self.levels[0].dram:
+            raise AccelsimError(f"{where}: not with a lowering, PEs or memories that see zeros, or a DRAM of banks")
+        if any(level.fanout.network(t).has_links for level in self.levels for t in TENSORS):
+            raise AccelsimError(f"{where}: not over a mesh, a crossbar or tagged buses")
+
+    def lower(self, problem: Problem) -> Problem:
+        """The problem that is mapped and run; `problem` itself where nothing changes."""
+        return self.runs.lower(problem) if self.runs else lowered(problem, self.lowering)
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)

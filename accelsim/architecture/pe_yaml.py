@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accelsim.architecture.pe import Lock, Sparsity
+from accelsim.architecture.runs import RunRule, RunsSpec
 from accelsim.architecture.spec import Locked, PeSpec
 from accelsim.errors import AccelsimError
 from accelsim.workload.problem import Tensor
@@ -15,6 +16,15 @@ def lock_of(pe: PeSpec) -> Lock | None:
         return None
     tensors = frozenset(Tensor(part) for part in pe.lock.of if part != Locked.COMPUTE)
     return Lock(frozenset(str(dim) for dim in pe.lock.dims), tensors, Locked.COMPUTE in pe.lock.of)
+
+
+def runs_of(document: Document, runs: RunsSpec | None) -> RunRule | None:
+    """How outputs are taken as runs of pixels, if they are."""
+    try:
+        return RunRule(runs.level, runs.length, runs.least) if runs else None
+    except AccelsimError as error:
+        document.refuse(("runs", "least"), str(error).removeprefix("runs: "))
+        return None
 
 
 def macs_of(document: Document, pe: PeSpec) -> int:

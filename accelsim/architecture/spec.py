@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
+from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
 from accelsim.specs import (
@@ -424,6 +425,7 @@ class ArchitectureSpec(Spec):
         "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP
     )
     lowering: LoweringName = key("What a layer is turned into before it is mapped.", Lowering.NONE)
+    runs: RunsSpec | None = key("Outputs as runs of pixels.", None, "rectangles of rows and columns")
     dataflow: str = key(
         "The dataflow whose mappings a run searches by default.", "", "a run has to name one, or give mappings"
     )

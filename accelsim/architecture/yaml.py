@@ -26,7 +26,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
-from accelsim.architecture.pe_yaml import lock_of, macs_of, sparsity_of
+from accelsim.architecture.pe_yaml import lock_of, macs_of, runs_of, sparsity_of
 from accelsim.architecture.spec import (
     ALL,
     Accumulate,
@@ -82,6 +82,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     if spec.pe.cartesian and spec.lowering is not Lowering.NONE:
         document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
     sparsity, macs = sparsity_of(document, spec.pe), macs_of(document, spec.pe)
+    runs = runs_of(document, spec.runs)
     document.check()
     try:
         return Architecture(
@@ -110,6 +111,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             cartesian=Cartesian(**spec.pe.cartesian.model_dump()) if spec.pe.cartesian else None,
             lanes=spec.vector.lanes if spec.vector else 0,
             lowering=spec.lowering,
+            runs=runs,
             multiplier=spec.pe.multiplier or 1,
             document=origin,
         )

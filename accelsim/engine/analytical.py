@@ -57,6 +57,18 @@ def last_visits(program: Program, child: int) -> Program:
     return replace(program, loops=loops[~outside])
 
 
+def _compute_cycles(program: Program) -> int:
+    """Cycles of the MAC array, of runs of pixels run by run: no two of them are in one step."""
+    runs, lanes = program.problem.runs, program.architecture.macs_per_cycle
+    if not runs:
+        return int(compute_cycles(program.loops, program.inside, program.size8, lanes, 1))
+    one, cycles = program.size8.copy(), 0
+    one[DIM_INDEX["P"]] = 1
+    for length in set(runs.lengths):
+        cycles += runs.lengths.count(length) * int(compute_cycles(program.loops, program.inside, one, lanes, length))
+    return cycles
+
+
 def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing]:
     """Counts, exact; cycles, a lower bound (docs/model.md, T13).
 
@@ -67,7 +79,7 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
         return in_both(program, evaluate)
     columns = edge_columns(program)
     machine = program.architecture
-    compute = compute_cycles(program.loops, program.inside, program.size8, machine.macs_per_cycle) * machine.mac_cycles
+    compute = _compute_cycles(program) * machine.mac_cycles
     finals = final_columns(program)
     layers = [(crossing, *of_layer(crossing)) for crossing in crossings(program)]
     narrow = {(c.edge, c.fanout): of_layer(one) for c, _, _ in layers if (one := _last_crossing(program, c))}

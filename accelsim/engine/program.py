@@ -15,7 +15,7 @@ from accelsim.architecture.routes import Routes, routes
 from accelsim.engine.limits import refuse_overflow
 from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE, Finals, finals_of
-from accelsim.mapping.mapping import LoopNest, kept
+from accelsim.mapping.mapping import LoopNest, kept, planes_to
 from accelsim.workload.problem import (
     DIM_INDEX,
     DIMS,
@@ -61,6 +61,19 @@ class Program:
     on_chip: bool
     finals: Mapping[tuple[int, int], Finals]
     apart: Mapping[Tensor, Program] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> Ints:
+        """int64[run + 1], outputs before each run of pixels; int64[0] where P counts rows."""
+        return np.array(self.problem.runs.ends if self.problem.runs else (), np.int64)
+
+    @property
+    def held(self) -> Ints:
+        """int64[6], of runs, see `nest.kernels.records.Nest`."""
+        if not self.problem.runs:
+            return np.zeros(6, np.int64)
+        machine = self.architecture
+        return np.array([planes_to(machine), *planes_of(self.problem), machine.pe_level], np.int64)
 
     def of(self, t: int) -> Program:
         """What says how many words of a tensor are moved."""
@@ -137,16 +150,38 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
         _merge(architecture),
         np.array(problem.sizes, np.int64),
         np.array(
-            [
-                [problem.stride[a], problem.dilation[a], problem.pad[a], (problem.height, problem.width)[a]]
-                for a in range(2)
-            ],
+            _axes(problem),
             np.int64,
         ),
         inside,
         architecture.padding is Padding.ON_CHIP,
         finals_of(architecture, nest, problem),
     )
+
+
+def _axes(problem: Problem) -> list[list[int]]:
+    """Stride, dilation, pad and plane of rows and columns; of runs, whose windows share no word, of one column."""
+    if problem.runs:
+        runs, rows, columns = (problem[dim] for dim in "PRS")
+        return [[rows, 1, 0, runs * rows], [columns, 1, 0, columns]]
+    sizes = problem.height, problem.width
+    return [[problem.stride[a], problem.dilation[a], problem.pad[a], sizes[a]] for a in range(2)]
+
+
+def planes_of(problem: Problem) -> tuple[int, int, int, int]:
+    """Rows and columns of a plane of the ifmap that outputs need, with padding and without."""
+    found = []
+    for hidden in (False, True):
+        for axis in range(2):
+            step, gap, pad = problem.stride[axis], problem.dilation[axis], problem.pad[axis]
+            size = (problem.height, problem.width)[axis]
+            places = {
+                step * o + gap * t - pad
+                for o in range(problem.plane_outputs[axis])
+                for t in range(problem.sizes[6 + axis])
+            }
+            found.append(sum(0 <= place < size for place in places) if hidden else len(places))
+    return found[0], found[1], found[2], found[3]
 
 
 def shares_ifmap(architecture: Architecture) -> bool:

@@ -159,6 +159,10 @@ def _parse_level(text: str) -> LevelMapping:
     return LevelMapping(parse_loops(kinds["temporal"]), parse_loops(kinds["y"]), parse_loops(kinds["x"]), bypass)
 
 
+RUN_DIMS = ("P", "Q", "R", "S")
+"""What runs of pixels leave whole outside the level that holds planes."""
+
+
 def kept(architecture: Architecture, nest: LoopNest, level: int, tensor: Tensor) -> bool:
     """Whether a level holds a tensor under this mapping (the outermost always does)."""
     spec = architecture.levels[level]
@@ -174,13 +178,27 @@ def tile_sizes(architecture: Architecture, nest: LoopNest, problem: Problem, lev
     return {dim: min(extent[dim], problem[dim]) for dim in DIMS}
 
 
-def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor) -> int:
-    """Words of a tensor in a tile of the given extents (ifmap: holes of stride and dilation left out)."""
-    if tensor is not Tensor.IFMAP:
+def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor, planes: bool = False) -> int:
+    """Words of a tensor in a tile of the given extents (ifmap: holes of stride and dilation left out).
+
+    Of a problem in runs the largest such tile; planes : the ifmap lies as it is, not as windows.
+    """
+    if tensor is not Tensor.IFMAP or (problem.runs and not planes):
         product = 1
         for dim in TENSOR_DIMS[tensor]:
             product *= tile[dim]
+        if problem.runs and tensor is not Tensor.FILTER:
+            ends, runs = problem.runs.ends, tile["P"]
+            product = product // runs * max(after - before for before, after in zip(ends, ends[runs:], strict=False))
         return product
+    if problem.runs:
+        return (
+            tile["N"]
+            * tile["G"]
+            * tile["C"]
+            * problem.words(Tensor.IFMAP)
+            // (problem["N"] * problem["G"] * problem["C"])
+        )
     rows = distinct_positions(tile["P"], tile["R"], problem.stride[0], problem.dilation[0])
     columns = distinct_positions(tile["Q"], tile["S"], problem.stride[1], problem.dilation[1])
     return tile["N"] * tile["G"] * tile["C"] * rows * columns
@@ -225,9 +243,33 @@ def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
                 f"the factors of {dim} multiply to {covered[dim]}, below its size {problem[dim]}; "
                 f"add a loop {dim}{-(-problem[dim] // covered[dim])} at an outer level"
             )
+    if problem.runs:
+        _check_runs(architecture, nest)
     overflows += capacity_overflows(architecture, nest, problem)
     if overflows:
         raise MappingError("; ".join(map(describe, overflows)), overflows)
+
+
+def planes_to(architecture: Architecture) -> int:
+    """The innermost level that holds an ifmap as planes, of a machine that takes outputs as runs of pixels."""
+    names = [level.name for level in architecture.levels]
+    return names.index(architecture.runs.level) if architecture.runs else len(names)
+
+
+def _check_runs(architecture: Architecture, nest: LoopNest) -> None:
+    """Raise MappingError where runs or windows are cut outside the level that holds planes, or runs in the array."""
+    held = planes_to(architecture)
+    for index, spec in enumerate(architecture.levels):
+        mapped = nest.level(spec.name)
+        for kind, loop in mapped.loops:
+            if loop.factor > 1 and loop.dim in (RUN_DIMS if index < held else ()):
+                raise MappingError(
+                    f"{spec.name}: {loop} cuts planes, but runs of pixels need them whole in "
+                    f"{architecture.levels[held].name}; move it there"
+                )
+            if loop.factor > 1 and loop.dim == "P" and (kind != "temporal" or index >= architecture.pe_level):
+                what = "is inside a PE" if kind == "temporal" else "is spatial"
+                raise MappingError(f"{spec.name}: {loop} {what}; runs of pixels come to the array one after the other")
 
 
 def check_bypass(architecture: Architecture, nest: LoopNest) -> None:
@@ -267,7 +309,8 @@ def capacity_overflows(
                     bits = architecture.word_bits[tensor]
                     if tensor is Tensor.PSUM and holds_finals(architecture, nest, problem, index):
                         bits = architecture.final_bits
-                    demand += spec.slots(tensor) * tile_words(problem, tile, tensor) * bits
+                    planes = problem.runs is not None and index <= planes_to(architecture)
+                    demand += spec.slots(tensor) * tile_words(problem, tile, tensor, planes) * bits
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)

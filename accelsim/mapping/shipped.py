@@ -9,7 +9,6 @@ from accelsim.architecture.precision import with_bits
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.mapping.yaml import load_mappings
-from accelsim.workload.lowering import lowered
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import Width
 from accelsim.yamlfile import builtin
@@ -27,7 +26,7 @@ def shipped(
         assert layer.problem is not None
         try:
             sized = with_bits(machine, {**layer.bits, **bits})
-            check(sized, nests[layer.name], lowered(layer.problem, machine.lowering))
+            check(sized, nests[layer.name], machine.lower(layer.problem))
         except (KeyError, MappingError):
             return False
         return True

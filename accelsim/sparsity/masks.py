@@ -21,7 +21,7 @@ def shape_of(problem: Problem, tensor: Tensor) -> tuple[int, ...]:
     """Axes of a tensor's array: ifmap [N, G, C, height, width] (no padding), filter [G, M, C, R, S],
     psum (ofmap) [N, G, M, P, Q].
     """
-    n, g, m, c, p, q, r, s = problem.sizes
+    (n, g, m, c, *_, r, s), (p, q) = problem.sizes, problem.plane_outputs
     return {
         Tensor.IFMAP: (n, g, c, problem.height, problem.width),
         Tensor.FILTER: (g, m, c, r, s),

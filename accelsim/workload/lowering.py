@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import Problem, Runs
 
 
 class Lowering(StrEnum):
@@ -29,3 +30,19 @@ def lowered(problem: Problem, lowering: Lowering) -> Problem:
         (1, g, m, c * r * s, 1, n * p * q, 1, 1), dynamic_filter=problem.dynamic_filter, added=problem.added
     )
     return problem if matmul == problem else matmul
+
+
+def in_runs(problem: Problem, length: int, least: int) -> Problem:
+    """The outputs of a plane as runs of pixels: P counts them, Q is 1.
+
+    Each is of `length` outputs while twice that is left; then of all that is left, if it is no more, else of `least`.
+    """
+    if problem.runs:
+        return problem
+    n, g, m, c, p, q, r, s = problem.sizes
+    left, lengths = p * q, []
+    while left:
+        lengths.append(length if left >= 2 * length else left if left <= length else least)
+        left -= lengths[-1]
+    sizes = (n, g, m, c, len(lengths), 1, r, s)
+    return replace(problem, sizes=sizes, runs=Runs(q, tuple(lengths)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate
 from math import gcd, prod
 
 from accelsim.errors import WorkloadError
@@ -54,6 +55,27 @@ class Padding(StrEnum):
 
 
 @dataclass(frozen=True)
+class Runs:
+    """Outputs of a plane, row by row, cut into runs that go on across the ends of rows.
+
+    columns : outputs of a row of the plane. lengths : outputs of each run, in order.
+    """
+
+    columns: int
+    lengths: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of outputs."""
+        return sum(self.lengths) // self.columns
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Outputs before each run, and all of them."""
+        return (0, *accumulate(self.lengths))
+
+
+@dataclass(frozen=True)
 class Problem:
     """One layer as eight loop bounds.
 
@@ -69,6 +91,7 @@ class Problem:
     height, width : rows and columns of the unpadded ifmap plane. Default: all that is touched.
 
     added : sums begin with words that lie in the outermost level, as many as outputs: C <- A B + C, a residual.
+    runs : the outputs are runs of pixels: P counts them, and Q is 1.
 
     Raises
     ------
@@ -83,6 +106,7 @@ class Problem:
     width: int = 0
     dynamic_filter: bool = field(default=False)
     added: bool = False
+    runs: Runs | None = None
 
     def __post_init__(self) -> None:
         if len(self.sizes) != 8:
@@ -123,16 +147,19 @@ class Problem:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates, padding included: the product of the eight sizes."""
-        product = 1
-        for size in self.sizes:
-            product *= size
-        return product
+        """Multiply-accumulates, padding included: the product of the eight sizes, of runs with all of their outputs."""
+        n, g, m, c, _, _, r, s = self.sizes
+        return n * g * m * c * r * s * prod(self.plane_outputs)
+
+    @property
+    def plane_outputs(self) -> tuple[int, int]:
+        """Rows and columns of outputs."""
+        return (self.runs.rows, self.runs.columns) if self.runs else (self.sizes[4], self.sizes[5])
 
     @property
     def touched(self) -> tuple[int, int]:
         """Rows and columns of the padded plane from the first one touched to the last."""
-        p, q, r, s = self.sizes[4:]
+        (p, q), (r, s) = self.plane_outputs, self.sizes[6:]
         return (
             (p - 1) * self.stride[0] + (r - 1) * self.dilation[0] + 1,
             (q - 1) * self.stride[1] + (s - 1) * self.dilation[1] + 1,
@@ -144,7 +171,7 @@ class Problem:
         found = []
         for tap in range(self.sizes[6 + axis]):
             first = self.dilation[axis] * tap - pad  # the row output 0 meets
-            begin, end = max(-(first // step), 0), min((plane - 1 - first) // step + 1, self.sizes[4 + axis])
+            begin, end = max(-(first // step), 0), min((plane - 1 - first) // step + 1, self.plane_outputs[axis])
             found.append(max(end - begin, 0))
         return found
 
@@ -155,7 +182,8 @@ class Problem:
 
     def words(self, tensor: Tensor) -> int:
         """Distinct words of a tensor. The ifmap counts the padded rows and columns that are touched."""
-        n, g, m, c, p, q, r, s = self.sizes
+        n, g, m, c, _, _, r, s = self.sizes
+        p, q = self.plane_outputs
         if tensor is Tensor.FILTER:
             return g * m * c * r * s
         if tensor is Tensor.PSUM:

@@ -154,7 +154,7 @@ def _ignore(_: Activity) -> None:
 
 def reference(problem: Problem, ifmap: Array, filter: Array) -> Array:  # noqa: A002
     """The convolution as numpy says it: ifmap [N,G,C,height,width] without padding, filter [G,M,C,R,S]."""
-    n, g, m, _, p, q, r, s = problem.sizes
+    (n, g, m, *_, r, s), (p, q) = problem.sizes, problem.plane_outputs
     rows, columns = problem.touched
     (top, left), height, width = problem.pad, problem.height, problem.width
     shape = (*ifmap.shape[:3], max(rows, top + height), max(columns, left + width))

@@ -251,8 +251,10 @@ class Tally:
                     here = walk.shifted(base, pe)
                     if walk.inside(here):
                         active += 1
-                        effectual += self._mac(walk.operands(here), pe, version, done)
-                macs, most = macs + active, max(most, active)
+                        for words in walk.macs(here):
+                            macs += 1
+                            effectual += self._mac(words, pe, version, done)
+                most = max(most, active)
         for (level, tensor, action), words in self.inside.items():
             self.add(level, tensor, action, words)
         return macs, effectual, most

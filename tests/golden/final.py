@@ -34,10 +34,10 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
         inner = chain[-1]
         for base in walk.iterations(step):
             for pe in walk.instances(walk.depth):
-                n, g, m, *_ = here = walk.shifted(base, pe)
-                if walk.inside(here):
+                here = walk.shifted(base, pe)
+                for words in walk.macs(here) if walk.inside(here) else ():
                     tile = sums.setdefault((inner.level, inner.serving(step).number, pe[: inner.level]), {})
-                    word = (n, g, m, here[4], here[5])
+                    word = words[Tensor.PSUM]
                     tile[word] = tile.get(word, frozenset()) | {(here[3], here[6], here[7])}
         for stream in reversed(chain):
             version = stream.serving(step)
@@ -78,10 +78,9 @@ def spread_over(walk: Walk) -> list[bool]:
         for base in walk.iterations(step):
             for pe in walk.instances(walk.depth):
                 here = walk.shifted(base, pe)
-                if walk.inside(here):
-                    word = walk.operands(here)[Tensor.PSUM]
+                for words in walk.macs(here) if walk.inside(here) else ():
                     for level, places in enumerate(found):
-                        places.setdefault(word, set()).add(pe[:level])
+                        places.setdefault(words[Tensor.PSUM], set()).add(pe[:level])
     return [any(len(at) > 1 for at in places.values()) for places in found]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from accelsim.architecture.model import Architecture
-from accelsim.mapping.mapping import LoopNest, kept
+from accelsim.mapping.mapping import LoopNest, kept, planes_to
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
 
@@ -133,6 +133,8 @@ class Walk:
                 extent[loop.dim] *= loop.factor
         spans = [range(b, min(b + e, size)) for b, e, size in zip(base, extent, self.problem.sizes, strict=True)]
         n, g, m, c, p, q, r, s = spans
+        if self.problem.runs and tensor is not Tensor.FILTER:
+            return self._tile_in_runs(tensor, level, spans)
         if tensor is Tensor.FILTER:
             return frozenset(itertools.product(g, m, c, r, s))
         if tensor is Tensor.PSUM:
@@ -140,6 +142,27 @@ class Walk:
         rows = {self.row(pi, ri) for pi in p for ri in r}
         columns = {self.column(qi, si) for qi in q for si in s}
         return frozenset(itertools.product(n, g, c, rows, columns))
+
+    def _tile_in_runs(self, tensor: Tensor, level: int, spans: list[range]) -> Words:
+        """As `tile`; an ifmap word that is read for an output is a word of its own, below the level that has planes."""
+        n, g, m, c, runs, _, r, s = spans
+        outputs = [output for run in runs for output in self.outputs(run)]
+        if tensor is Tensor.PSUM:
+            return frozenset((*outer, *output) for outer in itertools.product(n, g, m) for output in outputs)
+        places = {
+            (self.row(p, ri), self.column(q, si), *([] if level <= planes_to(self.architecture) else [p, q]))
+            for p, q in outputs
+            for ri in r
+            for si in s
+        }
+        return frozenset((*outer, *place) for outer in itertools.product(n, g, c) for place in places)
+
+    def outputs(self, run: int) -> list[tuple[int, int]]:
+        """Row and column of each output of a run of pixels."""
+        runs = self.problem.runs
+        assert runs is not None
+        before = sum(runs.lengths[:run])
+        return [divmod(before + i, runs.columns) for i in range(runs.lengths[run])]
 
     def row(self, p: int, r: int) -> int:
         """Ifmap row under ofmap row p and filter row r (negative: padding)."""
@@ -152,13 +175,21 @@ class Walk:
         return q * problem.stride[1] + s * problem.dilation[1] - problem.pad[1]
 
     def operands(self, base: Base) -> dict[Tensor, Word]:
-        """The three words one MAC touches."""
+        """The three words one MAC touches; of a run of pixels, that of its first output."""
+        return next(self.macs(base))
+
+    def macs(self, base: Base) -> Iterator[dict[Tensor, Word]]:
+        """What the MACs of one iteration touch: there is one, of a run of pixels one for each output."""
         n, g, m, c, p, q, r, s = base
-        return {
-            Tensor.IFMAP: (n, g, c, self.row(p, r), self.column(q, s)),
-            Tensor.FILTER: (g, m, c, r, s),
-            Tensor.PSUM: (n, g, m, p, q),
-        }
+        for row, column in self.outputs(p) if self.problem.runs else [(p, q)]:
+            yield {
+                Tensor.IFMAP: (
+                    *(n, g, c, self.row(row, r), self.column(column, s)),
+                    *((row, column) if self.problem.runs else ()),
+                ),
+                Tensor.FILTER: (g, m, c, r, s),
+                Tensor.PSUM: (n, g, m, row, column),
+            }
 
     def is_padding(self, tensor: Tensor, word: Word) -> bool:
         """Whether a word is a zero around the ifmap plane."""

@@ -475,11 +475,8 @@ class Program:
     def first_word_units(self, stream: Stream, version: Version) -> int:
         """Units of the last compute after which the first psum word of the tile (PE 0's) is finished."""
         first = self.walk.operands(version.base)[Tensor.PSUM]
-        touched = [
-            index
-            for index, base in enumerate(self.walk.iterations(version.last))
-            if self.walk.operands(base)[Tensor.PSUM] == first
-        ]
+        macs = (words for base in self.walk.iterations(version.last) for words in self.walk.macs(base))
+        touched = [index for index, words in enumerate(macs) if words[Tensor.PSUM] == first]
         if self.machine.sparsity.skip:  # which slot comes last is not known before
             return self.computes[version.last].length
         turns = -(-(touched[-1] + 1) // self.machine.macs_per_cycle) if touched else 1

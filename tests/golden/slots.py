@@ -39,7 +39,7 @@ def cycles_of(walk: Walk, slots: list[Base]) -> int:
     """How long a PE takes for its slots of a step, left alone."""
     lanes, sparsity = walk.architecture.macs_per_cycle, walk.architecture.sparsity
     if not sparsity.skip:
-        return -(-len(slots) // lanes)
+        return -(-sum(len(list(walk.macs(slot))) for slot in slots) // lanes)
     if sparsity.pairing is Pairing.OUTPUT:
         return by_output(walk, slots, lanes)
     return by_column(walk, slots, lanes)

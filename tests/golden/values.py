@@ -24,6 +24,13 @@ def added_at(word: Word) -> int:
     return hash(word) % 1009
 
 
+def found_in(tile: Content, word: Word, else_: str) -> int:
+    """A word of a tile; of a run of pixels it may be there as a word of its plane, without the output it is for."""
+    word = word if word in tile else word[:5]
+    assert word in tile, else_
+    return tile[word]
+
+
 class Values:
     """Every tile in the machine. A word that is read must be there; a tile that is replaced is gone."""
 
@@ -45,7 +52,7 @@ class Values:
             return self.top[word]
         if self.walk.is_padding(tensor, word):
             return 0
-        return int((self.ifmap if tensor is Tensor.IFMAP else self.weights)[word])
+        return int((self.ifmap if tensor is Tensor.IFMAP else self.weights)[word[:5]])
 
     def tile(self, stream: Stream, version: int, instance: Instance) -> Content:
         """The slot that holds a version; it must still be there."""
@@ -68,8 +75,7 @@ class Values:
         if stream.outer is None:
             return self.outermost(stream.tensor, word)
         tile = self.parent_tile(stream, version.first, instance)
-        assert word in tile, f"{stream.tensor} {word} is not in level {stream.parent}"
-        return tile[word]
+        return found_in(tile, word, f"{stream.tensor} {word} is not in level {stream.parent}")
 
     # ---- moving --------------------------------------------------------------------------------------------------
 
@@ -163,13 +169,13 @@ class Values:
                 here = self.walk.shifted(base, pe)
                 if not self.walk.inside(here):
                     continue
-                words = self.walk.operands(here)
-                read, effectual = visit(self.walk, words)
-                values = {tensor: self.operand(tensor, step, pe, words) for tensor in read}
-                psums = self.psum_tile(step, pe)
-                total = psums.setdefault(words[Tensor.PSUM], 0)
-                if effectual:
-                    psums[words[Tensor.PSUM]] = total + values[Tensor.IFMAP] * values[Tensor.FILTER]
+                for words in self.walk.macs(here):
+                    read, effectual = visit(self.walk, words)
+                    values = {tensor: self.operand(tensor, step, pe, words) for tensor in read}
+                    psums = self.psum_tile(step, pe)
+                    total = psums.setdefault(words[Tensor.PSUM], 0)
+                    if effectual:
+                        psums[words[Tensor.PSUM]] = total + values[Tensor.IFMAP] * values[Tensor.FILTER]
 
     def operand(self, tensor: Tensor, step: int, pe: Instance, words: dict[Tensor, Word]) -> int:
         """An operand, out of the tile that must hold it."""
@@ -177,8 +183,7 @@ class Values:
         if stream is None:
             return self.outermost(tensor, word)
         content = self.tile(stream, stream.serving(step).number, pe[: stream.level])
-        assert word in content, f"step {step}: {tensor} {word} is not at PE {pe}"
-        return content[word]
+        return found_in(content, word, f"step {step}: {tensor} {word} is not at PE {pe}")
 
     def psum_tile(self, step: int, pe: Instance) -> Content:
         """Where a PE adds up; a fresh tile starts empty, a refilled one must have arrived."""
@@ -200,8 +205,7 @@ class Values:
 
     def outputs(self) -> npt.NDArray[np.int64]:
         """The ofmap as it lies in the outermost level."""
-        n, g, m, _, p, q, _, _ = self.walk.problem.sizes
-        out = np.zeros((n, g, m, p, q), np.int64)
+        out = np.zeros(shape_of(self.walk.problem, Tensor.PSUM), np.int64)
         assert len(self.top) == out.size, "an output never left the chip"
         for word, value in self.top.items():
             out[word] = value

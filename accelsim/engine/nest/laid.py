@@ -9,5 +9,13 @@ from accelsim.engine.program import Program
 def laid(program: Program) -> Nest:
     """One loop nest of one layer on one machine, its arrays side by side."""
     return Nest(
-        program.loops, program.size8, program.axes, program.unicast, program.merge, program.on_chip, program.levels
+        program.loops,
+        program.size8,
+        program.axes,
+        program.unicast,
+        program.merge,
+        program.on_chip,
+        program.levels,
+        program.ends,
+        program.held,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +19,6 @@ from accelsim.quantities import MOST_BITS
 from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.masks import refuse_words
-from accelsim.workload.lowering import lowered
 from accelsim.workload.precision import span, sum_bits
 from accelsim.workload.problem import DIM_INDEX, DIMS, TENSORS, Problem, Tensor
 
@@ -44,7 +45,7 @@ def check(
     MappingError : the mapping is illegal here, or the layer is too large. AccelsimError : an output differs, or the
     operands need too much memory.
     """
-    run = lowered(problem, architecture.lowering)
+    run = architecture.lower(problem)
     check_mapping(architecture, nest, run)
     refuse_words(problem, TENSORS)
     if problem.macs > MOST_MACS:
@@ -54,6 +55,8 @@ def check(
         ifmap, weights = given() if given else operands(problem, seed, architecture.word_bits)
         if run is problem:
             found = outputs(program, ifmap, weights)
+        elif run.runs:
+            found = outputs_of_runs(program, im2col.ifmap_matrix(problem, ifmap), weights)
         else:
             matrices = im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights)
             found = im2col.ofmap_planes(problem, outputs(program, *matrices))
@@ -106,6 +109,28 @@ def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
         ifmap.reshape(-1), weights.reshape(-1), ofmap.reshape(-1),
     )  # fmt: skip
     return ofmap.transpose(0, 1, 4, 2, 3)
+
+
+def outputs_of_runs(program: Program, windows: Integers, weights: Integers) -> Ints:
+    """int64[N, G, M, P, Q] of runs of pixels, one after the other, each by every other loop of the nest in its order.
+
+    windows : as of `im2col.ifmap_matrix` of the layer.
+    """
+    runs = program.problem.runs
+    assert runs is not None
+    n, g, m, c, _, _, r, s = program.problem.sizes
+    every = windows.reshape(g, c, r, s, n, -1).transpose(4, 0, 1, 2, 3, 5)
+    outside = program.loops[program.loops[:, 0] != DIM_INDEX["P"]]
+    found = []
+    for first, last in pairwise(runs.ends):
+        length = last - first
+        # its pixels lie side by side, as often as there are columns of the filter
+        run = Problem((n, g, m, c, 1, length, r, s), dilation=(1, length), height=r, width=s * length)
+        loops = np.concatenate([outside, [[DIM_INDEX["Q"], length, 0, program.levels - 1, 1]]])
+        one = replace(program, problem=run, loops=loops, size8=np.array(run.sizes, np.int64))
+        plane = np.ascontiguousarray(every[..., first:last]).reshape(n, g, c, r, s * length)
+        found.append(outputs(one, plane, weights))
+    return np.concatenate(found, axis=-1).reshape(n, g, m, runs.rows, runs.columns)
 
 
 def verdict(ours: Ints, theirs: Ints, source: str) -> str:

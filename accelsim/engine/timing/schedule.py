@@ -147,6 +147,7 @@ def tabled(program: Program, tables: Tables) -> Tabled:
     return Tabled(
         program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
         program.architecture.macs_per_cycle, tables.ports.rows, tables.ports.rates,
+        program.ends,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ IFMAP, FILTER, PSUM = 0, 1, 2
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
 TENSOR, PARENT, CHILD, OPERAND, REUSE = range(5)  # columns of an edge
 GROUPS = 6
+RUNS = 4  # the dim P, which counts runs of pixels
 FRESH, EARLIER = -2, -3  # of a psum tile that comes in: it has nothing to read; what an earlier body drained
 PART = 1 << 10  # combinations of a group tabulated at a time
 GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
@@ -32,6 +33,9 @@ class Nest(NamedTuple):
     loops : int64[loop, 5], see DIM .. STEP. size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane) of
     rows and of columns. unicast : uint8[tensor, level]. merge : uint8[tensor, level, 8], foreign dims a network
     multicasts over (inputs) or adds up (psum). on_chip : whether padding is made on the chip.
+    ends : int64[run + 1], outputs before each run of pixels, which P counts; int64[0]: P counts rows of outputs. held :
+    int64[6], the level down to which the ifmap of runs lies as planes, (rows, columns) of it, and without padding; the
+    first level inside a PE.
     """
 
     loops: Ints
@@ -41,6 +45,8 @@ class Nest(NamedTuple):
     merge: npt.NDArray[np.uint8]
     on_chip: bool
     levels: int
+    ends: Ints
+    held: Ints
 
 
 class Rows(NamedTuple):

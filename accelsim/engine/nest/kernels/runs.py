@@ -39,9 +39,11 @@ def runs_of(nest, edge, group):
     loops, child = nest.loops, edge[CHILD]
     own = np.empty(loops.shape[0] + 1, np.int64)
     n, inner = group_shape(loops, group, child, own)
-    if inner <= LISTED:
-        whole = np.ones((1, 3), np.int64)
-        whole[0, 0], whole[0, 1] = 0, inner
+    apart = group == 4 and nest.ends.shape[0] > 0  # runs of pixels are of any length
+    if inner <= LISTED or apart:
+        whole = np.ones(((inner - 1) // PART + 1, 3), np.int64)
+        for i in range(whole.shape[0]):
+            whole[i, 0], whole[i, 1] = i * PART, min((i + 1) * PART, inner)
         return whole, np.empty((0, 3), np.int64)
     in_plane = nest.on_chip and edge[PARENT] == 0 and edge[TENSOR] == IFMAP and group >= 4
     blocks = [(0, 0, 0, 1)]  # (first combination, base in either dim, times)

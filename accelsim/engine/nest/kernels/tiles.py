@@ -30,7 +30,7 @@ from accelsim.engine.nest.kernels.groups import (
     step_on,
 )
 from accelsim.engine.nest.kernels.planes import rows_of
-from accelsim.engine.nest.kernels.records import CHILD, OWN, PARENT, PSUM, REUSE, TENSOR
+from accelsim.engine.nest.kernels.records import CHILD, OPERAND, OWN, PARENT, PSUM, REUSE, TENSOR
 from accelsim.jit import njit, part
 
 FOREIGN = np.repeat(1 - OWN[PSUM : PSUM + 1], 64, axis=0).astype(np.uint8)  # every level adds over every foreign dim
@@ -82,6 +82,10 @@ def _look_at_all(nest, edge, group, span, one, look, moves, merge, rows):
         rows.listed[2] = spatial_offsets(loops, group, look.high, child, child, merge, rows.offsets[2])
     in_all = spatial_extent(loops, group, 0, child, look.high, merge)
     in_one = spatial_extent(loops, group, look.low, child, look.high, merge)
+    in_pe = edge[OPERAND] == 1 and edge[PARENT] >= nest.held[5]  # read for every output
+    in_runs = nest.ends.shape[0] > 0 and group == 4 and (one.owned[0] == 1 or in_pe)
+    held = nest.ends.shape[0] > 0 and one.plane and child <= nest.held[0]
+    reuse = edge[REUSE] == 1 and nest.ends.shape[0] == 0  # windows of runs share no word
     begin_at(one, loops, span[0])
     for c in range(span[1] - span[0]):
         if c:
@@ -89,7 +93,7 @@ def _look_at_all(nest, edge, group, span, one, look, moves, merge, rows):
         total = most = 0
         there = exists(one)
         if there and one.plane:
-            total, most = rows_of(one, False, look, rows)
+            total, most = _held(nest, edge, group, look) if held else rows_of(one, False, look, rows)
         elif there:
             if not _is_clipped(one, in_all):
                 whole = (one.tile[0] if one.owned[0] else 1) * (one.tile[1] if one.owned[1] else 1)
@@ -100,11 +104,28 @@ def _look_at_all(nest, edge, group, span, one, look, moves, merge, rows):
                     rows.listed[1] = spatial_offsets(loops, group, look.low, child, look.high, merge, rows.offsets[1])
                 total = _clipped(one, rows.offsets[0], rows.listed[0])
                 most = _clipped(one, rows.offsets[1], rows.listed[1]) if look.busiest >= 0 else 0
+        if in_runs and there and not held:
+            total, most = _outputs(nest.ends, one, total), _outputs(nest.ends, one, most)
         rows.full[c, look.column] = total
         if look.busiest >= 0:
             rows.full[c, look.busiest] = most
         if there and (moves or one.plane):
-            _lay_moves(loops, edge[REUSE] == 1, one, look, c, rows)
+            _lay_moves(loops, reuse, one, look, c, rows)
+
+
+@part
+def _held(nest, edge, group, look):
+    """Rows or columns of a plane that lies as it is, whole."""
+    at_parent = look.column == 0 or look.column == 3 * (edge[CHILD] - edge[PARENT]) + 1
+    plane = nest.held[group - 3 + (2 if at_parent and nest.on_chip and edge[PARENT] == 0 else 0)]
+    return plane, plane
+
+
+@part
+def _outputs(ends, one, words):
+    """Words of some runs: those of as many outputs, each of which has as many."""
+    first, last = one.base[0], min(one.base[0] + one.tile[0], one.size[0])
+    return words // (last - first) * (ends[last] - ends[first])
 
 
 @part

@@ -22,6 +22,7 @@ from accelsim.engine.nest.kernels.records import (
     LEVEL,
     OWN,
     PSUM,
+    RUNS,
     STEP,
     TENSOR,
 )
@@ -238,6 +239,9 @@ def _lay_key(layer, odo, carry, level, extent, outer, drained, before, key):
             key[1] = 1
     for dim in range(8):
         key[2 + dim] = min(extent[dim], layer.size8[dim] - odo.base[dim])
+    if layer.ends.shape[0]:  # runs of pixels: as long as this one, or none is like these
+        run = odo.base[RUNS]
+        key[2 + RUNS] = layer.ends[run + 1] - layer.ends[run] if extent[RUNS] == 1 else -1 - run
     to = 10
     for x in range(streams.shape[0]):
         for group in range(GROUPS):

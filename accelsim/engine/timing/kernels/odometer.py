@@ -36,6 +36,7 @@ class Tabled(NamedTuple):
     drains of tiles are narrowed, sums begin in the parent). at, row_of, cells : see `tables.tabulate`.
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
     rates : int64[use, 3], cycles = ceil(words * rates[0] / rates[1]), of a narrowed drain rates[2] in place of [0].
+    ends : see `nest.kernels.records.Nest`.
     """
 
     loops: Ints
@@ -48,6 +49,7 @@ class Tabled(NamedTuple):
     macs_per_cycle: int
     uses: Ints
     rates: Ints
+    ends: Ints
 
 
 class Odometer(NamedTuple):

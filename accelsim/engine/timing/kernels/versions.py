@@ -24,6 +24,7 @@ from accelsim.engine.nest.kernels.records import (
     OWN,
     PARENT,
     PSUM,
+    RUNS,
     STEP,
     TENSOR,
 )
@@ -179,8 +180,15 @@ def _resized(layer, odo, step, carry):
     changed = False
     for t in range(carry, odo.rows.shape[0]):
         dim = layer.loops[odo.rows[t], DIM]
-        changed |= min(step.tile[dim], layer.size8[dim] - odo.base[dim]) != step.extent[dim]
+        changed |= _extent(layer, odo, step, dim) != step.extent[dim]
     return changed
+
+
+@part
+def _extent(layer, odo, step, dim):
+    """Iterations of a dim in a step; of runs of pixels, their outputs."""
+    first, last = odo.base[dim], min(odo.base[dim] + step.tile[dim], layer.size8[dim])
+    return layer.ends[last] - layer.ends[first] if dim == RUNS and layer.ends.shape[0] else last - first
 
 
 @njit(cache=True)
@@ -188,7 +196,7 @@ def _time_of(layer, odo, step):
     """T2, T7: cycles of C in a step of these extents, and until a psum drain may stream."""
     macs = 1
     for dim in range(8):
-        step.extent[dim] = min(step.tile[dim], layer.size8[dim] - odo.base[dim])
+        step.extent[dim] = _extent(layer, odo, step, dim)
         macs *= step.extent[dim]
     lanes = layer.macs_per_cycle
     step.cycles[0] = (macs + lanes - 1) // lanes

@@ -181,8 +181,10 @@ def lattice(loops, dim, kind, end, tile, size):
 
 
 @njit(cache=True)
-def compute_cycles(loops, inside, size8, macs_per_cycle):
+def compute_cycles(loops, inside, size8, macs_per_cycle, outputs=1):
     """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
+
+    outputs : of every pixel that is counted, where P counts runs of pixels.
 
     inside : first level whose temporal loops lie inside a step. Per dim a step is whole or clipped: steps are counted
     by class, not walked.
@@ -203,5 +205,5 @@ def compute_cycles(loops, inside, size8, macs_per_cycle):
         for dim in range(8):
             macs *= extents[dim, clipped >> dim & 1]
             count *= numbers[dim, clipped >> dim & 1]
-        total += count * ((macs + macs_per_cycle - 1) // macs_per_cycle)
+        total += count * ((macs * outputs + macs_per_cycle - 1) // macs_per_cycle)
     return total

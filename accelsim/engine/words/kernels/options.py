@@ -49,7 +49,17 @@ def option_tables(nest, rows, lengths, group, edges, terms, most, table):
     )
     own = np.empty(rows.shape[1] + 1, np.int64)
     for o in range(rows.shape[0]):
-        here = Nest(rows[o, : lengths[o]], nest.size8, nest.axes, nest.unicast, nest.merge, nest.on_chip, nest.levels)
+        here = Nest(
+            rows[o, : lengths[o]],
+            nest.size8,
+            nest.axes,
+            nest.unicast,
+            nest.merge,
+            nest.on_chip,
+            nest.levels,
+            nest.ends,
+            nest.held,
+        )
         for e in range(edges.shape[0]):
             table.above[o, e] = own_loops(here.loops, group, edges[e, CHILD], own)
             n = -1
