@@ -29,6 +29,7 @@ from strategies import (
     masked_operands,
     mesh_cases,
     operands,
+    run_cases,
     sparse_case,
     sparse_cases,
 )
@@ -121,6 +122,12 @@ def test_agreement(drawn: Case) -> None:
 @given(drawn=cases())
 @settings(max_examples=10_000, deadline=None)
 def test_agreement_at_length(drawn: Case) -> None:
+    agree(*drawn)
+
+
+@given(drawn=run_cases())
+@settings(max_examples=40, deadline=None)
+def test_agreement_on_runs_of_pixels(drawn: Case) -> None:
     agree(*drawn)
 
 

@@ -332,8 +332,8 @@ class Architecture:
 
     @property
     def paced(self) -> bool:
-        """Whether it has what a search does not price: fixed cycles, least lengths, waves, tiles anew, lock steps."""
-        given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock)
+        """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
+        given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
         return any(given) or any(level.fixed or level.refetch for level in self.levels)
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from accelsim.architecture.pe import Lock, Sparsity
 from accelsim.architecture.runs import RunRule, RunsSpec
 from accelsim.architecture.spec import Locked, PeSpec
 from accelsim.errors import AccelsimError
 from accelsim.workload.problem import Tensor
-from accelsim.yamlfile import Document
+from accelsim.yamlfile import Document, unknown
 
 
 def lock_of(pe: PeSpec) -> Lock | None:
@@ -18,8 +20,10 @@ def lock_of(pe: PeSpec) -> Lock | None:
     return Lock(frozenset(str(dim) for dim in pe.lock.dims), tensors, Locked.COMPUTE in pe.lock.of)
 
 
-def runs_of(document: Document, runs: RunsSpec | None) -> RunRule | None:
-    """How outputs are taken as runs of pixels, if they are."""
+def runs_of(document: Document, runs: RunsSpec | None, levels: Sequence[str]) -> RunRule | None:
+    """How outputs are taken as runs of pixels, if they are; levels : the names of all, outermost first."""
+    if runs and runs.level not in levels[1:]:
+        document.refuse(("runs", "level"), unknown("level", runs.level, levels[1:]))
     try:
         return RunRule(runs.level, runs.length, runs.least) if runs else None
     except AccelsimError as error:

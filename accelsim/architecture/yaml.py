@@ -82,7 +82,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     if spec.pe.cartesian and spec.lowering is not Lowering.NONE:
         document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
     sparsity, macs = sparsity_of(document, spec.pe), macs_of(document, spec.pe)
-    runs = runs_of(document, spec.runs)
+    runs = runs_of(document, spec.runs, [level.name for level in spec.levels])
     document.check()
     try:
         return Architecture(
