@@ -66,7 +66,7 @@ def machine() -> Architecture:
 def sparse_cycles(problem: Problem, filters: float, inputs: float, seed: int = 0) -> int:
     """SCNN's cycles on one layer, DRAM hidden; exactly the share of words given is not zero, anywhere."""
     ifmap, weights = (
-        draw(Density(density), shape_of(problem, tensor), tensor, seed, str(problem))
+        draw(Density(density), shape_of(problem, tensor), tensor, seed, str(problem.sizes))
         for tensor, density in ((Tensor.IFMAP, inputs), (Tensor.FILTER, filters))
     )
     return cartesian.walk(machine(), problem, ifmap, weights).cycles
