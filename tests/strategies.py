@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
+from accelsim.architecture.delivery import Delivery
 from accelsim.architecture.dram.model import Dram, Page
 from accelsim.architecture.model import (
     REDUCING,
@@ -101,7 +102,9 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
         double = [tensor for tensor, buffer in level.buffer.items() if buffer is Buffer.DOUBLE]
         tiles = {tensor: rng.choice((3, 4, 7)) for tensor in double if rng.random() < 0.3}
         fixed = Fixed(*ways, rng.choice((0, 0, 1, 4)))
-        levels.append(replace(level, fixed=fixed, refetch=frozenset(refetch), tiles=tiles))
+        room = Tensor.PSUM in level.keeps and not machine.cartesian and rng.random() < 0.3
+        delivery = Delivery(rng.choice((1, 2, 5, 12)), rng.choice((0, 1, 6, 15))) if room else None
+        levels.append(replace(level, fixed=fixed, refetch=frozenset(refetch), tiles=tiles, delivery=delivery))
     for index, level in enumerate(levels):
         psum = level.fanout.networks.get(Tensor.PSUM)
         if psum is not None and psum.accumulate_on_drain:

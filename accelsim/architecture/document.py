@@ -187,6 +187,8 @@ def _level(level: Level) -> Data:
         data["halo_reuse"] = False
     if level.refetch:
         data["refetch"] = _names(level.refetch)
+    if level.delivery:
+        data["delivery"] = asdict(level.delivery)
     if level.fixed:
         ways = {"tile": level.fixed.tile, "fill": level.fixed.fill}
         data["fixed"] = {name: {t.value: c for t, c in given.items()} for name, given in ways.items()}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
+from accelsim.architecture.delivery import Delivery
 from accelsim.architecture.dram.model import Dram
 from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
 from accelsim.architecture.network import REDUCING as REDUCING
@@ -93,7 +94,7 @@ class Level:
     halo_reuse : keep the overlap of a sliding ifmap tile (false: refetch the whole tile).
     compression : formats of tensors that are stored, and sent below, encoded.
     dram : banks and rows (outermost level only); one port then serves reads and writes.
-    fixed : cycles besides those of words.
+    fixed : cycles besides those of words. delivery : room for psums on their way out, or None.
     tiles : of a tensor, where there is room for more than `buffer` says.
     refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
     """
@@ -110,6 +111,7 @@ class Level:
     compression: Mapping[Tensor, Format] = field(default_factory=dict)
     dram: Dram | None = None
     fixed: Fixed = Fixed()
+    delivery: Delivery | None = None
     refetch: frozenset[Tensor] = frozenset()
     tiles: Mapping[Tensor, int] = field(default_factory=dict)
 
@@ -119,6 +121,8 @@ class Level:
         for tensor, tiles in self.tiles.items():
             if tensor not in self.keeps or self.buffering(tensor) is not Buffer.DOUBLE or tiles < 2:
                 raise AccelsimError(f"level '{self.name}': tiles: two or more, of a tensor that it buffers double")
+        if self.delivery and Tensor.PSUM not in self.keeps:
+            raise AccelsimError(f"level '{self.name}': delivery: it keeps no psums")
         object.__setattr__(self, "tiles", {t: n for t, n in self.tiles.items() if n > 2})
         # single is what is left out, and what is not kept is not buffered: one way to say the same
         kept = {t: b for t, b in self.buffer.items() if t in self.keeps and b is not Buffer.SINGLE}
@@ -334,7 +338,7 @@ class Architecture:
     def paced(self) -> bool:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
-        return any(given) or any(level.fixed or level.refetch for level in self.levels)
+        return any(given) or any(level.fixed or level.refetch or level.delivery for level in self.levels)
 
     @property
     def final_bits(self) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
+from accelsim.architecture.delivery import DeliverySpec
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.architecture.runs import RunsSpec
@@ -337,6 +338,7 @@ class LevelSpec(Spec):
         "no banks and rows: a bandwidth, or no time",
     )
     fixed: FixedSpec = key("Cycles besides those of words.", FixedSpec(), "none")
+    delivery: DeliverySpec | None = key("Room for psums on their way out.", None, "as their tiles have")
     networks: dict[TensorName, NetworkSpec] = key(
         "The network of each tensor below a level without an array.", {}, "as in an array"
     )

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from accelsim.architecture.delivery import Delivery
 from accelsim.architecture.dram.spec import dram_of
 from accelsim.architecture.edit import edited
 from accelsim.architecture.model import (
@@ -201,6 +202,7 @@ class _Builder:
             compression=spec.compression,
             dram=dram,
             fixed=self.fixed(place, spec),
+            delivery=Delivery(spec.delivery.room, spec.delivery.back) if spec.delivery else None,
             refetch=self.refetch(place, spec),
             tiles=self.tiles(place, spec),
         )

@@ -30,6 +30,7 @@ class Wait:
     streamed: bool = False
     units: int = 1
     started: bool = False
+    cause: str = ""
 
 
 @dataclass(eq=False)
@@ -66,9 +67,9 @@ class Activity:
         if on is not None:
             self.waits.append(Wait(on, latency))
 
-    def started(self, on: Activity, latency: int) -> None:
-        """Wait for the first unit of another activity alone."""
-        self.waits.append(Wait(on, latency, True, 1, True))
+    def started(self, on: Activity, latency: int, units: int = 1, cause: str = "") -> None:
+        """Wait for the first units of another activity alone."""
+        self.waits.append(Wait(on, latency, True, units, True, cause))
 
     def streamed(self, on: Activity | None, latency: int = 0, units: int = 1) -> None:
         """Wait unit against unit; a transfer of a single unit has first = last and waits for the whole."""
@@ -353,9 +354,27 @@ class Program:
                 compute.whole(fill, fill.latency)
             elif tensor is Tensor.PSUM:
                 self._wait_slot(compute, stream, version.number - stream.slots)
+        self._wait_room(step, compute)
         if ramp_up and step and self.machine.serial is Tensor.PSUM:
             for earlier in self.computes[:step]:  # that take no time end together: the first of them binds
                 compute.whole(earlier, self.tail)
+
+    def _wait_room(self, step: int, compute: Activity) -> None:
+        """The last step of a psum tile waits until what is on its way out leaves room for the tile."""
+        stream = self.inner[Tensor.PSUM]
+        if stream is None or stream.register or self.absent(stream):
+            return
+        delivery = self.machine.levels[stream.level].delivery
+        version = stream.serving(step)
+        if delivery is None or version.last != step:
+            return
+        drains = [self.transfers["D", Tensor.PSUM, stream.level, v.number] for v in stream.versions]
+        mine, before = drains[version.number].length, drains[: version.number]
+        to_leave = min(sum(drain.length for drain in before), sum(d.length for d in before) + mine - delivery.room)
+        for drain in before:
+            if 0 < to_leave <= drain.length:
+                compute.started(drain, delivery.back, to_leave, "room")
+            to_leave -= drain.length
 
     def _wait_slot(self, writer: Activity, stream: Stream, freed: int, ring: bool | None = None) -> None:
         """The first writer of a version waits for the last users of the version whose slot it takes."""

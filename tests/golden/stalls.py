@@ -48,7 +48,7 @@ class Stalls:
         if before.end < before.releases[MAC_ARRAY] == compute.start:
             return "least"
         binding = min(compute.waits, key=lambda wait: (-start_bound(wait), wait.on.key))
-        return self.name(self.origin(binding.on))
+        return binding.cause or self.name(self.origin(binding.on))
 
     def stretch(self, compute: Activity) -> str:
         """The cause of a last unit that came late: the streamed predecessor that ended last."""

@@ -20,7 +20,7 @@ from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
 from accelsim.workload.problem import TENSORS, Tensor
 
 Flags = npt.NDArray[np.uint8]
-OTHERS = ["fill", "drain", "pipeline", "fixed", "least"]
+OTHERS = ["fill", "drain", "pipeline", "fixed", "least", "room"]
 """Causes of stalls that are no network, see `kernels.records.PIPELINE` .."""
 NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 
@@ -29,8 +29,8 @@ NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 class Streams:
     """The streams of one layer.
 
-    rows, latency, order, serial, uses_at, ports : as of `kernels.records.Machine`.
-    lead, skew_rows, tail, fixed, least, wave : its `lead_first`, `skew_rows`, `after_c` and those of their names.
+    rows, latency, order, serial, uses_at, ports, fixed, delivery, least, wave : as of `kernels.records.Machine`.
+    lead, skew_rows, tail : its `lead_first`, `skew_rows` and `after_c`.
     labels : of each stream's port columns, the port and whether it is the outermost level's. names : of the ports.
     kept : of each stream, the port columns that are left. outer : bool[x], whether it crosses the outermost level's
         fan-out alone.
@@ -46,6 +46,7 @@ class Streams:
     skew_rows: int
     tail: int
     fixed: Ints
+    delivery: Ints
     least: int
     wave: int
     labels: Labels
@@ -59,6 +60,7 @@ class Streams:
         architecture, listed, labels = program.architecture, edges.tolist(), held.labels
         n = len(listed)
         rows, latency, fixed = np.zeros((n, 13), np.int64), np.zeros((n, 2), np.int64), np.zeros((n, 3), np.int64)
+        delivery = np.zeros((n, 2), np.int64)
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
@@ -79,6 +81,7 @@ class Streams:
                 min(old_slots(architecture, parent, child), most),
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
+            delivery[x] = _delivery(architecture, child, tensor, innermost)
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
             if tensor is architecture.serial and innermost and anew != OPERAND:
                 serial = x
@@ -91,8 +94,8 @@ class Streams:
         kept = [list(range(len(row))) for row in labels]
         found = Streams(
             rows, latency, order, serial, held.at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
-            fixed, architecture.least, -1 if architecture.wave is None else architecture.wave, labels, names, kept,
-            edges[:, 2] == 1,
+            fixed, delivery, architecture.least, -1 if architecture.wave is None else architecture.wave, labels, names,
+            kept, edges[:, 2] == 1,
         )  # fmt: skip
         refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")
         return found
@@ -117,7 +120,7 @@ class Streams:
         """As the time kernels read it; the last three are asked only where bodies are looked up."""
         return Machine(
             self.rows, self.uses_at, self.ports, self.latency, self.order, self.serial, self.lead, self.skew_rows,
-            self.tail, self.fixed, self.least, self.wave, 2 * len(self.rows), known, looks, tile_at,
+            self.tail, self.fixed, self.delivery, self.least, self.wave, 2 * len(self.rows), known, looks, tile_at,
         )  # fmt: skip
 
     def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:
@@ -127,7 +130,7 @@ class Streams:
             free=np.zeros(len(self.names) + 1, np.int64),
             drains=np.zeros((tiles, 3), np.int64),
             records=np.zeros((n, self.ring, records.FIELDS), np.int64),
-            progress=np.zeros((n, 5), np.int64),
+            progress=np.zeros((n, 8), np.int64),
             scalars=np.zeros(records.SCALARS, np.int64),
             stalls=np.zeros(2 * n + len(OTHERS), np.int64),
             seen=np.zeros(seen, np.int64),
@@ -142,6 +145,7 @@ class Streams:
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
         most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS]].max(initial=1))
+        most = max(most, int(self.delivery[:, 0].max(initial=0)))  # a drain takes a cycle at least
         return 1 << (2 * most + 2).bit_length()
 
     def select(self, work: Ints, owners: Ints) -> Ints:
@@ -174,6 +178,14 @@ def _fixed(architecture: Architecture, child: int, tensor: Tensor, innermost: bo
     fixed = architecture.levels[child].fixed
     tile, fill = fixed.tile.get(tensor, 0), fixed.fill.get(tensor, 0)
     return fill if innermost or old else fill + tile, fixed.drain, tile if innermost else 0
+
+
+def _delivery(architecture: Architecture, child: int, tensor: Tensor, innermost: bool) -> tuple[int, int]:
+    """Cycles of drains that have room on their way out of a stream's child, 0: any; and until it is free again."""
+    if tensor is not Tensor.PSUM or not innermost or child == len(architecture.levels):
+        return 0, 0
+    found = architecture.levels[child].delivery
+    return (found.room, found.back) if found else (0, 0)
 
 
 def of_layer(architecture: Architecture, edges: Ints, cycles: int, stalls: Ints) -> tuple[int, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from accelsim.engine.nest.kernels.records import PSUM
+from accelsim.engine.timing.kernels.ports import longest_work
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
     A_KEY,
@@ -19,10 +20,13 @@ from accelsim.engine.timing.kernels.records import (
     D_KEY,
     D_START,
     D_UNITS,
+    DELIVERED,
+    DRAIN,
     F_START,
     F_UNITS,
     FILLED,
     FIXED,
+    GOING,
     HOLD,
     INNERMOST,
     KEY,
@@ -32,12 +36,15 @@ from accelsim.engine.timing.kernels.records import (
     NOBODY,
     PASS_END,
     PIPELINE,
+    ROOM,
     SLOTS,
     STEP,
     STREAMED,
     TENSOR,
     TIME,
     TOTAL_C,
+    WENT,
+    ends_version,
     order_key,
     slot_of,
     start_over,
@@ -61,6 +68,8 @@ def compute(k, machine, versions, steps, state):
             fixed += machine.fixed[x, STEP]
             if streams[x, INNERMOST] and not streams[x, ABSENT]:
                 _wait_for_operand(x, v, units > 1, opens, machine, state)
+        if machine.delivery[x, 0] > 0 and not streams[x, ABSENT] and ends_version(x, k, versions, steps, progress):
+            _wait_for_room(x, machine, versions, state)
     first = state.best[TIME] + fixed
     ends = max(first + units, state.late[TIME])
     _charge(k, state.best[TIME] - before, ends - first - units, machine, state)
@@ -117,6 +126,26 @@ def _wait_for_operand(x, v, lasts, opens, machine, state):
             wait_for(old[D_END] + 1, old[D_HOLD], old[D_KEY], state.late)
         else:
             wait_for(old[D_END], old[D_HOLD], old[D_KEY], best)
+
+
+@part
+def _wait_for_room(x, machine, versions, state):
+    """X12: before the last step of a psum tile, so much has left that there is room for all of the tile."""
+    progress, room, back = state.progress, machine.delivery[x, 0], machine.delivery[x, 1]
+    v = progress[x, CURRENT]
+    mine = longest_work(x, DRAIN, versions.start[x] + v, machine, versions)
+    # a tile that is larger than the room waits until that is empty
+    left = min(progress[x, DELIVERED] + mine - room, progress[x, DELIVERED])
+    if left <= 0:
+        return
+    r = state.records[x, slot_of(state.records, x, progress[x, GOING])]
+    while progress[x, WENT] + r[D_UNITS] < left:
+        progress[x, WENT] += r[D_UNITS]
+        progress[x, GOING] += 1
+        r = state.records[x, slot_of(state.records, x, progress[x, GOING])]
+    words = left - progress[x, WENT]
+    gone = r[D_START] + words if words < r[D_UNITS] else r[D_END]
+    wait_for(gone + back, machine.idle_fill + ROOM, r[D_KEY], state.best)
 
 
 @part

@@ -17,6 +17,7 @@ from accelsim.engine.timing.kernels.records import (
     D_KEY,
     D_START,
     D_UNITS,
+    DELIVERED,
     DEPTH,
     DRAIN,
     DRAINED,
@@ -43,6 +44,7 @@ from accelsim.engine.timing.kernels.records import (
     U_HOLD,
     U_KEY,
     USE,
+    ends_version,
     merge,
     order_key,
     slot_of,
@@ -56,12 +58,7 @@ from accelsim.jit import part
 def end_version(x, k, machine, versions, steps, state):
     """T6, T7: if C(k) is the last to use the current version of stream x, an input leaves its slot and psums drain."""
     v = state.progress[x, CURRENT]
-    if v < 0:
-        return
-    if v + 1 < versions.number[x]:
-        if versions.begin[versions.start[x] + v + 1] != k + 1:
-            return
-    elif k != steps.total - 1:
+    if not ends_version(x, k, versions, steps, state.progress):
         return
     if machine.streams[x, TENSOR] == PSUM:
         _drain(x, v, k, machine, versions, steps, state)
@@ -97,6 +94,7 @@ def _drain(x, v, k, machine, versions, steps, state):
     r[D_START] = begins
     r[D_END] = ends
     r[D_UNITS] = most
+    state.progress[x, DELIVERED] += most
     r[D_HOLD] = hold
     r[D_KEY] = key
     d = state.drains[versions.tile[at]]

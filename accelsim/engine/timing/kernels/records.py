@@ -27,8 +27,9 @@ TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN,
 ) = range(25)  # fmt: skip
 FIELDS = 25
 # columns of a stream's progress: the next version to fill, its parent's version, the version in use, the stationary
-# version of the pass of the next one, and the step after which the last fill could begin
-TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF = range(5)
+# version of the pass of the next one, and the step after which the last fill could begin; of psums with room for their
+# delivery the cycles of all drains so far, and the first of them that was not needed so far: cycles before it, it
+TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF, DELIVERED, WENT, GOING = range(8)
 # the scalars that live between two steps; C_FREE: when the array is free; PASS_END: what the stationary operand of the
 # next pass waits for: time, hold, key
 C_START, C_END, C_UNITS, C_FREE, LAST, TOTAL_C, AT_PASS, PASS_END = range(8)
@@ -36,7 +37,7 @@ SCALARS = 10
 TIME, HOLD, KEY = range(3)
 FILL, DRAIN = 0, 1  # directions of a stream
 STEP = 2  # of the fixed cycles of a stream: those before the first step of a version
-PIPELINE, FIXED, LEAST = 2, 3, 4  # causes of stalls, counted from `Machine.idle_fill`
+PIPELINE, FIXED, LEAST, ROOM = 2, 3, 4, 5  # causes of stalls, counted from `Machine.idle_fill`
 NOBODY = -1  # the walk back ends at a C
 NO_GAP = -2  # the C before
 NEVER = 1 << 60
@@ -52,6 +53,7 @@ class Machine(NamedTuple):
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0 (T12). after_c : latency after C.
     fixed : int64[x, 3], cycles before the first word of a fill and of a drain, and before the first step of a version.
+    delivery : int64[x, 2], psums: cycles of drains that have room on their way out, 0: any, and until it is free again.
     least : cycles from one C to the next at least. wave : latency after the first cycle of a pass, from which on the
     stationary operand of the next may come; -1: passes do not overlap.
     idle_fill : cause of what precedes the first C; those after it: drain, see PIPELINE ..
@@ -70,6 +72,7 @@ class Machine(NamedTuple):
     skew_rows: int
     after_c: int
     fixed: np.ndarray
+    delivery: np.ndarray
     least: int
     wave: int
     idle_fill: int
@@ -110,7 +113,7 @@ class State(NamedTuple):
 
     free : int64[port], when each is. drains : int64[tile, 3], (end, hold, last step) of the last drain of a psum tile.
     records : int64[x, ring, 25]; the ring is a power of two above 2 slots + 2 (fills run ahead by the slots, C looks
-    as far back). progress : int64[x, 5], see TO_ISSUE .. scalars : int64[SCALARS], see C_START ..
+    as far back). progress : int64[x, 8], see TO_ISSUE .. scalars : int64[SCALARS], see C_START ..
     stalls : int64[cause]. seen : int64[tile] scratch of `replay`, zeros.
     best, late : int64[3] scratch, the latest bound so far of the activity at hand and of a streamed operand's end.
     log : int64[1 + transfers], the order of the outermost level's transfers (how many, then for each 2 * tensor + 1 if
@@ -165,6 +168,17 @@ def is_filled(records, x, v):
     """Whether version v of stream x, which may lie ahead of the ring, has been filled."""
     r = records[x, v & (records.shape[1] - 1)]
     return r[VID] == v and r[FILLED] == 1
+
+
+@part
+def ends_version(x, k, versions, steps, progress):
+    """Whether C(k) is the last to use the current version of stream x."""
+    v = progress[x, CURRENT]
+    if v < 0:
+        return False
+    if v + 1 < versions.number[x]:
+        return versions.begin[versions.start[x] + v + 1] == k + 1
+    return k == steps.total - 1
 
 
 @part

@@ -1,0 +1,22 @@
+"""A buffer through which psums leave the accumulators: how much of them it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelsim.specs import Count, Pipeline, Spec, key
+
+
+class DeliverySpec(Spec):
+    """Room for tiles of psums on their way out (docs/model.md, "Room before the last step")."""
+
+    room: Count = key("What it holds, as the cycles it takes to leave.", unit="core cycles of drains")
+    back: Pipeline = key("From when a word has left until its room is seen to be free.", 0, unit="core cycles")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Cycles of drains that have room, and cycles until room is seen to be free again."""
+
+    room: int
+    back: int = 0
