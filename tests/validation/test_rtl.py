@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from statistics import median
 
@@ -11,7 +12,7 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import analytical, cycle, program
 from accelsim.engine.counts import Timing
 from accelsim.mapping.mapping import LoopNest, check
-from accelsim.reproduce import rtl, source
+from accelsim.reproduce import gemmini, rtl, source
 from accelsim.workload.problem import Problem
 
 
@@ -108,3 +109,58 @@ def test_serial_passes_take_longer_than_a_wave():
     wave = load_architecture("opentpu")
     apart = load_architecture("opentpu", {"levels.ACCUMULATORS.array.passes": {"serial": "filter", "lead": False}})
     assert run(wave, nest, problem).processing < run(apart, nest, problem).processing
+
+
+def named(size, network="resnet50"):
+    """Error of each layer by name with so many KiB of scratchpad."""
+    at = gemmini.SIZES.index(size)
+    return {layer.name: layer.ours[at] / layer.theirs - 1 for layer in gemmini.layers(network)}
+
+
+def test_gemmini_as_its_branch_has_it():
+    # nothing is fitted: DRAM and image are not published. 6 %: all layers but the first lack 5.4 % together, for DMA
+    # has its peak and no latency here. 2 %: 3 x 3 layers of planes of 14 and more reload little and are bound by MACs;
+    # what is left is the first load. 26 %: FC, bound by a DRAM that is not known
+    found = named(64)
+    assert -0.06 < gemmini.total([layer for layer in gemmini.layers("resnet50") if layer.name != gemmini.POOLED]) < 0
+    square = [name for name in found if re.fullmatch("conv[234]_[1-9]b", name)]
+    assert len(square) == 10 and all(abs(found[name]) < 0.02 for name in square)
+    assert max(abs(wrong) for name, wrong in found.items() if name != gemmini.POOLED) < 0.26
+
+
+def test_gemmini_was_larger_than_its_branch():
+    # with 64 KiB the first layer's MACs alone are more than the RTL takes; with twice that 1 x 1 layers of stride 1
+    # come within 5 % below, but for the one whose MACs take no longer than 60,000 cycles: what is paid once weighs more
+    first = gemmini.layers("resnet50")[0]
+    assert gemmini.run(64, (3, 64, 112, 7, 2)).compute > first.theirs > gemmini.run(128, (3, 64, 112, 7, 2)).compute
+    found = named(128)
+    product = [name for name in found if name[-1] in "ac" and name != "conv2_0a"] + ["conv2_proj"]
+    assert len(product) == 32 and all(-0.05 < found[name] < 0.005 for name in product)
+    assert median(gemmini.errors(gemmini.layers("resnet50"), 1)) < 0.025
+
+
+@pytest.mark.parametrize(("vectors", "turn"), [(5, 0), (16, 0), (49, 15), (56, 2)])
+def test_weights_come_in_beside_the_last_vectors(vectors, turn):
+    # a pass takes its vectors and what the last group of fewer than 16 waits for the next weights; 16 at least
+    tiles = 12
+    machine = load_architecture("gemmini16", {"turn": turn})
+    nest = f"DRAM: | SPAD: | ACC: C{tiles} Q{vectors} y C16 x M16 | RF:"
+    timing = run(machine, nest, Problem.of({"M": 16, "C": 16 * tiles, "Q": vectors}))
+    one = vectors + turn
+    behind = 30 + 16 * vectors // 4  # out of the skewed array, and through four scaling units
+    assert timing.processing == 16 + (tiles - 1) * max(one, 16) + one + behind
+
+
+def test_stores_pass_four_scaling_units():
+    outputs = 64 * 64 * 16
+    nest = "DRAM: Q16 | SPAD: | ACC: M4 Q64 y C16 x M16 | RF:"
+    problem = Problem.of({"M": 64, "C": 16, "Q": 1024})
+    four, all_at_once = (
+        run(load_architecture("gemmini16", {"scale": f"{units} words"}), nest, problem).cycles for units in (4, 16)
+    )
+    assert four >= outputs / 4 > all_at_once
+
+
+def test_errors_of_gemmini_are_told():
+    told = gemmini.section()
+    assert all(f"| {layer.name} " in told for network in gemmini.NETWORKS for layer in gemmini.layers(network))

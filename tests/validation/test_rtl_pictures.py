@@ -1,0 +1,58 @@
+"""What the pictures of docs/rtl.md show is what the evaluator says."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.engine import evaluate
+from accelsim.mapping.mapping import LoopNest, check
+from accelsim.reproduce import pictures
+from accelsim.reproduce.activities import COMPUTE, activities
+from accelsim.workload.problem import Tensor
+
+
+def scene(name):
+    """A machine, its mapping, its layer, and what happens when."""
+    shown = pictures.SCENES[name]
+    machine, nest = load_architecture(name, dict(shown.parameters)), LoopNest.parse(shown.nest)
+    check(machine, nest, shown.problem)
+    return machine, evaluate(machine, nest, shown.problem)[1], activities(machine, nest, shown.problem)
+
+
+@pytest.mark.parametrize("name", pictures.SCENES)
+def test_activities_add_up_to_the_time(name):
+    machine, timing, found = scene(name)
+    macs = [each for each in found if each.lane == COMPUTE]
+    assert sum(each.end - each.begin - each.waits for each in macs) == timing.compute
+    assert all(one.end <= other.begin for one, other in pairwise(macs))
+    # what comes after the last word is latency, what follows the layer `after`
+    assert timing.cycles - 40 <= max(each.end for each in found) <= timing.cycles
+    assert machine.after + max(each.end for each in found) <= timing.cycles
+
+
+@pytest.mark.parametrize("name", ["ne16", "redmule"])
+def test_one_port_serves_one_at_a_time(name):
+    # pixels, weights and sums share a port, in both directions
+    _, _, found = scene(name)
+    moved = [each for each in found if each.lane != COMPUTE]
+    assert all(one.end <= other.begin for one, other in pairwise(moved))
+
+
+def test_weights_follow_the_wave():
+    machine, _, found = scene("opentpu")
+    weights = [each for each in found if each.tensor is Tensor.FILTER]
+    macs = [each for each in found if each.lane == COMPUTE][::40]
+    # the next tile's weights start `wave` cycles after the first cycle of a tile's MACs
+    assert [each.begin for each in weights[1:]] == [each.begin + 1 + machine.wave for each in macs[:-1]]
+
+
+def test_pictures_are_drawn_and_shown(tmp_path):
+    names = [path.name for path in pictures.plot(tmp_path)]
+    page = (Path(__file__).parents[2] / "docs" / "rtl.md").read_text(encoding="utf-8")
+    for name in names:
+        assert (tmp_path / name).stat().st_size > 1000
+        assert (Path(__file__).parents[2] / pictures.FOLDER / name).exists() and f"(figures/{name})" in page
