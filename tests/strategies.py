@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from accelsim.architecture.delivery import Delivery
 from accelsim.architecture.dram.model import Dram, Page
 from accelsim.architecture.model import (
     REDUCING,
@@ -34,6 +33,7 @@ from accelsim.architecture.model import (
     Port,
     Sparsity,
 )
+from accelsim.architecture.pace import Delivery
 from accelsim.architecture.runs import RunRule
 from accelsim.engine.program import Program, build
 from accelsim.errors import AccelsimError
@@ -117,8 +117,51 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
     if not machine.sparsity.skip and not machine.cartesian:
         paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
     paced = replace(paced, lock=draw_lock(rng, paced, drawn))
+    if rng.random() < 0.4:
+        paced = in_turn(rng, paced)
     added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
     return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))
+
+
+def in_turn(rng: Random, machine: Architecture) -> Architecture:
+    """The same where the first inputs take one port in turn, if that may be."""
+    turns = (Tensor.IFMAP, Tensor.FILTER) if rng.random() < 0.5 else (Tensor.FILTER, Tensor.IFMAP)
+    shared, levels = Port("shared", rng.choice(RATES[:6]) * 8), []
+    for level in machine.levels:  # no other port that both inputs hold
+        own = {t: level.fanout.networks.get(t) for t in turns}
+        apart = {
+            t: replace(found, down=replace(found.down, name=f"{level.name} {t} down"))
+            for t, found in own.items()
+            if found and found.down
+        }
+        networks = {**level.fanout.networks, **apart}
+        levels.append(replace(level, write_port=None, fanout=replace(level.fanout, networks=networks)))
+    array = levels[0].fanout.y * levels[0].fanout.x > 1
+    atoms = {} if array else {t: rng.choice((2, 3, 8)) for t in turns if rng.random() < 0.5}
+    levels[0] = replace(levels[0], read_port=shared, turns=turns, atoms=atoms)
+    try:
+        return replace(machine, levels=tuple(levels))
+    except AccelsimError:
+        return machine
+
+
+def turn_cases() -> st.SearchStrategy[Case]:
+    """Machines whose first inputs take a port in turn, for hypothesis."""
+    return st.randoms(use_true_random=False).map(turn_case)
+
+
+def turn_case(rng: Random) -> Case:
+    """A machine whose first inputs take a port in turn, and what else may hold it up."""
+    while True:
+        drawn = with_ofmap(rng, with_pace(rng, case(rng, 250))) if rng.random() < 0.7 else run_case(rng, 200)
+        machine, levels = drawn.architecture, []
+        for level in machine.levels:
+            ways = {t: Buffer.DOUBLE if way is Buffer.STREAM else way for t, way in level.buffer.items()}
+            ways = {t: level.buffer[t] if t is Tensor.PSUM else way for t, way in ways.items()}
+            levels.append(replace(level, fixed=Fixed(), buffer=ways))
+        machine = in_turn(rng, replace(machine, levels=tuple(levels), serial=None, wave=None, skew=False))
+        if machine.levels[0].turns:
+            return Case(machine, drawn.nest, drawn.problem)
 
 
 def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:

@@ -32,6 +32,7 @@ from strategies import (
     run_cases,
     sparse_case,
     sparse_cases,
+    turn_cases,
 )
 
 
@@ -122,6 +123,12 @@ def test_agreement(drawn: Case) -> None:
 @given(drawn=cases())
 @settings(max_examples=10_000, deadline=None)
 def test_agreement_at_length(drawn: Case) -> None:
+    agree(*drawn)
+
+
+@given(drawn=turn_cases())
+@settings(max_examples=40, deadline=None)
+def test_agreement_on_ports_taken_in_turn(drawn: Case) -> None:
     agree(*drawn)
 
 

@@ -187,6 +187,10 @@ def _level(level: Level) -> Data:
         data["halo_reuse"] = False
     if level.refetch:
         data["refetch"] = _names(level.refetch)
+    if level.atoms:
+        data["atoms"] = {tensor.value: words for tensor, words in level.atoms.items()}
+    if level.turns:
+        data["turns"] = [tensor.value for tensor in level.turns]
     if level.delivery:
         data["delivery"] = asdict(level.delivery)
     if level.fixed:

@@ -8,8 +8,8 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from accelsim.architecture.delivery import Delivery
 from accelsim.architecture.dram.model import Dram
+from accelsim.architecture.illegal import refuse
 from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
 from accelsim.architecture.network import REDUCING as REDUCING
 from accelsim.architecture.network import Count as Count
@@ -20,6 +20,7 @@ from accelsim.architecture.network import NetworkKind as NetworkKind
 from accelsim.architecture.network import Port as Port
 from accelsim.architecture.network import exact as exact
 from accelsim.architecture.network import within
+from accelsim.architecture.pace import Delivery
 from accelsim.architecture.pe import PLAIN
 from accelsim.architecture.pe import Cartesian as Cartesian
 from accelsim.architecture.pe import Lock as Lock
@@ -95,6 +96,8 @@ class Level:
     compression : formats of tensors that are stored, and sent below, encoded.
     dram : banks and rows (outermost level only); one port then serves reads and writes.
     fixed : cycles besides those of words. delivery : room for psums on their way out, or None.
+    atoms : the outermost level only; words along C that are read at a time.
+    turns : the outermost level only; two inputs whose first fills take its port in turn, the first its first tile.
     tiles : of a tensor, where there is room for more than `buffer` says.
     refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
     """
@@ -112,6 +115,8 @@ class Level:
     dram: Dram | None = None
     fixed: Fixed = Fixed()
     delivery: Delivery | None = None
+    turns: tuple[Tensor, ...] = ()
+    atoms: Mapping[Tensor, int] = field(default_factory=dict)
     refetch: frozenset[Tensor] = frozenset()
     tiles: Mapping[Tensor, int] = field(default_factory=dict)
 
@@ -121,8 +126,6 @@ class Level:
         for tensor, tiles in self.tiles.items():
             if tensor not in self.keeps or self.buffering(tensor) is not Buffer.DOUBLE or tiles < 2:
                 raise AccelsimError(f"level '{self.name}': tiles: two or more, of a tensor that it buffers double")
-        if self.delivery and Tensor.PSUM not in self.keeps:
-            raise AccelsimError(f"level '{self.name}': delivery: it keeps no psums")
         object.__setattr__(self, "tiles", {t: n for t, n in self.tiles.items() if n > 2})
         # single is what is left out, and what is not kept is not buffered: one way to say the same
         kept = {t: b for t, b in self.buffer.items() if t in self.keeps and b is not Buffer.SINGLE}
@@ -147,6 +150,15 @@ class Level:
     def buffering(self, tensor: Tensor) -> Buffer:
         """How this level buffers a tensor."""
         return self.buffer.get(tensor, Buffer.SINGLE)
+
+    @property
+    def shared_port(self) -> str:
+        """The port that ifmaps and filters share on their way down: of one network, else the level's own; '': none."""
+        ways = {self.fanout.network(tensor).down for tensor in (Tensor.IFMAP, Tensor.FILTER)}
+        names = {way.name for way in ways if way}
+        if len(names) == 1 and None not in ways:
+            return names.pop()
+        return self.read_port.name if self.read_port else ""
 
     def slots(self, tensor: Tensor) -> int:
         """Tiles of a tensor that have room: what is fetched ahead, and the one in use."""
@@ -228,8 +240,7 @@ class Architecture:
         object.__setattr__(self, "lead", self.lead or self.serial is None)
         if self.wave is not None and self.serial in (None, Tensor.PSUM):
             raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
-        self._refuse_lock()
-        self._refuse_runs()
+        refuse(self)
         if self.mac_cycles > 1 and self.sparsity.skip:
             raise AccelsimError(f"{where}: PEs that skip zeros take one cycle a MAC; leave out cycles or skip")
         if self.cartesian and self.paced:
@@ -296,32 +307,6 @@ class Architecture:
 
         return with_changes(self, changes)
 
-    def _refuse_lock(self) -> None:
-        if self.lock is None:
-            return
-        where = f"architecture '{self.name}': lock"
-        if not self.pe_level:
-            raise AccelsimError(f"{where}: it is of the PEs of an array, and there is none")
-        if self.sees_zeros:
-            raise AccelsimError(f"{where}: PEs that see zeros are in no lock step")
-        if self.lock.of and self.levels[0].dram:
-            raise AccelsimError(f"{where}: words that are not there have no address in the banks of a DRAM")
-
-    def _refuse_runs(self) -> None:
-        if self.runs is None:
-            return
-        where, names = f"architecture '{self.name}': runs", [level.name for level in self.levels]
-        if self.runs.level not in names[1:]:
-            raise AccelsimError(
-                f"{where}: '{self.runs.level}' is no level inside the outermost ({', '.join(names[1:])})"
-            )
-        if Tensor.IFMAP not in self.levels[names.index(self.runs.level)].keeps:
-            raise AccelsimError(f"{where}: '{self.runs.level}' keeps no ifmap")
-        if self.lowering is not Lowering.NONE or self.sees_zeros or self.levels[0].dram:
-            raise AccelsimError(f"{where}: not with a lowering, PEs or memories that see zeros, or a DRAM of banks")
-        if any(level.fanout.network(t).has_links for level in self.levels for t in TENSORS):
-            raise AccelsimError(f"{where}: not over a mesh, a crossbar or tagged buses")
-
     def lower(self, problem: Problem) -> Problem:
         """The problem that is mapped and run; `problem` itself where nothing changes."""
         return self.runs.lower(problem) if self.runs else lowered(problem, self.lowering)
@@ -338,7 +323,9 @@ class Architecture:
     def paced(self) -> bool:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
-        return any(given) or any(level.fixed or level.refetch or level.delivery for level in self.levels)
+        return any(given) or any(
+            level.fixed or level.refetch or level.delivery or level.turns or level.atoms for level in self.levels
+        )
 
     @property
     def final_bits(self) -> int:

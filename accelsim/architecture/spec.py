@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
-from accelsim.architecture.delivery import DeliverySpec
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
+from accelsim.architecture.pace import DeliverySpec, LayerSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
@@ -274,13 +274,6 @@ class FixedSpec(Spec):
     drain: Pipeline = key("Before each drain of psums.", 0, unit="core cycles")
 
 
-class LayerSpec(Spec):
-    """What a layer takes besides its transfers and steps."""
-
-    before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
-    after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
-
-
 class PortsSpec(Spec):
     """Timed ports of one instance of a memory."""
 
@@ -339,6 +332,10 @@ class LevelSpec(Spec):
     )
     fixed: FixedSpec = key("Cycles besides those of words.", FixedSpec(), "none")
     delivery: DeliverySpec | None = key("Room for psums on their way out.", None, "as their tiles have")
+    atoms: dict[TensorName, Part] = key(
+        "Of the outermost: words along C that are read at a time, used or not.", {}, "one by one", unit="words"
+    )
+    turns: list[TensorName] = key("Of the outermost, two inputs whose first fills take its port in turn.", [], "none")
     networks: dict[TensorName, NetworkSpec] = key(
         "The network of each tensor below a level without an array.", {}, "as in an array"
     )

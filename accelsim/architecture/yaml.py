@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from accelsim.architecture.delivery import Delivery
 from accelsim.architecture.dram.spec import dram_of
 from accelsim.architecture.edit import edited
 from accelsim.architecture.model import (
@@ -27,6 +26,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
+from accelsim.architecture.pace import Delivery
 from accelsim.architecture.pe_yaml import lock_of, macs_of, runs_of, sparsity_of
 from accelsim.architecture.spec import (
     ALL,
@@ -202,6 +202,8 @@ class _Builder:
             compression=spec.compression,
             dram=dram,
             fixed=self.fixed(place, spec),
+            turns=tuple(spec.turns),
+            atoms=spec.atoms,
             delivery=Delivery(spec.delivery.room, spec.delivery.back) if spec.delivery else None,
             refetch=self.refetch(place, spec),
             tiles=self.tiles(place, spec),

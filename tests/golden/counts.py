@@ -141,7 +141,22 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
         else:
             most = max(filled_size(walk, stream, words) for words in version.fills.values())
         found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out))
+    atom = levels[0].atoms.get(stream.tensor, 1)
+    if kind == "F" and stream.parent == 0 and atom > 1:
+        read = in_atoms(walk, stream, version, atom)
+        found = [(port, read if outermost else words, outermost, wide) for port, words, outermost, wide in found]
     return [(port, *rest) for port, *rest in found if port is not None]
+
+
+def in_atoms(walk: Walk, stream: Stream, version: Version, atom: int) -> int:
+    """Words that are read where those along C come several at a time, some of which nobody wants."""
+    rows: dict[Word, set[int]] = {}
+    channel = 2  # of an ifmap's word and of a filter's
+    hidden = walk.architecture.padding is Padding.ON_CHIP
+    for word in frozenset().union(*version.fills.values()):
+        if not (hidden and walk.is_padding(stream.tensor, word)):
+            rows.setdefault((*word[:channel], *word[channel + 1 :]), set()).add(word[channel])
+    return sum(-(-len(channels) // atom) * atom for channels in rows.values())
 
 
 class Tally:

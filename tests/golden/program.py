@@ -107,8 +107,12 @@ class Program:
         self._lengths()
         self._keys()
         self.banks = self._serve_dram()
+        joint = self._take_turns()
         self._waits()
-        self.activities = sorted([*self.computes, *self.transfers.values()], key=lambda a: a.key)
+        for fill, ends in joint.items():
+            fill.started(self.joint, ends - 1)
+        together = [self.joint] if joint else []
+        self.activities = sorted([*together, *self.computes, *self.transfers.values()], key=lambda a: a.key)
         for activity in self.activities:
             for wait in activity.waits:
                 assert wait.on.key < activity.key, f"{activity.kind}{activity.key} comes before {wait.on.key}"
@@ -227,6 +231,49 @@ class Program:
             transfer.length = max(1, *transfer.ports.values())
             before = after
         return banks
+
+    # ---- transfers in turn ---------------------------------------------------------------------------------------
+
+    def _take_turns(self) -> dict[Activity, int]:
+        """When the fills that take a port in turn are over: word by word, the one whose tensor is named first first."""
+        pair = self.machine.levels[0].turns
+        outer = [next((s for s in self.streams[tensor] if s.outer is None), None) for tensor in pair]
+        if self.processing or not pair or None in outer:
+            return {}
+        one, *others = (
+            self.find("F", stream, number)
+            for stream, many in zip(outer, (1, None), strict=True)
+            for number in range(min(many or stream.slots, len(stream.versions)))
+        )
+        down = [self.machine.levels[0].fanout.network(tensor).down for tensor in pair]
+        own = self.machine.levels[0].read_port
+        port = down[0].name if down[0] and down[1] and down[0].name == down[1].name else own.name
+        whole, alone, clock, ends = one.ports[port], one.length, 0, {}
+        first, queue = whole, [[fill, fill.ports[port]] for fill in others]
+        while first or queue:
+            while queue and not queue[0][1]:
+                ends[queue.pop(0)[0]] = clock
+            if first and not queue:
+                clock += math.ceil(first * alone / whole)  # at a pace of its own
+                first = 0
+                ends[one] = clock
+            elif first:
+                clock, first = clock + 1, first - 1
+                if not first:
+                    ends[one] = clock
+            if queue:
+                clock += 1
+                queue[0][1] -= 1
+        ends.setdefault(one, 0)
+        ends[one] = max(ends[one], one.length)
+        for fill, least in zip(others, itertools.accumulate(fill.length for fill in others), strict=True):
+            ends[fill] = max(ends[fill], least)  # at a pace of their own, too
+        clock = max(clock, *ends.values())
+        names = dict.fromkeys([*one.ports, *(port for fill in others for port in fill.ports)], clock)
+        self.joint = Activity("J", 0, (-2, 0, 0, 0, 0), clock, names)
+        for fill in ends:
+            fill.ports, fill.length = {}, 0
+        return ends
 
     # ---- program order (T9) --------------------------------------------------------------------------------------
 
@@ -361,20 +408,20 @@ class Program:
 
     def _wait_room(self, step: int, compute: Activity) -> None:
         """The last step of a psum tile waits until what is on its way out leaves room for the tile."""
-        stream = self.inner[Tensor.PSUM]
-        if stream is None or stream.register or self.absent(stream):
-            return
-        delivery = self.machine.levels[stream.level].delivery
-        version = stream.serving(step)
-        if delivery is None or version.last != step:
-            return
-        drains = [self.transfers["D", Tensor.PSUM, stream.level, v.number] for v in stream.versions]
-        mine, before = drains[version.number].length, drains[: version.number]
-        to_leave = min(sum(drain.length for drain in before), sum(d.length for d in before) + mine - delivery.room)
-        for drain in before:
-            if 0 < to_leave <= drain.length:
-                compute.started(drain, delivery.back, to_leave, "room")
-            to_leave -= drain.length
+        for stream in self.streams[Tensor.PSUM]:
+            if stream.register or self.absent(stream):
+                continue
+            delivery = self.machine.levels[stream.level].delivery
+            version = stream.serving(step)
+            if delivery is None or version.last != step:
+                continue
+            drains = [self.transfers["D", Tensor.PSUM, stream.level, v.number] for v in stream.versions]
+            mine, before = drains[version.number].length, drains[: version.number]
+            to_leave = min(sum(d.length for d in before), sum(d.length for d in before) + mine - delivery.room)
+            for drain in before:
+                if 0 < to_leave <= drain.length:
+                    compute.started(drain, delivery.back, to_leave, "room")
+                to_leave -= drain.length
 
     def _wait_slot(self, writer: Activity, stream: Stream, freed: int, ring: bool | None = None) -> None:
         """The first writer of a version waits for the last users of the version whose slot it takes."""

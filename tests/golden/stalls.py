@@ -66,7 +66,7 @@ class Stalls:
             if not setters:
                 break
             setter = min(setters, key=lambda a: a.key)
-            if setter.kind == "C":
+            if setter.kind in ("C", "J"):
                 break
             activity = setter
         return activity

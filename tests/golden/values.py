@@ -94,6 +94,8 @@ class Values:
 
     def last(self, activity: Activity) -> None:
         """Last unit: the values are where they were going."""
+        if activity.kind == "J":
+            return
         if activity.kind == "C":
             self.compute(activity.number)
             return

@@ -31,7 +31,10 @@ from accelsim.engine.words.kernels.batch import GROUP_OF
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, WIDTH
 from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE
-from accelsim.workload.problem import COUNT_LIMIT, DIMS, TENSOR_DIMS, TENSORS
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS
+
+SENT = 1
+"""The column of words that the busiest instance of a parent sends (`nest.kernels.tiles`)."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def tabulate(program: Program) -> Tables:
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     at, row_of, cells = _factors(program, edges)
+    _fill_atoms(architecture, edges, at, cells)
     ports = _uses(program, edges)
     _refuse_rates(at, cells, ports)
     timed = np.flatnonzero(program.timed).tolist()
@@ -140,6 +144,18 @@ def _factors(program: Program, edges: Ints) -> tuple[Ints, npt.NDArray[np.int32]
         at[:, :, FIRST] += rows
         listed, rows = listed + len(row_of), rows + len(cells)
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+def _fill_atoms(architecture: Architecture, edges: Ints, at: Ints, cells: Ints) -> None:
+    """Where the outermost level reads several words along C at a time, let its ports carry all of them."""
+    channels = int(GROUP_OF[DIM_INDEX["C"]])
+    for x, (t, parent, _, _, _) in enumerate(edges.tolist()):
+        atom = architecture.levels[0].atoms.get(TENSORS[t], 1) if parent == 0 else 1
+        if atom > 1:
+            first, width = int(at[x, channels, FIRST]), int(at[x, channels, WIDTH])
+            later = [int(f) for f in at[:, :, FIRST].reshape(-1) if f > first]
+            rows = cells[first : min(later, default=len(cells))].reshape(-1, width)
+            rows[:, SENT] = -(-rows[:, SENT] // atom) * atom
 
 
 def tabled(program: Program, tables: Tables) -> Tabled:

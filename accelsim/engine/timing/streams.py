@@ -17,6 +17,7 @@ from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.kernels.records import Machine, State
 from accelsim.engine.timing.schedule import parent_stream, psum_accumulates
+from accelsim.errors import MappingError
 from accelsim.workload.problem import TENSORS, Tensor
 
 Flags = npt.NDArray[np.uint8]
@@ -29,7 +30,7 @@ NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 class Streams:
     """The streams of one layer.
 
-    rows, latency, order, serial, uses_at, ports, fixed, delivery, least, wave : as of `kernels.records.Machine`.
+    rows, latency, order, serial, uses_at, ports, fixed, delivery, turns, least, wave : as of `kernels.records.Machine`.
     lead, skew_rows, tail : its `lead_first`, `skew_rows` and `after_c`.
     labels : of each stream's port columns, the port and whether it is the outermost level's. names : of the ports.
     kept : of each stream, the port columns that are left. outer : bool[x], whether it crosses the outermost level's
@@ -47,6 +48,7 @@ class Streams:
     tail: int
     fixed: Ints
     delivery: Ints
+    turns: Ints
     least: int
     wave: int
     labels: Labels
@@ -81,7 +83,7 @@ class Streams:
                 min(old_slots(architecture, parent, child), most),
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
-            delivery[x] = _delivery(architecture, child, tensor, innermost)
+            delivery[x] = _delivery(architecture, child, tensor)
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
             if tensor is architecture.serial and innermost and anew != OPERAND:
                 serial = x
@@ -94,8 +96,8 @@ class Streams:
         kept = [list(range(len(row))) for row in labels]
         found = Streams(
             rows, latency, order, serial, held.at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
-            fixed, delivery, architecture.least, -1 if architecture.wave is None else architecture.wave, labels, names,
-            kept, edges[:, 2] == 1,
+            fixed, delivery, _turns(architecture, rows, labels), architecture.least,
+            -1 if architecture.wave is None else architecture.wave, labels, names, kept, edges[:, 2] == 1,
         )  # fmt: skip
         refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")
         return found
@@ -114,13 +116,15 @@ class Streams:
             for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
                 mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
                 uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
-        return replace(self, rows=rows, uses_at=uses_at, ports=ports, kept=kept)
+        turns = np.zeros_like(self.turns)
+        return replace(self, rows=rows, uses_at=uses_at, ports=ports, kept=kept, turns=turns)
 
     def machine(self, known: Flags = NONE, looks: Flags = NONE, tile_at: Ints = NOWHERE) -> Machine:
         """As the time kernels read it; the last three are asked only where bodies are looked up."""
         return Machine(
             self.rows, self.uses_at, self.ports, self.latency, self.order, self.serial, self.lead, self.skew_rows,
-            self.tail, self.fixed, self.delivery, self.least, self.wave, 2 * len(self.rows), known, looks, tile_at,
+            self.tail, self.fixed, self.delivery, self.turns, self.least, self.wave, 2 * len(self.rows), known, looks,
+            tile_at,
         )  # fmt: skip
 
     def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:
@@ -180,12 +184,33 @@ def _fixed(architecture: Architecture, child: int, tensor: Tensor, innermost: bo
     return fill if innermost or old else fill + tile, fixed.drain, tile if innermost else 0
 
 
-def _delivery(architecture: Architecture, child: int, tensor: Tensor, innermost: bool) -> tuple[int, int]:
+def _delivery(architecture: Architecture, child: int, tensor: Tensor) -> tuple[int, int]:
     """Cycles of drains that have room on their way out of a stream's child, 0: any; and until it is free again."""
-    if tensor is not Tensor.PSUM or not innermost or child == len(architecture.levels):
+    if tensor is not Tensor.PSUM or child == len(architecture.levels):
         return 0, 0
     found = architecture.levels[child].delivery
     return (found.room, found.back) if found else (0, 0)
+
+
+def _turns(architecture: Architecture, rows: Ints, labels: Labels) -> Ints:
+    """Which fills take a port in turn as the layer begins; see `kernels.records.Machine`."""
+    found = np.zeros((len(rows), 4), np.int64)
+    pair = [
+        next((x for x, row in enumerate(rows.tolist()) if TENSORS[row[records.TENSOR]] is tensor and row[1] < 0), -1)
+        for tensor in architecture.levels[0].turns
+    ]
+    if len(pair) < 2 or min(pair) < 0:
+        return found
+    names, shared = [[name for name, _ in labels[x]] for x in pair], architecture.levels[0].shared_port
+    also = sorted(set(names[0]) & set(names[1]) - {shared})
+    if also:
+        raise MappingError(
+            f"{architecture.levels[0].name}: its inputs take port '{shared}' in turn, but share '{also[0]}'"
+        )
+    for x, other, own, first in zip(pair, reversed(pair), names, (True, False), strict=True):
+        takes = 1 if first else int(rows[x, records.SLOTS])
+        found[x] = takes, other, own.index(shared), first
+    return found
 
 
 def of_layer(architecture: Architecture, edges: Ints, cycles: int, stalls: Ints) -> tuple[int, dict[str, int]]:

@@ -20,11 +20,13 @@ from accelsim.engine.timing.kernels.records import (
     D_START,
     D_UNITS,
     DEPTH,
+    DOWN,
     F_END,
     F_START,
     F_UNITS,
     FILL,
     FILLED,
+    FIRST,
     HAS_P,
     HOLD,
     IN_PASS,
@@ -44,15 +46,18 @@ from accelsim.engine.timing.kernels.records import (
     PASS_END,
     RANK,
     SERVING,
+    SHARED,
     SKID,
     SLOTS,
     STREAMED,
+    TAKES,
     TENSOR,
     TIME,
     TO_ISSUE,
     U_HOLD,
     U_KEY,
     USE,
+    WITH,
     is_filled,
     merge,
     order_key,
@@ -225,11 +230,15 @@ def _fill(x, v, most, stream_end, machine, versions, state):
     key = order_key(kappa, 2, streams[x, DEPTH], streams[x, RANK], len(streams))
     if parent < 0:
         log_transfer(x, FILL, machine, state.log)
-    begins, hold = start_of(x, FILL, machine, state)
-    begins += machine.fixed[x, FILL]
-    ends = max(begins + most, stream_end)
-    least = machine.skew_rows if _preloads(x, machine) else 0
-    hold_ports(x, FILL, versions.start[x] + v, begins, least, stream_end, machine, versions, state)
+    if machine.turns[x, TAKES] > v:
+        begins, hold = 0, streams[x, DOWN]
+        ends = _take_turns(x, v, machine, versions)
+    else:
+        begins, hold = start_of(x, FILL, machine, state)
+        begins += machine.fixed[x, FILL]
+        ends = max(begins + most, stream_end)
+        least = machine.skew_rows if _preloads(x, machine) else 0
+        hold_ports(x, FILL, versions.start[x] + v, begins, least, stream_end, machine, versions, state)
     arrives = ends + machine.latency[x, 0]
     state.scalars[LAST] = max(state.scalars[LAST], arrives)
     r = state.records[x, slot_of(state.records, x, v)]
@@ -252,3 +261,49 @@ def _fill(x, v, most, stream_end, machine, versions, state):
     if parent >= 0:
         above = state.records[parent, slot_of(state.records, parent, progress[x, SERVING])]
         merge(above, USE, ends, hold, key)
+
+
+@part
+def hold_turns(machine, versions, state):
+    """X13: hold all ports of fills that take one of them in turn, from the start and before all others."""
+    for x in range(len(machine.streams)):
+        if machine.turns[x, FIRST] and not machine.streams[x, ABSENT]:
+            other = machine.turns[x, WITH]
+            _, _, over = _in_turn(x, other, 0, machine, versions)
+            for y in (x, other):
+                for i in range(machine.uses_at[y, FILL, 1]):
+                    state.free[machine.ports[y, machine.uses_at[y, FILL, 0] + i]] = over
+
+
+@part
+def _take_turns(x, v, machine, versions):
+    """X13: when a fill is over that takes its port in turn with those of another stream."""
+    other = machine.turns[x, WITH]
+    if machine.turns[x, FIRST]:
+        ends, _, _ = _in_turn(x, other, 0, machine, versions)
+    else:
+        _, ends, _ = _in_turn(other, x, v, machine, versions)
+    return ends
+
+
+@part
+def _in_turn(one, other, v, machine, versions):
+    """X13: when the first fill of a stream is over, fill v of another, and all of both, word by word from the start.
+
+    The first takes `whole` cycles of the port, `alone` where it has that to itself; the others those that find room,
+    one after the other, no less than they take alone.
+    """
+    at, many = versions.start[one], 0
+    whole, alone = versions.work[at, machine.turns[one, SHARED]], longest_work(one, FILL, at, machine, versions)
+    all_, mine, least, least_mine = 0, 0, 0, 0
+    while many < min(machine.turns[other, TAKES], versions.number[other]):
+        all_ += versions.work[versions.start[other] + many, machine.turns[other, SHARED]]
+        least += longest_work(other, FILL, versions.start[other] + many, machine, versions)
+        many += 1
+        if many == v + 1:
+            mine, least_mine = all_, least
+    first = 2 * whole - 1
+    if all_ < whole:
+        first = 2 * all_ + ((whole - all_) * alone + whole - 1) // whole
+    first = max(first, alone)
+    return first, max(2 * mine if mine <= whole else whole + mine, least_mine), max(first, whole + all_, least)

@@ -38,6 +38,7 @@ TIME, HOLD, KEY = range(3)
 FILL, DRAIN = 0, 1  # directions of a stream
 STEP = 2  # of the fixed cycles of a stream: those before the first step of a version
 PIPELINE, FIXED, LEAST, ROOM = 2, 3, 4, 5  # causes of stalls, counted from `Machine.idle_fill`
+TAKES, WITH, SHARED, FIRST = range(4)  # columns of `Machine.turns`
 NOBODY = -1  # the walk back ends at a C
 NO_GAP = -2  # the C before
 NEVER = 1 << 60
@@ -54,6 +55,8 @@ class Machine(NamedTuple):
     skew_rows : cycles of a stationary fill on a skewed machine, or 0 (T12). after_c : latency after C.
     fixed : int64[x, 3], cycles before the first word of a fill and of a drain, and before the first step of a version.
     delivery : int64[x, 2], psums: cycles of drains that have room on their way out, 0: any, and until it is free again.
+    turns : int64[x, 4], how many fills take their port in turn with those of another stream as the layer begins, which
+    stream, the slot of that port, and whether it is the stream that has one such fill.
     least : cycles from one C to the next at least. wave : latency after the first cycle of a pass, from which on the
     stationary operand of the next may come; -1: passes do not overlap.
     idle_fill : cause of what precedes the first C; those after it: drain, see PIPELINE ..
@@ -73,6 +76,7 @@ class Machine(NamedTuple):
     after_c: int
     fixed: np.ndarray
     delivery: np.ndarray
+    turns: np.ndarray
     least: int
     wave: int
     idle_fill: int

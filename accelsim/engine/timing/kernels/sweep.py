@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from accelsim.engine.timing.kernels.compute import compute
 from accelsim.engine.timing.kernels.drains import end_version
-from accelsim.engine.timing.kernels.fills import issue_fills
+from accelsim.engine.timing.kernels.fills import hold_turns, issue_fills
 from accelsim.engine.timing.kernels.records import ABSENT, C_END, LAST
 from accelsim.jit import njit
 
@@ -19,6 +19,8 @@ def advance(first, end, machine, versions, steps, state):
     """T9: run from after the drains of step `first` to after those of step `end`; -1 <= first < end < steps.total."""
     order, streams = machine.order, machine.streams
     n = len(order)
+    if first < 0:
+        hold_turns(machine, versions, state)
     for k in range(first, end):
         # what may come after C(k), outer levels first; then C, then what it ends, inner levels first
         for o in range(n):

@@ -1,10 +1,17 @@
-"""A buffer through which psums leave the accumulators: how much of them it holds."""
+"""What takes time besides words and MACs: around a layer, and where psums leave."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from accelsim.specs import Count, Pipeline, Spec, key
+
+
+class LayerSpec(Spec):
+    """What a layer takes besides its transfers and steps."""
+
+    before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
+    after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
 
 
 class DeliverySpec(Spec):

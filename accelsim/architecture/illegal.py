@@ -1,0 +1,84 @@
+"""What a machine may not be at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accelsim.errors import AccelsimError
+from accelsim.workload.lowering import Lowering
+from accelsim.workload.problem import TENSORS, Tensor
+
+if TYPE_CHECKING:
+    from accelsim.architecture.model import Architecture
+
+
+def refuse(machine: Architecture) -> None:
+    """Raise AccelsimError where rules of time do not go together."""
+    _refuse_lock(machine)
+    _refuse_runs(machine)
+    _refuse_turns(machine)
+    _refuse_atoms(machine)
+    for level in machine.levels:
+        if level.delivery and Tensor.PSUM not in level.keeps:
+            raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
+
+
+def _refuse_lock(machine: Architecture) -> None:
+    if machine.lock is None:
+        return
+    where = f"architecture '{machine.name}': lock"
+    if not machine.pe_level:
+        raise AccelsimError(f"{where}: it is of the PEs of an array, and there is none")
+    if machine.sees_zeros:
+        raise AccelsimError(f"{where}: PEs that see zeros are in no lock step")
+    if machine.lock.of and machine.levels[0].dram:
+        raise AccelsimError(f"{where}: words that are not there have no address in the banks of a DRAM")
+
+
+def _refuse_atoms(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': atoms"
+    if any(level.atoms for level in machine.levels[1:]):
+        raise AccelsimError(f"{where}: only words of the outermost level lie in them")
+    outer = machine.levels[0]
+    if not outer.atoms:
+        return
+    if Tensor.PSUM in outer.atoms:
+        raise AccelsimError(f"{where}: of an ifmap or a filter")
+    if outer.fanout.y * outer.fanout.x > 1 or outer.dram or machine.sees_zeros or machine.cartesian:
+        raise AccelsimError(f"{where}: not to an array, out of DRAM banks, or where zeros are seen")
+
+
+def _refuse_turns(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': turns"
+    if any(level.turns for level in machine.levels[1:]):
+        raise AccelsimError(f"{where}: only the outermost level has them")
+    if not machine.levels[0].turns:
+        return
+    if sorted(machine.levels[0].turns) != [Tensor.FILTER, Tensor.IFMAP]:
+        raise AccelsimError(f"{where}: of ifmap and filter, each once")
+    if not machine.levels[0].shared_port:
+        raise AccelsimError(f"{where}: {machine.levels[0].name} has no port that its inputs share")
+    if machine.serial or machine.skew or machine.levels[0].dram or machine.cartesian or machine.sees_zeros:
+        raise AccelsimError(f"{where}: not with serial or skewed passes, DRAM banks, or what sees zeros")
+    inner = machine.levels[1:]
+    if any(
+        level.fixed or any(level.buffering(t).value == "stream" for t in (Tensor.IFMAP, Tensor.FILTER))
+        for level in inner
+    ):
+        raise AccelsimError(f"{where}: not with fixed cycles, or into streamed buffers")
+
+
+def _refuse_runs(machine: Architecture) -> None:
+    if machine.runs is None:
+        return
+    where, names = f"architecture '{machine.name}': runs", [level.name for level in machine.levels]
+    if machine.runs.level not in names[1:]:
+        raise AccelsimError(
+            f"{where}: '{machine.runs.level}' is no level inside the outermost ({', '.join(names[1:])})"
+        )
+    if Tensor.IFMAP not in machine.levels[names.index(machine.runs.level)].keeps:
+        raise AccelsimError(f"{where}: '{machine.runs.level}' keeps no ifmap")
+    if machine.lowering is not Lowering.NONE or machine.sees_zeros or machine.levels[0].dram:
+        raise AccelsimError(f"{where}: not with a lowering, PEs or memories that see zeros, or a DRAM of banks")
+    if any(level.fanout.network(t).has_links for level in machine.levels for t in TENSORS):
+        raise AccelsimError(f"{where}: not over a mesh, a crossbar or tagged buses")

@@ -1,0 +1,118 @@
+"""Ports taken in turn, reads of several words, and room for sums on their way out: small layers, by hand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from accelsim.architecture.document import document_of
+from accelsim.architecture.model import Architecture
+from accelsim.architecture.yaml import architecture_of
+from accelsim.engine import evaluate
+from accelsim.errors import SpecError
+from accelsim.mapping.mapping import LoopNest
+from accelsim.workload.problem import Problem
+from accelsim.yamlfile import Document, parse
+
+FILE = """
+name: turns
+source: none
+clock: 1 GHz
+word: 8 b
+levels:
+  - name: DRAM
+    ports: {read: 1 words}
+    turns: [ifmap, filter]
+    array:
+      size: {x: 1}
+      networks: {ifmap: {kind: unicast, width: PACE}, filter: {kind: unicast}, psum: {kind: unicast, out: 1 words}}
+  - {name: RF, buffer: {filter: double}}
+"""
+
+
+ARRAY = "atoms: {ifmap: 4}\n    array:\n      size: {x: 2}"
+
+
+def machine(pace: str = "1 words", old: str = "", new: str = "") -> Architecture:
+    """The machine, data at a pace of their own, some text replaced."""
+    return architecture_of(parse(FILE.replace("PACE", pace).replace(old, new)))
+
+
+def cycles(found: Architecture, nest: str, **sizes: int) -> int:
+    """Of one layer; the closed form is no more."""
+    loops, problem = LoopNest.parse(nest), Problem.of(sizes)
+    timing = evaluate(found, loops, problem)[1]
+    assert evaluate(found, loops, problem, "analytical")[1].cycles <= timing.cycles
+    return timing.cycles
+
+
+@pytest.mark.parametrize(
+    ("channels", "outputs", "pace", "first"),
+    [
+        # 8 words of data, 8 of the first weights, 8 of the second: data are through at 2 x 8 - 1, weights at 16
+        (8, 2, "1 words", 16),
+        # 8 words of data and 8 of weights
+        (8, 1, "1 words", 16),
+        # at half a word a cycle alone, 8 words of data take 16 cycles in any case
+        (8, 1, "0.5 words", 16),
+    ],
+)
+def test_first_step_after_words_in_turn(channels, outputs, pace, first):
+    # one output in the end: a MAC a cycle, and a word out
+    found = cycles(machine(pace), f"DRAM: M{outputs} | RF: C{channels}", C=channels, M=outputs)
+    assert found == first + (8 + 1) * outputs
+
+
+def test_data_alone_go_at_their_own_pace():
+    # 12 pixels of one channel and a filter word: two in turn, then ten words at half a word a cycle
+    assert cycles(machine("0.5 words"), "DRAM: | RF: Q12", Q=12) == max(2 + 22, 24) + 12 + 12
+
+
+def test_words_nobody_wants():
+    atoms = machine(old="turns: [ifmap, filter]", new="atoms: {ifmap: 8}")
+    plain = machine(old="    turns: [ifmap, filter]\n", new="")
+    # 3 channels of 4 pixels: 8 words each in place of 3
+    nest, sizes = "DRAM: | RF: C3 Q4", {"C": 3, "Q": 4}
+    assert cycles(atoms, nest, **sizes) - cycles(plain, nest, **sizes) == 4 * (8 - 3)
+    loops, problem = LoopNest.parse(nest), Problem.of(sizes)
+    assert (evaluate(atoms, loops, problem)[0].words == evaluate(plain, loops, problem)[0].words).all()
+
+
+@pytest.mark.parametrize(("room", "expected"), [(100, 15), (6, 15), (5, 18), (3, 24), (1, 24)])
+def test_room_on_the_way_out(room, expected):
+    # four tiles of three sums, a MAC each, a word out a cycle; operands take no time. With room for five sums a tile
+    # may begin when one of the last has left, with room for three when all have; a larger tile waits for that, too
+    text = FILE.replace("    ports: {read: 1 words}\n    turns: [ifmap, filter]\n", "").replace(", width: PACE", "")
+    rf = f"{{name: RF, buffer: {{psum: double}}, delivery: {{room: {room}}}}}"
+    found = architecture_of(parse(text.replace("{name: RF, buffer: {filter: double}}", rf)))
+    assert cycles(found, "DRAM: Q4 | RF: M3", Q=4, M=3) == expected
+
+
+def test_the_file_of_a_machine_comes_back():
+    found = machine(old="turns: [ifmap, filter]", new="turns: [filter, ifmap]\n    atoms: {filter: 4}")
+    assert architecture_of(Document("again", document_of(found))) == found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("turns: [ifmap, filter]", "turns: [ifmap]", "turns: of ifmap and filter, each once"),
+        ("turns: [ifmap, filter]", "turns: [ifmap, psum]", "turns: of ifmap and filter, each once"),
+        ("    ports: {read: 1 words}\n", "", "turns: DRAM has no port that its inputs share"),
+        (
+            "buffer: {filter: double}",
+            "buffer: {filter: stream}",
+            "turns: not with fixed cycles",
+        ),
+        ("turns: [ifmap, filter]", "atoms: {psum: 4}", "atoms: of an ifmap or a filter"),
+        ("turns: [ifmap, filter]\n    array:\n      size: {x: 1}", ARRAY, "atoms: not to an array"),
+        ("name: RF,", "name: RF, atoms: {ifmap: 4},", "atoms: only words of the outermost level lie in them"),
+        ("name: RF,", "name: RF, turns: [ifmap, filter],", "turns: only the outermost level has them"),
+        ("name: RF,", "name: RF, keeps: [filter], delivery: {room: 4},", "delivery: it keeps no psums"),
+        ("name: RF,", "name: RF, delivery: {room: 0},", "delivery.room"),
+    ],
+)
+def test_bad_files(old, new, error):
+    with pytest.raises(SpecError, match=re.escape(error)):
+        machine(old=old, new=new)
