@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import accumulate
 from statistics import median
 
@@ -112,36 +112,57 @@ def _eyeriss(row: Mapping[str, int]) -> Point:
     return Point(what, row["cycles"], timing.cycles)
 
 
-ATOM, BANKS, BANK = 8, 32, 4096
-"""NVDLA's small configuration: channels and kernels at a time, banks of its buffer, and the bytes of each."""
+@dataclass(frozen=True)
+class Nvdla:
+    """A configuration of NVDLA at INT8.
+
+    channels, kernels : of its array. atom : bytes of memory's. banks, bank : of its buffer, and bytes of each.
+    data, weights : cycles from the last data, and from the last of the first weights, to the first MAC.
+    """
+
+    channels: int
+    kernels: int
+    atom: int
+    banks: int
+    bank: int
+    data: int
+    weights: int
 
 
-def _nv_small(row: Mapping[str, int]) -> Point:
-    """One layer; what its shape changes is in the machine file."""
-    channels, high, wide, kernels, taps, across = (row[name] for name in "CHWKRS")
-    planes, groups = -(-channels // ATOM), -(-kernels // ATOM)
+NVDLAS = {
+    "nv_small": Nvdla(8, 8, 8, 32, 4096, 60, 46),
+    "nv_large": Nvdla(64, 32, 32, 16, 32768, 81, 68),
+}
+
+
+def _nvdla(name: str, row: Mapping[str, int]) -> Point:
+    """One layer; what its shape and memory change is in the machine file."""
+    of, stride, pad = NVDLAS[name], row["stride"], row["pad"]
+    channels, high, wide, kernels, taps, across = (row[dim] for dim in "CHWKRS")
+    planes, groups = -(-channels // of.atom), -(-kernels // of.kernels)
     # rows of data, alone on the port: planes four at a time, else one by one
     beats = planes // 4 * (5 * wide + 2) + planes % 4 * (wide + 1)
-    sizes = [taps * across * channels * min(ATOM, kernels - ATOM * group) for group in range(groups)]
+    sizes = [taps * across * channels * min(of.kernels, kernels - of.kernels * group) for group in range(groups)]
     # ours keeps padding, too, where NVDLA makes it behind the buffer
-    stride, pad = row["stride"], row["pad"]
-    room = min(row["banks"], BANKS) * BANK, BANKS * BANK - channels * (high + 2 * pad) * (wide + 2 * pad)
-    fit = sum(size <= room[0] and (group + 1) * sizes[0] <= room[1] for group, size in enumerate(accumulate(sizes)))
+    room = of.banks * of.bank - channels * (high + 2 * pad) * (wide + 2 * pad)
+    held = enumerate(accumulate(sizes))
+    fit = sum(size <= row["banks"] * of.bank and (group + 1) * sizes[0] <= room for group, size in held)
     given = {
-        "pace": f"{8 * ATOM * min(planes * wide / beats, 1 / row['every']):.9f} b",
-        "link": f"{8 * ATOM / row['every']:g} b",
-        "data": row["latency"] + 60,
-        "kernels": row["latency"] + 46,
+        "pace": f"{8 * of.atom * min(planes * wide / beats, 1 / row['every']):.9f} b",
+        "link": f"{8 * of.atom / row['every']:g} b",
+        "data": row["latency"] + of.data,
+        "kernels": row["latency"] + of.weights,
         "groups": max(fit, 2),
     }
-    machine = load_architecture("nv_small", given)
+    machine = load_architecture(name, given)
     dram, cbuf, *inner = machine.levels
     if fit < 2 <= groups:
         cbuf = replace(cbuf, buffer={}, tiles={})
     machine = replace(machine, levels=(dram, cbuf, *inner))
     layer = {"M": kernels, "C": channels, "R": taps, "S": across, "P": row["P"], "Q": row["Q"]}
     problem = machine.lower(Problem.of(layer, stride=(stride,) * 2, pad=(pad,) * 2, height=high, width=wide))
-    inside = f"P{problem['P']} x M{min(ATOM, kernels)} | ACC: C{planes} R{taps} S{across} y C{min(ATOM, channels)}"
+    blocks, columns, lines = -(-channels // of.channels), min(of.kernels, kernels), min(of.channels, channels)
+    inside = f"P{problem['P']} x M{columns} | ACC: C{blocks} R{taps} S{across} y C{lines}"
     _, timing = evaluate(machine, LoopNest.parse(f"DRAM: M{groups} | CBUF: {inside}"), problem)
     memory = f"a beat in {row['every']}{', writes too' if row['shared'] else ''}, {row['latency']} cycles"
     what = f"{taps} x {across}, {channels} x {high} x {wide} to {kernels}, stride {stride}, pad {pad}; {memory}"
@@ -154,7 +175,7 @@ DESIGNS: dict[str, Callable[[Mapping[str, int]], Point]] = {
     "ne16": _ne16,
     "redmule": _redmule,
     "eyeriss_v1": _eyeriss,
-    "nv_small": _nv_small,
+    **{name: partial(_nvdla, name) for name in NVDLAS},
 }
 
 

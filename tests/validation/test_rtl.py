@@ -22,7 +22,7 @@ def test_cycles_of_the_rtl(design):
     # machine does not say which ones it grants (VALIDATION.md says what is known)
     for point in rtl.points(design):
         late = design == "opentpu" and point.what.endswith(" 2 tiles")
-        if design in ("redmule", "nv_small"):
+        if design in ("redmule", "nv_small", "nv_large"):
             continue
         if design == "eyeriss_v1":
             assert abs(point.ours - point.theirs) in (0, 3, 12), point
@@ -40,6 +40,13 @@ def test_layers_of_nvdla():
     assert median(errors) < 0.001
     assert all(point.error > -0.019 for point in rtl.points("nv_small"))
     assert all(abs(point.error) < 0.008 for point in rtl.points("nv_small") if "writes" not in point.what)
+
+
+def test_layers_of_the_large_nvdla():
+    # asked: 0.2 % in the middle, 5 % at most; the smallest layer lacks 33 cycles: no output leaves while sums come in
+    errors = [abs(point.error) for point in rtl.points("nv_large")]
+    assert len(errors) == 30
+    assert median(errors) < 0.0005 and max(errors) < 0.03
 
 
 @pytest.mark.parametrize(("channels", "pixels", "kernels"), [(16, 28, 64), (64, 14, 8), (8, 5, 24)])
