@@ -149,7 +149,7 @@ def _told(machine: Architecture, index: int, tensor: Tensor) -> str:
         final = tensor is Tensor.PSUM and index < narrow
         bits = machine.final_bits if final else machine.word_bits[tensor]
         words = float(port.rate if port.in_words else port.rate / bits)
-        told.append(f"{words:g} word{'' if words == 1 else 's'} a cycle")
+        told.append(f"{words:.3g} word{'' if words == 1 else 's'} a cycle")
         ports = [_port(other, t) for t, other in fanout.networks.items()]
         if sum(other is not None and other.name == port.name for other in ports) > 1:
             told.append(f"port {port.name.rpartition(' ')[2]}")

@@ -70,6 +70,12 @@ SCENES = {
         {"M": 8, "C": 2, "P": 4, "Q": 5, "R": 3, "S": 3},
         parameters={"sums": 8, "window": 2, "after": 30},
     ),
+    "nv_small": Scene(
+        "9 x 9 outputs in six runs, 16 channels in, 16 out",
+        "DRAM: M2 | CBUF: P6 x M8 | ACC: C2 y C8",
+        {"M": 16, "C": 16, "P": 9, "Q": 9},
+        2,
+    ),
     "gemmini16": Scene(
         "128 vectors in four blocks, 64 channels in, 32 out",
         "DRAM: Q4 | SPAD: | ACC: M2 C4 Q32 y C16 x M16 | RF:",
@@ -81,7 +87,7 @@ SCENES = {
 
 def bars(machine: Architecture, scene: Scene) -> list[Bar]:
     """Activities of a scene, those of the MAC array put together by `steps`; lanes as `draw` has them."""
-    found = activities(machine, LoopNest.parse(scene.nest), scene.problem)
+    found = activities(machine, LoopNest.parse(scene.nest), machine.lower(scene.problem))
     moved = [each for each in found if each.lane != COMPUTE]
     steps = [each for each in found if each.lane == COMPUTE]
     names = [level.name for level in machine.levels] + ["PE"]
@@ -116,7 +122,7 @@ def plot(folder: str | Path = FOLDER, kind: str = "svg") -> list[Path]:
     written = []
     for name, scene in SCENES.items():
         machine = load_architecture(name, dict(scene.parameters))
-        _, timing = evaluate(machine, LoopNest.parse(scene.nest), scene.problem)
+        _, timing = evaluate(machine, LoopNest.parse(scene.nest), machine.lower(scene.problem))
         shown = bars(machine, scene)
         idle = ", ".join(f"{cause} {cycles:,}" for cause, cycles in timing.stalls.items())
         slow = " or light" if any(bar.waits for bar in shown) else ""

@@ -19,8 +19,9 @@ def scene(name):
     """A machine, its mapping, its layer, and what happens when."""
     shown = pictures.SCENES[name]
     machine, nest = load_architecture(name, dict(shown.parameters)), LoopNest.parse(shown.nest)
-    check(machine, nest, shown.problem)
-    return machine, evaluate(machine, nest, shown.problem)[1], activities(machine, nest, shown.problem)
+    problem = machine.lower(shown.problem)
+    check(machine, nest, problem)
+    return machine, evaluate(machine, nest, problem)[1], activities(machine, nest, problem)
 
 
 @pytest.mark.parametrize("name", pictures.SCENES)
