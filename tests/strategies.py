@@ -117,7 +117,7 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
     if not machine.sparsity.skip and not machine.cartesian:
         paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
     paced = replace(paced, lock=draw_lock(rng, paced, drawn))
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 and machine.levels[0].dram is None:
         paced = in_turn(rng, paced)
     added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
     return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))

@@ -81,7 +81,8 @@ def one_kind_per_port(architecture: Architecture) -> Architecture:
             )
             for tensor, network in level.fanout.networks.items()
         }
-        levels.append(replace(level, read_port=None, write_port=None, fanout=replace(level.fanout, networks=networks)))
+        fanout = replace(level.fanout, networks=networks)
+        levels.append(replace(level, read_port=None, write_port=None, turns=(), fanout=fanout))
     return replace(architecture, levels=tuple(levels))
 
 

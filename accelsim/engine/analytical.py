@@ -21,7 +21,8 @@ from accelsim.engine.words.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.words.passes import separation
 from accelsim.engine.zeros.expected.counts import rewrite
 from accelsim.engine.zeros.expected.laws import Laws
-from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS
+from accelsim.mapping.mapping import planes_to, tile_sizes, tile_words
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
 
 
 def edge_columns(program: Program) -> Ints:
@@ -161,8 +162,9 @@ def lower_bound(
                 )
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
         fixed = _before_transfers(program, index)
+        held = fixed * _transfers(program, index, columns) if fixed else 0
         for name, cycles in shares.items():
-            cycles = cycles + fixed * columns[:, index, columns_of(parent, child)]
+            cycles = cycles + held
             total[name] = total.get(name, 0) + cycles
             if innermost[t] != index or name in peaks:
                 continue
@@ -197,14 +199,27 @@ def _before_transfers(program: Program, index: int) -> int:
     return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
 
 
+def _transfers(program: Program, index: int, columns: Ints) -> Ints:
+    """Versions of an edge's child, no more than there are: a tile that moves to where all its words lie is the same."""
+    t, parent, child, _, reuse = (int(v) for v in program.edges[index])
+    versions: Ints = columns[:, index, columns_of(parent, child)]
+    if TENSORS[t] is not Tensor.IFMAP or not reuse:
+        return versions
+    problem, planes = program.of(t).problem, child <= planes_to(program.architecture)
+    tile = tile_sizes(program.architecture, program.nest, problem, child)
+    most = tile_words(problem, tile, Tensor.IFMAP, planes)
+    return np.minimum(versions, -(-columns[:, index, 3 * (child - parent)] // max(most, 1)))
+
+
 def _before_steps(program: Program, columns: Ints) -> Ints:
     """Fixed cycles before the first steps of all tiles that the PEs work on."""
     architecture, cycles = program.architecture, np.zeros(len(columns), np.int64)
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if program.timed[index]}
     for t, index in innermost.items():
-        parent, child = (int(v) for v in program.edges[index, 1:3])
+        child = int(program.edges[index, 2])
         fixed = architecture.levels[child].fixed.tile.get(TENSORS[t], 0) if child < program.levels else 0
-        cycles = cycles + fixed * columns[:, index, columns_of(parent, child)]
+        if fixed:
+            cycles = cycles + fixed * _transfers(program, index, columns)
     return cycles
 
 
