@@ -400,7 +400,7 @@ def _as_lowered(machine: Architecture, layer: Layer) -> str:
     if problem is layer.problem:
         return ""
     sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
-    return f" ('{machine.name}' lowers this layer by {machine.lowering} to {sizes})"
+    return f" ('{machine.name}' lowers this layer by {machine.lowers_to} to {sizes})"
 
 
 def _candidates(

@@ -307,6 +307,11 @@ class Architecture:
 
         return with_changes(self, changes)
 
+    @property
+    def lowers_to(self) -> str:
+        """What layers are turned into before they are mapped; '': nothing."""
+        return "runs of pixels" if self.runs else "" if self.lowering is Lowering.NONE else self.lowering.value
+
     def lower(self, problem: Problem) -> Problem:
         """The problem that is mapped and run; `problem` itself where nothing changes."""
         return self.runs.lower(problem) if self.runs else lowered(problem, self.lowering)

@@ -25,6 +25,7 @@ from accelsim.workload.problem import (
     Padding,
     Problem,
     Tensor,
+    distinct_positions,
 )
 
 Ints = npt.NDArray[np.int64]
@@ -170,18 +171,14 @@ def _axes(problem: Problem) -> list[list[int]]:
 
 def planes_of(problem: Problem) -> tuple[int, int, int, int]:
     """Rows and columns of a plane of the ifmap that outputs need, with padding and without."""
-    found = []
-    for hidden in (False, True):
-        for axis in range(2):
-            step, gap, pad = problem.stride[axis], problem.dilation[axis], problem.pad[axis]
-            size = (problem.height, problem.width)[axis]
-            places = {
-                step * o + gap * t - pad
-                for o in range(problem.plane_outputs[axis])
-                for t in range(problem.sizes[6 + axis])
-            }
-            found.append(sum(0 <= place < size for place in places) if hidden else len(places))
-    return found[0], found[1], found[2], found[3]
+    padded, seen = [], []
+    for axis in range(2):
+        outputs, taps = problem.plane_outputs[axis], problem.sizes[6 + axis]
+        step, gap, pad = problem.stride[axis], problem.dilation[axis], problem.pad[axis]
+        padded.append(distinct_positions(outputs, taps, step, gap))
+        plane = range((problem.height, problem.width)[axis])
+        seen.append(len({step * o + gap * t - pad for o in range(outputs) for t in range(taps)}.intersection(plane)))
+    return padded[0], padded[1], seen[0], seen[1]
 
 
 def shares_ifmap(architecture: Architecture) -> bool:

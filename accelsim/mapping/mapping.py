@@ -191,16 +191,9 @@ def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor, planes
             ends, runs = problem.runs.ends, tile["P"]
             product = product // runs * max(after - before for before, after in zip(ends, ends[runs:], strict=False))
         return product
-    if problem.runs:
-        return (
-            tile["N"]
-            * tile["G"]
-            * tile["C"]
-            * problem.words(Tensor.IFMAP)
-            // (problem["N"] * problem["G"] * problem["C"])
-        )
-    rows = distinct_positions(tile["P"], tile["R"], problem.stride[0], problem.dilation[0])
-    columns = distinct_positions(tile["Q"], tile["S"], problem.stride[1], problem.dilation[1])
+    high, wide = problem.plane_outputs if problem.runs else (tile["P"], tile["Q"])
+    rows = distinct_positions(high, tile["R"], problem.stride[0], problem.dilation[0])
+    columns = distinct_positions(wide, tile["S"], problem.stride[1], problem.dilation[1])
     return tile["N"] * tile["G"] * tile["C"] * rows * columns
 
 
@@ -314,7 +307,8 @@ def capacity_overflows(
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)
-                moved = ", ".join(d for d in DIMS if d in dims and d not in whole)
+                uncut = (*whole, *(RUN_DIMS if problem.runs else ()))
+                moved = ", ".join(d for d in DIMS if d in dims and d not in uncut)
                 lever = f"move a loop of {moved} from {spec.name} or below to a level above"
                 stuck = ", ".join(d for d in DIMS if d in dims)
                 other = f"take another dataflow: this one never cuts {stuck}" if stuck else "shorter words"

@@ -6,7 +6,6 @@ from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import why_no_time
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, Outcome, Outcomes, reasons
 from accelsim.report.text import energy_text, many, milliseconds, number, percent, shown, visible
-from accelsim.workload.lowering import Lowering
 from accelsim.workload.network import RECURRENT
 
 KINDS = {"cycle": "cycle-level", "analytical": "closed form (cycles are a lower bound)"}
@@ -105,8 +104,8 @@ def notes(result: Outcome) -> list[str]:
         lines.append(
             f"arrays in {visible(str(result.ran.data))}: read and checked; this machine makes nothing of zeros"
         )
-    if result.architecture.lowering is not Lowering.NONE:
-        lines.append(f"layers and mappings are lowered: {result.architecture.lowering}")
+    if result.architecture.lowers_to:
+        lines.append(f"layers and mappings are lowered: {result.architecture.lowers_to}")
     way = f", accounting {table.accounting}" if table.accounting else ""
     unit = "multiples of the energy of one MAC" if energy_unit(table.unit) != table.unit else table.unit
     source = f"energy in {unit} from {table.name}{way}: {table.source}" + (f"; {table.note}" if table.note else "")

@@ -13,7 +13,7 @@ from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import gemmini, source
 from accelsim.reproduce.markdown import error, paragraph, table
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import Problem, Tensor
 
 
 @dataclass(frozen=True)
@@ -112,46 +112,31 @@ def _eyeriss(row: Mapping[str, int]) -> Point:
     return Point(what, row["cycles"], timing.cycles)
 
 
-@dataclass(frozen=True)
-class Nvdla:
-    """A configuration of NVDLA at INT8.
-
-    channels, kernels : of its array. atom : bytes of memory's. banks, bank : of its buffer, and bytes of each.
-    data, weights : cycles from the last data, and from the last of the first weights, to the first MAC.
-    """
-
-    channels: int
-    kernels: int
-    atom: int
-    banks: int
-    bank: int
-    data: int
-    weights: int
-
-
-NVDLAS = {
-    "nv_small": Nvdla(8, 8, 8, 32, 4096, 60, 46),
-    "nv_large": Nvdla(64, 32, 32, 16, 32768, 81, 68),
-}
+NVDLAS = {"nv_small": 32, "nv_large": 16}
+"""NVDLA's configurations, and the banks of their buffers."""
+LATENCY = 32
+"""Cycles of memory that the latencies in NVDLA's machine files have in them."""
 
 
 def _nvdla(name: str, row: Mapping[str, int]) -> Point:
     """One layer; what its shape and memory change is in the machine file."""
-    of, stride, pad = NVDLAS[name], row["stride"], row["pad"]
+    dram, cbuf, acc, _ = load_architecture(name).levels
+    atom, columns, lines, size = dram.atoms[Tensor.IFMAP], cbuf.fanout.x, acc.fanout.y, cbuf.capacity[0].bits // 8
     channels, high, wide, kernels, taps, across = (row[dim] for dim in "CHWKRS")
-    planes, groups = -(-channels // of.atom), -(-kernels // of.kernels)
+    stride, pad = row["stride"], row["pad"]
+    planes, groups = -(-channels // atom), -(-kernels // columns)
     # rows of data, alone on the port: planes four at a time, else one by one
     beats = planes // 4 * (5 * wide + 2) + planes % 4 * (wide + 1)
-    sizes = [taps * across * channels * min(of.kernels, kernels - of.kernels * group) for group in range(groups)]
+    sizes = [taps * across * channels * min(columns, kernels - columns * group) for group in range(groups)]
     # ours keeps padding, too, where NVDLA makes it behind the buffer
-    room = of.banks * of.bank - channels * (high + 2 * pad) * (wide + 2 * pad)
+    room = size - channels * (high + 2 * pad) * (wide + 2 * pad)
     held = enumerate(accumulate(sizes))
-    fit = sum(size <= row["banks"] * of.bank and (group + 1) * sizes[0] <= room for group, size in held)
+    fit = sum(total * NVDLAS[name] <= row["banks"] * size and (group + 1) * sizes[0] <= room for group, total in held)
     given = {
-        "pace": f"{8 * of.atom * min(planes * wide / beats, 1 / row['every']):.9f} b",
-        "link": f"{8 * of.atom / row['every']:g} b",
-        "data": row["latency"] + of.data,
-        "kernels": row["latency"] + of.weights,
+        "pace": f"{8 * atom * min(planes * wide / beats, 1 / row['every']):.9f} b",
+        "link": f"{8 * atom / row['every']:g} b",
+        "data": row["latency"] - LATENCY + dram.fanout.network(Tensor.IFMAP).latency,
+        "kernels": row["latency"] - LATENCY + dram.fanout.network(Tensor.FILTER).latency,
         "groups": max(fit, 2),
     }
     machine = load_architecture(name, given)
@@ -161,8 +146,8 @@ def _nvdla(name: str, row: Mapping[str, int]) -> Point:
     machine = replace(machine, levels=(dram, cbuf, *inner))
     layer = {"M": kernels, "C": channels, "R": taps, "S": across, "P": row["P"], "Q": row["Q"]}
     problem = machine.lower(Problem.of(layer, stride=(stride,) * 2, pad=(pad,) * 2, height=high, width=wide))
-    blocks, columns, lines = -(-channels // of.channels), min(of.kernels, kernels), min(of.channels, channels)
-    inside = f"P{problem['P']} x M{columns} | ACC: C{blocks} R{taps} S{across} y C{lines}"
+    inner_loops = f"C{-(-channels // lines)} R{taps} S{across} y C{min(lines, channels)}"
+    inside = f"P{problem['P']} x M{min(columns, kernels)} | ACC: {inner_loops}"
     _, timing = evaluate(machine, LoopNest.parse(f"DRAM: M{groups} | CBUF: {inside}"), problem)
     memory = f"a beat in {row['every']}{', writes too' if row['shared'] else ''}, {row['latency']} cycles"
     what = f"{taps} x {across}, {channels} x {high} x {wide} to {kernels}, stride {stride}, pad {pad}; {memory}"

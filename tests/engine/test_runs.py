@@ -70,6 +70,7 @@ def test_a_run_goes_on_in_the_next_row():
     lowered = machine().lower(LAYER)
     assert (lowered["P"], lowered["Q"], lowered.runs.columns, lowered.runs.rows) == (4, 1, 7, 7)
     assert lowered.macs == LAYER.macs
+    assert machine().lowers_to == "runs of pixels"
     assert [lowered.words(t) for t in TENSORS] == [LAYER.words(t) for t in TENSORS]
 
 

@@ -148,14 +148,19 @@ def _factors(program: Program, edges: Ints) -> tuple[Ints, npt.NDArray[np.int32]
 
 def _fill_atoms(architecture: Architecture, edges: Ints, at: Ints, cells: Ints) -> None:
     """Where the outermost level reads several words along C at a time, let its ports carry all of them."""
-    channels = int(GROUP_OF[DIM_INDEX["C"]])
     for x, (t, parent, _, _, _) in enumerate(edges.tolist()):
         atom = architecture.levels[0].atoms.get(TENSORS[t], 1) if parent == 0 else 1
         if atom > 1:
-            first, width = int(at[x, channels, FIRST]), int(at[x, channels, WIDTH])
-            later = [int(f) for f in at[:, :, FIRST].reshape(-1) if f > first]
-            rows = cells[first : min(later, default=len(cells))].reshape(-1, width)
-            rows[:, SENT] = -(-rows[:, SENT] // atom) * atom
+            words = _table(at, cells, x, int(GROUP_OF[DIM_INDEX["C"]]))[:, SENT]
+            words[:] = -(-words // atom) * atom
+
+
+def _table(at: Ints, cells: Ints, x: int, group: int) -> Ints:
+    """The rows of one group of one stream; tables lie one after the other."""
+    following = x * at.shape[1] + group + 1
+    firsts = at[:, :, FIRST].reshape(-1)
+    end = firsts[following] if following < len(firsts) else len(cells)
+    return cells[at[x, group, FIRST] : end].reshape(-1, int(at[x, group, WIDTH]))
 
 
 def tabled(program: Program, tables: Tables) -> Tabled:
@@ -169,15 +174,12 @@ def tabled(program: Program, tables: Tables) -> Tabled:
 
 def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
-    firsts = at[:, :, FIRST].reshape(-1)
-    ends = np.append(firsts, len(cells))[1:].reshape(at.shape[:2])
     for (x, column, _, _), (wide, _, narrow), use in zip(
         ports.rows.tolist(), ports.rates.tolist(), ports.held, strict=True
     ):
         words = 1
         for group in range(at.shape[1]):
-            table = cells[at[x, group, FIRST] : ends[x, group]].reshape(-1, int(at[x, group, WIDTH]))
-            words *= int(table[:, column].max(initial=1))
+            words *= int(_table(at, cells, x, group)[:, column].max(initial=1))
         if words * max(wide, narrow) >= COUNT_LIMIT:
             raise MappingError(
                 f"port '{use.port.name}': {words} words at {use.port.rate} a cycle are counted in numbers beyond 2^63; "

@@ -195,10 +195,8 @@ def _delivery(architecture: Architecture, child: int, tensor: Tensor) -> tuple[i
 def _turns(architecture: Architecture, rows: Ints, labels: Labels) -> Ints:
     """Which fills take a port in turn as the layer begins; see `kernels.records.Machine`."""
     found = np.zeros((len(rows), 4), np.int64)
-    pair = [
-        next((x for x, row in enumerate(rows.tolist()) if TENSORS[row[records.TENSOR]] is tensor and row[1] < 0), -1)
-        for tensor in architecture.levels[0].turns
-    ]
+    outer = {TENSORS[row[records.TENSOR]]: x for x, row in enumerate(rows.tolist()) if row[records.PARENT] < 0}
+    pair = [outer.get(tensor, -1) for tensor in architecture.levels[0].turns]
     if len(pair) < 2 or min(pair) < 0:
         return found
     names, shared = [[name for name, _ in labels[x]] for x in pair], architecture.levels[0].shared_port

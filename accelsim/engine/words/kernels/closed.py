@@ -181,7 +181,7 @@ def lattice(loops, dim, kind, end, tile, size):
 
 
 @njit(cache=True)
-def compute_cycles(loops, inside, size8, macs_per_cycle, outputs=1):
+def compute_cycles(loops, inside, size8, macs_per_cycle, outputs):
     """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
 
     outputs : of every pixel that is counted, where P counts runs of pixels.
