@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
-from accelsim.mapping.mapping import LoopNest
+from accelsim.engine.counts import Timing
+from accelsim.mapping.mapping import LoopNest, check
 from accelsim.reproduce.point import Point
 from accelsim.workload.problem import Problem, Tensor
 
@@ -32,7 +33,7 @@ def layer(name: str, row: Mapping[str, int]) -> Point:
     """One layer of our own; what its shape and memory change is in the machine file."""
     stride, pad = row["stride"], row["pad"]
     problem = _problem(row, stride=(stride,) * 2, pad=(pad,) * 2)
-    cycles = _cycles(name, problem, Around(row["banks"], row["latency"], row["every"]))
+    cycles = timed(name, problem, Around(row["banks"], row["latency"], row["every"])).cycles
     memory = f"a beat in {row['every']}{', writes too' if row['shared'] else ''}, {row['latency']} cycles"
     return Point(f"{_shape(row)}, stride {stride}, pad {pad}; {memory}", row["cycles"], cycles)
 
@@ -41,7 +42,7 @@ def trace(row: Mapping[str, Any]) -> Point:
     """One layer of NVIDIA's."""
     stride, gaps = (row["down"], row["across"]), (row["rows"], row["columns"])
     problem = _problem(row, stride=stride, pad=(row["top"], row["left"]), dilation=gaps)
-    cycles = _cycles(row["config"], problem, Around(row["banks"]), bool(row["image"]))
+    cycles = timed(row["config"], problem, Around(row["banks"]), bool(row["image"])).cycles
     what = f"{_shape(row)}, stride {stride[0]} x {stride[1]}, dilation {gaps[0]} x {gaps[1]}"
     return Point(f"{row['config']}: {what}{', image mode' if row['image'] else ''}", row["cycles"], cycles)
 
@@ -55,21 +56,25 @@ def _shape(row: Mapping[str, int]) -> str:
     return f"{row['R']} x {row['S']}, {row['C']} x {row['H']} x {row['W']} to {row['K']}"
 
 
-def _cycles(name: str, problem: Problem, around: Around, image: bool = False) -> int:
-    """Of a layer as NVDLA takes it; image : the channels of a row of a window are taken side by side."""
+def timed(name: str, problem: Problem, around: Around, image: bool = False) -> Timing:
+    """A layer as NVDLA takes it; image : the channels of a row of a window are taken side by side.
+
+    Raises MappingError if its input and the weights of the first kernels do not fit in CBUF.
+    """
     machine = _machine(name, problem, around, image)
     columns, lines = machine.levels[1].fanout.x, machine.levels[2].fanout.y
     channels, kernels, taps, across = (problem[dim] for dim in "CMRS")
     lowered = machine.lower(problem)
     inside = f"P{lowered['P']} x M{min(columns, kernels)}"
-    block = lines // channels
+    block = min(across, lines // channels)
     steps = (
         f"R{taps} S{-(-across // block)} y C{channels} S{block}"
         if image
         else (f"C{-(-channels // lines)} R{taps} S{across} y C{min(lines, channels)}")
     )
     nest = LoopNest.parse(f"DRAM: M{-(-kernels // columns)} | CBUF: {inside} | ACC: {steps}")
-    return evaluate(machine, nest, lowered)[1].cycles
+    check(machine, nest, lowered)
+    return evaluate(machine, nest, lowered)[1]
 
 
 def _machine(name: str, problem: Problem, around: Around, image: bool) -> Architecture:
