@@ -12,13 +12,15 @@ from accelsim import arguments
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
 from accelsim.compiling import summed_up
+from accelsim.declared import split_parameters
 from accelsim.document import versions
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
-from accelsim.errors import AccelsimError, MappingError, Overflow, WorkloadError
+from accelsim.errors import AccelsimError, MappingError, Overflow
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import mappings_for, shipped
+from accelsim.networks import network_from
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
@@ -81,6 +83,8 @@ def simulate(
     bits: Mapping[str, int] | str | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
+    dims: Mapping[str, int | str] | None = None,
+    inputs: object = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -99,6 +103,8 @@ def simulate(
         says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
+    dims : sizes that an ONNX file leaves open, by their names (docs/onnx.md).
+    inputs : the workload is a PyTorch module, which is read as it runs on these.
 
     Raises
     ------
@@ -106,7 +112,7 @@ def simulate(
     """
     batch, seed = arguments.whole("batch", batch, 1), arguments.whole("seed", seed, 0)
     set_ = arguments.settings("parameters", parameters)
-    machine, network = load(architecture, workload, batch, set_)
+    machine, network = load(architecture, workload, batch, set_, dims, inputs)
     arguments.known("evaluator", evaluator, EVALUATORS)
     arguments.known("objective", objective, OBJECTIVES)
     table = table_for(machine, energy)
@@ -298,63 +304,23 @@ def load(
     workload: str | Path | Network,
     batch: int = 1,
     parameters: Mapping[str, Any] | None = None,
+    dims: Mapping[str, int | str] | None = None,
+    inputs: object = None,
 ) -> tuple[Architecture, Network]:
     """Names and files become objects; objects pass through."""
     from accelsim.architecture.yaml import load_architecture
-    from accelsim.workload.yaml import load_network
 
     arguments.one_of("architecture", architecture, (Architecture,))
-    arguments.one_of("workload", workload, (Network,))
-    for_network, own = _parameters(architecture, workload, parameters or {})
-    if isinstance(workload, str | Path):
-        workload = load_network(workload, batch, for_network)
-    elif batch not in (1, workload.batch):
-        raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
+    if inputs is None:
+        arguments.one_of("workload", workload, (Network,))
+    for_network, own = split_parameters(architecture, workload, parameters or {})
+    network = network_from(workload, batch, for_network, dims, inputs)
     if not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture, own)
     elif own:
         architecture = architecture.with_(**own)
     # a workload may say where its zeros come from
-    return replace(architecture, padding=workload.padding or architecture.padding), workload
-
-
-def _parameters(
-    architecture: object, workload: object, given: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters for the workload's file and for the architecture's; a name both declare goes to both.
-
-    A name that neither declares may be a path into the architecture's file.
-    Raises AccelsimError for a name that neither declares: with what each of them does.
-    """
-    if not given:
-        return {}, {}
-    from accelsim.architecture.edit import KEYS, is_path
-    from accelsim.yamlfile import meant
-
-    ours, theirs = _declared("workload", workload), _declared("arch", architecture)
-    theirs += tuple(name for name in given if is_path(name, ours + theirs))
-    for name in given:
-        if name not in ours + theirs:
-            known = "; ".join(
-                f"{kind} '{getattr(source, 'name', source)}' declares {', '.join(names) or 'none'}"
-                for kind, source, names in (("architecture", architecture, theirs), ("workload", workload, ours))
-            )
-            near = meant(name.partition(".")[0], ours + theirs + (KEYS if "." in name else ()))
-            raise AccelsimError(f"unknown parameter '{name}'{near or ';'} {known}")
-    first, second = ({name: value for name, value in given.items() if name in names} for names in (ours, theirs))
-    return first, second
-
-
-def _declared(kind: str, source: object) -> tuple[str, ...]:
-    """Names of the parameters that a file declares, or the file that a machine is from."""
-    from accelsim.yamlfile import read, resolve
-
-    if not isinstance(source, str | Path):
-        data = source.document if isinstance(source, Architecture) else None
-    else:
-        data = read(resolve(kind, source)).data
-    declared = data.get("parameters") if isinstance(data, dict) else None
-    return tuple(declared) if isinstance(declared, dict) else ()
+    return replace(architecture, padding=network.padding or architecture.padding), network
 
 
 def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan) -> LayerResult:

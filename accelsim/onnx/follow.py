@@ -126,7 +126,9 @@ class _Follower:
         if not hasattr(proto, "node"):
             raise WorkloadError(f"{node}: attribute '{name}' should be a graph")
         if id(proto) not in self.subgraphs:
-            self.subgraphs[id(proto)] = graph_of(proto, f"{node.name or node.op}/{name}")
+            self.subgraphs[id(proto)] = graph_of(
+                proto, "/".join(filter(None, (node.place, node.name or node.op, name)))
+            )
         return self.subgraphs[id(proto)]
 
     def _loop(self, node: Node, given: tuple[Value | None, ...], scope: Scope, depth: int) -> Any:
@@ -229,6 +231,8 @@ def _inputs(graph: Graph, dims: Mapping[str, int | str]) -> tuple[Value, ...]:
         raise WorkloadError(f"--dim {left[0]}: no input has such a size{nearest(left[0], known)}")
     if missing:
         told = "; ".join(f"'{one.name}' is {_told(one)}" for one in graph.inputs if _asks(one, missing))
+        usual = [name for one in graph.inputs for name in _names(one) if BATCH.fullmatch(name) and name not in dims]
+        told += f"; {usual[0]} is 1 unless --dim {usual[0]}=SIZE says otherwise" if usual else ""
         asked = " ".join(
             f"--dim {name}={'1x3x224x224' if name in {one.name for one in graph.inputs} else 'SIZE'}"
             for name in dict.fromkeys(missing)
@@ -244,9 +248,8 @@ def _asks(one: Input, missing: list[str]) -> bool:
 def _told(one: Input) -> str:
     if one.dims is None:
         return "of any shape"
-    return "x".join(
-        _axis(one, axis) if not isinstance(dim, int) or dim == 0 else str(dim) for axis, dim in enumerate(one.dims)
-    )
+    sizes = (str(dim) if isinstance(dim, int) and dim else _axis(one, axis) for axis, dim in enumerate(one.dims))
+    return f"[{', '.join(sizes)}]"
 
 
 def _axis(one: Input, axis: int) -> str:

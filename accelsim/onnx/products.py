@@ -46,6 +46,7 @@ class Matrix:
     """A product of matrices: G pairs of them, rows x C by C x M.
 
     rows : sizes that only the first operand and the output have, outermost first. M : of the second and the output.
+    share : so many pairs have one second operand.
     swapped : the stored operand is the first, so the second's columns are what is here called rows.
     stored : the second operand is stored; else it is an activation.
     """
@@ -56,6 +57,7 @@ class Matrix:
     M: int
     stored: bool
     swapped: bool = False
+    share: int = 1
 
     @property
     def macs(self) -> int:
@@ -288,9 +290,8 @@ def _attend(step: Step, q: Sizes, k: Sizes, v: Sizes, operands: Sequence[Value])
     """q: batch, heads, rows, width; k and v: batch, heads of their own, positions, width."""
     if q[1] % k[1] or k[1] != v[1] or k[2] != v[2] or q[3] != k[3] or q[0] != k[0]:
         raise WorkloadError(f"{step.node}: q {list(q)}, k {list(k)} and v {list(v)} do not fit together")
-    # heads that share a k and a v are rows of one product, so that it is read once
-    pairs, rows = q[0] * k[1], (q[1] // k[1], q[2])
-    forms = (Matrix(pairs, rows, q[3], k[2], False), Matrix(pairs, rows, k[2], v[3], False))
+    pairs, rows, share = q[0] * q[1], (q[2],), q[1] // k[1]
+    forms = (Matrix(pairs, rows, q[3], k[2], False, share=share), Matrix(pairs, rows, k[2], v[3], False, share=share))
     shapes = {"q": q, "k": k, "v": v, "out": step.outputs[0].shape or ()}
     first, second, third = operands
     return Product(step, forms, ((first, second), (step.outputs[0], third)), {}, shapes)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from accelsim.errors import WorkloadError
+from accelsim.workload.coverage import Coverage
 from accelsim.workload.density import DENSE, Densities
 from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor, Width
 from accelsim.workload.windows import Spread
@@ -114,6 +115,7 @@ class Network:
     """Layers in an order they can run in: each reads the network's input or layers before it.
 
     batch : images; already in each problem's N. padding : overrides the architecture's, if given.
+    coverage : what of a graph the layers stand for, if they were read from one.
     """
 
     name: str
@@ -122,6 +124,7 @@ class Network:
     batch: int = 1
     padding: Padding | None = None
     source: str = ""
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         known = {INPUT} if self.input else set()

@@ -35,6 +35,7 @@ class WorkloadSpec(Spec):
     name: Name = key("What results and errors call it.")
     source: str = key("Where its shapes are from.", min_length=1)
     parameters: dict[str, Any] = key(PARAMETERS, {}, NO_PARAMETERS, names="PARAMETER")
+    batch: Count = key("Images at a time; the batch of a run multiplies them.", 1, unit="images")
     input: InputSpec | None = key("Its own input.", None, "no layer can read one: the first has to be a `problem`")
     padding: Annotated[Padding, BeforeValidator(pick("padding", Padding))] | None = key(
         "Where the zeros around an ifmap come from.", None, "as the machine says"
@@ -62,6 +63,7 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
         raise WorkloadError(f"batch is {batch}; it must be at least 1")
     substitute(document, parameters)
     spec = validate(document, WorkloadSpec)
+    batch *= spec.batch
     chosen = {name: layer for name, layer in spec.layers.items() if layer.when}
     edges = _edges(document, spec, chosen)
     document.check()

@@ -6,11 +6,10 @@ import pytest
 
 pytest.importorskip("onnx.helper")
 
-from graphs import GRAPHS, at_hand, dims, truth
-
 from accelsim.onnx.follow import follow
 from accelsim.onnx.products import Window, product
 from accelsim.onnx.read import read
+from graphs import GRAPHS, at_hand, dims, truth
 
 pytestmark = at_hand
 SHAPES = ("x", "w", "r", "out", "q", "k", "v")
