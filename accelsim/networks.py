@@ -8,8 +8,7 @@ from typing import Any
 
 from accelsim import arguments
 from accelsim.errors import AccelsimError, WorkloadError
-from accelsim.onnx.network import Dims, checked, is_onnx
-from accelsim.onnx.network import load as load_onnx
+from accelsim.onnx.read import Dims, checked, is_onnx
 from accelsim.workload.network import Network
 from accelsim.workload.yaml import load_network
 
@@ -32,7 +31,9 @@ def network_from(
         workload = from_torch(workload, inputs, batch=batch)
     arguments.one_of("workload", workload, (Network,))
     if isinstance(workload, str | Path) and is_onnx(workload):
-        return load_onnx(workload, batch, sizes)
+        from accelsim.onnx.network import load
+
+        return load(workload, batch, sizes)
     if sizes:
         raise AccelsimError(f"dims: {next(iter(sizes))}: only an ONNX graph leaves sizes open; a file has parameters")
     if isinstance(workload, str | Path):

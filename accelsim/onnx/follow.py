@@ -12,7 +12,7 @@ import numpy as np
 from accelsim.errors import WorkloadError, listing, nearest
 from accelsim.onnx.fold import MOST_WORDS, folded
 from accelsim.onnx.read import MOST_NODES, graph_of
-from accelsim.onnx.records import KINDS, Graph, Input, Model, Node, Program, Sizes, Step, Value, shown
+from accelsim.onnx.records import KINDS, Graph, Input, Model, Node, Program, Sizes, Step, Value, shown, telling
 from accelsim.onnx.shapes import inferred
 
 BATCH = re.compile(r"(batch|batch_?size|bs|n|b)", re.IGNORECASE)
@@ -64,9 +64,10 @@ class _Follower:
             given = tuple(self._read(node, name, scope) if name else None for name in node.inputs)
             if len(self.steps) >= MOST_NODES:
                 raise WorkloadError(f"{node}: more than {MOST_NODES:,} nodes run")
-            results = self._subgraphs(node, given, scope, depth)
-            if results is None:
-                results = self._step(graph, node, given)
+            with telling(Step(node, given, ())):
+                results = self._subgraphs(node, given, scope, depth)
+                if results is None:
+                    results = self._step(graph, node, given)
             for name, value in zip(node.outputs, results, strict=False):
                 if not name:
                     continue

@@ -15,7 +15,7 @@ from accelsim.onnx.names import Names
 from accelsim.onnx.pieces import lower_part
 from accelsim.onnx.plane import batches, default_shape, input_shape, pads_of_windows, unpadded, zeros
 from accelsim.onnx.products import Product, Window, product
-from accelsim.onnx.records import Program, Sizes, Step, Value
+from accelsim.onnx.records import Program, Sizes, Step, Value, telling
 from accelsim.onnx.vectors import lower_group, lower_vector
 from accelsim.workload.coverage import Coverage, Covered, NotModelled
 from accelsim.workload.network import INPUT, Shape
@@ -28,7 +28,11 @@ class OtherBatchError(Exception):
 def lower(program: Program) -> tuple[dict[str, Any], Coverage]:
     """A workload file as its keys, and what of the graph they cover."""
     try:
-        products = {id(step): found for step in program.steps if (found := product(step))}
+        products = dict[int, Product]()
+        for step in program.steps:
+            with telling(step):
+                if found := product(step):
+                    products[id(step)] = found
         for batch in batches(program, list(products.values())):
             try:
                 return Lowering(program, products, batch).run()
@@ -63,24 +67,29 @@ class Lowering:
         """Step by step."""
         self._inputs()
         for index, step in enumerate(self.program.steps):
-            kind, group = self.kinds[index], self.groups.get(index)
-            self.became.setdefault(step, kind)
-            if kind is Sort.PRODUCT:
-                lower_product(self, self.products[id(step)])
-            elif group and kind is not Sort.FOLDED:
-                self._group(group)
-            elif kind is Sort.PART:
-                lower_part(self, step)
-            elif id(step) in self.padded:
-                self.became[step] = Sort.ALIAS
-            elif kind is Sort.VECTOR and step not in self.inside:
-                lower_vector(self, step)
-            elif kind is Sort.UNKNOWN:
-                self.rest(step, 0)
+            with telling(step):
+                self._step(index, step)
         if not any(layer.problem for layers in self.draft.found.values() for layer in layers):
             raise WorkloadError("has no node with MACs: no Conv, MatMul, Gemm, LSTM or the like")
         self.draft.pruned(self._read_last())
         return self._document(), self._coverage()
+
+    def _step(self, index: int, step: Step) -> None:
+        """The layers of one node; of nodes that are joined, at the last of them."""
+        kind, group = self.kinds[index], self.groups.get(index)
+        self.became.setdefault(step, kind)
+        if kind is Sort.PRODUCT:
+            lower_product(self, self.products[id(step)])
+        elif group and kind is not Sort.FOLDED:
+            self._group(group)
+        elif kind is Sort.PART:
+            lower_part(self, step)
+        elif id(step) in self.padded:
+            self.became[step] = Sort.ALIAS
+        elif kind is Sort.VECTOR and step not in self.inside:
+            lower_vector(self, step)
+        elif kind is Sort.UNKNOWN:
+            self.rest(step, 0)
 
     def _group(self, group: Group) -> None:
         kind = lower_group(self, group)

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelsim.errors import AccelsimError, WorkloadError
+from accelsim.errors import WorkloadError
 from accelsim.onnx.follow import follow
 from accelsim.onnx.lower import lower
-from accelsim.onnx.read import SUFFIX, read
+from accelsim.onnx.read import Dims, read
 from accelsim.onnx.records import Model
 from accelsim.onnx.write import text
 from accelsim.workload.coverage import Coverage
 from accelsim.workload.network import Network
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import Document, parse
-
-Dims = Mapping[str, int | str]
-
-
-def is_onnx(name: object) -> bool:
-    """Whether a workload is named by a file of this kind."""
-    return isinstance(name, str | Path) and Path(name).suffix.lower() == SUFFIX
 
 
 def load(path: str | Path, batch: int = 1, dims: Dims | None = None) -> Network:
@@ -55,17 +47,3 @@ def convert(path: str | Path, dims: Dims | None = None) -> str:
     if again != network_of(Document(model.file, keys)):
         raise WorkloadError(f"{model.file}: the workload file would not give the same network")
     return found
-
-
-def checked(dims: object) -> Dims:
-    """Sizes by name, as a caller gives them. AccelsimError, one line, for what is none."""
-    if dims is None:
-        return {}
-    if not isinstance(dims, Mapping):
-        raise AccelsimError(f"dims: wanted sizes by name, got a {type(dims).__name__}")
-    for name, size in dims.items():
-        if isinstance(size, bool) or not isinstance(size, int | str):
-            raise AccelsimError(
-                f"dims: {name}: should be a whole number, or a shape such as '1x3x224x224'; got {size!r}"
-            )
-    return {str(name): size for name, size in dims.items()}

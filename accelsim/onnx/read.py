@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ MOST_NODES = 200_000
 MOST_BYTES = 2**31
 """A message of protobuf is no larger; whatever is keeps its weights beside it."""
 SUFFIX = ".onnx"
+Dims = Mapping[str, int | str]
+"""Sizes that a graph leaves open, by name."""
+
+
+def is_onnx(name: object) -> bool:
+    """Whether a workload is named by a file of this kind."""
+    return isinstance(name, str | Path) and Path(name).suffix.lower() == SUFFIX
 
 
 def library() -> Any:
@@ -93,6 +101,7 @@ def graph_of(proto: Any, place: str) -> Graph:
     """A graph's records. place : the subgraph it is, ``node/attribute``."""
     if len(proto.node) > MOST_NODES:
         raise WorkloadError(f"has {len(proto.node):,} nodes; up to {MOST_NODES:,} are read")
+    _check_names(proto)
     stored = {tensor.name: tensor for tensor in proto.initializer}
     stored |= {tensor.values.name: tensor for tensor in proto.sparse_initializer}
     inputs = tuple(_input(value) for value in proto.input)
@@ -103,6 +112,17 @@ def graph_of(proto: Any, place: str) -> Graph:
         stored,
         {value.name: _input(value) for value in (*proto.value_info, *proto.output)},
     )
+
+
+def _check_names(proto: Any) -> None:
+    """Refuse names that are no text: the library gives them as bytes."""
+    values = (*proto.input, *proto.output, *proto.value_info, *proto.initializer)
+    names = [value.name for value in values]
+    for node in proto.node:
+        names += (node.name, node.op_type, node.domain, *node.input, *node.output)
+        names += (attribute.name for attribute in node.attribute)
+    if wrong := next((name for name in names if not isinstance(name, str)), None):
+        raise WorkloadError(f"a name that is not UTF-8: {wrong!r}")
 
 
 def _input(value: Any) -> Input:
@@ -119,8 +139,8 @@ def _dim(dim: Any) -> int | str | None:
     if dim.HasField("dim_value"):
         return dim.dim_value if dim.dim_value >= 0 else None
     # a symbol without a letter or digit, such as '?', names nothing
-    symbol: str = dim.dim_param
-    return symbol if any(letter.isalnum() for letter in symbol) else None
+    symbol = dim.dim_param
+    return symbol if isinstance(symbol, str) and any(letter.isalnum() for letter in symbol) else None
 
 
 def _node(index: int, proto: Any, place: str) -> Node:
@@ -150,3 +170,17 @@ def _attribute(proto: Any) -> Any:
     if proto.type in _FIELDS:
         return getattr(proto, _FIELDS[proto.type])
     return list(getattr(proto, _LISTS[proto.type])) if proto.type in _LISTS else None
+
+
+def checked(dims: object) -> Dims:
+    """Sizes by name, as a caller gives them. AccelsimError, one line, for what is none."""
+    if dims is None:
+        return {}
+    if not isinstance(dims, Mapping):
+        raise AccelsimError(f"dims: wanted sizes by name, got a {type(dims).__name__}")
+    for name, size in dims.items():
+        if isinstance(size, bool) or not isinstance(size, int | str):
+            raise AccelsimError(
+                f"dims: {name}: should be a whole number, or a shape such as '1x3x224x224'; got {size!r}"
+            )
+    return {str(name): size for name, size in dims.items()}

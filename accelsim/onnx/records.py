@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from accelsim.errors import WorkloadError
+from accelsim.errors import MOST_NAME, WorkloadError, plain
 
 Sizes = tuple[int, ...]
 MICROSOFT = "com.microsoft"
@@ -92,7 +93,7 @@ class Node:
 
     def __str__(self) -> str:
         shown = self.name or next(iter(filter(None, self.outputs)), f"number {self.index}")
-        return f"node '{shown}' ({self.kind})"
+        return f"node '{plain(shown[:MOST_NAME])}' ({plain(self.kind[:MOST_NAME])})"
 
     def whole(self, name: str, default: int = 0) -> int:
         """An attribute that is a whole number. WorkloadError if it is none."""
@@ -168,7 +169,7 @@ class Value:
         return KINDS[self.kind].bits if self.kind in KINDS else 0
 
     def __str__(self) -> str:
-        return f"'{self.name}' {shown(self.shape)}"
+        return f"'{plain(self.name[:MOST_NAME])}' {shown(self.shape)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +214,21 @@ class Program:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     dims: Mapping[str, int] = field(default_factory=dict)
+
+
+MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What comes of a node whose attributes or inputs are of another kind than its operator takes."""
+
+
+@contextmanager
+def telling(step: Step) -> Iterator[None]:
+    """Make one line of whatever a malformed node leads to."""
+    try:
+        yield
+    except MALFORMED as error:
+        given = ", ".join(str(value) for value in step.inputs if value is not None) or "nothing"
+        what = plain(" ".join(str(error).split())[:200]) or type(error).__name__
+        raise WorkloadError(f"{step.node}: is not what its operator takes; it reads {given}: {what}") from None
 
 
 def shown(shape: Sizes | None) -> str:
