@@ -12,8 +12,9 @@ import numpy as np
 from accelsim.errors import WorkloadError, listing, nearest
 from accelsim.onnx.fold import MOST_WORDS, folded
 from accelsim.onnx.read import MOST_NODES, graph_of
-from accelsim.onnx.records import KINDS, Graph, Input, Model, Node, Program, Sizes, Step, Value, shown, telling
+from accelsim.onnx.records import KINDS, Graph, Input, Model, Node, Program, Sizes, Step, Value, refused, shown, telling
 from accelsim.onnx.shapes import inferred
+from accelsim.yamlfile import meant
 
 BATCH = re.compile(r"(batch|batch_?size|bs|n|b)", re.IGNORECASE)
 """Symbols that mean images at a time: 1 unless something else is said."""
@@ -33,7 +34,7 @@ def follow(model: Model, dims: Mapping[str, int | str] | None = None) -> Program
     try:
         return _Follower(model, dims or {}).run()
     except WorkloadError as error:
-        raise WorkloadError(f"{model.file}: {error}") from None
+        raise refused(model.file, error) from None
 
 
 class _Follower:
@@ -104,6 +105,8 @@ class _Follower:
         stored = _from_stored(step)
         for value in outputs:
             value.stored, value.source = stored, _source(step)
+            if value.shape is None:
+                value.lost = next((one.lost for one in given if one is not None and one.lost), str(node))
         self.steps.append(Step(node, given, outputs, why))
         return outputs
 
@@ -202,9 +205,7 @@ def _stacked(values: tuple[Value, ...], rounds: int) -> Value:
 
 def _output(graph: Graph, output: Input, scope: Scope) -> Value:
     if output.name not in scope:
-        raise WorkloadError(
-            f"its output '{output.name}' is written by no node{nearest(output.name, list(scope)[-20:])}"
-        )
+        raise WorkloadError(f"its output '{output.name}' is written by no node{meant(output.name, scope)}")
     return scope[output.name]
 
 

@@ -106,7 +106,7 @@ def sort(step: Step) -> Sort:
         value.stored is not None or value.data is not None or (value.shape and not value.words) for value in outputs
     ):
         return Sort.FOLDED
-    if any(value.shape is None for value in outputs[:1]) or not outputs:
+    if not outputs or not sized(step):
         return Sort.UNKNOWN
     if key in PRODUCTS and not (node.op == "Einsum" and len(step.inputs) != 2):
         return Sort.PRODUCT
@@ -123,6 +123,22 @@ def sort(step: Step) -> Sort:
     if key == (MICROSOFT, "QLinearConcat"):
         return Sort.PART
     return Sort.VECTOR if key in _VECTORS_ELSEWHERE else Sort.UNKNOWN
+
+
+def sized(step: Step) -> bool:
+    """Whether the shapes of its first output and of all that it reads are known."""
+    values = [value for value in (*step.inputs, *step.outputs[:1]) if value is not None]
+    return all(value.shape is not None for value in values)
+
+
+def why(step: Step) -> str:
+    """Why a node is not modelled."""
+    if step.node.op == "If" and not step.node.domain:
+        return "its condition is not known; give the inputs that it follows from: --dim NAME=VALUE"
+    if step.node.op in ("Loop", "Scan") and not step.node.domain:
+        return "how often it runs is not known"
+    lost = next((value.lost for value in (*step.inputs, *step.outputs) if value is not None and value.lost), "")
+    return f"shapes are not known from {lost} on" if lost else "an operator without a rule"
 
 
 def _picks_known(step: Step) -> bool:

@@ -9,13 +9,13 @@ from accelsim.errors import WorkloadError
 from accelsim.onnx.bits import bits_of, hoisted
 from accelsim.onnx.draft import Draft, Feature, Keys, sizes
 from accelsim.onnx.groups import Group, active, grouped
-from accelsim.onnx.kinds import Sort, sort
+from accelsim.onnx.kinds import Sort, sized, sort, why
 from accelsim.onnx.multiply import lower_product
 from accelsim.onnx.names import Names
 from accelsim.onnx.pieces import lower_part
 from accelsim.onnx.plane import batches, default_shape, input_shape, pads_of_windows, unpadded, zeros
 from accelsim.onnx.products import Product, Window, product
-from accelsim.onnx.records import Program, Sizes, Step, Value, telling
+from accelsim.onnx.records import Program, Sizes, Step, Value, refused, telling
 from accelsim.onnx.vectors import lower_group, lower_vector
 from accelsim.workload.coverage import Coverage, Covered, NotModelled
 from accelsim.workload.network import INPUT, Shape
@@ -31,7 +31,7 @@ def lower(program: Program) -> tuple[dict[str, Any], Coverage]:
         products = dict[int, Product]()
         for step in program.steps:
             with telling(step):
-                if found := product(step):
+                if sized(step) and (found := product(step)):
                     products[id(step)] = found
         for batch in batches(program, list(products.values())):
             try:
@@ -40,7 +40,7 @@ def lower(program: Program) -> tuple[dict[str, Any], Coverage]:
                 continue
         return Lowering(program, products, 1).run()
     except WorkloadError as error:
-        raise WorkloadError(f"{program.model.file}: {error}") from None
+        raise refused(program.model.file, error) from None
 
 
 class Lowering:
@@ -114,7 +114,7 @@ class Lowering:
         """Where an activation lies. WorkloadError where nothing is known of it."""
         if id(value) not in self.features:
             if value.shape is None:
-                raise WorkloadError(f"the shape of '{value.name}' follows from values that are not known; see --dim")
+                raise WorkloadError(f"the shape of '{value.name}' is not known, from {value.lost} on")
             self.put(value, self.draft.view(self.names.new(value.name), [], default_shape(self, value)))
         return self.features[id(value)]
 
@@ -209,7 +209,8 @@ class Lowering:
             words = sum(value.words for value in (*step.inputs, *step.outputs) if value is not None)
             macs = self.products[id(step)].macs if id(step) in self.products and own is Sort.PRODUCT else 0
             if own is Sort.UNKNOWN:
-                missing.append(NotModelled(step.node.name or step.outputs[0].name, step.node.kind, words))
+                name = step.node.name or next((value.name for value in step.outputs), "")
+                missing.append(NotModelled(name, step.node.kind, words, None, why(step)))
                 continue
             key = {
                 Sort.PRODUCT: "layers",

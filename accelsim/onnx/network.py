@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelsim.errors import WorkloadError
+from accelsim.errors import SpecError, WorkloadError
 from accelsim.onnx.follow import follow
 from accelsim.onnx.lower import lower
 from accelsim.onnx.read import Dims, read
@@ -29,7 +29,10 @@ def load(path: str | Path, batch: int = 1, dims: Dims | None = None) -> Network:
 def network(model: Model, batch: int = 1, dims: Dims | None = None) -> Network:
     """The network of a graph that was read."""
     keys, coverage = document(model, dims)
-    found = network_of(Document(model.file, keys), batch)
+    try:
+        found = network_of(Document(model.file, keys), batch)
+    except SpecError as error:
+        raise WorkloadError(str(error.issues[0])) from None
     return replace(found, coverage=coverage)
 
 

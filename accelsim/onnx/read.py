@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError, WorkloadError, reason
-from accelsim.onnx.records import Graph, Input, Model, Node
+from accelsim.onnx.records import Graph, Input, Model, Node, refused
 from accelsim.yamlfile import shown
 
 LEAST_OPSET = 7
@@ -45,7 +45,7 @@ def read(path: str | Path) -> Model:
     try:
         return model_of(data, file, str(Path(path).parent))
     except WorkloadError as error:
-        raise WorkloadError(f"{file}: {error}") from None
+        raise refused(file, error) from None
 
 
 def model_of(data: bytes, file: str = "<graph>", folder: str = "") -> Model:

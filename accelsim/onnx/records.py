@@ -147,7 +147,7 @@ class Value:
 
     shape : None where it follows from values that are not known. data : its words, where they are few and known.
     stored : words of each stored tensor it follows from, if from nothing else; None: an activation.
-    step : the number of the step that gives it; -1: none.
+    step : the number of the step that gives it; -1: none. lost : the node from which on its shape is not known.
     """
 
     name: str
@@ -157,6 +157,7 @@ class Value:
     stored: dict[str, int] | None = None
     step: int = -1
     source: Any = None
+    lost: str = ""
 
     @property
     def words(self) -> int:
@@ -193,8 +194,7 @@ class Step:
         value = self.input(index)
         if value.shape is None:
             raise WorkloadError(
-                f"{self.node}: the shape of its input '{value.name}' follows from values that are not known; "
-                "give sizes with --dim, or simplify the graph"
+                f"{self.node}: the shape of its input '{value.name}' is not known, from {value.lost} on"
             )
         if rank is not None and len(value.shape) != rank:
             raise WorkloadError(f"{self.node}: input {value} should have {rank} dims")
@@ -229,6 +229,11 @@ def telling(step: Step) -> Iterator[None]:
         given = ", ".join(str(value) for value in step.inputs if value is not None) or "nothing"
         what = plain(" ".join(str(error).split())[:200]) or type(error).__name__
         raise WorkloadError(f"{step.node}: is not what its operator takes; it reads {given}: {what}") from None
+
+
+def refused(file: str, error: Exception) -> WorkloadError:
+    """The error of a file, in one line whatever its names hold."""
+    return WorkloadError(f"{file}: {error}".replace("\n", "\\n"))
 
 
 def shown(shape: Sizes | None) -> str:

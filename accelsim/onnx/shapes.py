@@ -73,6 +73,8 @@ def _by_library(step: Step, schema: Any, opsets: dict[str, int]) -> Found:
     try:
         found = shape_inference.infer_node_outputs(schema, node.proto, types, data, None, imports)
     except Exception as error:  # of several types, none of them public; what it says is about the file
+        if any(value is not None and value.shape is None for value in step.inputs):
+            return []
         raise WorkloadError(f"{node}: {_told(error)}; its inputs are {_inputs(step)}") from None
     results: list[tuple[int, Sizes | None]] = []
     for name in node.outputs:

@@ -27,6 +27,7 @@ class NotModelled:
     op: str
     words: int
     macs: int | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Coverage:
         macs = "an unknown share" if self.macs_left_out is None else f"{100 * self.macs_left_out:.3g} %"
         return [
             f"graph: {self.nodes:,} nodes: {', '.join([*found, f'{len(self.not_modelled):,} not modelled'])}",
-            f"not modelled: {told}: {100 * self.words_left_out:.3g} % of the words, {macs} of the MACs",
+            f"not modelled: {told}: {self.not_modelled[0].why}; "
+            f"{100 * self.words_left_out:.3g} % of the words, {macs} of the MACs",
         ]
 
     def to_dict(self) -> dict[str, Any]:
