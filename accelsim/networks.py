@@ -29,6 +29,8 @@ def network_from(
         from accelsim.onnx.torch import from_torch
 
         workload = from_torch(workload, inputs, batch=batch)
+    elif hasattr(workload, "named_parameters"):
+        raise AccelsimError(f"workload: a {type(workload).__name__} is read as it runs: give inputs=(x,) too")
     arguments.one_of("workload", workload, (Network,))
     if isinstance(workload, str | Path) and is_onnx(workload):
         from accelsim.onnx.network import load

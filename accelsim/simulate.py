@@ -311,8 +311,6 @@ def load(
     from accelsim.architecture.yaml import load_architecture
 
     arguments.one_of("architecture", architecture, (Architecture,))
-    if inputs is None:
-        arguments.one_of("workload", workload, (Network,))
     for_network, own = split_parameters(architecture, workload, parameters or {})
     network = network_from(workload, batch, for_network, dims, inputs)
     if not isinstance(architecture, Architecture):

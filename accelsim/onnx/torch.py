@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from typing import Any
 
@@ -42,10 +43,14 @@ def from_torch(module: Any, inputs: Any, batch: int = 1) -> Network:
 
 def _exported(torch: Any, module: Any, inputs: tuple[Any, ...]) -> bytes:
     """The graph as a file would hold it."""
-    file = io.BytesIO()
+    file, log = io.BytesIO(), logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         program = torch.onnx.export(module, inputs, dynamo=True, verbose=False)
     except ImportError:
         raise AccelsimError("PyTorch's exporter needs the package onnxscript: pip install onnxscript") from None
+    finally:
+        log.setLevel(level)
     program.save(file)
     return file.getvalue()
