@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from accelsim.errors import AccelsimError
     from accelsim.mapping.mapping import LoopNest
     from accelsim.mapping.yaml import load_mappings
+    from accelsim.onnx.torch import from_torch
     from accelsim.outcome import LayerResult
     from accelsim.result import Comparison, Result
     from accelsim.simulate import check_outputs, compare, rerun, simulate
@@ -35,6 +36,7 @@ __all__ = [
     "__version__",
     "check_outputs",
     "compare",
+    "from_torch",
     "load_architecture",
     "load_mappings",
     "load_network",
@@ -54,6 +56,7 @@ _HOMES = {
     "Result": "result",
     "check_outputs": "simulate",
     "compare": "simulate",
+    "from_torch": "onnx.torch",
     "load_architecture": "architecture.yaml",
     "load_mappings": "mapping.yaml",
     "load_network": "workload.yaml",

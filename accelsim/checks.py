@@ -15,6 +15,8 @@ from accelsim.energy.yaml import read_table
 from accelsim.errors import AccelsimError, Issue, SpecError
 from accelsim.mapping.dataflows import dataflow
 from accelsim.mapping.yaml import mappings_of
+from accelsim.onnx.network import load as load_onnx
+from accelsim.onnx.read import Dims, checked, is_onnx
 from accelsim.workload.problem import TENSORS
 from accelsim.workload.yaml import load_network
 from accelsim.yamlfile import Document, read
@@ -22,11 +24,15 @@ from accelsim.yamlfile import Document, read
 Loaded = TypeVar("Loaded")
 
 
-def check_file(path: str | Path) -> list[str]:
+def check_file(path: str | Path, dims: Dims | None = None) -> list[str]:
     """Read a file as what its keys say it is; the lines to tell of one that is fine.
+
+    dims : sizes that an ONNX graph leaves open.
 
     Raises SpecError with every error of the file, and of the files it names.
     """
+    if is_onnx(path):
+        return _graph(path, dims)
     document = read(path)
     keys = document.data.keys() if isinstance(document.data, dict) else set()
     if "levels" in keys:
@@ -43,6 +49,13 @@ def check_file(path: str | Path) -> list[str]:
     if dataflow.looks_like(document.data):
         return [f"dataflow '{dataflow.load(path).name}' is fine"]
     return [f"mapping of {len(mappings_of(document))} layers is fine"]
+
+
+def _graph(path: str | Path, dims: Dims | None) -> list[str]:
+    """An ONNX graph: how much of it the layers cover."""
+    network = load_onnx(path, dims=checked(dims))
+    assert network.coverage is not None
+    return [f"network '{network.name}' is fine", *(f"  {line}" for line in network.coverage.lines())]
 
 
 def _machine(document: Document) -> tuple[Architecture, EnergyTable | None]:

@@ -17,6 +17,7 @@ from accelsim.options import (
     Bits,
     Data,
     Dataflow,
+    Dims,
     Energy,
     Evaluator,
     Json,
@@ -28,6 +29,7 @@ from accelsim.options import (
     Settings,
     Work,
     bits_of,
+    dims_of,
     known,
     parameters,
 )
@@ -85,7 +87,9 @@ def run(
     architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")],
     workload: Annotated[
         str | None,
-        typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.", show_default=False),
+        typer.Argument(
+            metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.", show_default=False
+        ),
     ] = None,
     dataflow: Dataflow = None,
     mapping: Mapping = None,
@@ -96,6 +100,7 @@ def run(
     energy: Energy = None,
     accounting: Accounting = None,
     settings: Settings = None,
+    dims: Dims = None,
     data: Data = None,
     seed: Seed = 0,
     bits: Bits = None,
@@ -123,6 +128,7 @@ def run(
             energy=energy,
             accounting=accounting,
             parameters=parameters(settings),
+            dims=dims_of(dims),
             data=data,
             seed=seed,
             bits=bits_of(bits),
@@ -188,6 +194,7 @@ def compare(
     energy: Energy = None,
     accounting: Accounting = None,
     settings: Settings = None,
+    dims: Dims = None,
     data: Data = None,
     seed: Seed = 0,
     bits: Bits = None,
@@ -215,6 +222,7 @@ def compare(
             energy=energy,
             accounting=accounting,
             parameters=parameters(settings),
+            dims=dims_of(dims),
             data=data,
             seed=seed,
             bits=bits_of(bits),
@@ -248,6 +256,7 @@ def search(
     energy: Energy = None,
     accounting: Accounting = None,
     settings: Settings = None,
+    dims: Dims = None,
     bits: Bits = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
@@ -267,6 +276,7 @@ def search(
         energy=energy,
         accounting=accounting,
         parameters=parameters(settings),
+        dims=dims_of(dims),
         bits=bits_of(bits),
     )
     if not result.layers:
@@ -295,6 +305,7 @@ def plot(
     layers: Layers = None,
     energy: Energy = None,
     settings: Settings = None,
+    dims: Dims = None,
     data: Data = None,
     seed: Seed = 0,
 ) -> None:
@@ -320,6 +331,7 @@ def plot(
             layers=layers,
             energy=energy,
             parameters=parameters(settings),
+            dims=dims_of(dims),
             data=data,
             seed=seed,
         )
@@ -334,6 +346,7 @@ def plot(
 
 for _name, _command in (
     ("validate", tools.validate),
+    ("convert", tools.convert),
     ("list", tools.list_names),
     ("show", tools.show),
     ("explain", tools.explain),

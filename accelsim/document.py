@@ -48,6 +48,7 @@ def document_of(result: Outcome) -> Row:
         "levels": [level.name for level in machine.levels],
         "layers": [_layer(result, layer) for layer in result.layers],
         "vector_layers": [layer.to_dict() for layer in result.vector_layers],
+        **({"coverage": result.coverage.to_dict()} if result.coverage else {}),
         "failures": [{"layer": layer, "reason": reason} for layer, reason in result.failures],
         "total": _total(result),
         **({"ran": _ran(result, result.ran)} if result.ran else {}),

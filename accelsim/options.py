@@ -10,7 +10,7 @@ import typer
 from accelsim.errors import AccelsimError, nearest
 
 Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
-Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name or a YAML file.")]
+Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.")]
 Dataflow = Annotated[
     str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
 ]
@@ -28,6 +28,10 @@ Data = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
 ]
+Dims = Annotated[
+    list[str] | None,
+    typer.Option("--dim", metavar="NAME=SIZE", help="A size that an ONNX graph leaves open (repeat it)."),
+]
 Seed = Annotated[int, typer.Option(help="Seed of operands that are drawn.")]
 Bits = Annotated[
     str | None,
@@ -40,6 +44,11 @@ Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json
 def parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
     return _settings("--set", settings)
+
+
+def dims_of(given: list[str] | None) -> dict[str, Any]:
+    """``--dim seq=128`` as a mapping; what names it may hold, the graph says."""
+    return _settings("--dim", given)
 
 
 def bits_of(text: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
+from accelsim.workload.coverage import Coverage
 from accelsim.workload.network import Network
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
@@ -189,6 +190,11 @@ class Outcome:
     def version(self) -> str:
         """Of accelsim, that ran it."""
         return self.ran.versions.get("accelsim", __version__) if self.ran else __version__
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """What of an ONNX graph the layers stand for; None of a network that was read from no graph."""
+        return self.ran.network.coverage if self.ran else None
 
     @property
     def energy_unit(self) -> str:

@@ -12,13 +12,15 @@ from accelsim import arguments
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
 from accelsim.compiling import summed_up
+from accelsim.declared import split_parameters
 from accelsim.document import versions
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
-from accelsim.errors import AccelsimError, MappingError, Overflow, WorkloadError
+from accelsim.errors import AccelsimError, MappingError, Overflow
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import mappings_for, shipped
+from accelsim.networks import network_from
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
@@ -81,6 +83,8 @@ def simulate(
     bits: Mapping[str, int] | str | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
+    dims: Mapping[str, int | str] | None = None,
+    inputs: object = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -99,6 +103,8 @@ def simulate(
         says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
+    dims : sizes that an ONNX file leaves open, by their names (docs/onnx.md).
+    inputs : the workload is a PyTorch module, which is read as it runs on these.
 
     Raises
     ------
@@ -106,7 +112,7 @@ def simulate(
     """
     batch, seed = arguments.whole("batch", batch, 1), arguments.whole("seed", seed, 0)
     set_ = arguments.settings("parameters", parameters)
-    machine, network = load(architecture, workload, batch, set_)
+    machine, network = load(architecture, workload, batch, set_, dims, inputs)
     arguments.known("evaluator", evaluator, EVALUATORS)
     arguments.known("objective", objective, OBJECTIVES)
     table = table_for(machine, energy)
@@ -187,13 +193,14 @@ def _execute(plan: _Plan, progress: Progress | None) -> Result:
         if progress:
             progress(index, len(multiplying), layer.name)
         assert layer.problem is not None
-        identity = plan.zeros.identity(layer) if plan.zeros else ""
+        zeros = plan.zeros and plan.zeros.of(layer)
+        identity = zeros.identity(layer) if zeros else ""
         sized = with_bits(machine, {**layer.bits, **wanted})
         widths = tuple(sized.widths.items())
-        key = (layer.problem, plan.given.get(layer.name), identity, bool(plan.zeros) and INPUT in layer.inputs, widths)
+        key = (layer.problem, plan.given.get(layer.name), identity, bool(zeros) and INPUT in layer.inputs, widths)
         if key not in done:
             try:
-                done[key] = _run(sized, layer, key[1], plan)
+                done[key] = _run(sized, layer, key[1], replace(plan, zeros=zeros))
             except MappingError as error:
                 done[key] = error
         found = done[key]
@@ -220,13 +227,14 @@ def result_error(result: Result) -> MappingError:
 def operands_for(machine: Architecture, network: Network, data: str | Path | None, seed: int) -> Operands | None:
     """The operands that are given or that densities give; None: all are made up, without zeros.
 
-    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them.
+    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them. Layers
+    that insert zeros have them without a density.
     """
-    from accelsim.sparsity.operands import Operands
+    from accelsim.sparsity.operands import Operands, inserts
 
     if data == DENSE:
         return None
-    if data is None and not (machine.sees_zeros and any(layer.density for layer in network.layers)):
+    if data is None and not (machine.sees_zeros and any(layer.density or inserts(layer) for layer in network.layers)):
         return None
     return Operands(network, data, seed, derive=True)
 
@@ -243,6 +251,7 @@ def check_outputs(result: Result) -> Iterator[str]:
     differs.
     """
     from accelsim.engine.outputs.functional import check
+    from accelsim.sparsity.operands import Operands
 
     machine, ran = result.architecture, result.ran
     if ran is None:
@@ -255,9 +264,10 @@ def check_outputs(result: Result) -> Iterator[str]:
         assert layer.problem is not None
         sized = with_bits(machine, found.bits)
         widths = tuple(sized.widths.items())
-        key = (layer.problem, found.nest, operands.identity(layer) if operands else "", widths)
+        source = operands or (Operands(ran.network, None, ran.seed) if layer.spread else None)
+        key = (layer.problem, found.nest, source.identity(layer) if source else "", widths)
         if key not in done:
-            given = partial(operands.values, layer, sized.word_bits) if operands else None
+            given = partial(source.values, layer, sized.word_bits) if source else None
             done[key] = check(sized, found.nest, layer.problem, ran.seed, given)
         yield f"{found.name}: {done[key]}"
 
@@ -294,63 +304,21 @@ def load(
     workload: str | Path | Network,
     batch: int = 1,
     parameters: Mapping[str, Any] | None = None,
+    dims: Mapping[str, int | str] | None = None,
+    inputs: object = None,
 ) -> tuple[Architecture, Network]:
     """Names and files become objects; objects pass through."""
     from accelsim.architecture.yaml import load_architecture
-    from accelsim.workload.yaml import load_network
 
     arguments.one_of("architecture", architecture, (Architecture,))
-    arguments.one_of("workload", workload, (Network,))
-    for_network, own = _parameters(architecture, workload, parameters or {})
-    if isinstance(workload, str | Path):
-        workload = load_network(workload, batch, for_network)
-    elif batch not in (1, workload.batch):
-        raise WorkloadError(f"network '{workload.name}' was built for batch {workload.batch}, not {batch}")
+    for_network, own = split_parameters(architecture, workload, parameters or {})
+    network = network_from(workload, batch, for_network, dims, inputs)
     if not isinstance(architecture, Architecture):
         architecture = load_architecture(architecture, own)
     elif own:
         architecture = architecture.with_(**own)
     # a workload may say where its zeros come from
-    return replace(architecture, padding=workload.padding or architecture.padding), workload
-
-
-def _parameters(
-    architecture: object, workload: object, given: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters for the workload's file and for the architecture's; a name both declare goes to both.
-
-    A name that neither declares may be a path into the architecture's file.
-    Raises AccelsimError for a name that neither declares: with what each of them does.
-    """
-    if not given:
-        return {}, {}
-    from accelsim.architecture.edit import KEYS, is_path
-    from accelsim.yamlfile import meant
-
-    ours, theirs = _declared("workload", workload), _declared("arch", architecture)
-    theirs += tuple(name for name in given if is_path(name, ours + theirs))
-    for name in given:
-        if name not in ours + theirs:
-            known = "; ".join(
-                f"{kind} '{getattr(source, 'name', source)}' declares {', '.join(names) or 'none'}"
-                for kind, source, names in (("architecture", architecture, theirs), ("workload", workload, ours))
-            )
-            near = meant(name.partition(".")[0], ours + theirs + (KEYS if "." in name else ()))
-            raise AccelsimError(f"unknown parameter '{name}'{near or ';'} {known}")
-    first, second = ({name: value for name, value in given.items() if name in names} for names in (ours, theirs))
-    return first, second
-
-
-def _declared(kind: str, source: object) -> tuple[str, ...]:
-    """Names of the parameters that a file declares, or the file that a machine is from."""
-    from accelsim.yamlfile import read, resolve
-
-    if not isinstance(source, str | Path):
-        data = source.document if isinstance(source, Architecture) else None
-    else:
-        data = read(resolve(kind, source)).data
-    declared = data.get("parameters") if isinstance(data, dict) else None
-    return tuple(declared) if isinstance(declared, dict) else ()
+    return replace(architecture, padding=network.padding or architecture.padding), network
 
 
 def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan) -> LayerResult:
@@ -377,7 +345,14 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
-    if zeros and plan.evaluator == "analytical" and not zeros.store and not machine.cartesian and as_given:
+    if (
+        zeros
+        and plan.evaluator == "analytical"
+        and not zeros.store
+        and not machine.cartesian
+        and as_given
+        and not layer.spread
+    ):
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
     else:

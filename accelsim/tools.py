@@ -13,23 +13,44 @@ from typing import Annotated
 import typer
 
 from accelsim.errors import AccelsimError
-from accelsim.options import Seed, known
+from accelsim.options import Dims, Seed, dims_of, known
 from accelsim.yamlfile import KINDS
 
 
-def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind.")]) -> None:
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML files of any kind, and ONNX graphs.")],
+    dims: Dims = None,
+) -> None:
     """Check files and what they name; every error of every file is reported, and what is free in a machine."""
     from accelsim.checks import check_file
 
     errors = []
     for file in files:
         try:
-            first, *others = check_file(file)
+            first, *others = check_file(file, dims_of(dims))
             typer.echo("\n".join((f"{file}: {first}", *others)))
         except AccelsimError as error:
             errors.append(str(error))
     if errors:
         raise AccelsimError("\n".join(errors))
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX file.")],
+    dims: Dims = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it there.")] = None,
+) -> None:
+    """Turn an ONNX graph into a workload file, which gives the same results and can be edited."""
+    from accelsim.onnx.network import convert as converted
+    from accelsim.report.files import check_place, write_text
+
+    if out:
+        check_place(out)
+    found = converted(file, dims_of(dims))
+    if out:
+        write_text(out, found)
+    else:
+        typer.echo(found, nl=False)
 
 
 def list_names() -> None:

@@ -19,7 +19,7 @@ from schemas import errors
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-MADE = ("digits/digits.yaml", "net.yaml", "result.json")
+MADE = ("digits/digits.yaml", "model.onnx", "net.yaml", "result.json")
 """Files that the pages speak of: `trace` or the reader writes them."""
 
 
@@ -104,8 +104,8 @@ def test_there_is_something_to_check():
 
 @pytest.mark.parametrize("words", [pytest.param(words, id=where) for where, words in commands()])
 def test_a_command_can_be_typed(words):
+    from accelsim.declared import _declared
     from accelsim.report.glossary import explain
-    from accelsim.simulate import _declared
 
     name, given = parsed([word.removesuffix("...") for word in words])
     for kind, key in (("arch", "architecture"), ("workload", "workload"), ("mapping", "mapping")):

@@ -98,6 +98,8 @@ def notes(result: Outcome) -> list[str]:
     lines += idle_notes(result)
     if result.vector_layers:
         lines.append(vector_note(result))
+    if result.coverage:
+        lines += [visible(line) for line in result.coverage.lines()]
     if result.operands:
         lines.append(f"zeros: {visible(result.operands)}")
     elif result.ran and result.ran.operand_files:

@@ -1,0 +1,52 @@
+"""An ONNX file as a network, and as the workload file that gives the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accelsim.errors import SpecError, WorkloadError
+from accelsim.onnx.follow import follow
+from accelsim.onnx.lower import lower
+from accelsim.onnx.read import Dims, read
+from accelsim.onnx.records import Model
+from accelsim.onnx.write import text
+from accelsim.workload.coverage import Coverage
+from accelsim.workload.network import Network
+from accelsim.workload.yaml import network_of
+from accelsim.yamlfile import Document, parse
+
+
+def load(path: str | Path, batch: int = 1, dims: Dims | None = None) -> Network:
+    """The network of a file, for `batch` times as many images as its graph has; `dims` as `follow` takes them.
+
+    Raises WorkloadError, one line: a damaged file, sizes that are missing, nodes that no layer can stand for.
+    """
+    return network(read(path), batch, dims)
+
+
+def network(model: Model, batch: int = 1, dims: Dims | None = None) -> Network:
+    """The network of a graph that was read."""
+    keys, coverage = document(model, dims)
+    try:
+        found = network_of(Document(model.file, keys), batch)
+    except SpecError as error:
+        raise WorkloadError(str(error.issues[0])) from None
+    return replace(found, coverage=coverage)
+
+
+def document(model: Model, dims: Dims | None = None) -> tuple[dict[str, Any], Coverage]:
+    """The keys of a workload file that gives the same network, and what of the graph it covers."""
+    return lower(follow(model, dims))
+
+
+def convert(path: str | Path, dims: Dims | None = None) -> str:
+    """The text of a workload file. It is read back: AccelsimError if it gave another network."""
+    model = read(path)
+    keys, coverage = document(model, dims)
+    found = text(keys, coverage)
+    again = network_of(parse(found, f"{model.file} as YAML"))
+    if again != network_of(Document(model.file, keys)):
+        raise WorkloadError(f"{model.file}: the workload file would not give the same network")
+    return found
