@@ -40,16 +40,25 @@ MOST_ISSUES = 100
 
 @dataclass
 class Document:
-    """One file: its plain data, where every key and value of it stands, and what is wrong with it so far."""
+    """One file: its plain data, where every key and value of it stands, and what is wrong with it so far.
+
+    origins : where the file has what the data has at another place, ``("layers", "l3_q")``, of what was written once.
+    """
 
     file: str
     data: Any
     keys: dict[Place, Mark] = field(default_factory=dict)
     values: dict[Place, Mark] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
+    origins: dict[Place, Place] = field(default_factory=dict)
+
+    def written(self, place: Place) -> Place:
+        """Where the file has what stands at a place of the data."""
+        return (*self.origins.get(place[:2], place[:2]), *place[2:])
 
     def refuse(self, place: Place, message: str, *, key: bool = False) -> None:
         """Note an error at a value (or at its key); the nearest place that exists gives the position."""
+        place = self.written(place)
         first, second = (self.keys, self.values) if key else (self.values, self.keys)
         mark, at = None, place
         while mark is None:
