@@ -33,7 +33,7 @@ def validate(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help
 
 
 def list_names() -> None:
-    """List everything that ships and what each is: machines, networks, mappings, dataflows, energy tables."""
+    """List machines, networks, mappings, dataflows and energy tables, what each is, and where one's own come from."""
     import shutil
 
     from accelsim.report.catalogue import listing
@@ -46,7 +46,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A name that 'list' lists.")],
     path: Annotated[bool, typer.Option("--path", help="Say where the file is instead.")] = False,
 ) -> None:
-    """Print a file that ships, to start from: accelsim show eyeriss > mine.yaml."""
+    """Print a file by its name, to start from: accelsim show eyeriss > mine.yaml."""
     from accelsim.report.catalogue import find
 
     file = find(name).path
