@@ -102,7 +102,7 @@ def expand(document: Document, values: Values) -> dict[str, str]:
     layers = data.get("layers") if isinstance(data, dict) else None
     if not isinstance(layers, dict):
         return {}
-    if "blocks" not in data and not any(isinstance(layer, dict) and "block" in layer for layer in layers.values()):
+    if "blocks" not in data and not any(_is_use(layer) for layer in layers.values()):
         return {}
     blocks = _blocks(document, data.pop("blocks", {}), layers)
     document.check()
@@ -114,6 +114,11 @@ def expand(document: Document, values: Values) -> dict[str, str]:
     document.check()
     data["layers"] = found.layers
     return follows
+
+
+def _is_use(layer: object) -> bool:
+    """Whether what stands in a layer's place is the use of a block; layers have an op, or are `problem` alone."""
+    return isinstance(layer, dict) and "block" in layer and not {"op", "problem"} & layer.keys()
 
 
 def _blocks(document: Document, given: object, layers: Mapping[str, Any]) -> dict[str, BlockSpec]:
@@ -134,7 +139,7 @@ def _blocks(document: Document, given: object, layers: Mapping[str, Any]) -> dic
         for parameter in block.parameters:
             if parameter not in used:
                 document.refuse((*place, "parameters", parameter), f"nothing uses ${parameter}", key=True)
-    uses = {str(layer.get("block")) for layer in written if isinstance(layer, dict)}
+    uses = {str(layer["block"]) for layer in written if _is_use(layer)}
     for name in found:
         if name not in uses:
             document.refuse(("blocks", name), f"nothing uses block '{name}'{nearest(name, uses)}", key=True)
@@ -162,7 +167,7 @@ class _Expansion:
         for name, raw in entries.items():
             at = (*place, name)
             self.tally(at)
-            if isinstance(raw, dict) and "block" in raw:
+            if _is_use(raw):
                 before = self.use(name, raw, at, scope, values, before)
                 continue
             layer = values.replaced(raw, at)

@@ -203,6 +203,14 @@ def test_errors_of_the_file(text, told):
     assert told in errors(text)[0]
 
 
+def test_a_layer_may_have_a_key_of_that_name():
+    assert "layers.A.block: unknown key" in errors("layers:\n  A: {op: norm, block: 2}")[0]
+    assert (
+        "layers.A.block: unknown key"
+        in errors(UNIT + "layers:\n  A: {op: norm, block: unit}\n  B: {block: unit, set: {M: 1}}")[0]
+    )
+
+
 def test_blocks_are_not_nested_without_end():
     deep = "".join(f"  b{i}:\n    layers:\n      x: {{block: b{i + 1}}}\n" for i in range(2000))
     text = f"blocks:\n{deep}  b2000: {{layers: {{x: {{op: norm}}}}}}\nlayers:\n  A: {{block: b0}}"
