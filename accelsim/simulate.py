@@ -187,13 +187,14 @@ def _execute(plan: _Plan, progress: Progress | None) -> Result:
         if progress:
             progress(index, len(multiplying), layer.name)
         assert layer.problem is not None
-        identity = plan.zeros.identity(layer) if plan.zeros else ""
+        zeros = plan.zeros and plan.zeros.of(layer)
+        identity = zeros.identity(layer) if zeros else ""
         sized = with_bits(machine, {**layer.bits, **wanted})
         widths = tuple(sized.widths.items())
-        key = (layer.problem, plan.given.get(layer.name), identity, bool(plan.zeros) and INPUT in layer.inputs, widths)
+        key = (layer.problem, plan.given.get(layer.name), identity, bool(zeros) and INPUT in layer.inputs, widths)
         if key not in done:
             try:
-                done[key] = _run(sized, layer, key[1], plan)
+                done[key] = _run(sized, layer, key[1], replace(plan, zeros=zeros))
             except MappingError as error:
                 done[key] = error
         found = done[key]
@@ -220,13 +221,14 @@ def result_error(result: Result) -> MappingError:
 def operands_for(machine: Architecture, network: Network, data: str | Path | None, seed: int) -> Operands | None:
     """The operands that are given or that densities give; None: all are made up, without zeros.
 
-    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them.
+    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them. Layers
+    that insert zeros have them without a density.
     """
-    from accelsim.sparsity.operands import Operands
+    from accelsim.sparsity.operands import Operands, inserts
 
     if data == DENSE:
         return None
-    if data is None and not (machine.sees_zeros and any(layer.density for layer in network.layers)):
+    if data is None and not (machine.sees_zeros and any(layer.density or inserts(layer) for layer in network.layers)):
         return None
     return Operands(network, data, seed, derive=True)
 
@@ -243,6 +245,7 @@ def check_outputs(result: Result) -> Iterator[str]:
     differs.
     """
     from accelsim.engine.outputs.functional import check
+    from accelsim.sparsity.operands import Operands
 
     machine, ran = result.architecture, result.ran
     if ran is None:
@@ -255,9 +258,10 @@ def check_outputs(result: Result) -> Iterator[str]:
         assert layer.problem is not None
         sized = with_bits(machine, found.bits)
         widths = tuple(sized.widths.items())
-        key = (layer.problem, found.nest, operands.identity(layer) if operands else "", widths)
+        source = operands or (Operands(ran.network, None, ran.seed) if layer.spread else None)
+        key = (layer.problem, found.nest, source.identity(layer) if source else "", widths)
         if key not in done:
-            given = partial(operands.values, layer, sized.word_bits) if operands else None
+            given = partial(source.values, layer, sized.word_bits) if source else None
             done[key] = check(sized, found.nest, layer.problem, ran.seed, given)
         yield f"{found.name}: {done[key]}"
 
@@ -377,7 +381,14 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
-    if zeros and plan.evaluator == "analytical" and not zeros.store and not machine.cartesian and as_given:
+    if (
+        zeros
+        and plan.evaluator == "analytical"
+        and not zeros.store
+        and not machine.cartesian
+        and as_given
+        and not layer.spread
+    ):
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
     else:

@@ -153,6 +153,39 @@ def pair(least: int) -> Callable[[object], tuple[int, int]]:
     return read
 
 
+def sizes(axes: int, least: int) -> Callable[[object], tuple[int, ...]]:
+    """A validator for one int, meant for every axis, or a list of one for each."""
+
+    def read(value: object) -> tuple[int, ...]:
+        found = value if isinstance(value, list | tuple) else [value] * axes
+        if len(found) != axes:
+            raise ValueError(f"should be one number or a list of {axes}, got a list of {len(found)}")
+        return tuple(whole(least)(one) for one in found)
+
+    return read
+
+
+def pads(axes: int) -> Callable[[object], tuple[int, ...] | str]:
+    """A validator for zeros around a plane: as `sizes` gives them, or twice as many, befores then afters; or a name."""
+
+    def read(value: object) -> tuple[int, ...] | str:
+        if isinstance(value, str):
+            if value not in SAMES:
+                raise ValueError(unknown("padding", value, SAMES))
+            return value
+        if isinstance(value, list | tuple) and len(value) == 2 * axes:
+            return tuple(whole(0)(one) for one in value)
+        if isinstance(value, list | tuple) and len(value) != axes:
+            raise ValueError(f"should be one number or a list of {axes} or {2 * axes}, got a list of {len(value)}")
+        return sizes(axes, 0)(value)
+
+    return read
+
+
+SAMES = ("same", "same-lower")
+"""As many zeros as give an output for every `stride` words; an odd one goes after the plane, or before it."""
+
+
 def listed(value: object) -> object:
     """A validator that lets one name stand for a list of one."""
     return [value] if isinstance(value, str) else value
@@ -186,6 +219,14 @@ def _pair(least: int) -> WithJsonSchema:
     )
 
 
+def _several(least: int, *lengths: int, names: Sequence[str] = ()) -> WithJsonSchema:
+    """One number, or a list of as many as one of `lengths`; or a name."""
+    one = _number(least)
+    lists = [{"type": "array", "items": one, "minItems": count, "maxItems": count} for count in lengths]
+    said = [{"enum": list(names)}] if names else []
+    return WithJsonSchema({"anyOf": [one, *lists, *said], "examples": [least + 1, [3, *[1] * (lengths[0] - 1)]]})
+
+
 Count = Annotated[int, PlainValidator(whole(1)), WithJsonSchema(_number(1, 16))]
 Natural = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(_number(0, 3))]
 _COUNT, _NATURAL = WithJsonSchema(_number(1, 16)), WithJsonSchema(_number(0, 3))
@@ -199,6 +240,11 @@ Part0 = Annotated[int, PlainValidator(whole(0, "a part of a Cartesian PE")), _NA
 Lanes = Annotated[int, PlainValidator(whole(1, "vector lanes")), _COUNT]
 Pair = Annotated[tuple[int, int], PlainValidator(pair(1)), _pair(1)]
 PadPair = Annotated[tuple[int, int], PlainValidator(pair(0)), _pair(0)]
+Triple = Annotated[tuple[int, int, int], PlainValidator(sizes(3, 1)), _several(1, 3)]
+Natural3 = Annotated[tuple[int, int, int], PlainValidator(sizes(3, 0)), _several(0, 3)]
+Pads1 = Annotated[tuple[int, ...] | str, PlainValidator(pads(1)), _several(0, 2, names=SAMES)]
+Pads2 = Annotated[tuple[int, ...] | str, PlainValidator(pads(2)), _several(0, 2, 4, names=SAMES)]
+Pads3 = Annotated[tuple[int, ...] | str, PlainValidator(pads(3)), _several(0, 3, 6, names=SAMES)]
 Name = Annotated[
     str,
     PlainValidator(name),

@@ -13,7 +13,7 @@ from accelsim.energy.account import leakage_rows
 from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow, total
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.vector import latency
-from accelsim.workload.network import Layer, Network
+from accelsim.workload.network import RECURRENT, Layer, Network
 from accelsim.workload.problem import Tensor, Width
 
 OPERATION = "operation"
@@ -142,7 +142,7 @@ def vector_layers(
         sized = with_bits(machine, {**layer.bits, **bits})
         cycles, processing = latency(sized, reads, writes, operations)
         # a layer that multiplies too has its name already
-        name = f"{layer.name} gates" if layer.problem else layer.name
+        name = f"{layer.name} {'gates' if layer.op in RECURRENT else 'sums'}" if layer.problem else layer.name
         rows = tuple(_rows(sized, reads, writes, operations, cycles, table))
         found.append(VectorLayer(name, layer.op, reads, writes, operations, cycles, processing, rows, layer.repeat))
     return tuple(found)

@@ -194,7 +194,7 @@ GLOSSARY = {
     "vector_ops": Entry(
         "operations",
         "Operations that are no MACs, of the whole batch: comparisons, sums, products, exp... each counts one.",
-        "by layer type, docs/networks.md",
+        "by layer type, docs/layers.md",
     ),
     "vector": Entry(
         "as its parts",

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from accelsim.errors import Issue, SpecError
 from accelsim.sparsity.masks import shape_of
+from accelsim.sparsity.spread import own_shape
 from accelsim.workload.density import OPERANDS
 from accelsim.workload.network import Layer
-from accelsim.workload.problem import TENSORS, Problem, Tensor
+from accelsim.workload.problem import TENSORS, Tensor
 from accelsim.yamlfile import hint, unknown
 
 MOST_HEADER = 12_000
@@ -99,17 +100,17 @@ class Store:
                 wanted = ", ".join(f"'{layer.name}.{name}'" for name in OPERANDS)
                 raise refusal(self.path, "", f"no arrays of layer '{layer.name}'; wanted {wanted}")
             member = f"{layer.name}.{name}"
-            return _checked(self.path, member, layer.problem, tensor) if member in mine else None
+            return _checked(self.path, member, layer, tensor) if member in mine else None
         whole = self.path / f"{layer.name}.npz"
         single = {t: self.path / f"{layer.name}.{NAMES[t]}.npy" for t in TENSORS}
         found = [path for path in single.values() if os.path.exists(path)]  # noqa: PTH110
         if os.path.exists(whole):  # noqa: PTH110
             if found:
                 raise refusal(whole, "", f"there is {found[0].name} too; leave one of them out")
-            return _checked(whole, name, layer.problem, tensor) if name in _members(whole, OPERANDS) else None
+            return _checked(whole, name, layer, tensor) if name in _members(whole, OPERANDS) else None
         if not found:
             self._missing(layer.name, [whole, *single.values()])
-        return _checked(single[tensor], "", layer.problem, tensor) if single[tensor] in found else None
+        return _checked(single[tensor], "", layer, tensor) if single[tensor] in found else None
 
     def files(self, layer: Layer) -> list[Path]:
         """The files that hold a layer's arrays."""
@@ -134,9 +135,17 @@ def refusal(file: str | Path, field: str, message: str) -> SpecError:
     return SpecError([Issue(str(file), field, " ".join(message.split()))])
 
 
-def accepted(problem: Problem, tensor: Tensor) -> list[tuple[int, ...]]:
+def axes_of(layer: Layer, tensor: Tensor) -> tuple[int, ...]:
+    """Axes of an array; an ifmap has those of what the layer reads, whatever its problem makes of it."""
+    assert layer.problem is not None
+    if tensor is Tensor.IFMAP and layer.spread:
+        return own_shape(layer.problem, layer.spread)
+    return shape_of(layer.problem, tensor)
+
+
+def accepted(layer: Layer, tensor: Tensor) -> list[tuple[int, ...]]:
     """The shapes an array may have; the first is the usual one, groups and channels together."""
-    first, *rest = shape = shape_of(problem, tensor)
+    first, *rest = shape = axes_of(layer, tensor)
     if tensor is Tensor.FILTER:
         together = (first * rest[0], *rest[1:])
         return [together, shape, *([together[:2]] if together[2:] == (1, 1) else [])]
@@ -149,7 +158,7 @@ def accepted(problem: Problem, tensor: Tensor) -> list[tuple[int, ...]]:
     ]
 
 
-def _checked(file: Path, member: str, problem: Problem, tensor: Tensor) -> Given:
+def _checked(file: Path, member: str, layer: Layer, tensor: Tensor) -> Given:
     """An array whose header says what is wanted; of any other, the header alone is read."""
     shape, dtype = _guarded(file, member, lambda: _opened(file, member, _header))
     name = member or NAMES[tensor]
@@ -157,11 +166,11 @@ def _checked(file: Path, member: str, problem: Problem, tensor: Tensor) -> Given
         raise refusal(file, member, "holds pickled Python objects, which are not read; wanted numbers")
     if dtype.kind not in "biuf":
         raise refusal(file, name, f"dtype {dtype}; wanted integers or floats")
-    wanted = accepted(problem, tensor)
+    wanted = accepted(layer, tensor)
     if shape not in wanted:
         raise refusal(file, name, f"shape {_shape(shape)}; wanted {_either(wanted)}{_batch(shape, wanted)}")
     array = _guarded(file, member, lambda: _opened(file, member, _numbers))
-    given = Given(str(file), name, array, shape_of(problem, tensor))
+    given = Given(str(file), name, array, axes_of(layer, tensor))
     if array.dtype.kind == "f":
         given.refuse(~np.isfinite(array), "is no number")
     return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from accelsim.sparsity.arrays import Store
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
 from accelsim.sparsity.masks import Masks, Packed, refuse_words, shape_of, words_of
+from accelsim.sparsity.spread import own_shape, spread_ifmap
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -83,9 +85,14 @@ class Operands:
                         found[str(file)] = hashlib.file_digest(opened, "sha256").hexdigest()
         return found
 
+    def of(self, layer: Layer) -> Operands | None:
+        """These, or None for a layer without zeros in a network that gives no others."""
+        given = self.store or inserts(layer) or any(other.density for other in self.network.layers)
+        return self if given else None
+
     def identity(self, layer: Layer) -> str:
         """Layers of one problem and one identity have the same masks: "" has no zeros, others are their own."""
-        return layer.name if self.store or layer.density else ""
+        return layer.name if self.store or layer.density or inserts(layer) else ""
 
     def describe(self) -> str:
         """For a report: ``densities of workload 'alexnet', seed 0``."""
@@ -94,32 +101,66 @@ class Operands:
             return f"arrays in {self.store.path}{derived}"
         if any(layer.density for layer in self.network.layers):
             return f"densities of workload '{self.network.name}', seed {self.seed}"
+        if any(map(inserts, self.network.layers)):
+            return f"zeros that layers of workload '{self.network.name}' insert"
         return f"no zeros: workload '{self.network.name}' gives no density"
 
     def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
+        mask = self._own_mask(layer, problem, tensor)
+        if tensor is not Tensor.IFMAP or layer.spread is None:
+            return mask
+        refuse_words(problem, (tensor,))
+        words = np.ones(own_shape(problem, layer.spread), np.uint8) if mask is None else mask.words()
+        return Packed.of(spread_ifmap(problem, layer.spread, words))
+
+    def _own_mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
+        """Of an ifmap: of the words that the layer reads, as they lie in its input."""
         if self.store is None:
             density = layer.density.of(tensor)
             if density is None or density.dense:
                 return None
             refuse_words(problem, (tensor,))
-            return draw_bits(density, shape_of(problem, tensor), tensor, self.seed, layer.name)
+            return draw_bits(density, _drawn(layer, problem, tensor), tensor, self.seed, layer.name)
         given = self.store.array(layer, tensor)
         if given is not None:
             return Packed.of((given.words != 0).astype(np.uint8))
         if tensor is Tensor.PSUM and self.derive:
             ifmap, weights = self.store.array(layer, Tensor.IFMAP), self.store.array(layer, Tensor.FILTER)
             if ifmap is not None and weights is not None:
-                return Packed.of((convolution(problem, ifmap.words, weights.words) > 0).astype(np.uint8))
+                planes = ifmap.words if layer.spread is None else spread_ifmap(problem, layer.spread, ifmap.words)
+                return Packed.of((convolution(problem, planes, weights.words) > 0).astype(np.uint8))
         return None
 
     def _integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
+        found = self._own_integers(layer, problem, tensor, bits)
+        if tensor is not Tensor.IFMAP or layer.spread is None:
+            return found
+        refuse_words(problem, (tensor,))
+        return spread_ifmap(problem, layer.spread, found)
+
+    def _own_integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
         given = self.store.array(layer, tensor) if self.store else None
         if given is not None:
             return given.integers(bits)
         # a stream of its own, so that the mask is the same with and without values
         rng = generator(self.seed, layer.name, tensor).spawn(1)[0]
-        found = rng.integers(*span(bits), shape_of(problem, tensor), np.int8)
+        found = rng.integers(*span(bits), _drawn(layer, problem, tensor), np.int8)
         # none is zero of itself
         found += found >= 0
-        mask = self._mask(layer, problem, tensor)
-        return found if mask is None else found * mask.words().view(np.int8)
+        mask = self._own_mask(layer, problem, tensor)
+        return found if mask is None else found * mask.words().reshape(found.shape).view(np.int8)
+
+
+def inserts(layer: Layer) -> bool:
+    """Whether a layer has zeros whatever its densities: those between the words of a transposed convolution."""
+    return layer.spread is not None and layer.spread.inserts
+
+
+def _drawn(layer: Layer, problem: Problem, tensor: Tensor) -> tuple[int, ...]:
+    """Axes of what is drawn: those of `shape_of`; of an ifmap that is spread those of what the layer reads, planes of
+    depth one after another on its rows.
+    """
+    if tensor is not Tensor.IFMAP or layer.spread is None:
+        return shape_of(problem, tensor)
+    *dims, rows, columns = own_shape(problem, layer.spread)
+    return (*dims[:3], prod(dims[3:]) * rows, columns)

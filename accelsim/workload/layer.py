@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import ConfigDict, PlainValidator, WithJsonSchema
 
 from accelsim.specs import Count, Names, Spec, key
 from accelsim.workload.density import DENSE, Densities, DensityTable, densities
-from accelsim.workload.network import Shape
+from accelsim.workload.network import PARTS, Layer, Shape
 from accelsim.workload.precision import BitsTable
 from accelsim.workload.problem import Problem, Width
+from accelsim.workload.windows import Spread
 
 
 class Lowered(NamedTuple):
-    """What a layer gives: the shape of one image's output, and the problem if it multiplies."""
+    """What a layer gives: the shape of one image's output, and the problem if it multiplies.
+
+    runs : how often the problem runs. moves, stored, spread : as `Layer` has them.
+    parts : (name, what it gives) instead of a problem, where the layer is carried out as several.
+    ops, reads : of a part: its vector operations, and the part it reads where that is not the layer's input.
+    """
 
     shape: Shape
     problem: Problem | None = None
+    runs: int = 1
+    moves: tuple[int, int] | None = None
+    stored: int | None = None
+    spread: Spread | None = None
+    parts: tuple[tuple[str, Lowered], ...] = ()
+    ops: int = 0
+    reads: str = ""
 
 
 def _switch(value: object) -> bool:
@@ -78,6 +92,33 @@ class LayerSpec(Spec):
         """Operations of one run on one image that are no MACs; each counts one: a comparison, sum, product, exp."""
         return 0
 
+    def layers(self, name: str, sources: tuple[str, ...], shapes: Sequence[Shape], batch: int) -> tuple[Layer, ...]:
+        """The layer by its name, after its parts if it has any; raises WorkloadError if the shapes do not fit."""
+        found = self.lower(shapes, batch)
+        if not found.parts:
+            return (self._layer(name, sources, found._replace(ops=self.vector_ops(shapes))),)
+        parts = []
+        for part, lowered in found.parts:
+            reads = (f"{name}.{lowered.reads}",) if lowered.reads else sources
+            parts.append(replace(self._layer(f"{name}.{part}", reads, lowered), whole=name))
+        return (*parts, Layer(name, PARTS, tuple(part.name for part in parts), found.shape))
+
+    def _layer(self, name: str, sources: tuple[str, ...], found: Lowered) -> Layer:
+        return Layer(
+            name,
+            self.op,
+            sources,
+            found.shape,
+            found.problem,
+            self.repeat * found.runs,
+            self.densities,
+            found.ops,
+            self.widths,
+            found.moves,
+            None if found.stored is None else found.stored * self.repeat,
+            found.spread,
+        )
+
 
 class Multiplying(LayerSpec):
     """What every layer with a problem may say."""
@@ -96,6 +137,11 @@ class Multiplying(LayerSpec):
         "Whether sums begin with words that lie in the outermost level, one for each output: C <- A B + C, a residual.",
         False,
     )
+
+    def _layer(self, name: str, sources: tuple[str, ...], found: Lowered) -> Layer:
+        if self.added and found.problem:
+            found = found._replace(problem=replace(found.problem, added=True))
+        return super()._layer(name, sources, found)
 
     @property
     def densities(self) -> Densities:

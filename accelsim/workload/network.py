@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from accelsim.errors import WorkloadError
 from accelsim.workload.density import DENSE, Densities
 from accelsim.workload.problem import COUNT_LIMIT, Padding, Problem, Tensor, Width
+from accelsim.workload.windows import Spread
 from accelsim.yamlfile import meant
 
 if TYPE_CHECKING:
@@ -19,34 +20,48 @@ if TYPE_CHECKING:
 INPUT = "input"
 """What layers call the network's own input."""
 
-RECURRENT = frozenset({"lstm"})
+RECURRENT = frozenset({"lstm", "gru", "rnn"})
 """Ops whose repeats are time steps: they share one filter, and have a state of a word per unit beside the output."""
 
-VIEWS = frozenset({"concat", "extend", "crop"})
+PARTS = "parts"
+"""The op of a layer that is carried out as several: it only names what they wrote."""
+
+VIEWS = frozenset(
+    {
+        "concat", "extend", "crop", "slice", "split", "reshape", "flatten", "transpose", "depth_to_space",
+        "space_to_depth", "channel_shuffle", "constant", PARTS,
+    }
+)  # fmt: skip
 """Ops that only name words where they lie; nothing moves."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The feature map between two layers, of one image: channels, rows, columns."""
+    """The feature map between two layers, of one image: channels, rows, columns, and planes of depth, if there are."""
 
     C: int
     H: int = 1
     W: int = 1
+    D: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.C, self.H, self.W) < 1:
+        if min(self.C, self.H, self.W, self.D) < 1:
             raise WorkloadError(f"a feature map of {self} has no words")
         if self.words * 8 >= COUNT_LIMIT:
             raise WorkloadError(f"a feature map of {self}: its counts would pass 2^63")
 
     def __str__(self) -> str:
-        return f"{self.C}x{self.H}x{self.W}"
+        return f"{self.C}x{f'{self.D}x' if self.D != 1 else ''}{self.H}x{self.W}"
+
+    @property
+    def positions(self) -> int:
+        """Words of a channel."""
+        return self.D * self.H * self.W
 
     @property
     def words(self) -> int:
         """Words of one image."""
-        return self.C * self.H * self.W
+        return self.C * self.positions
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,10 @@ class Layer:
     density : how many words of its operands are not zero.
     vector_ops : operations of one run on one image that are no MACs.
     bits : of the words of a tensor or the ofmap; those left out are the machine's.
+    moves : (read, written) words of its vector operations, of one run and image; None: as its op says.
+    stored : filter words that are stored for it, repeats included; None: those of its problem, for each repeat.
+    spread : how the problem's ifmap is made of what the layer reads; None: it is what the layer reads.
+    whole : the layer it is a part of.
     """
 
     name: str
@@ -70,6 +89,10 @@ class Layer:
     density: Densities = DENSE
     vector_ops: int = 0
     bits: Mapping[Width, int] = field(default_factory=dict, hash=False)
+    moves: tuple[int, int] | None = None
+    stored: int | None = None
+    spread: Spread | None = None
+    whole: str = ""
 
     @property
     def macs(self) -> int:
@@ -81,6 +104,8 @@ class Layer:
         """Filter words, repeats included unless they share them; an activation that plays the filter is none."""
         if self.problem is None or self.problem.dynamic_filter:
             return 0
+        if self.stored is not None:
+            return self.stored
         return self.problem.words(Tensor.FILTER) * (1 if self.op in RECURRENT else self.repeat)
 
 
@@ -134,6 +159,8 @@ class Network:
 
         Those of a recurrent layer read what its MACs wrote and the state, and write the output and the state.
         """
+        if layer.moves is not None:
+            return layer.moves
         if layer.op in RECURRENT and layer.problem:
             sums = layer.problem.words(Tensor.PSUM) // self.batch
             return sums + layer.shape.words, 2 * layer.shape.words
@@ -162,7 +189,10 @@ class Network:
         return found
 
     def select(self, pattern: str = "*") -> tuple[Layer, ...]:
-        """The layers whose name fits one of the comma-separated globs: ``"CONV*,FC6"``; each must fit one at least."""
+        """The layers whose name fits one of the comma-separated globs: ``"CONV*,FC6"``; each must fit one at least.
+
+        A layer that is carried out in parts is chosen with them.
+        """
         names = [layer.name for layer in self.layers]
         globs = [glob.strip() for glob in pattern.split(",") if glob.strip()]
         lost = [glob for glob in globs if not any(fnmatchcase(name, glob) for name in names)]
@@ -171,4 +201,8 @@ class Network:
             raise WorkloadError(
                 f"no layer of '{self.name}' fits '{', '.join(lost) or pattern}'{near} ({', '.join(names)})"
             )
-        return tuple(layer for layer in self.layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+        return tuple(
+            layer
+            for layer in self.layers
+            if any(fnmatchcase(name, glob) for glob in globs for name in (layer.name, layer.whole))
+        )

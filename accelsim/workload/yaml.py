@@ -13,7 +13,7 @@ from accelsim.errors import WorkloadError
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS, declared
 from accelsim.specs import Count, Name, Spec, key, pick, validate
 from accelsim.workload.blocks import OR_USE, BlockSpec, expand
-from accelsim.workload.layer import LayerSpec, Multiplying
+from accelsim.workload.layer import LayerSpec
 from accelsim.workload.network import INPUT, Layer, Network, Shape
 from accelsim.workload.ops import AnyLayer
 from accelsim.workload.precision import BitsTable
@@ -27,6 +27,7 @@ class InputSpec(Spec):
     C: Count = key("Channels.", unit="channels")
     H: Count = key("Rows.", 1, unit="rows")
     W: Count = key("Columns.", 1, unit="columns")
+    D: Count = key("Planes of depth: frames of a video, slices of a volume.", 1, unit="planes")
 
 
 class WorkloadSpec(Spec):
@@ -71,19 +72,19 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
     chosen = {name: layer for name, layer in spec.layers.items() if layer.when}
     edges = _edges(document, spec, chosen, follows)
     document.check()
-    layers, shapes = [], {}
+    layers, shapes = list[Layer](), dict[str, Shape]()
     try:
         if spec.input:
-            shapes[INPUT] = Shape(spec.input.C, spec.input.H, spec.input.W)
+            shapes[INPUT] = Shape(spec.input.C, spec.input.H, spec.input.W, spec.input.D)
     except WorkloadError as error:
         document.refuse(("input",), str(error))
     for name in _order(document, edges):
         # a layer that reads one in error is left out: its errors would only follow
         if all(source in shapes for source in edges[name]):
-            layer = _layer(document, name, spec.layers[name], edges[name], shapes, batch)
-            if layer:
-                shapes[name] = layer.shape
-                layers.append(replace(layer, bits={**spec.bits, **layer.bits}))
+            found = _layers(document, name, spec.layers[name], edges[name], shapes, batch)
+            if found:
+                shapes[name] = found[-1].shape
+                layers += [replace(layer, bits={**spec.bits, **layer.bits}) for layer in found]
     document.check()
     try:
         return Network(spec.name, tuple(layers), shapes.get(INPUT), batch, spec.padding, spec.source)
@@ -110,7 +111,7 @@ def _edges(
         for index, source in enumerate(sources):
             if source not in known:
                 _unknown_input(document, place, index, source, known, bool(layer.inputs))
-        if not least <= len(sources) <= (most or len(sources)):
+        if not least <= len(sources) <= (len(sources) if most is None else most):
             wanted = f"{least}" if most == least else f"{least} or more" if most is None else f"{least} to {most}"
             document.refuse((*place, "inputs"), f"{layer.op} takes {wanted} inputs, got {len(sources)}")
     return edges
@@ -146,23 +147,19 @@ def _order(document: Document, edges: Mapping[str, tuple[str, ...]]) -> list[str
     return []
 
 
-def _layer(
+def _layers(
     document: Document,
     name: str,
     spec: LayerSpec,
     sources: tuple[str, ...],
     shapes: Mapping[str, Shape],
     batch: int,
-) -> Layer | None:
-    arriving = [shapes[source] for source in sources]
+) -> tuple[Layer, ...]:
+    """The layer, its parts before it; none if it is in error."""
     try:
-        shape, problem = spec.lower(arriving, batch)
+        return spec.layers(name, sources, [shapes[source] for source in sources], batch)
     except WorkloadError as error:
         origin = f" (from {', '.join(sources)})" if sources else ""
         which = f"{name}: " if document.written(("layers", name))[-1] != name else ""
         document.refuse(("layers", name), f"{which}{error}{origin}", key=True)
-        return None
-    if problem and isinstance(spec, Multiplying) and spec.added:
-        problem = replace(problem, added=True)
-    ops = spec.vector_ops(arriving)
-    return Layer(name, spec.op, sources, shape, problem, spec.repeat, spec.densities, ops, spec.widths)
+        return ()

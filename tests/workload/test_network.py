@@ -183,8 +183,8 @@ def test_padding_and_parameters():
         ("A: {op: fc, M: 4, inputs: [input, input]}", "n.yaml:5:29: layers.A.inputs: fc takes 1 inputs, got 2"),
         ("A: {op: add}", "n.yaml:5:3: layers.A.inputs: add takes 2 or more inputs, got 1"),
         ("input: {op: maxpool}", "n.yaml:5:3: layers.input: 'input' is the network's own input"),
-        ("A: {op: cnv}", "n.yaml:5:11: layers.A.op: unknown op 'cnv'; did you mean 'conv'? (conv, depthwise"),
-        ("A: {M: 4}", "n.yaml:5:3: layers.A.op: missing (conv, depthwise"),
+        ("A: {op: cnv}", "n.yaml:5:11: layers.A.op: unknown op 'cnv'; did you mean 'conv'? (conv, conv1d"),
+        ("A: {M: 4}", "n.yaml:5:3: layers.A.op: missing (conv, conv1d"),
         ("A: 3", "n.yaml:5:6: layers.A: should be a mapping of keys to values, got '3'"),
         (
             "A: {op: fc, M: 4, kernel: 3}",

@@ -8,8 +8,10 @@ import pytest
 
 from accelsim.errors import SpecError
 from accelsim.workload.network import Network, Shape
+from accelsim.workload.ops.norms import Norm, Softmax
+from accelsim.workload.ops.pools import Pool
 from accelsim.workload.ops.recurrent import Lstm
-from accelsim.workload.ops.vector import Elementwise, Norm, Pool, Softmax
+from accelsim.workload.ops.vector import Elementwise
 from accelsim.workload.ops.views import Positions
 from accelsim.workload.problem import Problem
 from accelsim.workload.yaml import load_network, network_of

@@ -10,9 +10,11 @@ from pydantic import AliasChoices
 from accelsim.errors import WorkloadError
 from accelsim.specs import key
 from accelsim.workload.network import Shape
+from accelsim.workload.windows import same
 
 OP = "What the layer does."
 CHANNELS = "channels"
+AXES = ("C", "H", "W", "D")
 ROWS_COLUMNS = ": one number, or [rows, columns]"
 
 
@@ -36,27 +38,55 @@ def dilation_key() -> Any:
     return key(f"Distance of neighbouring taps{ROWS_COLUMNS}.", (1, 1), unit="words")
 
 
+def sides(
+    pad: tuple[int, ...] | str,
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> list[tuple[int, int]]:
+    """(before, after) of every axis, of what a file says of padding."""
+    if isinstance(pad, str):
+        each = zip(sizes, kernel, stride, dilation, strict=True)
+        return [same(*axis, lower=pad == "same-lower") for axis in each]
+    axes = len(sizes)
+    return list(zip(pad[:axes], pad[-axes:], strict=True))
+
+
 def outputs(
     shape: Shape,
-    kernel: tuple[int, int],
-    pad: tuple[int, int],
-    stride: tuple[int, int],
-    dilation: tuple[int, int] = (1, 1),
+    kernel: Sequence[int],
+    pad: tuple[int, ...] | str,
+    stride: Sequence[int],
     ceil: bool = False,
-) -> tuple[int, int]:
-    """Rows and columns a window gives as it slides over a padded plane."""
+) -> tuple[int, ...]:
+    """Rows and columns (three axes: planes of depth before them) a window gives as it slides over a padded plane."""
+    sizes = axes_of(shape, len(kernel))
+    zeros = sides(pad, sizes, kernel, stride, (1,) * len(kernel))
     found = []
-    for size, taps, zeros, step, gap in zip((shape.H, shape.W), kernel, pad, stride, dilation, strict=True):
-        room = size + 2 * zeros - (gap * (taps - 1) + 1)
+    for size, taps, (before, after), step in zip(sizes, kernel, zeros, stride, strict=True):
+        room = size + before + after - taps
         if room < 0:
-            window = f"a window of {kernel[0]}x{kernel[1]}"
-            raise WorkloadError(
-                f"shape mismatch: {window} does not fit an input of {shape} with pad {pad[0]}, {pad[1]}"
-            )
+            raise misfit(shape, kernel, zeros)
         count = (room + step - 1 if ceil else room) // step + 1
         # a window that would begin in the padding after the plane is not taken
-        found.append(count - 1 if ceil and (count - 1) * step >= size + zeros else count)
-    return found[0], found[1]
+        found.append(count - 1 if ceil and (count - 1) * step >= size + before else count)
+    return tuple(found)
+
+
+def axes_of(shape: Shape, axes: int) -> tuple[int, ...]:
+    """Sizes of the axes that a window of so many slides over; WorkloadError if the shape has others too."""
+    if axes < 3 and shape.D > 1:
+        raise WorkloadError(f"shape mismatch: its input is {shape}, {shape.D} planes of depth: an op of three axes")
+    return (shape.D, shape.H, shape.W) if axes == 3 else (shape.H, shape.W)
+
+
+def misfit(shape: Shape, kernel: Sequence[int], pad: Sequence[tuple[int, int]]) -> WorkloadError:
+    """What to raise where no window fits."""
+    even = all(before == after for before, after in pad)
+    told = ", ".join(f"{one[0]}" if even else f"{one[0]}+{one[1]}" for one in pad)
+    window = "x".join(map(str, kernel))
+    return WorkloadError(f"shape mismatch: a window of {window} does not fit an input of {shape} with pad {told}")
 
 
 def per_group(channels: int, groups: int, what: str) -> int:
@@ -66,11 +96,13 @@ def per_group(channels: int, groups: int, what: str) -> int:
     return channels // groups
 
 
-def alike(shapes: Sequence[Shape], verb: str) -> Shape:
-    """The one shape of all inputs; WorkloadError if they differ."""
-    if len(set(shapes)) > 1:
-        raise WorkloadError(f"shape mismatch: {verb} inputs of different shapes: {', '.join(map(str, shapes))}")
-    return shapes[0]
+def broadcast(shapes: Sequence[Shape], verb: str) -> Shape:
+    """The shape of all inputs, where one that has a single word along an axis has it for the whole axis."""
+    found = Shape(*(max(getattr(shape, axis) for shape in shapes) for axis in AXES))
+    for shape in shapes:
+        if any(getattr(shape, axis) not in (1, getattr(found, axis)) for axis in AXES):
+            raise WorkloadError(f"shape mismatch: {verb} inputs of different shapes: {', '.join(map(str, shapes))}")
+    return found
 
 
 def expect_channels(expected: int | None, shape: Shape) -> None:
