@@ -133,8 +133,12 @@ class Network:
             if layer.name in known:
                 raise WorkloadError(f"network '{self.name}': two layers are called '{layer.name}'")
             known.add(layer.name)
-        if self.macs * 8 >= COUNT_LIMIT:
-            raise WorkloadError(f"network '{self.name}': {self.macs} MACs: the counts would pass 2^63; it is refused")
+        beside = sum((sum(self.traffic(layer)) + layer.vector_ops) * layer.repeat for layer in self.layers)
+        for number, what in ((self.macs, "MACs"), (beside * self.batch, "words and vector operations")):
+            if number * 8 >= COUNT_LIMIT:
+                raise WorkloadError(
+                    f"network '{self.name}': {number} {what}: the counts would pass 2^63; it is refused"
+                )
 
     def __repr__(self) -> str:
         return f"Network({self.name}, batch {self.batch}: {len(self.layers)} layers, {self.macs:,} MACs)"
@@ -166,9 +170,13 @@ class Network:
             return sums + layer.shape.words, 2 * layer.shape.words
         if layer.problem or layer.op in VIEWS:
             return 0, 0
-        shapes = {INPUT: self.input, **{other.name: other.shape for other in self.layers}}
-        arriving = [shapes[name] for name in layer.inputs]
+        arriving = [self._shapes[name] for name in layer.inputs]
         return sum(shape.words for shape in arriving if shape), layer.shape.words
+
+    @cached_property
+    def _shapes(self) -> dict[str, Shape | None]:
+        """What each layer gives."""
+        return {INPUT: self.input, **{layer.name: layer.shape for layer in self.layers}}
 
     @cached_property
     def graph(self) -> DiGraph[str]:

@@ -11,7 +11,8 @@ import fakes
 from accelsim.errors import SpecError, WorkloadError
 from accelsim.workload.document import document_of, network_of
 from accelsim.workload.yaml import load_network
-from accelsim.yamlfile import Document, builtin
+from accelsim.workload.yaml import network_of as network_of_yaml
+from accelsim.yamlfile import Document, builtin, parse
 
 
 def again(document):
@@ -42,6 +43,21 @@ def test_batch_parameters_densities_and_bits_are_in_it(tmp_path):
     assert "parameters" not in document
     assert document != document_of(load_network(tmp_path / "net.yaml", 5, {"m": 8}))
     assert again(document_of(fakes.network())) == fakes.network()
+
+
+def test_layers_in_parts_and_spread_ifmaps_come_back_equal():
+    text = (
+        "name: net\nsource: test\ninput: {C: 4, D: 3, H: 6, W: 5}\nlayers:\n"
+        "  A: {op: conv3d, M: 8, kernel: 3, pad: 1, density: {ifmap: 0.5}}\n"
+        "  B: {op: conv3d, M: 4, kernel: 2, stride: 2, transposed: split, repeat: 2}\n"
+        "  C: {op: conv3d, M: 4, kernel: 2, stride: 2, transposed: scatter}\n"
+        "  F: {op: reshape, W: 4}\n"
+        "  G: {op: experts, M: 8, experts: 3, top: 2}\n"
+        "  L: {op: lstm, M: 8, steps: 4, projection: 4, directions: 2}\n"
+    )
+    network = network_of_yaml(parse(text, "net.yaml"), 2)
+    assert again(document_of(network)) == network
+    assert network.layers[0].spread and network.layers[1].whole == "B"
 
 
 @pytest.mark.parametrize(

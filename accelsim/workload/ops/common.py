@@ -10,7 +10,7 @@ from pydantic import AliasChoices
 from accelsim.errors import WorkloadError
 from accelsim.specs import key
 from accelsim.workload.network import Shape
-from accelsim.workload.windows import same
+from accelsim.workload.windows import reach, same
 
 OP = "What the layer does."
 CHANNELS = "channels"
@@ -58,14 +58,15 @@ def outputs(
     kernel: Sequence[int],
     pad: tuple[int, ...] | str,
     stride: Sequence[int],
+    dilation: Sequence[int],
     ceil: bool = False,
 ) -> tuple[int, ...]:
     """Rows and columns (three axes: planes of depth before them) a window gives as it slides over a padded plane."""
     sizes = axes_of(shape, len(kernel))
-    zeros = sides(pad, sizes, kernel, stride, (1,) * len(kernel))
+    zeros = sides(pad, sizes, kernel, stride, dilation)
     found = []
-    for size, taps, (before, after), step in zip(sizes, kernel, zeros, stride, strict=True):
-        room = size + before + after - taps
+    for size, taps, (before, after), step, gap in zip(sizes, kernel, zeros, stride, dilation, strict=True):
+        room = size + before + after - reach(taps, gap)
         if room < 0:
             raise misfit(shape, kernel, zeros)
         count = (room + step - 1 if ceil else room) // step + 1

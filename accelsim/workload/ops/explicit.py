@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import ConfigDict
 
@@ -10,6 +11,7 @@ from accelsim.specs import Count, PadPair, Pair, Spec, key
 from accelsim.workload.layer import Lowered, Multiplying, k_for_m
 from accelsim.workload.network import Shape
 from accelsim.workload.ops.common import CHANNELS, ROWS_COLUMNS, dilation_key, expect_channels, m_key, stride_key
+from accelsim.workload.ops.vector import ShapeSpec
 from accelsim.workload.problem import Problem
 
 
@@ -40,12 +42,20 @@ class Explicit(Multiplying):
 
     op: str = key("`problem`, or what you call it.", "problem")
     problem: ProblemSpec = key("The eight dims, and how they project.")
+    shape: ShapeSpec | None = key(
+        "Its output, of one image; what it reads may then have any shape.", None, "G x M channels of P rows, Q columns"
+    )
+    dynamic: bool = key("Whether an activation plays the filter, and no weight.", False)
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """The problem as it stands."""
         p = self.problem
         sizes = (p.N * batch, p.G, p.M, p.C, p.P, p.Q, p.R, p.S)
         problem = Problem(sizes, p.stride, p.dilation, p.pad, p.height or 0, p.width or 0)
+        if self.dynamic:
+            problem = replace(problem, dynamic_filter=True)
+        if self.shape:
+            return Lowered(self.shape.value(), problem)
         for shape in shapes:
             expect_channels(p.G * p.C, shape)
         return Lowered(Shape(p.G * p.M, p.P, p.Q), problem)

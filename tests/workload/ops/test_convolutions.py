@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from itertools import product
-from random import Random
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,125 +11,9 @@ from accelsim.errors import SpecError
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.masks import shape_of
 from accelsim.sparsity.operands import Operands
-from accelsim.sparsity.spread import own_shape, spread_ifmap
-from accelsim.workload.network import Layer, Network
+from accelsim.workload.network import Layer
 from accelsim.workload.problem import Problem, Tensor
-from accelsim.workload.yaml import network_of
-from accelsim.yamlfile import parse
-
-AXES = "DHW"
-
-
-def network(layer: str, shape: dict[str, int], batch: int = 1) -> Network:
-    sizes = ", ".join(f"{axis}: {size}" for axis, size in shape.items())
-    return network_of(parse(f"name: n\nsource: t\ninput: {{{sizes}}}\nlayers:\n  A: {{{layer}}}\n", "n.yaml"), batch)
-
-
-def slid(words, filters, groups, stride, dilation, pads):
-    """The definition, tap by tap: words [N, C, axes], filters [M, C per group, taps], pads (before, after) by axis."""
-    padded = np.pad(words, [(0, 0), (0, 0), *pads])
-    reach = [gap * (taps - 1) + 1 for gap, taps in zip(dilation, filters.shape[2:], strict=True)]
-    counts = [(size - far) // step + 1 for size, far, step in zip(padded.shape[2:], reach, stride, strict=True)]
-    out = np.zeros((len(words), len(filters), *counts), np.int64)
-    m, c = len(filters) // groups, filters.shape[1]
-    for at in product(*map(range, counts)):
-        for tap in product(*map(range, filters.shape[2:])):
-            place = tuple(o * s + t * d for o, s, t, d in zip(at, stride, tap, dilation, strict=True))
-            for group in range(groups):
-                seen = padded[(slice(None), slice(group * c, group * c + c), *place)]
-                mine = filters[(slice(group * m, group * m + m), slice(None), *tap)]
-                out[(slice(None), slice(group * m, group * m + m), *at)] += seen @ mine.T
-    return out
-
-
-def thrown(words, filters, groups, stride, dilation, pads, extra):
-    """A transposed one by definition: each word times each tap is added where it falls; filters as of `slid`."""
-    taps = filters.shape[2:]
-    whole = [
-        (size - 1) * s + (k - 1) * d + 1 + e
-        for size, s, k, d, e in zip(words.shape[2:], stride, taps, dilation, extra, strict=True)
-    ]
-    out = np.zeros((len(words), len(filters), *whole), np.int64)
-    m, c = len(filters) // groups, filters.shape[1]
-    products = 0
-    for at in product(*map(range, words.shape[2:])):
-        for tap in product(*map(range, taps)):
-            place = tuple(i * s + t * d for i, s, t, d in zip(at, stride, tap, dilation, strict=True))
-            for group in range(groups):
-                seen = words[(slice(None), slice(group * c, group * c + c), *at)]
-                mine = filters[(slice(group * m, group * m + m), slice(None), *tap)]
-                out[(slice(None), slice(group * m, group * m + m), *place)] += seen @ mine.T
-                products += seen.shape[0] * mine.size
-    cut = [slice(before, size - after) for (before, after), size in zip(pads, whole, strict=True)]
-    return out[(slice(None), slice(None), *cut)], products
-
-
-def outputs(layer: Layer, words, filters):
-    """[N, M, outputs] of a problem's layer; words [N, C, axes] of its input, filters [M, C, taps of the problem]."""
-    problem = layer.problem
-    g, m = problem["G"], problem["M"]
-    if layer.spread:
-        ifmap = spread_ifmap(problem, layer.spread, words.reshape(own_shape(problem, layer.spread)))
-    else:
-        ifmap = words.reshape(shape_of(problem, Tensor.IFMAP))
-    found = convolution(problem, ifmap, filters.reshape(shape_of(problem, Tensor.FILTER)))
-    unfolded = layer.spread.unfolded if layer.spread else None
-    if unfolded is None:
-        return found.reshape(len(words), g * m, *found.shape[-2:])
-    found = found.reshape(len(words), unfolded.outputs, g * m, *found.shape[-2:])
-    return np.moveaxis(found, 1, 2 + unfolded.axis)
-
-
-def unfolded_filters(layer: Layer, filters):
-    """[M, C, taps] as the problem has them: taps of the unfolded axis are channels."""
-    if not (layer.spread and layer.spread.unfolded):
-        return filters
-    return np.moveaxis(filters, 2 + layer.spread.unfolded.axis, 2)
-
-
-class Drawn:
-    """A convolution of two or three axes, drawn: the words of its YAML, and its operands."""
-
-    def __init__(self, rng: Random, axes: int, transposed: bool = False):
-        def some(least: int, most: int) -> list[int]:
-            return [rng.randint(least, most) for _ in range(axes)]
-
-        self.axes, self.groups = axes, rng.choice((1, 1, 2, 3))
-        self.batch = rng.choice((1, 2))
-        self.stride, self.dilation = some(1, 3), some(1, 2)
-        self.kernel = some(1, 4 if axes == 2 else 3)
-        self.size = some(1, 6 if axes == 2 else 4)
-        self.before, self.after = some(0, 2), some(0, 2)
-        if not transposed:
-            for axis in range(axes):
-                need = self.dilation[axis] * (self.kernel[axis] - 1) + 1
-                self.size[axis] = max(self.size[axis], need - self.before[axis] - self.after[axis])
-        self.extra = [rng.randrange(max(s, d)) for s, d in zip(self.stride, self.dilation, strict=True)]
-        self.c, self.m = (self.groups * rng.randint(1, 2) for _ in range(2))
-        draw = np.random.default_rng(rng.randrange(2**32))
-        self.words = draw.integers(-8, 8, (self.batch, self.c, *self.size))
-        self.filters = draw.integers(-8, 8, (self.m, self.c // self.groups, *self.kernel))
-
-    @property
-    def pads(self):
-        return list(zip(self.before, self.after, strict=True))
-
-    def network(self, more: str = "") -> Network:
-        op = "conv" if self.axes == 2 else "conv3d"
-        text = (
-            f"op: {op}, M: {self.m}, groups: {self.groups}, kernel: {self.kernel}, stride: {self.stride}, "
-            f"dilation: {self.dilation}, pad: {[*self.before, *self.after]}{more}"
-        )
-        shape = dict(zip(AXES[-self.axes :], self.size, strict=True))
-        return network(text, {"C": self.c, **shape}, self.batch)
-
-    def output(self) -> list[int]:
-        return [
-            (size - 1) * s + d * (k - 1) + 1 - sum(pad) + e
-            for size, s, d, k, pad, e in zip(
-                self.size, self.stride, self.dilation, self.kernel, self.pads, self.extra, strict=True
-            )
-        ]
+from drawn_layers import Drawn, network, thrown
 
 
 def shaped(layer: Layer, axes: int) -> list[int]:
@@ -145,8 +25,8 @@ def shaped(layer: Layer, axes: int) -> list[int]:
 def test_a_convolution_is_its_definition(rng, axes):
     drawn = Drawn(rng, axes)
     (layer,) = drawn.network().layers
-    wanted = slid(drawn.words, drawn.filters, drawn.groups, drawn.stride, drawn.dilation, drawn.pads)
-    assert np.array_equal(outputs(layer, drawn.words, unfolded_filters(layer, drawn.filters)), wanted)
+    wanted = drawn.definition(False)
+    assert np.array_equal(drawn.result("", convolution), wanted)
     assert [layer.shape.C, *shaped(layer, axes)] == list(wanted.shape[1:])
     # MACs, filter and ofmap to the word
     assert layer.macs == wanted.size * drawn.filters[0].size
@@ -174,39 +54,30 @@ def test_the_ifmap_of_three_axes_is_counted_once_for_each_window_of_one(rng):
 @settings(max_examples=150, deadline=None)
 def test_a_transposed_convolution_is_its_definition(rng, axes):
     drawn = Drawn(rng, axes, transposed=True)
-    told = f", output_padding: {drawn.extra}, transposed: "
     if min(drawn.output()) < 1:
         with pytest.raises(SpecError, match="does not fit an input"):
-            drawn.network(told + "split")
+            drawn.lowered("split")
         return
     steps = drawn.stride, drawn.dilation, drawn.pads, drawn.extra
     wanted, products = thrown(drawn.words, drawn.filters, drawn.groups, *steps)
-    flipped = np.flip(drawn.filters, tuple(range(2, 2 + axes)))
-
-    (scattered,) = drawn.network(told + "scatter").layers
+    assert np.array_equal(drawn.result("scatter", convolution), wanted)
+    (scattered,) = drawn.lowered("scatter").layers
     assert scattered.macs == products and scattered.weights == drawn.filters.size
     assert scattered.moves == (products // drawn.batch // (drawn.c // drawn.groups), wanted[0].size)
-
+    assert scattered.vector_ops == scattered.moves[0]
     if not wanted.any():  # padding may leave no word of the plane
         return
-    *parts, whole = drawn.network(told + "split").layers
-    assert [whole.shape.C, *shaped(whole, axes)] == list(wanted.shape[1:])
-    found = np.zeros_like(wanted)
-    for part in parts:
-        phase = [int(at) for at in re.findall(r"\d+", part.name)]
-        taps = []
-        for axis, (first, stride, dilation) in enumerate(zip(phase, drawn.stride, drawn.dilation, strict=True)):
-            k = [k for k in range(drawn.kernel[axis]) if (first + drawn.before[axis] - k * dilation) % stride == 0]
-            taps.append(k[::-1])
-        mine = drawn.filters[np.ix_(range(drawn.m), range(drawn.filters.shape[1]), *taps)]
-        places = tuple(slice(first, None, stride) for first, stride in zip(phase, drawn.stride, strict=True))
-        found[(slice(None), slice(None), *places)] = outputs(part, drawn.words, unfolded_filters(part, mine))
-    assert np.array_equal(found, wanted)
-    assert len({part.name for part in parts}) == len(parts) and sum(part.weights for part in parts) <= flipped.size
 
-    (layer,) = drawn.network(told + "insert").layers
-    assert np.array_equal(outputs(layer, drawn.words, unfolded_filters(layer, flipped)), wanted)
+    assert np.array_equal(drawn.result("split", convolution), wanted)
+    *parts, whole = drawn.lowered("split").layers
+    assert [whole.shape.C, *shaped(whole, axes)] == list(wanted.shape[1:])
+    assert len({part.name for part in parts}) == len(parts)
+    assert sum(part.weights for part in parts) <= drawn.filters.size
+
+    assert np.array_equal(drawn.result("insert", convolution), wanted)
+    (layer,) = drawn.lowered("insert").layers
     assert layer.macs == wanted.size * drawn.filters[0].size
+    assert layer.weights == drawn.filters.size
 
 
 @given(st.integers(1, 3), st.integers(1, 12), st.integers(1, 4), st.integers(1, 3), st.integers(1, 2), st.booleans())

@@ -191,3 +191,15 @@ def test_recurrent_layers_that_do_not_fit(layer, message):
     with pytest.raises(SpecError) as error:
         network(f"A: {{{layer}}}", "{C: 7, W: 6}")
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+# ---- a layer given as its problem ------------------------------------------------------------------------------------
+
+
+def test_a_problem_may_say_what_it_gives():
+    text = "A: {op: einsum, inputs: input, problem: {G: 3, M: 4, C: 5, Q: 6}, shape: {C: 8, W: 9}, dynamic: true}"
+    (layer,) = network(text, "{C: 7}", batch=2).layers
+    assert (layer.op, str(layer.shape), layer.weights) == ("einsum", "8x1x9", 0)
+    assert layer.problem == Problem((2, 3, 4, 5, 1, 6, 1, 1), dynamic_filter=True)
+    with pytest.raises(SpecError, match="expects 15 channels, but its input is 7x1x1"):
+        network("A: {op: einsum, inputs: input, problem: {G: 3, M: 4, C: 5, Q: 6}}", "{C: 7}")
