@@ -196,7 +196,6 @@ class _Expansion:
         self.read += [(scope, source, (*at, "inputs", i)) for i, source in enumerate(use.inputs)]
         self.stack.append(use.block)
         for index in range(use.first, use.first + use.times):
-            self.tally(at)
             called = name.replace(INDEX, str(index))
             inner = _Scope(block.inputs, dict(zip(block.inputs, sources, strict=True)), scope.name(called), block.join)
             own = self.parameters(use, block, at, values.inside({INDEX[1:]: index}))
