@@ -99,6 +99,11 @@ def test_a_run_of_nothing_but_ones_own(own):
     assert [layer.nest.levels for layer in ours.layers] == [layer.nest.levels for layer in theirs.layers]
 
 
+def test_comparing_all_dataflows_has_ones_own(own, fake_engine):
+    found = accelsim.compare("eyeriss", "alexnet", layers="CONV1")
+    assert {"mine", "row_stationary"} <= {*found.results, *(label for label, *_ in found.failures)}
+
+
 def test_a_dataflow_by_path_and_beside_the_machine_that_names_it(tmp_path, monkeypatch):
     """Case U2: `--dataflow my.yaml`, and `dataflow: my.yaml` in a machine."""
     (tmp_path / "my.yaml").write_text((folder("dataflow") / "output_stationary_systolic.yaml").read_text())
