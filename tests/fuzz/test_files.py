@@ -31,6 +31,30 @@ layers:
   DW: {op: depthwise, kernel: 3, stride: [1, 2], inputs: POOL}
   FC: {op: fc, M: 5, repeat: 3, bits: {ifmap: 8}}
 """
+# kinds of layers that are lowered to several problems, to images or channels of their own, or to none
+KINDS = """\
+name: kinds
+source: drawn
+input: {C: 4, D: 3, H: 5, W: 4}
+layers:
+  DEEP: {op: conv3d, M: 4, kernel: [2, 3, 3], pad: same, stride: [1, 2, 2], groups: 2}
+  PHASES: {op: conv3d, M: 2, kernel: 2, stride: [1, 2, 2], pad: [0, 1, 0, 0, 0, 1], transposed: split}
+  PLANE: {op: reshape, C: 20, H: 3, W: 2}
+  ZEROS: {op: conv, M: 4, kernel: 3, stride: 2, pad: 1, output_padding: 1, transposed: insert}
+  SUMS: {op: depthwise, kernel: 2, stride: 2, transposed: scatter, inputs: PLANE}
+  POOL: {op: maxpool, kernel: 2, dilation: 2, stride: 2, inputs: ZEROS}
+  ROW: {op: flatten}
+  TABLE: {op: constant, C: 4, W: 4}
+  Q: {op: matmul, M: 8, inputs: TABLE}
+  QK: {op: matmul, groups: 4, kv_groups: 2, inputs: [Q, TABLE]}
+  EXPERTS: {op: experts, M: 4, experts: 3, top: 2, routing: [4, 3, 1]}
+  MIX: {op: combine, parts: 2}
+  GRU: {op: gru, M: 4, steps: 4, directions: 2}
+  LSTM: {op: lstm, M: 4, steps: 4, projection: 2}
+  GATE: {op: gate, function: silu}
+  SOME: {op: reduce, over: [columns], function: mean}
+  MOVED: {op: vector, reads: 3, ops: 5, shape: {C: 4, W: 2}}
+"""
 LAYER = "name: one\nsource: drawn\ninput: {C: 8, H: 4, W: 4}\nlayers:\n  A: {op: conv, M: 8, kernel: 1}\n"
 MAPPING = """\
 A:
@@ -64,9 +88,11 @@ def tree(source: Path | str) -> object:
 def read_damaged(kind: str, seed: int, path: Path) -> None:
     """One input: a file of a kind, spoilt, through its own loader."""
     random = Random(f"{kind} {seed}")
-    source = random.choice(shipped(kind))
+    source: Path | str = random.choice(shipped(kind))
+    if kind == "workload" and random.random() < 0.3:
+        source = KINDS
     if random.random() < 0.5:
-        path.write_bytes(scribble(source.read_text(), random))
+        path.write_bytes(scribble(source if isinstance(source, str) else source.read_text(), random))
     else:
         path.write_text(text_of(spoil(tree(source), random)))
     kept(lambda: LOADERS[kind](path))
@@ -109,7 +135,7 @@ def run_damaged(kind: str, seed: int, path: Path) -> None:
         other.write_text(LAYER)
         checked_run(path, other, evaluator=evaluator)
     elif kind == "workload":
-        path.write_text(text_of(spoil(tree(NETWORK), random)))
+        path.write_text(text_of(spoil(tree(random.choice([NETWORK, KINDS])), random)))
         machine = random.choice(["eyeriss", "systolic_ws", "scnn", "diannao"])
         checked_run(machine, path, evaluator=evaluator, batch=random.choice([1, 1, 3]))
     else:

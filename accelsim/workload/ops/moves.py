@@ -24,8 +24,8 @@ def _axes(value: object) -> tuple[str, ...]:
     if not isinstance(found, list | tuple) or not found:
         raise ValueError("should be one or more of " + ", ".join(NAMES))
     for name in found:
-        if name not in NAMES:
-            raise ValueError(unknown("axis", name, NAMES))
+        if not isinstance(name, str) or name not in NAMES:
+            raise ValueError(unknown("axis", name, NAMES) if isinstance(name, str) else "should be names of axes")
     if len(set(found)) < len(found):
         raise ValueError("names an axis twice")
     return tuple(found)

@@ -172,6 +172,7 @@ def test_the_page_counts_as_the_code_does():
         ("op: resize, scale: 2, size: 3", "resize needs scale or size, one of them"),
         ("op: pad, pad: same", "pad: 'same' is of a window; say how many"),
         ("op: reduce, over: [row]", "unknown axis 'row'; did you mean 'rows'? (channels, depth, rows, columns)"),
+        ("op: reduce, over: [[rows]]", "should be names of axes"),
         ("op: reduce, over: [rows, rows]", "names an axis twice"),
         ("op: reduce, over: []", "should be one or more of channels, depth, rows, columns"),
         ("op: topk, k: 13", "takes the 13 largest channels, but its input is 12x6x4"),
