@@ -34,3 +34,17 @@ def counted(network: Network, begin: str = "") -> Counter[tuple[int, int]]:
 def test_layer_by_layer(name):
     exported = Counter({(macs, weights): count for count, macs, weights in KNOWN[name]["layers"]})
     assert counted(load_network(name), PARTS.get(name, "")) == exported
+
+
+# gpt2 of 256 tokens with its LM head, and vit_b_16, from the same frameworks: q, k and v are one product there
+JOINED = {
+    "gpt2": ({"seq": 256, "lm_head": 1}, 32_832_159_744, 123_532_032),
+    "vit_b16": ({}, 17_563_828_224, 86_292_480),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_in_sum_where_products_are_joined(name):
+    parameters, macs, weights = JOINED[name]
+    network = load_network(name, parameters=parameters)
+    assert (network.macs, network.weights) == (macs, weights)
