@@ -120,7 +120,7 @@ class Operands:
             if density is None or density.dense:
                 return None
             refuse_words(problem, (tensor,))
-            return draw_bits(density, _drawn(layer, problem, tensor), tensor, self.seed, layer.name)
+            return draw_bits(density, _drawn(layer, problem, tensor), tensor, self.seed, _name(layer, tensor))
         given = self.store.array(layer, tensor)
         if given is not None:
             return Packed.of((given.words != 0).astype(np.uint8))
@@ -143,7 +143,7 @@ class Operands:
         if given is not None:
             return given.integers(bits)
         # a stream of its own, so that the mask is the same with and without values
-        rng = generator(self.seed, layer.name, tensor).spawn(1)[0]
+        rng = generator(self.seed, _name(layer, tensor), tensor).spawn(1)[0]
         found = rng.integers(*span(bits), _drawn(layer, problem, tensor), np.int8)
         # none is zero of itself
         found += found >= 0
@@ -154,6 +154,12 @@ class Operands:
 def inserts(layer: Layer) -> bool:
     """Whether a layer has zeros whatever its densities: those between the words of a transposed convolution."""
     return layer.spread is not None and layer.spread.inserts
+
+
+def _name(layer: Layer, tensor: Tensor) -> str:
+    """Whose stream a tensor is drawn from: parts of a layer that read what it reads have one ifmap."""
+    own = any(name.startswith(f"{layer.whole}.") for name in layer.inputs)
+    return layer.whole if layer.whole and tensor is Tensor.IFMAP and not own else layer.name
 
 
 def _drawn(layer: Layer, problem: Problem, tensor: Tensor) -> tuple[int, ...]:

@@ -190,6 +190,15 @@ def test_inserted_zeros_are_known():
     assert "insert" in Operands(network(text, shape)).describe()
 
 
+def test_phases_read_one_ifmap():
+    """Its zeros are where they are whatever part looks at them; filters are each phase's own."""
+    text = "op: conv, M: 2, kernel: 4, stride: 2, pad: 1, transposed: split, density: {ifmap: 0.5, filter: 0.5}"
+    found = network(text, {"C": 3, "H": 4, "W": 3})
+    masks = [Operands(found).masks(layer) for layer in found.mac_layers]
+    assert len(masks) == 4 and all(np.array_equal(masks[0].ifmap, mask.ifmap) for mask in masks)
+    assert any(not np.array_equal(masks[0].filter, mask.filter) for mask in masks)
+
+
 def test_arrays_have_the_shape_of_what_the_layer_reads(tmp_path):
     found = network("op: conv3d, M: 2, kernel: 3, pad: 1", {"C": 3, "D": 4, "H": 5, "W": 6}, batch=2)
     (layer,) = found.layers

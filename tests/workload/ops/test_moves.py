@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from accelsim.errors import SpecError
 from accelsim.workload.network import VIEWS, Network
+from accelsim.workload.ops import AnyLayer
 from accelsim.workload.ops.vector import OF_SEVERAL, OPERATIONS, Function
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import parse
@@ -157,6 +159,8 @@ def test_the_page_counts_as_the_code_does():
     rows = [line.strip("| ").split(" | ") for line in page.partition("### Functions")[2].splitlines() if "`" in line]
     listed = {Function(name.strip("` ")): int(row[1][0]) for row in rows if len(row) == 2 for name in row[0].split(",")}
     assert listed == {name: each for name, each in OPERATIONS.items() if each > 1}
+    tags = [one.__metadata__[0].tag for one in get_args(get_args(AnyLayer)[0])]
+    assert not [tag for tag in tags if f"`{tag}`" not in page]
     (views,) = (line for line in page.splitlines() if line.startswith("| `concat`"))
     assert {name.strip("` ") for name in views.strip("| ").split(" | ")[0].split(",")} == VIEWS - {"parts"}
 
