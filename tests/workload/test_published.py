@@ -162,6 +162,29 @@ def test_active_parameters_of_mixtral():
     assert round((found.macs + 32_000 * 4096) / 1e9) == 13
 
 
+def stacks(depth: int, d: int, f: int, read: int, written: int) -> tuple[int, int]:
+    """MACs of an encoder over `read` positions and of a decoder of `written` ones that attends to them."""
+    encoder = read * (4 * d * d + 2 * d * f) + 2 * d * read**2
+    own = written * (4 * d * d + 2 * d * f) + 2 * d * written**2
+    across = written * 2 * d * d + read * 2 * d * d + 2 * d * written * read
+    return depth * encoder, depth * (own + across)
+
+
+@pytest.mark.parametrize(("seq", "target"), [(64, 64), (7, 3), (512, 1)])
+def test_both_sides_of_t5(seq, target):
+    found = load_network("t5_small", parameters={"seq": seq, "target": target, "lm_head": 1})
+    encoder, decoder = stacks(6, 512, 2048, seq, target)
+    assert sum(layer.macs for layer in found.layers if layer.name.startswith("e")) == encoder
+    assert found.macs == encoder + decoder + target * 512 * 32_128
+
+
+@pytest.mark.parametrize("text", [1, 32, 448])
+def test_both_sides_of_whisper(text):
+    found = load_network("whisper_tiny", batch=2, parameters={"text": text, "lm_head": 1})
+    convolutions = 3000 * 384 * 80 * 3 + 1500 * 384 * 384 * 3
+    assert found.macs == 2 * (convolutions + sum(stacks(4, 384, 1536, 1500, text)) + text * 384 * 51_865)
+
+
 def test_c3d_halves_planes_and_frames():
     found = {layer.name: layer.shape for layer in load_network("c3d").layers}
     assert [str(found[f"pool{i}"]) for i in range(1, 6)] == [
