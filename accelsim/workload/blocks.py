@@ -77,7 +77,8 @@ class BlockSpec(Spec):
 class _Scope:
     """Names that the layers of one use of a block have for each other.
 
-    names : a layer of the network, or a name of the scope around this one. prefix : of its layers in the network.
+    inputs : what they call what the block reads. names : what each stands for: a layer of the network, or a name of
+    the scope around. own, join : what the names of its layers in the network begin with; no text of the file itself.
     """
 
     inputs: tuple[str, ...]
@@ -200,11 +201,11 @@ class _Expansion:
             inner = _Scope(block.inputs, dict(zip(block.inputs, sources, strict=True)), scope.name(called), block.join)
             own = self.parameters(use, block, at, values.inside({INDEX[1:]: index}))
             last = self.walk(block.layers, ("blocks", use.block, "layers"), inner, values.inside(own), sources[0])
-            if last is sources[0] and not self.document.issues:
-                self.document.refuse(
-                    at, "all layers of the block are left out; leave the use out with 'when'", key=True
-                )
-                break
+            if last is sources[0]:
+                if not self.document.issues:
+                    message = "all layers of the block are left out; leave the use out with 'when'"
+                    self.document.refuse(at, message, key=True)
+                last = inner.own
             self.claim(scope, called, last, at)
             before = sources[0] = last
         self.stack.pop()

@@ -211,6 +211,13 @@ def test_a_layer_may_have_a_key_of_that_name():
     )
 
 
+def test_blocks_of_nothing_that_read_each_other():
+    block = "blocks:\n  b: {layers: {c: {op: norm, when: 0}}}\n"
+    text = block + "layers:\n  A: {block: b, inputs: B}\n  B: {block: b, inputs: A}\n  C: {op: norm, inputs: [A, 3]}"
+    assert "n.yaml:7:3: layers.A: all layers of the block are left out" in errors(text)[0]
+    assert any("unknown block 'd'" in line for line in errors(f"{text}\n  D: {{block: d}}"))
+
+
 def test_blocks_are_not_nested_without_end():
     deep = "".join(f"  b{i}:\n    layers:\n      x: {{block: b{i + 1}}}\n" for i in range(2000))
     text = f"blocks:\n{deep}  b2000: {{layers: {{x: {{op: norm}}}}}}\nlayers:\n  A: {{block: b0}}"
