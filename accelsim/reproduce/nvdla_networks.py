@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.errors import MappingError
+from accelsim.report.plot import COLOURS, MAC_COLOUR, new_axes, save
 from accelsim.reproduce.nvdla_rtl import BANKS, Around, timed
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import Problem
 from accelsim.workload.yaml import load_network
 
 NETWORKS = ("resnet50", "mobilenet_v2", "ds_cnn")
-PARTS = ("MACs", "delivery", "load")
-"""Cycles of MACs; cycles in which they stand still for sums that leave, and for words that come."""
+ABOUT = ("MACs", "waiting for sums to leave", "waiting for words to come, and fixed")
+PAINTS = (MAC_COLOUR, COLOURS[2], COLOURS[0])
+FOLDER = Path("docs/figures")
 IMAGE = 4
 """Channels of a pixel of the network's input as NVDLA's image mode takes it: A8R8G8B8."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Cycles of one layer by part, in the order of `PARTS`; in so many hardware layers, each by itself."""
+    """Cycles of one layer: of MACs, and in which they stand still for sums that leave, and for words that come.
+
+    hardware_layers : how many it is carried out as, one after the other.
+    """
 
     layer: Layer
     cycles: tuple[int, int, int]
@@ -89,3 +95,31 @@ def _parts(machine: str, problem: Problem, image: bool) -> tuple[int, int, int]:
     timing = timed(machine, problem, Around(banks), image)
     delivery = sum(cycles for cause, cycles in timing.stalls.items() if cause in ("room", "drain"))
     return timing.compute, delivery, timing.cycles - timing.compute - delivery
+
+
+def plot(folder: str | Path = FOLDER, kind: str = "svg") -> Path:
+    """A bar for each network on each configuration, its parts as shares of its time; returns the file."""
+    bars = [(machine, name) for name in NETWORKS for machine in BANKS]
+    axes = new_axes(8.4, 0.42 * len(bars) + 1.4)
+    for at, (machine, name) in enumerate(bars):
+        parts = total(machine, name)
+        cycles, left = sum(parts), 0.0
+        for part, colour in zip(parts, PAINTS, strict=True):
+            share = part / cycles
+            axes.barh(-at, share, left=left, color=colour, height=0.7)
+            if share > 0.05:
+                axes.text(left + share / 2, -at, f"{share:.0%}", ha="center", va="center", fontsize=8, color="white")
+            left += share
+        axes.text(1.01, -at, f"{cycles / 1e6:,.1f} M cycles", ha="left", va="center", fontsize=8)
+    axes.set_yticks([-at for at in range(len(bars))], [f"{name} on {machine}" for machine, name in bars], fontsize=8)
+    axes.set_xlim(0, 1.2)
+    axes.set_xticks([])
+    axes.spines[["top", "right", "bottom", "left"]].set_visible(False)
+    from matplotlib.patches import Patch
+
+    axes.legend(
+        [Patch(color=colour) for colour in PAINTS], ABOUT, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), fontsize=8
+    ).set_frame_on(False)
+    path = Path(folder) / f"rtl_nvdla_networks.{kind}"
+    save(axes, str(path))
+    return path

@@ -12,6 +12,7 @@ from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
 from accelsim.report.plot import save
 from accelsim.report.plot_machine import Bar, Page, draw
+from accelsim.reproduce import nvdla_networks
 from accelsim.reproduce.activities import COMPUTE, Activity, activities
 from accelsim.workload.problem import Problem
 
@@ -118,7 +119,7 @@ def _together(steps: Sequence[Activity], many: int) -> list[Bar]:
 
 
 def plot(folder: str | Path = FOLDER, kind: str = "svg") -> list[Path]:
-    """Draw every machine into a folder; returns the files. kind : svg, png or pdf."""
+    """Draw every machine, and networks on NVDLA, into a folder; returns the files. kind : svg, png or pdf."""
     written = []
     for name, scene in SCENES.items():
         machine = load_architecture(name, dict(scene.parameters))
@@ -131,4 +132,4 @@ def plot(folder: str | Path = FOLDER, kind: str = "svg") -> list[Path]:
         page = Page(f"{name}: {words}", caption, timing.cycles, scene.added)
         written.append(Path(folder) / f"rtl_{name}.{kind}")
         save(draw(machine, shown, page), str(written[-1]))
-    return written
+    return [*written, nvdla_networks.plot(folder, kind)]

@@ -10,9 +10,9 @@ import pytest
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest, check
-from accelsim.reproduce import pictures
+from accelsim.reproduce import nvdla_networks, pictures
 from accelsim.reproduce.activities import COMPUTE, activities
-from accelsim.workload.problem import Tensor
+from accelsim.workload.problem import Problem, Tensor
 
 
 def scene(name):
@@ -49,6 +49,26 @@ def test_weights_follow_the_wave():
     macs = [each for each in found if each.lane == COMPUTE][::40]
     # the next tile's weights start `wave` cycles after the first cycle of a tile's MACs
     assert [each.begin for each in weights[1:]] == [each.begin + 1 + machine.wave for each in macs[:-1]]
+
+
+@pytest.mark.parametrize(("machine", "lanes", "columns"), [("nv_small", 8, 8), ("nv_large", 64, 32)])
+def test_macs_of_whole_networks(machine, lanes, columns):
+    # by hand: a cycle for each output, tap, block of channels and of kernels; no layer has fewer outputs than a run's least
+    for spent in nvdla_networks.network(machine, "resnet50"):
+        _, g, m, c, p, q, r, s = spent.layer.problem.sizes
+        blocks = r * -(-4 * s // lanes) if c == 3 else r * s * -(-c // lanes)
+        if p * q >= columns and c != 3:
+            assert spent.cycles[0] == spent.layer.repeat * g * -(-m // columns) * blocks * p * q, spent.layer.name
+        assert min(spent.cycles) >= 0 and spent.hardware_layers >= g
+
+
+def test_strips_have_all_rows():
+    problem = Problem.of({"P": 9, "Q": 4, "R": 3, "S": 3}, stride=(2, 1), pad=(1, 1), height=17, width=4)
+    for count in range(1, 10):
+        found = list(nvdla_networks.strips(problem, count))
+        assert sum(strip["P"] for strip in found) == 9
+        assert sum(strip.macs for strip in found) == problem.macs
+        assert sum(strip.macs_over_plane for strip in found) == problem.macs_over_plane
 
 
 def test_pictures_are_drawn_and_shown(tmp_path):

@@ -24,6 +24,7 @@ KNOWN = {
     "mobilenet_v2": ("Sandler et al., CVPR 2018; 1.0-224", f"{GRAPH}; {TORCHVISION}"),
     "mobilenet_v3": ("Howard et al., ICCV 2019; Large 1.0-224", TORCHVISION),
     "mobilenet_v3_small": ("the same; Small 1.0-224", f"{GRAPH}; {TORCHVISION}"),
+    "ds_cnn": ("Zhang et al., 2017; 64 channels, 49 x 10 coefficients, 12 words", "by hand"),
     "shufflenet_v2": ("Ma et al., ECCV 2018; 1x", f"{GRAPH}; {TORCHVISION}"),
     "squeezenet_v1_1": ("Iandola et al., 2016; v1.1", f"{GRAPH}; {TORCHVISION}"),
     "efficientnet_b0": ("Tan and Le, ICML 2019", f"{GRAPH}; {TORCHVISION}"),
