@@ -77,7 +77,7 @@ class Store:
 
     def __init__(self, source: str | Path, layers: Iterable[str]) -> None:
         self.path = Path(source)
-        self.layers = tuple(dict.fromkeys(layers))
+        self.layers = tuple(layers)
         # a name no file can have is no file's: os.path says so, pathlib raises
         if not os.path.exists(self.path):  # noqa: PTH110
             raise refusal(source, "", "no such file or directory")

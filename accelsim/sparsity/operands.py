@@ -42,7 +42,7 @@ class Operands:
         if seed < 0:
             raise AccelsimError(f"seed is {seed}; it must be at least 0")
         self.network, self.seed, self.derive = network, seed, derive
-        self.store = None if data is None else Store(data, map(source_of, network.mac_layers))
+        self.store = None if data is None else Store(data, dict.fromkeys(map(source_of, network.mac_layers)))
 
     def masks(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
         """Masks of the tensors asked for; the others, and those without zeros, are None."""
