@@ -203,7 +203,7 @@ def found(kind: str) -> dict[str, Found]:
     """All files of a kind that have a name, sorted; one's own (`accelsim.folders`) hide those that ship."""
     files = {name: Found(folder(kind) / f"{name}.yaml") for name in builtin(kind)}
     for place in reversed(folders.own(kind)):
-        for path in place.path.glob("*.yaml"):
+        for path in sorted(filter(is_file, place.path.glob("*.y*ml")), reverse=True):
             files[path.stem] = Found(path, place.origin, files.get(path.stem))
     return dict(sorted(files.items()))
 

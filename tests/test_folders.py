@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.load import load_table
 from accelsim.errors import AccelsimError
 from accelsim.mapping.dataflows import load as load_dataflow
+from accelsim.mapping.shipped import mappings_for
 from accelsim.mapping.yaml import load_mappings
 from accelsim.report.catalogue import find, listing
 from accelsim.simulate import simulate
@@ -97,6 +99,21 @@ def test_a_run_of_nothing_but_ones_own(own):
     ours = simulate("mine", "mine", "mine", energy="mine", layers="FC8", evaluator="analytical")
     assert ours.total.cycles == theirs.total.cycles and ours.dataflow == "mine"
     assert [layer.nest.levels for layer in ours.layers] == [layer.nest.levels for layer in theirs.layers]
+
+
+def test_either_ending_will_do(own):
+    (own / "workloads" / "short.yml").write_text(TINY)
+    (own / "workloads" / "mine.yml").write_text(TINY)
+    (own / "workloads" / "folder.yaml").mkdir()
+    assert load_network("short").name == "tiny"
+    assert found("workload")["mine"].hides.path.suffix == ".yml"
+    assert "folder" not in found("workload")
+
+
+def test_a_mapping_of_ones_own_is_tried_for_the_machine_it_is_named_after(own):
+    (own / "mappings" / "mine_alexnet.yaml").write_text((own / "mappings" / "mine.yaml").read_text())
+    machine = replace(load_architecture("eyeriss"), name="mine")
+    assert mappings_for(machine) == ["mine_alexnet"]
 
 
 def test_comparing_all_dataflows_has_ones_own(own, fake_engine):

@@ -101,8 +101,8 @@ def llama(words: int) -> Callable[[Network], int]:
 
 
 # parameters: torchvision's num_params (Inception's with the classifier of training: two convolutions with batch norm
-# and an FC layer); those that transformers' models of these names, PyTorch's DCGAN tutorial's generator and C3D
-# for the 101 classes of UCF101 have
+# and an FC layer); of the others what the released models have, as summaries of them print it: transformers' models
+# of these names, the generator of PyTorch's DCGAN tutorial, C3D for the 101 classes of UCF101
 PARAMETERS = {
     "convnext_tiny": (28_589_128, convnext),
     "densenet121": (7_978_856, dense),
