@@ -53,7 +53,7 @@ def test_weights_follow_the_wave():
 
 @pytest.mark.parametrize(("machine", "lanes", "columns"), [("nv_small", 8, 8), ("nv_large", 64, 32)])
 def test_macs_of_whole_networks(machine, lanes, columns):
-    # by hand: a cycle for each output, tap, block of channels and of kernels; no layer has fewer outputs than a run's least
+    # by hand: a cycle for each output, tap, block of channels and of kernels; runs are no shorter than their least
     for spent in nvdla_networks.network(machine, "resnet50"):
         _, g, m, c, p, q, r, s = spent.layer.problem.sizes
         blocks = r * -(-4 * s // lanes) if c == 3 else r * s * -(-c // lanes)
