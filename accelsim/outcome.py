@@ -14,12 +14,13 @@ from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
 from accelsim.energy.table import EnergyTable, energy_unit
 from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
 from accelsim.workload.coverage import Coverage
-from accelsim.workload.network import Network
+from accelsim.workload.network import RECURRENT, Network
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
@@ -203,7 +204,7 @@ class Outcome:
 
     @cached_property
     def total(self) -> Totals:
-        """Sums over the layers that have MACs; cycles add up, for layers do not overlap."""
+        """Sums over the layers that have MACs; cycles add up, but for those that layers have in common (`overlap`)."""
         runs = [(layer, layer.repeat) for layer in self.layers]
         stalls: Counter[str] = Counter()
         for layer, repeat in runs:
@@ -213,6 +214,9 @@ class Outcome:
             sum(getattr(layer, name) * repeat for layer, repeat in runs)
             for name in ("macs", "cycles", "processing_cycles", "compute_cycles")
         )
+        if self.architecture.overlap:
+            stalls["overlap"] -= (together := self.overlapped)
+            cycles -= together
         busy = sum(layer.active_pes * layer.compute_cycles * repeat for layer, repeat in runs)
         energy = sum((layer.energy_exact * repeat for layer, repeat in runs), Fraction(0))
         return Totals(
@@ -229,6 +233,18 @@ class Outcome:
             energy_unit=self.energy_unit,
             energy_exact=energy,
         )
+
+    @cached_property
+    def overlapped(self) -> int:
+        """Cycles that layers have in common with the one before: repeats that are no time steps, and neighbours."""
+        found = 0
+        for index, layer in enumerate(self.layers):
+            if layer.op not in RECURRENT:
+                found += (layer.repeat - 1) * shared(self.architecture, layer.timing, layer.timing)
+            before = self.layers[index - 1] if index else None
+            if before and self.ran and not self.ran.network.needs(layer.name, before.name):
+                found += shared(self.architecture, before.timing, layer.timing)
+        return found
 
     @cached_property
     def visited_macs(self) -> int:

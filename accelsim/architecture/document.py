@@ -129,8 +129,10 @@ def _written(machine: Architecture) -> Data:
         (arrays[-1] if arrays else data)["passes"] = passes
     if machine.runs:
         data["runs"] = asdict(machine.runs)
-    if machine.before or machine.after:
+    if machine.before or machine.after or machine.overlap:
         data["layer"] = {"before": machine.before, "after": machine.after}
+    if machine.overlap:
+        data["layer"]["overlap"] = asdict(machine.overlap)
     if machine.lanes:
         data["vector"] = {"lanes": machine.lanes}
     return data

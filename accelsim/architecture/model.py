@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -20,7 +20,7 @@ from accelsim.architecture.network import NetworkKind as NetworkKind
 from accelsim.architecture.network import Port as Port
 from accelsim.architecture.network import exact as exact
 from accelsim.architecture.network import within
-from accelsim.architecture.pace import Delivery
+from accelsim.architecture.pace import Delivery, Overlap
 from accelsim.architecture.pe import PLAIN
 from accelsim.architecture.pe import Cartesian as Cartesian
 from accelsim.architecture.pe import Lock as Lock
@@ -174,6 +174,7 @@ class Architecture:
     wave : serial passes of an input only; None: they never overlap (T10a), else the stationary operand of the next pass
         follows the first MAC of this one by so many cycles (docs/model.md, "Passes that overlap").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
+    overlap : of layers that do not need one another.
     mac_cycles : of each MAC.
     lock : where PEs are in lock step, or None.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
@@ -202,6 +203,7 @@ class Architecture:
     least: int = 0
     before: int = 0
     after: int = 0
+    overlap: Overlap | None = None
     mac_cycles: int = 1
     lock: Lock | None = None
     skew: bool = False
@@ -229,6 +231,7 @@ class Architecture:
             ("pipeline", self.mac_cycles),
             ("pipeline", self.pipeline),
             *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.after)),
+            *(("a latency", cycles) for cycles in (astuple(self.overlap) if self.overlap else ())),
             ("drift", self.sparsity.drift),
             ("queue", self.sparsity.queue),
             ("vector lanes", self.lanes),

@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from accelsim.specs import Count, Pipeline, Spec, key
 
 
+class OverlapSpec(Spec):
+    """Layers that do not need one another: the next loads while this one computes (docs/model.md, "Layers overlap")."""
+
+    macs: Pipeline = key("From the last MAC of one layer to the first of the next.", 0, unit="core cycles")
+    load: Pipeline = key("Between the loads of one and of the next.", 0, unit="core cycles")
+
+
 class LayerSpec(Spec):
     """What a layer takes besides its transfers and steps."""
 
     before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
     after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
+    overlap: OverlapSpec | None = key(
+        "A layer that does not need this one's outputs loads while this one computes.", None, "layers do not overlap"
+    )
 
 
 class DeliverySpec(Spec):
@@ -19,6 +29,14 @@ class DeliverySpec(Spec):
 
     room: Count = key("What it holds, as the cycles it takes to leave.", unit="core cycles of drains")
     back: Pipeline = key("From when a word has left until its room is seen to be free.", 0, unit="core cycles")
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Cycles between the MACs, and between the loads, of two layers that overlap."""
+
+    macs: int
+    load: int
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
-from accelsim.architecture.pace import Delivery
+from accelsim.architecture.pace import Delivery, Overlap
 from accelsim.architecture.pe_yaml import lock_of, macs_of, runs_of, sparsity_of
 from accelsim.architecture.spec import (
     ALL,
@@ -104,6 +104,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             lock=lock_of(spec.pe),
             before=spec.layer.before,
             after=spec.layer.after,
+            overlap=Overlap(**spec.layer.overlap.model_dump()) if spec.layer.overlap else None,
             skew=skew is not None,
             energy=beside(document.file, spec.energy),
             dataflow=beside(document.file, spec.dataflow),

@@ -311,6 +311,7 @@ ALIASES = {
     "of_peak": "dram",
     "ofmap": "psum",
     "operation": "vector_ops",
+    "overlap": "stall_cycles",
     "pipeline": "stall_cycles",
     "fixed": "stall_cycles",
     "least": "stall_cycles",

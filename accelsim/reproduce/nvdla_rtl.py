@@ -11,6 +11,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
 from accelsim.engine.counts import Timing
+from accelsim.engine.overlap import shared
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.reproduce.point import Point
 from accelsim.workload.problem import Problem, Tensor
@@ -45,6 +46,14 @@ def trace(row: Mapping[str, Any]) -> Point:
     cycles = timed(row["config"], problem, Around(row["banks"]), bool(row["image"])).cycles
     what = f"{_shape(row)}, stride {stride[0]} x {stride[1]}, dilation {gaps[0]} x {gaps[1]}"
     return Point(f"{row['config']}: {what}{', image mode' if row['image'] else ''}", row["cycles"], cycles)
+
+
+def pair(row: Mapping[str, Any]) -> Point:
+    """Two equal layers, the second of which does not need the first."""
+    problem = _problem(row, pad=(row["pad"],) * 2)
+    one = timed(row["config"], problem, Around(row["banks"]))
+    both = 2 * one.cycles - shared(load_architecture(row["config"]), one, one)
+    return Point(f"{row['config']}: {_shape(row)}, pad {row['pad']}, twice", row["cycles"], both)
 
 
 def _problem(row: Mapping[str, int], **how: Any) -> Problem:

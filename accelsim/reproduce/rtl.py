@@ -107,6 +107,7 @@ DESIGNS: dict[str, Callable[[Mapping[str, Any]], Point]] = {
     "eyeriss_v1": _eyeriss,
     **{name: partial(nvdla_rtl.layer, name) for name in nvdla_rtl.BANKS},
     "nv_traces": nvdla_rtl.trace,
+    "nv_pairs": nvdla_rtl.pair,
 }
 
 

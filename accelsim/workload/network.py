@@ -191,6 +191,12 @@ class Network:
         graph.add_edges_from((name, layer.name) for layer in self.layers for name in layer.inputs)
         return graph
 
+    def needs(self, name: str, other: str) -> bool:
+        """Whether a layer reads what another gives, as it is or as what later layers made of it."""
+        from networkx import has_path
+
+        return bool(has_path(self.graph, other, name))
+
     def groups(self) -> dict[Problem, tuple[Layer, ...]]:
         """The layers that are the same problem, in order of first appearance; their zeros may differ."""
         found: dict[Problem, tuple[Layer, ...]] = {}

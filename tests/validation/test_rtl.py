@@ -22,7 +22,7 @@ def test_cycles_of_the_rtl(design):
     # machine does not say which ones it grants (VALIDATION.md says what is known)
     for point in rtl.points(design):
         late = design == "opentpu" and point.what.endswith(" 2 tiles")
-        if design in ("redmule", "nv_small", "nv_large", "nv_traces"):
+        if design in ("redmule", "nv_small", "nv_large", "nv_traces", "nv_pairs"):
             continue
         if design == "eyeriss_v1":
             assert abs(point.ours - point.theirs) in (0, 3, 12), point
@@ -48,6 +48,13 @@ def test_layers_of_nvidias_own_traces():
     assert len(points) == 8
     assert median(abs(point.error) for point in points) < 0.001
     assert all(abs(point.error) < 0.004 or abs(point.ours - point.theirs) == 1 for point in points)
+
+
+def test_layers_of_nvdla_that_overlap():
+    # asked: 2 %
+    points = rtl.points("nv_pairs")
+    assert len(points) == 5
+    assert all(abs(point.error) < 0.004 for point in points)
 
 
 def test_layers_of_the_large_nvdla():
