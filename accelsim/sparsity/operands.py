@@ -110,7 +110,11 @@ class Operands:
         if derived is not None:
             return derived
         mask = self._own_mask(layer, problem, tensor)
-        if layer.spread is None or (mask is None and not (tensor is Tensor.IFMAP and layer.spread.inserts)):
+        if layer.spread is None:
+            return mask
+        # padding is zero like that of the other axes: where zeros are looked at at all
+        known = layer.spread.inserts or (layer.spread.pads and bool(self.store or layer.density))
+        if mask is None and not (tensor is Tensor.IFMAP and known):
             return mask
         refuse_words(problem, (tensor,))
         words = np.ones(own_shape(layer, tensor), np.uint8) if mask is None else mask.words()

@@ -151,9 +151,12 @@ class Spread:
 
     @property
     def inserts(self) -> bool:
-        """Whether some words of the problem's ifmap are zeros that the layer does not read."""
-        if any(step > 1 for step in self.step):
-            return True
+        """Whether zeros lie between the words that the layer reads."""
+        return any(step > 1 for step in self.step)
+
+    @property
+    def pads(self) -> bool:
+        """Whether windows of the unfolded axis reach into padding, whose zeros are words of the problem's ifmap."""
         if self.unfolded is None:
             return False
         one, own = self.unfolded, self.own[self.unfolded.axis] - self.crop[self.unfolded.axis]

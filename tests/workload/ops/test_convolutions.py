@@ -189,6 +189,11 @@ def test_inserted_zeros_are_known():
         ifmap, _ = operands.values(layer, {Tensor.IFMAP: 8, Tensor.FILTER: 8, Tensor.PSUM: 32})
         assert np.array_equal(ifmap != 0, mask)
         assert operands.identity(layer) == "A" and operands.of(layer) is operands
+    # padding of depth is zero where zeros are looked at, like that of rows and columns
+    deep, seen = (network(f"op: conv3d, M: 2, kernel: 3, pad: 1{x}", shape) for x in ("", ", density: {filter: 0.5}"))
+    assert Operands(deep).of(deep.layers[0]) is None and Operands(deep).masks(deep.layers[0]).ifmap is None
+    mask = Operands(seen).masks(seen.layers[0]).ifmap
+    assert mask.shape == (1, 1, 9, 4, 3) and mask.sum() == mask[:, :, 1::3].sum() == 36
     plain = network("op: conv, M: 2, kernel: 3", shape)
     assert Operands(plain).of(plain.layers[0]) is None
     assert "insert" in Operands(network(text, shape)).describe()
