@@ -21,6 +21,7 @@ def lower_product(to: Lowering, product: Product) -> None:
     step = product.step
     name = to.names.of(step, next(iter(product.weights), ""))
     bits = to.bits(product)
+    to.forms[name] = product, 0
     if isinstance(product.forms[0], Recurrent):
         _recurrent(to, name, step, product.forms[0], bits)
         return
@@ -29,6 +30,7 @@ def lower_product(to: Lowering, product: Product) -> None:
     for index, (form, operands) in enumerate(zip(product.forms, product.operands, strict=True)):
         mine = name if single else to.names.new(f"{name}.{_STAGES[len(product.forms)][index]}")
         before = found if operands[0] is step.outputs[0] else None
+        to.forms[mine] = product, index
         if isinstance(form, Window):
             found = _window(to, mine, step, form, operands[0], bits)
         elif isinstance(form, Matrix):
