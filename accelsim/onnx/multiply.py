@@ -83,7 +83,7 @@ def _window(to: Lowering, name: str, step: Step, form: Window, x: Value, bits: K
 
 
 def _windows(form: Window, bits: Keys) -> list[Keys]:
-    """A convolution as a file has it."""
+    """A convolution as a file has it; a transposed one where no phase of its outputs meets a tap by inserted zeros."""
     axes = len(form.plane)
     sliding: Keys = {"kernel": one_or_all(form.kernel)}
     for key, sizes, usual in (("stride", form.stride, 1), ("dilation", form.dilation, 1)):
@@ -98,9 +98,11 @@ def _windows(form: Window, bits: Keys) -> list[Keys]:
             sliding["output_padding"] = one_or_all(form.extra)
     m, groups = form.groups * form.M, form.groups
     if axes == 2 and form.C == 1 and groups > 1:
-        return [{"op": "depthwise", **({"M": m} if form.M > 1 else {}), **sliding, **bits}]
-    op = {1: "conv1d", 2: "conv", 3: "conv3d"}[axes]
-    return [{"op": op, "M": m, **sliding, **({"groups": groups} if groups > 1 else {}), **bits}]
+        found: Keys = {"op": "depthwise", **({"M": m} if form.M > 1 else {}), **sliding, **bits}
+    else:
+        op = {1: "conv1d", 2: "conv", 3: "conv3d"}[axes]
+        found = {"op": op, "M": m, **sliding, **({"groups": groups} if groups > 1 else {}), **bits}
+    return [found, {**found, "transposed": "insert"}] if form.transposed else [found]
 
 
 def _explicit(form: Window, images: int, bits: Keys) -> Keys:
