@@ -28,6 +28,8 @@ def folded(step: Step) -> list[Array] | None:
     given = [value.data if value is not None else None for value in step.inputs]
     if any(value is not None and value.data is None for value in step.inputs):
         return None
+    if node.op in MULTIPLYING:
+        return None
     if any(output.shape is not None and prod(output.shape) > MOST_WORDS for output in step.outputs):
         return None
     arrays = computed(node, given)
@@ -68,6 +70,8 @@ def _by_reference(node: Node, given: Sequence[Any]) -> list[Array] | None:
     return list(ReferenceEvaluator(node.proto).run(None, feeds))
 
 
+MULTIPLYING = frozenset({"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"})
+"""Operators whose MACs count even where a machine could know what they give."""
 RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"})
 
 

@@ -9,7 +9,7 @@ from accelsim.errors import WorkloadError
 from accelsim.onnx.bits import bits_of, hoisted
 from accelsim.onnx.draft import Draft, Feature, Keys, sizes
 from accelsim.onnx.groups import Group, active, grouped
-from accelsim.onnx.kinds import Sort, sized, sort, why
+from accelsim.onnx.kinds import Sort, macs_left, sized, sort, why
 from accelsim.onnx.multiply import lower_product
 from accelsim.onnx.names import Names
 from accelsim.onnx.pieces import lower_part
@@ -109,7 +109,7 @@ class Lowering:
         for value in taken:
             shape = input_shape(self, value)
             if self.input is None:
-                self.input = shape
+                self.input = self.draft.input = shape
                 self.features[id(value)] = Feature(INPUT, shape)
             else:
                 self.put(value, self.draft.view(self.names.new(value.name), [], shape))
@@ -219,7 +219,7 @@ class Lowering:
             macs = self.products[id(step)].macs if id(step) in self.products and own is Sort.PRODUCT else 0
             if own is Sort.UNKNOWN:
                 name = step.node.name or next((value.name for value in step.outputs), "")
-                missing.append(NotModelled(name, step.node.kind, words, None, why(step)))
+                missing.append(NotModelled(name, step.node.kind, words, macs_left(step), why(step)))
                 continue
             key = {
                 Sort.PRODUCT: "layers",

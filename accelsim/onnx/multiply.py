@@ -40,8 +40,8 @@ def lower_product(to: Lowering, product: Product) -> None:
                 found = to.draft.add(to.names.new(f"{name}.softmax"), [found], [{"op": "softmax"}])
     if found is None:
         raise _untold(step, product)
-    to.put(step.outputs[0], found)
-    to.rest(step, 1)
+    to.put(step.outputs[product.gives], found)
+    to.rest(step, 0)
 
 
 _STAGES = {2: ("qk", "av"), 3: ("qkv", "qk", "av")}
