@@ -359,7 +359,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         and not zeros.store
         and not machine.cartesian
         and as_given
-        and not layer.spread
+        and not (layer.spread and (layer.spread.inserts or layer.spread.unfolded))
     ):
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.sparsity.masks import shape_of
-from accelsim.sparsity.spread import own_shape, spread_ifmap
+from accelsim.sparsity.spread import own_shape, spread_out
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Problem, Tensor
 from accelsim.workload.yaml import network_of
@@ -70,22 +69,16 @@ def thrown(words, filters, groups, stride, dilation, pads, extra):
 
 
 def carry_out(layer: Layer, words: Array, filters: Array, run: Run) -> Array:
-    """[N, M, outputs] of a layer with a problem; words [N, C, axes] of its input, filters [M, C, taps it has]."""
-    problem = layer.problem
+    """[N, M, outputs] of a layer with a problem; words [N, C, axes] of its input, filters [M, C, taps] of its own."""
+    problem, unfolded = layer.problem, layer.spread.unfolded if layer.spread else None
     assert problem is not None
-    spread = layer.spread
-    if spread:
-        ifmap = spread_ifmap(problem, spread, words.reshape(own_shape(problem, spread)))
-    else:
-        ifmap = words.reshape(shape_of(problem, Tensor.IFMAP))
-    if spread and spread.unfolded:  # its taps are channels
-        filters = np.moveaxis(filters, 2 + spread.unfolded.axis, 2)
-    found = run(problem, ifmap, filters.reshape(shape_of(problem, Tensor.FILTER)))
+    ifmap = spread_out(layer, Tensor.IFMAP, words.reshape(own_shape(layer, Tensor.IFMAP)))
+    found = run(problem, ifmap, spread_out(layer, Tensor.FILTER, filters.reshape(own_shape(layer, Tensor.FILTER))))
     channels = problem["G"] * problem["M"]
-    if not (spread and spread.unfolded):
+    if unfolded is None:
         return found.reshape(len(words), channels, *found.shape[-2:])
-    found = found.reshape(len(words), spread.unfolded.outputs, channels, *found.shape[-2:])
-    return np.moveaxis(found, 1, 2 + spread.unfolded.axis)
+    found = found.reshape(len(words), unfolded.outputs, channels, *found.shape[-2:])
+    return np.moveaxis(found, 1, 2 + unfolded.axis)
 
 
 class Drawn:
@@ -150,29 +143,20 @@ class Drawn:
             return self._phases(layers[:-1], self.definition(True).shape, run)
         if way == "scatter":
             return self._sums(layers[0], run)
-        filters = np.flip(self.filters, tuple(range(2, 2 + self.axes))) if way else self.filters
-        return carry_out(layers[0], self.words, filters, run)
+        return carry_out(layers[0], self.words, self.filters, run)
 
     def _phases(self, parts: tuple[Layer, ...], shape: tuple[int, ...], run: Run) -> Array:
-        """Each phase has the taps that meet its outputs, from the last to the first."""
+        """Each phase gives every `stride`-th output."""
         found = np.zeros(shape, np.int64)
         for part in parts:
             phase = [int(at) for at in re.findall(r"\d+", part.name)]
-            taps = []
-            for axis, (first, stride, dilation) in enumerate(zip(phase, self.stride, self.dilation, strict=True)):
-                met = [k for k in range(self.kernel[axis]) if (first + self.before[axis] - k * dilation) % stride == 0]
-                taps.append(met[::-1])
-            mine = self.filters[np.ix_(range(self.m), range(self.filters.shape[1]), *taps)]
             places = tuple(slice(first, None, stride) for first, stride in zip(phase, self.stride, strict=True))
-            found[(slice(None), slice(None), *places)] = carry_out(part, self.words, mine, run)
+            found[(slice(None), slice(None), *places)] = carry_out(part, self.words, self.filters, run)
         return found
 
     def _sums(self, layer: Layer, run: Run) -> Array:
         """Every sum is added where it falls; taps go with the output channels."""
-        assert layer.problem is not None
-        each = self.filters.reshape(self.groups, self.m // self.groups, -1, int(np.prod(self.kernel)))
-        weights = each.transpose(0, 1, 3, 2).reshape(shape_of(layer.problem, Tensor.FILTER))
-        sums = run(layer.problem, self.words.reshape(shape_of(layer.problem, Tensor.IFMAP)), weights)
+        sums = carry_out(layer, self.words, self.filters, run)
         sums = sums.reshape(self.batch, self.m, *self.kernel, *self.size)
         bare = [(size - 1) * s + d * (k - 1) + 1 for size, s, d, k in self._steps()]
         whole = np.zeros((self.batch, self.m, *(b + e for b, e in zip(bare, self.extra, strict=True))), np.int64)

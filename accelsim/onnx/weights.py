@@ -14,8 +14,9 @@ from accelsim.onnx.follow import follow
 from accelsim.onnx.lower import Lowering, lowered
 from accelsim.onnx.products import Form, Matrix, Product, Recurrent, Window
 from accelsim.onnx.read import Dims, read
-from accelsim.onnx.records import Program, Value
-from accelsim.sparsity.arrays import Given, axes_of
+from accelsim.onnx.records import Model, Program, Value
+from accelsim.sparsity.arrays import Given, source_of
+from accelsim.sparsity.spread import own_shape
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import Tensor
 
@@ -25,13 +26,14 @@ Words = np.ndarray[Any, Any]
 class Weights:
     """The arrays of a network's filters, out of the graph it was read from.
 
-    Layers whose weights lie otherwise in the graph than in the layer (transposed convolutions, products of more axes,
-    layers of two directions) have none here, and so no zeros.
+    Layers whose weights lie otherwise in the graph than in the layer (products of more axes, layers of two directions)
+    have none here, and so no zeros.
     """
 
-    def __init__(self, path: str | Path, dims: Dims | None = None) -> None:
-        self.path = Path(path)
-        self.program = follow(read(path), dims)
+    def __init__(self, source: str | Path | Model, dims: Dims | None = None) -> None:
+        model = source if isinstance(source, Model) else read(source)
+        self.path = Path(model.file if isinstance(source, Model) else source)
+        self.program = follow(model, dims)
         self.lowering: Lowering = lowered(self.program)
         self.described = f"weights of {self.program.model.file}"
 
@@ -39,15 +41,15 @@ class Weights:
         """The filter of a layer, if it has weights. WorkloadError, one line, where they are not in the file."""
         if tensor is not Tensor.FILTER or layer.problem is None:
             return None
-        words = self.filter(layer.name)
-        shape = axes_of(layer, tensor)
+        words = self.filter(source_of(layer))
+        shape = own_shape(layer, tensor)
         if words is None or words.size != np.prod(shape):
             return None
         return Given(str(self.path), f"{layer.name}.filter", words.reshape(shape), shape)
 
     def files(self, layer: Layer) -> list[Path]:
         """The file, and that of the layer's external words."""
-        return [self.path, *dict.fromkeys(self._external(layer.name))]
+        return [self.path, *dict.fromkeys(self._external(source_of(layer)))]
 
     def filter(self, name: str) -> Words | None:
         """The words of a layer's filter, in the order of G, M, C, R, S."""
@@ -71,13 +73,11 @@ def _laid(program: Program, product: Product, form: Form, value: Value) -> Words
     if value.stored is None or not value.shape:
         return None
     if isinstance(form, Window):
-        if form.transposed:
-            return None
         words = words_of(program, value)
-        if words.ndim == 5:
-            # the axis that is no axis of the problem goes beside the channels
-            return words
-        return words.reshape(words.shape[0], words.shape[1], *(1,) * (4 - words.ndim), *words.shape[2:])
+        if form.transposed:
+            # channels that arrive come first
+            words = words.reshape(form.groups, form.C, form.M, *form.kernel).swapaxes(1, 2)
+        return words.reshape(form.groups * form.M, form.C, *(1,) * (2 - len(form.kernel)), *form.kernel)
     if isinstance(form, Recurrent):
         if form.directions != 1:
             return None

@@ -15,7 +15,6 @@ import numpy.lib.format as npy
 import numpy.typing as npt
 
 from accelsim.errors import Issue, SpecError
-from accelsim.sparsity.masks import shape_of
 from accelsim.sparsity.spread import own_shape
 from accelsim.workload.density import OPERANDS
 from accelsim.workload.network import Layer
@@ -92,33 +91,34 @@ class Store:
 
     def array(self, layer: Layer, tensor: Tensor) -> Given | None:
         """One array, checked; None if the layer has others but not this one. SpecError if it has none at all."""
-        if layer.problem is None:
+        if layer.problem is None or (tensor is Tensor.PSUM and layer.spread and layer.name != source_of(layer)):
             return None
-        name = NAMES[tensor]
+        name, own = NAMES[tensor], source_of(layer)
         if self.path.is_file():
-            mine = [member for member in self._members if member.rpartition(".")[0] == layer.name]
+            mine = [member for member in self._members if member.rpartition(".")[0] == own]
             if not mine:
-                wanted = ", ".join(f"'{layer.name}.{name}'" for name in OPERANDS)
-                raise refusal(self.path, "", f"no arrays of layer '{layer.name}'; wanted {wanted}")
-            member = f"{layer.name}.{name}"
+                wanted = ", ".join(f"'{own}.{name}'" for name in OPERANDS)
+                raise refusal(self.path, "", f"no arrays of layer '{own}'; wanted {wanted}")
+            member = f"{own}.{name}"
             return _checked(self.path, member, layer, tensor) if member in mine else None
-        whole = self.path / f"{layer.name}.npz"
-        single = {t: self.path / f"{layer.name}.{NAMES[t]}.npy" for t in TENSORS}
+        whole = self.path / f"{own}.npz"
+        single = {t: self.path / f"{own}.{NAMES[t]}.npy" for t in TENSORS}
         found = [path for path in single.values() if os.path.exists(path)]  # noqa: PTH110
         if os.path.exists(whole):  # noqa: PTH110
             if found:
                 raise refusal(whole, "", f"there is {found[0].name} too; leave one of them out")
             return _checked(whole, name, layer, tensor) if name in _members(whole, OPERANDS) else None
         if not found:
-            self._missing(layer.name, [whole, *single.values()])
+            self._missing(own, [whole, *single.values()])
         return _checked(single[tensor], "", layer, tensor) if single[tensor] in found else None
 
     def files(self, layer: Layer) -> list[Path]:
         """The files that hold a layer's arrays."""
         if self.path.is_file():
             return [self.path]
-        singles = (self.path / f"{layer.name}.{name}.npy" for name in OPERANDS)
-        return [path for path in (self.path / f"{layer.name}.npz", *singles) if path.exists()]
+        own = source_of(layer)
+        singles = (self.path / f"{own}.{name}.npy" for name in OPERANDS)
+        return [path for path in (self.path / f"{own}.npz", *singles) if path.exists()]
 
     def _missing(self, layer: str, wanted: Iterable[Path]) -> None:
         names = [path.name for path in wanted]
@@ -131,22 +131,19 @@ class Store:
         )
 
 
+def source_of(layer: Layer) -> str:
+    """The layer whose arrays are its own: phases of a transposed convolution have those of the whole."""
+    return layer.whole if layer.whole and layer.spread else layer.name
+
+
 def refusal(file: str | Path, field: str, message: str) -> SpecError:
     """An error of one line."""
     return SpecError([Issue(str(file), field, " ".join(message.split()))])
 
 
-def axes_of(layer: Layer, tensor: Tensor) -> tuple[int, ...]:
-    """Axes of an array; an ifmap has those of what the layer reads, whatever its problem makes of it."""
-    assert layer.problem is not None
-    if tensor is Tensor.IFMAP and layer.spread:
-        return own_shape(layer.problem, layer.spread)
-    return shape_of(layer.problem, tensor)
-
-
 def accepted(layer: Layer, tensor: Tensor) -> list[tuple[int, ...]]:
     """The shapes an array may have; the first is the usual one, groups and channels together."""
-    first, *rest = shape = axes_of(layer, tensor)
+    first, *rest = shape = own_shape(layer, tensor)
     if tensor is Tensor.FILTER:
         together = (first * rest[0], *rest[1:])
         return [together, shape, *([together[:2]] if together[2:] == (1, 1) else [])]
@@ -171,7 +168,7 @@ def _checked(file: Path, member: str, layer: Layer, tensor: Tensor) -> Given:
     if shape not in wanted:
         raise refusal(file, name, f"shape {_shape(shape)}; wanted {_either(wanted)}{_batch(shape, wanted)}")
     array = _guarded(file, member, lambda: _opened(file, member, _numbers))
-    given = Given(str(file), name, array, axes_of(layer, tensor))
+    given = Given(str(file), name, array, own_shape(layer, tensor))
     if array.dtype.kind == "f":
         given.refuse(~np.isfinite(array), "is no number")
     return given

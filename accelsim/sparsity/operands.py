@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.errors import AccelsimError
-from accelsim.sparsity.arrays import Given, Store
+from accelsim.sparsity.arrays import Given, Store, source_of
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
-from accelsim.sparsity.masks import Masks, Packed, refuse_words, shape_of, words_of
-from accelsim.sparsity.spread import own_shape, spread_ifmap
+from accelsim.sparsity.masks import Masks, Packed, refuse_words, words_of
+from accelsim.sparsity.spread import own_shape, spread_out
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -62,7 +62,7 @@ class Operands:
         if seed < 0:
             raise AccelsimError(f"seed is {seed}; it must be at least 0")
         self.network, self.seed, self.derive = network, seed, derive
-        names = [layer.name for layer in network.mac_layers]
+        names = dict.fromkeys(map(source_of, network.mac_layers))
         self.store: Arrays | None = store or (None if data is None else Store(data, names))
 
     def masks(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
@@ -127,49 +127,59 @@ class Operands:
         return f"no zeros: workload '{self.network.name}' gives no density"
 
     def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
+        derived = self._derived(layer, problem) if tensor is Tensor.PSUM else None
+        if derived is not None:
+            return derived
         mask = self._own_mask(layer, problem, tensor)
-        if tensor is not Tensor.IFMAP or layer.spread is None:
+        if layer.spread is None or (mask is None and not (tensor is Tensor.IFMAP and layer.spread.inserts)):
             return mask
         refuse_words(problem, (tensor,))
-        words = np.ones(own_shape(problem, layer.spread), np.uint8) if mask is None else mask.words()
-        return Packed.of(spread_ifmap(problem, layer.spread, words))
+        words = np.ones(own_shape(layer, tensor), np.uint8) if mask is None else mask.words()
+        return Packed.of(spread_out(layer, tensor, words.reshape(own_shape(layer, tensor))))
 
     def _own_mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
-        """Of an ifmap: of the words that the layer reads, as they lie in its input."""
+        """Of the layer's own operand, whatever its problem makes of it."""
+        if tensor is Tensor.PSUM and layer.spread and layer.spread.scattered:
+            return None  # sums that are not final
         if self.store is None:
             density = layer.density.of(tensor)
             if density is None or density.dense:
                 return None
             refuse_words(problem, (tensor,))
-            return draw_bits(density, _drawn(layer, problem, tensor), tensor, self.seed, _name(layer, tensor))
+            return draw_bits(density, _drawn(layer, tensor), tensor, self.seed, _name(layer, tensor))
         given = self.store.array(layer, tensor)
         if given is not None:
             return Packed.of((given.words != 0).astype(np.uint8))
-        if tensor is Tensor.PSUM and self.derive:
-            ifmap, weights = self.store.array(layer, Tensor.IFMAP), self.store.array(layer, Tensor.FILTER)
-            if ifmap is not None and weights is not None:
-                planes = ifmap.words if layer.spread is None else spread_ifmap(problem, layer.spread, ifmap.words)
-                return Packed.of((convolution(problem, planes, weights.words) > 0).astype(np.uint8))
         return None
 
-    def _integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
-        found = self._own_integers(layer, problem, tensor, bits)
-        if tensor is not Tensor.IFMAP or layer.spread is None:
-            return found
-        refuse_words(problem, (tensor,))
-        return spread_ifmap(problem, layer.spread, found)
+    def _derived(self, layer: Layer, problem: Problem) -> Packed | None:
+        """The ReLU of the convolution of arrays, where the ofmap is not given."""
+        final = not (layer.spread and layer.spread.scattered)
+        if not (self.store and self.derive and final) or self.store.array(layer, Tensor.PSUM) is not None:
+            return None
+        ifmap, weights = (self.store.array(layer, t) for t in (Tensor.IFMAP, Tensor.FILTER))
+        if ifmap is None or weights is None:
+            return None
+        planes = spread_out(layer, Tensor.IFMAP, ifmap.words)
+        outputs = convolution(problem, planes, spread_out(layer, Tensor.FILTER, weights.words))
+        return Packed.of((outputs > 0).astype(np.uint8))
 
-    def _own_integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
+    def _integers(self, layer: Layer, problem: Problem, tensor: Tensor, bits: int) -> npt.NDArray[Any]:
+        if layer.spread:
+            refuse_words(problem, (tensor,))
         given = self.store.array(layer, tensor) if self.store else None
         if given is not None:
-            return given.integers(bits)
+            return spread_out(layer, tensor, given.integers(bits))
         # a stream of its own, so that the mask is the same with and without values
         rng = generator(self.seed, _name(layer, tensor), tensor).spawn(1)[0]
-        found = rng.integers(*span(bits), _drawn(layer, problem, tensor), np.int8)
+        found = rng.integers(*span(bits), _drawn(layer, tensor), np.int8)
         # none is zero of itself
         found += found >= 0
         mask = self._own_mask(layer, problem, tensor)
-        return found if mask is None else found * mask.words().reshape(found.shape).view(np.int8)
+        own = (found if mask is None else found * mask.words().reshape(found.shape).view(np.int8)).reshape(
+            own_shape(layer, tensor)
+        )
+        return spread_out(layer, tensor, own)
 
 
 def inserts(layer: Layer) -> bool:
@@ -178,16 +188,11 @@ def inserts(layer: Layer) -> bool:
 
 
 def _name(layer: Layer, tensor: Tensor) -> str:
-    """Whose stream a tensor is drawn from: parts of a layer that read what it reads have one ifmap."""
-    own = any(name.startswith(f"{layer.whole}.") for name in layer.inputs)
-    return layer.whole if layer.whole and tensor is Tensor.IFMAP and not own else layer.name
+    """Whose stream a tensor is drawn from: phases of a transposed convolution have one ifmap and one filter."""
+    return source_of(layer) if tensor is not Tensor.PSUM else layer.name
 
 
-def _drawn(layer: Layer, problem: Problem, tensor: Tensor) -> tuple[int, ...]:
-    """Axes of what is drawn: those of `shape_of`; of an ifmap that is spread those of what the layer reads, planes of
-    depth one after another on its rows.
-    """
-    if tensor is not Tensor.IFMAP or layer.spread is None:
-        return shape_of(problem, tensor)
-    *dims, rows, columns = own_shape(problem, layer.spread)
+def _drawn(layer: Layer, tensor: Tensor) -> tuple[int, ...]:
+    """Axes of what is drawn: the layer's own operand, planes of depth one after another on its rows."""
+    *dims, rows, columns = own_shape(layer, tensor)
     return (*dims[:3], prod(dims[3:]) * rows, columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -16,6 +16,7 @@ class Axis:
     size, taps, outputs : words, taps and outputs along it. before : zeros before the first word.
     step : words of what the layer reads lie so far apart among `size`; those between are zeros.
     crop : of these, so many are left out at the beginning. own : words of what the layer reads.
+    kernel : taps of the layer's filter, of which tap t here is number first + t * every.
     """
 
     size: int
@@ -26,7 +27,15 @@ class Axis:
     before: int = 0
     step: int = 1
     crop: int = 0
-    own: int = 0
+    own: int = 1
+    kernel: int = 1
+    first: int = 0
+    every: int = 1
+
+    @property
+    def plain(self) -> bool:
+        """Whether words and taps are those of the layer, in their order."""
+        return (self.size, self.step, self.taps, self.every) == (self.own, 1, self.kernel, 1)
 
     @property
     def repeats(self) -> float:
@@ -49,7 +58,7 @@ def same(size: int, taps: int, stride: int, dilation: int, lower: bool) -> tuple
 def along(size: int, taps: int, stride: int, dilation: int, pad: tuple[int, int]) -> Axis | None:
     """The axis of a convolution; None: no window fits."""
     room = size + sum(pad) - reach(taps, dilation)
-    return Axis(size, taps, room // stride + 1, stride, dilation, pad[0], own=size) if room >= 0 else None
+    return Axis(size, taps, room // stride + 1, stride, dilation, pad[0], 1, 0, size, taps) if room >= 0 else None
 
 
 def transposed_outputs(size: int, taps: int, stride: int, dilation: int, pad: tuple[int, int], extra: int) -> int:
@@ -70,7 +79,7 @@ def inserted(size: int, taps: int, stride: int, dilation: int, pad: tuple[int, i
     crop = max(0, -before)
     # words after the last that a window meets are never read
     plane = min(plane, last + 1) - crop
-    return Axis(plane, taps, outputs, 1, dilation, max(0, before), stride, crop, size)
+    return Axis(plane, taps, outputs, 1, dilation, max(0, before), stride, crop, size, taps, taps - 1, -1)
 
 
 def phases(
@@ -87,13 +96,15 @@ def phases(
         met = [k for k in range(min(taps, stride)) if (first + pad[0] - k * dilation) % stride == 0]
         if not met:
             continue
-        count = (taps - 1 - met[0]) // (stride // common) + 1
+        every = stride // common
+        count = (taps - 1 - met[0]) // every + 1
         gap = dilation // common
         before = (count - 1) * gap - (first + pad[0] - met[0] * dilation) // stride
         crop = max(0, -before)
         if crop < size:
             mine = (outputs - 1 - first) // stride + 1
-            yield first, Axis(size - crop, count, mine, 1, gap, max(0, before), 1, crop, size)
+            own = (size, taps, met[0] + (count - 1) * every, -every)
+            yield first, Axis(size - crop, count, mine, 1, gap, max(0, before), 1, crop, *own)
 
 
 @dataclass(frozen=True)
@@ -110,16 +121,33 @@ class Unfolded:
 
 @dataclass(frozen=True)
 class Spread:
-    """How a problem's ifmap is made of what a layer reads: planes of depth, rows and columns.
+    """How the ifmap and the filter of a problem are made of a layer's: by planes of depth, rows and columns.
 
-    own : their sizes. step, crop : zeros between words, and words left out at the beginning, as `Axis` has them.
+    own : words of what the layer reads. step, crop : zeros between them, and words left out, as `Axis` has them.
+    kernel, first, every : taps of the layer's filter, and which of them the problem has.
     unfolded : the axis that is no axis of the problem, if there are three.
+    scattered : every tap is an output channel, in the order of the filter; the ifmap is what the layer reads.
+    depth : whether there are three axes.
     """
 
     own: tuple[int, int, int]
     step: tuple[int, int, int] = (1, 1, 1)
     crop: tuple[int, int, int] = (0, 0, 0)
+    kernel: tuple[int, int, int] = (1, 1, 1)
+    first: tuple[int, int, int] = (0, 0, 0)
+    every: tuple[int, int, int] = (1, 1, 1)
     unfolded: Unfolded | None = None
+    scattered: bool = False
+    depth: bool = False
+
+    @staticmethod
+    def of(axes: Sequence[Axis], unfolded: Unfolded | None) -> Spread:
+        """Of two axes, or of three."""
+        three = (*(Axis(1, 1, 1) for _ in range(3 - len(axes))), *axes)
+        own, step, crop, kernel, first, every = zip(
+            *((axis.own, axis.step, axis.crop, axis.kernel, axis.first, axis.every) for axis in three), strict=True
+        )
+        return Spread(own, step, crop, kernel, first, every, unfolded, depth=len(axes) == 3)
 
     @property
     def inserts(self) -> bool:

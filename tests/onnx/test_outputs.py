@@ -15,7 +15,9 @@ from onnx.reference import ReferenceEvaluator
 
 from accelsim.onnx.network import network
 from accelsim.onnx.read import model_of
-from accelsim.workload.problem import Problem
+from accelsim.onnx.weights import Weights
+from accelsim.sparsity.spread import spread_out
+from accelsim.workload.problem import Problem, Tensor
 from onnx import numpy_helper
 from onnx_small import model, node, tensor
 
@@ -124,8 +126,6 @@ def test_products(outer, rows, inner, columns, op, seed):
 @given(windows((2,)), st.data(), st.integers(0, 2**32 - 1))
 def test_transposed_convolutions(drawn, data, seed):
     """Split by phases: each part gives every stride-th output, and the parts together all of them."""
-    from accelsim.sparsity.spread import spread_ifmap
-
     groups, c, m, kernel, stride, dilation, pads, plane, _ = drawn
     extra = [data.draw(st.integers(0, max(step, gap) - 1)) for step, gap in zip(stride, dilation, strict=True)]
     extra = [min(one, step - 1) for one, step in zip(extra, stride, strict=True)]
@@ -149,31 +149,18 @@ def test_transposed_convolutions(drawn, data, seed):
     right = transposed(x, w, groups, stride, dilation, pads, sizes)
     with suppress(ValueError, IndexError, RuntimeError):  # its evaluator does not take all of these
         assert (evaluated(made, x=x) == right).all()
-    layers = layers_of(made)
-    found = np.zeros_like(right)
-    for layer in layers:
-        words = x.reshape(1, groups, c, *plane)
-        words = spread_ifmap(layer.problem, layer.spread, words) if layer.spread else words
-        taps, first, step = w.reshape(groups, c, m, *kernel)[..., ::-1, ::-1], (0, 0), (1, 1)
+    read = model_of(made.SerializeToString(), "drawn.onnx")
+    weights, found = Weights(read), np.zeros_like(right)
+    for layer in network(read).mac_layers:
+        words = spread_out(layer, Tensor.IFMAP, x.reshape(1, groups, c, *plane))
+        taps = spread_out(layer, Tensor.FILTER, weights.array(layer, Tensor.FILTER).words)
+        first, step = (0, 0), (1, 1)
         if layer.whole:
-            first = [int(one) for one in layer.name.rpartition(".")[2][1:].split("q")]
-            taps, step = phase(taps[..., ::-1, ::-1], first, stride, dilation, pads), stride
-        got = by_definition(layer.problem, words, taps.swapaxes(1, 2))
+            first, step = [int(one) for one in layer.name.rpartition(".")[2][1:].split("q")], stride
+        got = by_definition(layer.problem, words, taps)
         got = got.reshape(1, groups * m, *layer.problem.sizes[4:6])
         found[:, :, first[0] :: step[0], first[1] :: step[1]] = got
     assert (found == right).all()
-
-
-def phase(words, first, stride, dilation, pads):
-    """The taps that give a phase of the outputs, last to first."""
-    for axis in range(2):
-        met = [
-            k
-            for k in range(words.shape[3 + axis])
-            if (first[axis] + pads[axis] - k * dilation[axis]) % stride[axis] == 0
-        ]
-        words = words.take(met[::-1], 3 + axis)
-    return words
 
 
 def transposed(x, w, groups, stride, dilation, pads, sizes):

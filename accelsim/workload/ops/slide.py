@@ -127,7 +127,10 @@ class Window:
         batch, groups, m, c = dims
         taps = prod(self.kernel)
         problem = Problem((batch, groups, m * taps, c, shape.D * shape.H, shape.W, 1, 1))
-        return Lowered(whole, problem, moves=(groups * m * taps * shape.positions, whole.words))
+        deep, high, wide = (1, *self.kernel)[-3:]
+        own = (shape.D, shape.H, shape.W)
+        spread = Spread(own, kernel=(deep, high, wide), scattered=True, depth=len(self.kernel) == 3)
+        return Lowered(whole, problem, moves=(groups * m * taps * shape.positions, whole.words), spread=spread)
 
     def sums(self, shape: Shape, channels: int) -> int:
         """Vector operations of one image: `scatter` adds every sum to its output."""
@@ -159,8 +162,6 @@ def _single(dims: tuple[int, ...], axes: Sequence[Axis]) -> tuple[Problem, int, 
         rows.size,
         columns.size,
     )
-    if unfolded is None and all((axis.size, axis.step) == (axis.own, 1) for axis in axes):
+    if unfolded is None and all(axis.plain for axis in axes):
         return problem, 1, None, None, None
-    depth = [] if len(axes) == 3 else [Axis(1, 1, 1, own=1)]
-    own, step, crop = zip(*((axis.own, axis.step, axis.crop) for axis in (*depth, *axes)), strict=True)
-    return problem, 1, None, None, Spread(own, step, crop, unfolded)
+    return problem, 1, None, None, Spread.of(axes, unfolded)

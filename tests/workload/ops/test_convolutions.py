@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +14,10 @@ from accelsim.errors import SpecError
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.masks import shape_of
 from accelsim.sparsity.operands import Operands
+from accelsim.sparsity.spread import own_shape, spread_out
 from accelsim.workload.network import Layer
-from accelsim.workload.problem import Problem, Tensor
-from drawn_layers import Drawn, network, thrown
+from accelsim.workload.problem import Tensor
+from drawn_layers import WAYS, Drawn, network, thrown
 
 
 def shaped(layer: Layer, axes: int) -> list[int]:
@@ -206,10 +210,40 @@ def test_arrays_have_the_shape_of_what_the_layer_reads(tmp_path):
     np.savez(tmp_path / "A.npz", ifmap=words)
     operands = Operands(found, tmp_path)
     ifmap, _ = operands.values(layer, {Tensor.IFMAP: 8, Tensor.FILTER: 8, Tensor.PSUM: 32})
-    assert isinstance(layer.problem, Problem) and ifmap.shape == shape_of(layer.problem, Tensor.IFMAP)
+    assert ifmap.shape == shape_of(layer.problem, Tensor.IFMAP)
     # image 1, output plane 2, tap 0 of channel 1 is its input plane 1
     assert np.array_equal(ifmap[1 * 4 + 2, 0, 1 * 3 + 0], words[1, 1, 1])
     assert not ifmap[4, 0, 0].any()
+    outputs = np.arange(2 * 2 * 4 * 5 * 6).reshape(2, 2, 4, 5, 6) % 3
+    np.savez(tmp_path / "A.npz", ofmap=outputs)
+    mask = operands.masks(layer).ofmap
+    # image 1, plane 3, channel 1
+    assert np.array_equal(mask[1 * 4 + 3, 0, 1], outputs[1, 1, 3] != 0)
     np.savez(tmp_path / "A.npz", ifmap=words[:, :, 1:])
     with pytest.raises(SpecError, match="shape 2x3x3x5x6; wanted 2x3x4x5x6"):
         operands.values(layer, {Tensor.IFMAP: 8, Tensor.FILTER: 8, Tensor.PSUM: 32})
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from((2, 3)), st.sampled_from(WAYS))
+@settings(max_examples=60, deadline=None)
+def test_arrays_of_a_layer_serve_all_it_is_lowered_to(rng, axes, way):
+    """One file of words and filters as a convolution has them, however the layer is carried out."""
+    drawn = Drawn(rng, axes, bool(way))
+    if way and not (min(drawn.output()) > 0 and drawn.definition(True).any()):
+        return
+    found = drawn.lowered(way)
+    with TemporaryDirectory() as folder:
+        np.savez(Path(folder) / "A.npz", ifmap=drawn.words, filter=drawn.filters)
+        operands, bits = Operands(found, folder, derive=True), dict.fromkeys(Tensor, 8)
+        values = [operands.values(layer, bits) for layer in found.mac_layers]
+        masks = [operands.masks(layer) for layer in found.mac_layers]
+        assert list(operands.digests(found.mac_layers)) == [str(Path(folder) / "A.npz")]
+    for layer, mask, value in zip(found.mac_layers, masks, values, strict=True):
+        ifmap, weights = (
+            spread_out(layer, tensor, words.reshape(own_shape(layer, tensor)))
+            for tensor, words in ((Tensor.IFMAP, drawn.words), (Tensor.FILTER, drawn.filters))
+        )
+        assert np.array_equal(value[0], ifmap) and np.array_equal(value[1], weights)
+        assert np.array_equal(mask.ifmap, ifmap != 0) and np.array_equal(mask.filter, weights != 0)
+        outputs = convolution(layer.problem, ifmap, weights) > 0
+        assert mask.ofmap is None if way == "scatter" else np.array_equal(mask.ofmap, outputs)
