@@ -17,10 +17,12 @@ from typing import Any
 
 import numba
 from llvmlite.binding import Linkage
-from numba.core import config, sigutils, types
+from numba.core import config, ir, sigutils, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.datamodel.models import TupleModel, UniTupleModel
+from numba.core.datamodel.registry import default_manager
 from numba.core.environment import lookup_environment
 from numba.core.targetconfig import ConfigStack, TargetConfig
 from numba.extending import register_jitable
@@ -116,6 +118,45 @@ def _visit(library: Any, found: dict[Any, None]) -> None:
     found[library] = None
 
 
+class _Handed:
+    """A record goes from kernel to kernel as it is: numba takes it apart to the last word, and back, in every call."""
+
+    def get_argument_type(self) -> Any:
+        """What LLVM knows it as."""
+        return self.get_value_type()  # type: ignore[attr-defined]
+
+    def as_argument(self, _: Any, value: Any) -> Any:
+        """In the caller."""
+        return value
+
+    def from_argument(self, _: Any, value: Any) -> Any:
+        """In the kernel that is called."""
+        return value
+
+
+class _Record(_Handed, TupleModel):
+    """Of fields of several types."""
+
+
+class _Row(_Handed, UniTupleModel):
+    """Of fields of one type."""
+
+
+def _of_ours(ours: type, others: type) -> Callable[[Any, Any], Any]:
+    """How numba sees a named tuple: those of this package have a way of their own."""
+
+    def model(manager: Any, kind: Any) -> Any:
+        own = kind.instance_class.__module__.partition(".")[0] == __name__.partition(".")[0]
+        return (ours if own else others)(manager, kind)
+
+    return model
+
+
+if LINKS:
+    default_manager.register(types.NamedTuple, _of_ours(_Record, TupleModel))
+    default_manager.register(types.NamedUniTuple, _of_ours(_Row, UniTupleModel))
+
+
 class Whole(Compiler):
     """Compiles what Python calls."""
 
@@ -186,6 +227,8 @@ def _in_parts(codegen: Any, typing: Any) -> Iterator[None]:
         _replace(stack, typing, "resolve_function_type", _remembered(typing.resolve_function_type))
         _replace(stack, TargetConfig, "__hash__", _flags_hash)
         _replace(stack, TargetConfig, "__eq__", _flags_equal)
+        _replace(stack, ir.Inst, "_rec_list_vars", _variables)
+        _replace(stack, types.Type, "__hash__", _hashed_once())
         if hasattr(arrayobj, "raise_with_shape_context"):
             _replace(stack, arrayobj, "raise_with_shape_context", _refuse)
         if gc.isenabled():  # of the many objects that a compiler makes, next to none is garbage before its end
@@ -226,6 +269,40 @@ def _flags_equal(one: Any, other: Any) -> Any:
     if one is other or one._values == other._values:
         return True
     return all(getattr(one, name) == getattr(other, name) for name in {**one._values, **other._values})
+
+
+def _variables(_: Any, value: Any) -> list[Any]:
+    """As numba has it, which makes a list of each part of an instruction and asks each for all it could be."""
+    found: list[Any] = []
+    _add_variables(value, found)
+    return found
+
+
+def _add_variables(value: Any, found: list[Any]) -> None:
+    kind = type(value)
+    if kind is ir.Var:
+        found.append(value)
+    elif kind is list or kind is tuple:
+        for one in value:
+            _add_variables(one, found)
+    elif kind is dict:
+        for one in value.values():
+            _add_variables(one, found)
+    elif kind is not ir.Loc and kind is not str and isinstance(value, ir.Inst):
+        found += value.list_vars()
+
+
+def _hashed_once() -> Callable[[Any], int]:
+    """A type's hash as numba has it, once for each: that of a record goes through all of its fields."""
+    found: dict[int, tuple[Any, int]] = {}  # a type beside its hash, so that no other takes its place in memory
+
+    def type_hash(one: Any) -> int:
+        known = found.get(id(one))
+        if known is None:
+            known = found[id(one)] = one, hash(one.key)
+        return known[1]
+
+    return type_hash
 
 
 @register_jitable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ PARAMETERS = (
 NO_PARAMETERS = "there is nothing to set"
 
 _USE = re.compile(r"(?:[^$*]+\*\s*)?\$\w+(?:\s*\*\s*\$\w+)*")
+_NAME = re.compile(r"\$(\w+)")
 MOST_BITS = 128
 """Of a whole number that stands for something."""
 _PROSE = frozenset({"name", "source", "parameters"})
@@ -27,31 +28,53 @@ def substitute(document: Document, given: Mapping[str, object] | None = None) ->
     Notes an error for a name that does not exist, and for a parameter nothing uses: one that changes
     nothing is a mistake.
     """
-    if not isinstance(document.data, dict):
-        return
-    defaults = document.data.get("parameters", {})
+    values = declared(document, given)
+    values.fill()
+    values.refuse_unused()
+
+
+def declared(document: Document, given: Mapping[str, object] | None = None) -> Values:
+    """The parameters that a document declares; notes an error for a given one that it does not."""
+    defaults = document.data.get("parameters", {}) if isinstance(document.data, dict) else {}
     if not isinstance(defaults, dict):
         defaults = {}
     given = given or {}
-    for name in given:
+    for name in given if isinstance(document.data, dict) else ():
         if name not in defaults:
             document.refuse(("parameters", name), unknown("parameter", name, defaults, shown=False))
-    values = _Values(document, {name: given.get(name, default) for name, default in defaults.items()})
-    for key, value in document.data.items():
-        if key not in _PROSE:
-            document.data[key] = values.replaced(value, (key,))
-    for name in defaults:
-        if name not in values.used:
-            document.refuse(("parameters", name), f"nothing uses ${name}", key=True)
+    return Values(document, {name: given.get(name, default) for name, default in defaults.items()})
+
+
+def mentioned(value: Any) -> set[str]:
+    """Names of the parameters that text anywhere below a value is written with."""
+    if isinstance(value, dict | list):
+        return {name for one in (value.values() if isinstance(value, dict) else value) for name in mentioned(one)}
+    return set(_NAME.findall(value)) if isinstance(value, str) else set()
 
 
 @dataclass
-class _Values:
+class Values:
     """The parameters of one document, and which of them were used."""
 
     document: Document
     known: Mapping[str, Any]
     used: set[str] = field(default_factory=set)
+
+    def inside(self, own: Mapping[str, Any]) -> Values:
+        """These and some more, which hide those of the same name."""
+        return Values(self.document, {**self.known, **own})
+
+    def fill(self, but: Collection[str] = ()) -> None:
+        """Replace every ``$name`` in the document, in place, but below some of its keys."""
+        for key, value in self.document.data.items() if isinstance(self.document.data, dict) else ():
+            if key not in _PROSE and key not in but:
+                self.document.data[key] = self.replaced(value, (key,))
+
+    def refuse_unused(self) -> None:
+        """Note an error for every parameter that nothing used."""
+        for name in self.known:
+            if name not in self.used:
+                self.document.refuse(("parameters", name), f"nothing uses ${name}", key=True)
 
     def replaced(self, value: Any, place: Place) -> Any:
         """The value with every ``$name`` below it replaced."""

@@ -390,12 +390,13 @@ def _candidates(
     architecture: str | Path | Architecture, dataflows: list[str] | None
 ) -> list[tuple[str, str | Path | Architecture, str | None]]:
     from accelsim.mapping.dataflows import NAMES
-    from accelsim.yamlfile import builtin
+    from accelsim.yamlfile import found, names
 
-    names = builtin("arch")
-    family = [name for name in names if name.startswith(f"{architecture}_")]
-    if not (isinstance(architecture, str) and architecture not in names and family):
-        return [(name, architecture, name) for name in (NAMES if dataflows is None else dataflows)]
+    machines = names("arch")
+    family = [name for name in machines if name.startswith(f"{architecture}_")]
+    if not (isinstance(architecture, str) and architecture not in machines and family):
+        own = (name for name, file in found("dataflow").items() if file.origin and name not in NAMES)
+        return [(name, architecture, name) for name in ((*NAMES, *own) if dataflows is None else dataflows)]
     members = {name.removeprefix(f"{architecture}_"): name for name in family}
     if not dataflows:
         return [(label, name, None) for label, name in members.items()]

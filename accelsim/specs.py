@@ -276,10 +276,20 @@ def validate(document: Document, model: type[Model]) -> Model:
         found = model.model_validate(document.data)
     except ValidationError as error:
         for place, message, key in explain(error, model, document.data):
-            if ".".join(map(str, place)) not in known:
+            if ".".join(map(str, document.written(place))) not in known:
                 document.refuse(place, message, key=key)
     document.check()
     return found
+
+
+def part(document: Document, place: Place, data: object, model: type[Model]) -> Model | None:
+    """A part of a document as a model; None, and every error noted at its place, if it is none."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for below, message, key in explain(error, model, data):
+            document.refuse((*place, *below), message, key=key)
+        return None
 
 
 def explain(error: ValidationError, model: type[BaseModel], data: object) -> Iterator[tuple[Place, str, bool]]:

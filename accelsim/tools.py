@@ -55,7 +55,7 @@ def convert(
 
 
 def list_names() -> None:
-    """List everything that ships and what each is: machines, networks, mappings, dataflows, energy tables."""
+    """List machines, networks, mappings, dataflows and energy tables, what each is, and where one's own come from."""
     import shutil
 
     from accelsim.report.catalogue import listing
@@ -68,7 +68,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A name that 'list' lists.")],
     path: Annotated[bool, typer.Option("--path", help="Say where the file is instead.")] = False,
 ) -> None:
-    """Print a file that ships, to start from: accelsim show eyeriss > mine.yaml."""
+    """Print a file by its name, to start from: accelsim show eyeriss > mine.yaml."""
     from accelsim.report.catalogue import find
 
     file = find(name).path

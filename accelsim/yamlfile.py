@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from accelsim.errors import Issue, SpecError, listing, near, reason, unshowable
+from accelsim import folders
+from accelsim.cache import tell_once
+from accelsim.errors import Issue, SpecError, listing, near, plain, reason, unshowable
 from accelsim.yamlnodes import MOST_LETTERS, Mark, Node, read_nodes
 
 Place = tuple[str | int, ...]
@@ -40,16 +42,25 @@ MOST_ISSUES = 100
 
 @dataclass
 class Document:
-    """One file: its plain data, where every key and value of it stands, and what is wrong with it so far."""
+    """One file: its plain data, where every key and value of it stands, and what is wrong with it so far.
+
+    origins : where the file has what the data has at another place, ``("layers", "l3_q")``, of what was written once.
+    """
 
     file: str
     data: Any
     keys: dict[Place, Mark] = field(default_factory=dict)
     values: dict[Place, Mark] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
+    origins: dict[Place, Place] = field(default_factory=dict)
+
+    def written(self, place: Place) -> Place:
+        """Where the file has what stands at a place of the data."""
+        return (*self.origins.get(place[:2], place[:2]), *place[2:])
 
     def refuse(self, place: Place, message: str, *, key: bool = False) -> None:
         """Note an error at a value (or at its key); the nearest place that exists gives the position."""
+        place = self.written(place)
         first, second = (self.keys, self.values) if key else (self.values, self.keys)
         mark, at = None, place
         while mark is None:
@@ -180,24 +191,55 @@ def builtin(kind: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder(kind).glob("*.yaml")))
 
 
+class Found(NamedTuple):
+    """A file that a name stands for. origin : of one that does not ship. hides : what else has that name."""
+
+    path: Path
+    origin: str = ""
+    hides: Found | None = None
+
+
+def found(kind: str) -> dict[str, Found]:
+    """All files of a kind that have a name, sorted; one's own (`accelsim.folders`) hide those that ship."""
+    files = {name: Found(folder(kind) / f"{name}.yaml") for name in builtin(kind)}
+    for place in reversed(folders.own(kind)):
+        for path in place.path.glob("*.yaml"):
+            files[path.stem] = Found(path, place.origin, files.get(path.stem))
+    return dict(sorted(files.items()))
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """What `found` has names for."""
+    return tuple(found(kind))
+
+
+def named(kind: str, name: str) -> Path | None:
+    """The file that a name stands for, if it does; where that hides another one, a line on stderr says so."""
+    file = found(kind).get(name)
+    if file and file.hides:
+        noun, where = KINDS[kind].noun, plain(shown(file.path))
+        tell_once(f"{noun} '{plain(name)}' is {where}, which hides {plain(shown(file.hides.path))}")
+    return file.path if file else None
+
+
 def resolve(kind: str, name: str | Path) -> Path:
-    """The file meant by a path or a built-in name; `kind` is ``arch``, ``workload`` or ``mapping``.
+    """The file meant by a path or a name; `kind` is ``arch``, ``workload`` or ``mapping``.
 
     Raises SpecError, one line with the nearest names that exist.
     """
     path, text = Path(name), str(name)
     if is_file(path):
         return path
-    if text in builtin(kind):
-        return folder(kind) / f"{text}.yaml"
+    if file := named(kind, text):
+        return file
     if os.path.isdir(path):  # noqa: PTH112
         raise SpecError([Issue(text, "", f"is a directory, not {_article(KINDS[kind].noun)} file")])
     if path.suffix or len(path.parts) > 1:
         beside = sorted(str(p) for p in path.parent.glob("*.y*ml")) if os.path.isdir(path.parent) else []  # noqa: PTH112
-        close = near(text, beside, 0.6) or near(path.stem, builtin(kind), 0.6)
+        close = near(text, beside, 0.6) or near(path.stem, names(kind), 0.6)
         meant = f"; did you mean '{close[0]}'?" if close else ""
         raise SpecError([Issue(text, "", f"no such file{meant}")])
-    message = f"neither a file nor a built-in {KINDS[kind].noun}{hint(text, builtin(kind))}"
+    message = f"neither a file nor a built-in {KINDS[kind].noun}{hint(text, names(kind))}"
     raise SpecError([Issue(text, "", message)])
 
 

@@ -172,7 +172,7 @@ def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:
     array = drawn.nest.level(machine.levels[machine.pe_level - 1].name)
     inside = [loop for spec in machine.levels[machine.pe_level :] for _, loop in drawn.nest.level(spec.name).loops]
     present = dict.fromkeys(loop.dim for loop in (*inside, *array.y, *array.x) if loop.factor > 1)
-    dims = {dim for dim in present if rng.random() < 0.8}
+    dims = {dim for dim in present if rng.random() < 0.8} - set("PQ" if machine.runs else "")
     return Lock(frozenset(dims), frozenset(t for t in TENSORS if rng.random() < 0.7), rng.random() < 0.7)
 
 

@@ -227,7 +227,7 @@ class TestRun:
     def test_show_of_nothing_names_the_nearest(self, cli):
         done = cli("show", "eyerss")
         assert (done.exit_code, done.stdout) == (2, "")
-        assert done.stderr.startswith("nothing that ships is called 'eyerss'; did you mean 'eyeriss'?; 'accelsim list'")
+        assert done.stderr.startswith("nothing is called 'eyerss'; did you mean 'eyeriss'?; 'accelsim list'")
 
     def test_tables_fit_the_columns_that_are_told(self, cli, monkeypatch):
         monkeypatch.setenv("COLUMNS", "50")
@@ -657,10 +657,9 @@ def test_a_dataflow_of_your_own(cli, tmp_path):
 
 class TestValidate:
     def files(self) -> list[Path]:
-        from accelsim.energy.load import BUILT_IN
         from accelsim.yamlfile import folder
 
-        kinds = (folder("arch"), folder("workload"), folder("mapping"), BUILT_IN)
+        kinds = (folder("arch"), folder("workload"), folder("mapping"), folder("energy"))
         return [file for where in kinds for file in sorted(where.glob("*.yaml"))]
 
     def test_everything_shipped_is_fine(self, cli):

@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
 
 import numba
@@ -217,8 +218,17 @@ def test_functions_of_others_compile_as_ever():
     def other(x):
         return np.zeros((x, x, x), np.int16).shape[0] + kernel(x)
 
+    pair = namedtuple("pair", ["a", "b"])
+
+    @numba.njit
+    def of_theirs(x):
+        return x.a.sum() + x.b
+
     assert other(3) == 6
     assert kernel(3) == 3
+    theirs = of_theirs.targetctx.data_model_manager[numba.typeof(pair(np.ones(2), 1))]
+    assert isinstance(theirs.get_argument_type(), tuple)  # taken apart, as numba does it
+    assert of_theirs(pair(np.ones(2), 1)) == 3
     assert other(4) == 8
     codegen = other.targetctx.codegen()
     assert codegen._library_class is JITCodeLibrary

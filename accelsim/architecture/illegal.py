@@ -46,6 +46,11 @@ def _refuse_atoms(machine: Architecture) -> None:
         raise AccelsimError(f"{where}: of an ifmap or a filter")
     if outer.fanout.y * outer.fanout.x > 1 or outer.dram or machine.sees_zeros or machine.cartesian:
         raise AccelsimError(f"{where}: not to an array, out of DRAM banks, or where zeros are seen")
+    for tensor in outer.atoms:
+        if not (outer.read_port or outer.fanout.network(tensor).down):
+            raise AccelsimError(
+                f"{where}: the {tensor} leaves {outer.name} by no port with a width, so they take no time"
+            )
 
 
 def _refuse_turns(machine: Architecture) -> None:
@@ -80,5 +85,7 @@ def _refuse_runs(machine: Architecture) -> None:
         raise AccelsimError(f"{where}: '{machine.runs.level}' keeps no ifmap")
     if machine.lowering is not Lowering.NONE or machine.sees_zeros or machine.levels[0].dram:
         raise AccelsimError(f"{where}: not with a lowering, PEs or memories that see zeros, or a DRAM of banks")
+    if machine.lock and machine.lock.dims & {"P", "Q"}:
+        raise AccelsimError(f"{where}: not with a lock of P or Q, for a run has as many pixels as are left")
     if any(level.fanout.network(t).has_links for level in machine.levels for t in TENSORS):
         raise AccelsimError(f"{where}: not over a mesh, a crossbar or tagged buses")

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from accelsim import yamlfile
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.energy.yaml import read_table
 from accelsim.errors import AccelsimError, nearest
-from accelsim.yamlfile import is_file
-
-BUILT_IN = Path(__file__).parent / "tables"
 
 
 def names() -> tuple[str, ...]:
-    """The built-in tables."""
-    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+    """The tables that have a name."""
+    return yamlfile.names("energy")
 
 
 def load_table(name_or_path: str | Path) -> EnergyTable:
-    """Read a built-in table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml") and not is_file(path):
-        path = BUILT_IN / f"{name_or_path}.yaml"
-        if str(name_or_path) not in names():
-            raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")
+    """Read a table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
+    path: Path | None = Path(name_or_path)
+    if path and path.suffix not in (".yaml", ".yml") and not yamlfile.is_file(path):
+        path = yamlfile.named("energy", str(name_or_path))
+    if path is None:
+        raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")
     return read_table(path)
 
 

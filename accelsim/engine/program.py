@@ -25,7 +25,6 @@ from accelsim.workload.problem import (
     Padding,
     Problem,
     Tensor,
-    distinct_positions,
 )
 
 Ints = npt.NDArray[np.int64]
@@ -170,15 +169,8 @@ def _axes(problem: Problem) -> list[list[int]]:
 
 
 def planes_of(problem: Problem) -> tuple[int, int, int, int]:
-    """Rows and columns of a plane of the ifmap that outputs need, with padding and without."""
-    padded, seen = [], []
-    for axis in range(2):
-        outputs, taps = problem.plane_outputs[axis], problem.sizes[6 + axis]
-        step, gap, pad = problem.stride[axis], problem.dilation[axis], problem.pad[axis]
-        padded.append(distinct_positions(outputs, taps, step, gap))
-        plane = range((problem.height, problem.width)[axis])
-        seen.append(len({step * o + gap * t - pad for o in range(outputs) for t in range(taps)}.intersection(plane)))
-    return padded[0], padded[1], seen[0], seen[1]
+    """Rows and columns of a plane of the ifmap, with padding and without: it comes whole, whatever outputs need."""
+    return *problem.whole_plane, problem.height, problem.width
 
 
 def shares_ifmap(architecture: Architecture) -> bool:

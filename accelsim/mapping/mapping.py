@@ -181,7 +181,7 @@ def tile_sizes(architecture: Architecture, nest: LoopNest, problem: Problem, lev
 def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor, planes: bool = False) -> int:
     """Words of a tensor in a tile of the given extents (ifmap: holes of stride and dilation left out).
 
-    Of a problem in runs the largest such tile; planes : the ifmap lies as it is, not as windows.
+    Of a problem in runs the largest such tile; planes : the ifmap lies as it is, holes and all, not as windows.
     """
     if tensor is not Tensor.IFMAP or (problem.runs and not planes):
         product = 1
@@ -191,9 +191,11 @@ def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor, planes
             ends, runs = problem.runs.ends, tile["P"]
             product = product // runs * max(after - before for before, after in zip(ends, ends[runs:], strict=False))
         return product
-    high, wide = problem.plane_outputs if problem.runs else (tile["P"], tile["Q"])
-    rows = distinct_positions(high, tile["R"], problem.stride[0], problem.dilation[0])
-    columns = distinct_positions(wide, tile["S"], problem.stride[1], problem.dilation[1])
+    if problem.runs:
+        rows, columns = problem.whole_plane
+    else:
+        rows = distinct_positions(tile["P"], tile["R"], problem.stride[0], problem.dilation[0])
+        columns = distinct_positions(tile["Q"], tile["S"], problem.stride[1], problem.dilation[1])
     return tile["N"] * tile["G"] * tile["C"] * rows * columns
 
 

@@ -11,7 +11,7 @@ from accelsim.mapping.mapping import LoopNest, check
 from accelsim.mapping.yaml import load_mappings
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import Width
-from accelsim.yamlfile import builtin
+from accelsim.yamlfile import names
 
 
 def shipped(
@@ -40,10 +40,10 @@ def shipped(
 
 
 def mappings_for(machine: Architecture) -> list[str]:
-    """Built-in mappings whose name begins with this machine's, and with no longer machine's."""
-    machines = builtin("arch")
+    """Mappings whose name begins with this machine's, and with no longer machine's."""
+    machines = names("arch")
     return [
         name
-        for name in builtin("mapping")
+        for name in names("mapping")
         if machine.name == max((other for other in machines if name.startswith(f"{other}_")), key=len, default="")
     ]

@@ -71,7 +71,7 @@ class _Kind:
 
     def visit(self, schema: Schema, place: str) -> None:
         """Note the model that stands at a place, or all that may, before those below them."""
-        forms = (schema, *schema.get("anyOf", ()), *schema.get("oneOf", ()))
+        forms = tuple(_forms(schema))
         for form in forms:
             name = form.get("$ref", "").rpartition("/")[2]
             if "properties" in self.schema["$defs"].get(name, {}) and place not in self.places.get(name, ()):
@@ -163,6 +163,13 @@ class _Kind:
             return what + (f", {low} to {high}" if high is not None else f", at least {low}" if low is not None else "")
         words = {"boolean": "`true` or `false`", "string": "text"}
         return words.get(first, "")
+
+
+def _forms(schema: Schema) -> Iterator[Schema]:
+    """A schema and all that it may be instead."""
+    yield schema
+    for one in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _forms(one)
 
 
 def _op(model: Schema) -> str:

@@ -188,7 +188,7 @@ def _merge(data: Any, change: Mapping[str, Any]) -> None:
     for key, value in change.items():
         if value is None:
             del by_name[key]
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and key in by_name:
             _merge(by_name[key], value)
         else:
             by_name[key] = value
@@ -310,7 +310,11 @@ of them instead of 384, so that a machine whose passes add up gives it 2/3 of CO
 _READINGS = """\
 It is the machine, not a formula: each reading below changes a few values of `arch/eyeriss.yaml` (they are in
 `accelsim/reference/eyeriss_readings.yaml`) and moves the rows away from the chip. *Prototype* is what another
-implementation of the same timing rules found for the row it names.
+implementation of the same timing rules found for the row it names, or of the last two what a hand counts. These two
+are what the RTL of an open re-implementation does (`eyeriss_v1_rtl`): its PEs stand still while old psums come in, p
+of them a column, and while a window slides, by U q words (3, as of CONV3 to CONV5). The chip refutes the first. The
+second brings CONV1 to CONV3 and the total nearer, CONV4 and CONV5 further away; the chip's times of VGG-16 with its
+own mappings are not among our sources, so there is nothing to tell it from chance, and the machine stays without it.
 """
 
 _TOTAL = """\

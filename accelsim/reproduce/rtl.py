@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
-from itertools import accumulate
 from statistics import median
+from typing import Any
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
-from accelsim.reproduce import gemmini, source
+from accelsim.reproduce import gemmini, nvdla_rtl, source
 from accelsim.reproduce.markdown import error, paragraph, table
-from accelsim.workload.problem import Problem, Tensor
-
-
-@dataclass(frozen=True)
-class Point:
-    """One run of a design: what was run, in words; cycles of the RTL and ours."""
-
-    what: str
-    theirs: int
-    ours: int
-
-    @property
-    def error(self) -> float:
-        """Ours against theirs, signed."""
-        return self.ours / self.theirs - 1
+from accelsim.reproduce.point import Point
+from accelsim.workload.problem import Problem
 
 
 def _axis_sa(row: Mapping[str, int]) -> Point:
@@ -112,55 +99,14 @@ def _eyeriss(row: Mapping[str, int]) -> Point:
     return Point(what, row["cycles"], timing.cycles)
 
 
-NVDLAS = {"nv_small": 32, "nv_large": 16}
-"""NVDLA's configurations, and the banks of their buffers."""
-LATENCY = 32
-"""Cycles of memory that the latencies in NVDLA's machine files have in them."""
-
-
-def _nvdla(name: str, row: Mapping[str, int]) -> Point:
-    """One layer; what its shape and memory change is in the machine file."""
-    dram, cbuf, acc, _ = load_architecture(name).levels
-    atom, columns, lines, size = dram.atoms[Tensor.IFMAP], cbuf.fanout.x, acc.fanout.y, cbuf.capacity[0].bits // 8
-    channels, high, wide, kernels, taps, across = (row[dim] for dim in "CHWKRS")
-    stride, pad = row["stride"], row["pad"]
-    planes, groups = -(-channels // atom), -(-kernels // columns)
-    # rows of data, alone on the port: planes four at a time, else one by one
-    beats = planes // 4 * (5 * wide + 2) + planes % 4 * (wide + 1)
-    sizes = [taps * across * channels * min(columns, kernels - columns * group) for group in range(groups)]
-    # ours keeps padding, too, where NVDLA makes it behind the buffer
-    room = size - channels * (high + 2 * pad) * (wide + 2 * pad)
-    held = enumerate(accumulate(sizes))
-    fit = sum(total * NVDLAS[name] <= row["banks"] * size and (group + 1) * sizes[0] <= room for group, total in held)
-    given = {
-        "pace": f"{8 * atom * min(planes * wide / beats, 1 / row['every']):.9f} b",
-        "link": f"{8 * atom / row['every']:g} b",
-        "data": row["latency"] - LATENCY + dram.fanout.network(Tensor.IFMAP).latency,
-        "kernels": row["latency"] - LATENCY + dram.fanout.network(Tensor.FILTER).latency,
-        "groups": max(fit, 2),
-    }
-    machine = load_architecture(name, given)
-    dram, cbuf, *inner = machine.levels
-    if fit < 2 <= groups:
-        cbuf = replace(cbuf, buffer={}, tiles={})
-    machine = replace(machine, levels=(dram, cbuf, *inner))
-    layer = {"M": kernels, "C": channels, "R": taps, "S": across, "P": row["P"], "Q": row["Q"]}
-    problem = machine.lower(Problem.of(layer, stride=(stride,) * 2, pad=(pad,) * 2, height=high, width=wide))
-    inner_loops = f"C{-(-channels // lines)} R{taps} S{across} y C{min(lines, channels)}"
-    inside = f"P{problem['P']} x M{min(columns, kernels)} | ACC: {inner_loops}"
-    _, timing = evaluate(machine, LoopNest.parse(f"DRAM: M{groups} | CBUF: {inside}"), problem)
-    memory = f"a beat in {row['every']}{', writes too' if row['shared'] else ''}, {row['latency']} cycles"
-    what = f"{taps} x {across}, {channels} x {high} x {wide} to {kernels}, stride {stride}, pad {pad}; {memory}"
-    return Point(what, row["cycles"], timing.cycles)
-
-
-DESIGNS: dict[str, Callable[[Mapping[str, int]], Point]] = {
+DESIGNS: dict[str, Callable[[Mapping[str, Any]], Point]] = {
     "axis_sa": _axis_sa,
     "opentpu": _opentpu,
     "ne16": _ne16,
     "redmule": _redmule,
     "eyeriss_v1": _eyeriss,
-    **{name: partial(_nvdla, name) for name in NVDLAS},
+    **{name: partial(nvdla_rtl.layer, name) for name in nvdla_rtl.BANKS},
+    "nv_traces": nvdla_rtl.trace,
 }
 
 
@@ -168,7 +114,11 @@ DESIGNS: dict[str, Callable[[Mapping[str, int]], Point]] = {
 def points(design: str) -> tuple[Point, ...]:
     """All runs of a design whose outputs were right."""
     rows = source.rows(f"rtl_{design}")
-    return tuple(DESIGNS[design]({name: int(value) for name, value in row.items()}) for row in rows)
+    return tuple(DESIGNS[design](row) for row in map(_numbers, rows))
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, Any]:
+    return {name: int(value) if value.isdigit() else value for name, value in row.items()}
 
 
 def section() -> str:

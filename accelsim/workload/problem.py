@@ -165,6 +165,14 @@ class Problem:
             (q - 1) * self.stride[1] + (s - 1) * self.dilation[1] + 1,
         )
 
+    @property
+    def whole_plane(self) -> tuple[int, int]:
+        """Rows and columns of the padded plane, touched or not."""
+        return tuple(
+            max(touched, pad + size)
+            for touched, pad, size in zip(self.touched, self.pad, (self.height, self.width), strict=True)
+        )  # type: ignore[return-value]
+
     def over_plane(self, axis: int) -> list[int]:
         """How many outputs lie over the unpadded plane, not over its padding, for each filter row (axis 1: column)."""
         step, pad, plane = self.stride[axis], self.pad[axis], (self.height, self.width)[axis]

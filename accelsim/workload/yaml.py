@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from accelsim.errors import WorkloadError
-from accelsim.parameters import NO_PARAMETERS, PARAMETERS, substitute
+from accelsim.parameters import NO_PARAMETERS, PARAMETERS, declared
 from accelsim.specs import Count, Name, Spec, key, pick, validate
+from accelsim.workload.blocks import OR_USE, BlockSpec, expand
 from accelsim.workload.layer import LayerSpec
 from accelsim.workload.network import INPUT, Layer, Network, Shape
 from accelsim.workload.ops import AnyLayer
@@ -46,7 +47,10 @@ class WorkloadSpec(Spec):
         "the machine's `word`; so for tensors that are not named",
         "bits",
     )
-    layers: dict[str, AnyLayer] = key("The layers by name, in any order.", min_length=1, names="LAYER")
+    layers: dict[str, Annotated[AnyLayer, OR_USE]] = key(
+        "The layers by name, in any order, and uses of blocks.", min_length=1, names="LAYER"
+    )
+    blocks: dict[str, BlockSpec] = key("Layers that are used several times.", {}, "there are none", names="BLOCK")
 
 
 def load_network(name: str | Path, batch: int = 1, parameters: Mapping[str, object] | None = None) -> Network:
@@ -61,11 +65,14 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
     """Build a network from a document already read."""
     if batch < 1:
         raise WorkloadError(f"batch is {batch}; it must be at least 1")
-    substitute(document, parameters)
+    values = declared(document, parameters)
+    follows = expand(document, values)
+    values.fill(("layers",) if follows else ())
+    values.refuse_unused()
     spec = validate(document, WorkloadSpec)
     batch *= spec.batch
     chosen = {name: layer for name, layer in spec.layers.items() if layer.when}
-    edges = _edges(document, spec, chosen)
+    edges = _edges(document, spec, chosen, follows)
     document.check()
     layers, shapes = list[Layer](), dict[str, Shape]()
     try:
@@ -89,8 +96,10 @@ def network_of(document: Document, batch: int = 1, parameters: Mapping[str, obje
         raise
 
 
-def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpec]) -> dict[str, tuple[str, ...]]:
-    """What each layer reads, in the order written."""
+def _edges(
+    document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpec], follows: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """What each layer reads, in the order written; if it does not say so, what it `follows`, or the one before it."""
     edges: dict[str, tuple[str, ...]] = {}
     known = dict.fromkeys([*([INPUT] if spec.input else []), *layers])
     before = INPUT
@@ -99,7 +108,7 @@ def _edges(document: Document, spec: WorkloadSpec, layers: Mapping[str, LayerSpe
         if name == INPUT:
             document.refuse(place, f"'{INPUT}' is the network's own input; give the layer another name", key=True)
         least, most = layer.fan_in
-        sources = layer.inputs or ((before,) if least else ())
+        sources = layer.inputs or ((follows.get(name, before),) if least else ())
         edges[name], before = sources, name
         for index, source in enumerate(sources):
             if source not in known:
@@ -153,5 +162,6 @@ def _layers(
         return spec.layers(name, sources, [shapes[source] for source in sources], batch)
     except WorkloadError as error:
         origin = f" (from {', '.join(sources)})" if sources else ""
-        document.refuse(("layers", name), f"{error}{origin}", key=True)
+        which = f"{name}: " if document.written(("layers", name))[-1] != name else ""
+        document.refuse(("layers", name), f"{which}{error}{origin}", key=True)
         return ()

@@ -88,6 +88,17 @@ def test_what_is_read(evaluator):
     assert timing.compute == 2 * 9 * 49
 
 
+@pytest.mark.parametrize("evaluator", ["cycle", "analytical"])
+@pytest.mark.parametrize("gap", [1, 2])
+def test_planes_come_whole(evaluator, gap):
+    # windows three rows apart leave rows out, and the last column; taps two apart leave out others
+    sizes = {"M": 8, "C": 8, "P": 3, "Q": 3, "R": 2, "S": 2}
+    layer = Problem.of(sizes, stride=(3, 2), dilation=(gap, 1), pad=(1, 0), height=9, width=8)
+    nest = LoopNest.parse("DRAM: | BUFFER: x M8 | SUMS: R2 S2 y C8")
+    counts, _ = evaluate(machine(), nest, machine().lower(layer), evaluator)
+    assert counts.words[0, TENSORS.index(Tensor.IFMAP), ACTIONS.index("read")] == 8 * 9 * 8
+
+
 def test_outputs_are_those_of_the_layer():
     assert check(machine(), NEST, LAYER) == "outputs equal numpy's convolution (seed 0, 784 words)"
 
@@ -136,6 +147,7 @@ def test_planes_have_to_fit():
         ("level: BUFFER", "level: BUFER", ":6:15: runs.level: unknown level 'BUFER'; did you mean 'BUFFER'?"),
         ("level: BUFFER", "level: SUMS", "'SUMS' keeps no ifmap"),
         ("clock: 1 GHz", "clock: 1 GHz\nlowering: im2col", "not with a lowering"),
+        ("clock: 1 GHz", "clock: 1 GHz\npe: {lock: {dims: [Q], of: [ifmap]}}", "not with a lock of P or Q"),
         (
             "keeps: [filter]}",
             "keeps: [filter]}\npe: {gate: [ifmap]}",

@@ -10,7 +10,6 @@ import pytest
 
 import accelsim
 from accelsim.architecture.yaml import load_architecture
-from accelsim.energy import load as energy
 from accelsim.energy.load import load_table
 from accelsim.mapping.dataflows import dataflow
 from accelsim.mapping.yaml import load_mappings
@@ -76,8 +75,7 @@ LOADERS = {
 @cache
 def shipped(kind: str) -> list[Path]:
     """Files of a kind, the small ones: a large one is read no other way, only longer."""
-    where = {"energy": energy.BUILT_IN, "dataflow": dataflow.HERE}.get(kind)
-    files = sorted(where.glob("*.yaml")) if where else [folder(kind) / f"{name}.yaml" for name in builtin(kind)]
+    files = [folder(kind) / f"{name}.yaml" for name in builtin(kind)]
     return [file for file in files if file.stat().st_size < 2_500]
 
 

@@ -149,12 +149,12 @@ class Walk:
         outputs = [output for run in runs for output in self.outputs(run)]
         if tensor is Tensor.PSUM:
             return frozenset((*outer, *output) for outer in itertools.product(n, g, m) for output in outputs)
-        places = {
-            (self.row(p, ri), self.column(q, si), *([] if level <= planes_to(self.architecture) else [p, q]))
-            for p, q in outputs
-            for ri in r
-            for si in s
-        }
+        places = {(self.row(p, ri), self.column(q, si), p, q) for p, q in outputs for ri in r for si in s}
+        if level <= planes_to(self.architecture):  # planes come whole
+            (top, left), (bottom, right) = self.problem.pad, (self.problem.height, self.problem.width)
+            rows = range(-top, max([bottom, *(place[0] + 1 for place in places)]))
+            columns = range(-left, max([right, *(place[1] + 1 for place in places)]))
+            places = set(itertools.product(rows, columns)) if places else set()
         return frozenset((*outer, *place) for outer in itertools.product(n, g, c) for place in places)
 
     def outputs(self, run: int) -> list[tuple[int, int]]:

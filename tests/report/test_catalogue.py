@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.report.catalogue import described, find, listing, shipped
+from accelsim.report.catalogue import described, find, listing, named
 
 
 def test_a_name_is_one_file():
-    names = [file.name for file in shipped()]
+    names = [file.name for file in named()]
     assert len(set(names)) == len(names)
-    assert {file.kind for file in shipped()} == {"architectures", "workloads", "mappings", "dataflows", "energy tables"}
+    assert {file.kind for file in named()} == {"architectures", "workloads", "mappings", "dataflows", "energy tables"}
 
 
-@pytest.mark.parametrize("file", list(shipped()), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", list(named()), ids=lambda file: file.name)
 def test_every_file_says_what_it_is(file):
     line = described(file.path)
     assert 20 < len(line) < 250

@@ -16,6 +16,7 @@ from accelsim.architecture.yaml import architecture_of
 from accelsim.errors import SpecError
 from accelsim.report.keys import page
 from accelsim.specs import REFUSED, json_schema, plain, spelled
+from accelsim.workload.blocks import BlockUse
 from schemas import errors
 
 PAGE = Path(__file__).parents[2] / "docs" / "keys.md"
@@ -25,6 +26,7 @@ def roots() -> Iterator[type[BaseModel]]:
     for kind in yamlfile.KINDS.values():
         yield getattr(importlib.import_module(kind.module), kind.model)
     yield PresetSpec
+    yield BlockUse
 
 
 def models(of: Any, seen: set[type[BaseModel]]) -> Iterator[type[BaseModel]]:
@@ -48,9 +50,9 @@ def test_the_walk_meets_every_model():
     names = {model.__name__ for model in every_model()}
     assert names >= {
         "ArchitectureSpec", "LevelSpec", "NetworkSpec", "PortsSpec", "LinkSpec", "PeSpec", "CartesianSpec", "DramSpec",
-        "WorkloadSpec", "Conv", "Depthwise", "FullyConnected", "Lstm", "Matmul", "Pool", "Add", "Elementwise",
-        "Softmax", "Norm", "Concat", "Positions", "Explicit", "ProblemSpec", "DensitySpec", "LevelMappingSpec",
-        "EnergySpec", "ComponentSpec", "MacSpec", "DataflowSpec", "AxesSpec", "PresetSpec",
+        "BlockSpec", "BlockUse", "WorkloadSpec", "Conv", "Depthwise", "FullyConnected", "Lstm", "Matmul", "Pool", "Add",
+        "Elementwise", "Softmax", "Norm", "Concat", "Positions", "Explicit", "ProblemSpec", "DensitySpec",
+        "LevelMappingSpec", "EnergySpec", "ComponentSpec", "MacSpec", "DataflowSpec", "AxesSpec", "PresetSpec",
     }  # fmt: skip
 
 
@@ -126,6 +128,10 @@ def test_the_schema_of_presets():
         ("workload", "layers: {A: {op: maxpool, kernel: [1, 2, 3]}}", False),
         ("workload", "layers: {A: {op: relu}}", False),
         ("workload", "bits: {ifmap: 65}", False),
+        ("workload", "layers: {A$i: {block: b, times: $n, set: {M: 2}}}", True),
+        ("workload", "layers: {A: {block: b, time: 2}}", False),
+        ("workload", "blocks: {b: {layers: {A: {op: fc, M: $M}, B: {block: c}}}}", True),
+        ("workload", "blocks: {b: {layers: {A: {op: fc, N: $M}}}}", False),
         ("workload", "layers: {A: {op: fc, M: 1, density: {ifmap: 0.5, ofmap: {pattern: '2:4'}}}}", True),
         ("workload", "layers: {A: {op: fc, M: 1, density: {psum: 0.5}}}", False),
         ("mapping", "A: {DRAM: {temporal: N4}, RF: }", True),

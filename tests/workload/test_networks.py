@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from accelsim.errors import SpecError
@@ -17,7 +15,6 @@ from accelsim.workload.problem import Problem
 from accelsim.workload.yaml import load_network, network_of
 from accelsim.yamlfile import parse
 
-DOCS = Path(__file__).parents[2] / "docs" / "networks.md"
 HIDDEN, FEED, BLOCKS = 768, 3072, 12
 
 # layers that multiply, MACs, weights. CNNs: the layer tables of torchvision's models (resnet50_v1: the paper's);
@@ -83,16 +80,6 @@ def test_published_parameters(name):
 def test_published_flops(name):
     # half of the last place printed
     assert load_network(name).macs / 1e9 == pytest.approx(GFLOPS[name], abs=0.005)
-
-
-def test_the_table_of_the_docs():
-    rows = [line.strip("| ").split(" | ") for line in DOCS.read_text().splitlines() if line.startswith("| `")]
-    found = {row[0].strip("`"): [int(cell.replace(",", "")) for cell in row[1:4]] for row in rows if len(row) == 5}
-    built_in = {path.stem for path in (DOCS.parents[1] / "workloads").glob("*.yaml")}
-    assert set(found) == built_in
-    for name, numbers in found.items():
-        network = load_network(name)
-        assert numbers == [len(network.mac_layers), network.macs, network.weights]
 
 
 def test_where_resnet_strides():

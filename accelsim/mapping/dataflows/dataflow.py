@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import Tensor
-from accelsim.yamlfile import is_file
+from accelsim.yamlfile import is_file, named, names
 
 if TYPE_CHECKING:
     from accelsim.mapping.dataflows.spec import AxesSpec, DataflowSpec
@@ -50,7 +50,7 @@ class Dataflow:
 
 
 def load(name: str | Path) -> Dataflow:
-    """A built-in dataflow by name, or one of your own from a YAML file.
+    """A dataflow by name, a built-in one or one of your own (`accelsim.folders`), or from a YAML file.
 
     Raises
     ------
@@ -59,11 +59,12 @@ def load(name: str | Path) -> Dataflow:
     path = Path(name)
     if is_file(path):
         return read_dataflow(path)
-    if str(name) in NAMES:
-        return _built_in(str(name))
+    file = named("dataflow", str(name))
+    if file:
+        return _built_in(path.stem) if file.parent == HERE else read_dataflow(file)
     if path.suffix in (".yaml", ".yml"):
         raise AccelsimError(f"unknown dataflow '{name}': no such file")
-    raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), NAMES)}")
+    raise AccelsimError(f"unknown dataflow '{name}'{nearest(str(name), names('dataflow'))}")
 
 
 def looks_like(data: object) -> bool:

@@ -221,6 +221,19 @@ def _best_choice(compute, charges, trial, now):
             first -= 1
 
 
+@part
+def _unit_of(starts, at):
+    """The last unit that begins at `at` or before. By hand: numba's own search compiles a dozen functions."""
+    low, high = 0, len(starts)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if starts[middle] <= at:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 @njit(cache=True)
 def search_orders(ranked, bounds, combined, free, pairs, options, charges, best):
     """Go through combinations by rising bound until none can beat the best; returns how many were ordered."""
@@ -235,7 +248,7 @@ def search_orders(ranked, bounds, combined, free, pairs, options, charges, best)
     for at in ranked:
         if bounds[at] >= best.score[0] or bounds[at] == np.inf:
             break
-        u = np.searchsorted(combined.starts, at, side="right") - 1
+        u = _unit_of(combined.starts, at)
         rest = at - combined.starts[u]
         for group in range(GROUPS - 1, -1, -1):
             first, size = combined.units[u, group, 0], combined.units[u, group, 1] - combined.units[u, group, 0]

@@ -107,6 +107,11 @@ def test_the_file_of_a_machine_comes_back():
         ),
         ("turns: [ifmap, filter]", "atoms: {psum: 4}", "atoms: of an ifmap or a filter"),
         ("turns: [ifmap, filter]\n    array:\n      size: {x: 1}", ARRAY, "atoms: not to an array"),
+        (
+            "ports: {read: 1 words}\n    turns: [ifmap, filter]",
+            "atoms: {filter: 4}",
+            "leaves DRAM by no port with a width",
+        ),
         ("name: RF,", "name: RF, atoms: {ifmap: 4},", "atoms: only words of the outermost level lie in them"),
         ("name: RF,", "name: RF, turns: [ifmap, filter],", "turns: only the outermost level has them"),
         ("name: RF,", "name: RF, keeps: [filter], delivery: {room: 4},", "delivery: it keeps no psums"),

@@ -87,7 +87,7 @@ def encoded_words(one, bases, mask, senders, code, chosen, room, sizes):
     scratch = np.zeros(1024, np.uint8)
     for v in range(len(bases.along)):
         share[:] = 0
-        sizes.total[v] = sizes.raw[v] = sizes.nonzero[v] = 0
+        sizes.total[v] = sizes.busiest[v] = sizes.raw[v] = sizes.nonzero[v] = 0
         known = False
         encoded, words, found = 0, 0, 0
         for i in range(len(senders.offsets)):
@@ -112,7 +112,8 @@ def encoded_words(one, bases, mask, senders, code, chosen, room, sizes):
             if chosen[v]:
                 sizes.raw[v] += words
                 sizes.nonzero[v] += found
-        sizes.busiest[v] = share.max()
+        for words in share:
+            sizes.busiest[v] = max(sizes.busiest[v], words)
 
 
 @njit(cache=True)
