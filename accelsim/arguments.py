@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest
+from accelsim.onnx.read import is_onnx
 from accelsim.quantities import BOUNDS, bounded, short
 from accelsim.workload.network import Network
 from accelsim.yamlfile import Document
@@ -105,6 +106,19 @@ def _nest(layer: str, value: object) -> LoopNest:
     if isinstance(value, Mapping):
         return mappings_of(Document("mapping", {layer: dict(value)}))[layer]
     raise AccelsimError(f"mapping: {layer}: wanted a nest, its text or its levels, got {_kind(value)}")
+
+
+WEIGHTS = "weights"
+"""Operands that are the weights of the workload itself."""
+
+
+def data(value: str | Path | None, workload: object) -> str | Path | None:
+    """Where operands are: of 'weights', the graph that is the workload."""
+    if value != WEIGHTS:
+        return value
+    if not (isinstance(workload, str | Path) and is_onnx(workload)):
+        raise AccelsimError("data: 'weights' are those of an ONNX file, and the workload is none")
+    return workload
 
 
 def known(what: str, name: object, allowed: Iterable[str]) -> str:

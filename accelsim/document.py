@@ -74,6 +74,7 @@ def _ran(result: Outcome, ran: Ran) -> Row:
         "parameters": dict(ran.parameters),
         "bits": dict(ran.bits),
         "data": ran.data,
+        **({"dims": dict(ran.dims)} if ran.dims else {}),
         "seed": ran.seed,
         "versions": dict(ran.versions),
         "sha256": {

@@ -142,6 +142,7 @@ class _Ran(BaseModel):
     machine: dict[str, Any]
     network: dict[str, Any]
     energy_table: dict[str, Any]
+    dims: dict[str, int | str] = Field(default_factory=dict)
 
 
 class _Result(BaseModel):
@@ -218,7 +219,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         )
     ran = Ran(
         network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
-        asked.sha256.operands, asked.versions,
+        asked.sha256.operands, asked.versions, asked.dims,
     )  # fmt: skip
     return kind(
         machine,

@@ -26,7 +26,10 @@ Settings = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option(metavar="PATH", help="Operands: a directory or .npz, or 'dense'; default: the workload's densities."),
+    typer.Option(
+        metavar="PATH",
+        help="Operands: a directory or .npz, 'weights' of an ONNX file, or 'dense'; default: the workload's densities.",
+    ),
 ]
 Dims = Annotated[
     list[str] | None,

@@ -139,7 +139,7 @@ class Ran:
     mapping : the file or built-in name nests were taken from, if any.
     parameters, bits : as they were given.
     data, seed : where operands come from. operand_files : sha256 of each file read, by path.
-    versions : of accelsim, numpy, numba and python.
+    versions : of accelsim, numpy, numba and python. dims : sizes of the graph that operands are read from.
     """
 
     network: Network
@@ -152,6 +152,7 @@ class Ran:
     bits: Mapping[str, Any] = field(default_factory=dict, hash=False)
     operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    dims: Mapping[str, int | str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, repr=False)

@@ -21,6 +21,8 @@ from accelsim.errors import AccelsimError, MappingError, Overflow
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import mappings_for, shipped
 from accelsim.networks import network_from
+from accelsim.onnx.read import Dims, is_onnx
+from accelsim.onnx.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
@@ -83,7 +85,7 @@ def simulate(
     bits: Mapping[str, int] | str | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
-    dims: Mapping[str, int | str] | None = None,
+    dims: Dims | None = None,
     inputs: object = None,
 ) -> Result:
     """Run a network on a machine.
@@ -97,14 +99,13 @@ def simulate(
     layers : globs over layer names, in a list or with commas between them.
     parameters : values for parameters that the architecture's or the workload's file declares.
     energy, accounting : energy table (default: the architecture's) and its way to account ('isca16').
-    data : a directory or .npz of operand arrays (docs/data.md), or 'dense'; default: the densities the workload
-        gives, on a machine that makes something of zeros. seed : of what is drawn.
+    data : a directory or .npz of operand arrays (docs/data.md), 'weights' (those of an ONNX workload), or 'dense';
+        default: the densities the workload gives, on a machine that makes something of zeros. seed : of what is drawn.
     bits : of the words of 'ifmap', 'filter', 'psum' and 'ofmap' (sums once they are final), over what the workload
         says, and that over the machine's words.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
-    dims : sizes that an ONNX file leaves open, by their names (docs/onnx.md).
-    inputs : the workload is a PyTorch module, which is read as it runs on these.
+    dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
 
     Raises
     ------
@@ -121,10 +122,10 @@ def simulate(
     globs = "*" if layers is None else ",".join(arguments.names("layers", layers))
     widths = arguments.settings("bits", bits)
     wanted = checked(widths)
-    chosen = [layer for layer in network.select(globs) if layer.problem]
-    dataflow = dataflow or machine.dataflow
-    operands = None if data in (None, DENSE) else operands_for(machine, network, data, seed)
-    zeros = operands_for(machine, network, data, seed) if machine.sees_zeros else None
+    chosen, dataflow = [layer for layer in network.select(globs) if layer.problem], dataflow or machine.dataflow
+    data, sizes = arguments.data(data, workload), sizes_of(dims)
+    operands = None if data in (None, DENSE) else operands_for(machine, network, data, seed, sizes)
+    zeros = operands_for(machine, network, data, seed, sizes) if machine.sees_zeros else None
     if not (dataflow or machine.cartesian or mapping):
         mapping, given = shipped(machine, chosen, wanted, bool(zeros))
         source = SHIPPED
@@ -141,6 +142,7 @@ def simulate(
         widths,
         _read(operands, chosen),
         versions(),
+        sizes if is_onnx(data) else {},
     )
     result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran), progress)
     if result.failures and not tolerant:
@@ -167,12 +169,12 @@ def rerun(result: Result | str | Path, progress: Progress | None = None) -> Resu
         result.evaluator,
         {layer.name: layer.nest for layer in result.layers},
         GIVEN,
-        operands_for(machine, network, ran.data, ran.seed) if machine.sees_zeros else None,
+        operands_for(machine, network, ran.data, ran.seed, ran.dims) if machine.sees_zeros else None,
         replace(ran, versions=versions()),
         {layer.name: layer for layer in result.layers},
         result.failures,
     )
-    operands = None if ran.data in (None, DENSE) else operands_for(machine, network, ran.data, ran.seed)
+    operands = None if ran.data in (None, DENSE) else operands_for(machine, network, ran.data, ran.seed, ran.dims)
     failed = dict(result.failures)
     now = _read(operands, [layer for layer in plan.layers if layer.problem and layer.name not in failed])
     for file, digest in ran.operand_files.items():
@@ -224,7 +226,9 @@ def result_error(result: Result) -> MappingError:
     return MappingError("\n".join(reasons(result.failures)))
 
 
-def operands_for(machine: Architecture, network: Network, data: str | Path | None, seed: int) -> Operands | None:
+def operands_for(
+    machine: Architecture, network: Network, data: str | Path | None, seed: int, dims: Dims | None = None
+) -> Operands | None:
     """The operands that are given or that densities give; None: all are made up, without zeros.
 
     Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them. Layers
@@ -236,6 +240,10 @@ def operands_for(machine: Architecture, network: Network, data: str | Path | Non
         return None
     if data is None and not (machine.sees_zeros and any(layer.density or inserts(layer) for layer in network.layers)):
         return None
+    if data is not None and is_onnx(data):
+        from accelsim.onnx.weights import Weights
+
+        return Operands(network, None, seed, derive=True, store=Weights(data, dims))
     return Operands(network, data, seed, derive=True)
 
 
@@ -256,7 +264,7 @@ def check_outputs(result: Result) -> Iterator[str]:
     machine, ran = result.architecture, result.ran
     if ran is None:
         raise AccelsimError(f"{result!r} does not say what it ran")
-    operands = operands_for(machine, ran.network, ran.data, ran.seed)
+    operands = operands_for(machine, ran.network, ran.data, ran.seed, ran.dims)
     layers = {layer.name: layer for layer in ran.network.layers}
     done: dict[tuple[Problem, LoopNest, str, Bits], str] = {}
     for found in result.layers:
@@ -304,7 +312,7 @@ def load(
     workload: str | Path | Network,
     batch: int = 1,
     parameters: Mapping[str, Any] | None = None,
-    dims: Mapping[str, int | str] | None = None,
+    dims: Dims | None = None,
     inputs: object = None,
 ) -> tuple[Architecture, Network]:
     """Names and files become objects; objects pass through."""

@@ -38,6 +38,7 @@ def validate(
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An ONNX file.")],
     dims: Dims = None,
+    weights: Annotated[bool, typer.Option("--weights", help="Read the weights too: their densities.")] = False,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write it there.")] = None,
 ) -> None:
     """Turn an ONNX graph into a workload file, which gives the same results and can be edited."""
@@ -46,7 +47,7 @@ def convert(
 
     if out:
         check_place(out)
-    found = converted(file, dims_of(dims))
+    found = converted(file, dims_of(dims), weights)
     if out:
         write_text(out, found)
     else:

@@ -49,6 +49,7 @@ class Draft:
         self.reads: dict[str, tuple[str, ...]] = {}
         self.found: dict[str, tuple[Layer, ...]] = {}
         self.views: set[str] = set()
+        self.input: Shape | None = None
 
     def add(
         self, name: str, sources: Sequence[Feature], candidates: Sequence[Keys], accept: Accept | None = None
@@ -58,6 +59,9 @@ class Draft:
         for keys in candidates:
             try:
                 spec = _adapter().validate_python({**keys, **({"inputs": names} if names else {})})
+                least, most = spec.fan_in
+                if not least <= len(names) <= (most or len(names)):
+                    continue
                 found = spec.layers(name, names, shapes, self.batch)
             except (WorkloadError, ValidationError):
                 continue
@@ -69,6 +73,8 @@ class Draft:
     def view(self, name: str, sources: Sequence[Feature], shape: Shape, candidates: Sequence[Keys] = ()) -> Feature:
         """The words of some features, or some of them, named anew; of none: words that lie in the outermost level.
 
+        The latter are told as a layer that reads nothing of the network's input.
+
         candidates : ways to say it that are tried first, as long as they give this shape.
         """
         if len(sources) == 1 and sources[0].shape == shape:
@@ -77,6 +83,7 @@ class Draft:
             [{"op": "reshape", **sizes(shape)}] if len(sources) == 1 and sources[0].shape.words == shape.words else []
         )
         plain = {"op": "vector", "shape": sizes(shape), "reads": 0, "writes": 0}
+        sources = sources or [Feature(INPUT, self.input or Shape(1))]
         found = self.add(
             name, sources, [*candidates, *anew, plain], lambda layers: layers[-1].shape.words == shape.words
         )
@@ -87,7 +94,7 @@ class Draft:
 
     def origin(self, name: str) -> str:
         """The layer whose words a view of one layer names."""
-        while name in self.views and len(self.reads[name]) == 1:
+        while name in self.views and len(self.reads[name]) == 1 and self.reads[name] != (INPUT,):
             (name,) = self.reads[name]
         return name
 
@@ -105,7 +112,7 @@ class Draft:
         found, before = {}, INPUT
         for name, keys in self.layers.items():
             reads = self.reads[name]
-            default = () if keys["op"] in ("vector", "problem") else (before,)
+            default = () if keys["op"] == "problem" else (before,)
             told: Keys = {} if reads == default else {"inputs": reads[0] if len(reads) == 1 else list(reads)}
             found[name] = {"op": keys["op"], **told, **{key: value for key, value in keys.items() if key != "op"}}
             before = name

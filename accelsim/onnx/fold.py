@@ -28,8 +28,16 @@ def folded(step: Step) -> list[Array] | None:
     given = [value.data if value is not None else None for value in step.inputs]
     if any(value is not None and value.data is None for value in step.inputs):
         return None
+    if node.op in MULTIPLYING:
+        return None
     if any(output.shape is not None and prod(output.shape) > MOST_WORDS for output in step.outputs):
         return None
+    arrays = computed(node, given)
+    return arrays if arrays is not None and all(one.size <= MOST_WORDS for one in arrays) else None
+
+
+def computed(node: Node, given: Sequence[Any]) -> list[Array] | None:
+    """What a node gives for these values; None where that cannot be worked out."""
     try:
         with np.errstate(all="ignore"):
             fold = FOLDS.get(node.op) if not node.domain else None
@@ -38,9 +46,7 @@ def folded(step: Step) -> list[Array] | None:
             found = fold(node, given)
     except Exception:  # whatever goes wrong here, the values are only not known
         return None
-    results = found if isinstance(found, list) else [found]
-    arrays = [np.asarray(one) for one in results]
-    return arrays if all(one.size <= MOST_WORDS for one in arrays) else None
+    return [np.asarray(one) for one in (found if isinstance(found, list) else [found])]
 
 
 def _of_shape(step: Step) -> list[Array] | None:
@@ -64,6 +70,8 @@ def _by_reference(node: Node, given: Sequence[Any]) -> list[Array] | None:
     return list(ReferenceEvaluator(node.proto).run(None, feeds))
 
 
+MULTIPLYING = frozenset({"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"})
+"""Operators whose MACs count even where a machine could know what they give."""
 RANDOM = frozenset({"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial"})
 
 

@@ -102,14 +102,17 @@ def sort(step: Step) -> Sort:
     """What sort of operator a step is."""
     node, key = step.node, (step.node.domain, step.node.op)
     outputs = [value for value in step.outputs if value.name]
+    multiplies = key in PRODUCTS and not (node.op == "Einsum" and len(step.inputs) != 2)
+    if multiplies and outputs and outputs[0].data is None and sized(step):
+        return Sort.PRODUCT
     if outputs and all(
         value.stored is not None or value.data is not None or (value.shape and not value.words) for value in outputs
     ):
         return Sort.FOLDED
     if not outputs or not sized(step):
         return Sort.UNKNOWN
-    if key in PRODUCTS and not (node.op == "Einsum" and len(step.inputs) != 2):
-        return Sort.PRODUCT
+    if key in PRODUCTS and not (node.op == "Einsum" and len(step.inputs) == 1):
+        return Sort.UNKNOWN
     if node.op in _ALIASES and node.domain in ("", MICROSOFT):
         return Sort.ALIAS
     if not node.domain:
@@ -129,6 +132,13 @@ def sized(step: Step) -> bool:
     """Whether the shapes of its first output and of all that it reads are known."""
     values = [value for value in (*step.inputs, *step.outputs[:1]) if value is not None]
     return all(value.shape is not None for value in values)
+
+
+def macs_left(step: Step) -> int | None:
+    """MACs of a node that is not modelled: none where its operator has none by definition; else not known."""
+    node = step.node
+    unknown = node.domain or node.op in ("If", "Loop", "Scan", "DeformConv") or ("", node.op) in PRODUCTS
+    return None if unknown else 0
 
 
 def why(step: Step) -> str:

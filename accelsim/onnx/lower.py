@@ -9,7 +9,7 @@ from accelsim.errors import WorkloadError
 from accelsim.onnx.bits import bits_of, hoisted
 from accelsim.onnx.draft import Draft, Feature, Keys, sizes
 from accelsim.onnx.groups import Group, active, grouped
-from accelsim.onnx.kinds import Sort, sized, sort, why
+from accelsim.onnx.kinds import Sort, macs_left, sized, sort, why
 from accelsim.onnx.multiply import lower_product
 from accelsim.onnx.names import Names
 from accelsim.onnx.pieces import lower_part
@@ -27,6 +27,12 @@ class OtherBatchError(Exception):
 
 def lower(program: Program) -> tuple[dict[str, Any], Coverage]:
     """A workload file as its keys, and what of the graph they cover."""
+    found = lowered(program)
+    return found.document(), found.coverage()
+
+
+def lowered(program: Program) -> Lowering:
+    """A graph with all its layers."""
     try:
         products = dict[int, Product]()
         for step in program.steps:
@@ -55,6 +61,7 @@ class Lowering:
         self.features: dict[int, Feature] = {}
         self.became: dict[Step, Sort | None] = {}
         self.input: Shape | None = None
+        self.forms: dict[str, tuple[Product, int]] = {}
         self.inside = {step for group in self.groups.values() for step in group.steps[:-1]}
         self.readers: dict[int, list[Step]] = {}
         for step in program.steps:
@@ -63,7 +70,7 @@ class Lowering:
                     self.readers.setdefault(id(value), []).append(step)
         self.padded = pads_of_windows(self)
 
-    def run(self) -> tuple[dict[str, Any], Coverage]:
+    def run(self) -> Lowering:
         """Step by step."""
         self._inputs()
         for index, step in enumerate(self.program.steps):
@@ -72,7 +79,7 @@ class Lowering:
         if not any(layer.problem for layers in self.draft.found.values() for layer in layers):
             raise WorkloadError("has no node with MACs: no Conv, MatMul, Gemm, LSTM or the like")
         self.draft.pruned(self._read_last())
-        return self._document(), self._coverage()
+        return self
 
     def _step(self, index: int, step: Step) -> None:
         """The layers of one node; of nodes that are joined, at the last of them."""
@@ -102,7 +109,7 @@ class Lowering:
         for value in taken:
             shape = input_shape(self, value)
             if self.input is None:
-                self.input = shape
+                self.input = self.draft.input = shape
                 self.features[id(value)] = Feature(INPUT, shape)
             else:
                 self.put(value, self.draft.view(self.names.new(value.name), [], shape))
@@ -187,7 +194,8 @@ class Lowering:
             return OtherBatchError()
         return WorkloadError(f"{step.node}: a recurrent layer of {batch} sequences in a graph of one; give --dim")
 
-    def _document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
+        """The keys of a workload file."""
         model = self.program.model
         stem = model.file.replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or model.file
         made = f", written by {model.producer}" if model.producer else ""
@@ -201,7 +209,8 @@ class Lowering:
         common = hoisted(layers)
         return {**head, **({"bits": common} if common else {}), "layers": layers}
 
-    def _coverage(self) -> Coverage:
+    def coverage(self) -> Coverage:
+        """What became of every step."""
         found: dict[str, Covered] = {}
         missing = []
         for step in self.program.steps:
@@ -210,7 +219,7 @@ class Lowering:
             macs = self.products[id(step)].macs if id(step) in self.products and own is Sort.PRODUCT else 0
             if own is Sort.UNKNOWN:
                 name = step.node.name or next((value.name for value in step.outputs), "")
-                missing.append(NotModelled(name, step.node.kind, words, None, why(step)))
+                missing.append(NotModelled(name, step.node.kind, words, macs_left(step), why(step)))
                 continue
             key = {
                 Sort.PRODUCT: "layers",

@@ -21,6 +21,7 @@ def lower_product(to: Lowering, product: Product) -> None:
     step = product.step
     name = to.names.of(step, next(iter(product.weights), ""))
     bits = to.bits(product)
+    to.forms[name] = product, 0
     if isinstance(product.forms[0], Recurrent):
         _recurrent(to, name, step, product.forms[0], bits)
         return
@@ -29,6 +30,7 @@ def lower_product(to: Lowering, product: Product) -> None:
     for index, (form, operands) in enumerate(zip(product.forms, product.operands, strict=True)):
         mine = name if single else to.names.new(f"{name}.{_STAGES[len(product.forms)][index]}")
         before = found if operands[0] is step.outputs[0] else None
+        to.forms[mine] = product, index
         if isinstance(form, Window):
             found = _window(to, mine, step, form, operands[0], bits)
         elif isinstance(form, Matrix):
@@ -38,8 +40,8 @@ def lower_product(to: Lowering, product: Product) -> None:
                 found = to.draft.add(to.names.new(f"{name}.softmax"), [found], [{"op": "softmax"}])
     if found is None:
         raise _untold(step, product)
-    to.put(step.outputs[0], found)
-    to.rest(step, 1)
+    to.put(step.outputs[product.gives], found)
+    to.rest(step, 0)
 
 
 _STAGES = {2: ("qk", "av"), 3: ("qkv", "qk", "av")}
@@ -81,7 +83,7 @@ def _window(to: Lowering, name: str, step: Step, form: Window, x: Value, bits: K
 
 
 def _windows(form: Window, bits: Keys) -> list[Keys]:
-    """A convolution as a file has it."""
+    """A convolution as a file has it; a transposed one where no phase of its outputs meets a tap by inserted zeros."""
     axes = len(form.plane)
     sliding: Keys = {"kernel": one_or_all(form.kernel)}
     for key, sizes, usual in (("stride", form.stride, 1), ("dilation", form.dilation, 1)):
@@ -96,9 +98,11 @@ def _windows(form: Window, bits: Keys) -> list[Keys]:
             sliding["output_padding"] = one_or_all(form.extra)
     m, groups = form.groups * form.M, form.groups
     if axes == 2 and form.C == 1 and groups > 1:
-        return [{"op": "depthwise", **({"M": m} if form.M > 1 else {}), **sliding, **bits}]
-    op = {1: "conv1d", 2: "conv", 3: "conv3d"}[axes]
-    return [{"op": op, "M": m, **sliding, **({"groups": groups} if groups > 1 else {}), **bits}]
+        found: Keys = {"op": "depthwise", **({"M": m} if form.M > 1 else {}), **sliding, **bits}
+    else:
+        op = {1: "conv1d", 2: "conv", 3: "conv3d"}[axes]
+        found = {"op": op, "M": m, **sliding, **({"groups": groups} if groups > 1 else {}), **bits}
+    return [found, {**found, "transposed": "insert"}] if form.transposed else [found]
 
 
 def _explicit(form: Window, images: int, bits: Keys) -> Keys:

@@ -6,11 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from accelsim.errors import SpecError, WorkloadError
 from accelsim.onnx.follow import follow
 from accelsim.onnx.lower import lower
 from accelsim.onnx.read import Dims, read
 from accelsim.onnx.records import Model
+from accelsim.onnx.weights import Weights, pattern, told
 from accelsim.onnx.write import text
 from accelsim.workload.coverage import Coverage
 from accelsim.workload.network import Network
@@ -41,11 +44,30 @@ def document(model: Model, dims: Dims | None = None) -> tuple[dict[str, Any], Co
     return lower(follow(model, dims))
 
 
-def convert(path: str | Path, dims: Dims | None = None) -> str:
-    """The text of a workload file. It is read back: AccelsimError if it gave another network."""
+def _densities(weights: Weights, keys: dict[str, Any]) -> dict[str, str]:
+    """Put the densities of stored filters into a workload's keys; what to say of the words of each."""
+    notes = {}
+    for name, layer in keys["layers"].items():
+        words = weights.filter(name)
+        if words is None:
+            continue
+        notes[name] = told(words)
+        if found := pattern(words):
+            layer["density"] = {"filter": {"pattern": f"{found[0]}:{found[1]}"}}
+        elif left := words.size - np.count_nonzero(words):
+            layer["density"] = {"filter": (words.size - left) / words.size}
+    return notes
+
+
+def convert(path: str | Path, dims: Dims | None = None, weights: bool = False) -> str:
+    """The text of a workload file; with `weights`, how many of them are not zero, and what they are, in comments.
+
+    It is read back: AccelsimError if it gave another network.
+    """
     model = read(path)
     keys, coverage = document(model, dims)
-    found = text(keys, coverage)
+    notes = _densities(Weights(path, dims), keys) if weights else {}
+    found = text(keys, coverage, notes)
     again = network_of(parse(found, f"{model.file} as YAML"))
     if again != network_of(Document(model.file, keys)):
         raise WorkloadError(f"{model.file}: the workload file would not give the same network")

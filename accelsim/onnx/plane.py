@@ -32,7 +32,7 @@ def batches(program: Program, products: Sequence[Product]) -> Iterator[int]:
     for found in products:
         form = found.forms[0]
         size = form.batch if isinstance(form, Window | Recurrent) else firsts[0] if firsts else 1
-        if isinstance(form, Matrix) and form.stored and (prod(form.rows) % size if size else True):
+        if isinstance(form, Matrix) and form.stored and (form.G > 1 or not size or prod(form.rows) % size):
             continue
         if size > 0 and size not in seen:
             seen.add(size)

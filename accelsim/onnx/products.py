@@ -104,6 +104,11 @@ class Product:
     shapes: Mapping[str, Sizes] = field(default_factory=dict)
 
     @property
+    def gives(self) -> int:
+        """The number of the output that the products are; a classifier's first is a label."""
+        return 1 if self.step.node.op == "LinearClassifier" and len(self.step.outputs) > 1 else 0
+
+    @property
     def macs(self) -> int:
         """One for each product that is added to a sum; padding counts as if it were stored."""
         return sum(form.macs for form in self.forms)

@@ -10,6 +10,7 @@ from accelsim.onnx.draft import Feature, Keys, one_or_all, sizes
 from accelsim.onnx.groups import REDUCED, Group, active
 from accelsim.onnx.kinds import PASSING, Sort, operations
 from accelsim.onnx.records import Step
+from accelsim.workload.network import INPUT, Shape
 
 if TYPE_CHECKING:
     from accelsim.onnx.lower import Lowering
@@ -151,7 +152,7 @@ def lower_vector(to: Lowering, step: Step) -> None:
     ways, each = find(to, step, given) if find else ([], _words_in(to, step))
     plain: Keys = {"op": "vector", "shape": sizes(out), "ops": max(0, each)}
     if not given:
-        plain["reads"] = 0
+        given, plain["reads"] = [Feature(INPUT, to.input or Shape(1))], 0
     found = to.draft.add(to.names.of(step), given, [*ways, plain], lambda layers: layers[-1].shape.words == words)
     to.must(found, step, end)
     to.rest(step, 1)

@@ -15,12 +15,14 @@ _PLAIN = re.compile(r"[A-Za-z_][\w./\-]*")
 _RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
-def text(keys: Mapping[str, Any], coverage: Coverage) -> str:
-    """The file; in a comment, what of the graph its layers cover."""
+def text(keys: Mapping[str, Any], coverage: Coverage, notes: Mapping[str, str]) -> str:
+    """The file; in comments, what of the graph its layers cover, and what there is to say of some of them."""
     told = "\n".join(f"# {line}" for line in wrap("; ".join(coverage.lines()), WIDTH))
     parts = [told, f"name: {_scalar(keys['name'])}", f"source: {_scalar(keys['source'])}"]
     parts += [f"{key}: {_flow(keys[key])}" for key in ("batch", "bits", "input") if key in keys]
-    parts += ["layers:", *(f"  {_scalar(name)}: {_flow(layer)}" for name, layer in keys["layers"].items())]
+    parts.append("layers:")
+    for name, layer in keys["layers"].items():
+        parts.append(f"  {_scalar(name)}: {_flow(layer)}{f'  # {notes[name]}' if name in notes else ''}")
     return "\n".join(parts) + "\n"
 
 
@@ -35,7 +37,7 @@ def _flow(value: Any) -> str:
 def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     word = str(value)
     return word if _PLAIN.fullmatch(word) and word.lower() not in _RESERVED else json.dumps(word, ensure_ascii=False)

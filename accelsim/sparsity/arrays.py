@@ -78,6 +78,7 @@ class Store:
     def __init__(self, source: str | Path, layers: Iterable[str]) -> None:
         self.path = Path(source)
         self.layers = tuple(layers)
+        self.described = f"arrays in {self.path}"
         # a name no file can have is no file's: os.path says so, pathlib raises
         if not os.path.exists(self.path):  # noqa: PTH110
             raise refusal(source, "", "no such file or directory")

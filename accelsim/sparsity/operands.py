@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.errors import AccelsimError
-from accelsim.sparsity.arrays import Store, source_of
+from accelsim.sparsity.arrays import Given, Store, source_of
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
 from accelsim.sparsity.masks import Masks, Packed, refuse_words, words_of
@@ -20,6 +20,18 @@ from accelsim.sparsity.spread import own_shape, spread_out
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
+
+
+class Arrays(Protocol):
+    """Arrays of a network's layers, as `Store` has them. described : where they are from."""
+
+    described: str
+
+    def array(self, layer: Layer, tensor: Tensor) -> Given | None:
+        """One array, or None."""
+
+    def files(self, layer: Layer) -> list[Path]:
+        """The files that hold a layer's arrays."""
 
 
 class Operands:
@@ -31,6 +43,7 @@ class Operands:
     data : a directory, or a .npz file, of arrays (docs/data.md); then densities are not used, and a tensor
         without an array has no zeros.
     seed : of what is drawn.
+    store : arrays from elsewhere, instead of `data`.
     derive : an ofmap that is not given is the ReLU of the convolution of ifmap and filter, if both are.
 
     Raises
@@ -38,11 +51,19 @@ class Operands:
     AccelsimError : here and in every method, one line: a file that is missing or wrong (SpecError), a seed below 0.
     """
 
-    def __init__(self, network: Network, data: str | Path | None = None, seed: int = 0, derive: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        data: str | Path | None = None,
+        seed: int = 0,
+        derive: bool = False,
+        store: Arrays | None = None,
+    ) -> None:
         if seed < 0:
             raise AccelsimError(f"seed is {seed}; it must be at least 0")
         self.network, self.seed, self.derive = network, seed, derive
-        self.store = None if data is None else Store(data, dict.fromkeys(map(source_of, network.mac_layers)))
+        names = dict.fromkeys(map(source_of, network.mac_layers))
+        self.store: Arrays | None = store or (None if data is None else Store(data, names))
 
     def masks(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
         """Masks of the tensors asked for; the others, and those without zeros, are None."""
@@ -98,7 +119,7 @@ class Operands:
         """For a report: ``densities of workload 'alexnet', seed 0``."""
         if self.store:
             derived = "; ofmaps not given: ReLU of the convolution" if self.derive else ""
-            return f"arrays in {self.store.path}{derived}"
+            return f"{self.store.described}{derived}"
         if any(layer.density for layer in self.network.layers):
             return f"densities of workload '{self.network.name}', seed {self.seed}"
         if any(map(inserts, self.network.layers)):

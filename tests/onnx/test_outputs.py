@@ -1,0 +1,179 @@
+"""Drawn nodes: what a machine computes for the layers they become is what ONNX's own evaluator gives, on integers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx.helper")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx.reference import ReferenceEvaluator
+
+from accelsim.onnx.network import network
+from accelsim.onnx.read import model_of
+from accelsim.onnx.weights import Weights
+from accelsim.sparsity.spread import spread_out
+from accelsim.workload.problem import Problem, Tensor
+from onnx import numpy_helper
+from onnx_small import model, node, tensor
+
+
+def integers(rng, *shape):
+    return rng.integers(-4, 5, shape).astype(np.float32)
+
+
+def by_definition(problem: Problem, ifmap, words):
+    """Outputs [N, G, M, P, Q] of a problem as its eight loops have it; ifmap [N, G, C, H, W], words [G, M, C, R, S]."""
+    n, g, m, _, p, q, r, s = problem.sizes
+    (top, left), (down, right), (gap, across) = problem.pad, problem.stride, problem.dilation
+    room = ((0, 0),) * 3 + ((top, p * down + r * gap), (left, q * right + s * across))
+    plane = np.pad(ifmap, room)
+    found = np.zeros((n, g, m, p, q))
+    for row in range(r):
+        for column in range(s):
+            rows = np.arange(p) * down + row * gap
+            columns = np.arange(q) * right + column * across
+            seen = plane[:, :, :, rows[:, None], columns[None, :]]
+            found += np.einsum("ngcpq,gmc->ngmpq", seen, words[:, :, :, row, column])
+    return found
+
+
+def evaluated(made, **inputs):
+    return ReferenceEvaluator(made).run(None, inputs)[0]
+
+
+def layers_of(made):
+    return network(model_of(made.SerializeToString(), "drawn.onnx")).mac_layers
+
+
+@st.composite
+def windows(draw, axes=(1, 2)):
+    count = draw(st.sampled_from(axes))
+    each = st.lists(st.integers(1, 3), min_size=count, max_size=count)
+    groups, c, m = draw(st.sampled_from([1, 2, 3])), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    kernel, stride, dilation = draw(each), draw(each), draw(each)
+    pads = draw(st.lists(st.integers(0, 2), min_size=2 * count, max_size=2 * count))
+    plane = [draw(st.integers(gap * (taps - 1) + 1, 9)) for gap, taps in zip(dilation, kernel, strict=True)]
+    return groups, c, m, kernel, stride, dilation, pads, plane, draw(st.sampled_from([1, 1, 2]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(windows(), st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]), st.integers(0, 2**32 - 1))
+def test_convolutions(drawn, auto, seed):
+    groups, c, m, kernel, stride, dilation, pads, plane, images = drawn
+    rng = np.random.default_rng(seed)
+    x, w = integers(rng, images, groups * c, *plane), integers(rng, groups * m, c, *kernel)
+    how = {"pads": pads} if auto == "NOTSET" else {"auto_pad": auto}
+    # its evaluator knows SAME of neighbouring taps alone
+    dilation = dilation if auto in ("NOTSET", "VALID") else [1] * len(dilation)
+    made = model(
+        [node("Conv", "x w", "y", kernel_shape=kernel, strides=stride, dilations=dilation, group=groups, **how)],
+        [tensor("x", *x.shape)],
+        [tensor("y", *(None,) * x.ndim)],
+        [numpy_helper.from_array(w, "w")],
+    )
+    right = evaluated(made, x=x)
+    (layer,) = layers_of(made)
+    rows = (1,) * (4 - x.ndim)
+    ifmap = x.reshape(images, groups, c, *rows, *plane)
+    found = by_definition(layer.problem, ifmap, w.reshape(groups, m, c, *rows, *kernel))
+    assert (found.reshape(right.shape) == right).all()
+    assert (layer.problem.height, layer.problem.width) == ifmap.shape[3:]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.integers(1, 3), max_size=2),
+    *[st.integers(1, 5)] * 3,
+    st.sampled_from(["MatMul", "Gemm", "turned", "two"]),
+    st.integers(0, 2**32 - 1),
+)
+def test_products(outer, rows, inner, columns, op, seed):
+    rng = np.random.default_rng(seed)
+    if op in ("Gemm", "turned"):
+        outer = []
+    x, w = integers(rng, *outer, rows, inner), integers(rng, *(outer if op == "two" else []), inner, columns)
+    given_w = w.T if op == "turned" else w
+    made = model(
+        [
+            node(
+                "Gemm" if op in ("Gemm", "turned") else "MatMul",
+                "x w",
+                "y",
+                **({"transB": 1} if op == "turned" else {}),
+            )
+        ],
+        [tensor("x", *x.shape), *([tensor("w", *w.shape)] if op == "two" else [])],
+        [tensor("y", *(None,) * x.ndim)],
+        [] if op == "two" else [numpy_helper.from_array(np.ascontiguousarray(given_w), "w")],
+    )
+    right = evaluated(made, x=x, **({"w": w} if op == "two" else {}))
+    (layer,) = layers_of(made)
+    n, g, m, c, p, q, r, s = layer.problem.sizes
+    assert layer.problem.dynamic_filter == (op == "two")
+    assert (r, s) == (1, 1) and (m, c) == (columns, inner)
+    ifmap = x.reshape(n, g, p * q, inner).swapaxes(2, 3).reshape(n, g, c, p, q)
+    words = w.reshape(-1, inner, columns).swapaxes(1, 2).reshape(g, m, c, 1, 1)
+    found = by_definition(layer.problem, ifmap, words).reshape(n, g, m, p * q).swapaxes(2, 3)
+    assert (found.reshape(right.shape) == right).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(windows((2,)), st.data(), st.integers(0, 2**32 - 1))
+def test_transposed_convolutions(drawn, data, seed):
+    """Split by phases: each part gives every stride-th output, and the parts together all of them."""
+    groups, c, m, kernel, stride, dilation, pads, plane, _ = drawn
+    extra = [data.draw(st.integers(0, max(step, gap) - 1)) for step, gap in zip(stride, dilation, strict=True)]
+    extra = [min(one, step - 1) for one, step in zip(extra, stride, strict=True)]
+    sizes = [
+        (size - 1) * step + gap * (taps - 1) + 1 + more - before - after
+        for size, step, gap, taps, more, before, after in zip(
+            plane, stride, dilation, kernel, extra, pads[:2], pads[2:], strict=True
+        )
+    ]
+    if min(sizes) < 1:
+        return
+    rng = np.random.default_rng(seed)
+    x, w = integers(rng, 1, groups * c, *plane), integers(rng, groups * c, m, *kernel)
+    attributes = {"strides": stride, "dilations": dilation, "pads": pads, "output_padding": extra, "group": groups}
+    made = model(
+        [node("ConvTranspose", "x w", "y", kernel_shape=kernel, **attributes)],
+        [tensor("x", *x.shape)],
+        [tensor("y", None, None, None, None)],
+        [numpy_helper.from_array(w, "w")],
+    )
+    right = transposed(x, w, groups, stride, dilation, pads, sizes)
+    with suppress(ValueError, IndexError, RuntimeError):  # its evaluator does not take all of these
+        assert (evaluated(made, x=x) == right).all()
+    read = model_of(made.SerializeToString(), "drawn.onnx")
+    weights, found = Weights(read), np.zeros_like(right)
+    for layer in network(read).mac_layers:
+        words = spread_out(layer, Tensor.IFMAP, x.reshape(1, groups, c, *plane))
+        taps = spread_out(layer, Tensor.FILTER, weights.array(layer, Tensor.FILTER).words)
+        first, step = (0, 0), (1, 1)
+        if layer.whole:
+            first, step = [int(one) for one in layer.name.rpartition(".")[2][1:].split("q")], stride
+        got = by_definition(layer.problem, words, taps)
+        got = got.reshape(1, groups * m, *layer.problem.sizes[4:6])
+        found[:, :, first[0] :: step[0], first[1] :: step[1]] = got
+    assert (found == right).all()
+
+
+def transposed(x, w, groups, stride, dilation, pads, sizes):
+    """A transposed convolution as its definition: every word times every tap, added where it falls."""
+    _, channels, high, wide = x.shape
+    c, m = channels // groups, w.shape[1]
+    far = [size + before for size, before in zip(sizes, pads[:2], strict=True)]
+    whole = np.zeros((1, groups * m, far[0] + 99, far[1] + 99))
+    for g in range(groups):
+        for row in range(w.shape[2]):
+            for column in range(w.shape[3]):
+                sums = np.einsum("chw,cm->mhw", x[0, g * c : (g + 1) * c], w[g * c : (g + 1) * c, :, row, column])
+                rows = np.arange(high) * stride[0] + row * dilation[0]
+                columns = np.arange(wide) * stride[1] + column * dilation[1]
+                whole[0, g * m : (g + 1) * m, rows[:, None], columns[None, :]] += sums.transpose(1, 2, 0)
+    return whole[:, :, pads[0] : far[0], pads[1] : far[1]].astype(np.float32)
