@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from accelsim.onnx.follow import follow
 from accelsim.onnx.lower import lower
 from accelsim.onnx.read import Dims, read
 from accelsim.onnx.records import Model
+from accelsim.onnx.repeats import folded
 from accelsim.onnx.weights import Weights, pattern, told
 from accelsim.onnx.write import text
 from accelsim.workload.coverage import Coverage
@@ -67,8 +69,10 @@ def convert(path: str | Path, dims: Dims | None = None, weights: bool = False) -
     model = read(path)
     keys, coverage = document(model, dims)
     notes = _densities(Weights(path, dims), keys) if weights else {}
-    found = text(keys, coverage, notes)
-    again = network_of(parse(found, f"{model.file} as YAML"))
-    if again != network_of(Document(model.file, keys)):
-        raise WorkloadError(f"{model.file}: the workload file would not give the same network")
-    return found
+    wanted = network_of(Document(model.file, deepcopy(keys)))
+    blocks, layers = folded(keys["layers"]) if not notes else ({}, {})
+    for written in (*([{**keys, "blocks": blocks, "layers": layers}] if blocks else []), keys):
+        found = text(written, coverage, notes)
+        if network_of(parse(found, f"{model.file} as YAML")) == wanted:
+            return found
+    raise WorkloadError(f"{model.file}: the workload file would not give the same network")

@@ -11,7 +11,7 @@ from typing import Any
 from accelsim.workload.coverage import Coverage
 
 WIDTH = 118
-_PLAIN = re.compile(r"[A-Za-z_][\w./\-]*")
+_PLAIN = re.compile(r"[A-Za-z_][\w./\-]*(\$i)?")
 _RESERVED = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
@@ -20,6 +20,10 @@ def text(keys: Mapping[str, Any], coverage: Coverage, notes: Mapping[str, str]) 
     told = "\n".join(f"# {line}" for line in wrap("; ".join(coverage.lines()), WIDTH))
     parts = [told, f"name: {_scalar(keys['name'])}", f"source: {_scalar(keys['source'])}"]
     parts += [f"{key}: {_flow(keys[key])}" for key in ("batch", "bits", "input") if key in keys]
+    for name, block in keys.get("blocks", {}).items():
+        parts += [*(["blocks:"] if name == next(iter(keys["blocks"])) else []), f"  {_scalar(name)}:"]
+        parts += [f"    inputs: {_flow(block['inputs'])}"] if "inputs" in block else []
+        parts += ["    layers:", *(f"      {_scalar(own)}: {_flow(layer)}" for own, layer in block["layers"].items())]
     parts.append("layers:")
     for name, layer in keys["layers"].items():
         parts.append(f"  {_scalar(name)}: {_flow(layer)}{f'  # {notes[name]}' if name in notes else ''}")
