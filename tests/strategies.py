@@ -119,6 +119,9 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
     paced = replace(paced, lock=draw_lock(rng, paced, drawn))
     if rng.random() < 0.4 and machine.levels[0].dram is None:
         paced = in_turn(rng, paced)
+    if rng.random() < 0.4 and not machine.cartesian and not paced.levels[0].turns:
+        few = {tensor: rng.choice((1, 1, 2, 3, 5)) for tensor in TENSORS if rng.random() < 0.6}
+        paced = replace(paced, levels=(replace(paced.levels[0], outstanding=few), *paced.levels[1:]))
     added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
     return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))
 

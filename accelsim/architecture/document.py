@@ -189,6 +189,8 @@ def _level(level: Level) -> Data:
         data["refetch"] = _names(level.refetch)
     if level.atoms:
         data["atoms"] = {tensor.value: words for tensor, words in level.atoms.items()}
+    if level.outstanding:
+        data["outstanding"] = {tensor.value: most for tensor, most in level.outstanding.items()}
     if level.turns:
         data["turns"] = [tensor.value for tensor in level.turns]
     if level.delivery:

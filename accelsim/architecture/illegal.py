@@ -18,6 +18,7 @@ def refuse(machine: Architecture) -> None:
     _refuse_runs(machine)
     _refuse_turns(machine)
     _refuse_atoms(machine)
+    _refuse_outstanding(machine)
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
@@ -51,6 +52,14 @@ def _refuse_atoms(machine: Architecture) -> None:
             raise AccelsimError(
                 f"{where}: the {tensor} leaves {outer.name} by no port with a width, so they take no time"
             )
+
+
+def _refuse_outstanding(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': outstanding"
+    if any(level.outstanding for level in machine.levels[1:]):
+        raise AccelsimError(f"{where}: only transfers out of the outermost level are so few")
+    if machine.levels[0].outstanding and machine.levels[0].turns:
+        raise AccelsimError(f"{where}: not where inputs take a port in turn, for what is in turn waits for nothing")
 
 
 def _refuse_turns(machine: Architecture) -> None:

@@ -98,6 +98,7 @@ class Level:
     fixed : cycles besides those of words. delivery : room for psums on their way out, or None.
     atoms : the outermost level only; words along C that are read at a time.
     turns : the outermost level only; two inputs whose first fills take its port in turn, the first its first tile.
+    outstanding : the outermost level only; transfers of a tensor down that may be on their way, where not any number.
     tiles : of a tensor, where there is room for more than `buffer` says.
     refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
     """
@@ -117,6 +118,7 @@ class Level:
     delivery: Delivery | None = None
     turns: tuple[Tensor, ...] = ()
     atoms: Mapping[Tensor, int] = field(default_factory=dict)
+    outstanding: Mapping[Tensor, int] = field(default_factory=dict)
     refetch: frozenset[Tensor] = frozenset()
     tiles: Mapping[Tensor, int] = field(default_factory=dict)
 
@@ -329,7 +331,8 @@ class Architecture:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
         return any(given) or any(
-            level.fixed or level.refetch or level.delivery or level.turns or level.atoms for level in self.levels
+            level.fixed or level.refetch or level.delivery or level.turns or level.atoms or level.outstanding
+            for level in self.levels
         )
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from accelsim.specs import Count, Pipeline, Spec, key
+from accelsim.specs import Count, Lanes, Pipeline, Spec, key
 
 
 class LayerSpec(Spec):
@@ -19,6 +19,12 @@ class DeliverySpec(Spec):
 
     room: Count = key("What it holds, as the cycles it takes to leave.", unit="core cycles of drains")
     back: Pipeline = key("From when a word has left until its room is seen to be free.", 0, unit="core cycles")
+
+
+class VectorSpec(Spec):
+    """The unit that runs what is no MAC, beside the outermost level."""
+
+    lanes: Lanes = key("Vector operations it does at a time.", unit="operations per core cycle")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.architecture.pace import DeliverySpec, LayerSpec
+from accelsim.architecture.pace import DeliverySpec, LayerSpec, VectorSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
@@ -21,7 +21,6 @@ from accelsim.specs import (
     Drift,
     Duration,
     Frequency,
-    Lanes,
     Macs,
     Name,
     Part,
@@ -335,6 +334,12 @@ class LevelSpec(Spec):
     atoms: dict[TensorName, Part] = key(
         "Of the outermost: words along C that are read at a time, used or not.", {}, "one by one", unit="words"
     )
+    outstanding: dict[TensorName, Part] = key(
+        "Of the outermost: transfers of a tensor down that may be on their way at a time.",
+        {},
+        "any number",
+        unit="transfers",
+    )
     turns: list[TensorName] = key("Of the outermost, two inputs whose first fills take its port in turn.", [], "none")
     networks: dict[TensorName, NetworkSpec] = key(
         "The network of each tensor below a level without an array.", {}, "as in an array"
@@ -394,12 +399,6 @@ class PeSpec(Spec):
     cartesian: CartesianSpec | None = key(
         "A PE of SCNN's kind, which maps a layer by itself.", None, "a PE that runs the nest of a mapping"
     )
-
-
-class VectorSpec(Spec):
-    """The unit that runs what is no MAC, beside the outermost level."""
-
-    lanes: Lanes = key("Vector operations it does at a time.", unit="operations per core cycle")
 
 
 class ArchitectureSpec(Spec):

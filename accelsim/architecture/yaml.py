@@ -204,6 +204,7 @@ class _Builder:
             fixed=self.fixed(place, spec),
             turns=tuple(spec.turns),
             atoms=spec.atoms,
+            outstanding=spec.outstanding,
             delivery=Delivery(spec.delivery.room, spec.delivery.back) if spec.delivery else None,
             refetch=self.refetch(place, spec),
             tiles=self.tiles(place, spec),

@@ -464,12 +464,21 @@ class Program:
         slots = self.slots(fill)
         ring = stream.buffer is Buffer.STREAM and slots == 1 and (fill.length > 1 or stream.tensor is Tensor.PSUM)
         self._wait_slot(fill, stream, version.number - slots, ring)
+        self._wait_outstanding(fill)
         if self.stationary is None:
             return
         if stream is self.stationary and stream.tensor is not Tensor.PSUM:
             self._wait_passes(fill, version)
         elif stream.feeds_pe and stream is not self.stationary:
             self._wait_stationary(fill, version)
+
+    def _wait_outstanding(self, transfer: Activity) -> None:
+        """Out of the outermost level only so many transfers of a tensor are on their way at a time."""
+        stream, version = transfer.moves
+        most = self.machine.levels[0].outstanding.get(stream.tensor)
+        if most and stream.parent == 0 and not self.processing:
+            earlier = self.find(transfer.kind, stream, version.number - most)
+            transfer.whole(earlier, earlier.latency if earlier else 0)
 
     def _wait_passes(self, fill: Activity, version: Version) -> None:
         """Passes never overlap: all computes and innermost drains of the passes before; or follow a wave."""
@@ -504,6 +513,7 @@ class Program:
         before = version.number - self.slots(old)
         if before >= 0:
             old.streamed(self.find("D", stream, before))
+        self._wait_outstanding(old)
         if self.stationary is not None and stream.feeds_pe and stream is not self.stationary:
             self._wait_stationary(old, version)
 

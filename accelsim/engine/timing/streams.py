@@ -61,8 +61,8 @@ class Streams:
         """Lay out the streams of a layer, which all take time; held : their ports."""
         architecture, listed, labels = program.architecture, edges.tolist(), held.labels
         n = len(listed)
-        rows, latency, fixed = np.zeros((n, 13), np.int64), np.zeros((n, 2), np.int64), np.zeros((n, 3), np.int64)
-        delivery = np.zeros((n, 2), np.int64)
+        rows = np.zeros((n, records.COLUMNS), np.int64)
+        latency, fixed, delivery = (np.zeros((n, columns), np.int64) for columns in (2, 3, 2))
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
@@ -81,6 +81,7 @@ class Streams:
                 t, parent_stream(listed, x), slots, buffer is Buffer.STREAM, innermost, old, False, ranks.index(t),
                 program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
                 min(old_slots(architecture, parent, child), most),
+                min(architecture.levels[0].outstanding.get(tensor, 0), most) if parent == 0 else 0,
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
             delivery[x] = _delivery(architecture, child, tensor)
@@ -106,7 +107,7 @@ class Streams:
     def processing(self) -> Streams:
         """The same where what comes from the outermost level takes no time, nor do its ports."""
         rows = self.rows.copy()
-        rows[:, records.ABSENT], rows[:, records.SKID] = self.outer, 1
+        rows[:, records.ABSENT], rows[:, records.SKID], rows[:, records.OUTSTANDING] = self.outer, 1, 0
         parent = rows[:, records.PARENT]
         rows[(parent >= 0) & self.outer[parent], records.PARENT] = -1
         uses_at, ports = np.zeros_like(self.uses_at), np.zeros_like(self.ports)
@@ -148,7 +149,7 @@ class Streams:
     @property
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
-        most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS]].max(initial=1))
+        most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS, records.OUTSTANDING]].max(initial=1))
         most = max(most, int(self.delivery[:, 0].max(initial=0)))  # a drain takes a cycle at least
         return 1 << (2 * most + 2).bit_length()
 

@@ -89,6 +89,19 @@ def test_room_on_the_way_out(room, expected):
     assert cycles(found, "DRAM: Q4 | RF: M3", Q=4, M=3) == expected
 
 
+@pytest.mark.parametrize(("few", "expected"), [(1, 61), (2, 37), (3, 33), (4, 31)])
+def test_few_transfers_on_their_way(few, expected):
+    # four filters of four words, each here ten cycles after its last; a step of four MACs each, a word out in the end.
+    # One at a time they come at 14, 28, 42 and 56; two at a time at 14, 18, 28 and 32; three at 14, 18, 22 and 28
+    text = FILE.replace("ports: {read: 1 words}\n    turns: [ifmap, filter]", f"outstanding: {{filter: {few}}}")
+    text = text.replace(", width: PACE", "").replace(
+        "filter: {kind: unicast}", "filter: {kind: unicast, width: 1 words, latency: 10}"
+    )
+    found = architecture_of(parse(text.replace("{filter: double}}", "double, tiles: {filter: 4}}")))
+    assert architecture_of(Document("again", document_of(found))) == found
+    assert cycles(found, "DRAM: M4 | RF: C4", M=4, C=4) == expected
+
+
 def test_the_file_of_a_machine_comes_back():
     found = machine(old="turns: [ifmap, filter]", new="turns: [filter, ifmap]\n    atoms: {filter: 4}")
     assert architecture_of(Document("again", document_of(found))) == found
@@ -114,6 +127,9 @@ def test_the_file_of_a_machine_comes_back():
         ),
         ("name: RF,", "name: RF, atoms: {ifmap: 4},", "atoms: only words of the outermost level lie in them"),
         ("name: RF,", "name: RF, turns: [ifmap, filter],", "turns: only the outermost level has them"),
+        ("turns:", "outstanding: {filter: 2}\n    turns:", "outstanding: not where inputs take a port in turn"),
+        ("turns:", "outstanding: {filter: 0}\n    turns:", "outstanding.filter"),
+        ("name: RF,", "name: RF, outstanding: {ifmap: 2},", "outstanding: only transfers out of the outermost level"),
         ("name: RF,", "name: RF, keeps: [filter], delivery: {room: 4},", "delivery: it keeps no psums"),
         ("name: RF,", "name: RF, delivery: {room: 0},", "delivery.room"),
     ],
