@@ -47,6 +47,7 @@ INPUT_KINDS = (NetworkKind.MULTICAST, NetworkKind.MULTICAST, NetworkKind.UNICAST
 PSUM_KINDS = (NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC)
 DENSITIES = (0.0, 0.1, 0.1, 0.35, 0.5, 0.8, 1.0)
 MAX_PES = 12
+IN_PES = (("psum_in", Tensor.PSUM), ("window", Tensor.IFMAP))
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,10 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
     paced = replace(machine, levels=tuple(levels), wave=wave, least=least, before=before, after=after)
     if not machine.sparsity.skip and not machine.cartesian:
         paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
+    inside = frozenset[Tensor]().union(*(level.keeps for level in machine.levels[machine.pe_level :]))
+    if rng.random() < 0.5 and not machine.sees_zeros and not machine.cartesian:
+        each = {name: rng.choice((0, 1, 1, 3)) for name, t in IN_PES if t in inside}
+        paced = replace(paced, **each)
     paced = replace(paced, lock=draw_lock(rng, paced, drawn))
     if rng.random() < 0.4 and machine.levels[0].dram is None:
         paced = in_turn(rng, paced)

@@ -144,7 +144,9 @@ def _pe(machine: Architecture) -> Data:
     else:
         found["macs"] = machine.macs_per_cycle
     found["pipeline"] = machine.pipeline
-    if machine.mac_cycles > 1:
+    if machine.behind_macs:
+        found["cycles"] = {"mac": machine.mac_cycles, "psum_in": machine.psum_in, "window": machine.window}
+    elif machine.mac_cycles > 1:
         found["cycles"] = machine.mac_cycles
     if machine.lock:
         compute = ["compute"] if machine.lock.compute else []

@@ -176,7 +176,8 @@ class Architecture:
     wave : serial passes of an input only; None: they never overlap (T10a), else the stationary operand of the next pass
         follows the first MAC of this one by so many cycles (docs/model.md, "Passes that overlap").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
-    mac_cycles : of each MAC.
+    mac_cycles : of each MAC. psum_in, window : cycles of a PE behind the MACs of a step, for each word of a psum tile
+        that ends there and for each new word of the ifmap.
     lock : where PEs are in lock step, or None.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
@@ -205,6 +206,8 @@ class Architecture:
     before: int = 0
     after: int = 0
     mac_cycles: int = 1
+    psum_in: int = 0
+    window: int = 0
     lock: Lock | None = None
     skew: bool = False
     energy: str = ""
@@ -231,6 +234,7 @@ class Architecture:
             ("pipeline", self.mac_cycles),
             ("pipeline", self.pipeline),
             *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.after)),
+            *(("pipeline", cycles) for cycles in (self.psum_in, self.window)),
             ("drift", self.sparsity.drift),
             ("queue", self.sparsity.queue),
             ("vector lanes", self.lanes),
@@ -330,10 +334,19 @@ class Architecture:
     def paced(self) -> bool:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
-        return any(given) or any(
-            level.fixed or level.refetch or level.delivery or level.turns or level.atoms or level.outstanding
-            for level in self.levels
+        return (
+            any(given)
+            or bool(self.behind_macs)
+            or any(
+                level.fixed or level.refetch or level.delivery or level.turns or level.atoms or level.outstanding
+                for level in self.levels
+            )
         )
+
+    @property
+    def behind_macs(self) -> dict[Tensor, int]:
+        """Cycles of a PE behind the MACs of a step, for each word of a tensor."""
+        return {t: each for t, each in ((Tensor.IFMAP, self.window), (Tensor.PSUM, self.psum_in)) if each}
 
     @property
     def final_bits(self) -> int:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from accelsim.specs import Count, Lanes, Pipeline, Spec, key
+from pydantic import BeforeValidator
+
+from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, key
 
 
 class LayerSpec(Spec):
@@ -12,6 +15,20 @@ class LayerSpec(Spec):
 
     before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
     after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
+
+
+class CyclesSpec(Spec):
+    """What a PE does one after the other (docs/model.md, "Work of a PE beside MACs")."""
+
+    mac: Part = key("Each MAC.", 1, unit="core cycles")
+    psum_in: Pipeline = key("Behind the last MACs of a tile: each of its psums.", 0, unit="core cycles")
+    window: Pipeline = key("Behind the first MACs on a tile: each word that is new in it.", 0, unit="core cycles")
+
+
+Cycles = Annotated[
+    CyclesSpec,
+    BeforeValidator(lambda value: value if isinstance(value, dict) else {"mac": value}, Part | CyclesSpec),
+]
 
 
 class DeliverySpec(Spec):

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.architecture.pace import DeliverySpec, LayerSpec, VectorSpec
+from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, VectorSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
@@ -384,7 +384,12 @@ class PeSpec(Spec):
         "the width of the words",
     )
     pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
-    cycles: Part = key("Cycles of each MAC, as of a bit-serial multiplier.", 1, unit="core cycles")
+    cycles: Cycles = key(
+        "Cycles of each MAC, as of a bit-serial multiplier; or of that and what comes behind the MACs.",
+        CyclesSpec(),
+        "one a MAC, nothing behind them",
+        unit="core cycles",
+    )
     lock: LockSpec | None = key("Lock step of the PEs.", None, "what is not there takes no time")
     least: Pipeline = key("From the beginning of a step to that of the next, at least.", 0, unit="core cycles")
     gate: list[TensorName] = key(

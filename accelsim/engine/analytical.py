@@ -170,7 +170,7 @@ def lower_bound(
             elif architecture.lead or t == PSUM:
                 moving[name] = moving.get(name, 0) + cycles
     before_steps = _before_steps(program, columns)
-    busiest = compute + before_steps + tails
+    busiest = compute + before_steps + _behind_macs(program, columns) + tails
     for cycles in moving.values():
         busiest = np.maximum(busiest, cycles)
     # passes that overlap load one after the other, the last before its C
@@ -235,6 +235,18 @@ def _before_steps(program: Program, columns: Ints) -> Ints:
         fixed = architecture.levels[child].fixed.tile.get(TENSORS[t], 0) if child < program.levels else 0
         if fixed:
             cycles = cycles + fixed * _transfers(program, index, columns)
+    return cycles
+
+
+def _behind_macs(program: Program, columns: Ints) -> Ints:
+    """Cycles that PEs take for words behind the MACs of their steps."""
+    cycles: Ints = np.zeros(len(columns), np.int64)
+    innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if program.timed[index]}
+    for tensor, each in program.architecture.behind_macs.items():
+        index = innermost[TENSORS.index(tensor)]
+        _, parent, child = (int(v) for v in program.edges[index, :3])
+        if child < program.levels:
+            cycles = cycles + each * columns[:, index, 3 * (child - parent)]
     return cycles
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
-from accelsim.engine.networks.ports import Labels, Uses
+from accelsim.engine.networks.ports import PES, Labels, Uses
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.odometer import count_steps
@@ -21,7 +21,7 @@ from accelsim.errors import MappingError
 from accelsim.workload.problem import TENSORS, Tensor
 
 Flags = npt.NDArray[np.uint8]
-OTHERS = ["fill", "drain", "pipeline", "fixed", "least", "room"]
+OTHERS = ["fill", "drain", "pipeline", "fixed", "least", "room", "pe"]
 """Causes of stalls that are no network, see `kernels.records.PIPELINE` .."""
 NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 
@@ -82,6 +82,7 @@ class Streams:
                 program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
                 min(old_slots(architecture, parent, child), most),
                 min(architecture.levels[0].outstanding.get(tensor, 0), most) if parent == 0 else 0,
+                _post(labels[x]), architecture.behind_macs.get(tensor, 0),
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
             delivery[x] = _delivery(architecture, child, tensor)
@@ -114,6 +115,7 @@ class Streams:
         kept = [[slot for slot, (_, outermost) in enumerate(row) if not outermost] for row in self.labels]
         for x, left in enumerate(kept):
             ports[x, : len(left)] = self.ports[x, left]
+            rows[x, records.POST] = _post([self.labels[x][slot] for slot in left])
             for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
                 mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
                 uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
@@ -169,6 +171,11 @@ def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
     t, _, child, anew, _ = edge
     slots = 2 if child == len(architecture.levels) else architecture.levels[child].slots(TENSORS[t])
     return slots + tail if anew and t == PSUM else slots
+
+
+def _post(labels: Sequence[tuple[str, bool]]) -> int:
+    """The port column that is the PEs' own; -1: none."""
+    return next((slot for slot, (name, _) in enumerate(labels) if name == PES), -1)
 
 
 def old_slots(architecture: Architecture, parent: int, child: int) -> int:

@@ -16,11 +16,13 @@ from accelsim.jit import njit, part
 # (P), none is refilled. ABSENT: left out of the processing latency. RANK, DEPTH: its part in the order of T9. DOWN, UP:
 # what a stall on its fills and drains is charged to. SKID: a fill of one unit finds a second slot.
 # OLD_SLOTS: tiles of old psums that have room on their way down. OUTSTANDING: how many of its transfers down may be on
-# their way at a time; 0: any number
+# their way at a time; 0: any number. POST: which column of `Versions.work` has the cycles that PEs take for a version
+# behind the MACs of its step, -1: none; EACH: those of a word
 (
     TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID, OLD_SLOTS, OUTSTANDING,
-) = range(14)  # fmt: skip
-COLUMNS = 14
+    POST, EACH,
+) = range(16)  # fmt: skip
+COLUMNS = 16
 # columns of a version's record. VID: the version. FILLED, KAPPA, ARRIVE, F_..: its fill F. USE: its last user ends.
 # LANDED: its last child drain; DRAINED: whether there was one. D_..: its drain D; of an input, the C that used it last.
 # HAS_P, P_..: its old psums P. Beside a time: _HOLD, what is charged for waiting for it, and _KEY, its key in T9
@@ -41,7 +43,7 @@ SCALARS = 10
 TIME, HOLD, KEY = range(3)
 FILL, DRAIN = 0, 1  # directions of a stream
 STEP = 2  # of the fixed cycles of a stream: those before the first step of a version
-PIPELINE, FIXED, LEAST, ROOM = 2, 3, 4, 5  # causes of stalls, counted from `Machine.idle_fill`
+PIPELINE, FIXED, LEAST, ROOM, PE = 2, 3, 4, 5, 6  # causes of stalls, counted from `Machine.idle_fill`
 TAKES, WITH, SHARED, FIRST = range(4)  # columns of `Machine.turns`
 NOBODY = -1  # the walk back ends at a C
 NO_GAP = -2  # the C before
