@@ -112,9 +112,10 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
             networks = {**level.fanout.networks, Tensor.PSUM: replace(psum, slots=rng.choice((1, 1, 2, 3)))}
             levels[index] = replace(level, fanout=replace(level.fanout, networks=networks))
     wave = rng.choice((None, 0, 1, 5)) if machine.serial not in (None, Tensor.PSUM) else None
+    stream = wave is None and machine.serial not in (None, Tensor.PSUM) and rng.random() < 0.5
     before, after = (rng.choice((0, 0, 3)) for _ in range(2))
     least = rng.choice((0, 0, 2, 9))
-    paced = replace(machine, levels=tuple(levels), wave=wave, least=least, before=before, after=after)
+    paced = replace(machine, levels=tuple(levels), wave=wave, stream=stream, least=least, before=before, after=after)
     if not machine.sparsity.skip and not machine.cartesian:
         paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
     inside = frozenset[Tensor]().union(*(level.keeps for level in machine.levels[machine.pe_level :]))

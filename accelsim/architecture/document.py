@@ -126,6 +126,8 @@ def _written(machine: Architecture) -> Data:
         passes: Data = {"serial": machine.serial.value, "lead": machine.lead}
         if machine.wave is not None:
             passes["wave"] = machine.wave
+        if machine.stream:
+            passes["stream"] = True
         (arrays[-1] if arrays else data)["passes"] = passes
     if machine.runs:
         data["runs"] = asdict(machine.runs)

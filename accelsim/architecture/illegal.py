@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def refuse(machine: Architecture) -> None:
     """Raise AccelsimError where rules of time do not go together."""
     _refuse_lock(machine)
+    _refuse_stream(machine)
     _refuse_behind_macs(machine)
     _refuse_runs(machine)
     _refuse_turns(machine)
@@ -72,6 +73,14 @@ def _refuse_behind_macs(machine: Architecture) -> None:
             raise AccelsimError(f"{where}: {name}: no level inside the PE keeps {tensor}")
     if machine.behind_macs and machine.sees_zeros:
         raise AccelsimError(f"{where}: psum_in and window are of PEs that see no zeros")
+
+
+def _refuse_stream(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': stream"
+    if machine.stream and machine.serial in (None, Tensor.PSUM):
+        raise AccelsimError(f"{where}: passes of a stationary ifmap or filter stream in")
+    if machine.stream and machine.wave is not None:
+        raise AccelsimError(f"{where}: passes that follow a wave overlap, and do not stream in")
 
 
 def _refuse_turns(machine: Architecture) -> None:

@@ -175,6 +175,8 @@ class Architecture:
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
     wave : serial passes of an input only; None: they never overlap (T10a), else the stationary operand of the next pass
         follows the first MAC of this one by so many cycles (docs/model.md, "Passes that overlap").
+    stream : serial passes of an input only; the first step of a pass takes its operands word by word (docs/model.md,
+        "Passes that stream in").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
     mac_cycles : of each MAC. psum_in, window : cycles of a PE behind the MACs of a step, for each word of a psum tile
         that ends there and for each new word of the ifmap.
@@ -202,6 +204,7 @@ class Architecture:
     serial: Tensor | None = None
     lead: bool = True
     wave: int | None = None
+    stream: bool = False
     least: int = 0
     before: int = 0
     after: int = 0
@@ -243,7 +246,7 @@ class Architecture:
         for what, value in bounds:
             within(where, what, value)
         object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
-        object.__setattr__(self, "lead", self.lead or self.serial is None)
+        object.__setattr__(self, "lead", (self.lead or self.serial is None) and not self.stream)
         if self.wave is not None and self.serial in (None, Tensor.PSUM):
             raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
         refuse(self)
@@ -336,6 +339,7 @@ class Architecture:
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
         return (
             any(given)
+            or self.stream
             or bool(self.behind_macs)
             or any(
                 level.fixed or level.refetch or level.delivery or level.turns or level.atoms or level.outstanding

@@ -7,7 +7,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, key
+from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, key, pick
+from accelsim.workload.problem import Tensor
+
+TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 
 
 class LayerSpec(Spec):
@@ -15,6 +18,23 @@ class LayerSpec(Spec):
 
     before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
     after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
+
+
+class PassesSpec(Spec):
+    """Passes that never overlap: in each, one tile of the stationary tensor stays in the PEs."""
+
+    serial: TensorName = key("The stationary tensor.")
+    lead: bool = key("Whether the moving operands of a pass wait for its stationary one.", True)
+    wave: Pipeline | None = key(
+        "ifmap or filter only: passes overlap, and the next stationary operand follows the first MAC of this pass by "
+        "so much, as an array hands it on behind the wave.",
+        None,
+        "passes never overlap",
+        unit="core cycles",
+    )
+    stream: bool = key(
+        "ifmap or filter only: the MACs of a pass begin with the first words of its operands, and none leads.", False
+    )
 
 
 class CyclesSpec(Spec):

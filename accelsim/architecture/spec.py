@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, VectorSpec
+from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, PassesSpec, TensorName, VectorSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
@@ -117,7 +117,6 @@ _PORT = {
 ALL = "*"
 CHILDREN = "PEs, or instances of the next level"
 PortWidth = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
-TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
 PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
@@ -225,20 +224,6 @@ class SizeSpec(Spec):
 
     y: Axis = key("Rows.", 1, unit=CHILDREN)
     x: Axis = key("Columns.", 1, unit=CHILDREN)
-
-
-class PassesSpec(Spec):
-    """Passes that never overlap: in each, one tile of the stationary tensor stays in the PEs."""
-
-    serial: TensorName = key("The stationary tensor.")
-    lead: bool = key("Whether the moving operands of a pass wait for its stationary one.", True)
-    wave: Pipeline | None = key(
-        "ifmap or filter only: passes overlap, and the next stationary operand follows the first MAC of this pass by "
-        "so much, as an array hands it on behind the wave.",
-        None,
-        "passes never overlap",
-        unit="core cycles",
-    )
 
 
 class ArraySpec(Spec):

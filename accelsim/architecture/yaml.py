@@ -26,7 +26,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
-from accelsim.architecture.pace import Delivery
+from accelsim.architecture.pace import Delivery, PassesSpec
 from accelsim.architecture.pe_yaml import lock_of, macs_of, runs_of, sparsity_of
 from accelsim.architecture.spec import (
     ALL,
@@ -36,7 +36,6 @@ from accelsim.architecture.spec import (
     LevelSpec,
     LinkSpec,
     NetworkSpec,
-    PassesSpec,
     PortsSpec,
     Rate,
 )
@@ -99,6 +98,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             serial=passes.serial if passes else None,
             lead=passes.lead if passes else True,
             wave=passes.wave if passes else None,
+            stream=passes.stream if passes else False,
             least=spec.pe.least,
             mac_cycles=spec.pe.cycles.mac,
             psum_in=spec.pe.cycles.psum_in,

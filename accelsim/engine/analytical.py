@@ -173,8 +173,9 @@ def lower_bound(
     busiest = compute + before_steps + _behind_macs(program, columns) + tails
     for cycles in moving.values():
         busiest = np.maximum(busiest, cycles)
-    # passes that overlap load one after the other, the last before its C
-    busiest = serial + busiest if architecture.wave is None else np.maximum(serial + tails, busiest)
+    # passes that overlap load one after the other, the last before its C; where a pass streams in, beside its C
+    beside = architecture.wave is not None or architecture.stream
+    busiest = np.maximum(serial + tails, busiest) if beside else serial + busiest
     for cycles in total.values():
         busiest = np.maximum(busiest, cycles)
     if architecture.least:

@@ -409,7 +409,10 @@ class Program:
             if version.first != step:
                 continue
             fill = self.find("F", stream, version.number)
-            if fill is not None and stream.buffer is Buffer.STREAM and not (ramp_up and tensor is not Tensor.PSUM):
+            by_word = stream.buffer is Buffer.STREAM and not (ramp_up and tensor is not Tensor.PSUM)
+            if self.machine.stream:  # a pass begins with the first words of its operands
+                by_word = stream.buffer is Buffer.STREAM or stream is self.stationary
+            if fill is not None and by_word:
                 compute.streamed(fill, fill.latency)
             elif fill is not None:
                 compute.whole(fill, fill.latency)

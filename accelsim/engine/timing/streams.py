@@ -82,7 +82,7 @@ class Streams:
                 program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
                 min(old_slots(architecture, parent, child), most),
                 min(architecture.levels[0].outstanding.get(tensor, 0), most) if parent == 0 else 0,
-                _post(labels[x]), architecture.behind_macs.get(tensor, 0),
+                _post(labels[x]), architecture.behind_macs.get(tensor, 0), _ramps(architecture, tensor, buffer),
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
             delivery[x] = _delivery(architecture, child, tensor)
@@ -171,6 +171,13 @@ def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
     t, _, child, anew, _ = edge
     slots = 2 if child == len(architecture.levels) else architecture.levels[child].slots(TENSORS[t])
     return slots + tail if anew and t == PSUM else slots
+
+
+def _ramps(architecture: Architecture, tensor: Tensor, buffer: Buffer) -> bool:
+    """T10c, X16: whether the first step of a pass takes a tensor word by word."""
+    if architecture.stream and tensor is architecture.serial:
+        return True
+    return buffer is Buffer.STREAM and (architecture.stream or tensor is Tensor.PSUM)
 
 
 def _post(labels: Sequence[tuple[str, bool]]) -> int:

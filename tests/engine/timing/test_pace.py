@@ -31,6 +31,7 @@ levels:
 """
 
 
+PASSES = "size: {x: 1}\n      passes: {serial: "
 ARRAY = "atoms: {ifmap: 4}\n    array:\n      size: {x: 2}"
 
 
@@ -132,6 +133,26 @@ def test_few_transfers_on_their_way(few, expected):
     assert cycles(found, "DRAM: M4 | RF: C4", M=4, C=4) == expected
 
 
+@pytest.mark.parametrize(
+    ("passes", "pace", "expected"),
+    [
+        # two passes of four filter words and two steps of four MACs; a pass ends a cycle after, with its last word out
+        ("{serial: filter}", "1", 2 * (4 + 8 + 1)),
+        # the first MAC after a word, the last after all of them
+        ("{serial: filter, stream: true}", "1", 2 * (1 + 8 + 1)),
+        # 8 cycles of words, a MAC behind the last, and a step
+        ("{serial: filter, stream: true}", "0.5", 2 * (8 + 1 + 4 + 1)),
+    ],
+)
+def test_passes_that_stream_in(passes, pace, expected):
+    text = FILE.replace("    ports: {read: 1 words}\n    turns: [ifmap, filter]\n", "").replace(", width: PACE", "")
+    text = text.replace("filter: {kind: unicast}", f"filter: {{kind: unicast, width: {pace} words}}")
+    text = text.replace("filter: double", "psum: double")
+    found = architecture_of(parse(text.replace("size: {x: 1}", f"size: {{x: 1}}\n      passes: {passes}")))
+    assert architecture_of(Document("again", document_of(found))) == found
+    assert cycles(found, "DRAM: M2 Q2 | RF: C4", M=2, Q=2, C=4) == expected
+
+
 def test_the_file_of_a_machine_comes_back():
     found = machine(old="turns: [ifmap, filter]", new="turns: [filter, ifmap]\n    atoms: {filter: 4}")
     assert architecture_of(Document("again", document_of(found))) == found
@@ -171,6 +192,8 @@ def test_the_file_of_a_machine_comes_back():
             "name: RF, keeps: [filter]}\npe: {cycles: {psum_in: 1}}",
             "psum_in: no level inside the PE keeps psum",
         ),
+        ("size: {x: 1}", f"{PASSES}psum, stream: true}}", "stream: passes of a stationary ifmap or filter stream in"),
+        ("size: {x: 1}", f"{PASSES}filter, wave: 2, stream: true}}", "stream: passes that follow a wave overlap"),
         ("name: RF,", "name: RF, outstanding: {ifmap: 2},", "outstanding: only transfers out of the outermost level"),
         ("name: RF,", "name: RF, keeps: [filter], delivery: {room: 4},", "delivery: it keeps no psums"),
         ("name: RF,", "name: RF, delivery: {room: 0},", "delivery.room"),

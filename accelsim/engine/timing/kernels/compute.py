@@ -38,6 +38,7 @@ from accelsim.engine.timing.kernels.records import (
     PE,
     PIPELINE,
     POST,
+    RAMP,
     ROOM,
     SLOTS,
     STEP,
@@ -121,7 +122,8 @@ def _wait_for_operand(x, v, lasts, opens, machine, state):
     streams, best = machine.streams, state.best
     r, psum = state.records[x, slot_of(state.records, x, v)], streams[x, TENSOR] == PSUM
     if r[FILLED]:
-        if streams[x, STREAMED] and r[F_UNITS] > 1 and lasts and (psum or not opens):
+        by_word = streams[x, RAMP] if opens else streams[x, STREAMED]
+        if by_word and r[F_UNITS] > 1 and lasts:
             wait_for(r[F_START] + 1 + machine.latency[x, 0], r[A_HOLD], r[A_KEY], best)
             wait_for(r[ARRIVE] + 1, r[A_HOLD], r[A_KEY], state.late)
         else:
