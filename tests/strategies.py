@@ -47,6 +47,7 @@ INPUT_KINDS = (NetworkKind.MULTICAST, NetworkKind.MULTICAST, NetworkKind.UNICAST
 PSUM_KINDS = (NetworkKind.CHAIN, NetworkKind.TREE, NetworkKind.SYSTOLIC)
 DENSITIES = (0.0, 0.1, 0.1, 0.35, 0.5, 0.8, 1.0)
 MAX_PES = 12
+IN_PES = (("psum_in", Tensor.PSUM), ("window", Tensor.IFMAP))
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,22 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
             networks = {**level.fanout.networks, Tensor.PSUM: replace(psum, slots=rng.choice((1, 1, 2, 3)))}
             levels[index] = replace(level, fanout=replace(level.fanout, networks=networks))
     wave = rng.choice((None, 0, 1, 5)) if machine.serial not in (None, Tensor.PSUM) else None
+    stream = wave is None and machine.serial not in (None, Tensor.PSUM) and rng.random() < 0.5
     before, after = (rng.choice((0, 0, 3)) for _ in range(2))
     least = rng.choice((0, 0, 2, 9))
-    paced = replace(machine, levels=tuple(levels), wave=wave, least=least, before=before, after=after)
+    paced = replace(machine, levels=tuple(levels), wave=wave, stream=stream, least=least, before=before, after=after)
     if not machine.sparsity.skip and not machine.cartesian:
         paced = replace(paced, mac_cycles=rng.choice((1, 1, 2, 5)))
+    inside = frozenset[Tensor]().union(*(level.keeps for level in machine.levels[machine.pe_level :]))
+    if rng.random() < 0.5 and not machine.sees_zeros and not machine.cartesian:
+        each = {name: rng.choice((0, 1, 1, 3)) for name, t in IN_PES if t in inside}
+        paced = replace(paced, **each)
     paced = replace(paced, lock=draw_lock(rng, paced, drawn))
     if rng.random() < 0.4 and machine.levels[0].dram is None:
         paced = in_turn(rng, paced)
+    if rng.random() < 0.4 and not machine.cartesian and not paced.levels[0].turns:
+        few = {tensor: rng.choice((1, 1, 2, 3, 5)) for tensor in TENSORS if rng.random() < 0.6}
+        paced = replace(paced, levels=(replace(paced.levels[0], outstanding=few), *paced.levels[1:]))
     added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
     return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))
 

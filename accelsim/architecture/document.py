@@ -126,6 +126,8 @@ def _written(machine: Architecture) -> Data:
         passes: Data = {"serial": machine.serial.value, "lead": machine.lead}
         if machine.wave is not None:
             passes["wave"] = machine.wave
+        if machine.stream:
+            passes["stream"] = True
         (arrays[-1] if arrays else data)["passes"] = passes
     if machine.runs:
         data["runs"] = asdict(machine.runs)
@@ -146,7 +148,9 @@ def _pe(machine: Architecture) -> Data:
     else:
         found["macs"] = machine.macs_per_cycle
     found["pipeline"] = machine.pipeline
-    if machine.mac_cycles > 1:
+    if machine.behind_macs:
+        found["cycles"] = {"mac": machine.mac_cycles, "psum_in": machine.psum_in, "window": machine.window}
+    elif machine.mac_cycles > 1:
         found["cycles"] = machine.mac_cycles
     if machine.lock:
         compute = ["compute"] if machine.lock.compute else []
@@ -191,6 +195,8 @@ def _level(level: Level) -> Data:
         data["refetch"] = _names(level.refetch)
     if level.atoms:
         data["atoms"] = {tensor.value: words for tensor, words in level.atoms.items()}
+    if level.outstanding:
+        data["outstanding"] = {tensor.value: most for tensor, most in level.outstanding.items()}
     if level.turns:
         data["turns"] = [tensor.value for tensor in level.turns]
     if level.delivery:

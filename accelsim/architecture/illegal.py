@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 def refuse(machine: Architecture) -> None:
     """Raise AccelsimError where rules of time do not go together."""
     _refuse_lock(machine)
+    _refuse_stream(machine)
+    _refuse_behind_macs(machine)
     _refuse_runs(machine)
     _refuse_turns(machine)
     _refuse_atoms(machine)
+    _refuse_outstanding(machine)
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
@@ -51,6 +54,33 @@ def _refuse_atoms(machine: Architecture) -> None:
             raise AccelsimError(
                 f"{where}: the {tensor} leaves {outer.name} by no port with a width, so they take no time"
             )
+
+
+def _refuse_outstanding(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': outstanding"
+    if any(level.outstanding for level in machine.levels[1:]):
+        raise AccelsimError(f"{where}: only transfers out of the outermost level are so few")
+    if machine.levels[0].outstanding and machine.levels[0].turns:
+        raise AccelsimError(f"{where}: not where inputs take a port in turn, for what is in turn waits for nothing")
+
+
+def _refuse_behind_macs(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': cycles"
+    for tensor, name in ((Tensor.PSUM, "psum_in"), (Tensor.IFMAP, "window")):
+        if tensor in machine.behind_macs and not any(
+            tensor in level.keeps for level in machine.levels[machine.pe_level :]
+        ):
+            raise AccelsimError(f"{where}: {name}: no level inside the PE keeps {tensor}")
+    if machine.behind_macs and machine.sees_zeros:
+        raise AccelsimError(f"{where}: psum_in and window are of PEs that see no zeros")
+
+
+def _refuse_stream(machine: Architecture) -> None:
+    where = f"architecture '{machine.name}': stream"
+    if machine.stream and machine.serial in (None, Tensor.PSUM):
+        raise AccelsimError(f"{where}: passes of a stationary ifmap or filter stream in")
+    if machine.stream and machine.wave is not None:
+        raise AccelsimError(f"{where}: passes that follow a wave overlap, and do not stream in")
 
 
 def _refuse_turns(machine: Architecture) -> None:

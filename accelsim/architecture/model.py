@@ -98,6 +98,7 @@ class Level:
     fixed : cycles besides those of words. delivery : room for psums on their way out, or None.
     atoms : the outermost level only; words along C that are read at a time.
     turns : the outermost level only; two inputs whose first fills take its port in turn, the first its first tile.
+    outstanding : the outermost level only; transfers of a tensor down that may be on their way, where not any number.
     tiles : of a tensor, where there is room for more than `buffer` says.
     refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
     """
@@ -117,6 +118,7 @@ class Level:
     delivery: Delivery | None = None
     turns: tuple[Tensor, ...] = ()
     atoms: Mapping[Tensor, int] = field(default_factory=dict)
+    outstanding: Mapping[Tensor, int] = field(default_factory=dict)
     refetch: frozenset[Tensor] = frozenset()
     tiles: Mapping[Tensor, int] = field(default_factory=dict)
 
@@ -173,9 +175,12 @@ class Architecture:
     lead : serial passes only; moving operands wait for the stationary one of their pass (docs/model.md, T10b).
     wave : serial passes of an input only; None: they never overlap (T10a), else the stationary operand of the next pass
         follows the first MAC of this one by so many cycles (docs/model.md, "Passes that overlap").
+    stream : serial passes of an input only; the first step of a pass takes its operands word by word (docs/model.md,
+        "Passes that stream in").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
     overlap : of layers that do not need one another.
-    mac_cycles : of each MAC.
+    mac_cycles : of each MAC. psum_in, window : cycles of a PE behind the MACs of a step, for each word of a psum tile
+        that ends there and for each new word of the ifmap.
     lock : where PEs are in lock step, or None.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
@@ -200,11 +205,14 @@ class Architecture:
     serial: Tensor | None = None
     lead: bool = True
     wave: int | None = None
+    stream: bool = False
     least: int = 0
     before: int = 0
     after: int = 0
     overlap: Overlap | None = None
     mac_cycles: int = 1
+    psum_in: int = 0
+    window: int = 0
     lock: Lock | None = None
     skew: bool = False
     energy: str = ""
@@ -232,6 +240,7 @@ class Architecture:
             ("pipeline", self.pipeline),
             *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.after)),
             *(("a latency", cycles) for cycles in (astuple(self.overlap) if self.overlap else ())),
+            *(("pipeline", cycles) for cycles in (self.psum_in, self.window)),
             ("drift", self.sparsity.drift),
             ("queue", self.sparsity.queue),
             ("vector lanes", self.lanes),
@@ -240,7 +249,7 @@ class Architecture:
         for what, value in bounds:
             within(where, what, value)
         object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
-        object.__setattr__(self, "lead", self.lead or self.serial is None)
+        object.__setattr__(self, "lead", (self.lead or self.serial is None) and not self.stream)
         if self.wave is not None and self.serial in (None, Tensor.PSUM):
             raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
         refuse(self)
@@ -331,9 +340,20 @@ class Architecture:
     def paced(self) -> bool:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
-        return any(given) or any(
-            level.fixed or level.refetch or level.delivery or level.turns or level.atoms for level in self.levels
+        return (
+            any(given)
+            or self.stream
+            or bool(self.behind_macs)
+            or any(
+                level.fixed or level.refetch or level.delivery or level.turns or level.atoms or level.outstanding
+                for level in self.levels
+            )
         )
+
+    @property
+    def behind_macs(self) -> dict[Tensor, int]:
+        """Cycles of a PE behind the MACs of a step, for each word of a tensor."""
+        return {t: each for t, each in ((Tensor.IFMAP, self.window), (Tensor.PSUM, self.psum_in)) if each}
 
     @property
     def final_bits(self) -> int:

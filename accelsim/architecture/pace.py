@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from accelsim.specs import Count, Pipeline, Spec, key
+from pydantic import BeforeValidator
+
+from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, key, pick
+from accelsim.workload.problem import Tensor
+
+TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 
 
 class OverlapSpec(Spec):
@@ -24,11 +30,48 @@ class LayerSpec(Spec):
     )
 
 
+class PassesSpec(Spec):
+    """Passes that never overlap: in each, one tile of the stationary tensor stays in the PEs."""
+
+    serial: TensorName = key("The stationary tensor.")
+    lead: bool = key("Whether the moving operands of a pass wait for its stationary one.", True)
+    wave: Pipeline | None = key(
+        "ifmap or filter only: passes overlap, and the next stationary operand follows the first MAC of this pass by "
+        "so much, as an array hands it on behind the wave.",
+        None,
+        "passes never overlap",
+        unit="core cycles",
+    )
+    stream: bool = key(
+        "ifmap or filter only: the MACs of a pass begin with the first words of its operands, and none leads.", False
+    )
+
+
+class CyclesSpec(Spec):
+    """What a PE does one after the other (docs/model.md, "Work of a PE beside MACs")."""
+
+    mac: Part = key("Each MAC.", 1, unit="core cycles")
+    psum_in: Pipeline = key("Behind the last MACs of a tile: each of its psums.", 0, unit="core cycles")
+    window: Pipeline = key("Behind the first MACs on a tile: each word that is new in it.", 0, unit="core cycles")
+
+
+Cycles = Annotated[
+    CyclesSpec,
+    BeforeValidator(lambda value: value if isinstance(value, dict) else {"mac": value}, Part | CyclesSpec),
+]
+
+
 class DeliverySpec(Spec):
     """Room for tiles of psums on their way out (docs/model.md, "Room before the last step")."""
 
     room: Count = key("What it holds, as the cycles it takes to leave.", unit="core cycles of drains")
     back: Pipeline = key("From when a word has left until its room is seen to be free.", 0, unit="core cycles")
+
+
+class VectorSpec(Spec):
+    """The unit that runs what is no MAC, beside the outermost level."""
+
+    lanes: Lanes = key("Vector operations it does at a time.", unit="operations per core cycle")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.architecture.pace import DeliverySpec, LayerSpec
+from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, PassesSpec, TensorName, VectorSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
@@ -21,7 +21,6 @@ from accelsim.specs import (
     Drift,
     Duration,
     Frequency,
-    Lanes,
     Macs,
     Name,
     Part,
@@ -118,7 +117,6 @@ _PORT = {
 ALL = "*"
 CHILDREN = "PEs, or instances of the next level"
 PortWidth = Annotated[Rate, PlainValidator(_width), WithJsonSchema({"anyOf": [_RATE, _PORT]})]
-TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 KindName = Annotated[NetworkKind, BeforeValidator(pick("kind of network", NetworkKind))]
 BufferName = Annotated[Buffer, BeforeValidator(pick("buffering", Buffer))]
 PaddingName = Annotated[Padding, BeforeValidator(pick("padding", Padding))]
@@ -228,20 +226,6 @@ class SizeSpec(Spec):
     x: Axis = key("Columns.", 1, unit=CHILDREN)
 
 
-class PassesSpec(Spec):
-    """Passes that never overlap: in each, one tile of the stationary tensor stays in the PEs."""
-
-    serial: TensorName = key("The stationary tensor.")
-    lead: bool = key("Whether the moving operands of a pass wait for its stationary one.", True)
-    wave: Pipeline | None = key(
-        "ifmap or filter only: passes overlap, and the next stationary operand follows the first MAC of this pass by "
-        "so much, as an array hands it on behind the wave.",
-        None,
-        "passes never overlap",
-        unit="core cycles",
-    )
-
-
 class ArraySpec(Spec):
     """The array below a level: of PEs, or of whatever has the next level."""
 
@@ -335,6 +319,12 @@ class LevelSpec(Spec):
     atoms: dict[TensorName, Part] = key(
         "Of the outermost: words along C that are read at a time, used or not.", {}, "one by one", unit="words"
     )
+    outstanding: dict[TensorName, Part] = key(
+        "Of the outermost: transfers of a tensor down that may be on their way at a time.",
+        {},
+        "any number",
+        unit="transfers",
+    )
     turns: list[TensorName] = key("Of the outermost, two inputs whose first fills take its port in turn.", [], "none")
     networks: dict[TensorName, NetworkSpec] = key(
         "The network of each tensor below a level without an array.", {}, "as in an array"
@@ -379,7 +369,12 @@ class PeSpec(Spec):
         "the width of the words",
     )
     pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
-    cycles: Part = key("Cycles of each MAC, as of a bit-serial multiplier.", 1, unit="core cycles")
+    cycles: Cycles = key(
+        "Cycles of each MAC, as of a bit-serial multiplier; or of that and what comes behind the MACs.",
+        CyclesSpec(),
+        "one a MAC, nothing behind them",
+        unit="core cycles",
+    )
     lock: LockSpec | None = key("Lock step of the PEs.", None, "what is not there takes no time")
     least: Pipeline = key("From the beginning of a step to that of the next, at least.", 0, unit="core cycles")
     gate: list[TensorName] = key(
@@ -394,12 +389,6 @@ class PeSpec(Spec):
     cartesian: CartesianSpec | None = key(
         "A PE of SCNN's kind, which maps a layer by itself.", None, "a PE that runs the nest of a mapping"
     )
-
-
-class VectorSpec(Spec):
-    """The unit that runs what is no MAC, beside the outermost level."""
-
-    lanes: Lanes = key("Vector operations it does at a time.", unit="operations per core cycle")
 
 
 class ArchitectureSpec(Spec):

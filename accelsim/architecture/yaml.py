@@ -26,7 +26,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
-from accelsim.architecture.pace import Delivery, Overlap
+from accelsim.architecture.pace import Delivery, Overlap, PassesSpec
 from accelsim.architecture.pe_yaml import lock_of, macs_of, runs_of, sparsity_of
 from accelsim.architecture.spec import (
     ALL,
@@ -36,7 +36,6 @@ from accelsim.architecture.spec import (
     LevelSpec,
     LinkSpec,
     NetworkSpec,
-    PassesSpec,
     PortsSpec,
     Rate,
 )
@@ -99,8 +98,11 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             serial=passes.serial if passes else None,
             lead=passes.lead if passes else True,
             wave=passes.wave if passes else None,
+            stream=passes.stream if passes else False,
             least=spec.pe.least,
-            mac_cycles=spec.pe.cycles,
+            mac_cycles=spec.pe.cycles.mac,
+            psum_in=spec.pe.cycles.psum_in,
+            window=spec.pe.cycles.window,
             lock=lock_of(spec.pe),
             before=spec.layer.before,
             after=spec.layer.after,
@@ -205,6 +207,7 @@ class _Builder:
             fixed=self.fixed(place, spec),
             turns=tuple(spec.turns),
             atoms=spec.atoms,
+            outstanding=spec.outstanding,
             delivery=Delivery(spec.delivery.room, spec.delivery.back) if spec.delivery else None,
             refetch=self.refetch(place, spec),
             tiles=self.tiles(place, spec),

@@ -14,7 +14,7 @@ from accelsim.engine.lockstep import in_both
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
-from accelsim.engine.program import PSUM, Ints, Program, accumulates, ports_of
+from accelsim.engine.program import PSUM, Ints, Program, accumulates, latency_of, ports_of
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.words.assemble import READ, assemble, with_links
 from accelsim.engine.words.kernels.closed import all_edges, compute_cycles
@@ -152,17 +152,14 @@ def lower_bound(
                 if use.narrow and finals is not None:
                     linked = use.root >= 0
                     narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
-                _raise(
-                    shares,
-                    use.port,
-                    np.maximum(carried - narrow, 0),
-                    architecture.word_bits[tensor],
-                    narrow,
-                    architecture.final_bits,
-                )
+                wide, bits = np.maximum(carried - narrow, 0), architecture.word_bits[tensor]
+                _raise(shares, use.port, wide, bits, narrow, architecture.final_bits)
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
         fixed = _before_transfers(program, index)
         held = fixed * _transfers(program, index, columns) if fixed else 0
+        if parent == 0 and t != PSUM and tensor in architecture.levels[0].outstanding and not processing:
+            own = [cycles for name, cycles in shares.items() if name not in peaks]
+            total[f"{tensor} outstanding"] = _few_at_a_time(program, index, columns, own)
         for name, cycles in shares.items():
             cycles = cycles + held
             total[name] = total.get(name, 0) + cycles
@@ -173,11 +170,12 @@ def lower_bound(
             elif architecture.lead or t == PSUM:
                 moving[name] = moving.get(name, 0) + cycles
     before_steps = _before_steps(program, columns)
-    busiest = compute + before_steps + tails
+    busiest = compute + before_steps + _behind_macs(program, columns) + tails
     for cycles in moving.values():
         busiest = np.maximum(busiest, cycles)
-    # passes that overlap load one after the other, the last before its C
-    busiest = serial + busiest if architecture.wave is None else np.maximum(serial + tails, busiest)
+    # passes that overlap load one after the other, the last before its C; where a pass streams in, beside its C
+    beside = architecture.wave is not None or architecture.stream
+    busiest = np.maximum(serial + tails, busiest) if beside else serial + busiest
     for cycles in total.values():
         busiest = np.maximum(busiest, cycles)
     if architecture.least:
@@ -197,6 +195,24 @@ def _before_transfers(program: Program, index: int) -> int:
         return fixed.drain
     innermost = not any(edge[0] == t and edge[2] > child for edge in program.edges[program.timed])
     return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
+
+
+def _few_at_a_time(program: Program, index: int, columns: Ints, shares: list[Ints]) -> Ints:
+    """Cycles of an input's transfers of which few are on their way at a time, each n after one that it waits for.
+
+    They are n chains: one of them has its part of the cycles, and the first has the most transfers. shares : cycles on
+    each port.
+    """
+    t, parent, child = (int(v) for v in program.edges[index, :3])
+    few = program.architecture.levels[0].outstanding[TENSORS[t]]
+    latency = latency_of(program, TENSORS[t], parent, child)
+    number = _transfers(program, index, columns)
+    fixed = _before_transfers(program, index)
+    cycles = np.max([0 * number, *shares], axis=0) + fixed * number
+    bound: Ints = np.maximum(
+        -(-cycles // few) + number // few * latency, -(-number // few) * (latency + fixed + bool(shares))
+    )
+    return bound
 
 
 def _transfers(program: Program, index: int, columns: Ints) -> Ints:
@@ -220,6 +236,18 @@ def _before_steps(program: Program, columns: Ints) -> Ints:
         fixed = architecture.levels[child].fixed.tile.get(TENSORS[t], 0) if child < program.levels else 0
         if fixed:
             cycles = cycles + fixed * _transfers(program, index, columns)
+    return cycles
+
+
+def _behind_macs(program: Program, columns: Ints) -> Ints:
+    """Cycles that PEs take for words behind the MACs of their steps."""
+    cycles: Ints = np.zeros(len(columns), np.int64)
+    innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if program.timed[index]}
+    for tensor, each in program.architecture.behind_macs.items():
+        index = innermost[TENSORS.index(tensor)]
+        _, parent, child = (int(v) for v in program.edges[index, :3])
+        if child < program.levels:
+            cycles = cycles + each * columns[:, index, 3 * (child - parent)]
     return cycles
 
 

@@ -34,8 +34,11 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     links = any(True for _ in linked(program))
     # which words are zero, where they lie in a DRAM and what routes they take differs from version to version
     differ = zeros or banks or links or bool(program.apart)
-    # how full a buffer is on the way out is no matter of the last few steps; nor are words those of ports everywhere
-    differ |= any(level.delivery or level.turns or level.atoms for level in program.architecture.levels)
+    # how full a buffer is on the way out, and what came long ago, is no matter of the last few steps; nor are words
+    # those of ports everywhere
+    differ |= any(
+        level.delivery or level.turns or level.atoms or level.outstanding for level in program.architecture.levels
+    )
     found = find_repeats(program) if repeats and not differ else None
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)

@@ -55,7 +55,7 @@ def most_an_iteration(architecture: Architecture) -> tuple[tuple[str, int], ...]
 
 def _most_cycles(architecture: Architecture, bits: int) -> int:
     """Every word alone on every port, up and down, with all latencies and the array filled and emptied around it."""
-    cycles = 1 + architecture.pipeline + architecture.skew_cycles
+    cycles = 1 + architecture.pipeline + architecture.skew_cycles + sum(architecture.behind_macs.values())
     for level in architecture.levels:
         cycles += 2 * (level.fanout.y + level.fanout.x)
         cycles += MOST_OF_A_BURST if level.dram else 0

@@ -44,7 +44,8 @@ GLOSSARY = {
         "core cycles",
         "Cycles without a MAC by cause: the network waited for ('GLB->RF ifmap', '<-' for drains), 'fill' before "
         "the first MAC, 'drain' after the last, 'pipeline' between dependent passes, 'fixed' cycles that a machine "
-        "takes beside words and MACs, 'least' where a step was shorter than any may be.",
+        "takes beside words and MACs, 'least' where a step was shorter than any may be, 'pe' for what PEs do behind "
+        "the MACs of a step.",
         "cycles - compute_cycles, split by the transfer that set the start of each step",
     ),
     "active_pes": Entry(

@@ -114,7 +114,7 @@ def timed(program: Program, first: Hook, last: Hook) -> tuple[int, int, dict[str
     architecture = program.machine
     machine = Machine(program.activities, first, last, architecture.before, architecture.least)
     cycles = machine.run() + architecture.after
-    compute = sum(a.length for a in program.computes)
+    compute = sum(a.length - a.post for a in program.computes)
     stalls = Stalls(program).attribute(cycles)
     assert sum(stalls.values()) + compute == cycles, "stalls do not add up"
     return cycles, compute, stalls

@@ -136,13 +136,15 @@ class Machine:
         moved = False
         for port, share in activity.ports.items():
             done = self.done[activity][port]
-            if done < share - 1 or (done == share - 1 and finish):
+            if done == share:
+                continue
+            if done != share - 1 - activity.post or finish:
                 self.done[activity][port] = done + 1
                 moved = True
                 if done + 1 == share:
                     self.release(activity, port, self.now + 1)
         done = len(activity.unit_ends)
-        if done < activity.length - 1 or finish:
+        if done != activity.length - 1 - activity.post or finish:
             activity.unit_ends.append(self.now + 1)
             moved = True
             if done + 1 == activity.length:

@@ -37,7 +37,7 @@ class Wait:
 class Activity:
     """One piece of work: `length` units, one per cycle, of which each port it holds carries its own share.
 
-    hold : cycles before the first unit, all ports held.
+    hold : cycles before the first unit, all ports held. post : the last units, behind the MACs of a step.
     """
 
     kind: str
@@ -54,6 +54,7 @@ class Activity:
     end: int = -1
     releases: dict[str, int] = field(default_factory=dict)
     hold: int = 0
+    post: int = 0
 
     @property
     def moves(self) -> tuple[Stream, Version]:
@@ -74,7 +75,7 @@ class Activity:
     def streamed(self, on: Activity | None, latency: int = 0, units: int = 1) -> None:
         """Wait unit against unit; a transfer of a single unit has first = last and waits for the whole."""
         if on is not None:
-            self.waits.append(Wait(on, latency, self.length > 1, units))
+            self.waits.append(Wait(on, latency, self.length - self.post > 1, units))
 
 
 class Program:
@@ -136,7 +137,9 @@ class Program:
     def _lengths(self) -> None:
         self.computes = []
         for step, length in enumerate(self._compute_lengths()):
-            compute = Activity("C", step, (step, 0, 0, 0, 0), length, {MAC_ARRAY: length}, [], self.tail)
+            post = sum(self.behind_macs(stream, step) for stream in self.all_streams())
+            length += post
+            compute = Activity("C", step, (step, 0, 0, 0, 0), length, {MAC_ARRAY: length}, [], self.tail, post=post)
             compute.hold = sum(self.before_step(stream, step) for stream in self.all_streams())
             self.computes.append(compute)
         for stream in self.all_streams():
@@ -152,6 +155,17 @@ class Program:
         if not stream.innermost or stream.register or stream.serving(step).first != step:
             return 0
         return self.machine.levels[stream.level].fixed.tile.get(stream.tensor, 0)
+
+    def behind_macs(self, stream: Stream, step: int) -> int:
+        """Cycles behind the MACs of a step: for psums as their tile ends, for new words of the window."""
+        version = stream.serving(step)
+        if not stream.innermost or stream.register:
+            return 0
+        if stream.tensor is Tensor.PSUM and version.last == step:
+            return self.machine.psum_in * max(map(len, version.tiles.values()))
+        if stream.tensor is Tensor.IFMAP and version.first == step:
+            return self.machine.window * max(map(len, version.fills.values()))
+        return 0
 
     def before_words(self, kind: str, stream: Stream) -> int:
         """Cycles before the words of a transfer."""
@@ -395,7 +409,10 @@ class Program:
             if version.first != step:
                 continue
             fill = self.find("F", stream, version.number)
-            if fill is not None and stream.buffer is Buffer.STREAM and not (ramp_up and tensor is not Tensor.PSUM):
+            by_word = stream.buffer is Buffer.STREAM and not (ramp_up and tensor is not Tensor.PSUM)
+            if self.machine.stream:  # a pass begins with the first words of its operands
+                by_word = stream.buffer is Buffer.STREAM or stream is self.stationary
+            if fill is not None and by_word:
                 compute.streamed(fill, fill.latency)
             elif fill is not None:
                 compute.whole(fill, fill.latency)
@@ -464,12 +481,21 @@ class Program:
         slots = self.slots(fill)
         ring = stream.buffer is Buffer.STREAM and slots == 1 and (fill.length > 1 or stream.tensor is Tensor.PSUM)
         self._wait_slot(fill, stream, version.number - slots, ring)
+        self._wait_outstanding(fill)
         if self.stationary is None:
             return
         if stream is self.stationary and stream.tensor is not Tensor.PSUM:
             self._wait_passes(fill, version)
         elif stream.feeds_pe and stream is not self.stationary:
             self._wait_stationary(fill, version)
+
+    def _wait_outstanding(self, transfer: Activity) -> None:
+        """Out of the outermost level only so many transfers of a tensor are on their way at a time."""
+        stream, version = transfer.moves
+        most = self.machine.levels[0].outstanding.get(stream.tensor)
+        if most and stream.parent == 0 and not self.processing:
+            earlier = self.find(transfer.kind, stream, version.number - most)
+            transfer.whole(earlier, earlier.latency if earlier else 0)
 
     def _wait_passes(self, fill: Activity, version: Version) -> None:
         """Passes never overlap: all computes and innermost drains of the passes before; or follow a wave."""
@@ -504,6 +530,7 @@ class Program:
         before = version.number - self.slots(old)
         if before >= 0:
             old.streamed(self.find("D", stream, before))
+        self._wait_outstanding(old)
         if self.stationary is not None and stream.feeds_pe and stream is not self.stationary:
             self._wait_stationary(old, version)
 
@@ -540,6 +567,9 @@ class Program:
 
     def first_word_units(self, stream: Stream, version: Version) -> int:
         """Units of the last compute after which the first psum word of the tile (PE 0's) is finished."""
+        if self.machine.psum_in and not stream.register:  # the first psum has come in
+            compute = self.computes[version.last]
+            return compute.length - compute.post + self.machine.psum_in
         first = self.walk.operands(version.base)[Tensor.PSUM]
         macs = (words for base in self.walk.iterations(version.last) for words in self.walk.macs(base))
         touched = [index for index, words in enumerate(macs) if words[Tensor.PSUM] == first]

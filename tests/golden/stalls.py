@@ -35,6 +35,7 @@ class Stalls:
             if compute.start > busy_until:
                 causes[self.gap(compute) if index else "fill"] += compute.start - busy_until
             causes["fixed"] += compute.hold
+            causes["pe"] += compute.post
             stretch = compute.end - compute.start - compute.hold - compute.length
             if stretch:
                 causes[self.stretch(compute)] += stretch

@@ -14,6 +14,8 @@ from accelsim.engine.program import DRAIN_ACTIVITY, OLD_ACTIVITY, PSUM, Ints, Po
 from accelsim.mapping.finals import WIDE
 
 Labels = list[list[tuple[str, bool]]]
+PES = "the PEs"
+"""In place of a port, what PEs do with a version's words behind the MACs of a step: no transfer holds it."""
 WIDER, RATE, NARROWER = range(3)
 """Columns of a use's rates, see `kernels.odometer.Tabled`."""
 
@@ -58,8 +60,9 @@ class Uses:
         for x, row in enumerate(self.labels):
             mine = kept[first[x] : first[x + 1]]
             labels.append([row[u - int(self.rows[u, 2])] for u in mine])
-            drains = sum(self.rows[u, 3] == DRAIN_ACTIVITY for u in mine)
-            at[x] = (0, len(mine) - drains), (len(mine) - drains, drains)
+            held = [u for u in mine if self.held[u].port.name != PES]
+            drains = sum(self.rows[u, 3] == DRAIN_ACTIVITY for u in held)
+            at[x] = (0, len(held) - drains), (len(held) - drains, drains)
         rows[:, 2] = first[rows[:, 0]]
         return Uses(rows, self.rates[kept], labels, at, [self.held[u] for u in kept])
 

@@ -148,8 +148,9 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     if apart and present[serial] and not psum[serial]:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
+        held = np.arange(kinds.work.shape[1]) != rows[serial, records.POST]
         stationary = kinds.work[found.kind_rows == serial], layer.work[slow_rows == serial]
-        if streams.skew_rows > 0 or _takes_time(*stationary):
+        if streams.skew_rows > 0 or _takes_time(*(work[:, held] for work in stationary)):
             looks &= rows[:, records.INNERMOST] == 0
     allowed = look_up and not (serial >= 0 and bool(psum[serial]) and bool(found.known[serial]))
     # when each of their drains ended is kept, of simulated bodies and of those looked up

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import gcd
 
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture
+from accelsim.architecture.model import Architecture, Port
 from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings
-from accelsim.engine.networks.ports import Uses, dominated
+from accelsim.engine.networks.ports import PES, Uses, dominated
 from accelsim.engine.program import (
     DRAIN_ACTIVITY,
     FILL_ACTIVITY,
@@ -31,7 +32,7 @@ from accelsim.engine.words.kernels.batch import GROUP_OF
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, WIDTH
 from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE
-from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS, Tensor
 
 SENT = 1
 """The column of words that the busiest instance of a parent sends (`nest.kernels.tiles`)."""
@@ -197,10 +198,14 @@ def _uses(program: Program, edges: Ints) -> Uses:
         tensor, first = TENSORS[t], len(uses)
         mine: list[tuple[str, bool]] = []
         old = t == PSUM and accumulates(architecture, parent, child)
-        for activity in (0, 1) if t == PSUM else (0,):
-            found = ports_of(program, tensor, parent, child, activity == 1, old)
+        innermost = not any(other[0] == t and other[2] > child for other in edges.tolist())
+        for activity in (0, 1, 2) if t == PSUM else (0, 2):
+            if activity == 2:
+                found = _behind_macs(architecture, tensor, parent, child) if innermost else []
+            else:
+                found = ports_of(program, tensor, parent, child, activity == 1, old)
+                uses_at[x, activity] = len(mine), len(found)
             held += found
-            uses_at[x, activity] = len(mine), len(found)
             for use in found:
                 scale = final = 1 if use.port.in_words else architecture.word_bits[tensor]
                 if use.narrow and not use.port.in_words:
@@ -219,6 +224,14 @@ def _uses(program: Program, edges: Ints) -> Uses:
         labels.append(mine)
     rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)
     return Uses(rows, shares, labels, uses_at, held)
+
+
+def _behind_macs(architecture: Architecture, tensor: Tensor, parent: int, child: int) -> list[PortUse]:
+    """The cycles that a PE takes for the words of a version behind the MACs of a step, in place of a port."""
+    each = architecture.behind_macs.get(tensor, 0)
+    if not each or child == len(architecture.levels):
+        return []
+    return [PortUse(Port(PES, Fraction(1, each), in_words=True), 3 * (child - parent))]
 
 
 def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:

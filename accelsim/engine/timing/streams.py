@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
-from accelsim.engine.networks.ports import Labels, Uses
+from accelsim.engine.networks.ports import PES, Labels, Uses
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.odometer import count_steps
@@ -21,7 +21,7 @@ from accelsim.errors import MappingError
 from accelsim.workload.problem import TENSORS, Tensor
 
 Flags = npt.NDArray[np.uint8]
-OTHERS = ["fill", "drain", "pipeline", "fixed", "least", "room"]
+OTHERS = ["fill", "drain", "pipeline", "fixed", "least", "room", "pe"]
 """Causes of stalls that are no network, see `kernels.records.PIPELINE` .."""
 NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
 
@@ -61,8 +61,8 @@ class Streams:
         """Lay out the streams of a layer, which all take time; held : their ports."""
         architecture, listed, labels = program.architecture, edges.tolist(), held.labels
         n = len(listed)
-        rows, latency, fixed = np.zeros((n, 13), np.int64), np.zeros((n, 2), np.int64), np.zeros((n, 3), np.int64)
-        delivery = np.zeros((n, 2), np.int64)
+        rows = np.zeros((n, records.COLUMNS), np.int64)
+        latency, fixed, delivery = (np.zeros((n, columns), np.int64) for columns in (2, 3, 2))
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
@@ -81,6 +81,8 @@ class Streams:
                 t, parent_stream(listed, x), slots, buffer is Buffer.STREAM, innermost, old, False, ranks.index(t),
                 program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
                 min(old_slots(architecture, parent, child), most),
+                min(architecture.levels[0].outstanding.get(tensor, 0), most) if parent == 0 else 0,
+                _post(labels[x]), architecture.behind_macs.get(tensor, 0), _ramps(architecture, tensor, buffer),
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
             delivery[x] = _delivery(architecture, child, tensor)
@@ -106,13 +108,14 @@ class Streams:
     def processing(self) -> Streams:
         """The same where what comes from the outermost level takes no time, nor do its ports."""
         rows = self.rows.copy()
-        rows[:, records.ABSENT], rows[:, records.SKID] = self.outer, 1
+        rows[:, records.ABSENT], rows[:, records.SKID], rows[:, records.OUTSTANDING] = self.outer, 1, 0
         parent = rows[:, records.PARENT]
         rows[(parent >= 0) & self.outer[parent], records.PARENT] = -1
         uses_at, ports = np.zeros_like(self.uses_at), np.zeros_like(self.ports)
         kept = [[slot for slot, (_, outermost) in enumerate(row) if not outermost] for row in self.labels]
         for x, left in enumerate(kept):
             ports[x, : len(left)] = self.ports[x, left]
+            rows[x, records.POST] = _post([self.labels[x][slot] for slot in left])
             for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
                 mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
                 uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
@@ -148,7 +151,7 @@ class Streams:
     @property
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
-        most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS]].max(initial=1))
+        most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS, records.OUTSTANDING]].max(initial=1))
         most = max(most, int(self.delivery[:, 0].max(initial=0)))  # a drain takes a cycle at least
         return 1 << (2 * most + 2).bit_length()
 
@@ -168,6 +171,18 @@ def _slots(architecture: Architecture, edge: Sequence[int], tail: int) -> int:
     t, _, child, anew, _ = edge
     slots = 2 if child == len(architecture.levels) else architecture.levels[child].slots(TENSORS[t])
     return slots + tail if anew and t == PSUM else slots
+
+
+def _ramps(architecture: Architecture, tensor: Tensor, buffer: Buffer) -> bool:
+    """T10c, X16: whether the first step of a pass takes a tensor word by word."""
+    if architecture.stream and tensor is architecture.serial:
+        return True
+    return buffer is Buffer.STREAM and (architecture.stream or tensor is Tensor.PSUM)
+
+
+def _post(labels: Sequence[tuple[str, bool]]) -> int:
+    """The port column that is the PEs' own; -1: none."""
+    return next((slot for slot, (name, _) in enumerate(labels) if name == PES), -1)
 
 
 def old_slots(architecture: Architecture, parent: int, child: int) -> int:

@@ -35,7 +35,10 @@ from accelsim.engine.timing.kernels.records import (
     NO_GAP,
     NOBODY,
     PASS_END,
+    PE,
     PIPELINE,
+    POST,
+    RAMP,
     ROOM,
     SLOTS,
     STEP,
@@ -57,7 +60,7 @@ from accelsim.jit import part
 def compute(k, machine, versions, steps, state):
     """T2, T8: C(k), from the latest of all it waits for, for as long as its busiest PE takes."""
     streams, scalars, progress = machine.streams, state.scalars, state.progress
-    units, before, fixed = steps.n[k - steps.first], scalars[C_END], 0
+    units, before, fixed, post = steps.n[k - steps.first], scalars[C_END], 0, 0
     start_over(state.best, scalars[C_FREE], machine.idle_fill + LEAST if scalars[C_FREE] > before else NO_GAP)
     start_over(state.late, 0, NO_GAP)
     opens = _open_pass(k, machine, versions, state)
@@ -68,13 +71,19 @@ def compute(k, machine, versions, steps, state):
             fixed += machine.fixed[x, STEP]
             if streams[x, INNERMOST] and not streams[x, ABSENT]:
                 _wait_for_operand(x, v, units > 1, opens, machine, state)
+            if streams[x, POST] >= 0 and streams[x, TENSOR] != PSUM:
+                post += versions.work[versions.start[x] + v, streams[x, POST]]
+        if streams[x, POST] >= 0 and streams[x, TENSOR] == PSUM and ends_version(x, k, versions, steps, progress):
+            post += versions.work[versions.start[x] + progress[x, CURRENT], streams[x, POST]]
         if machine.delivery[x, 0] > 0 and not streams[x, ABSENT] and ends_version(x, k, versions, steps, progress):
             _wait_for_room(x, machine, versions, state)
     first = state.best[TIME] + fixed
-    ends = max(first + units, state.late[TIME])
-    _charge(k, state.best[TIME] - before, ends - first - units, machine, state)
+    # what a PE does behind its MACs waits for all of them
+    ends = max(first + units, state.late[TIME]) + post
+    _charge(k, state.best[TIME] - before, ends - first - units - post, machine, state)
     state.stalls[machine.idle_fill + FIXED] += fixed
-    scalars[C_START], scalars[C_END], scalars[C_UNITS] = first, ends, units
+    state.stalls[machine.idle_fill + PE] += post
+    scalars[C_START], scalars[C_END], scalars[C_UNITS] = first, ends, units + post
     scalars[C_FREE] = max(ends, first + machine.least)
     scalars[TOTAL_C] += units
     out = ends + machine.after_c
@@ -82,7 +91,7 @@ def compute(k, machine, versions, steps, state):
     follows = out > scalars[PASS_END]
     if machine.wave >= 0:
         # of a step of one cycle the first is the last
-        follows, out = opens, (first + 1 if units > 1 else ends) + machine.wave
+        follows, out = opens, (first + 1 if units + post > 1 else ends) + machine.wave
     if follows:
         scalars[PASS_END + TIME] = out
         scalars[PASS_END + HOLD] = NOBODY
@@ -113,7 +122,8 @@ def _wait_for_operand(x, v, lasts, opens, machine, state):
     streams, best = machine.streams, state.best
     r, psum = state.records[x, slot_of(state.records, x, v)], streams[x, TENSOR] == PSUM
     if r[FILLED]:
-        if streams[x, STREAMED] and r[F_UNITS] > 1 and lasts and (psum or not opens):
+        by_word = streams[x, RAMP] if opens else streams[x, STREAMED]
+        if by_word and r[F_UNITS] > 1 and lasts:
             wait_for(r[F_START] + 1 + machine.latency[x, 0], r[A_HOLD], r[A_KEY], best)
             wait_for(r[ARRIVE] + 1, r[A_HOLD], r[A_KEY], state.late)
         else:

@@ -21,6 +21,7 @@ from accelsim.engine.timing.kernels.records import (
     DEPTH,
     DRAIN,
     DRAINED,
+    EACH,
     FILLED,
     HAS_P,
     HOLD,
@@ -36,6 +37,7 @@ from accelsim.engine.timing.kernels.records import (
     P_UNITS,
     PARENT,
     PASS_END,
+    POST,
     RANK,
     SLOTS,
     STREAMED,
@@ -121,9 +123,11 @@ def _wait_for_sums(x, k, most, r, machine, steps, state):
     if streams[x, INNERMOST]:
         key, ready = order_key(k, 0, 0, 0, len(streams)), scalars[C_END]
         if streams[x, STREAMED] and most > 1:
-            phi = steps.phi[k - steps.first]
-            if phi < scalars[C_UNITS]:
-                ready = scalars[C_START] + phi
+            macs, phi = steps.n[k - steps.first], steps.phi[k - steps.first]
+            if streams[x, POST] >= 0:
+                phi = macs + streams[x, EACH]
+            # the last MAC may be late, and all that follows is
+            ready = scalars[C_START] + phi if phi < macs else scalars[C_END] - max(scalars[C_UNITS] - phi, 0)
             stream_end = scalars[C_END] + machine.after_c + 1
         wait_for(ready + machine.after_c, NOBODY, key, best)
     else:

@@ -39,6 +39,7 @@ from accelsim.engine.timing.kernels.records import (
     NOBODY,
     OLD_PSUM,
     OLD_SLOTS,
+    OUTSTANDING,
     P_END,
     P_START,
     P_UNITS,
@@ -205,6 +206,8 @@ def _wait(x, v, most, slots, lead, machine, versions, state):
     if x == machine.serial and not psum:
         pass_end = state.scalars[PASS_END:]
         wait_for(pass_end[TIME], pass_end[HOLD], pass_end[KEY], best)
+    if 0 < streams[x, OUTSTANDING] <= v:
+        _wait_for_earlier(x, v - streams[x, OUTSTANDING], machine, state)
     # T6: the last user of its slot
     if v < slots:
         return 0
@@ -220,6 +223,17 @@ def _wait(x, v, most, slots, lead, machine, versions, state):
     else:
         wait_for(old[USE], old[U_HOLD], old[U_KEY], best)
     return 0
+
+
+@part
+def _wait_for_earlier(x, v, machine, state):
+    """X14: only so many transfers of a stream are on their way: wait for version v to have come, if it was to come."""
+    r = state.records[x, slot_of(state.records, x, v)]
+    if machine.streams[x, OLD_PSUM]:
+        if r[HAS_P]:
+            wait_for(r[P_END] + machine.latency[x, 0], r[A_HOLD], r[A_KEY], state.best)
+    elif r[FILLED]:
+        wait_for(r[ARRIVE], r[A_HOLD], r[A_KEY], state.best)
 
 
 @part

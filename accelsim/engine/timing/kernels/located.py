@@ -17,6 +17,7 @@ from accelsim.engine.timing.kernels.records import (
     OLD_SLOTS,
     PARENT,
     PASS_END,
+    POST,
     SLOTS,
     TENSOR,
     TO_ISSUE,
@@ -119,7 +120,7 @@ def read_content(body, machine, out):
         m += 1
     end = layer.first[j + 1]
     for x in range(n):
-        if not layer.slow[x] or machine.streams[x, ABSENT]:
+        if not layer.slow[x] or (machine.streams[x, ABSENT] and machine.streams[x, POST] < 0):
             continue
         number = layer.number[x]
         following = at[x] + kinds.many[layer.kind[j], x]

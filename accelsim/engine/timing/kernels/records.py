@@ -15,8 +15,14 @@ from accelsim.jit import njit, part
 # SLOTS: of T6. STREAMED: into a `stream` buffer. INNERMOST: it feeds the PE. OLD_PSUM: old psums join on their way up
 # (P), none is refilled. ABSENT: left out of the processing latency. RANK, DEPTH: its part in the order of T9. DOWN, UP:
 # what a stall on its fills and drains is charged to. SKID: a fill of one unit finds a second slot.
-# OLD_SLOTS: tiles of old psums that have room on their way down
-TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID, OLD_SLOTS = range(13)
+# OLD_SLOTS: tiles of old psums that have room on their way down. OUTSTANDING: how many of its transfers down may be on
+# their way at a time; 0: any number. POST: which column of `Versions.work` has the cycles that PEs take for a version
+# behind the MACs of its step, -1: none; EACH: those of a word. RAMP: the first step of a pass takes it word by word
+(
+    TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID, OLD_SLOTS, OUTSTANDING,
+    POST, EACH, RAMP,
+) = range(17)  # fmt: skip
+COLUMNS = 17
 # columns of a version's record. VID: the version. FILLED, KAPPA, ARRIVE, F_..: its fill F. USE: its last user ends.
 # LANDED: its last child drain; DRAINED: whether there was one. D_..: its drain D; of an input, the C that used it last.
 # HAS_P, P_..: its old psums P. Beside a time: _HOLD, what is charged for waiting for it, and _KEY, its key in T9
@@ -37,7 +43,7 @@ SCALARS = 10
 TIME, HOLD, KEY = range(3)
 FILL, DRAIN = 0, 1  # directions of a stream
 STEP = 2  # of the fixed cycles of a stream: those before the first step of a version
-PIPELINE, FIXED, LEAST, ROOM = 2, 3, 4, 5  # causes of stalls, counted from `Machine.idle_fill`
+PIPELINE, FIXED, LEAST, ROOM, PE = 2, 3, 4, 5, 6  # causes of stalls, counted from `Machine.idle_fill`
 TAKES, WITH, SHARED, FIRST = range(4)  # columns of `Machine.turns`
 NOBODY = -1  # the walk back ends at a C
 NO_GAP = -2  # the C before
@@ -47,7 +53,7 @@ NEVER = 1 << 60
 class Machine(NamedTuple):
     """The streams of a machine and how they wait for each other.
 
-    streams : int64[x, 13], see TENSOR .. OLD_SLOTS (DOWN, UP: what a stall on that network is charged to).
+    streams : int64[x, COLUMNS], see TENSOR .. (DOWN, UP: what a stall on that network is charged to).
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot], the port of each slot.
     latency : int64[x, 2], after fills (old psums) and after drains.
     order : int64[x], streams outermost level first, then by rank. serial : the stationary stream, or -1 (T10).
