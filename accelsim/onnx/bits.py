@@ -9,22 +9,21 @@ from accelsim.onnx.kinds import PASSING
 from accelsim.onnx.products import Product
 from accelsim.onnx.records import BOOL, INT64, INTEGERS, Program, Value
 
-SUM = 32
-"""Bits of a sum of integer products, as the operators' definitions have it (int32)."""
+NARROW = 16
+"""Bits of the widest output that is a word of the network; wider ones are sums, which are as wide as the machine's."""
 _SEEN_THROUGH = frozenset({"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "MaxPool"})
 
 
 def bits_of(program: Program, product: Product) -> dict[str, Any]:
-    """`bits` of a layer: of its ifmap and filter where they are integers, of its sums and outputs where both are."""
+    """`bits` of a layer: of its ifmap and filter where they are integers, of its output where it is a narrow one too."""
     first, second = product.operands[0]
     ifmap, filters = (_integer(program, value) for value in (first, second))
     if product.step.node.op == "MatMulNBits":
         filters = product.step.node.whole("bits", 4)
     found = {name: bits for name, bits in (("ifmap", ifmap), ("filter", filters)) if bits}
-    if len(found) == 2:
-        found["psum"] = SUM
-        if ofmap := _written(program, product.step.outputs[0]):
-            found["ofmap"] = ofmap
+    ofmap = _written(program, product.step.outputs[0]) if len(found) == 2 else 0
+    if 0 < ofmap <= NARROW:
+        found["ofmap"] = ofmap
     return {"bits": found} if found else {}
 
 
