@@ -20,7 +20,7 @@ BATCH = re.compile(r"(batch|batch_?size|bs|n|b)", re.IGNORECASE)
 """Symbols that mean images at a time: 1 unless something else is said."""
 MOST_DEPTH = 16
 """Subgraphs inside each other."""
-MOST_RUNS = 4096
+MOST_RUNS = 1024
 """Rounds of a Loop or Scan that are laid out."""
 
 Scope = dict[str, Value]
