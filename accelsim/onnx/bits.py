@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accelsim.onnx.kinds import PASSING
 from accelsim.onnx.products import Product
-from accelsim.onnx.records import BOOL, INT64, INTEGERS, Program, Value
+from accelsim.onnx.records import BOOL, INT64, INTEGERS, Program, Step, Value
 
-SUM = 32
-"""Bits of a sum of integer products, as the operators' definitions have it (int32)."""
+Readers = Mapping[int, Sequence[Step]]
+"""The steps that read a tensor, by the tensor's id."""
+NARROW = 16
+"""Bits of the widest output that is a word of the network; wider ones are sums, which are as wide as the machine's."""
 _SEEN_THROUGH = frozenset({"Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "MaxPool"})
 
 
-def bits_of(program: Program, product: Product) -> dict[str, Any]:
-    """`bits` of a layer: of its ifmap and filter where they are integers, of its sums and outputs where both are."""
+def bits_of(program: Program, product: Product, readers: Readers) -> dict[str, Any]:
+    """`bits` of a layer: of its ifmap and filter where they are integers, of its output where that is a narrow one."""
     first, second = product.operands[0]
     ifmap, filters = (_integer(program, value) for value in (first, second))
     if product.step.node.op == "MatMulNBits":
         filters = product.step.node.whole("bits", 4)
     found = {name: bits for name, bits in (("ifmap", ifmap), ("filter", filters)) if bits}
-    if len(found) == 2:
-        found["psum"] = SUM
-        if ofmap := _written(program, product.step.outputs[0]):
-            found["ofmap"] = ofmap
+    ofmap = _written(product.step.outputs[0], readers) if len(found) == 2 else 0
+    if 0 < ofmap <= NARROW:
+        found["ofmap"] = ofmap
     return {"bits": found} if found else {}
 
 
@@ -59,12 +60,12 @@ def _integer(program: Program, value: Value) -> int:
     return 0
 
 
-def _written(program: Program, value: Value) -> int:
+def _written(value: Value, readers: Readers) -> int:
     """Bits of an output that is an integer, or becomes one; 0 where it stays what it is."""
     if value.kind in INTEGERS:
         return value.bits
     for _ in range(8):
-        users = [step for step in program.steps[value.step + 1 :] if any(value is one for one in step.inputs)]
+        users = readers.get(id(value), ())
         if len(users) != 1:
             return 0
         (step,) = users

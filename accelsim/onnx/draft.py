@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -100,12 +101,11 @@ class Draft:
 
     def pruned(self, outputs: set[str]) -> None:
         """Leave out views that nothing reads."""
-        read = {name for reads in self.reads.values() for name in reads} | outputs
+        readers = Counter(name for reads in self.reads.values() for name in reads) + Counter(outputs)
         for name in reversed(list(self.layers)):
-            if name in self.views and name not in read:
+            if name in self.views and not readers[name]:
+                readers.subtract(self.reads.pop(name))
                 del self.layers[name], self.found[name]
-                del self.reads[name]
-                read = {one for reads in self.reads.values() for one in reads} | outputs
 
     def written(self) -> dict[str, Keys]:
         """The layers as a file has them: `inputs` only where they are not what a file means without."""

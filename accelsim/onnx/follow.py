@@ -20,7 +20,7 @@ BATCH = re.compile(r"(batch|batch_?size|bs|n|b)", re.IGNORECASE)
 """Symbols that mean images at a time: 1 unless something else is said."""
 MOST_DEPTH = 16
 """Subgraphs inside each other."""
-MOST_RUNS = 4096
+MOST_RUNS = 1024
 """Rounds of a Loop or Scan that are laid out."""
 
 Scope = dict[str, Value]
@@ -100,6 +100,7 @@ class _Follower:
                 value.kind, value.shape = kind, shape
             for value, data in zip(outputs, folded(step) or (), strict=False):
                 value.data, value.shape = data, data.shape
+                value.kind = value.kind or _kind_of(data)
             for value in outputs:
                 _declared(node, value, graph.declared.get(value.name), self.dims)
         stored = _from_stored(step)
@@ -350,6 +351,13 @@ def _constant(node: Node, outputs: tuple[Value, ...]) -> None:
             value.shape = value.data.shape
             return
     raise WorkloadError(f"{node}: holds no value ({', '.join(('value', *_NUMBERS))})")
+
+
+def _kind_of(data: np.ndarray[Any, Any]) -> int:
+    """The element type of words that were worked out."""
+    from onnx import helper
+
+    return int(helper.np_dtype_to_tensor_dtype(data.dtype)) if data.dtype != object else 8
 
 
 def _declared(node: Node, value: Value, declared: Input | None, dims: Mapping[str, int | str]) -> None:

@@ -186,7 +186,7 @@ class Lowering:
 
     def bits(self, found: Product) -> Keys:
         """What the graph says of the width of words."""
-        return bits_of(self.program, found)
+        return bits_of(self.program, found, self.readers)
 
     def other_batch(self, step: Step | None = None, batch: int = 0) -> Exception:
         """What to raise where a tensor is not of `batch` images."""

@@ -20,6 +20,7 @@ class Names:
 
     def __init__(self) -> None:
         self.given = {INPUT}
+        self.last: dict[str, int] = {}
 
     def of(self, step: Step, weight: str = "", several: bool = False) -> str:
         """A name for what a node becomes. weight : of the stored tensor it multiplies by, which often says most.
@@ -37,10 +38,11 @@ class Names:
     def new(self, wanted: str) -> str:
         """The name, with a number behind it if it is given already."""
         plain = _KEPT.sub("_", wanted).strip("_./")[-MOST:] or "layer"
-        name, number = plain, 1
+        name, number = plain, self.last.get(plain, 1)
         while name in self.given:
             number += 1
             name = f"{plain}_{number}"
+        self.last[plain] = number
         self.given.add(name)
         return name
 

@@ -11,7 +11,7 @@ from accelsim.onnx.records import Graph, Input, Model, Node, refused
 from accelsim.yamlfile import shown
 
 LEAST_OPSET = 7
-MOST_NODES = 200_000
+MOST_NODES = 100_000
 MOST_BYTES = 2**31
 """A message of protobuf is no larger; whatever is keeps its weights beside it."""
 SUFFIX = ".onnx"

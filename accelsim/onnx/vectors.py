@@ -49,13 +49,13 @@ def lower_group(to: Lowering, group: Group) -> Sort:
 def _left_to_do(to: Lowering, group: Group, work: Sequence[Step]) -> list[Step]:
     """The steps that are not part of the layers before: biases, norms of the batch and ReLUs right behind these."""
     behind = {id(value): to.feature(value) for value in group.reads}
-    left = []
+    left, own = [], set(work)
     for step in group.steps:
         given = [value for value in step.inputs if value is not None and active(value)]
         feature = behind.get(id(given[0])) if len(given) == 1 else None
-        if feature and (step not in work or _in_passing(to, step, feature)):
+        if feature and (step not in own or _in_passing(to, step, feature)):
             behind |= {id(value): feature for value in step.outputs}
-        elif step in work:
+        elif step in own:
             left.append(step)
     return left
 

@@ -22,6 +22,10 @@ SAME = [
     ("bert_base", "bert_base", {}),
     ("squeezebert", "squeezebert", {}),
     ("lstm", "lstm", {}),
+    *((name, name, {}) for name in ("distilbert", "efficientnet_b0", "inception_v3", "unet")),
+    ("deeplabv3", "deeplabv3_resnet50", {}),
+    ("mobilenet_v3_small", "mobilenet_v3_small_dynamo", {}),
+    ("shufflenet_v2", "shufflenet_v2_x1_0", {}),
     # the paper's network has pixels for 227 x 227, which its file cuts to 224
     ("alexnet", "light_bvlc_alexnet", {"data_0": "1x3x227x227"}),
 ]
@@ -72,6 +76,24 @@ def test_but_that_q_k_and_v_are_one_product(shipped, exported, parameters):
         else:
             found.append(layer)
     assert found == flat(layers(load_network(shipped, parameters=parameters)))
+
+
+def test_swin_but_how_windows_are_told():
+    """A window is a run of a layer in the shipped file, a group of one in the export: both have its own keys."""
+    found = [layers(one) for one in (load_network("swin_t"), graph("swin_t", {}))]
+    ours, theirs = (sorted(map(str, flat(one for one in each if not one[8]))) for each in found)
+    assert ours == theirs
+    pairs = [sum(one[1] for one in each if one[8]) for each in found]
+    assert pairs[0] == pairs[1]
+
+
+@pytest.mark.parametrize(
+    ("shipped", "exported"), [("whisper_tiny", "whisper_tiny_encoder"), ("t5_small", "t5_small_encoder")]
+)
+def test_the_encoder_is_part_of_the_whole(shipped, exported):
+    whole = flat(layers(load_network(shipped)))
+    for layer in flat(layers(graph(exported, {}))):
+        whole.remove(layer)
 
 
 def test_googlenet_but_its_5x5_branches():
