@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accelsim.architecture.pe import PLAIN
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import TENSORS, Tensor
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
 
 def refuse(machine: Architecture) -> None:
     """Raise AccelsimError where rules of time do not go together."""
+    if machine.wave is not None and machine.serial in (None, Tensor.PSUM):
+        raise AccelsimError(
+            f"architecture '{machine.name}': wave: only a stationary ifmap or filter is followed by the next"
+        )
+    if machine.mac_cycles > 1 and machine.sparsity.skip:
+        raise AccelsimError(
+            f"architecture '{machine.name}': PEs that skip zeros take one cycle a MAC; leave out cycles or skip"
+        )
+    _refuse_cartesian(machine)
+    _refuse_banks(machine)
     _refuse_lock(machine)
     _refuse_stream(machine)
     _refuse_behind_macs(machine)
@@ -24,6 +35,31 @@ def refuse(machine: Architecture) -> None:
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
+
+
+def _refuse_cartesian(machine: Architecture) -> None:
+    if not machine.cartesian:
+        return
+    where = f"architecture '{machine.name}': a Cartesian PE"
+    if machine.paced:
+        raise AccelsimError(f"{where} has a pace of its own; it takes no fixed cycles, wave or least")
+    if machine.sparsity != PLAIN or any(level.compression for level in machine.levels):
+        raise AccelsimError(
+            f"{where} skips and encodes in its own way; it takes no gate, skip, pairing, drift, queue or compression"
+        )
+    if machine.lowering is not Lowering.NONE:
+        raise AccelsimError(f"{where} convolves; it takes no lowering: {machine.lowering}")
+
+
+def _refuse_banks(machine: Architecture) -> None:
+    where, outer = f"architecture '{machine.name}'", machine.levels[0]
+    if any(level.dram for level in machine.levels[1:]):
+        raise AccelsimError(f"{where}: only the outermost level has the banks and rows of a DRAM")
+    if outer.dram and (machine.cartesian or outer.compression):
+        why = "Cartesian PEs move encoded words" if machine.cartesian else "it stores tensors encoded"
+        raise AccelsimError(
+            f"{where}: level '{outer.name}': {why}, which have no addresses in the banks of a DRAM; use a link"
+        )
 
 
 def _refuse_lock(machine: Architecture) -> None:

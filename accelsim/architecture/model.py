@@ -250,15 +250,7 @@ class Architecture:
             within(where, what, value)
         object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
         object.__setattr__(self, "lead", (self.lead or self.serial is None) and not self.stream)
-        if self.wave is not None and self.serial in (None, Tensor.PSUM):
-            raise AccelsimError(f"{where}: wave: only a stationary ifmap or filter is followed by the next")
         refuse(self)
-        if self.mac_cycles > 1 and self.sparsity.skip:
-            raise AccelsimError(f"{where}: PEs that skip zeros take one cycle a MAC; leave out cycles or skip")
-        if self.cartesian and self.paced:
-            raise AccelsimError(
-                f"{where}: a Cartesian PE has a pace of its own; it takes no fixed cycles, wave or least"
-            )
         if self.cartesian:
             object.__setattr__(self, "macs_per_cycle", self.cartesian.ifmaps * self.cartesian.filters)
         names = [level.name for level in self.levels]
@@ -275,25 +267,6 @@ class Architecture:
             raise AccelsimError(
                 f"architecture '{self.name}': narrow: '{self.narrow}' is no level that sums can leave "
                 f"({', '.join(names[1:])})"
-            )
-        if self.cartesian and (self.sparsity != Sparsity() or any(level.compression for level in self.levels)):
-            raise AccelsimError(
-                f"architecture '{self.name}': a Cartesian PE skips and encodes in its own way; "
-                "it takes no gate, skip, pairing, drift, queue or compression"
-            )
-        if self.cartesian and self.lowering is not Lowering.NONE:
-            raise AccelsimError(
-                f"architecture '{self.name}': a Cartesian PE convolves; it takes no lowering: {self.lowering}"
-            )
-        if any(level.dram for level in self.levels[1:]):
-            raise AccelsimError(
-                f"architecture '{self.name}': only the outermost level has the banks and rows of a DRAM"
-            )
-        if self.levels[0].dram and (self.cartesian or self.levels[0].compression):
-            why = "Cartesian PEs move encoded words" if self.cartesian else "it stores tensors encoded"
-            raise AccelsimError(
-                f"architecture '{self.name}': level '{names[0]}': {why}, which have no addresses in the "
-                "banks of a DRAM; use a link"
             )
         for index, level in enumerate(self.levels):
             if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
