@@ -359,13 +359,6 @@ class TestCommandLine:
         assert "(move a loop of " in line
         assert "RF ifmap+filter+psum: needs 112 bits, has 64 bits, 48 bits too many" in line
 
-    def test_a_layer_a_dataflow_cannot_cut(self, refused):
-        """A row of 16 filter words needs as many ifmap words; the chip's spad has 12."""
-        assert refused("run", "eyeriss", "vit_b16", "--layers", "patches") == (
-            "patches: no mapping of dataflow 'row_stationary' fits 'eyeriss': RF ifmap: needs 256 bits, has 192 bits, "
-            "64 bits too many (take another dataflow: this one never cuts S; enlarge the capacity)"
-        )
-
     @pytest.mark.parametrize(
         ("machine", "network", "setting", "line"),
         [

@@ -85,8 +85,13 @@ def find(
     if not candidates and not tiled and not table.accounting:
         search = _Search(replace(space, tiled=True), table)
         candidates = search.candidates(objective)
+    if not candidates and flow.whole and not table.accounting:
+        # larger than the array or what is in a PE: cut, and its parts added up like any other loop's
+        space = replace(space, dataflow=replace(flow, whole=()))
+        search = _Search(replace(space, tiled=True), table)
+        candidates = search.candidates(objective)
     if not candidates:
-        raise MappingError(_why_nothing(space))
+        raise MappingError(_why_nothing(Space(architecture, problem, flow)))
     first = min(candidates, key=_score)
     tried = sum(one.tried for one in candidates)
     found = Found(first.nest, objective, search.said, tried, search.combinations.cut, first.energy)

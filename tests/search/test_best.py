@@ -225,6 +225,17 @@ def test_a_fold_too_long_for_the_buffer_is_cut_in_halves():
 MACHINES = Path(__file__).parent / "machines"
 
 
+def test_what_is_whole_is_cut_where_nothing_fits_otherwise():
+    # a row of 16 taps, and 16 of them, is more than a PE's 12 words, and than 12 rows of PEs
+    chip, flow = load_architecture("eyeriss"), load("row_stationary")
+    for taps in (11, 16):
+        problem = Problem.of({"M": 16, "C": 3, "P": 14, "Q": 14, "R": taps, "S": taps}, stride=(taps, taps))
+        nest = find(chip, problem, flow).nest
+        check(chip, nest, problem)
+        inside = {loop.dim: loop.factor for loop in nest.level("RF").temporal}
+        assert (inside["S"] == taps) == (taps <= 12)
+
+
 def test_what_no_network_adds_stays_temporal():
     """A dataflow may lay C on y, but psums of a plain bus meet nowhere: the best legal mapping fills x with M."""
     found = simulate(MACHINES / "unicast.yaml", MACHINES / "pw.yaml")

@@ -67,7 +67,8 @@ class DataflowSpec(Spec):
         "arrays further out are used only where the innermost lacks an axis",
     )
     whole: Dims = _dims(
-        "Dims unrolled in full where they are spatial or in the PE, as far as there is room, whatever else would fit.",
+        "Dims unrolled in full where they are spatial or in the PE, as far as there is room, whatever else would fit; "
+        "cut like others where nothing fits otherwise.",
         "every unrolling is tried",
     )
     image: Dims = _dims("Dims that are on `y` too where the ifmap is an image: at most four channels.", "none is")
