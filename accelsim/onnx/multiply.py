@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING
 
 from accelsim.errors import WorkloadError
 from accelsim.onnx.draft import Accept, Feature, Keys, one_or_all
+from accelsim.onnx.lowering import Lowering
 from accelsim.onnx.products import Matrix, Product, Recurrent, Window
 from accelsim.onnx.records import Step, Value, shown
 from accelsim.workload.network import Layer, Shape
-
-if TYPE_CHECKING:
-    from accelsim.onnx.lower import Lowering
 
 
 def lower_product(to: Lowering, product: Product) -> None:

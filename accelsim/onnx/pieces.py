@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from accelsim.onnx.draft import Feature, Keys
 from accelsim.onnx.groups import active
+from accelsim.onnx.lowering import Lowering
 from accelsim.onnx.records import Step, Value
 from accelsim.workload.network import Shape
-
-if TYPE_CHECKING:
-    from accelsim.onnx.lower import Lowering
 
 AXES = {"channels": "C", "rows": "H", "columns": "W", "depth": "D"}
 

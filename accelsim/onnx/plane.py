@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING
 
 from accelsim.onnx.follow import BATCH
 from accelsim.onnx.products import Matrix, Product, Recurrent, Window
 from accelsim.onnx.records import INTEGERS, Input, Program, Step, Value
 from accelsim.workload.network import Shape
 
-if TYPE_CHECKING:
-    from accelsim.onnx.lower import Lowering
-
 MOST_STEPS = 64
 """Nodes between an input and the first that says what its axes are."""
+
+
+class OtherBatchError(Exception):
+    """A tensor that is not of so many images."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What is known of a graph. products : by id of the step. readers : steps that read a tensor, by its id."""
+
+    program: Program
+    products: Mapping[int, Product]
+    readers: Mapping[int, Sequence[Step]]
+    batch: int
 
 
 def batches(program: Program, products: Sequence[Product]) -> Iterator[int]:
@@ -40,12 +50,12 @@ def batches(program: Program, products: Sequence[Product]) -> Iterator[int]:
         break
 
 
-def default_shape(to: Lowering, value: Value) -> Shape:
+def default_shape(to: Graph, value: Value) -> Shape:
     """A tensor as a feature map: channels last of two axes, first of more; whole numbers are positions."""
     shape = value.shape or ()
     words, left = divmod(prod(shape), to.batch)
     if left:
-        raise to.other_batch()
+        raise OtherBatchError
     if to.batch > 1:
         at = next((axis for axis in (0, 1) if len(shape) > axis and shape[axis] == to.batch), None)
         rest = (words,) if at is None else shape[:at] + shape[at + 1 :]
@@ -61,7 +71,7 @@ def default_shape(to: Lowering, value: Value) -> Shape:
     return Shape(rest[0], prod(rest[1:-1]), rest[-1])
 
 
-def input_shape(to: Lowering, value: Value) -> Shape:
+def input_shape(to: Graph, value: Value) -> Shape:
     """An input as the first convolution has it, if only names of words lie between; else as it is."""
     edge, seen = [value], 0
     while edge and seen < MOST_STEPS:
@@ -79,14 +89,14 @@ def input_shape(to: Lowering, value: Value) -> Shape:
     return default_shape(to, value)
 
 
-def unpadded(to: Lowering, form: Window, x: Value) -> tuple[Window, Value]:
+def unpadded(to: Graph, padded: Collection[int], form: Window, x: Value) -> tuple[Window, Value]:
     """A window with the zeros of a Pad node before it as its own padding, and what the Pad node reads."""
     if x.step < 0 or form.transposed:
         return form, x
     step = to.program.steps[x.step]
     pads = zeros(step, len(form.plane) + 2)
     source = step.inputs[0] if step.inputs else None
-    if pads is None or source is None or source.shape is None or id(step) not in to.padded:
+    if pads is None or source is None or source.shape is None or id(step) not in padded:
         return form, x
     before, after = pads
     whole = (
@@ -110,7 +120,7 @@ def zeros(step: Step, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]] | No
     return tuple(found[2:rank]), tuple(found[rank + 2 :])
 
 
-def pads_of_windows(to: Lowering) -> set[int]:
+def pads_of_windows(to: Graph) -> set[int]:
     """The Pad nodes that are only padding: all that read them are convolutions or means of windows."""
     found = set[int]()
     for step in to.program.steps:
@@ -121,7 +131,7 @@ def pads_of_windows(to: Lowering) -> set[int]:
     return found
 
 
-def _pads(to: Lowering, user: Step, pad: Step) -> bool:
+def _pads(to: Graph, user: Step, pad: Step) -> bool:
     """Whether a node could pad what it reads itself, as a Pad node does."""
     product = to.products.get(id(user))
     form = product.forms[0] if product else None

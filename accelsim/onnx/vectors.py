@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from accelsim.onnx.draft import Feature, Keys, one_or_all, sizes
 from accelsim.onnx.groups import REDUCED, Group, active
 from accelsim.onnx.kinds import PASSING, Sort, operations
+from accelsim.onnx.lowering import Lowering
 from accelsim.onnx.records import Step
 from accelsim.workload.network import INPUT, Shape
-
-if TYPE_CHECKING:
-    from accelsim.onnx.lower import Lowering
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization", "BiasAdd", "Scaler"})
 """What folds into the filters and biases before it, where its other operand is one stored word for each channel."""

@@ -11,7 +11,8 @@ import numpy as np
 from accelsim.errors import WorkloadError
 from accelsim.onnx.fold import computed
 from accelsim.onnx.follow import follow
-from accelsim.onnx.lower import Lowering, lowered
+from accelsim.onnx.lower import lowered
+from accelsim.onnx.lowering import Lowering
 from accelsim.onnx.products import Form, Matrix, Product, Recurrent, Window
 from accelsim.onnx.read import Dims, read
 from accelsim.onnx.records import Model, Program, Value
