@@ -9,7 +9,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest
-from accelsim.onnx.read import is_onnx
+from accelsim.onnx.graph.read import is_onnx
 from accelsim.quantities import BOUNDS, bounded, short
 from accelsim.workload.network import Network
 from accelsim.yamlfile import Document

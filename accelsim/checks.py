@@ -15,8 +15,8 @@ from accelsim.energy.yaml import read_table
 from accelsim.errors import AccelsimError, Issue, SpecError
 from accelsim.mapping.dataflows import dataflow
 from accelsim.mapping.yaml import mappings_of
+from accelsim.onnx.graph.read import Dims, checked, is_onnx
 from accelsim.onnx.network import load as load_onnx
-from accelsim.onnx.read import Dims, checked, is_onnx
 from accelsim.workload.problem import TENSORS
 from accelsim.workload.yaml import load_network
 from accelsim.yamlfile import Document, read

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.errors import AccelsimError
-from accelsim.onnx.read import is_onnx
+from accelsim.onnx.graph.read import is_onnx
 
 
 def split_parameters(

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim import arguments
 from accelsim.errors import AccelsimError, WorkloadError
-from accelsim.onnx.read import Dims, checked, is_onnx
+from accelsim.onnx.graph.read import Dims, checked, is_onnx
 from accelsim.workload.network import Network
 from accelsim.workload.yaml import load_network
 

@@ -21,8 +21,8 @@ from accelsim.errors import AccelsimError, MappingError, Overflow
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import mappings_for, shipped
 from accelsim.networks import network_from
-from accelsim.onnx.read import Dims, is_onnx
-from accelsim.onnx.read import checked as sizes_of
+from accelsim.onnx.graph.read import Dims, is_onnx
+from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers

@@ -418,10 +418,9 @@ class TestWhatFails:
             "  pos: {op: conv, M: 512, kernel: [1, 128], pad: [0, 64], groups: 16}\n"
         )
         done = cli("run", "eyeriss", tmp_path / "net.yaml", "--evaluator", "analytical", "--json")
-        assert done.exit_code == 2
-        assert [layer["name"] for layer in json.loads(done.stdout)["layers"]] == ["c0", "c1"]
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("not run: pos: no mapping of dataflow 'row_stationary' fits 'eyeriss'")
+        # a scratchpad holds 12 of 128 taps, so their row is cut
+        assert done.exit_code == 0, done.stderr
+        assert [layer["name"] for layer in json.loads(done.stdout)["layers"]] == ["c0", "c1", "pos"]
 
 
 @pytest.mark.usefixtures("fake_engine")

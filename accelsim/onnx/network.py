@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from accelsim.errors import SpecError, WorkloadError
-from accelsim.onnx.follow import follow
-from accelsim.onnx.lower import lower
-from accelsim.onnx.read import Dims, read
-from accelsim.onnx.records import Model
+from accelsim.onnx.graph.follow import follow
+from accelsim.onnx.graph.read import Dims, read
+from accelsim.onnx.graph.records import Model
+from accelsim.onnx.layers.lower import lower
 from accelsim.onnx.repeats import folded
 from accelsim.onnx.weights import Weights, pattern, told
 from accelsim.onnx.write import text

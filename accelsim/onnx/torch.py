@@ -8,8 +8,8 @@ import warnings
 from typing import Any
 
 from accelsim.errors import AccelsimError
+from accelsim.onnx.graph.read import model_of
 from accelsim.onnx.network import network
-from accelsim.onnx.read import model_of
 from accelsim.workload.network import Network
 
 

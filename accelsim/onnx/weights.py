@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from accelsim.errors import WorkloadError
-from accelsim.onnx.fold import computed
-from accelsim.onnx.follow import follow
-from accelsim.onnx.lower import lowered
-from accelsim.onnx.lowering import Lowering
-from accelsim.onnx.products import Form, Matrix, Product, Recurrent, Window
-from accelsim.onnx.read import Dims, read
-from accelsim.onnx.records import Model, Program, Value
+from accelsim.onnx.graph.fold import computed
+from accelsim.onnx.graph.follow import follow
+from accelsim.onnx.graph.products import Form, Matrix, Product, Recurrent, Window
+from accelsim.onnx.graph.read import Dims, read
+from accelsim.onnx.graph.records import Model, Program, Value
+from accelsim.onnx.layers.lower import lowered
+from accelsim.onnx.layers.lowering import Lowering
 from accelsim.sparsity.arrays import Given, source_of
 from accelsim.sparsity.spread import own_shape
 from accelsim.workload.network import Layer

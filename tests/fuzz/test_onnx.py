@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("onnx.helper")
 
 from accelsim.errors import AccelsimError
+from accelsim.onnx.graph.read import model_of
 from accelsim.onnx.network import network
-from accelsim.onnx.read import model_of
 from fuzz.bounds import bounded, good_lines
 from graphs import GRAPHS, dims, truth
 from onnx import AttributeProto, ModelProto, TensorProto

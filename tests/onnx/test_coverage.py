@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("onnx.helper")
 
 from accelsim.errors import WorkloadError
+from accelsim.onnx.graph.read import model_of
 from accelsim.onnx.network import network
-from accelsim.onnx.read import model_of
 from onnx import helper
 from onnx_small import BOOL, INT64, SMALL, branches, model, node, numbers, stored, tensor
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
+from accelsim.onnx.graph.read import model_of
 from accelsim.onnx.network import network
-from accelsim.onnx.read import model_of
 from accelsim.onnx.weights import Weights
 from accelsim.sparsity.spread import spread_out
 from accelsim.workload.problem import Problem, Tensor

@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("onnx.helper")
 
-from accelsim.onnx.follow import follow
-from accelsim.onnx.products import Window, product
-from accelsim.onnx.read import read
+from accelsim.onnx.graph.follow import follow
+from accelsim.onnx.graph.products import Window, product
+from accelsim.onnx.graph.read import read
 from graphs import GRAPHS, at_hand, dims, truth
 
 pytestmark = at_hand

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError, WorkloadError, reason
-from accelsim.onnx.records import Graph, Input, Model, Node, refused
+from accelsim.onnx.graph.records import Graph, Input, Model, Node, refused
 from accelsim.yamlfile import shown
 
 LEAST_OPSET = 7

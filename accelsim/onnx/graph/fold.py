@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.onnx.records import Node, Step
+from accelsim.onnx.graph.records import Node, Step
 
 MOST_WORDS = 4096
 """Of a tensor whose values are followed; shapes, axes and indices are far smaller."""

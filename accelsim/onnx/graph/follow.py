@@ -10,10 +10,23 @@ from typing import Any
 import numpy as np
 
 from accelsim.errors import WorkloadError, listing, nearest
-from accelsim.onnx.fold import MOST_WORDS, folded
-from accelsim.onnx.read import MOST_NODES, graph_of
-from accelsim.onnx.records import KINDS, Graph, Input, Model, Node, Program, Sizes, Step, Value, refused, shown, telling
-from accelsim.onnx.shapes import inferred
+from accelsim.onnx.graph.fold import MOST_WORDS, folded
+from accelsim.onnx.graph.read import MOST_NODES, graph_of
+from accelsim.onnx.graph.records import (
+    KINDS,
+    Graph,
+    Input,
+    Model,
+    Node,
+    Program,
+    Sizes,
+    Step,
+    Value,
+    refused,
+    shown,
+    telling,
+)
+from accelsim.onnx.graph.shapes import inferred
 from accelsim.yamlfile import meant
 
 BATCH = re.compile(r"(batch|batch_?size|bs|n|b)", re.IGNORECASE)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from accelsim.errors import WorkloadError
-from accelsim.onnx.bits import hoisted
-from accelsim.onnx.draft import Feature, sizes
-from accelsim.onnx.groups import Group, active
-from accelsim.onnx.kinds import Sort, macs_left, sized, why
-from accelsim.onnx.lowering import Lowering
-from accelsim.onnx.multiply import lower_product
-from accelsim.onnx.pieces import lower_part
-from accelsim.onnx.plane import OtherBatchError, batches, input_shape
-from accelsim.onnx.products import Product, product
-from accelsim.onnx.records import Program, Step, refused, telling
-from accelsim.onnx.vectors import lower_group, lower_vector
+from accelsim.onnx.graph.products import Product, product
+from accelsim.onnx.graph.records import Program, Step, refused, telling
+from accelsim.onnx.layers.bits import hoisted
+from accelsim.onnx.layers.draft import Feature, sizes
+from accelsim.onnx.layers.groups import Group, active
+from accelsim.onnx.layers.kinds import Sort, macs_left, sized, why
+from accelsim.onnx.layers.lowering import Lowering
+from accelsim.onnx.layers.multiply import lower_product
+from accelsim.onnx.layers.pieces import lower_part
+from accelsim.onnx.layers.plane import OtherBatchError, batches, input_shape
+from accelsim.onnx.layers.vectors import lower_group, lower_vector
 from accelsim.workload.coverage import Coverage, Covered, NotModelled
 from accelsim.workload.network import INPUT
 

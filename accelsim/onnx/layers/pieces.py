@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from accelsim.onnx.draft import Feature, Keys
-from accelsim.onnx.groups import active
-from accelsim.onnx.lowering import Lowering
-from accelsim.onnx.records import Step, Value
+from accelsim.onnx.graph.records import Step, Value
+from accelsim.onnx.layers.draft import Feature, Keys
+from accelsim.onnx.layers.groups import active
+from accelsim.onnx.layers.lowering import Lowering
 from accelsim.workload.network import Shape
 
 AXES = {"channels": "C", "rows": "H", "columns": "W", "depth": "D"}

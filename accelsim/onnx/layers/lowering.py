@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from accelsim.errors import WorkloadError
-from accelsim.onnx.bits import bits_of
-from accelsim.onnx.draft import Draft, Feature, Keys
-from accelsim.onnx.groups import active, grouped
-from accelsim.onnx.kinds import Sort, sort
-from accelsim.onnx.names import Names
-from accelsim.onnx.plane import Graph, OtherBatchError, default_shape, pads_of_windows, unpadded, zeros
-from accelsim.onnx.products import Product, Window
-from accelsim.onnx.records import Program, Sizes, Step, Value
+from accelsim.onnx.graph.names import Names
+from accelsim.onnx.graph.products import Product, Window
+from accelsim.onnx.graph.records import Program, Sizes, Step, Value
+from accelsim.onnx.layers.bits import bits_of
+from accelsim.onnx.layers.draft import Draft, Feature, Keys
+from accelsim.onnx.layers.groups import active, grouped
+from accelsim.onnx.layers.kinds import Sort, sort
+from accelsim.onnx.layers.plane import Graph, OtherBatchError, default_shape, pads_of_windows, unpadded, zeros
 from accelsim.workload.network import Shape
 
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from accelsim.onnx.follow import BATCH
-from accelsim.onnx.products import Matrix, Product, Recurrent, Window
-from accelsim.onnx.records import INTEGERS, Input, Program, Step, Value
+from accelsim.onnx.graph.follow import BATCH
+from accelsim.onnx.graph.products import Matrix, Product, Recurrent, Window
+from accelsim.onnx.graph.records import INTEGERS, Input, Program, Step, Value
 from accelsim.workload.network import Shape
 
 MOST_STEPS = 64

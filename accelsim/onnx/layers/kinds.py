@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from math import prod
 
-from accelsim.onnx.products import PRODUCTS
-from accelsim.onnx.records import MICROSOFT, ML, Step
+from accelsim.onnx.graph.products import PRODUCTS
+from accelsim.onnx.graph.records import MICROSOFT, ML, Step
 
 
 class Sort(StrEnum):

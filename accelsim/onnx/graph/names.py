@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from accelsim.onnx.records import Step
+from accelsim.onnx.graph.records import Step
 from accelsim.workload.network import INPUT
 
 MOST = 80

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from accelsim.onnx.kinds import PASSING
-from accelsim.onnx.products import Product
-from accelsim.onnx.records import BOOL, INT64, INTEGERS, Program, Step, Value
+from accelsim.onnx.graph.products import Product
+from accelsim.onnx.graph.records import BOOL, INT64, INTEGERS, Program, Step, Value
+from accelsim.onnx.layers.kinds import PASSING
 
 Readers = Mapping[int, Sequence[Step]]
 """The steps that read a tensor, by the tensor's id."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from math import prod
 
 from accelsim.errors import WorkloadError
-from accelsim.onnx.records import MICROSOFT, ML, Sizes, Step, Value
-from accelsim.onnx.shapes import broadcast, classes
+from accelsim.onnx.graph.records import MICROSOFT, ML, Sizes, Step, Value
+from accelsim.onnx.graph.shapes import broadcast, classes
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from accelsim.onnx.draft import Feature, Keys, one_or_all, sizes
-from accelsim.onnx.groups import REDUCED, Group, active
-from accelsim.onnx.kinds import PASSING, Sort, operations
-from accelsim.onnx.lowering import Lowering
-from accelsim.onnx.records import Step
+from accelsim.onnx.graph.records import Step
+from accelsim.onnx.layers.draft import Feature, Keys, one_or_all, sizes
+from accelsim.onnx.layers.groups import REDUCED, Group, active
+from accelsim.onnx.layers.kinds import PASSING, Sort, operations
+from accelsim.onnx.layers.lowering import Lowering
 from accelsim.workload.network import INPUT, Shape
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization", "BiasAdd", "Scaler"})

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from accelsim.errors import WorkloadError
-from accelsim.onnx.records import FLOAT, INT64, MICROSOFT, ML, Node, Sizes, Step, Value
+from accelsim.onnx.graph.records import FLOAT, INT64, MICROSOFT, ML, Node, Sizes, Step, Value
 
 MOST_WORDS = 2**48
 """Of a tensor: more is no network's, and its counts would not be numbers to trust."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from math import prod
 
 from accelsim.errors import WorkloadError
-from accelsim.onnx.draft import Accept, Feature, Keys, one_or_all
-from accelsim.onnx.lowering import Lowering
-from accelsim.onnx.products import Matrix, Product, Recurrent, Window
-from accelsim.onnx.records import Step, Value, shown
+from accelsim.onnx.graph.products import Matrix, Product, Recurrent, Window
+from accelsim.onnx.graph.records import Step, Value, shown
+from accelsim.onnx.layers.draft import Accept, Feature, Keys, one_or_all
+from accelsim.onnx.layers.lowering import Lowering
 from accelsim.workload.network import Layer, Shape
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from accelsim.onnx.kinds import Sort
-from accelsim.onnx.records import Program, Step, Value
+from accelsim.onnx.graph.records import Program, Step, Value
+from accelsim.onnx.layers.kinds import Sort
 
 REDUCED = frozenset({"ReduceMean", "ReduceSum"})
 """Reductions that stand inside a decomposed norm."""
