@@ -168,7 +168,9 @@ def turn_case(rng: Random) -> Case:
             ways = {t: Buffer.DOUBLE if way is Buffer.STREAM else way for t, way in level.buffer.items()}
             ways = {t: level.buffer[t] if t is Tensor.PSUM else way for t, way in ways.items()}
             levels.append(replace(level, fixed=Fixed(), buffer=ways))
-        machine = in_turn(rng, replace(machine, levels=tuple(levels), serial=None, wave=None, skew=False))
+        levels[0] = replace(levels[0], outstanding={})
+        free = replace(machine, levels=tuple(levels), serial=None, wave=None, stream=False, skew=False)
+        machine = in_turn(rng, free)
         if machine.levels[0].turns:
             return Case(machine, drawn.nest, drawn.problem)
 

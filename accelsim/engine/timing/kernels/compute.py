@@ -73,10 +73,13 @@ def compute(k, machine, versions, steps, state):
                 _wait_for_operand(x, v, units > 1, opens, machine, state)
             if streams[x, POST] >= 0 and streams[x, TENSOR] != PSUM:
                 post += versions.work[versions.start[x] + v, streams[x, POST]]
-        if streams[x, POST] >= 0 and streams[x, TENSOR] == PSUM and ends_version(x, k, versions, steps, progress):
-            post += versions.work[versions.start[x] + progress[x, CURRENT], streams[x, POST]]
-        if machine.delivery[x, 0] > 0 and not streams[x, ABSENT] and ends_version(x, k, versions, steps, progress):
-            _wait_for_room(x, machine, versions, state)
+        room = machine.delivery[x, 0] > 0 and not streams[x, ABSENT]
+        sums = streams[x, POST] >= 0 and streams[x, TENSOR] == PSUM
+        if (room or sums) and ends_version(x, k, versions, steps, progress):
+            if room:
+                _wait_for_room(x, machine, versions, state)
+            if sums:
+                post += versions.work[versions.start[x] + progress[x, CURRENT], streams[x, POST]]
     first = state.best[TIME] + fixed
     # what a PE does behind its MACs waits for all of them
     ends = max(first + units, state.late[TIME]) + post

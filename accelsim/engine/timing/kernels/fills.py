@@ -229,11 +229,8 @@ def _wait(x, v, most, slots, lead, machine, versions, state):
 def _wait_for_earlier(x, v, machine, state):
     """X14: only so many transfers of a stream are on their way: wait for version v to have come, if it was to come."""
     r = state.records[x, slot_of(state.records, x, v)]
-    if machine.streams[x, OLD_PSUM]:
-        if r[HAS_P]:
-            wait_for(r[P_END] + machine.latency[x, 0], r[A_HOLD], r[A_KEY], state.best)
-    elif r[FILLED]:
-        wait_for(r[ARRIVE], r[A_HOLD], r[A_KEY], state.best)
+    if r[HAS_P] or r[FILLED]:
+        wait_for(r[P_END] + machine.latency[x, 0] if r[HAS_P] else r[ARRIVE], r[A_HOLD], r[A_KEY], state.best)
 
 
 @part
