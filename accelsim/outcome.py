@@ -270,8 +270,8 @@ class Outcome:
     def table(self) -> list[Row]:
         """Tidy rows: layer, op, repeat, level, tensor, action, words, energy; `repeat` is multiplied in.
 
-        `level` also names the 'network' and the 'MAC', whose words are hops and MACs. Columns add up to `total`, so
-        layers without MACs are not among them: `vector_table`.
+        `level` also names the 'network', whose words are deliveries (on a mesh hops), and the 'MAC'. Columns add up to
+        `total`, so layers without MACs are not among them: `vector_table`.
         """
         return [row for layer in self.layers for row in _rows(layer, layer.counts.rows())]
 

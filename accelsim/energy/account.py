@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from accelsim.architecture.model import Architecture
+from accelsim.architecture.model import Architecture, NetworkKind
 from accelsim.energy import isca16
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
 from accelsim.energy.table import EnergyTable
@@ -68,15 +68,22 @@ def _sums(architecture: Architecture) -> tuple[int, int]:
 
 
 def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    """A hop for each delivery, whatever the kind of network, and on a mesh for each link crossed.
+
+    So a word that all PEs want costs a hop for each of them, on a bus as from neighbour to neighbour: what one access
+    of the array is in Chen, Emer and Sze, ISCA 2016, section VI. A level with one child has no array to cross.
+    """
     for level in architecture.levels:
-        for tensor in TENSORS if level.fanout.declared else ():
-            hops = sum(counts.sent(level.name, tensor, direction, "hops") for direction in DIRECTIONS)
-            if hops:
-                energy = hops * table.link(architecture.word_bits[tensor])
+        for tensor in TENSORS if level.fanout.declared and level.fanout.y * level.fanout.x > 1 else ():
+            mesh = level.fanout.network(tensor).kind is NetworkKind.MESH
+            kind = "hops" if mesh else "deliveries"
+            words = sum(counts.sent(level.name, tensor, direction, kind) for direction in DIRECTIONS)
+            if words:
+                energy = words * table.link(architecture.word_bits[tensor])
                 if tensor is Tensor.PSUM:
                     wide, narrower = (table.link(bits) for bits in _sums(architecture))
-                    energy += counts.narrowed(level.name, "hops") * (narrower - wide)
-                yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
+                    energy += counts.narrowed(level.name, kind) * (narrower - wide)
+                yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", words, energy)
     for name, what, compared in counts.tag_matches if table.tag else ():
         yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
 

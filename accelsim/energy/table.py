@@ -47,7 +47,8 @@ class EnergyTable:
         and operands of two widths: `mac`.
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     vector_op : energy of one vector operation against the psum's bits; None: the table has no price for it.
-    hop : energy of `hop_bits` over one link; a word of b bits costs b/hop_bits of it.
+    hop : energy of one delivery of `hop_bits` below an array, on a mesh of one link; a word of b bits costs b/hop_bits
+        of it.
     tag : energy of comparing one tag on a tagged bus; 0: not priced.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
@@ -129,7 +130,7 @@ class EnergyTable:
         return self.vector_op.proportional(word_bits[Tensor.PSUM]) if self.vector_op else None
 
     def link(self, word_bits: int) -> Fraction:
-        """Energy of one word over one hop of a network."""
+        """Energy of one delivery of a word, on a mesh of one link it crosses."""
         return self.hop * Fraction(word_bits, self.hop_bits)
 
 

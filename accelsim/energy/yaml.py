@@ -90,7 +90,10 @@ class MacSpec(Spec):
 class NetworkSpec(Spec):
     """A hop of a word below an array, and a tag."""
 
-    hop: Number = key("Moving `bits` over one link; what counts as one follows from the kind of network.", unit=ENERGY)
+    hop: Number = key(
+        "A delivery of `bits` below an array, on every kind of network; on a mesh one for each link crossed.",
+        unit=ENERGY,
+    )
     bits: Count | None = key("Width of a hop; wider and narrower words cost in proportion.", None, "`word`", "bits")
     tag: Number = key("Comparing one tag of a tagged bus.", Fraction(0), unit=ENERGY)
 

@@ -177,7 +177,7 @@ GLOSSARY = {
     "energy": Entry(
         "pJ, or MAC energies (multiples of the energy of one MAC) for a relative table",
         "Energy of one run of a layer; of a network with repeats.",
-        "sum of action counts x energy per action (MACs, memory accesses, network hops, leakage if the table has it)",
+        "sum of action counts x energy per action (MACs, memory accesses, words on networks, leakage)",
     ),
     "energy_breakdown": Entry(
         "as energy",
@@ -262,7 +262,7 @@ GLOSSARY = {
     "network": Entry(
         "as energy",
         "The component that moves words between a level and what is below it; 'GLB network' where there are several.",
-        "hops x energy of a hop, tag_matches x energy of one",
+        "deliveries (mesh: hops) x energy of a hop, tag_matches x energy of one",
     ),
     "level": Entry(
         "as its table",
