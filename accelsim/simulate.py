@@ -388,7 +388,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
 
             masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
-    rows = account(machine, counts, table, timing.cycles, plan.dataflow)
+    rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
     return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import EnergyTable
+from accelsim.energy.technology_yaml import document_of as technology_data
 
 
 def document_of(table: EnergyTable) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def document_of(table: EnergyTable) -> dict[str, Any]:
         "note": table.note,
         "accounting": table.accounting,
     }
+    if table.technology:
+        found["technology"] = technology_data(table.technology)
     if table.vector_op:
         found["vector_op"] = _curve(table.vector_op)
     return found

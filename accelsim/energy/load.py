@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from accelsim.architecture.model import Architecture
@@ -22,10 +23,28 @@ def load_table(name_or_path: str | Path) -> EnergyTable:
     """Read a built-in table by name or a file by path. Raises AccelsimError; a broken file reports every issue."""
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml") and not is_file(path):
-        path = BUILT_IN / f"{name_or_path}.yaml"
         if str(name_or_path) not in names():
             raise AccelsimError(f"unknown energy table '{name_or_path}'{nearest(str(name_or_path), names())}")
+        return _built_in(str(name_or_path))
     return read_table(path)
+
+
+@cache
+def _built_in(name: str) -> EnergyTable:
+    """Read once: a table of a process has hundreds of rows."""
+    return read_table(BUILT_IN / f"{name}.yaml")
+
+
+def nodes() -> tuple[int, ...]:
+    """Nodes in nm that a built-in table of a process is for, the widest first."""
+    return tuple(sorted((int(name[5:-2]) for name in names() if name.startswith("cmos_")), reverse=True))
+
+
+def table_of_node(node: int) -> EnergyTable:
+    """The built-in table of a process. Raises AccelsimError for a node without one."""
+    if node not in nodes():
+        raise AccelsimError(f"no energy table of {node} nm ({', '.join(map(str, nodes()))} nm)")
+    return _built_in(f"cmos_{node}nm")
 
 
 def table_for(architecture: Architecture, wanted: str | Path | EnergyTable | None = None) -> EnergyTable:

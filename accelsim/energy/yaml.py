@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
+from accelsim.energy.technology_yaml import TechnologySpec, technology_of
 from accelsim.errors import AccelsimError
 from accelsim.specs import Count, Name, Spec, Word, key, validate
 from accelsim.yamlfile import Document
@@ -145,6 +146,11 @@ class EnergySpec(Spec):
     vector_op: Annotated[Curve | None, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)] = key(
         "An operation that is no MAC, by the psum's width.", None, "they are counted, not priced", ENERGY
     )
+    technology: TechnologySpec | None = key(
+        "The process: memories without a component, wires, clock, leakage and area. The unit is then pJ.",
+        None,
+        "`components` are all there is",
+    )
 
 
 def read_table(path: str | Path) -> EnergyTable:
@@ -173,6 +179,9 @@ def build(document: Document) -> EnergyTable:
     multiply, add = by_bits(spec.mac.multiply, "mac", "multiply"), by_bits(spec.mac.add, "mac", "add")
     operation = by_bits(spec.vector_op, "vector_op") if spec.vector_op else None
     hop_bits = width(spec.network.bits, "network") if spec.network.hop else spec.network.bits or 1
+    technology = technology_of(document, spec.technology)
+    if technology and spec.unit != "pJ":
+        document.refuse(("unit",), "a technology's energies are in pJ")
     document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(
@@ -189,6 +198,7 @@ def build(document: Document) -> EnergyTable:
         accounting=spec.accounting,
         vector_op=operation,
         tag=spec.network.tag,
+        technology=technology,
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fakes
 from accelsim.architecture.model import MAY_REDUCE, Fanout, Network, NetworkKind
+from accelsim.architecture.physical import ALL, Memory, MemoryKind, Physical
 from accelsim.energy.account import account
 from accelsim.energy.load import load_table, names
 from accelsim.energy.rows import grouped, total
@@ -22,6 +23,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Problem, Tensor
 
 MACHINE = fakes.machine()
+PRICED = fakes.machine(physical=Physical(memories={"RF": {ALL: Memory(MemoryKind.SRAM)}}))
 
 
 def cell(rows, component, tensor, action):
@@ -152,7 +154,7 @@ def drawn(draw) -> Counts:
 
 @given(drawn(), st.sampled_from(names()), st.fractions(0, 1))
 def test_every_breakdown_adds_up_exactly(counts, name, gated):
-    rows = account(MACHINE, counts, replace(load_table(name), gated=gated))
+    rows = account(PRICED, counts, replace(load_table(name), gated=gated))
     for key in ("component", "tensor", "action"):
         assert sum(grouped(rows, key).values()) == total(rows)
     keys = [(row.component, row.tensor, row.action) for row in rows]
@@ -165,7 +167,7 @@ def test_energy_is_linear_in_the_counts(name):
     one = fakes.simple_counts(Problem.of({"M": 4, "C": 4}))
     three = Counts(one.levels, 3 * one.words, 3 * one.network, 3 * one.macs, 1, 1)
     table = load_table(name)
-    assert total(account(MACHINE, three, table)) == 3 * total(account(MACHINE, one, table))
+    assert total(account(PRICED, three, table)) == 3 * total(account(PRICED, one, table))
 
 
 def test_rows_opened_cost_what_the_table_says():
