@@ -79,6 +79,8 @@ def simulate(
     data: str | Path | None = None,
     seed: int = 0,
     bits: Mapping[str, int] | str | None = None,
+    node: int | None = None,
+    supply: float | str | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
 ) -> Result:
@@ -97,6 +99,7 @@ def simulate(
         gives, on a machine that makes something of zeros. seed : of what is drawn.
     bits : of the words of 'ifmap', 'filter', 'psum' and 'ofmap' (sums once they are final), over what the workload
         says, and that over the machine's words.
+    node, supply : the built-in table of a process, in nm; its supply in V.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
 
@@ -109,7 +112,7 @@ def simulate(
     machine, network = load(architecture, workload, batch, set_)
     arguments.known("evaluator", evaluator, EVALUATORS)
     arguments.known("objective", objective, OBJECTIVES)
-    table = table_for(machine, energy)
+    table = table_for(machine, energy, node, supply)
     table = table if accounting is None else replace(table, accounting=accounting)
     given, source = arguments.mappings(mapping, network), GIVEN
     globs = "*" if layers is None else ",".join(arguments.names("layers", layers))

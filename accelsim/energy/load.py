@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
+from accelsim.energy.technology import checked
 from accelsim.energy.yaml import read_table
 from accelsim.errors import AccelsimError, nearest
+from accelsim.quantities import short
 from accelsim.yamlfile import is_file
 
 BUILT_IN = Path(__file__).parent / "tables"
+MOST_DIGITS = 20
 
 
 def names() -> tuple[str, ...]:
@@ -47,8 +51,34 @@ def table_of_node(node: int) -> EnergyTable:
     return _built_in(f"cmos_{node}nm")
 
 
-def table_for(architecture: Architecture, wanted: str | Path | EnergyTable | None = None) -> EnergyTable:
-    """The table asked for, else the one the architecture names. There is no default number."""
+def table_for(
+    architecture: Architecture,
+    wanted: str | Path | EnergyTable | None = None,
+    node: int | None = None,
+    supply: float | str | None = None,
+) -> EnergyTable:
+    """The table asked for, or that of a node, else the one the architecture names. There is no default number.
+
+    supply : V, of a table with a technology.
+    """
+    if node is not None and wanted is not None:
+        raise AccelsimError("an energy table and a node: each names a table; give one of them")
+    found = _wanted(architecture, wanted) if node is None else table_of_node(node)
+    return found if supply is None else found.at(_volts(supply))
+
+
+def _volts(supply: float | str) -> Fraction:
+    text = str(supply).removesuffix("V").strip()
+    try:
+        value = Fraction(text) if len(text) < MOST_DIGITS else None
+    except (ValueError, ZeroDivisionError):
+        value = None
+    if value is None or isinstance(supply, bool):
+        raise AccelsimError(f"supply: should be a number of volts such as 0.9, got '{short(supply)}'")
+    return checked(value)
+
+
+def _wanted(architecture: Architecture, wanted: str | Path | EnergyTable | None) -> EnergyTable:
     if isinstance(wanted, EnergyTable):
         return wanted
     if not (wanted or architecture.energy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -16,12 +17,17 @@ from accelsim.yamlfile import Document, unknown
 
 SRAM = ("capacity_B", "banks", "supply_V", "read_pJ", "write_pJ", "leakage_mW", "area_mm2", "rule")
 FILES = ("words", "supply_V", "read_pJ", "write_pJ", "leakage_uW", "area_um2", "rule")
+RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
+"""A number that no decimal gives exactly, as a result's own table may hold it."""
 MOST_ROWS = 5000
 MOST_PORT = 2**16
 
 
 def number(value: object) -> Fraction:
     """An exact number of at least 0, as its decimals are written."""
+    if isinstance(value, str) and RATIO.fullmatch(value):
+        quantities.bounded("an energy", Fraction(value))
+        return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"should be a number, got '{quantities.short(value)}'")
     if not 0 <= value < float("inf"):
@@ -172,11 +178,18 @@ def technology_of(document: Document, spec: TechnologySpec | None) -> Technology
         raise
 
 
+def written(value: Fraction) -> int | float | str:
+    """The number as a file would write it; as 'a/b' where no float reads back as the same."""
+    if value.denominator == 1:
+        return value.numerator
+    return float(value) if Fraction(str(float(value))) == value else str(value)
+
+
 def document_of(technology: Technology) -> dict[str, Any]:
     """As the file has it."""
 
-    def um2(area: Fraction) -> float:
-        return float(area * 10**6)
+    def um2(area: Fraction) -> int | float | str:
+        return written(area * 10**6)
 
     def cells(*values: Fraction | int | str) -> str:
         return " ".join(value if isinstance(value, str) else f"{float(value):.12g}" for value in values)
@@ -184,19 +197,19 @@ def document_of(technology: Technology) -> dict[str, Any]:
     found = technology
     return {
         "node": found.node,
-        "supply": float(found.supply),
+        "supply": written(found.supply),
         "temperature": found.temperature,
         "device": found.device,
-        "wire": float(found.wire),
-        "router": float(found.router),
+        "wire": written(found.wire),
+        "router": written(found.router),
         "flip_flop": {
-            "access": float(found.flip_flop.access),
-            "clock": float(found.flip_flop.clock),
+            "access": written(found.flip_flop.access),
+            "clock": written(found.flip_flop.clock),
             "area": um2(found.flip_flop.area),
         },
         "multiply_area": {str(bits): um2(area) for bits, area in found.multiply.points},
         "add_area": {str(bits): um2(area) for bits, area in found.add.points},
-        "floats": {name: {"energy": float(e), "area": um2(a)} for name, (e, a) in found.floats.items()},
+        "floats": {name: {"energy": written(e), "area": um2(a)} for name, (e, a) in found.floats.items()},
         "tag_area": um2(found.tag_area),
         "sram": {
             str(port): "\n".join(

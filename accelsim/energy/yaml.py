@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,17 +11,14 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
-from accelsim.energy.technology_yaml import TechnologySpec, technology_of
+from accelsim.energy.technology_yaml import RATIO, TechnologySpec, technology_of
 from accelsim.errors import AccelsimError
 from accelsim.specs import Count, Name, Spec, Word, key, validate
 from accelsim.yamlfile import Document
 
-_RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
-"""A number that no decimal gives exactly, as a result's own table may hold it."""
-
 
 def _number(value: object) -> Fraction:
-    if isinstance(value, str) and _RATIO.fullmatch(value):
+    if isinstance(value, str) and RATIO.fullmatch(value):
         quantities.bounded("an energy", Fraction(value))
         return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from accelsim.energy.rows import MAC, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
-from accelsim.outcome import GIVEN, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance
+from accelsim.outcome import GIVEN, STANDING, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance
+from accelsim.report.grid import Grid as Grid
+from accelsim.report.physical import area_grid, power_grid
 from accelsim.report.summary import partly_given
 from accelsim.report.text import (
     MAC_UNIT,
@@ -27,16 +28,6 @@ SHOWN_CAUSES = 5
 TYPES = tuple(tensor.value for tensor in TENSORS)
 TIMES = ("MACs [M]", "cycles", "total [ms]", "processing [ms]")
 ENERGIES = (*TYPES, MAC_UNIT, "all")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table as text: the first column names, the last `sums` rows add up the others."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    sums: int = 1
 
 
 def time_grid(result: Outcome) -> Grid:
@@ -124,7 +115,8 @@ def moved_grid(result: Outcome) -> Grid:
 def type_grid(result: Outcome) -> Grid:
     """Per layer: energy by data type."""
     runs = [(_label(result, layer), by_tensor(layer), layer.repeat) for layer in result.layers]
-    return _energy_grid(result, "energy by data type", runs, [*TYPES, MAC])
+    standing = [STANDING] if any(parts[STANDING] for _, parts, _ in runs) else []
+    return _energy_grid(result, "energy by data type", runs, [*TYPES, MAC, *standing])
 
 
 def level_grid(result: Outcome) -> Grid:
@@ -223,6 +215,8 @@ def grids(result: Outcome) -> list[Grid]:
         stall_grid(result),
         moved_grid(result),
         *energies,
+        power_grid(result),
+        area_grid(result),
         dram_grid(result),
         zeros_grid(result),
     )
