@@ -137,7 +137,7 @@ def text(grids: Path, node: int) -> str:
     clock = CLOCK * energy_at(grids, node, supply) / energy_at(grids, 65, 1.0)
     add = by_bits(found["int add"], 0)
     return f"""\
-# Written by benchmarks/cmos_tables.py.
+# {node} nm at {supply:g} V: memories, flip-flops, wires, clock, leakage and area, written by benchmarks/cmos_tables.py.
 name: cmos_{node}nm
 source: >-
   memories and register files: CACTI 7.0, LSTP cells and periphery, 300 K; flip-flops: Aladdin (Shao et al., ISCA 2014)

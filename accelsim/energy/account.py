@@ -106,8 +106,10 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
 
 
 def _tag_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    arrays = {level.name for level in architecture.levels if level.fanout.declared}
     for name, what, compared in counts.tag_matches if table.tag else ():
-        yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
+        if name in arrays:
+            yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
 
 
 def _activate_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:

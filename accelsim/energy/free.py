@@ -99,6 +99,9 @@ def _unpriced(machine: Architecture, table: EnergyTable) -> Iterable[str]:
     entries = [(level, table.components.get(level.component or level.name)) for level in machine.levels]
     if not table.technology and not any(entry.leakage for _, entry in entries if entry):
         yield "leakage"
+    if not table.technology:
+        yield "clock"
+        yield "area"
     for level, entry in entries:
         if entry and level.dram and not entry.activate:
             yield f"activates of {level.name}"

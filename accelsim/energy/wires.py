@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import prod
 
 from accelsim.architecture.model import Architecture, NetworkKind
@@ -47,7 +48,7 @@ def arrays(machine: Architecture, table: EnergyTable) -> Iterator[Array]:
     fans = [laid.get(level.name, (level.fanout.y, level.fanout.x)) for level in machine.levels]
     several = [index for index, (y, x) in enumerate(fans) if y * x > 1]
     skip = -1
-    for index, after in zip(several, [*several[1:], -1], strict=True):
+    for index, after in pairwise([*several, -1]):
         if index == skip:
             continue
         (y, x), inner = fans[index], index
@@ -81,7 +82,7 @@ def wire_rows(
             energy = array.pitch * per_mm * ((found[0] - found[1]) * wide + found[1] * narrow)
             if words and found[0]:
                 yield EnergyRow(name, tensor.value, WIRE, words, energy)
-            yield from _routed(machine, counts, array, tensor, technology.router, name)
+            yield from _routed(machine, counts, array, tensor, technology.router)
     if physical(machine).handed_on:
         yield from _registers(machine, counts, technology.flip_flop.access)
     yield from _ways(machine, counts, table, per_mm)
@@ -93,7 +94,12 @@ def _bits(machine: Architecture, tensor: Tensor) -> tuple[int, int]:
 
 
 def _sent(counts: Counts, machine: Architecture, array: Array, tensor: Tensor) -> int:
-    return sum(counts.sent(machine.levels[array.level].name, tensor, way) for way in DIRECTIONS)
+    """Words on the outer of two networks that lie across each other; if there are none, on the inner one."""
+    outer, inner = (
+        sum(counts.sent(machine.levels[level].name, tensor, way) for way in DIRECTIONS)
+        for level in (array.level, array.inner)
+    )
+    return outer or inner
 
 
 def _moved(counts: Counts, level: str, tensor: Tensor, way: str, narrow: bool) -> Moved:
@@ -220,15 +226,16 @@ def _crossed(
 
 
 def _routed(
-    machine: Architecture, counts: Counts, array: Array, tensor: Tensor, price: Fraction, name: str
+    machine: Architecture, counts: Counts, array: Array, tensor: Tensor, price: Fraction
 ) -> Iterator[EnergyRow]:
     """A router for each link of a mesh."""
-    for level in {array.level, array.inner}:
+    for level in dict.fromkeys((array.level, array.inner)):
         spec = machine.levels[level]
         if spec.fanout.network(tensor).kind is NetworkKind.MESH and price:
             hops = sum(counts.sent(spec.name, tensor, way, "hops") for way in DIRECTIONS)
             wide, narrower = _bits(machine, tensor)
             narrow = counts.narrowed(spec.name, "hops") if tensor is Tensor.PSUM else 0
+            name = network_name(machine, spec.name)
             if hops:
                 yield EnergyRow(name, tensor.value, ROUTER, hops, price * ((hops - narrow) * wide + narrow * narrower))
 
@@ -236,7 +243,7 @@ def _routed(
 def _registers(machine: Architecture, counts: Counts, price: Fraction) -> Iterator[EnergyRow]:
     """A register for each word that a systolic network or a chain delivers."""
     for level in machine.levels:
-        for tensor in TENSORS if level.fanout.declared else ():
+        for tensor in TENSORS if level.fanout.y * level.fanout.x > 1 else ():
             if level.fanout.network(tensor).kind in HANDS_ON:
                 words = sum(counts.sent(level.name, tensor, way, "deliveries") for way in DIRECTIONS)
                 wide, narrower = _bits(machine, tensor)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import fakes
-from accelsim.architecture.model import MAY_REDUCE, Fanout, Network, NetworkKind
+from accelsim.architecture.model import MAY_REDUCE, Fanout, Network, NetworkKind, Partition
 from accelsim.architecture.physical import ALL, Memory, MemoryKind, Physical
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
 from accelsim.energy.floor import floor_of
-from accelsim.energy.load import load_table
+from accelsim.energy.load import load_table, nodes
 from accelsim.energy.rows import total
 from accelsim.energy.wires import arrays, joins
+from accelsim.engine import evaluate
+from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor
+from strategies import case, mesh_case
 
 TABLE = load_table("cmos_65nm")
 KINDS = Physical(memories={"RF": {ALL: Memory(MemoryKind.FLIP_FLOP)}, "GLB": {ALL: Memory(port=64)}})
@@ -175,3 +179,34 @@ def test_nothing_is_negative_and_no_delivery_free(kind, numbers, tags):
     priced = {row.tensor for row in rows if row.action == "wire"}
     assert priced >= {tensor.value for tensor, sent in zip(TENSORS, numbers[::3], strict=True) if sent}
     assert total(rows) == sum(row.energy for row in rows)
+
+
+@pytest.mark.parametrize("draw", [case, mesh_case])
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 2**32), node=st.sampled_from(nodes()))
+def test_drawn_machines_pay_for_every_array(draw, seed, node):
+    """Rows are of different things, none is negative, and what crosses an array has a wire, a router or a register."""
+    drawn, table = draw(Random(seed)), load_table(f"cmos_{node}nm")
+    outermost, *inner = drawn.architecture.levels
+    room = Partition(frozenset(TENSORS), 4096)
+    inner = [replace(level, capacity=(room,) if level.keeps else (), keeps=level.keeps) for level in inner]
+    kinds = {level.name: {ALL: Memory(MemoryKind.FLIP_FLOP)} for level in inner}
+    levels = (replace(outermost, component="DRAM"), *inner)
+    toy = replace(drawn.architecture, levels=levels, physical=Physical(memories=kinds))
+    try:
+        counts, timing = evaluate(toy, drawn.nest, drawn.problem, "analytical")
+        rows = account(toy, counts, table, timing.cycles, nest=drawn.nest)
+    except AccelsimError as error:
+        assume("words are no register file" not in str(error) and "bits too many" not in str(error))
+        raise
+    keys = [(row.component, row.tensor, row.action) for row in rows]
+    assert len(keys) == len(set(keys))
+    assert all(row.energy >= 0 for row in rows)
+    priced = {row.tensor for row in rows if row.action in ("wire", "router", "register")}
+    for level in toy.levels:
+        if level.fanout.y * level.fanout.x > 1:
+            for tensor in TENSORS:
+                crossed = counts.sent(level.name, tensor) + counts.sent(level.name, tensor, "up")
+                assert not crossed or tensor.value in priced
+    least = account(toy, counts, table, timing.cycles)
+    assert total(least) <= total(rows)
