@@ -41,16 +41,20 @@ class Area:
         return float(sum(part.instances * part.cells if self.cells else part.floor for part in chosen))
 
 
+NVDLA = ("CBUF", "ACC", "RF", "registers", "MAC")
 AREAS = (
     Area("Eyeriss", "spads, floor", "eyeriss", "cmos_65nm", ("RF",), 5.84),
     Area("Eyeriss", "global buffer, floor", "eyeriss", "cmos_65nm", ("GLB", "FILTER_BANK"), 2.33),
     Area("Eyeriss", "multipliers and adders, floor", "eyeriss", "cmos_65nm", ("MAC",), 0.91),
     Area("TPU v1", "accumulators, floor", "tpu_v1", "cmos_28nm", ("ACC",), 19.9),
     Area("TPU v1", "matrix unit, floor", "tpu_v1", "cmos_28nm", ("MAC", "RF", "registers"), 79.4),
+    Area("NVDLA", "2048 MACs, 28 nm, floor", "nvdla_full", "cmos_28nm", NVDLA, 5.5),
+    Area("NVDLA", "2048 MACs, 16 nm, floor", "nvdla_full", "cmos_16nm", NVDLA, 3.3),
     Area("DianNao", "memories, cells", "diannao", "cmos_65nm", ("BUFFERS",), 1.158, True),
     Area("DianNao", "combinational, cells", "diannao", "cmos_65nm", ("MAC",), 0.609, True),
 )
-"""JSSC 2017: shares of a core of 12.25 mm2; ISCA 2017: shares of a die of at most 331 mm2; ASPLOS 2014: a layout."""
+"""JSSC 2017: shares of a core of 12.25 mm2; ISCA 2017: shares of a die of at most 331 mm2; NVDLA Primer, nvdla.org;
+ASPLOS 2014: a layout."""
 
 
 def energies() -> dict[str, tuple[float, float]]:
@@ -133,5 +137,6 @@ clock that is the same for every layer flattens the ratios between them.
 """
 
 _AREA = """\
-Areas: floor is 3.17 times cells; a layout's memories and logic are larger than the cells of the data.
+Areas: floor is 3.17 times cells; a layout's memories and logic are larger than the cells of the data. NVDLA's published
+ones have its other engines too, which have no cells here.
 """
