@@ -14,7 +14,7 @@ from accelsim.energy.efficiency import Efficiency
 from accelsim.energy.floor import Floor, floor_of
 from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
-from accelsim.energy.standing import CLOCK, LEAKAGE
+from accelsim.energy.standing import CLOCK, LEAKAGE, STATIC
 from accelsim.energy.table import EnergyTable, energy_unit
 from accelsim.engine.counts import Counts, Timing
 from accelsim.errors import AccelsimError
@@ -373,9 +373,9 @@ def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
 
 
 def by_tensor(layer: LayerResult) -> dict[str, Fraction]:
-    """Energy per data type; MACs under 'MAC', leakage and clock under 'standing'. Adds up to the layer's energy."""
+    """Energy per data type; MACs under 'MAC', what the cycle costs under 'standing'. Adds up to the layer's energy."""
     sums = grouped(layer.energy_rows, "tensor")
-    standing = total(row for row in layer.energy_rows if row.action in (CLOCK, LEAKAGE))
+    standing = total(row for row in layer.energy_rows if row.action in (CLOCK, LEAKAGE, STATIC))
     return {tensor.value: sums.pop(tensor.value, Fraction(0)) for tensor in TENSORS} | {
         MAC: sum(sums.values(), Fraction(0)) - standing,
         STANDING: standing,

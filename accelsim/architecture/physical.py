@@ -18,6 +18,9 @@ from accelsim.yamlfile import Document, unknown
 
 ALL = "*"
 MOST_FLOOR = 100
+MOST_AMOUNT = 1e6
+TAKEN = ("MAC", "registers", "clock", "network", "vector", "total")
+"""What other rows of an account are called."""
 
 
 class MemoryKind(StrEnum):
@@ -62,6 +65,15 @@ def _memories(value: object) -> object:
     return value if isinstance(value, dict) and value.keys() & set(TENSORS) else {ALL: value}
 
 
+def _amount(value: object) -> Fraction:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"should be a number, got '{quantities.short(value)}'")
+    if not 0 <= value <= MOST_AMOUNT:
+        raise ValueError(f"must lie in 0 to {MOST_AMOUNT:g}, got {quantities.short(value)}")
+    return Fraction(str(value))
+
+
+Amount = Annotated[Fraction, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0})]
 Bits = Annotated[int, PlainValidator(_bits), WithJsonSchema(quantity("b, B", "64 b"))]
 Floor = Annotated[
     Fraction, PlainValidator(_floor), WithJsonSchema({"type": "number", "minimum": 1, "maximum": MOST_FLOOR})
@@ -99,6 +111,15 @@ class LayoutSpec(Spec):
     x: Axis = key("Columns.")
 
 
+class PartSpec(Spec):
+    """A component that the model does not derive: its area, and the power it takes as long as the machine is on."""
+
+    source: str = key("Where its numbers are from.")
+    count: Count = key("How many there are.", 1)
+    area: Amount = key("Cells of one.", Fraction(0), unit="mm2")
+    static: Amount = key("Power of one, always.", Fraction(0), unit="mW")
+
+
 class PhysicalSpec(Spec):
     """What area, wires, clock and leakage follow from (docs/energy.md)."""
 
@@ -120,6 +141,7 @@ class PhysicalSpec(Spec):
         "How the array below a level lies, where it is declared as one row for convenience.", {}, "as declared",
         names="LEVEL",
     )  # fmt: skip
+    parts: dict[str, PartSpec] = key("Components of one's own.", {}, "there are none", names="PART")
 
 
 @dataclass(frozen=True)
@@ -135,6 +157,16 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class OwnPart:
+    """A component that is declared; `PartSpec` tells its fields. area : mm2, static : mW, of one."""
+
+    source: str
+    count: int = 1
+    area: Fraction = Fraction(0)
+    static: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
 class Physical:
     """`PhysicalSpec` tells its fields. memories : by level and tensor. registers : bits, None: a stage."""
 
@@ -146,6 +178,7 @@ class Physical:
     handed_on: bool = True
     arithmetic: Arithmetic = Arithmetic.INT
     layouts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    parts: Mapping[str, OwnPart] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.floorplan <= MOST_FLOOR:
@@ -172,6 +205,10 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         if name in arrays and layout.y * layout.x != arrays[name]:
             why = f"{layout.y} x {layout.x} is no layout of the {arrays[name]} children below '{name}'"
             document.refuse(("physical", "layouts", name), why)
+    for name in spec.parts:
+        if name in arrays or name in TAKEN or not name.isidentifier():
+            why = "is what something else is called" if name.isidentifier() else "is no name: letters, digits and _"
+            document.refuse(("physical", "parts", name), f"'{quantities.short(name)}' {why}", key=True)
     return Physical(
         spec.source,
         spec.floorplan,
@@ -187,6 +224,7 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         spec.handed_on,
         spec.arithmetic,
         {name: (layout.y, layout.x) for name, layout in spec.layouts.items()},
+        {name: OwnPart(part.source, part.count, part.area, part.static) for name, part in spec.parts.items()},
     )
 
 
@@ -205,6 +243,11 @@ def written(physical: Physical) -> dict[str, Any]:
     for level, parts in physical.memories.items():
         said = {name: dict(_said(memory)) for name, memory in parts.items()}
         found.setdefault("memories", {})[level] = said.get(ALL, said)
+    if physical.parts:
+        found["parts"] = {
+            name: {"source": part.source, "count": part.count, "area": float(part.area), "static": float(part.static)}
+            for name, part in physical.parts.items()
+        }
     if physical.layouts:
         found["layouts"] = {name: {"y": y, "x": x} for name, (y, x) in physical.layouts.items()}
     return found

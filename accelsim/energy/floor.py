@@ -130,6 +130,8 @@ def floor_of(machine: Architecture, table: EnergyTable) -> Floor:
     instances = _instances(machine)
     parts += [Part(name, machine.pes, cells, machine.pes * cells * factor) for name, cells in inside.items()]
     flops[0] += registers * machine.pes
+    for name, own_part in physical(machine).parts.items():
+        parts.append(Part(name, own_part.count, own_part.area, own_part.count * own_part.area * factor))
     for index in range(len(levels) - 1, -1, -1):
         level = levels[index]
         pitch.append(None if below is None else root(factor * below))

@@ -11,14 +11,14 @@ from accelsim.energy.rows import NO_TENSOR, EnergyRow
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import Counts
 
-CLOCK, LEAKAGE = "clock", "leakage"
+CLOCK, LEAKAGE, STATIC = "clock", "leakage", "static"
 PJ_PER_MJ = 10**9
 
 
 def standing_rows(
     architecture: Architecture, table: EnergyTable, cycles: int, counts: Counts | None = None
 ) -> Iterable[EnergyRow]:
-    """What all memories leak and all flip-flops' clocks take in some core cycles.
+    """What all memories leak, all flip-flops' clocks take and declared parts draw in some core cycles.
 
     counts : of the layer they are of, whose MACs work some of these cycles in some of the PEs; None: in none.
     """
@@ -28,6 +28,14 @@ def standing_rows(
     if table.technology:
         yield from _leakage(architecture, table, cycles)
         yield from _clock(architecture, table, cycles, counts)
+        yield from _static(architecture, cycles)
+
+
+def _static(architecture: Architecture, cycles: int) -> Iterable[EnergyRow]:
+    seconds = Fraction(cycles) / Fraction(architecture.clock_hz)
+    for name, part in physical(architecture).parts.items():
+        if part.static:
+            yield EnergyRow(name, NO_TENSOR, STATIC, cycles, part.count * part.static * seconds * PJ_PER_MJ)
 
 
 def _component_leakage(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:

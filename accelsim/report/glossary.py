@@ -207,8 +207,8 @@ GLOSSARY = {
     "instances": Entry("times", "How often a component is on the chip.", "product of the arrays above it"),
     "standing": Entry(
         "as energy",
-        "What is paid by the cycle, whatever moves: leakage of memories, clock of flip-flops.",
-        "leakage x instances x time + flip-flops x clock price x cycles",
+        "What is paid by the cycle, whatever moves: leakage of memories, clock of flip-flops, declared parts.",
+        "(leakage x instances + static) x time + flip-flops x clock price x cycles",
     ),
     "isca16": Entry(
         "as energy",

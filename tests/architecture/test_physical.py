@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 
 from accelsim.architecture.document import document_of
-from accelsim.architecture.physical import ALL, Access, Arithmetic, Memory, MemoryKind, Physical
+from accelsim.architecture.physical import ALL, Access, Arithmetic, Memory, MemoryKind, OwnPart, Physical
 from accelsim.architecture.yaml import architecture_of
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.yamlfile import Document, parse
@@ -32,6 +32,7 @@ FULL = """\
   handed_on: false
   arithmetic: fp16
   layouts: {GLB: {y: 4, x: 4}}
+  parts: {CONTROL: {source: p. 9, count: 2, area: 0.25, static: 10}}
   memories:
     GLB: {port: 64 b, banks: 2, slices: 2, count: 4, access: word}
     RF: {ifmap: {kind: sram}, psum: {kind: flip-flop}}
@@ -51,6 +52,7 @@ def test_every_key():
             "RF": {"ifmap": Memory(MemoryKind.SRAM), "psum": Memory(MemoryKind.FLIP_FLOP)},
         },
         0, True, False, Arithmetic.FP16, {"GLB": (4, 4)},
+        {"CONTROL": OwnPart("p. 9", 2, Fraction(1, 4), Fraction(10))},
     )  # fmt: skip
     assert found.memory("RF", "filter") == found.memory("DRAM", "ifmap") == Memory()
 
@@ -82,6 +84,10 @@ def test_a_machine_may_say_nothing():
         ("  layouts: {GLB: {y: 3, x: 4}}\n", "3 x 4 is no layout of the 16 children below 'GLB'"),
         ("  arithmetic: fp8\n", "unknown arithmetic 'fp8'"),
         ("  registers: -1\n", "physical.registers: must be at least 0, got -1"),
+        ("  parts: {PLL: {static: 3}}\n", "physical.parts.PLL.source: missing"),
+        ("  parts: {GLB: {source: s}}\n", "'GLB' is what something else is called"),
+        ("  parts: {a b: {source: s}}\n", "'a b' is no name"),
+        ("  parts: {PLL: {source: s, static: -3}}\n", "must lie in 0 to 1e+06, got -3"),
         ("  clockgate: true\n", "unknown key; did you mean 'clock_gate'?"),
     ],
 )

@@ -9,8 +9,9 @@ from math import sqrt
 import pytest
 
 import fakes
-from accelsim.architecture.physical import ALL, Arithmetic, Memory, MemoryKind, Physical
+from accelsim.architecture.physical import ALL, Arithmetic, Memory, MemoryKind, OwnPart, Physical
 from accelsim.architecture.yaml import load_architecture
+from accelsim.energy.account import account
 from accelsim.energy.floor import floor_of, mac, register_bits, root
 from accelsim.energy.load import load_table
 from accelsim.errors import AccelsimError
@@ -96,3 +97,14 @@ def test_diannaos_cells_are_below_its_layout():
     assert found["MAC"] / 1.37 == pytest.approx(0.407, abs=0.001)
     assert 0.4 * 1.158 < found["BUFFERS"] / 1.37 < 0.9 * 1.158
     assert 0.4 * 0.609 < found["MAC"] / 1.37 < 0.9 * 0.609
+
+
+def test_declared_parts_take_room_and_power():
+    own = OwnPart("here", 3, Fraction(1, 2), Fraction(4))
+    toy = fakes.machine(physical=replace(KINDS, floorplan=Fraction(2), parts={"PLL": own}))
+    plain = fakes.machine(physical=replace(KINDS, floorplan=Fraction(2)))
+    assert floor_of(toy, TABLE).area - floor_of(plain, TABLE).area == 2 * 3 * Fraction(1, 2)
+    assert floor_of(toy, TABLE).pitch == floor_of(plain, TABLE).pitch
+    (row,) = (row for row in account(toy, fakes.counts({}), TABLE, 1000) if row.action == "static")
+    # 12 mW for 1000 cycles of 200 MHz
+    assert (row.component, float(row.energy)) == ("PLL", pytest.approx(12e-3 * 5e-6 * 1e12))
