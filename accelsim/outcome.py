@@ -375,8 +375,13 @@ def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
 def by_tensor(layer: LayerResult) -> dict[str, Fraction]:
     """Energy per data type; MACs under 'MAC', what the cycle costs under 'standing'. Adds up to the layer's energy."""
     sums = grouped(layer.energy_rows, "tensor")
-    standing = total(row for row in layer.energy_rows if row.action in (CLOCK, LEAKAGE, STATIC))
+    standing = standing_of(layer.energy_rows)
     return {tensor.value: sums.pop(tensor.value, Fraction(0)) for tensor in TENSORS} | {
         MAC: sum(sums.values(), Fraction(0)) - standing,
         STANDING: standing,
     }
+
+
+def standing_of(rows: Iterable[EnergyRow]) -> Fraction:
+    """Energy that is paid by the cycle, whatever moves."""
+    return total(row for row in rows if row.action in (CLOCK, LEAKAGE, STATIC))

@@ -8,7 +8,7 @@ from fractions import Fraction
 from accelsim.energy.rows import MAC, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
-from accelsim.outcome import GIVEN, STANDING, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance
+from accelsim.outcome import GIVEN, STANDING, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance, standing_of
 from accelsim.report.grid import Grid as Grid
 from accelsim.report.physical import area_grid, power_grid
 from accelsim.report.summary import partly_given
@@ -226,11 +226,13 @@ def grids(result: Outcome) -> list[Grid]:
 def comparison_grid(comparison: Outcomes) -> Grid:
     """One row per dataflow: totals and energy per MAC by data type."""
     rows = []
+    stands = any(standing_of(result.energy_rows()) for result in comparison.results.values())
     for label, result in comparison.results.items():
-        sums = result.total
+        sums, standing = result.total, standing_of(result.energy_rows())
         parts = grouped(result.energy_rows(), "tensor")
         spent = [parts.get(name, Fraction(0)) for name in TYPES]
-        spent.append(sum(parts.values(), Fraction(0)) - sum(spent, Fraction(0)))
+        spent.append(sum(parts.values(), Fraction(0)) - sum(spent, Fraction(0)) - standing)
+        spent += [standing] if stands else []
         rows.append(
             (
                 shown(label) + (" *" if result.failures else ""),
@@ -240,7 +242,8 @@ def comparison_grid(comparison: Outcomes) -> Grid:
             )
         )
     unit = "/".join(dict.fromkeys(energy_unit(result.energy_table.unit) for result in comparison.results.values()))
-    header = ("dataflow", *TIMES, "utilization [%]", *ENERGIES)
+    energies = (*ENERGIES[:-1], STANDING, ENERGIES[-1]) if stands else ENERGIES
+    header = ("dataflow", *TIMES, "utilization [%]", *energies)
     return Grid(f"dataflows; energy by data type [{unit} per MAC]", header, tuple(rows), sums=0)
 
 

@@ -14,7 +14,7 @@ from accelsim.energy.rows import MAC
 from accelsim.errors import AccelsimError
 from accelsim.outcome import STANDING, by_tensor
 from accelsim.report.physical import area_grid, efficiency_lines, power_grid
-from accelsim.report.table import type_grid
+from accelsim.report.table import comparison_grid, type_grid
 from accelsim.simulate import simulate
 
 
@@ -74,6 +74,16 @@ def test_clock_and_leakage_stand_apart(chip):
     assert sum(spent.values()) == chip.layers[0].energy_exact
     assert spent[MAC] == sum(row.energy for row in chip.layers[0].energy_rows if row.component == MAC)
     assert type_grid(chip).header[-2:] == ("standing", "all")
+
+
+def test_a_comparison_keeps_them_apart(chip):
+    from accelsim.result import Comparison
+
+    grid = comparison_grid(Comparison({"one": chip}, {}))
+    assert grid.header[-3:] == ("MAC unit", "standing", "all")
+    macs = sum(float(row.energy) for row in chip.energy_rows() if row.component == MAC)
+    assert number(grid.rows[0][-3]) == pytest.approx(macs / chip.total.macs, rel=5e-3)
+    assert sum(map(number, grid.rows[0][-6:-1])) == pytest.approx(number(grid.rows[0][-1]), rel=1e-2)
 
 
 def test_the_document_has_them(chip):
