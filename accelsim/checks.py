@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import architecture_of, beside
+from accelsim.energy.floor import access
 from accelsim.energy.free import what_is_free
 from accelsim.energy.load import load_table, names
 from accelsim.energy.table import EnergyTable
@@ -106,14 +107,14 @@ def _components(document: Document, table: EnergyTable, machine: Architecture | 
         if not isinstance(wanted, str):
             continue
         place = ("levels", index, "component" if level.get("component") else "name")
-        if wanted not in table.components:
+        if wanted not in table.components and not table.technology:
             document.refuse(place, table.lacks(wanted, str(name)))
         elif machine and not table.accounting:
             found = machine.levels[index]
             for tensor in (tensor for tensor in TENSORS if tensor in found.keeps):
                 try:
-                    table.access(found, "read", 8, tensor)
-                    table.access(found, "update", 8, tensor)
+                    access(machine, table, found, "read", 8, tensor)
+                    access(machine, table, found, "update", 8, tensor)
                 except AccelsimError as error:
                     document.refuse(("levels", index, "capacity"), str(error).partition(" capacity: ")[2], key=True)
                     break

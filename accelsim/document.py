@@ -119,6 +119,7 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         "network": list(_network(counts)),
         "energy": layer.energy,
         "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
+        **_power(result, layer),
         "mapping": layer.nest.to_dict(),
         "mapping_source": layer.mapping_source,
         **({"search": layer.search.to_dict()} if layer.search else {}),
@@ -154,6 +155,7 @@ def _total(result: Outcome) -> Row:
         "counts": [_count(*key, number) for key, number in words.items()],
         "energy": totals.energy,
         "energy_breakdown": [row.to_dict() for row in result.energy_rows()],
+        **_efficiency(result),
         "vector": {
             **vector.to_dict(result.architecture.clock_hz),
             "vector_ops_priced": result.energy_table.vector_op is not None,
@@ -165,6 +167,34 @@ def _total(result: Outcome) -> Row:
             result.architecture.clock_hz,
         ),
     }
+
+
+def _power(result: Outcome, layer: LayerResult) -> Row:
+    return {"power_mw": result.milliwatts(layer.energy_exact, layer.cycles)} if result.energy_unit == "pJ" else {}
+
+
+def _efficiency(result: Outcome) -> Row:
+    """Power and what is divided by it, of energies in pJ; areas, of a table that knows them."""
+    if result.efficiency is None:
+        return {}
+    found: Row = asdict(result.efficiency)
+    if result.energy_table.technology:
+        floor = result.floor
+        found["area"] = {
+            "cells_mm2": float(floor.cells),
+            "floor_mm2": float(floor.area),
+            "missing": list(floor.missing),
+            "parts": [
+                {
+                    "component": part.component,
+                    "instances": part.instances,
+                    "cells_mm2": float(part.instances * part.cells),
+                    "floor_mm2": float(part.floor),
+                }
+                for part in floor.parts
+            ],
+        }
+    return found
 
 
 def _dense_equivalent(result: Outcome, macs: int, cycles: int) -> Row:

@@ -210,7 +210,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 entry.mapping_source,
                 counts,
                 timing,
-                account(sized, counts, table, timing.cycles, found.dataflow),
+                account(sized, counts, table, timing.cycles, found.dataflow, nest),
                 layer.repeat,
                 sized.widths,
                 layer.op,

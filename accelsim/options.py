@@ -20,6 +20,8 @@ Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these lay
 Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form; cycles are a lower bound).")]
 Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
+Node = Annotated[int | None, typer.Option(metavar="NM", help="Energy table of a process, instead of --energy.")]
+Supply = Annotated[str | None, typer.Option(metavar="V", help="Supply; of a table of a process.")]
 Accounting = Annotated[str | None, typer.Option(help="Named way to account energy: isca16.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter of the machine or the network.")

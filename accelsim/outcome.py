@@ -10,8 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
+from accelsim.energy.efficiency import Efficiency
+from accelsim.energy.floor import Floor, floor_of
 from accelsim.energy.free import what_is_free
 from accelsim.energy.rows import MAC, EnergyRow, grouped, total
+from accelsim.energy.standing import CLOCK, LEAKAGE, STATIC
 from accelsim.energy.table import EnergyTable, energy_unit
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.overlap import shared
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from accelsim.search import Found
 
 GIVEN, SEARCH, SHIPPED = "given", "search", "shipped"
+STANDING = "standing"
 Row = dict[str, Any]
 
 
@@ -293,8 +297,8 @@ class Outcome:
     def table(self) -> list[Row]:
         """Tidy rows: layer, op, repeat, level, tensor, action, words, energy; `repeat` is multiplied in.
 
-        `level` also names the 'network' and the 'MAC', whose words are hops and MACs. Columns add up to `total`, so
-        layers without MACs are not among them: `vector_table`.
+        `level` also names the 'network', whose words are deliveries (on a mesh hops), and the 'MAC'. Columns add up to
+        `total`, so layers without MACs are not among them: `vector_table`.
         """
         return [row for layer in self.layers for row in _rows(layer, layer.counts.rows())]
 
@@ -302,6 +306,24 @@ class Outcome:
     def vector_table(self) -> list[Row]:
         """The same of layers without MACs and of gates; adds up to `vector`. 'vector' counts operations."""
         return [row for layer in self.vector_layers for row in _rows(layer, layer.rows())]
+
+    def milliwatts(self, energy: Fraction | float, cycles: int) -> float:
+        """Power of so many pJ in so many core cycles."""
+        return float(energy) * 1e-9 * float(self.architecture.clock_hz) / cycles if cycles else 0.0
+
+    @property
+    def floor(self) -> Floor:
+        """What the machine's parts take of the die. Raises AccelsimError for a table that knows no areas."""
+        return floor_of(self.architecture, self.energy_table)
+
+    @cached_property
+    def efficiency(self) -> Efficiency | None:
+        """Power and operations over it and over area, of the layers that have MACs; None for relative energies."""
+        if self.energy_unit != "pJ":
+            return None
+        area = self.floor.area if self.energy_table.technology and not self.floor.missing else None
+        seconds = self.milliseconds(self.total.cycles) / 1e3
+        return Efficiency.of(self.energy_rows(), self.architecture.levels[0].name, self.total.macs, seconds, area)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -374,8 +396,15 @@ def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
 
 
 def by_tensor(layer: LayerResult) -> dict[str, Fraction]:
-    """Energy per data type; MACs under 'MAC'. Adds up to the layer's energy."""
+    """Energy per data type; MACs under 'MAC', what the cycle costs under 'standing'. Adds up to the layer's energy."""
     sums = grouped(layer.energy_rows, "tensor")
+    standing = standing_of(layer.energy_rows)
     return {tensor.value: sums.pop(tensor.value, Fraction(0)) for tensor in TENSORS} | {
-        MAC: sum(sums.values(), Fraction(0))
+        MAC: sum(sums.values(), Fraction(0)) - standing,
+        STANDING: standing,
     }
+
+
+def standing_of(rows: Iterable[EnergyRow]) -> Fraction:
+    """Energy that is paid by the cycle, whatever moves."""
+    return total(row for row in rows if row.action in (CLOCK, LEAKAGE, STATIC))

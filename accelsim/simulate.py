@@ -83,6 +83,8 @@ def simulate(
     data: str | Path | None = None,
     seed: int = 0,
     bits: Mapping[str, int] | str | None = None,
+    node: int | None = None,
+    supply: float | str | None = None,
     progress: Progress | None = None,
     tolerant: bool = False,
     dims: Dims | None = None,
@@ -103,6 +105,7 @@ def simulate(
         default: the densities the workload gives, on a machine that makes something of zeros. seed : of what is drawn.
     bits : of the words of 'ifmap', 'filter', 'psum' and 'ofmap' (sums once they are final), over what the workload
         says, and that over the machine's words.
+    node, supply : the built-in table of a process, in nm; its supply in V.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
@@ -116,7 +119,7 @@ def simulate(
     machine, network = load(architecture, workload, batch, set_, dims, inputs)
     arguments.known("evaluator", evaluator, EVALUATORS)
     arguments.known("objective", objective, OBJECTIVES)
-    table = table_for(machine, energy)
+    table = table_for(machine, energy, node, supply)
     table = table if accounting is None else replace(table, accounting=accounting)
     given, source = arguments.mappings(mapping, network), GIVEN
     globs = "*" if layers is None else ",".join(arguments.names("layers", layers))
@@ -371,7 +374,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
 
             masks = lowered_masks(layer.problem, masks)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
-    rows = account(machine, counts, table, timing.cycles, plan.dataflow)
+    rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
     return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found)
 

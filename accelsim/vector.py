@@ -9,8 +9,9 @@ from typing import Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
-from accelsim.energy.account import leakage_rows
+from accelsim.energy.floor import access
 from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow, total
+from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.vector import latency
 from accelsim.workload.network import RECURRENT, Layer, Network
@@ -157,9 +158,9 @@ def _rows(
         (Tensor.PSUM, Width.OFMAP, "update", writes),
     ):
         if words:
-            price = table.access(outermost, action, machine.widths[width], tensor)
+            price = access(machine, table, outermost, action, machine.widths[width], tensor)
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:
         yield EnergyRow(VECTOR, NO_TENSOR, OPERATION, operations, operations * price_of_one)
-    yield from leakage_rows(machine, table, cycles)
+    yield from standing_rows(machine, table, cycles)

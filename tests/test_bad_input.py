@@ -412,7 +412,7 @@ class TestCommandLine:
             "run", "eyeriss_isca16_ws", "alexnet_two_tower", "--accounting", "isca16", "--batch", "64",
             "--layers", "CONV1*",
         )  # fmt: skip
-        assert "no mapping of dataflow 'weight_stationary' fits 'eyeriss_isca16_ws': GLB psum: needs " in line
+        assert "no mapping of dataflow 'weight_stationary_window' fits 'eyeriss_isca16_ws': GLB psum: needs " in line
         assert "bits too many (move a loop of N, P, Q from GLB" in line
 
     def test_counts_past_two_to_the_63(self, refused):

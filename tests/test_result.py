@@ -216,7 +216,7 @@ def test_compare_takes_a_family_of_machines(monkeypatch):
 
 
 def test_values_show_themselves_in_one_line(result):
-    assert repr(result) == "Result(toynet on toy: 3 layers, 2,568 cycles, 0.01284 ms, 5.196e+05 MAC energies)"
+    assert repr(result) == "Result(toynet on toy: 3 layers, 2,568 cycles, 0.01284 ms, 5.269e+05 MAC energies)"
     assert repr(result.layer("FC3")).startswith("LayerResult(FC3 x3: 128 MACs, ")
     comparison = compare(fakes.machine(), fakes.network(), layers="CONV*")
     assert repr(comparison) == "Comparison(row_stationary; 1 not run)"

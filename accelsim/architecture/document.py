@@ -20,6 +20,7 @@ from accelsim.architecture.model import (
     NetworkKind,
     Port,
 )
+from accelsim.architecture.physical import written as physical_data
 from accelsim.architecture.yaml import architecture_of
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.parameters import substitute
@@ -78,6 +79,7 @@ def _candidates(machine: Architecture) -> list[Data]:
         "pe",
         "layer",
         "vector",
+        "physical",
     )
     patched = {key: value for key, value in {**kept, **{k: anew.get(k) for k in top}}.items() if value is not None}
     return [kept, patched, anew]
@@ -135,6 +137,8 @@ def _written(machine: Architecture) -> Data:
         data["layer"] = {"before": machine.before, "after": machine.after}
     if machine.overlap:
         data["layer"]["overlap"] = asdict(machine.overlap)
+    if machine.physical:
+        data["physical"] = physical_data(machine.physical)
     if machine.lanes:
         data["vector"] = {"lanes": machine.lanes}
     return data

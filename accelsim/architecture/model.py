@@ -26,6 +26,7 @@ from accelsim.architecture.pe import Cartesian as Cartesian
 from accelsim.architecture.pe import Lock as Lock
 from accelsim.architecture.pe import Pairing as Pairing
 from accelsim.architecture.pe import Sparsity as Sparsity
+from accelsim.architecture.physical import Physical
 from accelsim.architecture.runs import RunRule
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering, lowered
@@ -192,6 +193,7 @@ class Architecture:
         '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
+    physical : what its area and the energy of wires and clock follow from, or None.
     document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
     """
 
@@ -226,6 +228,7 @@ class Architecture:
     multiplier: int = 1
     ofmap_bits: int = 0
     narrow: str = ""
+    physical: Physical | None = None
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, PassesSpec, TensorName, VectorSpec
+from accelsim.architecture.physical import PhysicalSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import Quantity
@@ -428,6 +429,7 @@ class ArchitectureSpec(Spec):
     pe: PeSpec = key("The PE.", PeSpec(), "one MAC per cycle, no pipeline; zeros save nothing")
     layer: LayerSpec = key("Cycles of a layer besides its transfers and steps.", LayerSpec(), "none")
     vector: VectorSpec | None = key("The unit for layers without MACs.", None, "vector operations take no time")
+    physical: PhysicalSpec | None = key("What area, wires, clock and leakage follow from.", None, "as by its defaults")
 
 
 assert tuple(ReductionDim) == REDUCTION_DIMS

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from accelsim.architecture.model import Architecture
+from accelsim.architecture.model import Architecture, NetworkKind
 from accelsim.energy import isca16
+from accelsim.energy.floor import access, mac
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
+from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
+from accelsim.energy.wires import wire_rows
 from accelsim.engine.counts import DIRECTIONS, NARROWED, Counts
 from accelsim.errors import AccelsimError
+from accelsim.mapping.mapping import LoopNest
 from accelsim.workload.problem import TENSORS, Tensor
 
 
 def account(
-    architecture: Architecture, counts: Counts, table: EnergyTable, cycles: int = 0, dataflow: str = ""
+    architecture: Architecture,
+    counts: Counts,
+    table: EnergyTable,
+    cycles: int = 0,
+    dataflow: str = "",
+    nest: LoopNest | None = None,
 ) -> tuple[EnergyRow, ...]:
     """Price every count of one layer.
 
@@ -24,7 +33,8 @@ def account(
     Of MACs whose zeros are gated the table's share is charged; those that are skipped, and encoded words that are
     not moved, cost nothing.
 
-    cycles : core cycles that leakage is paid for. dataflow : read by ``accounting: isca16`` alone.
+    cycles : core cycles that leakage and clock are paid for. dataflow : read by ``accounting: isca16`` alone.
+    nest : tells the lengths of trees, of a table with a technology; None: the least they can be.
     Raises AccelsimError for isca16 of counts that saw zeros: its equations know none.
     """
     if table.accounting == "isca16":
@@ -32,18 +42,25 @@ def account(
             raise AccelsimError("accounting isca16 knows no zeros; leave it out, or run dense: data 'dense'")
         if counts.narrow is not None:
             raise AccelsimError("accounting isca16 knows one width of sums; give ofmap words the bits of psums")
+        if table.technology:
+            raise AccelsimError("accounting isca16 knows no technology; use a table that is relative to a MAC")
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
     return (
         *_mac_rows(architecture, counts, table),
         *_level_rows(architecture, counts, table),
-        *_network_rows(architecture, counts, table),
-        *leakage_rows(architecture, table, cycles),
+        *(
+            wire_rows(architecture, counts, table, nest)
+            if table.technology
+            else _network_rows(architecture, counts, table)
+        ),
+        *_tag_rows(architecture, counts, table),
+        *standing_rows(architecture, table, cycles, counts),
         *_activate_rows(architecture, counts, table),
     )
 
 
 def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
-    price = table.mac(architecture.mac_bits)
+    price = mac(architecture, table)
     yield EnergyRow(MAC, NO_TENSOR, "mac", counts.effectual, counts.effectual * price)
     gated = counts.visited - counts.effectual
     if gated:
@@ -54,10 +71,12 @@ def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) 
     levels = {level.name: level for level in architecture.levels}
     for name, tensor, action, words in counts.rows():
         what = Tensor(tensor)
-        energy = words * table.access(levels[name], action, architecture.word_bits[what], what)
+        energy = words * access(architecture, table, levels[name], action, architecture.word_bits[what], what)
         narrow = counts.narrowed(name, action) if what is Tensor.PSUM and action in NARROWED else 0
         if narrow:
-            wide, narrower = (table.access(levels[name], action, bits, what) for bits in _sums(architecture))
+            wide, narrower = (
+                access(architecture, table, levels[name], action, bits, what) for bits in _sums(architecture)
+            )
             energy += narrow * (narrower - wide)
         yield EnergyRow(name, tensor, action, words, energy)
 
@@ -68,27 +87,29 @@ def _sums(architecture: Architecture) -> tuple[int, int]:
 
 
 def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    """A hop for each delivery, whatever the kind of network, and on a mesh for each link crossed.
+
+    So a word that all PEs want costs a hop for each of them, on a bus as from neighbour to neighbour: what one access
+    of the array is in Chen, Emer and Sze, ISCA 2016, section VI. A level with one child has no array to cross.
+    """
     for level in architecture.levels:
-        for tensor in TENSORS if level.fanout.declared else ():
-            hops = sum(counts.sent(level.name, tensor, direction, "hops") for direction in DIRECTIONS)
-            if hops:
-                energy = hops * table.link(architecture.word_bits[tensor])
+        for tensor in TENSORS if level.fanout.declared and level.fanout.y * level.fanout.x > 1 else ():
+            mesh = level.fanout.network(tensor).kind is NetworkKind.MESH
+            kind = "hops" if mesh else "deliveries"
+            words = sum(counts.sent(level.name, tensor, direction, kind) for direction in DIRECTIONS)
+            if words:
+                energy = words * table.link(architecture.word_bits[tensor])
                 if tensor is Tensor.PSUM:
                     wide, narrower = (table.link(bits) for bits in _sums(architecture))
-                    energy += counts.narrowed(level.name, "hops") * (narrower - wide)
-                yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", hops, energy)
+                    energy += counts.narrowed(level.name, kind) * (narrower - wide)
+                yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", words, energy)
+
+
+def _tag_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
+    arrays = {level.name for level in architecture.levels if level.fanout.declared}
     for name, what, compared in counts.tag_matches if table.tag else ():
-        yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
-
-
-def leakage_rows(architecture: Architecture, table: EnergyTable, cycles: int) -> Iterable[EnergyRow]:
-    """What all memories leak in some core cycles."""
-    instances = 1
-    for level in architecture.levels:
-        leakage = table.component(level).leakage if cycles else Fraction(0)
-        if leakage:
-            yield EnergyRow(level.name, NO_TENSOR, "leakage", cycles, cycles * instances * leakage)
-        instances *= level.fanout.y * level.fanout.x
+        if name in arrays:
+            yield EnergyRow(network_name(architecture, name), what, "tag", compared, compared * table.tag)
 
 
 def _activate_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import EnergyTable
+from accelsim.energy.technology_yaml import document_of as technology_data
+from accelsim.energy.technology_yaml import written
 
 
 def document_of(table: EnergyTable) -> dict[str, Any]:
@@ -17,21 +18,23 @@ def document_of(table: EnergyTable) -> dict[str, Any]:
         "source": table.source,
         "unit": table.unit,
         "mac": {"multiply": _curve(table.multiply), "add": _curve(table.add)},
-        "gated_mac": _number(table.gated),
-        "network": {"hop": _number(table.hop), "bits": table.hop_bits, "tag": _number(table.tag)},
+        "gated_mac": written(table.gated),
+        "network": {"hop": written(table.hop), "bits": table.hop_bits, "tag": written(table.tag)},
         "components": {
             name: {
                 "read": _curve(entry.read),
                 "write": _curve(entry.write),
                 "bits": entry.bits,
-                "leakage": _number(entry.leakage),
-                "activate": _number(entry.activate),
+                "leakage": written(entry.leakage),
+                "activate": written(entry.activate),
             }
             for name, entry in table.components.items()
         },
         "note": table.note,
         "accounting": table.accounting,
     }
+    if table.technology:
+        found["technology"] = technology_data(table.technology)
     if table.vector_op:
         found["vector_op"] = _curve(table.vector_op)
     return found
@@ -40,12 +43,5 @@ def document_of(table: EnergyTable) -> dict[str, Any]:
 def _curve(curve: Curve) -> int | float | str | Mapping[str, int | float | str]:
     """One number for every size, or numbers by bits."""
     if curve.points[0][0] == 0:
-        return _number(curve.points[0][1])
-    return {str(size): _number(energy) for size, energy in curve.points}
-
-
-def _number(value: Fraction) -> int | float | str:
-    """The number as a file would write it; as 'a/b' where no float reads back as the same."""
-    if value.denominator == 1:
-        return value.numerator
-    return float(value) if Fraction(str(float(value))) == value else str(value)
+        return written(curve.points[0][1])
+    return {str(size): written(energy) for size, energy in curve.points}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from accelsim.architecture.model import Architecture, Level, Sparsity
+from accelsim.energy.floor import floor_of
 from accelsim.energy.table import EnergyTable, show_bytes
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -85,7 +86,9 @@ def _energy(machine: Architecture, table: EnergyTable) -> Iterator[str]:
 
 def _unpriced(machine: Architecture, table: EnergyTable) -> Iterable[str]:
     networks = [level.fanout.network(tensor) for level in machine.levels for tensor in TENSORS]
-    if not table.hop and any(level.fanout.declared for level in machine.levels):
+    if table.technology:
+        yield from _unknown(machine, table)
+    elif not table.hop and any(level.fanout.declared for level in machine.levels):
         yield "wires (a hop)"
     if not table.tag and any(network.tags for network in networks):
         yield "tags"
@@ -94,11 +97,26 @@ def _unpriced(machine: Architecture, table: EnergyTable) -> Iterable[str]:
     if not table.gated and machine.sparsity.gate and machine.sparsity != Sparsity():
         yield "gated MACs"
     entries = [(level, table.components.get(level.component or level.name)) for level in machine.levels]
-    if not any(entry.leakage for _, entry in entries if entry):
+    if not table.technology and not any(entry.leakage for _, entry in entries if entry):
         yield "leakage"
+    if not table.technology:
+        yield "clock"
+        yield "area"
     for level, entry in entries:
         if entry and level.dram and not entry.activate:
             yield f"activates of {level.name}"
         for action, curve in (("reads", entry.read), ("writes", entry.write)) if entry else ():
             if not any(energy for _, energy in curve.points):
                 yield f"{action} of {level.name}"
+
+
+def _unknown(machine: Architecture, table: EnergyTable) -> Iterator[str]:
+    """What a technology leaves out on this machine."""
+    floor = floor_of(machine, table)
+    for name in floor.missing:
+        yield f"area of {name}"
+    for level, pitch in zip(machine.levels, floor.pitch, strict=True):
+        if pitch is None and level.fanout.y * level.fanout.x > 1:
+            yield f"wires below {level.name}"
+    yield "leakage of flip-flops and arithmetic"
+    yield "control"

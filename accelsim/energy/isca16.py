@@ -27,7 +27,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.engine.counts import Counts
 from accelsim.workload.problem import Tensor
 
-WITHOUT_FILTER_HOPS = frozenset({"weight_stationary", "no_local_reuse"})
+WITHOUT_FILTER_HOPS = frozenset({"weight_stationary", "weight_stationary_window", "no_local_reuse"})
 ROLES = ("alu", "rf", "noc", "buffer", "dram")
 
 

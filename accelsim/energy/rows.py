@@ -20,7 +20,8 @@ class EnergyRow:
 
     component : a level's name, 'network' ('<level> network' where there are several arrays), 'MAC' or 'vector'.
     tensor : a data type, or 'none' for MACs, vector operations and leakage.
-    action : fill, read, update, drain; hop, tag; mac, gated (an operand is zero: no multiply); operation; leakage
+    action : fill, read, update, drain; hop, tag, wire, router, register; mac, gated (an operand is zero: no multiply);
+        operation; leakage, clock, static
         (isca16: read, update, accumulate, hop, mac).
     count : how many. energy : all of them, in the table's unit; a Fraction, so that any grouping adds up exactly.
     """

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from accelsim.architecture.model import Level
 from accelsim.energy.curve import Curve
+from accelsim.energy.technology import Technology, checked, squared
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.problem import Tensor
 
@@ -47,8 +48,10 @@ class EnergyTable:
         and operands of two widths: `mac`.
     gated : share of a MAC's energy that a gated one still takes, 0 to 1.
     vector_op : energy of one vector operation against the psum's bits; None: the table has no price for it.
-    hop : energy of `hop_bits` over one link; a word of b bits costs b/hop_bits of it.
+    hop : energy of one delivery of `hop_bits` below an array, on a mesh of one link; a word of b bits costs b/hop_bits
+        of it.
     tag : energy of comparing one tag on a tagged bus; 0: not priced.
+    technology : prices memories that have no component, wires, clock, leakage and area, or None.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
 
@@ -65,6 +68,7 @@ class EnergyTable:
     accounting: str = field(default="")
     vector_op: Curve | None = None
     tag: Fraction = Fraction(0)
+    technology: Technology | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -128,8 +132,25 @@ class EnergyTable:
         """Energy of one vector operation; None where the table has no price for it."""
         return self.vector_op.proportional(word_bits[Tensor.PSUM]) if self.vector_op else None
 
+    def at(self, supply: Fraction) -> EnergyTable:
+        """The same table at another supply in V: dynamic energy on chip goes with its square.
+
+        Raises AccelsimError for a table without a technology, and for a supply nothing is known of.
+        """
+        if self.technology is None:
+            raise AccelsimError(f"energy table '{self.name}' has no technology, so no supply to change")
+        by = squared(checked(supply), self.technology.supply)
+        return replace(
+            self,
+            multiply=self.multiply.times(by),
+            add=self.add.times(by),
+            vector_op=self.vector_op.times(by) if self.vector_op else None,
+            tag=self.tag * by,
+            technology=self.technology.at(supply),
+        )
+
     def link(self, word_bits: int) -> Fraction:
-        """Energy of one word over one hop of a network."""
+        """Energy of one delivery of a word, on a mesh of one link it crosses."""
         return self.hop * Fraction(word_bits, self.hop_bits)
 
 

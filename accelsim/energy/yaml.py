@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,16 +11,14 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
+from accelsim.energy.technology_yaml import RATIO, TechnologySpec, technology_of
 from accelsim.errors import AccelsimError
 from accelsim.specs import Count, Name, Spec, Word, key, validate
 from accelsim.yamlfile import Document
 
-_RATIO = re.compile(r"\d{1,400}/[1-9]\d{0,399}")
-"""A number that no decimal gives exactly, as a result's own table may hold it."""
-
 
 def _number(value: object) -> Fraction:
-    if isinstance(value, str) and _RATIO.fullmatch(value):
+    if isinstance(value, str) and RATIO.fullmatch(value):
         quantities.bounded("an energy", Fraction(value))
         return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -90,7 +87,10 @@ class MacSpec(Spec):
 class NetworkSpec(Spec):
     """A hop of a word below an array, and a tag."""
 
-    hop: Number = key("Moving `bits` over one link; what counts as one follows from the kind of network.", unit=ENERGY)
+    hop: Number = key(
+        "A delivery of `bits` below an array, on every kind of network; on a mesh one for each link crossed.",
+        unit=ENERGY,
+    )
     bits: Count | None = key("Width of a hop; wider and narrower words cost in proportion.", None, "`word`", "bits")
     tag: Number = key("Comparing one tag of a tagged bus.", Fraction(0), unit=ENERGY)
 
@@ -142,6 +142,11 @@ class EnergySpec(Spec):
     vector_op: Annotated[Curve | None, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)] = key(
         "An operation that is no MAC, by the psum's width.", None, "they are counted, not priced", ENERGY
     )
+    technology: TechnologySpec | None = key(
+        "The process: memories without a component, wires, clock, leakage and area. The unit is then pJ.",
+        None,
+        "`components` are all there is",
+    )
 
 
 def read_table(path: str | Path) -> EnergyTable:
@@ -170,6 +175,9 @@ def build(document: Document) -> EnergyTable:
     multiply, add = by_bits(spec.mac.multiply, "mac", "multiply"), by_bits(spec.mac.add, "mac", "add")
     operation = by_bits(spec.vector_op, "vector_op") if spec.vector_op else None
     hop_bits = width(spec.network.bits, "network") if spec.network.hop else spec.network.bits or 1
+    technology = technology_of(document, spec.technology)
+    if technology and spec.unit != "pJ":
+        document.refuse(("unit",), "a technology's energies are in pJ")
     document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(
@@ -186,6 +194,7 @@ def build(document: Document) -> EnergyTable:
         accounting=spec.accounting,
         vector_op=operation,
         tag=spec.network.tag,
+        technology=technology,
     )
 
 

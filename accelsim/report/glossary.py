@@ -178,7 +178,7 @@ GLOSSARY = {
     "energy": Entry(
         "pJ, or MAC energies (multiples of the energy of one MAC) for a relative table",
         "Energy of one run of a layer; of a network with repeats.",
-        "sum of action counts x energy per action (MACs, memory accesses, network hops, leakage if the table has it)",
+        "sum of action counts x energy per action (MACs, memory accesses, words on networks, leakage)",
     ),
     "energy_breakdown": Entry(
         "as energy",
@@ -186,7 +186,31 @@ GLOSSARY = {
         "count x energy per action",
     ),
     "energy_per_mac": Entry("as energy, per MAC", "Energy of a network for each MAC.", "energy / macs"),
-    "edp": Entry("energy x cycles", "Energy-delay product, an objective of the mapping search.", "energy x cycles"),
+    "edp": Entry(
+        "energy x cycles; J s in a result",
+        "Energy-delay product, an objective of the mapping search.",
+        "energy x cycles, or x time",
+    ),
+    "power": Entry(
+        "mW",
+        "Energy over total latency, with and without (on chip) the outermost memory; only of tables in pJ.",
+        "energy / (cycles / clock_hz)",
+    ),
+    "tops_per_watt": Entry(
+        "TOPS/W", "Operations over energy, with and without (chip) the outermost memory.", "2 x macs / energy"
+    ),
+    "tops_per_mm2": Entry("TOPS/mm2", "Rate over the floor of all components.", "tops / floor"),
+    "area": Entry(
+        "mm2",
+        "What components on chip take: cells, and the floor these need (docs/energy.md).",
+        "cells: instances x memory, flip-flops, MACs, tags; floor = floorplan x cells",
+    ),
+    "instances": Entry("times", "How often a component is on the chip.", "product of the arrays above it"),
+    "standing": Entry(
+        "as energy",
+        "What is paid by the cycle, whatever moves: leakage of memories, clock of flip-flops, declared parts.",
+        "(leakage x instances + static) x time + flip-flops x clock price x cycles",
+    ),
     "isca16": Entry(
         "as energy",
         "An accounting that charges energy as Chen et al., ISCA 2016 do; an option for comparing, never the default.",
@@ -263,7 +287,7 @@ GLOSSARY = {
     "network": Entry(
         "as energy",
         "The component that moves words between a level and what is below it; 'GLB network' where there are several.",
-        "hops x energy of a hop, tag_matches x energy of one",
+        "deliveries (mesh: hops) x energy of a hop, tag_matches x energy of one",
     ),
     "level": Entry(
         "as its table",
@@ -296,6 +320,11 @@ ALIASES = {
     "bits_i/f/p/o": "bits",
     "bursts": "dram",
     "busy": "dram",
+    "cells": "area",
+    "chip_mw": "power",
+    "chip_tops_per_watt": "tops_per_watt",
+    "clock": "standing",
+    "component": "energy_breakdown",
     "compute": "compute_cycles",
     "conflicts": "dram",
     "dataflows": "dataflow",
@@ -306,7 +335,10 @@ ALIASES = {
     "hops": "hop",
     "images/s": "images_per_second",
     "inferences/s": "images_per_second",
-    "leakage": "energy_breakdown",
+    "floor": "area",
+    "leakage": "standing",
+    "power_by_level": "power",
+    "power_mw": "power",
     "mac": "mac_unit",
     "misses": "dram",
     "of_peak": "dram",

@@ -60,6 +60,18 @@ class Plots:
         """Energy per layer and data type, stacked by level."""
         return energy(self._document, ax)
 
+    def power(self, ax: Axes | None = None) -> Axes:
+        """Power per layer, stacked by level; of energies in pJ."""
+        from accelsim.report.plot_physical import power
+
+        return power(self._document, ax)
+
+    def area(self, ax: Axes | None = None) -> Axes:
+        """Floor of each component; of a table that knows areas."""
+        from accelsim.report.plot_physical import area
+
+        return area(self._document, ax)
+
 
 def energy(document: Document, ax: Axes | None = None) -> Axes:
     """Energy per layer and data type, stacked by level, of one result document; of a deep network per block.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 from accelsim.energy.rows import MAC, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
-from accelsim.outcome import GIVEN, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance
+from accelsim.outcome import GIVEN, STANDING, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance, standing_of
+from accelsim.report.grid import Grid as Grid
+from accelsim.report.physical import area_grid, power_grid
 from accelsim.report.summary import partly_given
 from accelsim.report.text import (
     MAC_UNIT,
@@ -27,16 +28,6 @@ SHOWN_CAUSES = 5
 TYPES = tuple(tensor.value for tensor in TENSORS)
 TIMES = ("MACs [M]", "cycles", "total [ms]", "processing [ms]")
 ENERGIES = (*TYPES, MAC_UNIT, "all")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table as text: the first column names, the last `sums` rows add up the others."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    sums: int = 1
 
 
 def time_grid(result: Outcome) -> Grid:
@@ -124,7 +115,8 @@ def moved_grid(result: Outcome) -> Grid:
 def type_grid(result: Outcome) -> Grid:
     """Per layer: energy by data type."""
     runs = [(_label(result, layer), by_tensor(layer), layer.repeat) for layer in result.layers]
-    return _energy_grid(result, "energy by data type", runs, [*TYPES, MAC])
+    standing = [STANDING] if any(parts[STANDING] for _, parts, _ in runs) else []
+    return _energy_grid(result, "energy by data type", runs, [*TYPES, MAC, *standing])
 
 
 def level_grid(result: Outcome) -> Grid:
@@ -223,6 +215,8 @@ def grids(result: Outcome) -> list[Grid]:
         stall_grid(result),
         moved_grid(result),
         *energies,
+        power_grid(result),
+        area_grid(result),
         dram_grid(result),
         zeros_grid(result),
     )
@@ -232,11 +226,13 @@ def grids(result: Outcome) -> list[Grid]:
 def comparison_grid(comparison: Outcomes) -> Grid:
     """One row per dataflow: totals and energy per MAC by data type."""
     rows = []
+    stands = any(standing_of(result.energy_rows()) for result in comparison.results.values())
     for label, result in comparison.results.items():
-        sums = result.total
+        sums, standing = result.total, standing_of(result.energy_rows())
         parts = grouped(result.energy_rows(), "tensor")
         spent = [parts.get(name, Fraction(0)) for name in TYPES]
-        spent.append(sum(parts.values(), Fraction(0)) - sum(spent, Fraction(0)))
+        spent.append(sum(parts.values(), Fraction(0)) - sum(spent, Fraction(0)) - standing)
+        spent += [standing] if stands else []
         rows.append(
             (
                 shown(label) + (" *" if result.failures else ""),
@@ -246,7 +242,8 @@ def comparison_grid(comparison: Outcomes) -> Grid:
             )
         )
     unit = "/".join(dict.fromkeys(energy_unit(result.energy_table.unit) for result in comparison.results.values()))
-    header = ("dataflow", *TIMES, "utilization [%]", *ENERGIES)
+    energies = (*ENERGIES[:-1], STANDING, ENERGIES[-1]) if stands else ENERGIES
+    header = ("dataflow", *TIMES, "utilization [%]", *energies)
     return Grid(f"dataflows; energy by data type [{unit} per MAC]", header, tuple(rows), sums=0)
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from accelsim.outcome import Outcome, Outcomes
+from accelsim.report.physical import efficiency_lines
 from accelsim.report.summary import answer, comparison_failures, free, heading, notes
 from accelsim.report.table import Grid, comparison_grid, grids
 from accelsim.report.text import shown, visible
@@ -27,7 +28,7 @@ Block = str | Grid
 def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.layers else []
-    return [*first, heading(result), *free(result), *grids(result), *notes(result)]
+    return [*first, heading(result), *efficiency_lines(result), *free(result), *grids(result), *notes(result)]
 
 
 def comparison_report(comparison: Outcomes) -> list[Block]:

@@ -14,6 +14,7 @@ from accelsim.reproduce import (
     isca16,
     nn_dataflow,
     nvdla,
+    process,
     rtl,
     scalesim,
     scnn,
@@ -33,7 +34,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram))])
+    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process))])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

@@ -161,7 +161,7 @@ def _objective(space: Space, table: EnergyTable, objective: str, nest: LoopNest,
     counts, timing = evaluate(space.machine, nest, space.problem, evaluator)
     if objective == "cycles":
         return float(timing.cycles)
-    rows = account(space.machine, counts, table, timing.cycles, space.dataflow.name)
+    rows = account(space.machine, counts, table, timing.cycles, space.dataflow.name, nest)
     return objective_of(objective, float(sum(row.energy for row in rows)), timing.cycles)
 
 

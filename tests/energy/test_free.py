@@ -20,7 +20,7 @@ def test_a_machine_without_anything():
         "no ports: DRAM, GLB, RF: reads and writes need no time beside that of the networks",
         "no vector unit: what is no MAC (pooling, additions, softmax) needs time for its words alone",
         "no capacity: GLB, RF: never full",
-        "no price in 'eyeriss_relative': vector operations, leakage",
+        "no price in 'eyeriss_relative': vector operations, leakage, clock, area",
     )
 
 
@@ -48,4 +48,15 @@ def test_shipped_machines_say_what_they_lack():
     assert what_is_free(load_architecture("tpu_v1"))[0] == "no link: ifmap, psum from DRAM to UB: moved in no time"
     assert not any(line.startswith("no link") for line in what_is_free(load_architecture("eyeriss")))
     horowitz = what_is_free(load_architecture("eyeriss"), load_table("horowitz_45nm"))[-1]
-    assert horowitz == "no price in 'horowitz_45nm': wires (a hop), gated MACs, leakage"
+    assert horowitz == "no price in 'horowitz_45nm': wires (a hop), gated MACs, leakage, clock, area"
+
+
+def test_a_process_says_what_it_does_not_know():
+    table = load_table("cmos_65nm")
+    assert what_is_free(load_architecture("eyeriss"), table)[-1] == (
+        "no price in 'cmos_65nm': leakage of flip-flops and arithmetic, control, gated MACs"
+    )
+    endless = machine("  - {name: DRAM}\n  - {name: GLB, array: {size: {x: 4}}}\n  - {name: RF, capacity: 2 KiB}\n")
+    assert what_is_free(endless, table)[-1].startswith("no price in 'cmos_65nm': area of GLB (no capacity), leakage of")
+    bare = machine("  - {name: DRAM}\n  - {name: GLB, capacity: 4 KiB, array: {size: {x: 4}}}\n  - {name: RF}\n")
+    assert "area of RF (no capacity), wires below GLB" in what_is_free(bare, table)[-1]

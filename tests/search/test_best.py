@@ -240,7 +240,7 @@ def test_what_no_network_adds_stays_temporal():
     """A dataflow may lay C on y, but psums of a plain bus meet nowhere: the best legal mapping fills x with M."""
     found = simulate(MACHINES / "unicast.yaml", MACHINES / "pw.yaml")
     (layer,) = found.layers
-    assert (float(layer.energy), layer.timing.cycles) <= (233_651.3, 886)
+    assert (float(layer.energy), layer.timing.cycles) <= (237_235.2, 886)
     assert [str(loop) for loop in layer.nest.level("GLB").x] == ["M8"]
 
 
