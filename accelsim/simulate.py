@@ -135,18 +135,10 @@ def simulate(
     missing = [layer.name for layer in chosen if layer.name not in given]
     _known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
     ran = Ran(
-        network,
-        objective,
-        globs,
-        str(mapping) if isinstance(mapping, str | Path) else "",
-        set_,
-        None if data is None else str(data),
-        seed,
-        widths,
-        _read(operands, chosen),
-        versions(),
+        network, objective, globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
+        None if data is None else str(data), seed, widths, _read(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
-    )
+    )  # fmt: skip
     result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran), progress)
     if result.failures and not tolerant:
         raise result_error(result)
