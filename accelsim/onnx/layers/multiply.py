@@ -74,13 +74,20 @@ def _window(to: Lowering, name: str, step: Step, form: Window, x: Value, bits: K
     words = form.groups * form.M * prod(form.outputs)
     accept = _multiplies(form.macs, words)
     if form.transposed:
-        return to.draft.add(name, [source], _windows(form, bits), lambda layers: layers[-1].shape.words == words)
+        return _likeliest(to, name, source, _windows(form, bits), form)
     explicit = [] if len(form.plane) > 2 else [_explicit(form, 1, bits)]
     return to.draft.add(name, [source], [*_windows(form, bits), *explicit], accept)
 
 
+def _likeliest(to: Lowering, name: str, source: Feature, ways: list[Keys], form: Window) -> Feature | None:
+    """The first way that has ONNX's own count of MACs, if one has; else the first that gives the shape."""
+    words = form.groups * form.M * prod(form.outputs)
+    found = to.draft.add(name, [source], ways, _multiplies(form.macs, words))
+    return found or to.draft.add(name, [source], ways, lambda layers: layers[-1].shape.words == words)
+
+
 def _windows(form: Window, bits: Keys) -> list[Keys]:
-    """A convolution as a file has it; a transposed one where no phase of its outputs meets a tap by inserted zeros."""
+    """A convolution as a file has it; a transposed one in several ways, the likeliest first."""
     axes = len(form.plane)
     sliding: Keys = {"kernel": one_or_all(form.kernel)}
     for key, sizes, usual in (("stride", form.stride, 1), ("dilation", form.dilation, 1)):
@@ -89,17 +96,16 @@ def _windows(form: Window, bits: Keys) -> list[Keys]:
     before, after = form.pad
     if any(before + after):
         sliding["pad"] = one_or_all(before) if before == after else [*before, *after]
-    if form.transposed:
-        sliding["transposed"] = "split"
-        if any(form.extra):
-            sliding["output_padding"] = one_or_all(form.extra)
+    if form.transposed and any(form.extra):
+        sliding["output_padding"] = one_or_all(form.extra)
     m, groups = form.groups * form.M, form.groups
     if axes == 2 and form.C == 1 and groups > 1:
         found: Keys = {"op": "depthwise", **({"M": m} if form.M > 1 else {}), **sliding, **bits}
     else:
         op = {1: "conv1d", 2: "conv", 3: "conv3d"}[axes]
         found = {"op": op, "M": m, **sliding, **({"groups": groups} if groups > 1 else {}), **bits}
-    return [found, {**found, "transposed": "insert"}] if form.transposed else [found]
+    ways = ("split", "scatter", "insert") if form.transposed else ()
+    return [{**found, "transposed": way} for way in ways] or [found]
 
 
 def _explicit(form: Window, images: int, bits: Keys) -> Keys:
@@ -126,7 +132,7 @@ def _images(
         one = Shape(channels, plane[0], plane[1], form.plane[0] if len(form.plane) == 3 else 1)
         source = to.draft.view(to.names.new(f"{name}.in"), [to.plain(given)], one)
         ways = [{**keys, "repeat": images} for keys in _windows(form, bits)]
-        found = to.draft.add(name, [source], ways, lambda layers: layers[-1].shape.words == words)
+        found = _likeliest(to, name, source, ways, form)
     else:
         source = to.draft.view(to.names.new(f"{name}.in"), [to.plain(given)], Shape(channels, *plane))
         found = to.draft.add(name, [source], [_explicit(form, images, bits)], _multiplies(form.macs, words))
