@@ -78,7 +78,7 @@ def energy(document: Document, ax: Axes | None = None) -> Axes:
 
     Bars count every run of a layer, so that they add up to the total in the title.
     """
-    _require_macs(document)
+    require_macs(document)
     layers = document["layers"]
     absent = [entry["layer"] for entry in document.get("failures", ())]
     groups = blocks([_short(layer["name"]) for layer in layers], max(1, MOST - bool(absent)))
@@ -119,7 +119,7 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: 
     one = len(set(what.values())) == 1
     stacks: Stacks = {}
     for label, document in documents.items():
-        _require_macs(document)
+        require_macs(document)
         name = _short(label) + (" *" if document.get("failures") else "")
         name = _free(name if one else f"{name}: {what[label]}", stacks)
         total = document["total"]
@@ -291,7 +291,8 @@ def _label_totals(axes: Axes, stacks: Stacks) -> None:
         )  # fmt: skip
 
 
-def _require_macs(document: Document) -> None:
+def require_macs(document: Document) -> None:
+    """Refuse a result of which no layer has MACs."""
     if not document["layers"]:
         raise AccelsimError(f"nothing to draw: none of these layers of '{shown(document['workload'])}' has MACs")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.groups import blocks
-from accelsim.report.plot import PLAIN, colours, new_axes
+from accelsim.report.plot import PLAIN, colours, new_axes, require_macs
 from accelsim.report.text import component, number, shown
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ BAR = 0.7
 
 def power(document: Document, ax: Axes | None = None) -> Axes:
     """MW of each layer over its total latency, stacked by component; of a deep network the mean of each block."""
+    require_macs(document)
     if "power_mw" not in document["total"]:
         raise AccelsimError(f"energies of {shown(document['energy_table'])} are relative, so there is no power to draw")
     layers = document["layers"]
@@ -65,6 +66,7 @@ def _reversed(axes: Axes) -> tuple[list[Any], list[str]]:
 
 def area(document: Document, ax: Axes | None = None) -> Axes:
     """Floor of each component in mm2, of it the cells; the largest on top."""
+    require_macs(document)
     found = document["total"].get("area")
     if not found:
         raise AccelsimError(f"{shown(document['energy_table'])} knows no areas, so there are none to draw")
