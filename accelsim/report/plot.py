@@ -180,6 +180,7 @@ def draw(
 def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Colour and hatch of each component by its role: outermost and innermost level, those between, networks."""
     found: dict[str, tuple[str, str]] = {}
+    others = 0
     between = [name for name in levels[1:-1] if name in components]
     networks = [name for name in components if name not in levels and name.endswith("network")]
     for name in components:
@@ -195,7 +196,8 @@ def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, tuple
         elif name in networks:
             found[name] = (NETWORK, HATCHES[networks.index(name) % len(HATCHES)])
         else:
-            found[name] = (UNIT_COLOUR, "")
+            found[name] = (UNIT_COLOUR, HATCHES[others % len(HATCHES)])
+            others += 1
     return found
 
 

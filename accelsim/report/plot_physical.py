@@ -34,7 +34,8 @@ def power(document: Document, ax: Axes | None = None) -> Axes:
     for name in order:
         heights = [one.get(name, 0.0) for one in spent]
         colour, hatch = paint[name]
-        axes.bar(range(len(groups)), heights, BAR, bottom, color=colour, hatch=hatch, label=component(name))
+        look: dict[str, Any] = {"color": colour, "hatch": hatch or None, "edgecolor": "white", "lw": 0.4}
+        axes.bar(range(len(groups)), heights, BAR, bottom, label=component(name), **look)
         bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
     turned = len(groups) > 8
     axes.set_xticks(range(len(groups)), [label for label, _ in groups], rotation=90 if turned else 0, **PLAIN)

@@ -9,6 +9,7 @@ import fakes
 from accelsim.cli import app
 from accelsim.errors import AccelsimError
 from accelsim.report.files import write_result
+from accelsim.report.plot import colours
 from accelsim.simulate import simulate
 
 
@@ -40,6 +41,12 @@ def test_bars_of_area_are_floor_and_cells(chip):
     cells = sum(bar.get_width() for bar in axes.containers[1])
     assert (floor, cells) == (pytest.approx(float(chip.floor.area)), pytest.approx(float(chip.floor.cells)))
     assert axes.get_xlabel() == "area [mm2]"
+
+
+def test_what_is_neither_memory_nor_network_has_a_look_of_its_own():
+    """The clock and parts of one's own."""
+    looks = colours(["DRAM", "RF", "MAC", "clock", "ADC", "LASER"], ["DRAM", "RF"])
+    assert len(set(looks.values())) == len(looks)
 
 
 def test_they_draw_on_the_axes_given(chip):
