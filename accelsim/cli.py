@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 
 PICTURES = ("png", "svg", "pdf")
+KINDS = ("energy", "power", "area")
 
 
 class Commands(typer.core.TyperGroup):
@@ -312,30 +313,41 @@ def plot(
         list[str],
         typer.Argument(metavar="ARCH WORKLOAD | RESULT.json...", help="What to run, or results already written."),
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The picture: .png, .svg or .pdf.")] = Path("energy.png"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The picture: .png, .svg or .pdf; default: KIND.png.")
+    ] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="What to draw: energy, power or area.")] = "energy",
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
     layers: Layers = None,
     energy: Energy = None,
+    node: Node = None,
+    supply: Supply = None,
     settings: Settings = None,
     dims: Dims = None,
     data: Data = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw energy per data type, stacked by level: of one result per layer, of several side by side."""
+    """Draw energy per data type by level, of one result per layer, of several side by side; or power, or area."""
     from accelsim.report import plot as draw
 
+    known("kind of picture", kind, KINDS)
+    out = out or Path(f"{kind}.png")
     _check_picture(out)
     result = None
     if all(source.endswith(".json") for source in sources):
         from accelsim.report.document import read_document
 
         documents = [read_document(source) for source in sources]
-        folders = [Path(source).parent.name for source in sources]
-        labels = folders if len(set(folders)) == len(sources) else sources
-        many = len(documents) > 1
-        axes = draw.compare(dict(zip(labels, documents, strict=True))) if many else draw.energy(documents[0])
+        if len(documents) > 1 and kind != "energy":
+            raise AccelsimError(f"plot draws the {kind} of one result, not of {len(documents)}")
+        if len(documents) > 1:
+            folders = [Path(source).parent.name for source in sources]
+            labels = folders if len(set(folders)) == len(sources) else sources
+            axes = draw.compare(dict(zip(labels, documents, strict=True)))
+        else:
+            axes = getattr(draw.Plots(documents[0]), kind)()
     elif len(sources) == 2:
         result = _simulate(
             *sources,
@@ -344,12 +356,14 @@ def plot(
             batch=batch,
             layers=layers,
             energy=energy,
+            node=node,
+            supply=supply,
             parameters=parameters(settings),
             dims=dims_of(dims),
             data=data,
             seed=seed,
         )
-        axes = result.plot.energy()
+        axes = getattr(result.plot, kind)()
     else:
         raise AccelsimError("plot takes an ARCH and a WORKLOAD, or result.json files")
     draw.save(axes, str(out))

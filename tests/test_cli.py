@@ -190,6 +190,7 @@ class TestRun:
             (["nothing.json"], "nothing.json: No such file or directory"),
             (["a", "b", "c"], "plot takes an ARCH and a WORKLOAD"),
             (["a", "b", "--out", "x.pgn"], "unknown picture format 'pgn'; did you mean 'png'?"),
+            (["a", "b", "--kind", "powr"], "unknown kind of picture 'powr'; did you mean 'power'?"),
         ],
     )
     def test_plot_refuses(self, cli, arguments, message):

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
+from accelsim.architecture import actions
+from accelsim.architecture.actions import Action, ActionSpec, Amount, actions_of
 from accelsim.errors import AccelsimError
 from accelsim.specs import Axis, Count, Natural, Spec, key, pick, quantity
 from accelsim.workload.problem import TENSORS, Tensor
@@ -18,7 +20,6 @@ from accelsim.yamlfile import Document, unknown
 
 ALL = "*"
 MOST_FLOOR = 100
-MOST_AMOUNT = 1e6
 TAKEN = ("MAC", "registers", "clock", "network", "vector", "total")
 """What other rows of an account are called."""
 
@@ -65,15 +66,6 @@ def _memories(value: object) -> object:
     return value if isinstance(value, dict) and value.keys() & set(TENSORS) else {ALL: value}
 
 
-def _amount(value: object) -> Fraction:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"should be a number, got '{quantities.short(value)}'")
-    if not 0 <= value <= MOST_AMOUNT:
-        raise ValueError(f"must lie in 0 to {MOST_AMOUNT:g}, got {quantities.short(value)}")
-    return Fraction(str(value))
-
-
-Amount = Annotated[Fraction, PlainValidator(_amount), WithJsonSchema({"type": "number", "minimum": 0})]
 Bits = Annotated[int, PlainValidator(_bits), WithJsonSchema(quantity("b, B", "64 b"))]
 Floor = Annotated[
     Fraction, PlainValidator(_floor), WithJsonSchema({"type": "number", "minimum": 1, "maximum": MOST_FLOOR})
@@ -112,12 +104,15 @@ class LayoutSpec(Spec):
 
 
 class PartSpec(Spec):
-    """A component that the model does not derive: its area, and the power it takes as long as the machine is on."""
+    """A component that the model does not derive: its area, the power it takes as long as the machine is on, and what
+    it takes for what it does.
+    """
 
     source: str = key("Where its numbers are from.")
     count: Count = key("How many there are.", 1)
     area: Amount = key("Cells of one.", Fraction(0), unit="mm2")
     static: Amount = key("Power of one, always.", Fraction(0), unit="mW")
+    actions: dict[str, ActionSpec] = key("What it does, by name.", {}, "it does nothing", names="ACTION")
 
 
 class PhysicalSpec(Spec):
@@ -164,6 +159,7 @@ class OwnPart:
     count: int = 1
     area: Fraction = Fraction(0)
     static: Fraction = Fraction(0)
+    actions: Mapping[str, Action] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -209,6 +205,13 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         if name in arrays or name in TAKEN or not name.isidentifier():
             why = "is what something else is called" if name.isidentifier() else "is no name: letters, digits and _"
             document.refuse(("physical", "parts", name), f"'{quantities.short(name)}' {why}", key=True)
+    own = {
+        name: OwnPart(
+            one.source, one.count, one.area, one.static,
+            actions_of(document, ("physical", "parts", name, "actions"), one.actions, arrays),
+        )
+        for name, one in spec.parts.items()
+    }  # fmt: skip
     return Physical(
         spec.source,
         spec.floorplan,
@@ -224,7 +227,7 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         spec.handed_on,
         spec.arithmetic,
         {name: (layout.y, layout.x) for name, layout in spec.layouts.items()},
-        {name: OwnPart(part.source, part.count, part.area, part.static) for name, part in spec.parts.items()},
+        own,
     )
 
 
@@ -244,12 +247,18 @@ def written(physical: Physical) -> dict[str, Any]:
         said = {name: dict(_said(memory)) for name, memory in parts.items()}
         found.setdefault("memories", {})[level] = said.get(ALL, said)
     if physical.parts:
-        found["parts"] = {
-            name: {"source": part.source, "count": part.count, "area": float(part.area), "static": float(part.static)}
-            for name, part in physical.parts.items()
-        }
+        found["parts"] = {name: _own(part) for name, part in physical.parts.items()}
     if physical.layouts:
         found["layouts"] = {name: {"y": y, "x": x} for name, (y, x) in physical.layouts.items()}
+    return found
+
+
+def _own(part: OwnPart) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "source": part.source, "count": part.count, "area": float(part.area), "static": float(part.static)
+    }  # fmt: skip
+    if part.actions:
+        found["actions"] = {name: actions.written(action) for name, action in part.actions.items()}
     return found
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from accelsim.architecture.model import Architecture, NetworkKind
 from accelsim.energy import isca16
+from accelsim.energy.actions import action_rows
 from accelsim.energy.floor import access, mac
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
 from accelsim.energy.standing import standing_rows
@@ -56,6 +57,7 @@ def account(
         *_tag_rows(architecture, counts, table),
         *standing_rows(architecture, table, cycles, counts),
         *_activate_rows(architecture, counts, table),
+        *(action_rows(architecture, counts) if table.technology else ()),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from accelsim.architecture.model import Architecture, Level, Sparsity
-from accelsim.energy.floor import floor_of
+from accelsim.energy.floor import floor_of, physical
 from accelsim.energy.table import EnergyTable, show_bytes
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -102,6 +102,8 @@ def _unpriced(machine: Architecture, table: EnergyTable) -> Iterable[str]:
     if not table.technology:
         yield "clock"
         yield "area"
+        if physical(machine).parts:
+            yield "parts of its own"
     for level, entry in entries:
         if entry and level.dram and not entry.activate:
             yield f"activates of {level.name}"

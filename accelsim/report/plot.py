@@ -78,7 +78,7 @@ def energy(document: Document, ax: Axes | None = None) -> Axes:
 
     Bars count every run of a layer, so that they add up to the total in the title.
     """
-    _require_macs(document)
+    require_macs(document)
     layers = document["layers"]
     absent = [entry["layer"] for entry in document.get("failures", ())]
     groups = blocks([_short(layer["name"]) for layer in layers], max(1, MOST - bool(absent)))
@@ -119,7 +119,7 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: 
     one = len(set(what.values())) == 1
     stacks: Stacks = {}
     for label, document in documents.items():
-        _require_macs(document)
+        require_macs(document)
         name = _short(label) + (" *" if document.get("failures") else "")
         name = _free(name if one else f"{name}: {what[label]}", stacks)
         total = document["total"]
@@ -180,6 +180,7 @@ def draw(
 def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Colour and hatch of each component by its role: outermost and innermost level, those between, networks."""
     found: dict[str, tuple[str, str]] = {}
+    others = 0
     between = [name for name in levels[1:-1] if name in components]
     networks = [name for name in components if name not in levels and name.endswith("network")]
     for name in components:
@@ -195,7 +196,8 @@ def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, tuple
         elif name in networks:
             found[name] = (NETWORK, HATCHES[networks.index(name) % len(HATCHES)])
         else:
-            found[name] = (UNIT_COLOUR, "")
+            found[name] = (UNIT_COLOUR, HATCHES[others % len(HATCHES)])
+            others += 1
     return found
 
 
@@ -291,7 +293,8 @@ def _label_totals(axes: Axes, stacks: Stacks) -> None:
         )  # fmt: skip
 
 
-def _require_macs(document: Document) -> None:
+def require_macs(document: Document) -> None:
+    """Refuse a result of which no layer has MACs."""
     if not document["layers"]:
         raise AccelsimError(f"nothing to draw: none of these layers of '{shown(document['workload'])}' has MACs")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.groups import blocks
-from accelsim.report.plot import PLAIN, colours, new_axes
+from accelsim.report.plot import PLAIN, colours, new_axes, require_macs
 from accelsim.report.text import component, number, shown
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ BAR = 0.7
 
 def power(document: Document, ax: Axes | None = None) -> Axes:
     """MW of each layer over its total latency, stacked by component; of a deep network the mean of each block."""
+    require_macs(document)
     if "power_mw" not in document["total"]:
         raise AccelsimError(f"energies of {shown(document['energy_table'])} are relative, so there is no power to draw")
     layers = document["layers"]
@@ -33,7 +34,8 @@ def power(document: Document, ax: Axes | None = None) -> Axes:
     for name in order:
         heights = [one.get(name, 0.0) for one in spent]
         colour, hatch = paint[name]
-        axes.bar(range(len(groups)), heights, BAR, bottom, color=colour, hatch=hatch, label=component(name))
+        look: dict[str, Any] = {"color": colour, "hatch": hatch or None, "edgecolor": "white", "lw": 0.4}
+        axes.bar(range(len(groups)), heights, BAR, bottom, label=component(name), **look)
         bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
     turned = len(groups) > 8
     axes.set_xticks(range(len(groups)), [label for label, _ in groups], rotation=90 if turned else 0, **PLAIN)
@@ -65,6 +67,7 @@ def _reversed(axes: Axes) -> tuple[list[Any], list[str]]:
 
 def area(document: Document, ax: Axes | None = None) -> Axes:
     """Floor of each component in mm2, of it the cells; the largest on top."""
+    require_macs(document)
     found = document["total"].get("area")
     if not found:
         raise AccelsimError(f"{shown(document['energy_table'])} knows no areas, so there are none to draw")

@@ -19,6 +19,7 @@ from accelsim.reproduce import (
     scalesim,
     scnn,
     tpu,
+    watts,
     zigzag,
 )
 
@@ -34,7 +35,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process))])
+    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process, watts))])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

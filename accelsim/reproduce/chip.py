@@ -177,8 +177,13 @@ def readings() -> dict[str, Any]:
 
 def read_as(reading: str) -> Architecture:
     """arch/eyeriss.yaml with one reading's values instead of its own."""
+    return changed(readings()[reading]["change"])
+
+
+def changed(change: Mapping[str, Any]) -> Architecture:
+    """arch/eyeriss.yaml with other values, merged key by key."""
     document = read(resolve("arch", "eyeriss"))
-    _merge(document.data, readings()[reading]["change"])
+    _merge(document.data, change)
     return architecture_of(document)
 
 

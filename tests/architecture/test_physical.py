@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import pytest
 
+from accelsim.architecture.actions import Action, Trigger
 from accelsim.architecture.document import document_of
 from accelsim.architecture.physical import ALL, Access, Arithmetic, Memory, MemoryKind, OwnPart, Physical
 from accelsim.architecture.yaml import architecture_of
 from accelsim.errors import AccelsimError, SpecError
+from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, parse
 
 HEAD = """\
@@ -32,11 +34,16 @@ FULL = """\
   handed_on: false
   arithmetic: fp16
   layouts: {GLB: {y: 4, x: 4}}
-  parts: {CONTROL: {source: p. 9, count: 2, area: 0.25, static: 10}}
+  parts:
+    CONTROL: {source: p. 9, count: 2, area: 0.25, static: 10}
+    ADC:
+      source: s
+      actions: {convert: {energy: 2.5, on: leaving, level: GLB, tensor: psum}, add: {energy: 1, on: mac}}
   memories:
     GLB: {port: 64 b, banks: 2, slices: 2, count: 4, access: word}
     RF: {ifmap: {kind: sram}, psum: {kind: flip-flop}}
 """
+ACTION = "  parts: {{ADC: {{source: s, actions: {{act: {{{}}}}}}}}}\n"
 
 
 def read(text):
@@ -52,7 +59,13 @@ def test_every_key():
             "RF": {"ifmap": Memory(MemoryKind.SRAM), "psum": Memory(MemoryKind.FLIP_FLOP)},
         },
         0, True, False, Arithmetic.FP16, {"GLB": (4, 4)},
-        {"CONTROL": OwnPart("p. 9", 2, Fraction(1, 4), Fraction(10))},
+        {
+            "CONTROL": OwnPart("p. 9", 2, Fraction(1, 4), Fraction(10)),
+            "ADC": OwnPart("s", actions={
+                "convert": Action(Fraction(5, 2), Trigger.LEAVING, "GLB", Tensor.PSUM),
+                "add": Action(Fraction(1), Trigger.MAC),
+            }),
+        },
     )  # fmt: skip
     assert found.memory("RF", "filter") == found.memory("DRAM", "ifmap") == Memory()
 
@@ -88,6 +101,15 @@ def test_a_machine_may_say_nothing():
         ("  parts: {GLB: {source: s}}\n", "'GLB' is what something else is called"),
         ("  parts: {a b: {source: s}}\n", "'a b' is no name"),
         ("  parts: {PLL: {source: s, static: -3}}\n", "must lie in 0 to 1e+06, got -3"),
+        (ACTION.format("energy: 1, on: sending, level: GLB"), "unknown trigger 'sending'; did you mean '"),
+        (ACTION.format("energy: 1, on: sent"), "'sent' is of a level; say which: DRAM, GLB, RF"),
+        (ACTION.format("energy: 1, on: sent, level: GBL"), "unknown level 'GBL'; did you mean 'GLB'?"),
+        (ACTION.format("energy: 1, on: sent, level: RF"), "'RF' has one child, so no network below it"),
+        (ACTION.format("energy: 1, on: mac, level: RF"), "a mac is of no level and no tensor; leave them out"),
+        (ACTION.format("energy: 1, on: read, level: RF, tensor: sums"), "unknown tensor 'sums'"),
+        (ACTION.format("energy: -1, on: mac"), "must lie in 0 to 1e+06, got -1"),
+        (ACTION.format("on: mac"), "physical.parts.ADC.actions.act.energy: missing"),
+        (ACTION.replace("act:", "clock:").format("energy: 1, on: mac"), "'clock' is what something else is called"),
         ("  clockgate: true\n", "unknown key; did you mean 'clock_gate'?"),
     ],
 )
