@@ -82,7 +82,7 @@ class Streams:
                 program.levels if innermost else child, 2 * x, 2 * x + 1, skid,
                 min(old_slots(architecture, parent, child), most),
                 min(architecture.levels[0].outstanding.get(tensor, 0), most) if parent == 0 else 0,
-                _post(labels[x]), architecture.behind_macs.get(tensor, 0), _ramps(architecture, tensor, buffer),
+                _post(labels[x]), architecture.behind_macs.get(tensor, 0), _ramps(architecture, tensor, buffer), False,
             )  # fmt: skip
             fixed[x] = _fixed(architecture, child, tensor, innermost, old)
             delivery[x] = _delivery(architecture, child, tensor)
@@ -90,6 +90,7 @@ class Streams:
             if tensor is architecture.serial and innermost and anew != OPERAND:
                 serial = x
         order = np.lexsort((rows[:, records.RANK], rows[:, records.DEPTH])).astype(np.int64)
+        _close(rows, delivery)
         array = architecture.levels[architecture.pe_level - 1].fanout
         names = sorted({name for row in labels for name, _ in row})
         ports = np.zeros((n, max([len(row) for row in labels] + [1])), np.int64)
@@ -119,6 +120,7 @@ class Streams:
             for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
                 mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
                 uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
+        _close(rows, self.delivery)
         turns = np.zeros_like(self.turns)
         return replace(self, rows=rows, uses_at=uses_at, ports=ports, kept=kept, turns=turns)
 
@@ -178,6 +180,12 @@ def _ramps(architecture: Architecture, tensor: Tensor, buffer: Buffer) -> bool:
     if architecture.stream and tensor is architecture.serial:
         return True
     return buffer is Buffer.STREAM and (architecture.stream or tensor is Tensor.PSUM)
+
+
+def _close(rows: Ints, delivery: Ints) -> None:
+    """Say of which psums the last step of a tile is not like its others."""
+    waits = (delivery[:, 0] > 0) & (rows[:, records.ABSENT] == 0)
+    rows[:, records.CLOSES] = waits | ((rows[:, records.POST] >= 0) & (rows[:, records.TENSOR] == PSUM))
 
 
 def _post(labels: Sequence[tuple[str, bool]]) -> int:

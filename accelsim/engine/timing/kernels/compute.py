@@ -14,6 +14,7 @@ from accelsim.engine.timing.kernels.records import (
     C_FREE,
     C_START,
     C_UNITS,
+    CLOSES,
     CURRENT,
     D_END,
     D_HOLD,
@@ -73,12 +74,10 @@ def compute(k, machine, versions, steps, state):
                 _wait_for_operand(x, v, units > 1, opens, machine, state)
             if streams[x, POST] >= 0 and streams[x, TENSOR] != PSUM:
                 post += versions.work[versions.start[x] + v, streams[x, POST]]
-        room = machine.delivery[x, 0] > 0 and not streams[x, ABSENT]
-        sums = streams[x, POST] >= 0 and streams[x, TENSOR] == PSUM
-        if (room or sums) and ends_version(x, k, versions, steps, progress):
-            if room:
+        if streams[x, CLOSES] and ends_version(x, k, versions, steps, progress):
+            if machine.delivery[x, 0] > 0 and not streams[x, ABSENT]:
                 _wait_for_room(x, machine, versions, state)
-            if sums:
+            if streams[x, POST] >= 0:
                 post += versions.work[versions.start[x] + progress[x, CURRENT], streams[x, POST]]
     first = state.best[TIME] + fixed
     # what a PE does behind its MACs waits for all of them

@@ -17,12 +17,13 @@ from accelsim.jit import njit, part
 # what a stall on its fills and drains is charged to. SKID: a fill of one unit finds a second slot.
 # OLD_SLOTS: tiles of old psums that have room on their way down. OUTSTANDING: how many of its transfers down may be on
 # their way at a time; 0: any number. POST: which column of `Versions.work` has the cycles that PEs take for a version
-# behind the MACs of its step, -1: none; EACH: those of a word. RAMP: the first step of a pass takes it word by word
+# behind the MACs of its step, -1: none; EACH: those of a word. RAMP: the first step of a pass takes it word by word.
+# CLOSES: something waits for, or follows, the last step of a version
 (
     TENSOR, PARENT, SLOTS, STREAMED, INNERMOST, OLD_PSUM, ABSENT, RANK, DEPTH, DOWN, UP, SKID, OLD_SLOTS, OUTSTANDING,
-    POST, EACH, RAMP,
-) = range(17)  # fmt: skip
-COLUMNS = 17
+    POST, EACH, RAMP, CLOSES,
+) = range(18)  # fmt: skip
+COLUMNS = 18
 # columns of a version's record. VID: the version. FILLED, KAPPA, ARRIVE, F_..: its fill F. USE: its last user ends.
 # LANDED: its last child drain; DRAINED: whether there was one. D_..: its drain D; of an input, the C that used it last.
 # HAS_P, P_..: its old psums P. Beside a time: _HOLD, what is charged for waiting for it, and _KEY, its key in T9

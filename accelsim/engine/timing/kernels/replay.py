@@ -157,7 +157,7 @@ def _keyed(most, wide):
     )  # fmt: skip
 
 
-@njit(_nrt=False)
+@part
 def _keep(body, k, machine, state, kept, kept_progress):
     """Copy what a later body may need of the records after one that ends with step k; how many, -1: too many."""
     streams, progress, records = machine.streams, state.progress, state.records
@@ -202,7 +202,7 @@ def _restore_last(machine, state, memory):
             state.free[p] = kept.free[entry, p] + now[SHIFT]
 
 
-@njit(_nrt=False)
+@part
 def _restore(machine, state, shift, steps, kept, m, kept_progress):
     """Copy records and progress after a known body back, `shift` cycles and `steps` steps later."""
     streams, progress, records = machine.streams, state.progress, state.records
@@ -223,7 +223,7 @@ def _restore(machine, state, shift, steps, kept, m, kept_progress):
             to[field] += later
 
 
-@njit(_nrt=False)
+@part
 def _copy_drains(body, k, machine, state, origin, pool, m, back):
     """Write down when psums were drained in a body, after step k, or (`back`) copy them back; how many are in `pool`.
 
@@ -309,7 +309,7 @@ def _link_of(pair, pairs):
     return slot
 
 
-@njit(cache=True, _nrt=False)
+@part
 def _follow(body, length, origin, machine, state, memory):
     """(the last body and what this one consists of as one number, or -1; the entry that it runs as, or -1)."""
     content, entry, following = _number_of(memory.key, length, memory.contents), -1, memory.following
@@ -347,7 +347,7 @@ def _meet(body, length, pair, machine, state, memory):
     return slot, length, entry
 
 
-@njit(cache=True, _nrt=False)
+@part
 def _jump(body, entry, origin, machine, state, memory):
     """Run a body as a known one: the state after it is that one's, later."""
     kept, now, scalars, before = memory.kept, memory.now, state.scalars, body.layer.first[body.j] - 1
