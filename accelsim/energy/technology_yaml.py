@@ -23,15 +23,15 @@ MOST_ROWS = 5000
 MOST_PORT = 2**16
 
 
-def number(value: object) -> Fraction:
-    """An exact number of at least 0, as its decimals are written."""
+def number(value: object, what: str = "") -> Fraction:
+    """An exact number of at least 0, as its decimals are written; what : said of one that is out of range."""
     if isinstance(value, str) and RATIO.fullmatch(value):
         quantities.bounded("an energy", Fraction(value))
         return Fraction(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"should be a number, got '{quantities.short(value)}'")
     if not 0 <= value < float("inf"):
-        raise ValueError(f"must be finite and at least 0, got {quantities.short(value)}")
+        raise ValueError(f"{what}must be finite and at least 0, got {quantities.short(value)}")
     quantities.bounded("an energy", value)
     return Fraction(str(value))
 

@@ -11,22 +11,14 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from accelsim import quantities, yamlfile
 from accelsim.energy.curve import Curve
 from accelsim.energy.table import UNITS, Component, EnergyTable
-from accelsim.energy.technology_yaml import RATIO, TechnologySpec, technology_of
+from accelsim.energy.technology_yaml import TechnologySpec, number, technology_of
 from accelsim.errors import AccelsimError
 from accelsim.specs import Count, Name, Spec, Word, key, validate
 from accelsim.yamlfile import Document
 
 
 def _number(value: object) -> Fraction:
-    if isinstance(value, str) and RATIO.fullmatch(value):
-        quantities.bounded("an energy", Fraction(value))
-        return Fraction(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"should be a number, got '{quantities.short(value)}'")
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"an energy must be finite and at least 0, got {quantities.short(value)}")
-    quantities.bounded("an energy", value)
-    return Fraction(str(value))
+    return number(value, "an energy ")
 
 
 def _share(value: object) -> Fraction:

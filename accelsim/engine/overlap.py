@@ -16,13 +16,14 @@ def shared(machine: Architecture, one: Timing, following: Timing) -> int:
     rule = machine.overlap
     if rule is None:
         return 0
-    added = _macs(following) + max(rule.macs, _load(machine, following) + rule.load - _macs(one))
+    gap = max(rule.macs, _load(machine, following) + rule.load - _macs(machine, one))
+    added = _macs(machine, following) + gap
     return max(following.cycles - added, 0)
 
 
-def _macs(timing: Timing) -> int:
+def _macs(machine: Architecture, timing: Timing) -> int:
     """From the first MAC to the last: MACs, and what holds them up in between, loads left out."""
-    around = sum(timing.processing_stalls.get(cause, 0) for cause in ("fixed", "drain"))
+    around = machine.before + machine.after + timing.processing_stalls.get("drain", 0)
     return timing.processing - around
 
 

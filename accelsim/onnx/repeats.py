@@ -17,16 +17,23 @@ _NUMBERED = re.compile(r"(?<![0-9])(0|[1-9][0-9]*)\.")
 
 @dataclass(frozen=True)
 class _Run:
-    """One layer after another from place `begin` to `end`, whose names are `prefix`, a number, a dot, and their own."""
+    """Layers from place `begin` to `end`, whose names are `prefix`, a number, a dot, and one of their own."""
 
     prefix: str
     number: int
     begin: int
     end: int
-    own: tuple[str, ...]
 
     def __len__(self) -> int:
         return self.end - self.begin
+
+    def own(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names behind the number."""
+        head = len(f"{self.prefix}{self.number}.")
+        return tuple(name[head:] for name in names[self.begin : self.end])
+
+
+_Found = tuple[_Run, int, dict[str, Any]]
 
 
 def folded(layers: Layers) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -35,11 +42,12 @@ def folded(layers: Layers) -> tuple[dict[str, Any], dict[str, Any]]:
     Blocks are used as often as layers are alike: `h.0.fc` to `h.11.fc` are `fc` in the block of `h.$i`.
     """
     names = list(layers)
+    runs = _runs(names)
     blocks: dict[str, Any] = {}
     left: dict[str, Any] = {}
     at = 0
     while at < len(names):
-        first, times, block = max(_alike(layers, names, at), key=_saved, default=(None, 0, {}))
+        first, times, block = max(_alike(layers, names, runs, at), key=_saved, default=(None, 0, {}))
         # a file has a use of one name once
         if first is None or _saved((first, times, block)) < WORTH or f"{first.prefix}$i" in left:
             left[names[at]] = layers[names[at]]
@@ -58,49 +66,54 @@ def folded(layers: Layers) -> tuple[dict[str, Any], dict[str, Any]]:
     return blocks, left
 
 
-def _saved(found: tuple[_Run, int, dict[str, Any]]) -> int:
+def _saved(found: _Found) -> int:
     run, times, _ = found
     return (times - 1) * len(run) - 3
 
 
-def _alike(layers: Layers, names: Sequence[str], at: int) -> Iterator[tuple[_Run, int, dict[str, Any]]]:
+def _alike(layers: Layers, names: Sequence[str], runs: Sequence[Sequence[_Run]], at: int) -> Iterator[_Found]:
     """Every way in which what begins here repeats: its first run of layers, how often, and the block it would be."""
-    for first in _runs(names, at):
-        block = _block(layers, names, first)
-        if block is None:
-            continue
-        times, end = 1, first.end
-        for run in iter(lambda: _next(names, first, times, end), None):  # noqa: B023
-            if _block(layers, names, run) != block:
+    for first in runs[at]:
+        block: dict[str, Any] | None = None
+        times, run = 1, _next(names, runs, first, 1, first.end)
+        while run is not None:
+            # most that begins somewhere goes on nowhere, so nothing is laid out before it does
+            block = block or _block(layers, names, first)
+            if block is None or _block(layers, names, run) != block:
                 break
-            times, end = times + 1, run.end
-        if times > 1:
+            times += 1
+            run = _next(names, runs, first, times, run.end)
+        if block is not None and times > 1:
             yield first, times, block
 
 
-def _runs(names: Sequence[str], at: int) -> Iterator[_Run]:
-    """The runs that may begin here: one for each number in the name."""
-    for found in _NUMBERED.finditer(names[at]):
-        head, end = names[at][: found.end()], at
-        while end < len(names) and names[end].startswith(head) and names[end] != head:
-            end += 1
-        own = tuple(name.removeprefix(head) for name in names[at:end])
-        yield _Run(names[at][: found.start()], int(found[1]), at, end, own)
+def _runs(names: Sequence[str]) -> list[list[_Run]]:
+    """The runs that may begin at each place: one for each number in the name there, as long as what follows has it."""
+    found: list[list[_Run]] = []
+    ends: dict[str, int] = {}  # of the heads of the name behind
+    for at in range(len(names) - 1, -1, -1):
+        name = names[at]
+        heads = {name[: one.end()]: one for one in _NUMBERED.finditer(name) if one.end() < len(name)}
+        ends = {head: ends.get(head, at + 1) for head in heads}
+        found.append([_Run(name[: one.start()], int(one[1]), at, ends[head]) for head, one in heads.items()])
+    return found[::-1]
 
 
-def _next(names: Sequence[str], first: _Run, times: int, at: int) -> _Run | None:
+def _next(names: Sequence[str], runs: Sequence[Sequence[_Run]], first: _Run, times: int, at: int) -> _Run | None:
     """What goes on here as the first did, under the next number."""
-    if at >= len(names):
-        return None
-    wanted = first.prefix, first.number + times
-    return next((run for run in _runs(names, at) if (run.prefix, run.number) == wanted and run.own == first.own), None)
+    wanted = first.prefix, first.number + times, len(first)
+    for run in runs[at] if at < len(names) else ():
+        if (run.prefix, run.number, len(run)) == wanted and run.own(names) == first.own(names):
+            return run
+    return None
 
 
 def _block(layers: Layers, names: Sequence[str], run: _Run) -> dict[str, Any] | None:
     """A run as a block; `reads` : what it reads besides the layer before it. None where it cannot be one."""
-    if INPUT in run.own or "output" in run.own:
+    names_own = run.own(names)
+    if INPUT in names_own or "output" in names_own:
         return None
-    inside = dict(zip(names[run.begin : run.end], run.own, strict=True))
+    inside = dict(zip(names[run.begin : run.end], names_own, strict=True))
     before = names[run.begin - 1] if run.begin else INPUT
     outer: dict[str, str] = {}
     found = {}
@@ -112,7 +125,7 @@ def _block(layers: Layers, names: Sequence[str], run: _Run) -> dict[str, Any] | 
             named = []
             for source in sources:
                 if source not in inside and source != before and source not in outer:
-                    taken = dict.fromkeys((INPUT, *run.own, *outer.values()))
+                    taken = dict.fromkeys((INPUT, *names_own, *outer.values()))
                     outer[source] = _called(source.rpartition(".")[2], taken)
                 named.append(inside.get(source) or (INPUT if source == before else outer[source]))
             layer["inputs"] = named[0] if isinstance(said, str) else named
