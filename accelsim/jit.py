@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import pickle
 import shutil
@@ -26,6 +27,8 @@ import numba
 import numpy as np
 from numba import types
 from numba.core.compiler import CompileResult
+from numba.core.environment import Environment, _rebuild_env, lookup_environment
+from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
 import accelsim.cache as places
@@ -94,6 +97,31 @@ def folder(place: Path | None) -> Path | None:
     return place / "kernels" / digest() if place else None
 
 
+class _Unpickler(pickle.Unpickler):
+    """Reads a compiled kernel back without the modules of numba that it was compiled with."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """As it is, but for what makes environments."""
+        found = super().find_class(module, name)
+        return _environment if found is _rebuild_env else found
+
+
+def _environment(module: str, constants: list[Any], name: str) -> Any:
+    """What compiled code keeps beside it, as numba makes it, but of modules of numba with no more than their names.
+
+    Only code that handles Python objects looks for globals there; modules that compile code are slow to import.
+    """
+    if module in sys.modules or not module.startswith("numba."):
+        return _rebuild_env(module, constants, name)
+    found = lookup_environment(name)
+    if found is None:
+        found = Environment({"__name__": module})
+        found.consts[:] = constants
+        found.env_name = name
+        Environment._memo[name] = found
+    return found
+
+
 class Kept:
     """Compiled code of one kernel, one file for each combination of argument types and CPU.
 
@@ -126,8 +154,8 @@ class Kept:
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """The compiled kernel for these argument types; None: it is not kept, and numba compiles it next."""
-        target.refresh()
         key = (str(signature), *target.codegen().magic_tuple())
+        rtsys.initialize(target)  # all that compiled code needs of numba
         if self.enabled:
             for find in (
                 places.wanted,
@@ -138,6 +166,7 @@ class Kept:
                 if found:
                     _mark_used(place)
                     return found
+        target.refresh()  # what numba knows to compile: a third of a second to import
         compiling.begin(self.name, len(_known), folder(places.writable()) if self.enabled else None)
         return None
 
@@ -150,7 +179,7 @@ class Kept:
             checksum, data = content[:DIGEST], content[DIGEST:]
             if hashlib.sha256(data).digest() != checksum:
                 raise ValueError("checksum")
-            same, *reduced = pickle.loads(data)
+            same, *reduced = _Unpickler(io.BytesIO(data)).load()
             return CompileResult._rebuild(target, *reduced) if same == key else None
         except Exception:  # what a damaged file makes unpickling and linking raise cannot be listed
             places.tell_once(f"damaged kernels in {places.shown(file.parent)} are compiled again")

@@ -16,7 +16,7 @@ from types import BuiltinFunctionType
 from typing import Any
 
 import numba
-from llvmlite.binding import Linkage
+from llvmlite.binding import Linkage, parse_bitcode
 from numba.core import config, ir, sigutils, types
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
@@ -42,6 +42,9 @@ _hashes: dict[type, int] = {}
 class Part(JITCodeLibrary):
     """The code of one function, linked with that of all it calls when machine code of it is asked for."""
 
+    _shared = b""
+    """Of a kernel that was kept: bitcode for others to be linked with."""
+
     def add_linking_library(self, library: Any) -> None:
         """What it calls; nothing of that has to be compiled yet."""
         self._linking_libraries.append(library)
@@ -59,6 +62,30 @@ class Part(JITCodeLibrary):
                 return 0
             self.finalize()
         return int(super().get_pointer_to_function(name))
+
+    def serialize_using_object_code(self) -> Any:
+        """Numba's, with the names of what it defines: `_unserialize` need not look for them."""
+        name, kind, (code, shared) = super().serialize_using_object_code()
+        module = self._get_module_for_linking()
+        defined = [
+            value.name
+            for values in (module.functions, module.global_variables)
+            for value in values
+            if not value.is_declaration
+        ]
+        return name, kind, (code, shared, defined)
+
+    @classmethod
+    def _unserialize(cls, codegen: Any, state: Any) -> Any:
+        """Numba's, but what others are linked with is parsed when one is: for most runs it is not."""
+        name, _, (code, shared, defined) = state
+        library = codegen.create_library(name)
+        library.enable_object_caching()
+        library._set_compiled_object(code)
+        library._shared = shared
+        library._finalize_final_module()
+        codegen._engine._defined_symbols.update(defined)
+        return library
 
     def _ensure_finalized(self) -> None:
         """Nothing but `get_pointer_to_function` needs machine code."""
@@ -81,6 +108,8 @@ class Part(JITCodeLibrary):
 
     def _get_module_for_linking(self) -> Any:
         """For libraries of numba's own kind: this and all it calls."""
+        if self._shared_module is None and self._shared:
+            self._shared_module = parse_bitcode(self._shared)
         if self._finalized:
             return super()._get_module_for_linking()
         if self._shared_module is None:
@@ -92,7 +121,7 @@ class Part(JITCodeLibrary):
     def _own(self) -> Any:
         """The function without what it calls, to be dropped where it is not called."""
         if self._finalized:
-            return super()._get_module_for_linking()
+            return self._get_module_for_linking()
         module = self._final_module.clone()
         for function in module.functions:
             if not function.is_declaration and function.linkage == Linkage.external:

@@ -101,6 +101,21 @@ def test_a_callee_in_another_file_is_edited(package):
     assert package.run()[0] == "20 1 0"
 
 
+def test_a_kept_kernel_needs_nothing_that_compiles(package):
+    # a sum stands in a module of numba that imports all it has of linear algebra
+    text = CALLEE.format("np.ones(x).sum()").replace("\n\n", "\nimport numpy as np\n\n", 1)
+    (package.root / "accelsim" / "engine" / "nest" / "kernels" / "callee.py").write_text(text)
+    code = f"{CODE}import sys\nprint('numba.np.linalg' in sys.modules)\n"
+    assert package.run(code)[0].split() == ["20.0", "0", "1", "True"]
+    assert package.run(code)[0].split() == ["20.0", "1", "0", "False"]
+
+
+def test_a_kernel_calls_one_that_was_kept(package):
+    inner = "from accelsim.engine.nest.kernels.callee import inner\nprint(inner(1), len(inner.stats.cache_hits))\n"
+    assert package.run(inner)[0].split() == ["2", "0"]
+    assert package.run(inner + CODE)[0].split() == ["2", "1", "20", "0", "1"]
+
+
 def test_nothing_compiled_lies_in_the_package(package):
     package.run()
     assert [path.name.partition(".")[0] for path in package.files()] == ["caller"]  # the callee is a part of it
