@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
 
+from accelsim.search.room import Room
 
-def tight(size: int, bound: int) -> list[int]:
+
+@lru_cache(maxsize=1 << 14)
+def tight(size: int, bound: int) -> tuple[int, ...]:
     """Factors up to `bound` that no smaller one replaces: f = ceil(size / ceil(size / f)), rising."""
     found, f = [], 1
     while f <= min(size, bound):
@@ -21,7 +23,7 @@ def tight(size: int, bound: int) -> list[int]:
         if trips == 1:
             break
         f = -(-size // (trips - 1))
-    return found
+    return tuple(found)
 
 
 def divisors(size: int) -> list[int]:
@@ -30,7 +32,7 @@ def divisors(size: int) -> list[int]:
     return small + [size // f for f in reversed(small) if f * f < size]
 
 
-def thin(values: list[int], most: int) -> list[int]:
+def thin(values: Sequence[int], most: int) -> Sequence[int]:
     """At most `most` of the values, first and last among them, evenly spread."""
     if len(values) <= most:
         return values
@@ -38,29 +40,39 @@ def thin(values: list[int], most: int) -> list[int]:
     return [values[round(i * step)] for i in range(most)]
 
 
-def largest(lists: list[list[int]], fits: Callable[[tuple[int, ...]], bool]) -> Iterator[tuple[int, ...]]:
+def largest(lists: Sequence[Sequence[int]], room: Room) -> Iterator[tuple[int, ...]]:
     """Choices of one value per rising list that fit while none with one larger value does, from the largest on.
 
     What is below a choice that fits must fit too.
     """
     if not lists:
-        if fits(()):
+        if room.holds(()):
             yield ()
         return
     *outer, inner = lists
     top: dict[tuple[int, ...], int] = {}  # by indices into the outer lists: how many of the inner values fit
-    for at in sorted(product(*(range(len(values)) for values in outer)), reverse=True):
-        larger = ((*at[:i], at[i] + 1, *at[i + 1 :]) for i in range(len(at)))
-        least = max((top.get(key, 0) for key in larger), default=0)
-        chosen = tuple(values[i] for values, i in zip(outer, at, strict=True))
+    for at in product(*(range(len(values) - 1, -1, -1) for values in outer)):
+        least = 0
+        for i in range(len(at)):
+            least = max(least, top.get((*at[:i], at[i] + 1, *at[i + 1 :]), 0))
         top[at] = least
-        if least < len(inner) and fits((*chosen, inner[least])):  # most steps gain nothing
-            top[at] = bisect_left(inner, True, lo=least + 1, key=partial(_overflows, fits, chosen))
-            yield (*chosen, inner[top[at] - 1])
+        if least < len(inner):  # most steps gain nothing
+            chosen = tuple(values[i] for values, i in zip(outer, at, strict=True))
+            top[at] = max(least, room.number(len(outer), (*chosen, 1), inner))
+            if top[at] > least:
+                yield (*chosen, inner[top[at] - 1])
 
 
-def _overflows(fits: Callable[[tuple[int, ...]], bool], chosen: tuple[int, ...], value: int) -> bool:
-    return not fits((*chosen, value))
+def fitting(lists: Sequence[Sequence[int]], room: Room) -> Iterator[tuple[int, ...]]:
+    """All choices of one value per rising list that fit, the smallest first."""
+    if not lists:
+        if room.holds(()):
+            yield ()
+        return
+    *outer, inner = lists
+    for chosen in product(*outer):
+        for value in inner[: room.number(len(outer), (*chosen, 1), inner)]:
+            yield (*chosen, value)
 
 
 def longest(size: int, factors: npt.NDArray[np.int64], spatial: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

@@ -68,7 +68,7 @@ class Moves:
     """
 
     def __init__(self, space: Space, freed: bool, bounded: Combinations) -> None:
-        self.space = replace(space, tiled=space.tiled or freed)
+        self.space = replace(space, tiled=True) if freed else space
         self.spreads, self.unrollings = Spreads(self.space), Unrollings(self.space, narrower=True)
         self._inside = bool(set(space.dataflow.pe) - set(space.dataflow.whole))
         thinned = bool(bounded.cut)
@@ -109,17 +109,17 @@ def _thinned(spreads: Spreads, unrollings: list[Unrolling], most: int) -> Combin
 
 
 def _enumerated(unrollings: Iterable[Unrolling], splits: Callable[[str, Inner], list[Split]]) -> Combinations:
-    options: list[list[Option]] = [[] for _ in GROUPS]
-    ranges: list[dict[tuple[Inner, ...], tuple[int, int]]] = [{} for _ in GROUPS]
-    units = []
-    for inner in unrollings:
-        unit = []
-        for g, dims in enumerate(GROUPS):
-            key = tuple(inner[dim] for dim in dims)
-            if key not in ranges[g]:
-                first = len(options[g])
-                options[g] += product(*(splits(dim, inner[dim]) for dim in dims))
-                ranges[g][key] = (first, len(options[g]))
-            unit.append(ranges[g][key])
-        units.append(unit)
-    return Combinations(options, np.array(units, np.int64).reshape(-1, len(GROUPS), 2))
+    units = list(unrollings)
+    options: list[list[Option]] = []
+    ranges = np.empty((len(units), len(GROUPS), 2), np.int64)
+    for g, dims in enumerate(GROUPS):
+        inners = list(zip(*([inner[dim] for inner in units] for dim in dims), strict=True))
+        here: list[Option] = []
+        at: dict[tuple[Inner, ...], tuple[int, int]] = {}
+        for key in dict.fromkeys(inners):
+            first = len(here)
+            here += product(*map(splits, dims, key))
+            at[key] = first, len(here)
+        options.append(here)
+        ranges[:, g] = np.array([at[key] for key in inners], np.int64).reshape(-1, 2)
+    return Combinations(options, ranges)

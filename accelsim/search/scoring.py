@@ -26,6 +26,9 @@ Bypass = dict[int, frozenset[Tensor]]
 NEXT = 64
 """Most candidates beside the best that the whole closed form chooses from."""
 
+TOGETHER = 2048
+"""Combinations bounded in a slice at least: a millisecond."""
+
 
 class Scorer:
     """An objective on one machine and problem, with the same tensors passing by each level in all mappings."""
@@ -58,7 +61,7 @@ class Scorer:
             some = Combined(combined.units[first:end], combined.starts[first:end])
             bounding.bound_all(some, tensor, pairs, options, self.limits, self.charges, bounds)
 
-        in_slices(len(given.units), 1, bound)
+        in_slices(len(given.units), max(1, TOGETHER * len(given.units) // len(bounds)), bound)
         free = np.zeros(program.levels, np.int64)
         free[list(space.free)] = 1
         groups = np.tile(np.arange(len(GROUPS), dtype=np.int64), (program.levels, 1))

@@ -134,6 +134,11 @@ class Space:
     def _slots(self) -> dict[str, tuple[tuple[int, int, int], ...]]:
         return {}
 
+    @cached_property
+    def in_pe(self) -> dict[tuple[tuple[int, int], ...], list[dict[str, int]]]:
+        """Largest factors in the PE by what decides them: `Unrollings` fill it in, a search has several."""
+        return {}
+
     def _loops_of(self, dim: str) -> Iterator[tuple[int, int, int]]:
         flow, last = self.dataflow, len(self.machine.levels) - 1
         for level in range(self.array + 1):

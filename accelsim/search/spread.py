@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
 from operator import mul
@@ -16,7 +16,7 @@ from accelsim.search.split import Inner, Split
 RUNS = 6
 """Most ways tried to cut a loop that runs right above a small buffer; whole is always one of them."""
 Temporal = tuple[int, ...]
-Choose = Callable[[int, int, list[int]], list[int]]
+Choose = Callable[[int, int, Sequence[int]], Sequence[int]]
 """Which factors are tried of those there are, rising: (level, how much of the dim lies inside it, factors)."""
 
 
@@ -72,7 +72,7 @@ class Spreads:
                 found.append(tuple(chosen.get(i, left if i == 0 else 1) for i in range(levels)))
                 return
             # a batch is cut into equal parts; other dims may leave a clipped last tile
-            factors = divisors(left) if dim == "N" else tight(left, left)
+            factors: Sequence[int] = divisors(left) if dim == "N" else tight(left, left)
             for factor in choose(slots[0], inside, factors):
                 spread(-(-left // factor), inside * factor, slots[1:], {**chosen, slots[0]: factor})
 
@@ -87,7 +87,7 @@ class Spreads:
             spread(-(-rest // run), inner.factor * run, free if inner.run else [], {at: run})
         return found
 
-    def _runs(self, rest: int, whole: int) -> list[int]:
+    def _runs(self, rest: int, whole: int) -> Sequence[int]:
         """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""
         if self.space.array in self.space.free:
             # whole it may not fit a global buffer: the longest that fits is wanted, and this is half of it at worst
@@ -97,13 +97,13 @@ class Spreads:
             self.cut.add(f"all but {RUNS} lengths of a run")
         return thin(lengths, RUNS)
 
-    def _thinned(self, most: int, level: int, inside: int, factors: list[int]) -> list[int]:
+    def _thinned(self, most: int, level: int, inside: int, factors: Sequence[int]) -> Sequence[int]:
         if len(factors) > most:
             self.cut.add(f"all but {most} factors of a dim at a level")
         return thin(factors, most)
 
 
-def _nearest(covers: list[int], level: int, inside: int, factors: list[int]) -> list[int]:
+def _nearest(covers: list[int], level: int, inside: int, factors: Sequence[int]) -> Sequence[int]:
     """The factors on either side of the one that would cover as much as `covers` has for the level."""
     least = bisect_left(factors, covers[level] / inside)
     return factors[max(least - 1, 0) : least + 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,8 @@ from accelsim.workload.problem import DIM_INDEX
 Option = tuple[Split, ...]
 MOST_TILES, TILES_A_SECOND = 3e8, 6e7
 """Tiles along a plane that tables of all options are made of, at most and in a second."""
+MOST_LOOKED_UP, MOST_KEPT = 2048, 1 << 26
+"""Options of a list whose tables are kept, and bytes of all tables that are."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -31,7 +34,8 @@ class Tables(NamedTuple):
 
     loops : int64[option, loop, 2], (level, position) of its temporal loops; counts : int64[option], how many. totals :
     float64[option, term]; stays, kepts : float64[option, carry, term]; aboves : int64[option, edge]. extents :
-    float64[option], iterations of the busiest PE; tiles : int64[option, level, 2], of each dim at each level.
+    float64[option], iterations of the busiest PE; tiles : int64[option, level, 2], of each dim at each level. walked :
+    float64[option], iterations of its temporal loops.
     """
 
     loops: Ints
@@ -42,10 +46,86 @@ class Tables(NamedTuple):
     aboves: Ints
     extents: Floats
     tiles: Ints
+    walked: Floats
 
 
-def tables_of(space: Space, program: Program, terms: Ints, group: int, options: list[Option]) -> Tables:
-    """Tabulate the options of one group for the terms (edge, column) an objective prices."""
+class _Known:
+    """The options of one group that were tabulated so far: of dims of the same sizes, on the same machine."""
+
+    def __init__(self) -> None:
+        self.at: dict[Option, int] = {}
+        self.tables: Tables | None = None
+
+    def add(self, options: list[Option], tables: Tables) -> int:
+        """Keep the tables of options that are new; gives their bytes."""
+        first = len(self.at)
+        self.at |= {option: first + i for i, option in enumerate(options)}
+        if self.tables is None:
+            self.tables = tables
+        else:
+            self.tables = Tables(*(np.concatenate(pair) for pair in zip(self.tables, tables, strict=True)))
+        return sum(array.nbytes for array in tables)
+
+    def of(self, options: list[Option]) -> Tables:
+        """The tables of some of them."""
+        assert self.tables is not None
+        rows = np.array([self.at[option] for option in options])
+        return Tables(*(array[rows] for array in self.tables))
+
+    def walked(self, options: list[Option]) -> float:
+        """Iterations of those of the options that are known."""
+        rows = [self.at[option] for option in options if option in self.at]
+        return float(self.tables.walked[rows].sum()) if self.tables and rows else 0.0
+
+
+class _Memory(threading.local):
+    """What a thread has tabulated: layers of a network have options in common, and so have the steps of a search."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[object, ...], _Known] = {}
+        self.left = MOST_KEPT
+
+    def find(self, key: tuple[object, ...]) -> _Known:
+        """What is known under a key, at first nothing; all is forgotten when it has become too much."""
+        if self.left < 0:
+            self.known, self.left = {}, MOST_KEPT
+        return self.known.setdefault(key, _Known())
+
+
+_memory = _Memory()
+
+
+def tables_of(
+    space: Space, program: Program, terms: Ints, group: int, options: list[Option], shared: tuple[object, ...]
+) -> Tables:
+    """Tabulate the options of one group for the terms (edge, column) an objective prices, or look them up.
+
+    shared : by `shared_by`.
+    """
+    dims = GROUPS[group]
+    if len(options) > MOST_LOOKED_UP:
+        return _tabulate(space, program, terms, group, options, 0.0)
+    # of a layer's sizes those of the group's own dims matter, and of its planes that of the group's own axis
+    own = tuple(program.axes[group - 4].tolist()) if group >= 4 else ()
+    sizes = tuple(space.problem[dim] for dim in dims)
+    known = _memory.find((group, sizes, own, *map(space.slots, dims), *shared))
+    new = [option for option in options if option not in known.at]
+    walked = known.walked(options)
+    if new:
+        _memory.left -= known.add(new, _tabulate(space, program, terms, group, new, walked))
+    else:
+        _refuse(dims, walked)
+    return known.of(options)
+
+
+def shared_by(program: Program, terms: Ints) -> tuple[object, ...]:
+    """What the tables of every group depend on beside its own dims."""
+    arrays = (terms, program.edges, program.unicast, program.merge, program.ends, program.held)
+    return program.on_chip, program.levels, *(array.tobytes() for array in arrays)
+
+
+def _tabulate(space: Space, program: Program, terms: Ints, group: int, options: list[Option], walked: float) -> Tables:
+    """The tables of options; walked : iterations of others in the same search."""
     dims, n, levels = GROUPS[group], len(options), program.levels
     slots = [(lv, kind, pos, a) for a, dim in enumerate(dims) for lv, pos, kind in space.slots(dim)]
     order = sorted(range(len(slots)), key=lambda i: slots[i])
@@ -53,8 +133,8 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     spatial = kinds > 0
     factors = np.array([[f for split in option for f in space.factors(split)] for option in options], np.int64)
     factors = factors[:, order]
-
-    _refuse(GROUPS[group], float(np.where(spatial, 1.0, factors).prod(axis=1).sum()), _reach(program))
+    iterations = np.where(spatial, 1.0, factors).prod(axis=1)
+    _refuse(dims, walked + float(iterations.sum()))
 
     steps, tiles, extents = np.ones_like(factors), np.ones((n, levels, 2), np.int64), np.ones(n)
     for a, dim in enumerate(dims):
@@ -72,24 +152,29 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     loops, counts = _packed(temporal, (level, position))
     most = (
         int(np.where(temporal, factors, 1).prod(axis=1).max()),
-        2 * int(counts.max()) + 1,
+        2 * int((~spatial).sum()) + 1,
         int(np.where(spatial, factors, 1).prod(axis=1).max()),
     )
     totals, (stays, kepts) = np.zeros((n, len(terms))), np.zeros((2, n, most[1], len(terms)))
     table = tabulating.Table(totals, stays, kepts, np.zeros((n, len(program.edges)), np.int64))
     tabulating.option_tables(laid(program), rows, lengths, group, program.edges, terms, most, table)
-    return Tables(loops, counts, totals, stays, kepts, table.above, extents, tiles)
+    return Tables(loops, counts, totals, stays, kepts, table.above, extents, tiles, iterations)
 
 
-def _refuse(dims: tuple[str, ...], tiles: float, reach: int) -> None:
-    """Raise MappingError if tables of a plane would take too long or too much; of other dims they are products."""
-    refuse_bytes(16 * reach, f"a search among planes of {reach:.1e} rows or columns would")
+def _refuse(dims: tuple[str, ...], tiles: float) -> None:
+    """Raise MappingError if tables of a plane would take too long; of other dims they are products."""
     if len(dims) == 2 and tiles > MOST_TILES:
         raise MappingError(
             f"a search would look at {tiles:.1e} tiles along {' and '.join(dims)}, each time for "
             f"{duration(tiles / TILES_A_SECOND)}; at most {MOST_TILES:.0e} are taken on: give a mapping "
             "(--mapping), or a smaller layer"
         )
+
+
+def _refuse_far(program: Program) -> None:
+    """Raise MappingError if tables of a plane would take too much, as far as its ifmap reaches."""
+    reach = _reach(program)
+    refuse_bytes(16 * reach, f"a search among planes of {reach:.1e} rows or columns would")
 
 
 def _reach(program: Program) -> int:
@@ -119,7 +204,9 @@ def options_of(
     terms : int64[term, 2], (edge, column) that an objective prices. capacity : partitions, bits and strides, as
     `bounds.tile_factors` has them.
     """
-    tables = [tables_of(space, program, terms, g, some) for g, some in enumerate(given)]
+    _refuse_far(program)
+    shared = shared_by(program, terms)
+    tables = [tables_of(space, program, terms, g, some, shared) for g, some in enumerate(given)]
     pairs = _pairs(program, terms, tables)
     parts = []
     for t in tables:
@@ -128,7 +215,7 @@ def options_of(
             t.loops, t.counts, t.aboves, t.stays, t.kepts, pairs.rows, terms, program.edges, pairs.segments, parts[-1]
         )
     factors = tuple(bounding.tile_factors(g, t.tiles, *capacity) for g, t in enumerate(tables))
-    loops, counts, totals, _, _, _, extents, _ = zip(*tables, strict=True)
+    loops, counts, totals, _, _, _, extents, _, _ = zip(*tables, strict=True)
     return Options(loops, counts, totals, tuple(parts), extents, factors), pairs
 
 

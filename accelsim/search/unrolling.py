@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import product
-from math import prod
 
 from accelsim.mapping.mapping import tile_words
-from accelsim.search.factors import largest, thin, tight
+from accelsim.search.factors import fitting, largest, thin, tight
 from accelsim.search.nested import NARROWEST, unrollings
+from accelsim.search.room import Part, Room, Stepped, Straight
 from accelsim.search.space import Space
 from accelsim.search.split import Inner
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, Tensor
@@ -33,7 +31,6 @@ class Unrollings:
     def __init__(self, space: Space, narrower: bool = False) -> None:
         self.space, self.narrower = space, narrower and bool(space.dataflow.strip) and len(space.x) > 1
         self.machine, self.problem, self.dataflow = space.machine, space.problem, space.dataflow
-        self._in_pe: dict[tuple[tuple[int, int], ...], list[dict[str, int]]] = {}
 
     def largest(self) -> Iterator[Unrolling]:
         """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
@@ -53,8 +50,7 @@ class Unrollings:
     def _alone(self) -> Iterator[Unrolling]:
         """What the innermost array alone may unroll."""
         y, x = self.space.axes
-        for spatial in self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x):
-            yield {dim: Inner(*spatial.get(dim, (1, 1))) for dim in DIMS}
+        return self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x)
 
     def _nested(self) -> Iterator[Unrolling]:
         """The same with all arrays around it."""
@@ -63,25 +59,28 @@ class Unrollings:
         for at, outer in unrollings(starts, self.space.outer, NARROWEST):
             yield {dim: own._replace(outer=outer[dim]) for dim, own in alone[at].items()}
 
-    def _spatial(self, size_y: int, size_x: int) -> Iterator[dict[str, tuple[int, int]]]:
-        flow, size = self.dataflow, self.problem
+    def _spatial(self, size_y: int, size_x: int) -> Iterator[Unrolling]:
+        flow = self.dataflow
         dims = [d for d in DIMS if d in self.space.y or d in self.space.x]
         dims.sort(key=lambda d: (d not in flow.whole, d != flow.strip))
-        found: list[dict[str, tuple[int, int]]] = []
-
-        def assign(index: int, left_y: int, left_x: int, chosen: dict[str, tuple[int, int]]) -> None:
-            if index == len(dims):
-                found.append(dict(chosen))
-                return
-            dim = dims[index]
-            for fy, fx in self._choices(dim, size[dim], left_y, left_x, size_x):
-                chosen[dim] = (fy, fx)
-                assign(index + 1, left_y // fy, left_x // fx, chosen)
-                del chosen[dim]
-
-        assign(0, size_y, size_x, {})
-        found.sort(key=lambda c: -prod(fy * fx for fy, fx in c.values()))
-        yield from found
+        # (PEs, what is left of y and of x, inner factors)
+        found: list[tuple[int, int, int, tuple[Inner, ...]]] = [(1, size_y, size_x, ())]
+        for dim in dims:
+            ways: dict[tuple[int, int], list[tuple[int, int, int, Inner]]] = {}
+            grown = []
+            for pes, left_y, left_x, chosen in found:
+                if (left_y, left_x) not in ways:
+                    ways[left_y, left_x] = [
+                        (y * x, left_y // y, left_x // x, Inner(y, x))
+                        for y, x in self._choices(dim, self.problem[dim], left_y, left_x, size_x)
+                    ]
+                for more, rest_y, rest_x, inner in ways[left_y, left_x]:
+                    grown.append((pes * more, rest_y, rest_x, (*chosen, inner)))
+            found = grown
+        found.sort(key=lambda one: -one[0])
+        ones = dict.fromkeys(DIMS, Inner())
+        for *_, chosen in found:
+            yield ones | dict(zip(dims, chosen, strict=True))
 
     def _choices(self, dim: str, size: int, left_y: int, left_x: int, size_x: int) -> Iterator[tuple[int, int]]:
         flow = self.dataflow
@@ -105,9 +104,10 @@ class Unrollings:
         """The largest factors in the PE beside an unrolling of the arrays."""
         # what fits depends on how much of each tensor the array has, and most unrollings have the same
         key = tuple((inner[dim].pes, inner[dim].y * inner[dim].x) for dim in self._decisive)
-        if key not in self._in_pe:
-            self._in_pe[key] = self._choices_in_pe(inner, largest_only=True)
-        for pe in self._in_pe[key]:
+        found = self.space.in_pe.get(key)
+        if found is None:
+            found = self.space.in_pe[key] = self._choices_in_pe(inner, largest_only=True)
+        for pe in found:
             yield _with_pe(inner, pe)
 
     @cached_property
@@ -121,46 +121,19 @@ class Unrollings:
         rest = {dim: -(-self.problem[dim] // inner[dim].pes) for dim in self.dataflow.pe}
         fixed = {dim: size for dim, size in rest.items() if dim in self.dataflow.whole}
         free = [dim for dim in rest if dim not in fixed]
-        fits = self._fitting(fixed, free, inner)
+        room, ones = self._room(fixed, free, inner), (1,) * len(free)
         lists = []
         for at, dim in enumerate(free):
             values = tight(rest[dim], MOST_IN_PE)
-            ones = [1] * len(free)
-
-            def overflows(value: int, ones: list[int] = ones, at: int = at) -> bool:
-                return not fits((*ones[:at], value, *ones[at + 1 :]))
-
-            lists.append(values[: bisect_left(values, True, key=overflows)])
-        found = largest(lists, fits) if largest_only else filter(fits, product(*lists))
+            lists.append(values[: room.number(at, ones, values)])
+        found = largest(lists, room) if largest_only else fitting(lists, room)
         return [{**fixed, **dict(zip(free, chosen, strict=True))} for chosen in found]
 
-    def _fitting(self, fixed: dict[str, int], free: list[str], inner: Unrolling) -> Callable[[tuple[int, ...]], bool]:
-        """Whether factors of the free dims fit every level from the one above the array on."""
+    def _room(self, fixed: dict[str, int], free: list[str], inner: Unrolling) -> Room:
+        """What of the free dims fits every level from the one above the array on."""
         one = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in fixed.items()}
-        array = self._of_array(one, inner)
-        # of every partition its room, and of each tensor the words beside the free dims, and what these come to
-        rows: list[tuple[int, list[tuple[int, list[tuple[int, int, int]]]]]] = []
-        for inside, bits, words in self._below:
-            tile = one if inside else array
-            base = tile | dict.fromkeys(free, 1)
-            terms = []
-            for tensor, word in words:
-                own = [(i, tile[dim], self._sizes[dim]) for i, dim in enumerate(free) if dim in TENSOR_DIMS[tensor]]
-                terms.append((word * tile_words(self.problem, base, tensor), own))
-            rows.append((bits, terms))
 
-        def fits(chosen: tuple[int, ...]) -> bool:
-            for bits, terms in rows:
-                left = bits
-                for words, own in terms:
-                    for i, unit, size in own:
-                        words *= min(chosen[i] * unit, size)
-                    left -= words
-                if left < 0:
-                    return False
-            return True
-
-        def slide(chosen: tuple[int, ...]) -> bool:
+        def slide(chosen: Sequence[int]) -> bool:
             pe = one | {dim: min(factor, self._sizes[dim]) for dim, factor in zip(free, chosen, strict=True)}
             above = self._of_array(pe, inner)
             return all(
@@ -168,7 +141,30 @@ class Unrollings:
                 for inside, bits, words in self._below
             )
 
-        return slide if SLIDING & set(free) else fits
+        if SLIDING & set(free):
+            return Stepped(slide)
+        key = tuple(fixed.values())
+        if key not in self._inside_parts:
+            self._inside_parts[key] = [self._part(one, free, *row[1:]) for row in self._below if row[0]]
+        array = self._of_array(one, inner)
+        return Straight(
+            [*(self._part(array, free, *row[1:]) for row in self._below if not row[0]), *self._inside_parts[key]]
+        )
+
+    @cached_property
+    def _inside_parts(self) -> dict[tuple[int, ...], list[Part]]:
+        return {}
+
+    def _part(self, tile: Tile, free: list[str], bits: int, words: list[tuple[Tensor, int]]) -> Part:
+        """One partition, by the tile where the free dims' factors are 1."""
+        base = tile | dict.fromkeys(free, 1)
+        terms = []
+        for tensor, word in words:
+            dims = TENSOR_DIMS[tensor]
+            own = tuple(i for i, dim in enumerate(free) if dim in dims)
+            terms.append((word * tile_words(self.problem, base, tensor), own))
+        sizes = self._sizes
+        return Part(bits, tuple(terms), tuple([tile[dim] for dim in free]), tuple([sizes[dim] for dim in free]))
 
     def filled(self, inner: Unrolling) -> Unrolling:
         """The same with the largest block of outputs that the accumulators hold, if the dataflow fills them."""
@@ -227,4 +223,8 @@ class Unrollings:
 
 
 def _with_pe(inner: Unrolling, pe: dict[str, int]) -> Unrolling:
-    return {dim: own._replace(pe=pe[dim]) if dim in pe else own for dim, own in inner.items()}
+    found = dict(inner)
+    for dim, factor in pe.items():
+        y, x, _, run, outer = inner[dim]
+        found[dim] = Inner(y, x, factor, run, outer)
+    return found

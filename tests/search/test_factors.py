@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accelsim.search.factors import divisors, largest, longest
+from accelsim.search.factors import divisors, fitting, largest, longest
+from accelsim.search.room import Part, Stepped, Straight
 
 
 @given(
@@ -25,17 +27,45 @@ def test_largest_choices_are_those_of_a_full_scan(lists, room, weights):
             words += weight * value
         return words <= room
 
-    fitting = {choice for choice in product(*lists) if fits(choice)}
+    fitting_ = {choice for choice in product(*lists) if fits(choice)}
     wanted = [
         choice
-        for choice in sorted(fitting, reverse=True)
+        for choice in sorted(fitting_, reverse=True)
         if not any(
-            (*choice[:i], values[values.index(choice[i]) + 1], *choice[i + 1 :]) in fitting
+            (*choice[:i], values[values.index(choice[i]) + 1], *choice[i + 1 :]) in fitting_
             for i, values in enumerate(lists)
             if choice[i] != values[-1]
         )
     ]
-    assert list(largest(lists, fits)) == wanted
+    assert list(largest(lists, Stepped(fits))) == wanted
+    assert list(fitting(lists, Stepped(fits))) == sorted(fitting_)
+
+
+@st.composite
+def parts(draw, dims):
+    sizes = tuple(draw(st.integers(4, 30)) for _ in range(dims))
+    units = tuple(draw(st.integers(1, 4)) for _ in range(dims))
+    own = st.sets(st.integers(0, dims - 1)) if dims else st.just(set())
+    terms = draw(st.lists(st.tuples(st.integers(1, 9), own.map(sorted).map(tuple)), max_size=3))
+    return Part(draw(st.integers(0, 300)), tuple(terms), units, sizes)
+
+
+@given(st.data(), st.integers(0, 3))
+def test_room_by_division_is_that_of_trying(data, dims):
+    here = data.draw(st.lists(parts(dims), max_size=3))
+    room = Straight(here)
+
+    def holds(chosen):
+        for bits, terms, units, sizes in here:
+            tile = [min(f * unit, size) for f, unit, size in zip(chosen, units, sizes, strict=True)]
+            if sum(words * prod(tile[at] for at in own) for words, own in terms) > bits:
+                return False
+        return True
+
+    chosen = tuple(data.draw(st.integers(1, 12)) for _ in range(dims))
+    assert room.holds(chosen) == holds(chosen)
+    for place in range(dims):
+        assert room.number(place, chosen, range(1, 40)) == Stepped(holds).number(place, chosen, range(1, 40))
 
 
 @given(
