@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 from pathlib import Path
@@ -408,8 +409,10 @@ def _check_picture(path: Path) -> None:
 
 def main() -> None:
     """The console script."""
-    # what imports and a search make lives long: looking for garbage as often as Python does is a tenth of a short run
-    gc.set_threshold(50_000, 20, 20)
+    # what imports and a search make lives long: looking for garbage as often as Python does is a tenth of a short run,
+    # and looking through all there is before it is let go is as much again
+    gc.set_threshold(200_000, 20, 20)
+    atexit.register(gc.freeze)
     try:
         app(prog_name="accelsim")
     except KeyboardInterrupt:
