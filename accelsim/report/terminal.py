@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from accelsim.outcome import Outcome, Outcomes
+from accelsim.report import plain
 from accelsim.report.physical import efficiency_lines
 from accelsim.report.summary import answer, comparison_failures, free, heading, notes
 from accelsim.report.table import Grid, comparison_grid, grids
@@ -45,6 +46,14 @@ def comparison_report(comparison: Outcomes) -> list[Block]:
 
 def show(blocks: Sequence[Block]) -> None:
     """Print to stdout: as wide as the terminal, or COLUMNS; a pipe has no width and gets lines unwrapped."""
+    width = os.environ.get("COLUMNS", str(PIPE))
+    if plain.is_plain() and width.isascii() and width.isdecimal():
+        text = plain.text_of(
+            (one if isinstance(one, str) else [*fitted(one, int(width))] for one in blocks), int(width)
+        )
+        if text is not None:
+            plain.write(text)
+            return
     from rich.console import Console
 
     terminal = sys.stdout.isatty()
@@ -81,9 +90,16 @@ def fitted(grid: Grid, width: int) -> Iterator[Grid]:
 
 def _width(grid: Grid, column: int) -> int:
     """The columns a column takes: its longest cell or word of its heading."""
+    return max(map(_cells, [*grid.header[column].split(" "), *(row[column] for row in grid.rows)]))
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal a text takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
     from rich.cells import cell_len
 
-    return max(map(cell_len, [*grid.header[column].split(" "), *(row[column] for row in grid.rows)]))
+    return int(cell_len(text))
 
 
 def rich_table(grid: Grid) -> Table:
