@@ -331,8 +331,6 @@ def _message(found: Any, model: type[BaseModel], name: str | int, key: bool) -> 
         return f"should be a mapping of keys to values, got {_text(found['input'])}"
     if kind in ("list_type", "tuple_type"):
         return f"should be a list, got {_text(found['input'])}"
-    if kind == "string_pattern_mismatch":
-        return f"'{found['input']}' is no name here: letters, digits and _, a letter first"
     if kind in ("too_short", "string_too_short"):
         return "must not be empty"
     return f"{found['msg'].replace('Input should', 'should').replace('valid ', '')}, got {_text(found['input'])}"

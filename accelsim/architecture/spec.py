@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -269,13 +270,22 @@ class PortsSpec(Spec):
     )
 
 
+def _level_name(value: str) -> str:
+    # pydantic's own patterns take a twentieth of a second to make of all letters there are, 199 times
+    if not re.fullmatch(r"[A-Za-z]\w{0,199}", value):
+        raise ValueError(f"'{value}' is no name here: letters, digits and _, a letter first")
+    return value
+
+
+LevelName = Annotated[
+    str, AfterValidator(_level_name), WithJsonSchema({"type": "string", "pattern": r"^[A-Za-z]\w{0,199}$"})
+]
+
+
 class LevelSpec(Spec):
     """One memory and the fan-out below it."""
 
-    name: str = key(
-        "What mappings, results and errors call it: a letter, then letters, digits and _.",
-        pattern=r"^[A-Za-z]\w{0,199}$",
-    )
+    name: LevelName = key("What mappings, results and errors call it: a letter, then letters, digits and _.")
     component: Name | None = key("The energy table's component that prices it.", None, "that of the level's name")
     keeps: Keeps = key("Tensors it stores; the others pass it by. The outermost level keeps all.", list(TENSORS))
     capacity: Capacity = key(
