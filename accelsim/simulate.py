@@ -31,6 +31,7 @@ from accelsim.workload.precision import checked
 from accelsim.workload.problem import DIMS, Problem, Width
 
 if TYPE_CHECKING:
+    from accelsim.mapping.dataflows.dataflow import Dataflow
     from accelsim.sparsity.operands import Operands
     from accelsim.workload.network import Layer
 
@@ -47,7 +48,7 @@ class _Plan:
     """A run before it begins.
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
-    recorded : layers of the result that is run again.
+    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
     """
 
     machine: Architecture
@@ -60,6 +61,7 @@ class _Plan:
     ran: Ran
     recorded: Mapping[str, LayerResult] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
+    flow: Dataflow | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -133,13 +135,13 @@ def simulate(
         mapping, given = shipped(machine, chosen, wanted, bool(zeros))
         source = SHIPPED
     missing = [layer.name for layer in chosen if layer.name not in given]
-    _known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
+    flow = _known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
     ran = Ran(
         network, objective, globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, _read(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
-    result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran), progress)
+    result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow), progress)
     if result.failures and not tolerant:
         raise result_error(result)
     return result
@@ -344,7 +346,9 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         from accelsim.search import find
 
         accounting = table.accounting or None
-        found = find(machine, problem, plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator)
+        found = find(
+            machine, problem, plan.flow or plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator
+        )
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
@@ -401,15 +405,16 @@ def _candidates(
     ]
 
 
-def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
+def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> Dataflow | None:
     from accelsim.mapping.dataflows import NAMES
     from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 
     if dataflow:
-        load_dataflow(dataflow)
-    elif needed:
+        return load_dataflow(dataflow)
+    if needed:
         given = mappings_for(machine)
         mappings = f"; or give a mapping, of which there are {', '.join(given)}" if given else ""
         raise AccelsimError(
             f"architecture '{machine.name}' names no dataflow and none was given ({', '.join(NAMES)}){mappings}"
         )
+    return None

@@ -45,7 +45,7 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         from accelsim.errors import MappingError
 
         calls["best"] += 1
-        if dataflow == "weight_stationary" and problem["P"] > 1:
+        if getattr(dataflow, "name", dataflow) == "weight_stationary" and problem["P"] > 1:
             raise MappingError("GLB psum: needs 9 bits, has 8 bits")
         return fakes.nest(problem)
 

@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 ONE = Problem((1,) * len(DIMS))
 """Where unit prices are read: no layer changes them, nor may it change their last digit."""
 _known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=16)
+_known_loads: deque[tuple[tuple[object, ...], list[Load]]] = deque(maxlen=16)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     """Read the linear form off the energy account itself, one unit word at a time, and off the closed form's bound."""
     machine = program.architecture
     energy, constant = _energy(program, table, dataflow)
-    loads = _loads(program)
+    loads = _loads_of(program)
     used = np.abs(energy) + sum(np.abs(load.share) for load in loads)
     terms = np.argwhere(used > 0).astype(np.int64).reshape(-1, 2)
     return Prices(terms, energy[terms[:, 0], terms[:, 1]], constant, tuple(loads), machine.macs_per_cycle)
@@ -113,6 +114,16 @@ def _generic(program: Program) -> Ints:
 def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -> float:
     rows = account(program.architecture, assemble(program, columns, 0), table, 0, dataflow)
     return float(sum(row.energy for row in rows))
+
+
+def _loads_of(program: Program) -> list[Load]:
+    """The same for all layers that are as new to the outermost level, and whose passes are as many."""
+    key = (program.architecture, program.nest, program.fresh_words, per_pass(program, processing=False))
+    out = next((loads for known, loads in _known_loads if known == key), None)
+    if out is None:
+        out = _loads(program)
+        _known_loads.append((key, out))
+    return out
 
 
 def _loads(program: Program) -> list[Load]:

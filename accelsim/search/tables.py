@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from accelsim.engine.limits import duration, refuse_bytes
 from accelsim.engine.nest.laid import laid
+from accelsim.engine.pool import in_slices
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.words.kernels import options as tabulating
 from accelsim.errors import MappingError
@@ -24,6 +25,8 @@ from accelsim.workload.problem import DIM_INDEX
 Option = tuple[Split, ...]
 MOST_TILES, TILES_A_SECOND = 3e8, 6e7
 """Tiles along a plane that tables of all options are made of, at most and in a second."""
+TOGETHER = 32
+"""Options tabulated in a slice at least: a millisecond."""
 MOST_LOOKED_UP, MOST_KEPT = 2048, 1 << 26
 """Options of a list whose tables are kept, and bytes of all tables that are."""
 Floats = npt.NDArray[np.float64]
@@ -156,9 +159,15 @@ def _tabulate(space: Space, program: Program, terms: Ints, group: int, options: 
         int(np.where(spatial, factors, 1).prod(axis=1).max()),
     )
     totals, (stays, kepts) = np.zeros((n, len(terms))), np.zeros((2, n, most[1], len(terms)))
-    table = tabulating.Table(totals, stays, kepts, np.zeros((n, len(program.edges)), np.int64))
-    tabulating.option_tables(laid(program), rows, lengths, group, program.edges, terms, most, table)
-    return Tables(loops, counts, totals, stays, kepts, table.above, extents, tiles, iterations)
+    aboves, nest = np.zeros((n, len(program.edges)), np.int64), laid(program)
+
+    def tabulate(first: int, end: int) -> None:
+        part = slice(first, end)
+        table = tabulating.Table(totals[part], stays[part], kepts[part], aboves[part])
+        tabulating.option_tables(nest, rows[part], lengths[part], group, program.edges, terms, most, table)
+
+    in_slices(n, TOGETHER, tabulate)
+    return Tables(loops, counts, totals, stays, kepts, aboves, extents, tiles, iterations)
 
 
 def _refuse(dims: tuple[str, ...], tiles: float) -> None:
