@@ -11,13 +11,11 @@ from importlib.metadata import version
 from platform import python_version
 
 from accelsim.architecture.document import document_of as machine_document
-from accelsim.energy.document import document_of as table_document
 from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult, Outcome, Ran, Row, mean_imbalance
 from accelsim.vector import spent
 from accelsim.version import __version__
-from accelsim.workload.document import document_of as network_document
 from accelsim.workload.problem import TENSORS, Width
 
 
@@ -56,6 +54,10 @@ def document_of(result: Outcome) -> Row:
 
 
 def _ran(result: Outcome, ran: Ran) -> Row:
+    # what models of networks and tables take to make is not for runs that only print
+    from accelsim.energy.document import document_of as table_document
+    from accelsim.workload.document import document_of as network_document
+
     missing: Row = {}
     try:
         machine = machine_document(result.architecture)

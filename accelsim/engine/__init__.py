@@ -40,8 +40,7 @@ def evaluate(
     ------
     MappingError : the mapping is illegal here. AccelsimError : unknown evaluator.
     """
-    from accelsim.engine import analytical, cycle, program
-    from accelsim.engine.zeros.expected.laws import Laws
+    from accelsim.engine import program
     from accelsim.mapping.mapping import check
 
     if evaluator not in EVALUATORS:
@@ -55,7 +54,12 @@ def evaluate(
         return cartesian.evaluate(architecture, problem, masks or Masks())
     lowered = program.build(architecture, nest, problem)
     if evaluator == "cycle":
+        from accelsim.engine import cycle
+
         return cycle.evaluate(lowered, masks=masks)
+    from accelsim.engine import analytical
+    from accelsim.engine.zeros.expected.laws import Laws
+
     laws = None
     if masks is not None and architecture.sees_zeros:
         laws = Laws.of_masks(problem, masks)

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.dram.banks import Banks
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
@@ -18,7 +17,6 @@ from accelsim.engine.timing.simulation import Simulation, simulate
 from accelsim.engine.timing.streams import Streams, of_layer
 from accelsim.engine.timing.windows import across_links, outline, windows
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
-from accelsim.engine.zeros.sparse import Zeros
 from accelsim.sparsity.masks import Masks
 
 
@@ -59,9 +57,15 @@ def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Tim
         parts = across_links(parts, crossed)
     zeros = None
     if masks is not None:
+        from accelsim.engine.zeros.sparse import Zeros
+
         zeros = Zeros(program, masks, found)
         parts = zeros.rewritten(parts)
-    banks = Banks.of(program, found)
+    banks = None
+    if program.architecture.levels[0].dram is not None:
+        from accelsim.engine.dram.banks import Banks
+
+        banks = Banks(program, found.tables)
     streams = Streams.of(program, tables.edges, tables.ports)
     simulations = [Simulation(each, found.steps) for each in (streams, streams.processing)]
     simulate(found, parts, simulations, banks)

@@ -14,7 +14,7 @@ from accelsim.engine.dram.kernels import banks as kernel
 from accelsim.engine.program import FILTER, PSUM, Ints, Program
 from accelsim.engine.timing.schedule import Tables
 from accelsim.engine.timing.simulation import OpenWindow
-from accelsim.engine.timing.windows import Outline, Window
+from accelsim.engine.timing.windows import Window
 from accelsim.engine.zeros.compression import children, lists_of, unmerged_offsets
 from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import TENSORS, Tensor
@@ -52,11 +52,6 @@ class Banks:
         self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, 8), _zeros(3, 2))
         self.transfer = kernel.Transfer(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
         self.device, self.state = device(dram), idle(dram)
-
-    @staticmethod
-    def of(program: Program, found: Outline) -> Banks | None:
-        """None where the outermost level has no banks."""
-        return Banks(program, found.tables) if program.architecture.levels[0].dram is not None else None
 
     def take(self, window: Window) -> None:
         """Note which of the psums in a window are written as ofmap words."""
