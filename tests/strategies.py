@@ -33,7 +33,7 @@ from accelsim.architecture.model import (
     Port,
     Sparsity,
 )
-from accelsim.architecture.pace import Delivery
+from accelsim.architecture.pace import Bias, Delivery
 from accelsim.architecture.runs import RunRule
 from accelsim.engine.program import Program, build
 from accelsim.errors import AccelsimError
@@ -129,7 +129,22 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
         few = {tensor: rng.choice((1, 1, 2, 3, 5)) for tensor in TENSORS if rng.random() < 0.6}
         paced = replace(paced, levels=(replace(paced.levels[0], outstanding=few), *paced.levels[1:]))
     added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
-    return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))
+    return with_bias(rng, replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added)))
+
+
+def with_bias(rng: Random, drawn: Drawn) -> Drawn:
+    """The same with a bias, if nothing else is added and sums may begin with it in the level they go to."""
+    machine, nest, problem = drawn.architecture, drawn.nest, drawn.problem
+    if problem.added or rng.random() < 0.5:
+        return drawn
+    keepers = [spec.name for spec in machine.levels if Tensor.PSUM in spec.keeps - nest.level(spec.name).bypass]
+    try:
+        biased = replace(machine, bias=Bias(keepers[1], rng.choice((0, 0, 8, 32))))
+        found = replace(drawn, architecture=biased, problem=replace(problem, bias=True))
+        build(found.architecture, nest, found.problem)
+    except (IndexError, AccelsimError):
+        return drawn
+    return found
 
 
 def in_turn(rng: Random, machine: Architecture) -> Architecture:

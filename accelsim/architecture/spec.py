@@ -11,7 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, PassesSpec, TensorName, VectorSpec
+from accelsim.architecture.pace import (
+    BiasSpec,
+    Cycles,
+    CyclesSpec,
+    DeliverySpec,
+    LayerSpec,
+    PassesSpec,
+    TensorName,
+    VectorSpec,
+)
 from accelsim.architecture.physical import PhysicalSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
@@ -410,6 +419,7 @@ class ArchitectureSpec(Spec):
         "",
         "they are narrowed where they come out of the innermost array",
     )
+    bias: BiasSpec | None = key("Where a layer's bias goes.", None, "a bias is not taken out of memory")
     padding: PaddingName = key(
         "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP
     )

@@ -85,6 +85,12 @@ class Program:
         return 0 if self.problem.added else self.problem.words(Tensor.PSUM)
 
     @property
+    def bias_to(self) -> int:
+        """The level whose sums begin with a bias that comes out of the outermost one; 0: there is none."""
+        machine = self.architecture
+        return machine.level_index(machine.bias.level) if self.problem.bias and machine.bias else 0
+
+    @property
     def step_loops(self) -> Ints:
         """The loops whose iterations are the steps."""
         steps: Ints = self.loops[(self.loops[:, 2] == 0) & (self.loops[:, 3] < self.inside)]
@@ -137,6 +143,8 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
     edges, inside = _edges(architecture, nest)
     _refuse_unmerged(architecture, nest, edges)
     _refuse_on_links(architecture, edges)
+    if problem.bias and architecture.bias:
+        _refuse_bias(architecture, nest, edges)
     return Program(
         _with_lanes(architecture, rows, inside),
         nest,
@@ -240,6 +248,27 @@ def _refuse_on_links(architecture: Architecture, edges: list[list[int]]) -> None
                 what = "tagged bus" if network.tags else network.kind
                 raise MappingError(
                     f"{spec.name}: {above.name} compresses {tensor}, but a {what} carries raw words only"
+                )
+
+
+def _refuse_bias(architecture: Architecture, nest: LoopNest, edges: list[list[int]]) -> None:
+    """A bias comes to one part of each sum, in the level that the machine names."""
+    assert architecture.bias is not None
+    to = architecture.level_index(architecture.bias.level)
+    first = next(edge[2] for edge in edges if edge[0] == PSUM and edge[1] == 0)
+    if first != to:
+        where = architecture.levels[first].name if first < len(architecture.levels) else "the PEs"
+        raise MappingError(
+            f"{architecture.bias.level}: sums begin with a bias there, but in this mapping they come from "
+            f"{architecture.levels[0].name} to {where}"
+        )
+    for spec in architecture.levels[:to]:
+        mapped, reduce = nest.level(spec.name), spec.fanout.network(Tensor.PSUM).reduce
+        for loop in mapped.y + mapped.x:
+            if loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in reduce:
+                raise MappingError(
+                    f"{spec.name}: {loop} is spatial, and the psum network below does not add psums over {loop.dim}: "
+                    "a bias would come to each part of a sum"
                 )
 
 

@@ -16,7 +16,7 @@ from .formats import encoded_words
 from .nest import Instance, Walk, Word, Words
 from .routes import Link, carried, compared, held, link_words
 from .slots import visit
-from .words import Part, Stream, Version, leaving, risen
+from .words import Part, Stream, Version, bias_fills, leaving, risen
 
 Load = tuple[Port, int, bool, bool]
 """A port, the words it carries, whether it belongs to the outermost level, whether they are ofmap words."""
@@ -123,6 +123,8 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
             crossing[fanout] = sent_down(walk, stream, fanout, version.fills)
         elif kind == "P":
             crossing[fanout] = old_down(version, fanout)
+        if kind != "D" and version.begins:
+            crossing[fanout] = sent_down(walk, stream, fanout, bias_fills(version))
     drain = kind == "D"
     found: list[tuple[Port | None, int, bool, bool]] = []
     for fanout, words in crossing.items():
@@ -139,7 +141,8 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
         if kind == "D":
             most = max(drained_size(walk, stream, version, words) for words in version.tiles.values())
         else:
-            most = max(filled_size(walk, stream, words) for words in version.fills.values())
+            fills = bias_fills(version) if version.begins else version.fills
+            most = max(filled_size(walk, stream, words) for words in fills.values())
         found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out))
     atom = levels[0].atoms.get(stream.tensor, 1)
     if kind == "F" and stream.parent == 0 and atom > 1:
@@ -169,6 +172,7 @@ class Tally:
             (walk.depth, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64
         )
         self.narrow: npt.NDArray[np.int64] = np.zeros((walk.depth, 5), np.int64)
+        self.bias: npt.NDArray[np.int64] = np.zeros((walk.depth, 5), np.int64)
         self.links: dict[tuple[int, Tensor, str], Counter[Link]] = {}
         self.tag_matches: Counter[tuple[int, Tensor]] = Counter()
 
@@ -219,7 +223,10 @@ class Tally:
     def _psum(self, stream: Stream, version: Version, arrived: set[tuple[int, Instance, Word]]) -> None:
         """A drain: words that find a part of their sum at the parent make it read that part."""
         outer = stream.outer.serving(version.first).number if stream.outer else 0
-        self.add(stream.level, Tensor.PSUM, "fill", sum(map(len, version.fills.values())))
+        if version.begins:
+            self._bias(stream, version)
+        else:
+            self.add(stream.level, Tensor.PSUM, "fill", sum(map(len, version.fills.values())))
         drained = sum(drained_size(self.walk, stream, version, words) for words in version.tiles.values())
         self.add(stream.level, Tensor.PSUM, "drain", drained)
         updates = 0
@@ -247,6 +254,18 @@ class Tally:
         self.add(stream.parent, Tensor.PSUM, "read", reads)
         for fanout in stream.crossed:
             self.cross(fanout, Tensor.PSUM, "down", (reads, reads, reads))
+
+    def _bias(self, stream: Stream, version: Version) -> None:
+        """The bias comes down in place of old psums."""
+        fills = bias_fills(version)
+        self.bias[0, 0] += sum(sent_down(self.walk, stream, 0, fills).values())
+        if version.fills:
+            self.bias[stream.level, 1] += sum(map(len, fills.values()))
+        for fanout in stream.crossed:
+            sent = sum(sent_down(self.walk, stream, fanout, fills).values())
+            delivered = delivered_down(self.walk, stream, fanout, fills)
+            bus = self.walk.architecture.levels[fanout].fanout.network(Tensor.PSUM).kind in BUSES
+            self.bias[fanout, 2:] += sent, delivered, sent if bus else delivered
 
     def macs(self, psum: Stream | None) -> tuple[int, int, int]:
         """Walk every MAC of every PE: operand reads and psum updates inside the PE; gives (MACs, effectual ones,

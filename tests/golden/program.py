@@ -199,6 +199,8 @@ class Program:
         ports: dict[str, int] = {}
         for port, words, outermost, narrow in loads_of(self.walks[stream.tensor], stream, version, kind):
             bits = self.machine.final_bits if narrow else self.machine.word_bits[stream.tensor]
+            if version.begins and kind != "D":
+                bits = self.machine.bias_bits
             if self.processing and outermost:
                 continue
             cycles = port.cycles(words, bits)
