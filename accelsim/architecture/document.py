@@ -269,6 +269,8 @@ def _network(level: str, tensor: Tensor, network: Network) -> Data:
         data["reduce"] = [dim for dim in REDUCTION_DIMS if dim in network.reduce]
     if network.slots > 1:
         data["slots"] = network.slots
+    if network.every > 1:
+        data["every"] = network.every
     if network.tags:
         data["tags"] = True
     child = f"{level} {tensor} child"

@@ -198,6 +198,7 @@ class NetworkSpec(Spec):
         None,
         "a port of its own; of psums, one each way",
     )
+    every: Part = key('From a beat on its ports to the next (docs/model.md, "Beats").', 1, unit="core cycles")
     accumulate: AccumulateName | None = key(
         "psum only: where an old psum meets the new ones. `refill`: it is sent to a child first. "
         "`on-drain`: it joins them on their way up.",

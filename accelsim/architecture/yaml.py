@@ -381,6 +381,7 @@ class _Builder:
             reduce=frozenset(map(str, reduce)),
             tags=spec.tags,
             slots=spec.slots,
+            every=spec.every,
             child_down=self.child_port((*at, "port_width"), f"{child} down", spec.port_width, spec.clock),
             child_up=self.child_port((*at, "port_out"), f"{child} up", spec.port_out or spec.port_width, spec.clock)
             if psum

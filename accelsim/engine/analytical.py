@@ -8,13 +8,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from accelsim.architecture.model import Port
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
-from accelsim.engine.program import PSUM, Ints, Program, accumulates, latency_of, ports_of
+from accelsim.engine.program import PSUM, Ints, PortUse, Program, accumulates, latency_of, ports_of
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.words.assemble import READ, assemble, last_visits, with_links
 from accelsim.engine.words.bias import begun, bias_columns
@@ -150,16 +149,16 @@ def lower_bound(
                     linked = use.root >= 0
                     narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
                 wide, bits = np.maximum(carried - narrow, 0), architecture.word_bits[tensor]
-                _raise(shares, use.port, wide, bits, narrow, architecture.final_bits)
+                _raise(shares, use, wide, bits, narrow, architecture.final_bits)
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
-        fixed = _before_transfers(program, index)
+        fixed, spare = _before_transfers(program, index), _spare(program, index, columns)
         held = fixed * _transfers(program, index, columns) if fixed else 0
         if parent == 0 and t != PSUM and tensor in architecture.levels[0].outstanding and not processing:
-            own = [cycles for name, cycles in shares.items() if name not in peaks]
+            own = [np.maximum(share - spare, 0) for name, share in shares.items() if name not in peaks]
             total[f"{tensor} outstanding"] = _few_at_a_time(program, index, columns, own)
-        for name, cycles in shares.items():
-            cycles = cycles + held
-            total[name] = total.get(name, 0) + cycles
+        for name, share in shares.items():
+            total[name] = total.get(name, 0) + share + held
+            cycles = np.maximum(share - spare, 0) + held
             if innermost[t] != index or name in peaks:
                 continue
             if stationary:
@@ -192,6 +191,15 @@ def _before_transfers(program: Program, index: int) -> int:
         return fixed.drain
     innermost = not any(edge[0] == t and edge[2] > child for edge in program.edges[program.timed])
     return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
+
+
+def _spare(program: Program, index: int, columns: Ints) -> Ints:
+    """Cycles at most in which ports rest behind an edge's transfers, when these are over; but for the last."""
+    t, parent, child = (int(v) for v in program.edges[index, :3])
+    networks = [level.fanout.network(TENSORS[t]) for level in program.architecture.levels[parent:child]]
+    rest = max(network.every for network in networks) - 1
+    spare: Ints = rest * np.maximum(columns[:, index, columns_of(parent, child)] - 1, 0)
+    return spare
 
 
 def _few_at_a_time(program: Program, index: int, columns: Ints, shares: list[Ints]) -> Ints:
@@ -264,7 +272,7 @@ def _refills(program: Program, index: int, words: Ints, processing: bool) -> dic
         if not (processing and use.outermost):
             # three columns a level, from the parent on
             share = -(-words[:, parent, PSUM, READ] // instances[parent + use.column // 3])
-            _raise(shares, use.port, share, architecture.word_bits[TENSORS[PSUM]])
+            _raise(shares, use, share, architecture.word_bits[TENSORS[PSUM]])
     return shares
 
 
@@ -277,19 +285,21 @@ def _begun(program: Program, index: int, columns: Ints | None, processing: bool)
     old = accumulates(program.architecture, 0, program.bias_to)
     for use in ports_of(program, Tensor.PSUM, 0, program.bias_to, False, old):
         if not (processing and use.outermost):
-            _raise(shares, use.port, columns[use.column : use.column + 1], program.architecture.bias_bits)
+            _raise(shares, use, columns[use.column : use.column + 1], program.architecture.bias_bits)
     return shares
 
 
 def _raise(
-    shares: dict[str, Ints], port: Port, words: Ints, word_bits: int, narrow: Ints | int = 0, narrow_bits: int = 0
+    shares: dict[str, Ints], use: PortUse, words: Ints, word_bits: int, narrow: Ints | int = 0, narrow_bits: int = 0
 ) -> None:
     """Let a port take the time of these words, if it is more than it takes by now; narrow : words of other bits."""
+    port = use.port
     units, bits = (words + narrow, word_bits) if port.in_words else (words * word_bits + narrow * narrow_bits, 1)
     most = max(int(units.max(initial=0)) * bits * port.rate.denominator, port.rate.numerator)
     # a rate given in GB/s may have a fraction that only big integers hold the product with
     cycles = port.cycles(units if most < COUNT_LIMIT else units.astype(object), bits)
-    shares[port.name] = np.maximum(cycles.astype(np.int64), shares.get(port.name, 0))
+    cycles = np.maximum(cycles.astype(np.int64) * use.every - (use.every - 1), 0)
+    shares[port.name] = np.maximum(cycles, shares.get(port.name, 0))
 
 
 def _last_crossing(program: Program, crossing: Crossing) -> Crossing | None:

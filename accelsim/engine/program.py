@@ -282,7 +282,7 @@ class PortUse:
     """One port an activity holds: which, the edge column whose words pass it, whether it is the outermost level's.
 
     fanout : of the network with links it belongs to. root : which of that network's ports it is; -1: its words are
-        those of the column. narrow : the last drains of tiles pass it as ofmap words.
+        those of the column. narrow : the last drains of tiles pass it as ofmap words. every : as of its network.
     """
 
     port: Port
@@ -291,6 +291,7 @@ class PortUse:
     fanout: int = -1
     root: int = -1
     narrow: bool = False
+    every: int = 1
 
 
 def ports_of(program: Program, tensor: Tensor, parent: int, child: int, up: bool, old: bool) -> list[PortUse]:
@@ -324,7 +325,7 @@ def network_ports(program: Program, tensor: Tensor, f: int, column: int, up: boo
         if network.injection is Injection.CORNER:
             return [PortUse(names[0], column, f == 0, f)]
         return [PortUse(name, column, f == 0, f, root) for root, name in enumerate(names)]
-    uses = [PortUse(port, column, f == 0)] if port is not None else []
+    uses = [PortUse(port, column, f == 0, every=network.every)] if port is not None else []
     return uses + ([PortUse(child, column, f == 0, f, 0)] if child is not None else [])
 
 

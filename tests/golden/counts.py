@@ -18,8 +18,9 @@ from .routes import Link, carried, compared, held, link_words
 from .slots import visit
 from .words import Part, Stream, Version, bias_fills, leaving, risen
 
-Load = tuple[Port, int, bool, bool]
-"""A port, the words it carries, whether it belongs to the outermost level, whether they are ofmap words."""
+Load = tuple[Port, int, bool, bool, int]
+"""A port, the words it carries, whether it belongs to the outermost level, whether they are ofmap words, and cycles
+from a beat to the next."""
 BUSES = (NetworkKind.MULTICAST, NetworkKind.UNICAST)
 LINKED = (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
@@ -126,16 +127,17 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
         if kind != "D" and version.begins:
             crossing[fanout] = sent_down(walk, stream, fanout, bias_fills(version))
     drain = kind == "D"
-    found: list[tuple[Port | None, int, bool, bool]] = []
+    found: list[tuple[Port | None, int, bool, bool, int]] = []
     for fanout, words in crossing.items():
         network, narrow = levels[fanout].fanout.network(stream.tensor), drain and fanout in version.narrow_on
         if network.kind is not NetworkKind.MESH:
-            found.append((network.up if drain else network.down, max(words.values()), fanout == 0, narrow))
+            port, most = network.up if drain else network.down, max(words.values())
+            found.append((port, most, fanout == 0, narrow, network.every))
         if network.kind in LINKED:
-            found += [(*port, fanout == 0, narrow) for port in held(walk, stream, version, fanout, kind)]
+            found += [(*port, fanout == 0, narrow, 1) for port in held(walk, stream, version, fanout, kind)]
     parent, narrow = levels[stream.parent], drain and version.narrow_in
     at_parent = max(crossing[stream.parent].values())
-    found.append((parent.write_port if drain else parent.read_port, at_parent, stream.parent == 0, narrow))
+    found.append((parent.write_port if drain else parent.read_port, at_parent, stream.parent == 0, narrow, 1))
     if kind != "P" and not stream.register:
         child = levels[stream.level]
         if kind == "D":
@@ -143,11 +145,11 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
         else:
             fills = bias_fills(version) if version.begins else version.fills
             most = max(filled_size(walk, stream, words) for words in fills.values())
-        found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out))
+        found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out, 1))
     atom = levels[0].atoms.get(stream.tensor, 1)
     if kind == "F" and stream.parent == 0 and atom > 1:
         read = in_atoms(walk, stream, version, atom)
-        found = [(port, read if outermost else words, outermost, wide) for port, words, outermost, wide in found]
+        found = [(port, read if outermost else words, outermost, *rest) for port, words, outermost, *rest in found]
     return [(port, *rest) for port, *rest in found if port is not None]
 
 

@@ -191,7 +191,7 @@ def tabled(program: Program, tables: Tables) -> Tabled:
 
 def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
-    for (x, column, _, _), (wide, _, narrow), use in zip(
+    for (x, column, _, _), (wide, _, narrow, _), use in zip(
         ports.rows.tolist(), ports.rates.tolist(), ports.held, strict=True
     ):
         words = 1
@@ -232,7 +232,7 @@ def _uses(program: Program, edges: Ints) -> Uses:
                 uses.append([x, use.column, first, kind])
                 down, up = use.port.rate.denominator, use.port.rate.numerator
                 common = gcd(scale * down, up, final * down)
-                rates.append([number // common for number in (scale * down, up, final * down)])
+                rates.append([*(number // common for number in (scale * down, up, final * down)), use.every])
                 if max(rates[-1]) >= COUNT_LIMIT:
                     raise MappingError(
                         f"port '{use.port.name}': {float(use.port.rate):.3g} a cycle is counted in numbers beyond "
@@ -240,7 +240,7 @@ def _uses(program: Program, edges: Ints) -> Uses:
                     )
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
-    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)
+    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 4)
     return Uses(rows, shares, labels, uses_at, held)
 
 

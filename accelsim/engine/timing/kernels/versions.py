@@ -384,7 +384,8 @@ def _lay_work(layer, step, x, fresh, begun, final, work):
                 moving, rate = step.begun[layer.uses[u, 1]], 2
         if 3 * moving + rate != step.carried[u]:
             step.carried[u] = 3 * moving + rate
-            step.lasted[u] = (moving * layer.rates[u, rate] + layer.rates[u, 1] - 1) // layer.rates[u, 1]
+            beats = (moving * layer.rates[u, rate] + layer.rates[u, 1] - 1) // layer.rates[u, 1]
+            step.lasted[u] = (beats - 1) * layer.rates[u, 3] + 1 if beats > 0 else 0
         work[u - layer.uses[u, 2]] = step.lasted[u]
 
 
