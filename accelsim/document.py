@@ -11,7 +11,7 @@ from importlib.metadata import version
 from platform import python_version
 
 from accelsim.architecture.document import document_of as machine_document
-from accelsim.engine.counts import DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
+from accelsim.engine.counts import BEGUN, DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult, Outcome, Ran, Row, mean_imbalance
 from accelsim.vector import spent
@@ -118,6 +118,7 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         **({"dram": _dram(counts.dram)} if counts.dram else {}),
         "counts": [_count(*row) for row in counts.rows()],
         **({} if counts.narrow is None else {"ofmap_counts": list(_narrowed(counts))}),
+        **({} if counts.bias is None else {"bias_counts": list(_bias(counts))}),
         "network": list(_network(counts)),
         "energy": layer.energy,
         "energy_breakdown": [row.to_dict() for row in layer.energy_rows],
@@ -222,6 +223,14 @@ def _narrowed(counts: Counts) -> Iterator[Row]:
     for level in counts.levels:
         for what in NARROWED:
             if words := counts.narrowed(level, what):
+                yield {"level": level, "action": what, "words": words}
+
+
+def _bias(counts: Counts) -> Iterator[Row]:
+    """Words of the bias, which are in no other count."""
+    for level in counts.levels:
+        for what in BEGUN:
+            if words := counts.of_bias(level, what):
                 yield {"level": level, "action": what, "words": words}
 
 

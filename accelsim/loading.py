@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, Field, RootModel
 
 from accelsim.architecture.model import Architecture
@@ -19,6 +20,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.energy.yaml import build
 from accelsim.engine.counts import (
     ACTIONS,
+    BEGUN,
     DIRECTIONS,
     NARROWED,
     TRAFFIC,
@@ -114,6 +116,7 @@ class _Layer(BaseModel):
     dram: _Dram | None = None
     counts: list[_Words]
     ofmap_counts: list[_Narrowed] | None = None
+    bias_counts: list[_Narrowed] | None = None
     network: list[_Moved]
     mapping: Levels
     mapping_source: str
@@ -215,6 +218,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 sized.widths,
                 layer.op,
                 entry.search.found(nest) if entry.search else None,
+                sized.bias_bits,
             )
         )
     ran = Ran(
@@ -258,18 +262,23 @@ def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Coun
             links.append(LinkLoads(row_.level, row_.tensor.value, row_.direction, *loads))
         if row_.tag_matches is not None:
             tags.append((row_.level, row_.tensor.value, row_.tag_matches))
-    narrow = None if entry.ofmap_counts is None else np.zeros((len(names), len(NARROWED)), np.int64)
-    for part in entry.ofmap_counts or ():
-        assert narrow is not None
-        level, what = at("ofmap_counts", part.level, names), at("ofmap_counts", part.action, NARROWED)
-        narrow[level, what] = part.words
+    rare: list[npt.NDArray[np.int64] | None] = []
+    for key, given, kinds in (
+        ("ofmap_counts", entry.ofmap_counts, NARROWED),
+        ("bias_counts", entry.bias_counts, BEGUN),
+    ):
+        found = None if given is None else np.zeros((len(names), len(kinds)), np.int64)
+        for part in given or ():
+            assert found is not None
+            found[at(key, part.level, names), at(key, part.action, kinds)] = part.words
+        rare.append(found)
     dram = None
     if bank := entry.dram:
         dram = DramCounts(tuple(bank.by_tensor), bank.refreshes, bank.dram_cycles, bank.clocks, bank.slots)
     return Counts(
         names, words, moved, entry.macs, entry.compute_cycles, entry.active_pes, entry.visited_macs,
         entry.effectual_macs, entry.busy_cycles, tuple(entry.compression), dram, tuple(links), tuple(tags),
-        narrow,
+        *rare,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class LayerResult:
     problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, found by 'search', or one that is 'shipped' for this machine and network.
     search : of what the mapping is the best, if it was searched.
-    bits : of the words of each tensor, and of the ofmap.
+    bits : of the words of each tensor, and of the ofmap; bias_bits : of the bias.
     op : kind of layer, as the workload has it.
     """
 
@@ -56,6 +56,7 @@ class LayerResult:
     bits: Mapping[Width, int] = field(default_factory=dict)
     op: str = ""
     search: Found | None = None
+    bias_bits: int = 0
 
     def __repr__(self) -> str:
         runs = f" x{self.repeat}" if self.repeat > 1 else ""
@@ -107,7 +108,9 @@ class LayerResult:
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        return sum(self.counts.bits(level, Tensor(tensor), action, self.bits) for _, tensor, action, _ in rows) / 8e6
+        bits = sum(self.counts.bits(level, Tensor(tensor), action, self.bits) for _, tensor, action, _ in rows)
+        bits += self.bias_bits * sum(self.counts.of_bias(level, what) for what in ("read", "fill"))
+        return bits / 8e6
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from accelsim.architecture.model import (
     Port,
     Sparsity,
 )
-from accelsim.architecture.pace import Delivery
+from accelsim.architecture.pace import Bias, Delivery
 from accelsim.architecture.runs import RunRule
 from accelsim.engine.program import Program, build
 from accelsim.errors import AccelsimError
@@ -111,6 +111,7 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
         if psum is not None and psum.accumulate_on_drain:
             networks = {**level.fanout.networks, Tensor.PSUM: replace(psum, slots=rng.choice((1, 1, 2, 3)))}
             levels[index] = replace(level, fanout=replace(level.fanout, networks=networks))
+    levels = [slow_beats(rng, machine, index, level) for index, level in enumerate(levels)]
     wave = rng.choice((None, 0, 1, 5)) if machine.serial not in (None, Tensor.PSUM) else None
     stream = wave is None and machine.serial not in (None, Tensor.PSUM) and rng.random() < 0.5
     before, after = (rng.choice((0, 0, 3)) for _ in range(2))
@@ -129,7 +130,33 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
         few = {tensor: rng.choice((1, 1, 2, 3, 5)) for tensor in TENSORS if rng.random() < 0.6}
         paced = replace(paced, levels=(replace(paced.levels[0], outstanding=few), *paced.levels[1:]))
     added = not machine.sees_zeros and not machine.cartesian and rng.random() < 0.4
-    return replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added))
+    return with_bias(rng, replace(drawn, architecture=paced, problem=replace(drawn.problem, added=added)))
+
+
+def slow_beats(rng: Random, machine: Architecture, index: int, level: Level) -> Level:
+    """The same level, some of whose networks take a beat once in a few cycles."""
+    if machine.sees_zeros or machine.cartesian or (index == 0 and level.dram) or rng.random() < 0.7:
+        return level
+    networks = {
+        tensor: network if network.has_links else replace(network, every=rng.choice((1, 2, 3, 5)))
+        for tensor, network in level.fanout.networks.items()
+    }
+    return replace(level, fanout=replace(level.fanout, networks=networks))
+
+
+def with_bias(rng: Random, drawn: Drawn) -> Drawn:
+    """The same with a bias, if nothing else is added and sums may begin with it in the level they go to."""
+    machine, nest, problem = drawn.architecture, drawn.nest, drawn.problem
+    if problem.added or rng.random() < 0.5:
+        return drawn
+    keepers = [spec.name for spec in machine.levels if Tensor.PSUM in spec.keeps - nest.level(spec.name).bypass]
+    try:
+        biased = replace(machine, bias=Bias(keepers[1], rng.choice((0, 0, 8, 32))))
+        found = replace(drawn, architecture=biased, problem=replace(problem, bias=True))
+        build(found.architecture, nest, found.problem)
+    except (IndexError, AccelsimError):
+        return drawn
+    return found
 
 
 def in_turn(rng: Random, machine: Architecture) -> Architecture:

@@ -47,7 +47,7 @@ def agree(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
     processing = golden.run(architecture, nest, problem, processing=True)
 
     assert told.outputs is not None
-    assert np.array_equal(told.outputs, golden.reference(problem, ifmap, weights))
+    assert np.array_equal(told.outputs, golden.reference(problem, ifmap, weights, bool(architecture.bias)))
     for name, mine in (("cycle", counts), ("closed", closed)):
         assert np.array_equal(mine.words, told.words), differing(name, mine.levels, mine.words, told.words)
         assert np.array_equal(mine.network, told.network), differing(name, mine.levels, mine.network, told.network)
@@ -55,6 +55,7 @@ def agree(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
         assert mine.active_pes == told.active_pes, name
         same_links(mine, told)
         same_ofmaps(mine, told)
+        assert np.array_equal(np.zeros_like(told.bias) if mine.bias is None else mine.bias, told.bias), name
     assert (timing.cycles, timing.stalls) == (told.cycles, told.stalls)
     assert (timing.processing, timing.processing_stalls) == (processing.cycles, processing.stalls)
     assert bound.cycles <= timing.cycles

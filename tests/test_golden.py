@@ -76,7 +76,7 @@ def verify(drawn: Case, rng: Random) -> None:
     ifmap, weights = operands(rng, problem)
     result = golden.run(architecture, nest, problem, ifmap, weights)
     assert result.outputs is not None
-    assert np.array_equal(result.outputs, golden.reference(problem, ifmap, weights))
+    assert np.array_equal(result.outputs, golden.reference(problem, ifmap, weights, bool(architecture.bias)))
     assert result.macs == problem.macs
     assert result.compute_cycles + sum(result.stalls.values()) == result.cycles
     assert result.words.min() >= 0 and result.network.min() >= 0 and min(result.stalls.values(), default=0) >= 0
@@ -84,7 +84,8 @@ def verify(drawn: Case, rng: Random) -> None:
     assert finals == (0 if problem.added else problem.words(PSUM)), "every ofmap word ends once, where none was before"
     for level in range(1, len(architecture.levels)):
         got = {action: cell(result, level, PSUM, action) for action in ACTIONS}
-        assert got["read"] == got["update"] - (got["drain"] - got["fill"]), "the psum identity"
+        begun = problem.words(PSUM) if result.bias[level, 1] else 0
+        assert got["read"] == got["update"] - (got["drain"] - got["fill"]) + begun, "the psum identity"
     if architecture.padding is Padding.STORED:
         for tensor in (IFMAP, FILTER):
             assert result.words[0, TENSORS.index(tensor), ACTIONS.index("read")] >= problem.words(tensor)

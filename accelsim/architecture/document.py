@@ -74,6 +74,7 @@ def _candidates(machine: Architecture) -> list[Data]:
         "padding",
         "lowering",
         "runs",
+        "bias",
         "dataflow",
         "energy",
         "pe",
@@ -133,6 +134,9 @@ def _written(machine: Architecture) -> Data:
         (arrays[-1] if arrays else data)["passes"] = passes
     if machine.runs:
         data["runs"] = asdict(machine.runs)
+    if machine.bias:
+        width = {"word": f"{machine.bias.bits} b"} if machine.bias.bits else {}
+        data["bias"] = {"level": machine.bias.level, **width}
     if machine.before or machine.after or machine.overlap:
         data["layer"] = {"before": machine.before, "after": machine.after}
     if machine.overlap:
@@ -265,6 +269,8 @@ def _network(level: str, tensor: Tensor, network: Network) -> Data:
         data["reduce"] = [dim for dim in REDUCTION_DIMS if dim in network.reduce]
     if network.slots > 1:
         data["slots"] = network.slots
+    if network.every > 1:
+        data["every"] = network.every
     if network.tags:
         data["tags"] = True
     child = f"{level} {tensor} child"

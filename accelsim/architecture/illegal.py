@@ -32,6 +32,8 @@ def refuse(machine: Architecture) -> None:
     _refuse_turns(machine)
     _refuse_atoms(machine)
     _refuse_outstanding(machine)
+    _refuse_bias(machine)
+    _refuse_every(machine)
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
@@ -137,6 +139,36 @@ def _refuse_turns(machine: Architecture) -> None:
         for level in inner
     ):
         raise AccelsimError(f"{where}: not with fixed cycles, or into streamed buffers")
+
+
+def _refuse_bias(machine: Architecture) -> None:
+    if machine.bias is None:
+        return
+    where, keepers = f"architecture '{machine.name}': bias", [one for one in machine.levels if Tensor.PSUM in one.keeps]
+    if machine.bias.level not in [level.name for level in keepers[1:]]:
+        names = ", ".join(level.name for level in keepers[1:])
+        raise AccelsimError(
+            f"{where}: '{machine.bias.level}' is no level inside the outermost that keeps psums ({names})"
+        )
+    to = machine.level_index(machine.bias.level)
+    if machine.sees_zeros or machine.cartesian or machine.levels[0].dram:
+        raise AccelsimError(f"{where}: not where zeros are seen, or out of a DRAM of banks")
+    if any(level.fanout.network(Tensor.PSUM).has_links for level in machine.levels[:to]):
+        raise AccelsimError(f"{where}: not over a mesh or a crossbar")
+
+
+def _refuse_every(machine: Architecture) -> None:
+    for index, level in enumerate(machine.levels):
+        for tensor, network in level.fanout.networks.items():
+            if network.every == 1:
+                continue
+            where = f"architecture '{machine.name}': level '{level.name}': {tensor}: every"
+            if network.has_links:
+                raise AccelsimError(f"{where}: not of a mesh, a crossbar or tagged buses")
+            if index == 0 and (level.dram or level.turns):
+                raise AccelsimError(f"{where}: not out of a DRAM of banks, or where inputs take a port in turn")
+            if machine.sees_zeros or machine.cartesian:
+                raise AccelsimError(f"{where}: not on a machine that sees zeros")
 
 
 def _refuse_runs(machine: Architecture) -> None:

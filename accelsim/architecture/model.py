@@ -20,7 +20,7 @@ from accelsim.architecture.network import NetworkKind as NetworkKind
 from accelsim.architecture.network import Port as Port
 from accelsim.architecture.network import exact as exact
 from accelsim.architecture.network import within
-from accelsim.architecture.pace import Delivery, Overlap
+from accelsim.architecture.pace import Bias, Delivery, Overlap
 from accelsim.architecture.pe import PLAIN
 from accelsim.architecture.pe import Cartesian as Cartesian
 from accelsim.architecture.pe import Lock as Lock
@@ -191,6 +191,7 @@ class Architecture:
     multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
     ofmap_bits : of a sum once it is final; 0: those of a psum. narrow : the level that final sums leave at that width;
         '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
+    bias : where that of a layer goes, or None: it is not taken out of memory (docs/model.md, "Bias").
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
     physical : what its area and the energy of wires and clock follow from, or None.
@@ -228,6 +229,7 @@ class Architecture:
     multiplier: int = 1
     ofmap_bits: int = 0
     narrow: str = ""
+    bias: Bias | None = None
     physical: Physical | None = None
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
@@ -335,6 +337,11 @@ class Architecture:
     def final_bits(self) -> int:
         """Bits of an ofmap word: a sum that is final and has been narrowed."""
         return min(self.ofmap_bits or self.word_bits[Tensor.PSUM], self.word_bits[Tensor.PSUM])
+
+    @property
+    def bias_bits(self) -> int:
+        """Bits of a word of a layer's bias."""
+        return (self.bias.bits if self.bias else 0) or self.word_bits[Tensor.PSUM]
 
     @property
     def narrows(self) -> bool:

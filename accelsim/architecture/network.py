@@ -111,6 +111,7 @@ class Network:
     latency : cycles after each transfer, not on the port.
     accumulate_on_drain : psum only; the old psum enters the reduction on its way up and the child is never refilled.
     reduce : psum only; the spatial dims whose psums are added in the network.
+    every : cycles from a beat on its ports to the next, as where the other side is ready once in so many.
     slots : psum accumulated on drain only; tiles of old psums that have room on their way into the reduction.
     tags : multicast only; a bus whose rows and PEs compare the (row, column) tag of each word.
     child_down, child_up : crossbar only; the port of a child, beside the one of the parent.
@@ -130,13 +131,15 @@ class Network:
     injection: Injection = Injection.CORNER
     hop_latency: int = 1
     slots: int = 1
+    every: int = 1
     latency_s: Fraction | None = field(default=None, compare=False)
     hop_latency_s: Fraction | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for latency in (self.latency, self.hop_latency):
             within("network", "a latency", latency)
-        within("network", "a part of a Cartesian PE", self.slots)
+        for part in (self.slots, self.every):
+            within("network", "a part of a Cartesian PE", part)
 
     def at(self, core_hz: Fraction) -> Network:
         """The network beside a core of this clock."""

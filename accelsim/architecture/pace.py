@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, key, pick
+from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, Word, key, pick
 from accelsim.workload.problem import Tensor
 
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
@@ -68,6 +68,13 @@ class DeliverySpec(Spec):
     back: Pipeline = key("From when a word has left until its room is seen to be free.", 0, unit="core cycles")
 
 
+class BiasSpec(Spec):
+    """Where the bias of a layer goes, if the layer has one (docs/model.md, "Bias")."""
+
+    level: str = key("The level whose sums begin with it: the outermost but one of those that keep psums.")
+    word: Word | None = key("Width of its words.", None, "as the psum's", unit="bits")
+
+
 class VectorSpec(Spec):
     """The unit that runs what is no MAC, beside the outermost level."""
 
@@ -80,6 +87,14 @@ class Overlap:
 
     macs: int
     load: int
+
+
+@dataclass(frozen=True)
+class Bias:
+    """The level whose sums begin with the bias of a layer, and bits of its words; 0: those of a psum."""
+
+    level: str
+    bits: int = 0
 
 
 @dataclass(frozen=True)

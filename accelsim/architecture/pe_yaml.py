@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelsim.architecture.model import Level
+from accelsim.architecture.pace import Bias, BiasSpec
 from accelsim.architecture.pe import Lock, Sparsity
 from accelsim.architecture.runs import RunRule, RunsSpec
 from accelsim.architecture.spec import Locked, PeSpec
@@ -29,6 +31,16 @@ def runs_of(document: Document, runs: RunsSpec | None, levels: Sequence[str]) ->
     except AccelsimError as error:
         document.refuse(("runs", "least"), str(error).removeprefix("runs: "))
         return None
+
+
+def bias_of(document: Document, bias: BiasSpec | None, levels: Sequence[Level]) -> Bias | None:
+    """Where the bias of a layer goes, if it is taken out of memory."""
+    if bias is None:
+        return None
+    keepers = [level.name for level in levels[1:] if Tensor.PSUM in level.keeps]
+    if bias.level not in keepers:
+        document.refuse(("bias", "level"), unknown("level that keeps psums", bias.level, keepers))
+    return Bias(bias.level, bias.word or 0)
 
 
 def macs_of(document: Document, pe: PeSpec) -> int:

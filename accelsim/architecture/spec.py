@@ -12,7 +12,16 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSc
 from accelsim import quantities
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
-from accelsim.architecture.pace import Cycles, CyclesSpec, DeliverySpec, LayerSpec, PassesSpec, TensorName, VectorSpec
+from accelsim.architecture.pace import (
+    BiasSpec,
+    Cycles,
+    CyclesSpec,
+    DeliverySpec,
+    LayerSpec,
+    PassesSpec,
+    TensorName,
+    VectorSpec,
+)
 from accelsim.architecture.physical import PhysicalSpec
 from accelsim.architecture.runs import RunsSpec
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
@@ -190,6 +199,7 @@ class NetworkSpec(Spec):
         None,
         "a port of its own; of psums, one each way",
     )
+    every: Part = key('From a beat on its ports to the next (docs/model.md, "Beats").', 1, unit="core cycles")
     accumulate: AccumulateName | None = key(
         "psum only: where an old psum meets the new ones. `refill`: it is sent to a child first. "
         "`on-drain`: it joins them on their way up.",
@@ -420,6 +430,7 @@ class ArchitectureSpec(Spec):
         "",
         "they are narrowed where they come out of the innermost array",
     )
+    bias: BiasSpec | None = key("Where a layer's bias goes.", None, "a bias is not taken out of memory")
     padding: PaddingName = key(
         "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP
     )

@@ -27,7 +27,7 @@ from accelsim.architecture.model import (
     exact,
 )
 from accelsim.architecture.pace import Delivery, Overlap, PassesSpec
-from accelsim.architecture.pe_yaml import lock_of, macs_of, runs_of, sparsity_of
+from accelsim.architecture.pe_yaml import bias_of, lock_of, macs_of, runs_of, sparsity_of
 from accelsim.architecture.physical import physical_of
 from accelsim.architecture.spec import (
     ALL,
@@ -83,6 +83,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     if spec.pe.cartesian and spec.lowering is not Lowering.NONE:
         document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
     sparsity, macs = sparsity_of(document, spec.pe), macs_of(document, spec.pe)
+    bias = bias_of(document, spec.bias, levels)
     runs = runs_of(document, spec.runs, [level.name for level in spec.levels])
     physical = physical_of(document, spec.physical, {one.name: one.fanout.y * one.fanout.x for one in levels})
     document.check()
@@ -118,6 +119,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             lanes=spec.vector.lanes if spec.vector else 0,
             lowering=spec.lowering,
             runs=runs,
+            bias=bias,
             physical=physical,
             multiplier=spec.pe.multiplier or 1,
             document=origin,
@@ -379,6 +381,7 @@ class _Builder:
             reduce=frozenset(map(str, reduce)),
             tags=spec.tags,
             slots=spec.slots,
+            every=spec.every,
             child_down=self.child_port((*at, "port_width"), f"{child} down", spec.port_width, spec.clock),
             child_up=self.child_port((*at, "port_out"), f"{child} up", spec.port_out or spec.port_width, spec.clock)
             if psum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 
 from accelsim.architecture.model import Architecture, NetworkKind
@@ -43,6 +44,8 @@ def account(
             raise AccelsimError("accounting isca16 knows no zeros; leave it out, or run dense: data 'dense'")
         if counts.narrow is not None:
             raise AccelsimError("accounting isca16 knows one width of sums; give ofmap words the bits of psums")
+        if counts.bias is not None:
+            raise AccelsimError("accounting isca16 knows no bias; leave it out")
         if table.technology:
             raise AccelsimError("accounting isca16 knows no technology; use a table that is relative to a MAC")
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
@@ -58,6 +61,7 @@ def account(
         *standing_rows(architecture, table, cycles, counts),
         *_activate_rows(architecture, counts, table),
         *(action_rows(architecture, counts) if table.technology else ()),
+        *_bias_rows(architecture, counts, table, nest),
     )
 
 
@@ -105,6 +109,28 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
                     wide, narrower = (table.link(bits) for bits in _sums(architecture))
                     energy += counts.narrowed(level.name, kind) * (narrower - wide)
                 yield EnergyRow(network_name(architecture, level.name), tensor.value, "hop", words, energy)
+
+
+def _bias_rows(
+    architecture: Architecture, counts: Counts, table: EnergyTable, nest: LoopNest | None
+) -> Iterable[EnergyRow]:
+    """The words of a bias, as psums of its own width."""
+    if counts.bias is None:
+        return
+    bits, what = architecture.bias_bits, Tensor.PSUM
+    alone = counts.bias_alone()
+    for level in architecture.levels:
+        for action in ("read", "fill"):
+            if words := counts.of_bias(level.name, action):
+                energy = words * access(architecture, table, level, action, bits, what)
+                yield EnergyRow(level.name, what.value, f"bias_{action}", words, energy)
+    rows = (
+        wire_rows(architecture, alone, table, nest) if table.technology else _network_rows(architecture, alone, table)
+    )
+    for row in rows:
+        # links and wires are priced by the bit
+        energy = row.energy * Fraction(bits, architecture.word_bits[what])
+        yield replace(row, action=f"bias_{row.action}", energy=energy)
 
 
 def _tag_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:

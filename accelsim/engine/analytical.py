@@ -8,21 +8,21 @@ from types import MappingProxyType
 
 import numpy as np
 
-from accelsim.architecture.model import Port
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings, of_layer
-from accelsim.engine.program import PSUM, Ints, Program, accumulates, latency_of, ports_of
+from accelsim.engine.program import PSUM, Ints, PortUse, Program, accumulates, latency_of, ports_of
 from accelsim.engine.timing.kernels.odometer import count_steps
-from accelsim.engine.words.assemble import READ, assemble, with_links
+from accelsim.engine.words.assemble import READ, assemble, last_visits, with_links
+from accelsim.engine.words.bias import begun, bias_columns
 from accelsim.engine.words.kernels.closed import all_edges, compute_cycles
 from accelsim.engine.words.passes import separation
 from accelsim.engine.zeros.expected.counts import rewrite
 from accelsim.engine.zeros.expected.laws import Laws
 from accelsim.mapping.mapping import planes_to, tile_sizes, tile_words
-from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, TENSORS, Tensor
 
 
 def edge_columns(program: Program) -> Ints:
@@ -48,14 +48,6 @@ def final_columns(program: Program) -> Ints | None:
             one = last_visits(program.of(PSUM), int(program.edges[e, 2]))
             all_edges(laid(one), one.edges[e : e + 1], out[e : e + 1])
     return out
-
-
-def last_visits(program: Program, child: int) -> Program:
-    """The program without the temporal loops over C, R and S that lie outside the tiles of a level."""
-    dims = [DIM_INDEX[dim] for dim in REDUCTION_DIMS]
-    loops = program.loops
-    outside = (loops[:, 2] == 0) & (loops[:, 3] < child) & np.isin(loops[:, 0], dims)
-    return replace(program, loops=loops[~outside])
 
 
 def _compute_cycles(program: Program) -> int:
@@ -91,6 +83,9 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
         ((c, words, narrow.get((c.edge, c.fanout), (no, no))[0]) for c, words, _ in layers),
     )
     at_ports = {(c.edge, c.fanout): busiest for c, _, busiest in layers}
+    bias = bias_columns(program)
+    if bias is not None:
+        counts = replace(counts, bias=begun(program, bias))
     if laws is not None and program.architecture.sees_zeros:
         counts, columns, finals = rewrite(program, laws, counts, columns, finals)
     cycles = [
@@ -98,7 +93,7 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
             program, columns[None], counts.words[None], np.array([counts.compute_cycles]),
             {at: words[None] for at, words in at_ports.items()},
             separation(program, columns[None], processing), processing, None if finals is None else finals[None],
-            {at: busiest[None] for at, (_, busiest) in narrow.items()},
+            {at: busiest[None] for at, (_, busiest) in narrow.items()}, bias,
         )[0]
         for processing in (False, True)
     ]  # fmt: skip
@@ -115,12 +110,13 @@ def lower_bound(
     processing: bool,
     finals: Ints | None = None,
     final_ports: Mapping[tuple[int, int], Ints] = MappingProxyType({}),
+    bias: Ints | None = None,
 ) -> Ints:
     """The busiest resource's cycles; with serial passes the stationary fills come on top (docs/model.md, T13).
 
     All arrays begin with the mapping, and so do the cycles. at_ports : words at the ports of networks with links, by
     edge and fan-out. apart : see passes.separation. finals, final_ports : as `columns` and `at_ports`, of the drains
-    that are narrowed.
+    that are narrowed. bias : the columns of the bias that the layer's sums begin with, if any.
 
     Fixed cycles come before each transfer, but for psums on their way down, and before steps. The least length of a
     step overlaps with what keeps passes apart.
@@ -141,8 +137,8 @@ def lower_bound(
         if not program.timed[index] or (processing and child == 1):
             continue
         tensor = TENSORS[t]
-        if t == PSUM and not accumulates(architecture, parent, child):
-            for name, cycles in _refills(program, parent, child, words, processing).items():
+        for came in (_refills(program, index, words, processing), _begun(program, index, bias, processing)):
+            for name, cycles in came.items():
                 total[name] = total.get(name, 0) + cycles
         shares: dict[str, Ints] = {}
         for use in ports_of(program, tensor, parent, child, t == PSUM, False):
@@ -153,16 +149,16 @@ def lower_bound(
                     linked = use.root >= 0
                     narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
                 wide, bits = np.maximum(carried - narrow, 0), architecture.word_bits[tensor]
-                _raise(shares, use.port, wide, bits, narrow, architecture.final_bits)
+                _raise(shares, use, wide, bits, narrow, architecture.final_bits)
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
-        fixed = _before_transfers(program, index)
+        fixed, spare = _before_transfers(program, index), _spare(program, index, columns)
         held = fixed * _transfers(program, index, columns) if fixed else 0
         if parent == 0 and t != PSUM and tensor in architecture.levels[0].outstanding and not processing:
-            own = [cycles for name, cycles in shares.items() if name not in peaks]
+            own = [np.maximum(share - spare, 0) for name, share in shares.items() if name not in peaks]
             total[f"{tensor} outstanding"] = _few_at_a_time(program, index, columns, own)
-        for name, cycles in shares.items():
-            cycles = cycles + held
-            total[name] = total.get(name, 0) + cycles
+        for name, share in shares.items():
+            total[name] = total.get(name, 0) + share + held
+            cycles = np.maximum(share - spare, 0) + held
             if innermost[t] != index or name in peaks:
                 continue
             if stationary:
@@ -195,6 +191,15 @@ def _before_transfers(program: Program, index: int) -> int:
         return fixed.drain
     innermost = not any(edge[0] == t and edge[2] > child for edge in program.edges[program.timed])
     return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
+
+
+def _spare(program: Program, index: int, columns: Ints) -> Ints:
+    """Cycles at most in which ports rest behind an edge's transfers, when these are over; but for the last."""
+    t, parent, child = (int(v) for v in program.edges[index, :3])
+    networks = [level.fanout.network(TENSORS[t]) for level in program.architecture.levels[parent:child]]
+    rest = max(network.every for network in networks) - 1
+    spare: Ints = rest * np.maximum(columns[:, index, columns_of(parent, child)] - 1, 0)
+    return spare
 
 
 def _few_at_a_time(program: Program, index: int, columns: Ints, shares: list[Ints]) -> Ints:
@@ -251,12 +256,14 @@ def _behind_macs(program: Program, columns: Ints) -> Ints:
     return cycles
 
 
-def _refills(program: Program, parent: int, child: int, words: Ints, processing: bool) -> dict[str, Ints]:
+def _refills(program: Program, index: int, words: Ints, processing: bool) -> dict[str, Ints]:
     """Cycles of each port for psums read back into the child: the busiest instance carries the mean one's at least.
 
     Old psums that join a reduction on its way are left out: of what is read for them some takes no time.
     """
-    architecture = program.architecture
+    architecture, (t, parent, child) = program.architecture, (int(v) for v in program.edges[index, :3])
+    if t != PSUM or accumulates(architecture, parent, child):
+        return {}
     instances = [1]
     for spec in architecture.levels:
         instances.append(instances[-1] * spec.fanout.y * spec.fanout.x)
@@ -265,19 +272,34 @@ def _refills(program: Program, parent: int, child: int, words: Ints, processing:
         if not (processing and use.outermost):
             # three columns a level, from the parent on
             share = -(-words[:, parent, PSUM, READ] // instances[parent + use.column // 3])
-            _raise(shares, use.port, share, architecture.word_bits[TENSORS[PSUM]])
+            _raise(shares, use, share, architecture.word_bits[TENSORS[PSUM]])
+    return shares
+
+
+def _begun(program: Program, index: int, columns: Ints | None, processing: bool) -> dict[str, Ints]:
+    """Cycles of each port for the bias that sums begin with."""
+    t, parent, _ = (int(v) for v in program.edges[index, :3])
+    if columns is None or t != PSUM or parent != 0:
+        return {}
+    shares: dict[str, Ints] = {}
+    old = accumulates(program.architecture, 0, program.bias_to)
+    for use in ports_of(program, Tensor.PSUM, 0, program.bias_to, False, old):
+        if not (processing and use.outermost):
+            _raise(shares, use, columns[use.column : use.column + 1], program.architecture.bias_bits)
     return shares
 
 
 def _raise(
-    shares: dict[str, Ints], port: Port, words: Ints, word_bits: int, narrow: Ints | int = 0, narrow_bits: int = 0
+    shares: dict[str, Ints], use: PortUse, words: Ints, word_bits: int, narrow: Ints | int = 0, narrow_bits: int = 0
 ) -> None:
     """Let a port take the time of these words, if it is more than it takes by now; narrow : words of other bits."""
+    port = use.port
     units, bits = (words + narrow, word_bits) if port.in_words else (words * word_bits + narrow * narrow_bits, 1)
     most = max(int(units.max(initial=0)) * bits * port.rate.denominator, port.rate.numerator)
     # a rate given in GB/s may have a fraction that only big integers hold the product with
     cycles = port.cycles(units if most < COUNT_LIMIT else units.astype(object), bits)
-    shares[port.name] = np.maximum(cycles.astype(np.int64), shares.get(port.name, 0))
+    cycles = np.maximum(cycles.astype(np.int64) * use.every - (use.every - 1), 0)
+    shares[port.name] = np.maximum(cycles, shares.get(port.name, 0))
 
 
 def _last_crossing(program: Program, crossing: Crossing) -> Crossing | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine import analytical, program
-from accelsim.engine.counts import NARROWED, Counts, Timing, Words
+from accelsim.engine.counts import BEGUN, NARROWED, Counts, Timing, Words
 from accelsim.engine.limits import most_an_iteration
 from accelsim.engine.nest.kernels.records import GROUPS
 from accelsim.engine.nest.laid import laid
@@ -36,7 +36,7 @@ class Batch:
     """Counts of many mappings of a layer; the arrays are those of `Counts` with the mapping in front.
 
     words : int64[mapping, level, tensor, action]. network : int64[mapping, level, tensor, direction, kind].
-    narrow : int64[mapping, level, what], or None.
+    narrow, bias : int64[mapping, level, what], or None.
     compute_cycles, active_pes : int64[mapping]. cycles, processing : int64[mapping], lower bounds as in `Timing`.
     """
 
@@ -49,6 +49,7 @@ class Batch:
     cycles: Ints
     processing: Ints
     narrow: Words | None = None
+    bias: Words | None = None
 
     def __len__(self) -> int:
         return len(self.cycles)
@@ -59,6 +60,7 @@ class Batch:
         counts = Counts(
             self.levels, self.words[index], self.network[index], self.macs, compute, int(self.active_pes[index]),
             narrow=None if self.narrow is None else self.narrow[index],
+            bias=None if self.bias is None else self.bias[index],
         )  # fmt: skip
         return counts, Timing(int(self.cycles[index]), int(self.processing[index]), compute, {}, {}, exact=False)
 
@@ -88,6 +90,7 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
         np.empty(n, np.int64),
         np.empty(n, np.int64),
         np.empty((n, levels, len(NARROWED)), np.int64) if architecture.narrows else None,
+        np.empty((n, levels, len(BEGUN)), np.int64) if architecture.bias and problem.bias else None,
     )
     for low in range(0, n, BLOCK):
         loops, starts, alike = _stack(architecture, nests[low : low + BLOCK], problem)
@@ -107,8 +110,9 @@ def _fill(whole: Batch, at: Ints, parts: Parts) -> None:
     targets = whole.words, whole.network, whole.compute_cycles, whole.active_pes, whole.cycles, whole.processing
     for target, part in zip(targets, parts, strict=False):
         target[at] = part
-    if whole.narrow is not None:
-        whole.narrow[at] = parts[-1]
+    for rare, part in ((whole.narrow, parts[-2]), (whole.bias, parts[-1])):
+        if rare is not None:
+            rare[at] = part
 
 
 def _stack(
@@ -181,7 +185,8 @@ def _evaluate(
         architecture, LoopNest(tuple((name, LevelMapping(bypass=b)) for name, b in bypass)), problem
     )
     linked = any(network.has_links for spec in architecture.levels for network in spec.fanout.networks.values())
-    if linked or architecture.narrows or architecture.paced or program.shares_ifmap(architecture):
+    apart = architecture.narrows or architecture.paced or lowered.bias_to
+    if linked or apart or program.shares_ifmap(architecture):
         return _one_by_one(architecture, problem, nests)
     n, edges = len(nests), lowered.edges
     loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
@@ -226,6 +231,7 @@ def _one_by_one(architecture: Architecture, problem: Problem, nests: list[LoopNe
         np.array([timing.cycles for _, timing in found]),
         np.array([timing.processing for _, timing in found]),
         np.stack([np.zeros(0) if counts.narrow is None else counts.narrow for counts, _ in found]),
+        np.stack([np.zeros(0) if counts.bias is None else counts.bias for counts, _ in found]),
     )
 
 

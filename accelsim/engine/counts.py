@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ DIRECTIONS = ("down", "up")
 TRAFFIC = ("sent", "deliveries", "hops")
 NARROWED = ("update", "drain", *TRAFFIC)
 """What psums do once they are final; those on the network go up."""
+BEGUN = ("read", "fill", *TRAFFIC)
+"""What the words of a bias do; those on the network go down."""
 
 Words = npt.NDArray[np.int64]
 
@@ -139,6 +141,7 @@ class Counts:
     tag_matches : (level, tensor, tags compared) of tagged buses.
     narrow : int64[level, what], words of psums (already in `words` and `network`) that move as ofmap words; `NARROWED`
         says what. None: the machine narrows nothing.
+    bias : int64[level, what], words of the layer's bias, beside all others; `BEGUN` says what. None: none comes.
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -157,6 +160,7 @@ class Counts:
     links: tuple[LinkLoads, ...] = ()
     tag_matches: tuple[tuple[str, str, int], ...] = ()
     narrow: Words | None = None
+    bias: Words | None = None
 
     def __post_init__(self) -> None:
         for name in ("visited", "effectual"):
@@ -191,6 +195,18 @@ class Counts:
         if self.narrow is None:
             return 0
         return int(self.narrow[self.levels.index(level), NARROWED.index(what)])
+
+    def of_bias(self, level: str, what: str) -> int:
+        """Words of the layer's bias; `what` is read, fill, sent, deliveries or hops."""
+        return 0 if self.bias is None else int(self.bias[self.levels.index(level), BEGUN.index(what)])
+
+    def bias_alone(self) -> Counts:
+        """The words of the bias as if they were psums, and no others."""
+        assert self.bias is not None
+        words, network, psum = np.zeros_like(self.words), np.zeros_like(self.network), TENSORS.index(Tensor.PSUM)
+        words[:, psum, [ACTIONS.index(action) for action in BEGUN[:2]]] = self.bias[:, :2]
+        network[:, psum, 0] = self.bias[:, 2:]
+        return replace(self, words=words, network=network, links=(), tag_matches=(), narrow=None, bias=None)
 
     def bits(self, level: str, tensor: Tensor, action: str, widths: Mapping[Width, int]) -> int:
         """Bits that one cell of `words` moves."""

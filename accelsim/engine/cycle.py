@@ -17,6 +17,7 @@ from accelsim.engine.timing.simulation import Simulation, simulate
 from accelsim.engine.timing.streams import Streams, of_layer
 from accelsim.engine.timing.windows import across_links, outline, windows
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
+from accelsim.engine.words.bias import begun, bias_columns
 from accelsim.sparsity.masks import Masks
 
 
@@ -98,7 +99,8 @@ def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:
         else:
             t, parent, child = program.edges[e, :3]
             columns[e, : 3 * (child - parent)] = operand_reads(program, t, parent)
-    return assemble(program, columns, compute_cycles, finals if program.finals else None)
+    counts, bias = assemble(program, columns, compute_cycles, finals if program.finals else None), bias_columns(program)
+    return counts if bias is None else replace(counts, bias=begun(program, bias))
 
 
 def run_repeats(

@@ -62,8 +62,9 @@ def _most_cycles(architecture: Architecture, bits: int) -> int:
         for tensor in TENSORS:
             network = level.fanout.network(tensor)
             cycles += 2 * (network.latency + network.hop_latency * (level.fanout.y + level.fanout.x))
+    every = max(network.every for level in architecture.levels for network in map(level.fanout.network, TENSORS))
     for port in _ports(architecture):
-        cycles += 2 * (1 + -(-(1 if port.in_words else bits) * port.rate.denominator // port.rate.numerator))
+        cycles += 2 * every * (1 + -(-(1 if port.in_words else bits) * port.rate.denominator // port.rate.numerator))
     return cycles
 
 

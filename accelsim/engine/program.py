@@ -85,6 +85,12 @@ class Program:
         return 0 if self.problem.added else self.problem.words(Tensor.PSUM)
 
     @property
+    def bias_to(self) -> int:
+        """The level whose sums begin with a bias that comes out of the outermost one; 0: there is none."""
+        machine = self.architecture
+        return machine.level_index(machine.bias.level) if self.problem.bias and machine.bias else 0
+
+    @property
     def step_loops(self) -> Ints:
         """The loops whose iterations are the steps."""
         steps: Ints = self.loops[(self.loops[:, 2] == 0) & (self.loops[:, 3] < self.inside)]
@@ -137,6 +143,8 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
     edges, inside = _edges(architecture, nest)
     _refuse_unmerged(architecture, nest, edges)
     _refuse_on_links(architecture, edges)
+    if problem.bias and architecture.bias:
+        _refuse_bias(architecture, nest, edges)
     return Program(
         _with_lanes(architecture, rows, inside),
         nest,
@@ -243,6 +251,27 @@ def _refuse_on_links(architecture: Architecture, edges: list[list[int]]) -> None
                 )
 
 
+def _refuse_bias(architecture: Architecture, nest: LoopNest, edges: list[list[int]]) -> None:
+    """A bias comes to one part of each sum, in the level that the machine names."""
+    assert architecture.bias is not None
+    to = architecture.level_index(architecture.bias.level)
+    first = next(edge[2] for edge in edges if edge[0] == PSUM and edge[1] == 0)
+    if first != to:
+        where = architecture.levels[first].name if first < len(architecture.levels) else "the PEs"
+        raise MappingError(
+            f"{architecture.bias.level}: sums begin with a bias there, but in this mapping they come from "
+            f"{architecture.levels[0].name} to {where}"
+        )
+    for spec in architecture.levels[:to]:
+        mapped, reduce = nest.level(spec.name), spec.fanout.network(Tensor.PSUM).reduce
+        for loop in mapped.y + mapped.x:
+            if loop.factor > 1 and loop.dim in REDUCTION_DIMS and loop.dim not in reduce:
+                raise MappingError(
+                    f"{spec.name}: {loop} is spatial, and the psum network below does not add psums over {loop.dim}: "
+                    "a bias would come to each part of a sum"
+                )
+
+
 def accumulates(architecture: Architecture, parent: int, child: int) -> bool:
     """Whether the psum edge from `parent` to `child` adds the old psum on the way up instead of refilling."""
     return architecture.accumulates(parent, child)
@@ -253,7 +282,7 @@ class PortUse:
     """One port an activity holds: which, the edge column whose words pass it, whether it is the outermost level's.
 
     fanout : of the network with links it belongs to. root : which of that network's ports it is; -1: its words are
-        those of the column. narrow : the last drains of tiles pass it as ofmap words.
+        those of the column. narrow : the last drains of tiles pass it as ofmap words. every : as of its network.
     """
 
     port: Port
@@ -262,6 +291,7 @@ class PortUse:
     fanout: int = -1
     root: int = -1
     narrow: bool = False
+    every: int = 1
 
 
 def ports_of(program: Program, tensor: Tensor, parent: int, child: int, up: bool, old: bool) -> list[PortUse]:
@@ -295,7 +325,7 @@ def network_ports(program: Program, tensor: Tensor, f: int, column: int, up: boo
         if network.injection is Injection.CORNER:
             return [PortUse(names[0], column, f == 0, f)]
         return [PortUse(name, column, f == 0, f, root) for root, name in enumerate(names)]
-    uses = [PortUse(port, column, f == 0)] if port is not None else []
+    uses = [PortUse(port, column, f == 0, every=network.every)] if port is not None else []
     return uses + ([PortUse(child, column, f == 0, f, 0)] if child is not None else [])
 
 

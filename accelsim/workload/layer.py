@@ -138,9 +138,15 @@ class Multiplying(LayerSpec):
         False,
     )
 
+    bias: bool = key(
+        "Whether sums begin with a word for each output channel. It is taken out of memory where a machine says where "
+        "it goes (`bias`), and costs nothing elsewhere.",
+        False,
+    )
+
     def _layer(self, name: str, sources: tuple[str, ...], found: Lowered) -> Layer:
-        if self.added and found.problem:
-            found = found._replace(problem=replace(found.problem, added=True))
+        if found.problem and (self.added or self.bias):
+            found = found._replace(problem=replace(found.problem, added=self.added, bias=self.bias))
         return super()._layer(name, sources, found)
 
     @property

@@ -27,7 +27,10 @@ def lowered(problem: Problem, lowering: Lowering) -> Problem:
         return problem
     n, g, m, c, p, q, r, s = problem.sizes
     matmul = Problem(
-        (1, g, m, c * r * s, 1, n * p * q, 1, 1), dynamic_filter=problem.dynamic_filter, added=problem.added
+        (1, g, m, c * r * s, 1, n * p * q, 1, 1),
+        dynamic_filter=problem.dynamic_filter,
+        added=problem.added,
+        bias=problem.bias,
     )
     return problem if matmul == problem else matmul
 

@@ -91,11 +91,12 @@ class Problem:
     height, width : rows and columns of the unpadded ifmap plane. Default: all that is touched.
 
     added : sums begin with words that lie in the outermost level, as many as outputs: C <- A B + C, a residual.
+    bias : they begin with one word for each output channel, where the machine takes it (docs/model.md, "Bias").
     runs : the outputs are runs of pixels: P counts them, and Q is 1.
 
     Raises
     ------
-    WorkloadError : a size below 1, or sizes whose counts would pass 2^63.
+    WorkloadError : a size below 1, sums that begin with two things, or sizes whose counts would pass 2^63.
     """
 
     sizes: tuple[int, ...]
@@ -106,11 +107,14 @@ class Problem:
     width: int = 0
     dynamic_filter: bool = field(default=False)
     added: bool = False
+    bias: bool = False
     runs: Runs | None = None
 
     def __post_init__(self) -> None:
         if len(self.sizes) != 8:
             raise WorkloadError(f"a problem has 8 sizes ({' '.join(DIMS)}), got {len(self.sizes)}")
+        if self.added and self.bias:
+            raise WorkloadError("sums begin with one thing: added, or bias")
         for name, size in zip(DIMS, self.sizes, strict=True):
             if size < 1:
                 raise WorkloadError(f"size {name} is {size}; it must be at least 1")

@@ -142,9 +142,11 @@ def test_halving_all_widths_halves_the_cycles_of_every_port(case):
     """Each transfer's, on each of its ports; no count of words changes, and what moves them costs half."""
     drawn, nest, problem = case
     # what PEs do behind their MACs takes as long for a word of any width
-    wide = replace(drawn, word_bits=dict.fromkeys(TENSORS, 16), ofmap_bits=0, narrow="", psum_in=0, window=0)
+    wide = replace(drawn, word_bits=dict.fromkeys(TENSORS, 16), ofmap_bits=0, narrow="", psum_in=0, window=0, bias=None)
     half = with_bits(wide, dict.fromkeys(TENSORS, 8))
     assume(not wide.skew)  # there a preload lasts as long as the array is high
+    # the last beat of a transfer takes a cycle, however far apart they are
+    assume(all(network.every == 1 for level in wide.levels for network in level.fanout.networks.values()))
     lowered = [build(m, nest, problem) for m in (wide, half)]
     # streams of few versions, which all are here, come first
     before, after = (next(windows(p, outline(p))).schedule.work for p in lowered)

@@ -29,6 +29,7 @@ Array = npt.NDArray[np.int64]
 class GoldenResult:
     """Counts shaped as `accelsim.engine.counts.Counts`, cycles, stalls, and the outputs [N,G,M,P,Q] if asked for.
 
+    bias : int64[level, 5], words of the bias: reads, fills, sent, delivered and hops (down).
     narrow : int64[level, 5], psum words that move as ofmap words: updates, drains, sent, delivered and hops (up).
     links : words per link by (level, tensor, direction). tag_matches : tags compared by (level, tensor).
     effectual : slots that multiply. busy : cycles of every PE in every step, left alone, added up.
@@ -48,6 +49,7 @@ class GoldenResult:
     links: dict[tuple[int, Tensor, str], Counter[str]]
     tag_matches: Counter[tuple[int, Tensor]]
     narrow: Array
+    bias: Array
 
 
 def run(
@@ -106,6 +108,7 @@ def run(
         tally.links,
         tally.tag_matches,
         tally.narrow,
+        tally.bias,
     )
 
 
@@ -152,8 +155,11 @@ def _ignore(_: Activity) -> None:
     """Nobody is told."""
 
 
-def reference(problem: Problem, ifmap: Array, filter: Array) -> Array:  # noqa: A002
-    """The convolution as numpy says it: ifmap [N,G,C,height,width] without padding, filter [G,M,C,R,S]."""
+def reference(problem: Problem, ifmap: Array, filter: Array, bias: bool = False) -> Array:  # noqa: A002
+    """The convolution as numpy says it: ifmap [N,G,C,height,width] without padding, filter [G,M,C,R,S].
+
+    bias : whether the machine takes one, if the problem has it.
+    """
     (n, g, m, *_, r, s), (p, q) = problem.sizes, problem.plane_outputs
     rows, columns = problem.touched
     (top, left), height, width = problem.pad, problem.height, problem.width
@@ -166,6 +172,6 @@ def reference(problem: Problem, ifmap: Array, filter: Array) -> Array:  # noqa: 
             row, column = i * problem.dilation[0], j * problem.dilation[1]
             window = plane[..., row :: problem.stride[0], column :: problem.stride[1]][..., :p, :q]
             out += np.einsum("ngcpq,gmc->ngmpq", window, filter[..., i, j])
-    for word in np.ndindex(*out.shape) if problem.added else ():
-        out[word] += added_at(word)
+    for word in np.ndindex(*out.shape) if problem.added or (problem.bias and bias) else ():
+        out[word] += added_at(word, problem.bias)
     return out

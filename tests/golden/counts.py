@@ -16,10 +16,11 @@ from .formats import encoded_words
 from .nest import Instance, Walk, Word, Words
 from .routes import Link, carried, compared, held, link_words
 from .slots import visit
-from .words import Part, Stream, Version, leaving, risen
+from .words import Part, Stream, Version, bias_fills, leaving, risen
 
-Load = tuple[Port, int, bool, bool]
-"""A port, the words it carries, whether it belongs to the outermost level, whether they are ofmap words."""
+Load = tuple[Port, int, bool, bool, int]
+"""A port, the words it carries, whether it belongs to the outermost level, whether they are ofmap words, and cycles
+from a beat to the next."""
 BUSES = (NetworkKind.MULTICAST, NetworkKind.UNICAST)
 LINKED = (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
@@ -123,28 +124,32 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
             crossing[fanout] = sent_down(walk, stream, fanout, version.fills)
         elif kind == "P":
             crossing[fanout] = old_down(version, fanout)
+        if kind != "D" and version.begins:
+            crossing[fanout] = sent_down(walk, stream, fanout, bias_fills(version))
     drain = kind == "D"
-    found: list[tuple[Port | None, int, bool, bool]] = []
+    found: list[tuple[Port | None, int, bool, bool, int]] = []
     for fanout, words in crossing.items():
         network, narrow = levels[fanout].fanout.network(stream.tensor), drain and fanout in version.narrow_on
         if network.kind is not NetworkKind.MESH:
-            found.append((network.up if drain else network.down, max(words.values()), fanout == 0, narrow))
+            port, most = network.up if drain else network.down, max(words.values())
+            found.append((port, most, fanout == 0, narrow, network.every))
         if network.kind in LINKED:
-            found += [(*port, fanout == 0, narrow) for port in held(walk, stream, version, fanout, kind)]
+            found += [(*port, fanout == 0, narrow, 1) for port in held(walk, stream, version, fanout, kind)]
     parent, narrow = levels[stream.parent], drain and version.narrow_in
     at_parent = max(crossing[stream.parent].values())
-    found.append((parent.write_port if drain else parent.read_port, at_parent, stream.parent == 0, narrow))
+    found.append((parent.write_port if drain else parent.read_port, at_parent, stream.parent == 0, narrow, 1))
     if kind != "P" and not stream.register:
         child = levels[stream.level]
         if kind == "D":
             most = max(drained_size(walk, stream, version, words) for words in version.tiles.values())
         else:
-            most = max(filled_size(walk, stream, words) for words in version.fills.values())
-        found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out))
+            fills = bias_fills(version) if version.begins else version.fills
+            most = max(filled_size(walk, stream, words) for words in fills.values())
+        found.append((child.read_port if drain else child.write_port, most, False, drain and version.narrow_out, 1))
     atom = levels[0].atoms.get(stream.tensor, 1)
     if kind == "F" and stream.parent == 0 and atom > 1:
         read = in_atoms(walk, stream, version, atom)
-        found = [(port, read if outermost else words, outermost, wide) for port, words, outermost, wide in found]
+        found = [(port, read if outermost else words, outermost, *rest) for port, words, outermost, *rest in found]
     return [(port, *rest) for port, *rest in found if port is not None]
 
 
@@ -169,6 +174,7 @@ class Tally:
             (walk.depth, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64
         )
         self.narrow: npt.NDArray[np.int64] = np.zeros((walk.depth, 5), np.int64)
+        self.bias: npt.NDArray[np.int64] = np.zeros((walk.depth, 5), np.int64)
         self.links: dict[tuple[int, Tensor, str], Counter[Link]] = {}
         self.tag_matches: Counter[tuple[int, Tensor]] = Counter()
 
@@ -219,7 +225,10 @@ class Tally:
     def _psum(self, stream: Stream, version: Version, arrived: set[tuple[int, Instance, Word]]) -> None:
         """A drain: words that find a part of their sum at the parent make it read that part."""
         outer = stream.outer.serving(version.first).number if stream.outer else 0
-        self.add(stream.level, Tensor.PSUM, "fill", sum(map(len, version.fills.values())))
+        if version.begins:
+            self._bias(stream, version)
+        else:
+            self.add(stream.level, Tensor.PSUM, "fill", sum(map(len, version.fills.values())))
         drained = sum(drained_size(self.walk, stream, version, words) for words in version.tiles.values())
         self.add(stream.level, Tensor.PSUM, "drain", drained)
         updates = 0
@@ -247,6 +256,18 @@ class Tally:
         self.add(stream.parent, Tensor.PSUM, "read", reads)
         for fanout in stream.crossed:
             self.cross(fanout, Tensor.PSUM, "down", (reads, reads, reads))
+
+    def _bias(self, stream: Stream, version: Version) -> None:
+        """The bias comes down in place of old psums."""
+        fills = bias_fills(version)
+        self.bias[0, 0] += sum(sent_down(self.walk, stream, 0, fills).values())
+        if version.fills:
+            self.bias[stream.level, 1] += sum(map(len, fills.values()))
+        for fanout in stream.crossed:
+            sent = sum(sent_down(self.walk, stream, fanout, fills).values())
+            delivered = delivered_down(self.walk, stream, fanout, fills)
+            bus = self.walk.architecture.levels[fanout].fanout.network(Tensor.PSUM).kind in BUSES
+            self.bias[fanout, 2:] += sent, delivered, sent if bus else delivered
 
     def macs(self, psum: Stream | None) -> tuple[int, int, int]:
         """Walk every MAC of every PE: operand reads and psum updates inside the PE; gives (MACs, effectual ones,

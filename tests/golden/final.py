@@ -8,7 +8,7 @@ from accelsim.sparsity.masks import shape_of
 from accelsim.workload.problem import Tensor
 
 from .nest import Instance, Walk, Word
-from .words import Part, Stream, Version, leaving, risen
+from .words import Part, Stream, Version, begins_with_bias, leaving, risen
 
 Sum = frozenset[tuple[int, int, int]]
 """C, R and S of the products added so far."""
@@ -23,7 +23,7 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
         return
     _, _, _, c, _, _, r, s = walk.problem.sizes
     sums: dict[Place, dict[Word, Sum]] = {}
-    if walk.problem.added:
+    if walk.problem.added or begins_with_bias(walk):
         # what they begin with is no product
         sums[0, 0, ()] = dict.fromkeys(np.ndindex(*shape_of(walk.problem, Tensor.PSUM)), frozenset())
     for step in range(len(walk.steps)):

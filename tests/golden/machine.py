@@ -124,6 +124,7 @@ class Machine:
         """Let the next activity have a port; the MAC array not before the least length of a step."""
         if activity.kind == "C":
             when = max(when, activity.start + activity.hold + self.least)
+        when += activity.rests.get(port, 0) if activity.ports[port] else 0
         activity.releases[port] = when
         if when <= self.now:
             self.queues[port].popleft()

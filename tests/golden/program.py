@@ -37,7 +37,8 @@ class Wait:
 class Activity:
     """One piece of work: `length` units, one per cycle, of which each port it holds carries its own share.
 
-    hold : cycles before the first unit, all ports held. post : the last units, behind the MACs of a step.
+    hold : cycles before the first unit, all ports held. post : the last units, behind the MACs of a step. rests : of
+    each port, cycles after its share in which nobody has it.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Activity:
     releases: dict[str, int] = field(default_factory=dict)
     hold: int = 0
     post: int = 0
+    rests: dict[str, int] = field(default_factory=dict)
 
     @property
     def moves(self) -> tuple[Stream, Version]:
@@ -197,14 +199,21 @@ class Program:
 
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
         ports: dict[str, int] = {}
-        for port, words, outermost, narrow in loads_of(self.walks[stream.tensor], stream, version, kind):
+        rests: dict[str, int] = {}
+        for port, words, outermost, narrow, every in loads_of(self.walks[stream.tensor], stream, version, kind):
             bits = self.machine.final_bits if narrow else self.machine.word_bits[stream.tensor]
+            if version.begins and kind != "D":
+                bits = self.machine.bias_bits
             if self.processing and outermost:
                 continue
             cycles = port.cycles(words, bits)
+            held = cycles * every
+            cycles = max(held - (every - 1), 0)
             if self.machine.skew and kind == "F" and stream is self.stationary:
                 cycles = max(cycles, self.rows)  # a row per cycle, slower if the port is
+            until = max(held, rests.get(port.name, 0) + ports.get(port.name, 0))
             ports[port.name] = max(cycles, ports.get(port.name, 0))
+            rests[port.name] = until - ports[port.name]
         if self.machine.skew and kind == "F" and stream is self.stationary and not ports:
             ports[f"preload {version.number}"] = self.rows  # takes its time though no port is declared
         length = max(1, *ports.values()) if ports else 0
@@ -216,7 +225,7 @@ class Program:
                 latency += network.hop_latency * (1 if kind == "P" else longest(self.walk, network, f))
         self.transfers[kind, stream.tensor, stream.level, version.number] = Activity(
             kind, version.number, (0, 0, 0, 0, 0), length, ports, [], latency, stream, version,
-            hold=self.before_words(kind, stream),
+            hold=self.before_words(kind, stream), rests=rests,
         )  # fmt: skip
 
     # ---- DRAM ----------------------------------------------------------------------------------------------------

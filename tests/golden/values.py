@@ -12,16 +12,16 @@ from accelsim.workload.problem import Tensor
 from .nest import Instance, Walk, Word
 from .program import Activity, Program
 from .slots import visit
-from .words import Part, Stream, Version, leaving
+from .words import Part, Stream, Version, begins_with_bias, leaving
 
 Content = dict[Word, int]
 Place = tuple[Tensor, int, int, Instance]
 """Tensor, level, version, instance: one tile slot."""
 
 
-def added_at(word: Word) -> int:
-    """What a sum begins with, where sums begin in memory: something of its own."""
-    return hash(word) % 1009
+def added_at(word: Word, bias: bool = False) -> int:
+    """What a sum begins with, where sums begin in memory: something of its own, or of its output channel."""
+    return hash(word[1:3] if bias else word) % 1009
 
 
 def found_in(tile: Content, word: Word, else_: str) -> int:
@@ -39,8 +39,9 @@ class Values:
         self.held: dict[Place, Content] = {}
         self.old: dict[tuple[int, int, Part], int] = {}
         self.top: Content = {}
-        if walk.problem.added:
-            self.top = {word: added_at(word) for word in np.ndindex(*shape_of(walk.problem, Tensor.PSUM))}
+        if walk.problem.added or begins_with_bias(walk):
+            words = np.ndindex(*shape_of(walk.problem, Tensor.PSUM))
+            self.top = {word: added_at(word, walk.problem.bias) for word in words}
         self.vacated_by: dict[Activity, tuple[int, int]] = {}
         """Fills under way whose end lets the next one, already begun, have its slot: its version and the slots."""
 

@@ -30,6 +30,8 @@ class Version:
     fills: dict[Instance, Words] = field(default_factory=dict)
     old: dict[Part, Instance] = field(default_factory=dict)
     """Old psums that go down into the reduction (P), and the child each one enters at."""
+    begins: bool = False
+    """Its sums begin with the bias, which comes down in place of old psums."""
     final: bool = False
     """Its drain brings finished sums (looked for only where psums are stored encoded)."""
     complete: bool = False
@@ -195,6 +197,19 @@ def leaving(walk: Walk, stream: Stream, version: Version) -> dict[Part, list[Ins
     return out
 
 
+def begins_with_bias(walk: Walk) -> bool:
+    """Whether the first sums of the layer are words of a bias."""
+    return walk.problem.bias and walk.architecture.bias is not None
+
+
+def bias_fills(version: Version) -> dict[Instance, Words]:
+    """Per child, the words of the bias that it is sent: (G, M) of the sums that begin there."""
+    out: dict[Instance, Words] = {i: frozenset(word[1:3] for word in words) for i, words in version.fills.items()}
+    for (word, _, _), child in version.old.items():
+        out[child] = out.get(child, frozenset()) | {word[1:3]}
+    return out
+
+
 def accumulates(walk: Walk, stream: Stream) -> bool:
     """Whether old psums enter the reduction on their way up instead of refilling the child."""
     for level in range(stream.parent, stream.level):
@@ -213,8 +228,14 @@ def send_old_psums(walk: Walk, stream: Stream) -> None:
         outer_number = stream.outer.serving(version.first).number if stream.outer else 0
         parts = leaving(walk, stream, version)
         for part, children in parts.items():
-            if (outer_number, part[2], part[0]) in held or (walk.problem.added and stream.outer is None):
+            if (outer_number, part[2], part[0]) in held:
                 version.old[part] = min(children)
+            elif stream.outer is None and (walk.problem.added or begins_with_bias(walk)):
+                version.old[part] = min(children)
+                version.begins = begins_with_bias(walk)
+        assert not version.begins or not any((0, part[2], part[0]) in held for part in parts), (
+            "some come for the first time"
+        )
         if not accumulates(walk, stream):
             for part, child in version.old.items():
                 assert not any(part[1]), "a refill needs a network that adds every reduction loop"

@@ -24,6 +24,9 @@ def test_cycles_of_the_rtl(design):
         late = design == "opentpu" and point.what.endswith(" 2 tiles")
         if design in ("redmule", "nv_small", "nv_large", "nv_traces", "nv_pairs"):
             continue
+        if design == "axis_sa" and "depth 16, 16 tiles" in point.what:
+            assert point.ours - point.theirs == 8, point
+            continue
         if design == "eyeriss_v1":
             assert abs(point.ours - point.theirs) in (0, 3, 12), point
             continue
@@ -136,12 +139,28 @@ def run(machine, nest: str, problem: Problem) -> Timing:
     return timing
 
 
-@pytest.mark.parametrize(("rows", "cols", "depth", "tiles"), [(4, 4, 10, 3), (3, 7, 15, 5), (8, 2, 100, 2)])
+@pytest.mark.parametrize(("rows", "cols", "depth", "tiles"), [(4, 4, 11, 3), (3, 7, 16, 5), (8, 2, 100, 2)])
 def test_overlapped_folds_take_their_depth(rows, cols, depth, tiles):
-    machine = load_architecture("axis_sa", {"rows": rows, "cols": cols})
-    nest = f"DRAM: | SRAM: M{tiles} y Q{rows} x M{cols} | RF: C{depth}"
-    timing = run(machine, nest, Problem.of({"M": cols * tiles, "C": depth, "Q": rows}))
+    timing = folds(rows, cols, depth, tiles)
     assert timing.processing == tiles * depth + rows + 2 * cols
+
+
+def folds(rows, cols, depth, tiles, every=1):
+    """Tiles of outputs one after the other, a column of each leaving once in so many cycles."""
+    machine = load_architecture("axis_sa", {"rows": rows, "cols": cols, "down": rows - 1, "every": every})
+    nest = f"DRAM: | SRAM: M{tiles} y Q{rows} x M{cols} | RF: C{depth}"
+    return run(machine, nest, Problem.of({"M": cols * tiles, "C": depth, "Q": rows}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "depth", "tiles", "every"),
+    [(8, 8, 16, 16, 2), (8, 8, 32, 4, 2), (4, 6, 40, 5, 3), (4, 4, 9, 7, 4)],
+)
+def test_a_slow_sink_sets_the_pace_of_folds(rows, cols, depth, tiles, every):
+    # copying and shifting one fold come before those of the next: all intervals but the last fold's own depth
+    interval, last = max(depth, (every + 1) * cols), rows + 2 * cols + (cols - 1) * (every - 1)
+    timing = folds(rows, cols, depth, tiles, every)
+    assert timing.processing == depth + (tiles - 1) * interval + last
 
 
 @pytest.mark.parametrize(("size", "vectors", "tiles"), [(4, 3, 5), (4, 30, 5), (8, 18, 2), (2, 1, 9)])

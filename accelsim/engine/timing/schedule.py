@@ -27,6 +27,8 @@ from accelsim.engine.program import (
     ports_of,
 )
 from accelsim.engine.timing.kernels.odometer import Tabled
+from accelsim.engine.timing.kernels.versions import ALL_ADDED, BIASED
+from accelsim.engine.words.bias import bias_edge, bias_program
 from accelsim.engine.words.kernels import tables as factors
 from accelsim.engine.words.kernels.batch import GROUP_OF
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, WIDTH
@@ -34,6 +36,7 @@ from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE
 from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS, Tensor
 
+Factors = tuple[Ints, npt.NDArray[np.int32], Ints]
 SENT = 1
 """The column of words that the busiest instance of a parent sends (`nest.kernels.tiles`)."""
 
@@ -112,6 +115,9 @@ def tabulate(program: Program) -> Tables:
     refuse_bytes(12 * iterations, f"tables of {iterations:.1e} iterations")
     columns = int((3 * (edges[:, 2] - edges[:, 1]) + 3).max(initial=1))
     at, row_of, cells = _factors(program, edges)
+    if program.bias_to:
+        of_bias = factors.tabulate(laid(bias_program(program)), bias_edge(program))
+        at, row_of, cells = _behind((at, row_of, cells), of_bias)
     _fill_atoms(architecture, edges, at, cells)
     ports = _uses(program, edges)
     _refuse_rates(at, cells, ports)
@@ -125,7 +131,7 @@ def tabulate(program: Program) -> Tables:
             parent_stream(listed, x),
             psum_accumulates(architecture, edge),
             narrowed(program, edge),
-            program.problem.added and edge[0] == PSUM and edge[1] == 0,
+            _begins(program) if edge[0] == PSUM and edge[1] == 0 else 0,
         ]
         for x, edge in enumerate(listed)
     ]
@@ -133,18 +139,28 @@ def tabulate(program: Program) -> Tables:
     return Tables(edges, streams, at, row_of, cells, columns, ports, crossed)
 
 
-def _factors(program: Program, edges: Ints) -> tuple[Ints, npt.NDArray[np.int32], Ints]:
+def _factors(program: Program, edges: Ints) -> Factors:
     """As of `kernels.tables.tabulate`, tensor by tensor where their words are those of different programs."""
     if not program.apart:
         at, row_of, cells = factors.tabulate(laid(program), edges)
         return at, row_of, cells
     found = [factors.tabulate(laid(program.of(t)), edges[edges[:, 0] == t]) for t in np.unique(edges[:, 0]).tolist()]
+    return _behind(*found)
+
+
+def _behind(*found: Factors) -> Factors:
+    """Tables one after the other."""
     listed = rows = 0
     for at, row_of, cells in found:
         at[:, :, LISTED] += listed
         at[:, :, FIRST] += rows
         listed, rows = listed + len(row_of), rows + len(cells)
     return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))  # type: ignore[return-value]
+
+
+def _begins(program: Program) -> int:
+    """What sums begin with: nothing, words of their own, or a bias."""
+    return ALL_ADDED if program.problem.added else BIASED if program.bias_to else 0
 
 
 def _fill_atoms(architecture: Architecture, edges: Ints, at: Ints, cells: Ints) -> None:
@@ -175,7 +191,7 @@ def tabled(program: Program, tables: Tables) -> Tabled:
 
 def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
-    for (x, column, _, _), (wide, _, narrow), use in zip(
+    for (x, column, _, _), (wide, _, narrow, _), use in zip(
         ports.rows.tolist(), ports.rates.tolist(), ports.held, strict=True
     ):
         words = 1
@@ -210,11 +226,13 @@ def _uses(program: Program, edges: Ints) -> Uses:
                 scale = final = 1 if use.port.in_words else architecture.word_bits[tensor]
                 if use.narrow and not use.port.in_words:
                     final = architecture.final_bits
+                if program.bias_to and t == PSUM and parent == activity == 0 and not use.port.in_words:
+                    final = architecture.bias_bits
                 kind = DRAIN_ACTIVITY if activity else OLD_ACTIVITY if old else FILL_ACTIVITY
                 uses.append([x, use.column, first, kind])
                 down, up = use.port.rate.denominator, use.port.rate.numerator
                 common = gcd(scale * down, up, final * down)
-                rates.append([number // common for number in (scale * down, up, final * down)])
+                rates.append([*(number // common for number in (scale * down, up, final * down)), use.every])
                 if max(rates[-1]) >= COUNT_LIMIT:
                     raise MappingError(
                         f"port '{use.port.name}': {float(use.port.rate):.3g} a cycle is counted in numbers beyond "
@@ -222,7 +240,7 @@ def _uses(program: Program, edges: Ints) -> Uses:
                     )
                 mine.append((use.port.name, use.outermost))
         labels.append(mine)
-    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 3)
+    rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 4)
     return Uses(rows, shares, labels, uses_at, held)
 
 

@@ -23,14 +23,15 @@ from accelsim.workload.problem import TENSORS, Tensor
 Flags = npt.NDArray[np.uint8]
 OTHERS = ["fill", "drain", "pipeline", "fixed", "least", "room", "pe"]
 """Causes of stalls that are no network, see `kernels.records.PIPELINE` .."""
-NONE, NOWHERE = np.zeros(0, np.uint8), np.zeros(0, np.int64)
+NONE, NOWHERE, NO_REST = np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros((0, 0), np.int64)
 
 
 @dataclass(frozen=True)
 class Streams:
     """The streams of one layer.
 
-    rows, latency, order, serial, uses_at, ports, fixed, delivery, turns, least, wave : as of `kernels.records.Machine`.
+    rows, latency, order, serial, uses_at, ports, rest, fixed, delivery, turns, least, wave : as of
+        `kernels.records.Machine`.
     lead, skew_rows, tail : its `lead_first`, `skew_rows` and `after_c`.
     labels : of each stream's port columns, the port and whether it is the outermost level's. names : of the ports.
     kept : of each stream, the port columns that are left. outer : bool[x], whether it crosses the outermost level's
@@ -43,6 +44,7 @@ class Streams:
     serial: int
     uses_at: Ints
     ports: Ints
+    rest: Ints
     lead: bool
     skew_rows: int
     tail: int
@@ -96,11 +98,14 @@ class Streams:
         ports = np.zeros((n, max([len(row) for row in labels] + [1])), np.int64)
         for x, row in enumerate(labels):
             ports[x, : len(row)] = [names.index(name) for name, _ in row]
+        rest = np.zeros_like(ports)
+        rest[held.rows[:, 0], np.arange(len(held.held)) - held.rows[:, 2]] = [use.every - 1 for use in held.held]
         kept = [list(range(len(row))) for row in labels]
         found = Streams(
-            rows, latency, order, serial, held.at, ports, architecture.lead, array.y if architecture.skew else 0, tail,
-            fixed, delivery, _turns(architecture, rows, labels), architecture.least,
-            -1 if architecture.wave is None else architecture.wave, labels, names, kept, edges[:, 2] == 1,
+            rows, latency, order, serial, held.at, ports, rest, architecture.lead,
+            array.y if architecture.skew else 0, tail, fixed, delivery, _turns(architecture, rows, labels),
+            architecture.least, -1 if architecture.wave is None else architecture.wave, labels, names, kept,
+            edges[:, 2] == 1,
         )  # fmt: skip
         refuse_bytes(200 * n * found.ring, f"psums on their way through a pipeline of {tail} cycles")
         return found
@@ -112,24 +117,24 @@ class Streams:
         rows[:, records.ABSENT], rows[:, records.SKID], rows[:, records.OUTSTANDING] = self.outer, 1, 0
         parent = rows[:, records.PARENT]
         rows[(parent >= 0) & self.outer[parent], records.PARENT] = -1
-        uses_at, ports = np.zeros_like(self.uses_at), np.zeros_like(self.ports)
+        uses_at, ports, rest = np.zeros_like(self.uses_at), np.zeros_like(self.ports), np.zeros_like(self.ports)
         kept = [[slot for slot, (_, outermost) in enumerate(row) if not outermost] for row in self.labels]
         for x, left in enumerate(kept):
-            ports[x, : len(left)] = self.ports[x, left]
+            ports[x, : len(left)], rest[x, : len(left)] = self.ports[x, left], self.rest[x, left]
             rows[x, records.POST] = _post([self.labels[x][slot] for slot in left])
             for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
                 mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
                 uses_at[x, activity] = (mine[0] if mine else 0), len(mine)
         _close(rows, self.delivery)
         turns = np.zeros_like(self.turns)
-        return replace(self, rows=rows, uses_at=uses_at, ports=ports, kept=kept, turns=turns)
+        return replace(self, rows=rows, uses_at=uses_at, ports=ports, rest=rest, kept=kept, turns=turns)
 
     def machine(self, known: Flags = NONE, looks: Flags = NONE, tile_at: Ints = NOWHERE) -> Machine:
         """As the time kernels read it; the last three are asked only where bodies are looked up."""
         return Machine(
-            self.rows, self.uses_at, self.ports, self.latency, self.order, self.serial, self.lead, self.skew_rows,
-            self.tail, self.fixed, self.delivery, self.turns, self.least, self.wave, 2 * len(self.rows), known, looks,
-            tile_at,
+            self.rows, self.uses_at, self.ports, self.rest if self.rest.any() else NO_REST, self.latency, self.order,
+            self.serial, self.lead, self.skew_rows, self.tail, self.fixed, self.delivery, self.turns, self.least,
+            self.wave, 2 * len(self.rows), known, looks, tile_at,
         )  # fmt: skip
 
     def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:

@@ -11,9 +11,17 @@ from accelsim.architecture.model import Count, NetworkKind
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, NARROWED, TRAFFIC, Counts, LinkLoads, Words
 from accelsim.engine.networks.links import Crossing
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program, accumulates, active_pes
-from accelsim.workload.problem import TENSORS, Tensor
+from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS, Tensor
 
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
+
+
+def last_visits(program: Program, child: int) -> Program:
+    """The program without the temporal loops over C, R and S that lie outside the tiles of a level."""
+    dims = [DIM_INDEX[dim] for dim in REDUCTION_DIMS]
+    loops = program.loops
+    outside = (loops[:, 2] == 0) & (loops[:, 3] < child) & np.isin(loops[:, 0], dims)
+    return replace(program, loops=loops[~outside])
 
 
 def assemble(program: Program, columns: Ints, compute: int, finals: Ints | None = None) -> Counts:
@@ -67,6 +75,9 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
                 words[parent, t, READ] = row[0] - program.fresh_words
             else:
                 words[parent, t, READ] = row[0] - (words[parent, t, DRAIN] - words[parent, t, FILL])
+                if parent == program.bias_to and not accumulates(architecture, 0, parent):
+                    # each begins with a word of the bias
+                    words[parent, t, READ] += program.problem.words(Tensor.PSUM)
             back = words[parent, t, READ]
             if anew != OPERAND:
                 words[child, t, DRAIN] = arrived

@@ -108,7 +108,7 @@ def pass_starts(program: Program, found: Outline) -> Ints:
 def _rewrite_work(schedule: Schedule, x: int, recoded: Recoded) -> None:
     """Cycles on the ports that carry encoded words; old psums (P) and refills are raw."""
     rows = schedule.rows(x)
-    for u, (numerator, denominator, narrow) in enumerate(schedule.ports.rates):
+    for u, (numerator, denominator, narrow, _) in enumerate(schedule.ports.rates):
         stream, column, first_of_stream, activity = (int(v) for v in schedule.ports.rows[u])
         if stream != x or column not in recoded.columns:
             continue

@@ -47,8 +47,9 @@ class Convolution(Multiplying):
         expect_channels(self.C, shape)
         if any(window.extra) and not window.transposed:
             raise WorkloadError("output_padding is of a transposed convolution; say how it is carried out: transposed")
-        if self.added and window.transposed is Transposed.SCATTER:
-            raise WorkloadError("added: by scatter, sums are added in the outermost level; add a layer that adds")
+        for what, begins in (("added", self.added), ("bias", self.bias)):
+            if begins and window.transposed is Transposed.SCATTER:
+                raise WorkloadError(f"{what}: by scatter, sums are added in the outermost level; add a layer that adds")
         return window.lower(shape, batch, *self.split(shape))
 
     def vector_ops(self, shapes: Sequence[Shape]) -> int:

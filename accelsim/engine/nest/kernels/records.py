@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 
-IFMAP, FILTER, PSUM = 0, 1, 2
+IFMAP, FILTER, PSUM, BIAS = 0, 1, 2, 3  # a bias has words, but no versions of its own: it comes with a psum tile
 DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0 temporal, 1 spatial
 TENSOR, PARENT, CHILD, OPERAND, REUSE = range(5)  # columns of an edge
 GROUPS = 6
@@ -22,7 +22,7 @@ PART = 1 << 10  # combinations of a group tabulated at a time
 GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
 # OWN[tensor, dim]: whether the dim indexes the tensor
 OWN = np.array(
-    [[1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 1, 1], [1, 1, 1, 0, 1, 1, 0, 0]],
+    [[1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 1, 1], [1, 1, 1, 0, 1, 1, 0, 0], [0, 1, 1, 0, 0, 0, 0, 0]],
     dtype=np.int64,
 )
 

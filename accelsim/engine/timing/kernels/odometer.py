@@ -33,9 +33,10 @@ class Tabled(NamedTuple):
 
     loops : int64[loop, 5]; inside : first level whose temporal loops lie inside a step; size8 : int64[8].
     streams : int64[x, 9], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain, the last
-    drains of tiles are narrowed, sums begin in the parent). at, row_of, cells : see `tables.tabulate`.
+    drains of tiles are narrowed, what sums begin with). at, row_of, cells : see `tables.tabulate`, of a bias behind.
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
-    rates : int64[use, 3], cycles = ceil(words * rates[0] / rates[1]), of a narrowed drain rates[2] in place of [0].
+    rates : int64[use, 4], beats = ceil(words * rates[0] / rates[1]), of narrowed drains and of a bias rates[2] in place
+    of [0]; each is rates[3] cycles after the one before.
     ends : see `nest.kernels.records.Nest`.
     """
 

@@ -36,7 +36,10 @@ def hold_ports(x, way, at, begins, least, stream_end, machine, versions, state):
     for i in range(slots):
         port, mine = machine.ports[x, first + i], max(versions.work[at, first + i], least)
         # a share of nothing is let go with the first word, but not before it
-        state.free[port] = max(state.free[port], begins + mine, stream_end if mine > 0 else 0)
+        until = max(begins + mine, stream_end if mine > 0 else 0)
+        if machine.rest.shape[0] > 0 and mine > 0:
+            until += machine.rest[x, first + i]
+        state.free[port] = max(state.free[port], until)
 
 
 @part

@@ -56,6 +56,7 @@ class Machine(NamedTuple):
 
     streams : int64[x, COLUMNS], see TENSOR .. (DOWN, UP: what a stall on that network is charged to).
     uses_at : int64[x, 2, 2], (first slot, slots) of fills and of drains. ports : int64[x, slot], the port of each slot.
+    rest : int64[x, slot], cycles that a transfer leaves each port no use to others; int64[0, 0]: none anywhere.
     latency : int64[x, 2], after fills (old psums) and after drains.
     order : int64[x], streams outermost level first, then by rank. serial : the stationary stream, or -1 (T10).
     lead_first : whether moving operands wait for the stationary one of their pass.
@@ -75,6 +76,7 @@ class Machine(NamedTuple):
     streams: np.ndarray
     uses_at: np.ndarray
     ports: np.ndarray
+    rest: np.ndarray
     latency: np.ndarray
     order: np.ndarray
     serial: int

@@ -34,6 +34,7 @@ from accelsim.jit import njit, part
 
 NO_END = 1 << 62
 REGISTER, ABOVE, ON_DRAIN, NARROWED, ADDED = 3, 5, 6, 7, 8  # columns of a stream, see `odometer.Tabled`
+ALL_ADDED, BIASED = 1, 2  # in the column ADDED: sums begin with words of their own, or with those of a bias
 # columns of `Past.since`: a stream's versions when its parent's version began, whether its own version was refilled,
 # versions that took up sums of the same parent's version
 SINCE, REFILLED, TAKEN_UP = range(3)
@@ -81,9 +82,9 @@ class _Step(NamedTuple):
     """Scratch of a walk.
 
     extent, tile : int64[8], of the step's MACs, and where nothing is clipped. cycles : int64[2], of C and until a psum
-    drain may stream. others : int64[x, column], words but for the inner group; words : int64[column], of a version.
-    first_use : int64[x + 1]; carried, lasted : int64[use], words (times 3, plus which rate) and cycles of the
-    version before.
+    drain may stream. others : int64[x, column], words but for the inner group; words, begun : int64[column], of a
+    version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted : int64[use], words (times
+    3, plus which rate) and cycles of the version before.
     """
 
     extent: Ints
@@ -91,6 +92,7 @@ class _Step(NamedTuple):
     cycles: Ints
     others: Ints
     words: Ints
+    begun: Ints
     first_use: Ints
     carried: Ints
     lasted: Ints
@@ -162,7 +164,8 @@ def _begin(layer):
     n, uses, columns = layer.streams.shape[0], layer.uses.shape[0], widest(layer.streams)
     step = _Step(
         np.zeros(8, np.int64), np.ones(8, np.int64), np.zeros(2, np.int64), np.zeros((n, columns), np.int64),
-        np.zeros(columns, np.int64), np.zeros(n + 1, np.int64), np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
+        np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(n + 1, np.int64),
+        np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
     )  # fmt: skip
     for i in range(layer.loops.shape[0]):
         if layer.loops[i, KIND] == 0 and layer.loops[i, LEVEL] >= layer.inside:
@@ -326,7 +329,10 @@ def _version(layer, odo, step, x, carry, slider, at_step, past, room):
             room.back[to] = reads
             if stream[TENSOR] == PSUM:
                 room.tile[to] = past.at[x] + odo.tile[x]
-            _lay_work(layer, step, x, reads == FRESH, final, room.work[to])
+            begun = stream[ADDED] == BIASED and reads == -1
+            if begun:
+                _bias_of(layer, odo, x, columns, step.begun)
+            _lay_work(layer, step, x, reads == FRESH, begun, final, room.work[to])
 
 
 @part
@@ -337,7 +343,7 @@ def _read_back(streams, x, v, tile, past):
     """
     last, above = past.last[tile], streams[x, ABOVE]
     past.last[tile] = v
-    refilled, lost = streams[x, ADDED] == 1, last == -1
+    refilled, lost = streams[x, ADDED] > 0, last == -1
     if above >= 0 and past.number[above] > 0:
         refilled = past.since[above, REFILLED] == 1
         lost = last < 0 or last < past.since[x, SINCE]
@@ -355,13 +361,31 @@ def _read_back(streams, x, v, tile, past):
 
 
 @part
-def _lay_work(layer, step, x, fresh, final, work):
+def _bias_of(layer, odo, x, columns, out):
+    """Words of the bias of a psum tile; its tables are the last."""
+    of = layer.streams.shape[0]
+    for col in range(columns):
+        out[col] = 1
+    for group in range(GROUPS):
+        row = layer.row_of[layer.at[of, group, LISTED] + odo.combo[x, group]]
+        cell = layer.at[of, group, FIRST] + row * layer.at[of, group, WIDTH]
+        for col in range(columns):
+            out[col] *= layer.cells[cell + col]
+
+
+@part
+def _lay_work(layer, step, x, fresh, begun, final, work):
     """T2, T14: cycles on each port of a version; most carry as much as the one before: divide only when they do not."""
     for u in range(step.first_use[x], step.first_use[x + 1]):
-        moving = 0 if layer.uses[u, 3] != 1 and fresh else step.words[layer.uses[u, 1]]
-        if 3 * moving + final != step.carried[u]:
-            step.carried[u] = 3 * moving + final
-            step.lasted[u] = (moving * layer.rates[u, final] + layer.rates[u, 1] - 1) // layer.rates[u, 1]
+        moving, rate = step.words[layer.uses[u, 1]], final
+        if layer.uses[u, 3] != 1:
+            moving, rate = 0 if fresh else moving, 0
+            if begun:
+                moving, rate = step.begun[layer.uses[u, 1]], 2
+        if 3 * moving + rate != step.carried[u]:
+            step.carried[u] = 3 * moving + rate
+            beats = (moving * layer.rates[u, rate] + layer.rates[u, 1] - 1) // layer.rates[u, 1]
+            step.lasted[u] = (beats - 1) * layer.rates[u, 3] + 1 if beats > 0 else 0
         work[u - layer.uses[u, 2]] = step.lasted[u]
 
 
