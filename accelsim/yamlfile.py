@@ -33,6 +33,7 @@ KINDS = {
     "mapping": Kind("mapping", "workloads/mappings", "accelsim.mapping.yaml", "MappingFile"),
     "energy": Kind("energy table", "accelsim/energy/tables", "accelsim.energy.yaml", "EnergySpec"),
     "dataflow": Kind("dataflow", "accelsim/mapping/dataflows", "accelsim.mapping.dataflows.spec", "DataflowSpec"),
+    "sweep": Kind("sweep", "accelsim/sweep/files", "accelsim.sweep.yaml", "SweepSpec"),
 }
 
 
