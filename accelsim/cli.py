@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 PICTURES = ("png", "svg", "pdf")
 KINDS = ("energy", "power", "area")
+OF_SWEEPS = ("pareto", "sensitivity", "heatmap", "skislope")
 
 
 class Commands(typer.core.TyperGroup):
@@ -320,12 +321,14 @@ def search(
 def plot(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="ARCH WORKLOAD | RESULT.json...", help="What to run, or results already written."),
+        typer.Argument(metavar="ARCH WORKLOAD | RESULT.json... | STORE", help="What to run, or what has been."),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The picture: .png, .svg or .pdf; default: KIND.png.")
     ] = None,
-    kind: Annotated[str, typer.Option(metavar="KIND", help="What to draw: energy, power or area.")] = "energy",
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help=f"What to draw: {', '.join(KINDS)}; of a store {', '.join(OF_SWEEPS)}.")
+    ] = "energy",
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
@@ -341,11 +344,13 @@ def plot(
     """Draw energy per data type by level, of one result per layer, of several side by side; or power, or area."""
     from accelsim.report import plot as draw
 
-    known("kind of picture", kind, KINDS)
+    known("kind of picture", kind, (*KINDS, *OF_SWEEPS))
     out = out or Path(f"{kind}.png")
     _check_picture(out)
     result = None
-    if all(source.endswith(".json") for source in sources):
+    if kind in OF_SWEEPS:
+        axes = sweeping.drawn(sources, kind)
+    elif all(source.endswith(".json") for source in sources):
         from accelsim.report.document import read_document
 
         documents = [read_document(source) for source in sources]

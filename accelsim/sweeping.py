@@ -148,10 +148,10 @@ def _told(found: Sweep) -> Iterator[str]:
 
 
 def _front(found: Sweep, rows: list[dict[str, Any]]) -> Iterator[str]:
-    from accelsim.sweep.swept import front
+    from accelsim.sweep.swept import fronts
 
     objectives = found.plan.objectives
-    best = front(rows, objectives)
+    best = fronts(rows, objectives)
     if not best:
         return
     varied = [name for name in found.plan.fields if len({str(row[name]) for row in rows}) > 1]
@@ -160,3 +160,12 @@ def _front(found: Sweep, rows: list[dict[str, Any]]) -> Iterator[str]:
         values = ", ".join(f"{name} {row[name]:.6g}" for name in objectives)
         design = ", ".join(f"{name} {row[name]}" for name in varied)
         yield f"    {row['key'][:12]}  {values}{f'  ({design})' if design else ''}"
+
+
+def drawn(stores: list[str], kind: str) -> Any:
+    """A picture of the last sweep in a store: matplotlib Axes."""
+    from accelsim.sweep.swept import opened
+
+    if len(stores) != 1:
+        raise AccelsimError(f"plot --kind {kind} takes one store of sweeps, got {', '.join(stores)}")
+    return getattr(opened(stores[0]).plot, kind)()

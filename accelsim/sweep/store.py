@@ -7,6 +7,7 @@ batches; several may write to one store, as each adds only what is not there yet
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 import zlib
@@ -94,7 +95,9 @@ class Store:
             raise AccelsimError(f"{path}: no such store")
         if not there:
             self._check_folder()
-        uri = f"file:{quote(str(Path(path).absolute()))}?mode={'ro' if read_only else 'rwc'}"
+        # a reader that may write the log too leaves no files of it behind
+        mode = "rwc" if not read_only else "rw" if os.access(path, os.W_OK) else "ro"
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode={mode}"
         try:
             self._db = sqlite3.connect(uri, timeout=WAIT, uri=True, isolation_level=None)
             self._open(read_only)
@@ -112,7 +115,9 @@ class Store:
 
     def _open(self, read_only: bool) -> None:
         db = self._db
-        if not read_only and not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if read_only:
+            db.execute("PRAGMA query_only=ON")
+        elif not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             # readers and a writer at once; a kill of the process loses nothing, a power cut at most the last batches
             _patiently(db, "PRAGMA journal_mode=WAL")
             with self.writing():

@@ -18,7 +18,10 @@ from accelsim.sweep.store import Store, StoredPlan
 from accelsim.yamlfile import Document, read, resolve
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from pandas import DataFrame
+
+    from accelsim.report.plot_sweep import Swept
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,6 +62,11 @@ class Sweep:
         else:
             export.export(path, export.columns(self.plan), self.rows())
 
+    @property
+    def plot(self) -> SweepPlots:
+        """Pictures: ``sweep.plot.pareto()`` gives matplotlib Axes."""
+        return SweepPlots(self)
+
     def best(self, objective: str | None = None) -> Row:
         """The row of the point that does an objective best, by default the first one; of equal ones the first."""
         name = objective or self.plan.objectives[0]
@@ -68,8 +76,56 @@ class Sweep:
         return min(found, key=lambda row: row[name])
 
     def pareto(self) -> list[Row]:
-        """The points that no other one is better than in every objective, the best of the first objective first."""
-        return front(list(self.rows()), self.plan.objectives)
+        """The points that no other one of the same network and batch is better than in every objective.
+
+        Network by network; of one the best of the first objective first.
+        """
+        return fronts(list(self.rows()), self.plan.objectives)
+
+
+@dataclass(frozen=True)
+class SweepPlots:
+    """The pictures of a sweep (docs/sweeps.md); each takes and returns matplotlib Axes."""
+
+    of: Sweep
+
+    def _swept(self, layers: bool = False) -> Swept:
+        from accelsim.report.plot_sweep import Swept
+
+        of, plan = self.of, self.of.plan
+        return Swept(plan.name, list(of.rows()), plan.fields, plan.objectives, of.layer_rows() if layers else ())
+
+    def pareto(self, ax: Axes | None = None) -> Axes:
+        """The first two objectives, and the designs that none is better than."""
+        from accelsim.report import plot_sweep
+
+        return plot_sweep.pareto(self._swept(), ax)
+
+    def sensitivity(self, ax: Axes | None = None, objective: str | None = None) -> Axes:
+        """What each field moves of an objective, by default the first."""
+        from accelsim.report import plot_sweep
+
+        return plot_sweep.sensitivity(self._swept(), ax, objective)
+
+    def heatmap(self, ax: Axes | None = None, objective: str = "energy") -> Axes:
+        """Dataflow by layer, or by network: times the best. objective : a column of layers."""
+        from accelsim.report import plot_sweep
+
+        return plot_sweep.heatmap(self._swept(layers=True), ax, objective)
+
+    def skislope(self, ax: Axes | None = None) -> Axes:
+        """The fewest words of the outermost level against bytes on chip."""
+        from accelsim.report import plot_sweep
+
+        return plot_sweep.skislope(self._swept(), ax)
+
+
+def fronts(found: list[Row], objectives: tuple[str, ...]) -> list[Row]:
+    """Those of each network and batch, as designs that run something else are not to be compared."""
+    runs: dict[tuple[Any, Any], list[Row]] = {}
+    for row in found:
+        runs.setdefault((row.get("workload"), row.get("batch")), []).append(row)
+    return [row for rows in runs.values() for row in front(rows, objectives)]
 
 
 def front(found: list[Row], objectives: tuple[str, ...]) -> list[Row]:

@@ -137,3 +137,22 @@ def test_places_that_cannot_be_written(capsys):
 def test_it_asks_for_one_way_to_run(capsys):
     assert typed("sweep", "mine.yaml", "--workers", "2", "--scheduler", "tcp://localhost:1") == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["pareto", "sensitivity", "heatmap", "skislope"])
+def test_pictures_of_a_store(swept, kind, capsys):
+    assert typed("plot", "mine.sweep", "--kind", kind, "--out", f"{kind}.png") == 0
+    assert capsys.readouterr().out == f"wrote {kind}.png\n"
+    first = (swept / f"{kind}.png").read_bytes()
+    assert len(first) > 5_000
+    assert typed("plot", "mine.sweep", "--kind", kind, "--out", f"{kind}.png") == 0
+    assert (swept / f"{kind}.png").read_bytes() == first
+
+
+def test_pictures_of_what_is_no_store(capsys):
+    assert typed("plot", "mine.yaml", "--kind", "pareto") == 2
+    assert "mine.yaml: is no store of sweeps" in capsys.readouterr().err
+    assert typed("plot", "eyeriss", "alexnet", "--kind", "pareto") == 2
+    assert "plot --kind pareto takes one store of sweeps, got eyeriss, alexnet" in capsys.readouterr().err
+    assert typed("plot", "mine.sweep", "--kind", "parto") == 2
+    assert "did you mean 'pareto'" in capsys.readouterr().err
