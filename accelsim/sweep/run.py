@@ -136,9 +136,9 @@ class Run:
         for ordinal, fields in points:
             while next_done is not None and next_done < ordinal:
                 next_done = next(done, None)
-            self._count(points=1)
+            self.count(points=1)
             if ordinal == next_done:
-                self._count(found=1)
+                self.count(found=1)
                 continue
             self._add(ordinal, fields)
             self._write()
@@ -158,7 +158,8 @@ class Run:
             or (bool(running) and (len(running) >= 2 * most or self._waiting >= 64 * most))
         )
 
-    def _count(self, **more: int) -> None:
+    def count(self, **more: int) -> None:
+        """Move the progress on, and tell it."""
         changed = {name: getattr(self.state, name) + number for name, number in more.items()}
         self.state = replace(self.state, **changed, seconds=time.monotonic() - self._begun)
         self.tell(self.state)
@@ -169,7 +170,7 @@ class Run:
             unmet = self.plan.unmet(fields)
             if unmet:
                 self.rejected[unmet.text] = self.rejected.get(unmet.text, 0) + 1
-                self._count(forbidden=1)
+                self.count(forbidden=1)
                 return
             plan = self.plan.resolver.plan(fields)
             made, _ = inputs_of(plan)
@@ -182,7 +183,7 @@ class Run:
         if self.store.has_point(key):
             with self.store.writing():
                 self.store.add_entry(self.number, ordinal, fields, key)
-            self._count(found=1)
+            self.count(found=1)
             return
         missing = {one for one in keys if self._record(one) is None}
         waiting = _Waiting(ordinal, fields, plan, multiplying, keys, missing)
@@ -205,7 +206,7 @@ class Run:
         with self.store.writing():
             self.store.add_point(Done(key, {}, {}, (), Point({}, str(error))))
             self.store.add_entry(self.number, ordinal, fields, key)
-        self._count(evaluated=1, failed=1)
+        self.count(evaluated=1, failed=1)
 
     def _record(self, key: str) -> Record | None:
         """A layer that is done: from memory, or from the store."""
@@ -272,7 +273,7 @@ class Run:
                 continue
             self._new.append((key, answer))
             self._keep(key, answer)
-            self._count(layers=1)
+            self.count(layers=1)
             for waiting in self._asked.pop(key, ()):
                 waiting.missing.discard(key)
                 if not waiting.missing:
@@ -309,7 +310,7 @@ class Run:
         failed = sum(bool(point.point.error) for _, point in done)
         crashed = len(self._crashed)
         self._new, self._ready, self._crashed = [], [], []
-        self._count(evaluated=len(done), failed=failed, crashed=crashed)
+        self.count(evaluated=len(done), failed=failed, crashed=crashed)
 
     def _done(self, waiting: _Waiting) -> Done:
         made, documents = inputs_of(waiting.plan)

@@ -35,7 +35,10 @@ def searched(run: Run) -> Progress:
             trials = [study.ask() for _ in range(size)]
             asked = [(ordinal + index, _fields(plan, trial)) for index, trial in enumerate(trials)]
             allowed = [(number, fields) for number, fields in asked if not _forbidden(plan, fields)]
-            rejected += size - len(allowed)
+            forbidden = size - len(allowed)
+            rejected += forbidden
+            if forbidden:
+                run.count(points=forbidden, forbidden=forbidden)
             run.points(allowed, iter(sorted(done & {number for number, _ in allowed})))
             rows = run.store.rows_of(run.number, ordinal, ordinal + size)
             for (number, _), trial in zip(asked, trials, strict=True):
