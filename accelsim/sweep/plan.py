@@ -24,7 +24,7 @@ from accelsim.sweep.resolve import Resolver, shown
 from accelsim.sweep.where import Constraint
 from accelsim.sweep.yaml import FIELDS, Kind, SearchSpec, SweepSpec
 from accelsim.workload.network import Network
-from accelsim.yamlfile import Document, Place, hint, read, resolve, unknown
+from accelsim.yamlfile import Document, Place, bare, hint, read, resolve, unknown
 
 Fields = dict[str, Any]
 NAMES = ("arch", "workload", "dataflow", "energy")
@@ -102,18 +102,8 @@ def read_plan(source: str | Path | Mapping[str, Any]) -> SweepPlan:
     Raises SpecError with everything that is wrong in it, a line for each.
     """
     if isinstance(source, Mapping):
-        given = {key: _plain(value) for key, value in source.items()}
-        return plan_of(Document("sweep", given))
+        return plan_of(Document("sweep", bare(source)))
     return plan_of(read(resolve("sweep", source)))
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as a file has them; objects stay what they are."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, Path):
-        return str(value)
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def plan_of(document: Document) -> SweepPlan:

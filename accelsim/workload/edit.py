@@ -1,7 +1,8 @@
-"""Changes to a network that is there already: densities of its layers."""
+"""Changes to a network that is there already: densities of its layers, and widths of their words."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import RootModel
 from accelsim.specs import validate
 from accelsim.workload.density import Densities, DensityTable, densities
 from accelsim.workload.network import Network
+from accelsim.workload.precision import checked
 from accelsim.yamlfile import Document
 
 
@@ -26,3 +28,9 @@ def with_density(network: Network, density: Any) -> Network:
     found: Densities = densities(validate(Document("density", dict(table)), _Table).root)
     layers = tuple(replace(layer, density=found) if layer.problem else layer for layer in network.layers)
     return replace(network, layers=layers)
+
+
+def with_bits(network: Network, bits: Mapping[str, int]) -> Network:
+    """The network with these widths in every layer, over what the layers said. Raises AccelsimError for a wrong one."""
+    found = checked(bits)
+    return replace(network, layers=tuple(replace(one, bits={**one.bits, **found}) for one in network.layers))
