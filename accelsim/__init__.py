@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from accelsim.outcome import LayerResult
     from accelsim.result import Comparison, Result
     from accelsim.simulate import check_outputs, compare, rerun, simulate
+    from accelsim.sweep import sweep
+    from accelsim.sweep.swept import Sweep
     from accelsim.workload.network import Network
     from accelsim.workload.yaml import load_network
 
@@ -33,6 +35,7 @@ __all__ = [
     "LoopNest",
     "Network",
     "Result",
+    "Sweep",
     "__version__",
     "check_outputs",
     "compare",
@@ -43,6 +46,7 @@ __all__ = [
     "load_table",
     "rerun",
     "simulate",
+    "sweep",
 ]
 
 _HOMES = {
@@ -62,7 +66,9 @@ _HOMES = {
     "load_network": "workload.yaml",
     "load_table": "energy.load",
     "rerun": "simulate",
+    "Sweep": "sweep.swept",
     "simulate": "simulate",
+    "sweep": "sweep",
 }
 
 
@@ -78,12 +84,12 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """`accelsim.simulate` stays the function when the module of that name is loaded."""
+    """`accelsim.simulate` and `accelsim.sweep` stay functions when the modules of those names are loaded."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Keep what an import binds here, but for the module `simulate`: its function."""
-        if name == "simulate" and isinstance(value, ModuleType):
-            value = value.simulate
+        """Keep what an import binds here, but for the modules `simulate` and `sweep`: their functions."""
+        if name in ("simulate", "sweep") and isinstance(value, ModuleType):
+            value = getattr(value, name)
         super().__setattr__(name, value)
 
 

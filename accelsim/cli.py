@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import tools
+from accelsim import sweeping, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 PICTURES = ("png", "svg", "pdf")
 KINDS = ("energy", "power", "area")
+OF_SWEEPS = ("pareto", "sensitivity", "heatmap", "skislope")
 
 
 class Commands(typer.core.TyperGroup):
@@ -114,14 +115,17 @@ def run(
     out: Out = None,
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
+    store: Annotated[
+        Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
+    ] = None,
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
     if out:
         from accelsim.report.files import check_place
 
         check_place(out, folder=True)
-    if workload is None:
-        result = _again(context, architecture)
+    if store or workload is None:
+        result = _again(context, architecture, store)
     else:
         result = _simulate(
             architecture,
@@ -164,20 +168,25 @@ def run(
     _tell_failures(result)
 
 
-def _again(context: typer.Context, file: str) -> Result:
-    """Run a result again; what it ran is in it, so no option but for what is written may be given."""
-    if not file.endswith(".json"):
+def _again(context: typer.Context, file: str, store: Path | None) -> Result:
+    """Run a result, or a point of a store, again: what it ran is there, so only what is written may be chosen."""
+    if not (store or file.endswith(".json")):
         raise AccelsimError("run takes an ARCH and a WORKLOAD, or a result.json alone")
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         given = source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-        if given and option.name not in ("architecture", "out", "as_json", "check"):
+        if given and option.name not in ("architecture", "out", "as_json", "check", "store"):
             raise AccelsimError(f"{option.opts[0]}: {file} says what is run; leave the option out")
     from accelsim.report.progress import progress
     from accelsim.simulate import rerun
 
     with progress() as step:
-        result = rerun(file, progress=step)
+        if store:
+            from accelsim.sweep.again import again
+
+            result = again(store, file, step)
+        else:
+            result = rerun(file, progress=step)
     if not result.layers:
         _tell_failures(result)
     return result
@@ -313,12 +322,14 @@ def search(
 def plot(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="ARCH WORKLOAD | RESULT.json...", help="What to run, or results already written."),
+        typer.Argument(metavar="ARCH WORKLOAD | RESULT.json... | STORE", help="What to run, or what has been."),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The picture: .png, .svg or .pdf; default: KIND.png.")
     ] = None,
-    kind: Annotated[str, typer.Option(metavar="KIND", help="What to draw: energy, power or area.")] = "energy",
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help=f"What to draw: {', '.join(KINDS)}; of a store {', '.join(OF_SWEEPS)}.")
+    ] = "energy",
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
@@ -334,11 +345,13 @@ def plot(
     """Draw energy per data type by level, of one result per layer, of several side by side; or power, or area."""
     from accelsim.report import plot as draw
 
-    known("kind of picture", kind, KINDS)
+    known("kind of picture", kind, (*KINDS, *OF_SWEEPS))
     out = out or Path(f"{kind}.png")
     _check_picture(out)
     result = None
-    if all(source.endswith(".json") for source in sources):
+    if kind in OF_SWEEPS:
+        axes = sweeping.drawn(sources, kind)
+    elif all(source.endswith(".json") for source in sources):
         from accelsim.report.document import read_document
 
         documents = [read_document(source) for source in sources]
@@ -384,6 +397,7 @@ for _name, _command in (
     ("trace", tools.trace),
     ("warm", tools.warm),
     ("reproduce", tools.reproduce),
+    ("sweep", sweeping.sweep),
 ):
     app.command(_name)(_command)
 

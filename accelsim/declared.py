@@ -21,11 +21,13 @@ def split_parameters(
     """
     if not given:
         return {}, {}
-    from accelsim.architecture.edit import KEYS, is_path
+    from accelsim.architecture.edit import KEYS, is_path, is_short
     from accelsim.yamlfile import meant
 
     ours, theirs = _declared("workload", workload), _declared("arch", architecture)
     theirs += tuple(name for name in given if is_path(name, ours + theirs))
+    data = _data("arch", architecture) if set(given) - {*ours, *theirs} else None
+    theirs += tuple(name for name in given if name not in ours + theirs and is_short(name, data))
     for name in given:
         if name not in ours + theirs:
             known = "; ".join(
@@ -40,13 +42,21 @@ def split_parameters(
 
 def _declared(kind: str, source: object) -> tuple[str, ...]:
     """Names of the parameters that a file declares, or the file that a machine is from."""
+    data = _data(kind, source)
+    declared = data.get("parameters") if isinstance(data, dict) else None
+    return tuple(declared) if isinstance(declared, dict) else ()
+
+
+def _data(kind: str, source: object) -> Any:
+    """What a file says, or the file that a machine is from."""
     from accelsim.yamlfile import read, resolve
 
     if is_onnx(source):
-        return ()
-    if not isinstance(source, str | Path):
-        data = source.document if isinstance(source, Architecture) else None
-    else:
-        data = read(resolve(kind, source)).data
-    declared = data.get("parameters") if isinstance(data, dict) else None
-    return tuple(declared) if isinstance(declared, dict) else ()
+        return None
+    if isinstance(source, str | Path):
+        return read(resolve(kind, source)).data
+    if not isinstance(source, Architecture):
+        return None
+    from accelsim.architecture.document import document_of
+
+    return source.document if source.document is not None else document_of(source)

@@ -19,6 +19,7 @@ KINDS = {
     "mapping": "mappings",
     "energy": "energy",
     "dataflow": "dataflows",
+    "sweep": "sweeps",
 }
 """What the folder of each kind of file is called below such a folder."""
 

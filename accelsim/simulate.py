@@ -12,14 +12,15 @@ from accelsim import arguments
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
 from accelsim.compiling import summed_up
+from accelsim.dataflows import candidates, known_dataflow
 from accelsim.declared import split_parameters
 from accelsim.document import versions
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
-from accelsim.errors import AccelsimError, MappingError, Overflow
+from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest, check_bypass
-from accelsim.mapping.shipped import mappings_for, shipped
+from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
@@ -41,10 +42,15 @@ OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
 Bits = tuple[tuple[Width, int], ...]
+_DEFAULTS: Mapping[str, Any] = {
+    "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
+    "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
+    "dims": None, "inputs": None,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """A run before it begins.
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
@@ -116,35 +122,52 @@ def simulate(
     ------
     MappingError : layers that cannot be mapped, each with the reason. AccelsimError : an argument that is wrong.
     """
-    batch, seed = arguments.whole("batch", batch, 1), arguments.whole("seed", seed, 0)
-    set_ = arguments.settings("parameters", parameters)
-    machine, network = load(architecture, workload, batch, set_, dims, inputs)
+    plan = prepare(
+        architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
+        objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
+        bits=bits, node=node, supply=supply, dims=dims, inputs=inputs,
+    )  # fmt: skip
+    result = _execute(plan, progress)
+    if result.failures and not tolerant:
+        raise result_error(result)
+    return result
+
+
+def prepare(
+    architecture: str | Path | Architecture,
+    workload: str | Path | Network,
+    dataflow: str | None = None,
+    **options: Any,
+) -> Plan:
+    """All of a run but the running: names and files read, arguments checked. `options` are those of `simulate`."""
+    asked = {**_DEFAULTS, **options}
+    mapping, data, evaluator, layers = (asked[name] for name in ("mapping", "data", "evaluator", "layers"))
+    batch, seed = arguments.whole("batch", asked["batch"], 1), arguments.whole("seed", asked["seed"], 0)
+    set_ = arguments.settings("parameters", asked["parameters"])
+    machine, network = load(architecture, workload, batch, set_, asked["dims"], asked["inputs"])
     arguments.known("evaluator", evaluator, EVALUATORS)
-    arguments.known("objective", objective, OBJECTIVES)
-    table = table_for(machine, energy, node, supply)
-    table = table if accounting is None else replace(table, accounting=accounting)
+    arguments.known("objective", asked["objective"], OBJECTIVES)
+    table = table_for(machine, asked["energy"], asked["node"], asked["supply"])
+    table = table if asked["accounting"] is None else replace(table, accounting=asked["accounting"])
     given, source = arguments.mappings(mapping, network), GIVEN
     globs = "*" if layers is None else ",".join(arguments.names("layers", layers))
-    widths = arguments.settings("bits", bits)
+    widths = arguments.settings("bits", asked["bits"])
     wanted = checked(widths)
     chosen, dataflow = [layer for layer in network.select(globs) if layer.problem], dataflow or machine.dataflow
-    data, sizes = arguments.data(data, workload), sizes_of(dims)
+    data, sizes = arguments.data(data, workload), sizes_of(asked["dims"])
     operands = None if data in (None, DENSE) else operands_for(machine, network, data, seed, sizes)
     zeros = operands_for(machine, network, data, seed, sizes) if machine.sees_zeros else None
     if not (dataflow or machine.cartesian or mapping):
         mapping, given = shipped(machine, chosen, wanted, bool(zeros))
         source = SHIPPED
     missing = [layer.name for layer in chosen if layer.name not in given]
-    flow = _known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
+    flow = known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
     ran = Ran(
-        network, objective, globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
+        network, asked["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, _read(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
-    result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow), progress)
-    if result.failures and not tolerant:
-        raise result_error(result)
-    return result
+    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow)
 
 
 @summed_up
@@ -159,7 +182,7 @@ def rerun(result: Result | str | Path, progress: Progress | None = None) -> Resu
     if ran is None:
         raise AccelsimError(f"{result!r} does not say what it ran")
     machine, network = result.architecture, ran.network
-    plan = _Plan(
+    plan = Plan(
         machine,
         result.energy_table,
         result.dataflow,
@@ -180,41 +203,77 @@ def rerun(result: Result | str | Path, progress: Progress | None = None) -> Resu
     return _execute(plan, progress)
 
 
-def _execute(plan: _Plan, progress: Progress | None) -> Result:
+def _execute(plan: Plan, progress: Progress | None) -> Result:
     """Every layer once; equal ones share what was found."""
-    machine, ran = plan.machine, plan.ran
-    wanted = checked(ran.bits)
-    done: dict[tuple[Problem, LoopNest | None, str, bool, Bits], LayerResult | MappingError] = {}
-    results: list[LayerResult] = []
-    failures, overflows = list(plan.failures), list[Overflow]()
-    multiplying = [layer for layer in plan.layers if layer.problem and layer.name not in dict(failures)]
-    for index, layer in enumerate(multiplying):
+    multiplying = jobs(plan)
+    done: dict[Job, LayerResult | MappingError] = {}
+    found: list[LayerResult | MappingError] = []
+    for index, job in enumerate(multiplying):
         if progress:
-            progress(index, len(multiplying), layer.name)
-        assert layer.problem is not None
+            progress(index, len(multiplying), job.layer.name)
+        if job not in done:
+            done[job] = run_job(job, plan)
+        found.append(done[job])
+    return gathered(plan, multiplying, found)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One layer of a plan, as it is evaluated: equal ones give equal results.
+
+    machine : of the widths of this layer. nest : the one given. zeros : of whom its masks are, where it has some.
+    """
+
+    machine: Architecture = field(compare=False)
+    layer: Layer = field(compare=False)
+    problem: Problem
+    nest: LoopNest | None
+    zeros: str
+    raw: bool
+    widths: Bits
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """The layers of a plan that multiply, in order, but for those that failed before."""
+    wanted, failed, found = checked(plan.ran.bits), dict(plan.failures), []
+    for layer in plan.layers:
+        if layer.problem is None or layer.name in failed:
+            continue
         zeros = plan.zeros and plan.zeros.of(layer)
         identity = zeros.identity(layer) if zeros else ""
-        sized = with_bits(machine, {**layer.bits, **wanted})
+        sized = with_bits(plan.machine, {**layer.bits, **wanted})
+        raw = bool(zeros) and INPUT in layer.inputs
         widths = tuple(sized.widths.items())
-        key = (layer.problem, plan.given.get(layer.name), identity, bool(zeros) and INPUT in layer.inputs, widths)
-        if key not in done:
-            try:
-                done[key] = _run(sized, layer, key[1], replace(plan, zeros=zeros))
-            except MappingError as error:
-                done[key] = error
-        found = done[key]
-        if isinstance(found, MappingError):
-            failures.append((layer.name, f"{found}{_as_lowered(machine, layer) if key[1] else ''}"))
-            overflows += found.overflows
-        else:
-            before = plan.recorded.get(layer.name)
-            first = before or found  # how the mapping was found, when it was
-            here = replace(found, name=layer.name, op=layer.op, repeat=layer.repeat)
-            results.append(replace(here, mapping_source=first.mapping_source, search=first.search))
-    others = vector_layers(machine, ran.network, plan.layers, plan.table, wanted)
+        found.append(Job(sized, layer, layer.problem, plan.given.get(layer.name), identity, raw, widths))
+    return found
+
+
+def run_job(job: Job, plan: Plan) -> LayerResult | MappingError:
+    """Evaluate a layer; what cannot be mapped is returned, not raised."""
+    try:
+        return _run(job.machine, job.layer, job.nest, replace(plan, zeros=plan.zeros and plan.zeros.of(job.layer)))
+    except MappingError as error:
+        return error
+
+
+def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | MappingError]) -> Result:
+    """The result of a plan from those of its jobs, in their order."""
+    results: list[LayerResult] = []
+    failures = list(plan.failures)
+    for job, one in zip(multiplying, found, strict=True):
+        layer = job.layer
+        if isinstance(one, MappingError):
+            failures.append((layer.name, f"{one}{_as_lowered(plan.machine, layer) if job.nest else ''}"))
+            continue
+        # how the mapping was found, when it was
+        first = plan.recorded.get(layer.name) or one
+        here = replace(one, name=layer.name, op=layer.op, repeat=layer.repeat)
+        results.append(replace(here, mapping_source=first.mapping_source, search=first.search))
+    ran = plan.ran
+    others = vector_layers(plan.machine, ran.network, plan.layers, plan.table, checked(ran.bits))
     return Result(
-        machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch, others,
-        tuple(failures), plan.zeros.describe() if plan.zeros else "", ran,
+        plan.machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch,
+        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran,
     )  # fmt: skip
 
 
@@ -294,7 +353,7 @@ def compare(
     results: dict[str, Result] = {}
     missing: dict[str, str] = {}
     given = None if dataflows is None else arguments.names("dataflows", dataflows)
-    for label, machine, dataflow in _candidates(architecture, given):
+    for label, machine, dataflow in candidates(architecture, given):
         report = (lambda *step, label=label: progress(label, *step)) if progress else None
         result = simulate(machine, workload, dataflow, progress=report, tolerant=True, **options)
         if result.layers:
@@ -326,7 +385,7 @@ def load(
     return replace(architecture, padding=network.padding or architecture.padding), network
 
 
-def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan) -> LayerResult:
+def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan) -> LayerResult:
     """Find a mapping unless there is one, evaluate one layer under it, and price its counts."""
     from accelsim.engine import evaluate
 
@@ -385,38 +444,3 @@ def _as_lowered(machine: Architecture, layer: Layer) -> str:
         return ""
     sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
     return f" ('{machine.name}' lowers this layer by {machine.lowers_to} to {sizes})"
-
-
-def _candidates(
-    architecture: str | Path | Architecture, dataflows: list[str] | None
-) -> list[tuple[str, str | Path | Architecture, str | None]]:
-    from accelsim.mapping.dataflows import NAMES
-    from accelsim.yamlfile import found, names
-
-    machines = names("arch")
-    family = [name for name in machines if name.startswith(f"{architecture}_")]
-    if not (isinstance(architecture, str) and architecture not in machines and family):
-        own = (name for name, file in found("dataflow").items() if file.origin and name not in NAMES)
-        return [(name, architecture, name) for name in ((*NAMES, *own) if dataflows is None else dataflows)]
-    members = {name.removeprefix(f"{architecture}_"): name for name in family}
-    if not dataflows:
-        return [(label, name, None) for label, name in members.items()]
-    several = len(dataflows) > 1
-    return [
-        (f"{label} {flow}" if several else label, name, flow) for label, name in members.items() for flow in dataflows
-    ]
-
-
-def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> Dataflow | None:
-    from accelsim.mapping.dataflows import NAMES
-    from accelsim.mapping.dataflows.dataflow import load as load_dataflow
-
-    if dataflow:
-        return load_dataflow(dataflow)
-    if needed:
-        given = mappings_for(machine)
-        mappings = f"; or give a mapping, of which there are {', '.join(given)}" if given else ""
-        raise AccelsimError(
-            f"architecture '{machine.name}' names no dataflow and none was given ({', '.join(NAMES)}){mappings}"
-        )
-    return None

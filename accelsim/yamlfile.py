@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ KINDS = {
     "mapping": Kind("mapping", "workloads/mappings", "accelsim.mapping.yaml", "MappingFile"),
     "energy": Kind("energy table", "accelsim/energy/tables", "accelsim.energy.yaml", "EnergySpec"),
     "dataflow": Kind("dataflow", "accelsim/mapping/dataflows", "accelsim.mapping.dataflows.spec", "DataflowSpec"),
+    "sweep": Kind("sweep", "accelsim/sweep/files", "accelsim.sweep.yaml", "SweepSpec"),
 }
 
 
@@ -84,6 +85,15 @@ class Document:
             if len(found) >= MOST_ISSUES:
                 found.append(Issue(self.file, "", f"no more than {MOST_ISSUES} errors are told at once"))
             raise SpecError(found)
+
+
+def bare(value: Any) -> Any:
+    """Data of code as a file would have it: tuples as lists, keys and paths as text, nothing shared with the caller."""
+    if isinstance(value, Mapping):
+        return {str(key): bare(one) for key, one in value.items()}
+    if isinstance(value, Path):
+        return str(value)
+    return [bare(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def unknown(noun: str, name: object, allowed: Iterable[object], *, shown: bool = True) -> str:

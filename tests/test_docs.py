@@ -137,6 +137,9 @@ def test_a_command_can_be_typed(words):
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_yaml_is_what_its_schema_takes(block):
     data = yamlfile.parse(block.text, str(block)).data
+    if isinstance(data, dict) and {"arch", "workload"} <= data.keys():
+        assert not list(errors(json_schema("sweep"), data))
+        return
     if not isinstance(data, dict) or not data.keys() & {"levels", "networks", "layers", "bits", "parameters"}:
         pytest.skip("no file of this package")
     if data.keys() == {"networks"}:

@@ -1,4 +1,7 @@
-"""Changes to a machine by paths into its file: ``clock``, ``pe.pipeline``, ``levels.GLB.capacity``."""
+"""Changes to a machine by paths into its file: ``clock``, ``pe.pipeline``, ``levels.GLB.capacity``.
+
+Two have short names: ``glb``, a level's in small letters, is its capacity, ``pes`` the rows and columns of the array.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from accelsim.yamlfile import Document, Place, hint, parse, unknown
 
 KEYS = tuple(field.alias or name for name, field in ArchitectureSpec.model_fields.items())
 """What stands at the top of a machine's file."""
+PES = "pes"
+"""Short for the rows and columns of the array."""
 SET = "set"
 """What the place of an error names instead of a file, where a change is wrong."""
 _WORDS = ("true", "false", "null", "~")
@@ -48,7 +53,9 @@ def edited(document: Document, given: Mapping[str, object]) -> tuple[Document, d
     data = document.data if isinstance(document.data, dict) else {}
     parameters = data.get("parameters")
     declared = parameters if isinstance(parameters, dict) else {}
-    values = {name: _meant(value) for name, value in given.items()}
+    values = _spelled_out(document, declared, {name: _meant(value) for name, value in given.items()})
+    if document.issues:
+        return document, values
     paths = {name: value for name, value in values.items() if name not in declared and (is_path(name) or "." in name)}
     rest = {name: value for name, value in values.items() if name not in paths}
     if not paths or not data:
@@ -62,6 +69,50 @@ def edited(document: Document, given: Mapping[str, object]) -> tuple[Document, d
     if gone:
         new.data["parameters"] = {name: value for name, value in declared.items() if name not in gone}
     return new, rest
+
+
+def is_short(name: str, data: object) -> bool:
+    """Whether a name is short for something of a machine's file, where the file declares no parameter of that name."""
+    return isinstance(data, dict) and (name == PES or name in _levels(data))
+
+
+def _levels(data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The levels of a machine's file by their names in small letters, but for names that are not one level's then."""
+    levels = data.get("levels")
+    listed = [one for one in levels if isinstance(one, dict)] if isinstance(levels, list) else []
+    small = [str(one.get("name", "")).lower() for one in listed]
+    return {name: one for name, one in zip(small, listed, strict=True) if small.count(name) == 1 and name}
+
+
+def _spelled_out(document: Document, declared: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes with their short names as paths. Notes an error for one that could mean several things."""
+    data = document.data if isinstance(document.data, dict) else {}
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in declared or is_path(name) or not is_short(name, data):
+            found[name] = value
+        elif name == PES:
+            arrays = [str(one["name"]) for one in _levels(data).values() if isinstance(one.get("array"), dict)]
+            pair = list(value) if isinstance(value, list | tuple) else []
+            if len(arrays) != 1:
+                several = ", ".join(f"levels.{one}.array.size" for one in arrays) or "there is none"
+                document.issues.append(Issue(SET, name, f"is short for the only array's size ({several})"))
+            elif len(pair) != 2:
+                text = f"should be rows and columns, such as [8, 8], got '{value}'"
+                document.issues.append(Issue(SET, name, text))
+            else:
+                found[f"levels.{arrays[0]}.array.size"] = {"y": pair[0], "x": pair[1]}
+        else:
+            level = _levels(data)[name]
+            parts = level.get("capacity")
+            if not isinstance(parts, dict) or isinstance(value, dict):
+                found[f"levels.{level['name']}.capacity"] = value
+            elif len(parts) == 1:
+                found[f"levels.{level['name']}.capacity"] = dict.fromkeys(parts, value)
+            else:
+                each = ", ".join(f"levels.{level['name']}.capacity.{part}" for part in parts)
+                document.issues.append(Issue(SET, name, f"its capacity is in parts; set one of them ({each})"))
+    return found
 
 
 def with_changes(machine: Architecture, changes: Mapping[str, object]) -> Architecture:

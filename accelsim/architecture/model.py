@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -291,11 +291,25 @@ class Architecture:
     def with_(self, **changes: object) -> Architecture:
         """The machine whose file says this too: ``chip.with_(clock="400 MHz", **{"levels.GLB.capacity": "256 KiB"})``.
 
-        changes : by path into the file (levels by name or index), or by parameter. Raises SpecError as the file would.
+        changes : by path into the file (levels by name or index), or by parameter; ``chip.with_(glb="64 KiB",
+        pes=(8, 8))``: a level's capacity by its name in small letters, and rows and columns of the only array.
+        Raises SpecError as the file would.
         """
         from accelsim.architecture.edit import with_changes
 
         return with_changes(self, changes)
+
+    @staticmethod
+    def of(name: str, levels: Sequence[Mapping[str, Any]], **keys: Any) -> Architecture:
+        """A machine by the keys of its file (docs/keys.md): ``Architecture.of("toy", [...], clock=..., word="16 b")``.
+
+        levels : outermost first, each as a file has it. keys : `clock`, `word`, `pe` and so on. Raises SpecError as the
+        file would.
+        """
+        from accelsim.architecture.yaml import architecture_of
+        from accelsim.yamlfile import Document, bare
+
+        return architecture_of(Document(name, bare({"name": name, "source": "none", **keys, "levels": levels})))
 
     @property
     def lowers_to(self) -> str:

@@ -21,6 +21,7 @@ KINDS = {
     "mappings": "mapping",
     "dataflows": "dataflow",
     "energy tables": "energy",
+    "sweeps": "sweep",
 }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import WorkloadError
 from accelsim.workload.coverage import Coverage
@@ -142,6 +142,41 @@ class Network:
                 raise WorkloadError(
                     f"network '{self.name}': {number} {what}: the counts would pass 2^63; it is refused"
                 )
+
+    @staticmethod
+    def of(
+        name: str,
+        layers: Mapping[str, Mapping[str, Any]],
+        input: Mapping[str, int] | Sequence[int] | None = None,  # noqa: A002  (a file's key)
+        batch: int = 1,
+        set: Mapping[str, Any] | None = None,  # noqa: A002
+        **keys: Any,
+    ) -> Network:
+        """A network by the keys of its file (docs/keys.md), without one.
+
+        ``Network.of("tiny", {"C1": {"op": "conv", "M": 8, "kernel": 3}, "F": {"op": "fc", "M": 9}}, (3, 32, 32))``
+
+        layers : by name, as a file has them. input : C, H, W, D of one image, or those keys. keys : `bits`,
+        `blocks` and so on. set : values for what `parameters` declares. Raises SpecError as the file would.
+        """
+        from accelsim.workload.yaml import network_of
+        from accelsim.yamlfile import Document, bare
+
+        data = {"name": name, "source": "none", **keys, "layers": layers}
+        if input is not None:
+            data["input"] = input if isinstance(input, Mapping) else dict(zip("CHWD", input, strict=False))
+        return network_of(Document(name, bare(data)), batch, set)
+
+    def with_(self, density: Any = None, **bits: int) -> Network:
+        """The network with other densities in every layer that multiplies, or other widths of words.
+
+        density : a share for ifmap and filter, or a table as of a layer's `density:`. bits : by tensor: ``ifmap=8``.
+        Raises SpecError or AccelsimError for what is neither.
+        """
+        from accelsim.workload.edit import with_bits, with_density
+
+        found = self if density is None else with_density(self, density)
+        return with_bits(found, bits) if bits else found
 
     def __repr__(self) -> str:
         return f"Network({self.name}, batch {self.batch}: {len(self.layers)} layers, {self.macs:,} MACs)"

@@ -11,7 +11,8 @@ from accelsim.report.catalogue import described, find, listing, named
 def test_a_name_is_one_file():
     names = [file.name for file in named()]
     assert len(set(names)) == len(names)
-    assert {file.kind for file in named()} == {"architectures", "workloads", "mappings", "dataflows", "energy tables"}
+    kinds = {"architectures", "workloads", "mappings", "dataflows", "energy tables", "sweeps"}
+    assert {file.kind for file in named()} == kinds
 
 
 @pytest.mark.parametrize("file", list(named()), ids=lambda file: file.name)

@@ -1,0 +1,140 @@
+"""What makes two points, or two layers of different points, the same: hashes of resolved inputs and of the sources."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from fractions import Fraction
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from accelsim.architecture.document import document_of as machine_document
+from accelsim.architecture.model import Architecture
+from accelsim.document import sha256
+from accelsim.energy.document import document_of as table_document
+from accelsim.energy.table import EnergyTable
+from accelsim.mapping.dataflows.dataflow import load as load_dataflow
+from accelsim.simulate import Job, Plan
+from accelsim.workload.document import document_of as network_document
+from accelsim.workload.network import Network
+
+_SHOW = frozenset({"report", "reproduce", "onnx", "sweep", "reference"})
+"""Rooms that show results or make inputs, which the keys have resolved: no number depends on them."""
+_DOORS = frozenset(
+    {"cli", "options", "tools", "warm", "checks", "cache", "compiling", "folders", "version", "__main__"}
+)
+
+
+@cache
+def sources() -> str:
+    """The sha256 of the code that numbers depend on."""
+    root = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root)
+        if place.parts[0] not in _SHOW and not (len(place.parts) == 1 and place.stem in _DOORS):
+            found.update(f"{place.as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def canonical(value: Any) -> Any:
+    """Plain data that is equal exactly for equal values: of objects, the fields that count when they are compared."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, Mapping):
+        return sorted(([canonical(key), canonical(one)] for key, one in value.items()), key=json.dumps)
+    if isinstance(value, frozenset | set):
+        return sorted((canonical(one) for one in value), key=json.dumps)
+    if isinstance(value, list | tuple):
+        return [canonical(one) for one in value]
+    if is_dataclass(value):
+        # a field that is left at its class's default today may be new tomorrow: then the sources have changed too
+        return [type(value).__name__, *(canonical(getattr(value, f.name)) for f in fields(value) if f.compare)]
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+@lru_cache(maxsize=256)
+def _machine_hash(machine: Architecture) -> str:
+    return sha256(canonical(machine))
+
+
+@lru_cache(maxsize=64)
+def _network(network: Network) -> tuple[str, dict[str, Any]]:
+    found = network_document(network)
+    return sha256(found), found
+
+
+@lru_cache(maxsize=64)
+def _table(table: EnergyTable) -> tuple[str, dict[str, Any]]:
+    found = table_document(table)
+    return sha256(found), found
+
+
+@lru_cache(maxsize=256)
+def _machine(machine: Architecture) -> tuple[str, dict[str, Any]]:
+    found = machine_document(machine)
+    return sha256(found), found
+
+
+def dataflow_hash(name: str) -> str:
+    """Of what a dataflow's file says, its prose left out."""
+    if not name:
+        return ""
+    flow = load_dataflow(name)
+    return sha256([canonical(getattr(flow, f.name)) for f in fields(flow) if f.name not in ("source", "about")])
+
+
+def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
+    """Of all that the result of each layer depends on; equal layers of different points, even networks, share one.
+
+    Zeros are drawn for a network and a layer of it, so a layer that has some is its network's own.
+    """
+    ran = plan.ran
+    shared = [
+        sources(), dataflow_hash(plan.dataflow), ran.objective, plan.evaluator, _table(plan.table)[0],
+    ]  # fmt: skip
+    found = []
+    for job in multiplying:
+        zeros: Any = ""
+        if plan.zeros and plan.zeros.of(job.layer):
+            drawn = (_network(ran.network)[0], job.layer.name) if job.zeros else ()
+            zeros = [*drawn, job.raw, ran.data or "", ran.seed, dict(sorted(ran.operand_files.items()))]
+        own = [_machine_hash(job.machine), canonical(job.problem), canonical(job.nest), zeros]
+        found.append(sha256([shared, own]))
+    return found
+
+
+def inputs_of(plan: Plan) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str, Any]]]]:
+    """What made a point, and by hash the (kind, document) that it names."""
+    ran = plan.ran
+    machine, network, table = _machine(plan.machine), _network(ran.network), _table(plan.table)
+    made = {
+        "machine": machine[0],
+        "network": network[0],
+        "energy_table": table[0],
+        "dataflow": plan.dataflow,
+        "dataflow_sha256": dataflow_hash(plan.dataflow),
+        "mapping": sha256({name: canonical(nest) for name, nest in plan.given.items()}) if plan.given else "",
+        "layers": ran.layers,
+        "evaluator": plan.evaluator,
+        "objective": ran.objective,
+        "bits": dict(ran.bits),
+        "data": ran.data,
+        "seed": ran.seed,
+        "operands": dict(ran.operand_files),
+    }
+    documents = {machine[0]: ("machine", machine[1]), network[0]: ("network", network[1])}
+    return made, {**documents, table[0]: ("energy_table", table[1])}
+
+
+def point_key(made: Mapping[str, Any]) -> str:
+    """Of what `inputs_of` gives, and of the sources."""
+    return sha256([sources(), made])
