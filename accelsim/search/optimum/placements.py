@@ -1,0 +1,129 @@
+"""Which tensors every memory keeps: all placements of a machine, and what each charges for a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.table import EnergyTable
+from accelsim.engine import program as lowering
+from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.errors import MappingError
+from accelsim.mapping.mapping import LevelMapping, LoopNest
+from accelsim.search.kernels.records import Floats
+from accelsim.search.prices import prices
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
+
+Bypass = Mapping[int, frozenset[Tensor]]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One choice of what passes by each memory.
+
+    terms : int64[term], of the union of all placements, with their `prices` float64[term]; constant : energy that no
+    mapping changes. across : dims that may be spatial. inside : whether any tensor stays in the PE.
+    """
+
+    bypass: Bypass
+    terms: Ints
+    prices: Floats
+    constant: float
+    across: frozenset[str]
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Placements:
+    """All of them, and the edges and terms they are made of.
+
+    edges : int64[edge, 5]; terms : int64[term, 2], (edge, column). program : any of theirs; its nest is not looked at.
+    """
+
+    every: tuple[Placement, ...]
+    edges: Ints
+    terms: Ints
+    program: Program
+
+
+def placements_of(
+    machine: Architecture, problem: Problem, table: EnergyTable, allowed: Sequence[Bypass] | None = None
+) -> Placements:
+    """Every placement of a machine, or those `allowed`.
+
+    Raises
+    ------
+    MappingError : a word whose price is below nothing, for which there is no bound.
+    """
+    edges: dict[tuple[int, ...], int] = {}
+    terms: dict[tuple[int, int], int] = {}
+    found = []
+    program = None
+    for bypass in allowed if allowed is not None else _bypasses(machine):
+        nest = LoopNest(tuple((machine.levels[i].name, LevelMapping(bypass=b)) for i, b in sorted(bypass.items())))
+        program = lowering.build(machine, nest, problem)
+        price = prices(program, table, "")
+        priced: dict[int, float] = {}
+        for (e, column), energy in zip(price.terms.tolist(), price.energy.tolist(), strict=True):
+            if energy:
+                edge = tuple(program.edges[e].tolist())
+                key = edges.setdefault(edge, len(edges)), _same(machine, edge, column)
+                k = terms.setdefault(key, len(terms))
+                priced[k] = priced.get(k, 0.0) + energy
+        if min(priced.values(), default=0.0) < 0:
+            raise MappingError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
+        across, inside = _across(machine, program), bool(_inside(machine, bypass))
+        found.append(
+            Placement(
+                bypass, np.array(list(priced), np.int64), np.array(list(priced.values())), price.constant, across, inside
+            )
+        )
+    assert program is not None
+    return Placements(
+        tuple(found), np.array(list(edges), np.int64).reshape(-1, 5), np.array(list(terms), np.int64).reshape(-1, 2),
+        program,
+    )  # fmt: skip
+
+
+def _bypasses(machine: Architecture) -> Iterator[Bypass]:
+    """Every tensor by every memory but the outermost that would keep it."""
+    may = [(i, t) for i, level in enumerate(machine.levels) if i for t in TENSORS if t in level.keeps]
+    for n in range(len(may) + 1):
+        for chosen in combinations(may, n):
+            yield {i: frozenset(t for at, t in chosen if at == i) for i in {at for at, _ in chosen}}
+
+
+def _inside(machine: Architecture, bypass: Bypass) -> list[tuple[int, Tensor]]:
+    """What stays in the PE."""
+    levels = range(machine.pe_level, len(machine.levels))
+    return [
+        (i, t) for i, t in product(levels, TENSORS) if t in machine.levels[i].keeps and t not in bypass.get(i, ())
+    ]
+
+
+def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
+    """The column with the same words: what one child wants is what is sent to it, but for padding made on the way."""
+    t, parent, _, _, _ = edge
+    crossed = column // 3
+    if column % 3 != 2 or crossed >= edge[2] - parent:
+        return column
+    fanout = machine.levels[parent + crossed].fanout
+    hidden = t == 0 and machine.padding is Padding.ON_CHIP
+    return column - 2 if fanout.y * fanout.x == 1 and not hidden else column
+
+
+def _across(machine: Architecture, program: Program) -> frozenset[str]:
+    """Dims that may be spatial: not those whose psums would meet where nothing adds them (`program.build` refuses)."""
+    refused = set[str]()
+    keepers = [(int(p), int(c)) for t, p, c, _, _ in program.edges if t == PSUM]
+    for parent, child in keepers:
+        if not machine.accumulates(parent, child):
+            for spec in machine.levels[parent:child]:
+                refused |= frozenset(REDUCTION_DIMS) - spec.fanout.network(Tensor.PSUM).reduce
+    return frozenset(DIMS) - refused
+
+
