@@ -227,15 +227,16 @@ class _Search:
     def run(self, budget: float | None) -> Optimum:
         start = time.perf_counter()
         whole = self.problem.macs / self._pes / 1.0
-        walked = self._roots(whole)
-        if not walked:
-            raise MappingError(f"no mapping fits '{self.machine.name}' at all: its memories cannot hold one word of each")
-        bound = min(w.least for w in walked)
         best = settling.Best(
             np.array([inf]), np.array([inf]), np.zeros(len(GROUPS), np.int64), np.zeros(self.array + 1, np.int64),
             np.zeros(1, np.int64),
         )  # fmt: skip
-        chosen, leaves, gap, limit = walked[0].placement, 0, FIRST_GAP, 0.0
+        walked, chosen = self._roots(whole, best)
+        if chosen is None:
+            raise MappingError(f"no mapping fits '{self.machine.name}' at all: its memories cannot hold one word of each")
+        # none is left whose bound is below what was found: that is the optimum
+        bound = min((one.least for one in walked), default=float(best.score[0]))
+        leaves, gap, limit = 0, FIRST_GAP, 0.0
         while best.score[0] > limit:
             if limit and budget is not None and time.perf_counter() - start > budget:
                 break
@@ -264,22 +265,34 @@ class _Search:
             self.size, self.nodes, leaves, int(best.tried[0]), time.perf_counter() - start,
         )  # fmt: skip
 
-    def _roots(self, whole: float) -> list[_Walked]:
-        """Every placement whose least bound is not above what another's best is sure to cost, by that bound."""
-        out, strides = [], self._strides
-        for placement in self.placements.every:
+    def _roots(self, whole: float, best: settling.Best) -> tuple[list[_Walked], Placement | None]:
+        """Every placement with a bound below the best found on the way, and whose that is.
+
+        Where a placement's bound is least its mappings are tried: what they cost leaves others out.
+        """
+        out, strides, chosen = [], self._strides, None
+        for placement in sorted(self.placements.every, key=self.bounds.compulsory):
+            if self.objective == descending.ENERGY and self.bounds.compulsory(placement) >= best.score[0]:
+                continue
             classes = self.bounds.classes(placement)
             if not np.isfinite(classes.outer).any():
                 continue
-            inners = self._inners(placement, strides)
-            leaves = _leaves(1)
+            inners, leaves = self._inners(placement, strides), _leaves(1)
             least = descending.descend(
-                classes, placement.constant, inners, _span(inners), whole, self.objective, inf, False, leaves
+                classes, placement.constant, inners, _span(inners), whole, self.objective, best.score[0], False, leaves
             )
             self.nodes += int(leaves.nodes[0])
-            if np.isfinite(least):
-                out.append(_Walked(placement, classes, inners, float(least)))
-        return sorted(out, key=lambda one: one.least)
+            if not leaves.number[0]:
+                continue
+            one = _Walked(placement, classes, inners, float(least))
+            out.append(one)
+            before = best.score[0]
+            settling.settle(
+                leaves.pick, leaves.bound, placement.constant, whole, self.objective, self._known(one), best
+            )
+            if best.score[0] < before:
+                chosen = placement
+        return sorted((one for one in out if one.least < best.score[0]), key=lambda one: one.least), chosen
 
     def _leaves(self, one: _Walked, whole: float, limit: float) -> tuple[Ints, Floats, int]:
         leaves = _leaves(1 << 16)

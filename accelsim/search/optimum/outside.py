@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -175,6 +176,15 @@ class Bounds:
         for tensor in (FILTER, PSUM):
             found += [Favour(tensor, axis, broad) for axis in axes for broad in (False, True)]
         return tuple(found)
+
+    def compulsory(self, placement: Placement) -> float:
+        """What any mapping of a placement costs at the least: every word moved once."""
+        total = placement.constant
+        for k, price in zip(placement.terms.tolist(), placement.prices.tolist(), strict=True):
+            tensor, _, anew = self.child(k)
+            names = self._weakest(tensor, anew)
+            total += price * prod(float(self.least(names(g), g, 0)[0, k]) for g in range(len(GROUPS)))
+        return total
 
     def classes(self, placement: Placement) -> Classes:
         """All classes of a placement; `outer` : see `kept` of `_next`."""
@@ -366,6 +376,15 @@ class Bounds:
         outer = np.array([above for above, _, _ in found])
         if not self.array:
             return Classes(outer, outer, outer, inner, prices, free)
-        reach = np.array([self._reached(above, self.array, dims) for above, _, dims in found])
-        partial_ = np.array([self._reached(above, self.array, "".join(self.dims)) for above in reach])
-        return Classes(outer, reach, partial_, inner, prices, free)
+        done: dict[tuple[bytes, str], Floats] = {}  # many classes differ below the array alone
+        everything = "".join(self.dims)
+
+        def reach(values: Floats, dims: str) -> Floats:
+            key = values.tobytes(), dims
+            if key not in done:
+                done[key] = self._reached(values, self.array, dims)
+            return done[key]
+
+        near = [reach(above, dims) for above, _, dims in found]
+        far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in zip(near, found, strict=True)]
+        return Classes(outer, np.array(near), np.array(far), inner, prices, free)

@@ -8,7 +8,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from accelsim.architecture.model import Architecture
+from accelsim.architecture.model import Architecture, NetworkKind
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
 from accelsim.engine.program import PSUM, Ints, Program
@@ -106,14 +106,23 @@ def _inside(machine: Architecture, bypass: Bypass) -> list[tuple[int, Tensor]]:
 
 
 def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
-    """The column with the same words: what one child wants is what is sent to it, but for padding made on the way."""
-    t, parent, _, _, _ = edge
-    crossed = column // 3
-    if column % 3 != 2 or crossed >= edge[2] - parent:
-        return column
-    fanout = machine.levels[parent + crossed].fanout
-    hidden = t == 0 and machine.padding is Padding.ON_CHIP
-    return column - 2 if fanout.y * fanout.x == 1 and not hidden else column
+    """The first column with the same words (see `nest.kernels.tiles`).
+
+    What one child wants is what is sent to it, but for padding that is made on the way; and what a level's network
+    sends is what each instance of the level wants, but for single wires.
+    """
+    t, parent, child, _, _ = edge
+    hidden = t == 0 and machine.padding is Padding.ON_CHIP and parent == 0
+    while column < 3 * (child - parent):
+        fanout = machine.levels[parent + column // 3].fanout
+        alone = fanout.y * fanout.x == 1
+        if column % 3 == 2 and alone and not (hidden and column == 2):
+            column -= 2
+        elif column % 3 == 0 and column and (alone or fanout.network(TENSORS[t]).kind is not NetworkKind.UNICAST):
+            column -= 1
+        else:
+            break
+    return column
 
 
 def _across(machine: Architecture, program: Program) -> frozenset[str]:

@@ -41,7 +41,8 @@ class Way(NamedTuple):
 
     pick : int64[depth]. product : float64[depth, class, term]; pes, tile : int64[depth]; steps : float64[depth]; room :
     int64[depth, partition, tensor]. rest : float64[depth, class, term], the least the choices to come multiply by;
-    rest_steps : float64[depth].
+    rest_steps : float64[depth]. alive : int64[depth, class], those whose bound may still win, `many` int64[depth] of
+    them.
     """
 
     pick: npt.NDArray[np.int64]
@@ -52,6 +53,8 @@ class Way(NamedTuple):
     room: npt.NDArray[np.int64]
     rest: npt.NDArray[np.float64]
     rest_steps: npt.NDArray[np.float64]
+    alive: npt.NDArray[np.int64]
+    many: npt.NDArray[np.int64]
 
 
 class Leaves(NamedTuple):
@@ -125,18 +128,25 @@ def _take(depth, i, classes, inners, way):
 
 @part
 def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
-    """The bound of what has been chosen; `least` or more as soon as no class is below that."""
-    group, n = inners.turn[depth], classes.prices.shape[0]
-    terms, last = classes.prices.shape[1], depth == GROUPS - 1
+    """The bound of what has been chosen; classes that are not below `least` are left out of all that follows."""
+    group, last = inners.turn[depth], depth == GROUPS - 1
+    terms, tile = classes.prices.shape[1], way.tile[depth + 1]
     cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1], whole)
-    found = np.inf
-    for c in range(n):
-        joules = constant + (classes.reach[c, way.tile[depth + 1]] if last else classes.partial[c, way.tile[depth + 1]])
+    found, kept = np.inf, 0
+    for at in range(way.many[depth]):
+        c = way.alive[depth, at]
+        joules = constant + (classes.reach[c, tile] if last else classes.partial[c, tile])
         for k in range(terms):
-            way.product[depth + 1, c, k] = way.product[depth, c, k] * classes.inner[c, group, i, k]
-            joules += classes.prices[c, k] * way.product[depth + 1, c, k] * way.rest[depth + 1, c, k]
-        found = min(found, joules)
-    return score(found, cycles, objective) if found < np.inf else np.inf
+            product = way.product[depth, c, k] * classes.inner[c, group, i, k]
+            way.product[depth + 1, c, k] = product
+            joules += classes.prices[c, k] * product * way.rest[depth + 1, c, k]
+        value = score(joules, cycles, objective) if joules < np.inf else np.inf
+        if value < least:
+            way.alive[depth + 1, kept] = c
+            kept += 1
+            found = min(found, value)
+    way.many[depth + 1] = kept
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -151,8 +161,12 @@ def descend(classes, constant, inners, span, whole, objective, least, every, lea
     way = Way(
         np.full(GROUPS, -1, np.int64), np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1, np.int64),
         np.zeros(GROUPS + 1, np.int64), np.ones(GROUPS + 1), np.ones((GROUPS + 1, partitions, 3), np.int64),
-        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1),
+        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1), np.zeros((GROUPS + 1, n), np.int64),
+        np.zeros(GROUPS + 1, np.int64),
     )  # fmt: skip
+    for c in range(n):
+        way.alive[0, c] = c
+    way.many[0] = n
     _starts(classes, inners, whole, way)
     depth = 0
     way.pick[0] = span[0] - 1
@@ -167,7 +181,7 @@ def descend(classes, constant, inners, span, whole, objective, least, every, lea
             continue
         leaves.nodes[0] += 1
         bound = _bound(depth, i, classes, constant, inners, whole, objective, least, way)
-        if bound >= least:
+        if way.many[depth + 1] == 0:
             continue
         if depth < GROUPS - 1:
             depth += 1
