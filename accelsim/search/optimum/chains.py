@@ -10,7 +10,9 @@ from itertools import product
 import numpy as np
 
 from accelsim.engine.program import Ints
+from accelsim.errors import MappingError
 from accelsim.search.factors import divisors
+from accelsim.search.optimum.constraints import Constraints
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
@@ -51,7 +53,9 @@ def _factorizations(size: int, parts: int) -> tuple[tuple[int, ...], ...]:
     return tuple((f, *rest) for f in divisors(size) for rest in _factorizations(size // f, parts - 1))
 
 
-def chains_of(problem: Problem, group: int, levels: int, spatial: bool, inside: bool) -> Chains:
+def chains_of(
+    problem: Problem, group: int, levels: int, spatial: bool, inside: bool, constraints: Constraints
+) -> Chains:
     """The chains of one group.
 
     levels : memories above the PE, the outermost included. spatial : whether its dims may be spatial. inside : whether
@@ -59,9 +63,15 @@ def chains_of(problem: Problem, group: int, levels: int, spatial: bool, inside: 
     """
     dims = GROUPS[group]
     only_outermost = dims == ("G",)
-    own = [list(_chains_of_dim(problem[dim], levels, spatial, inside, only_outermost)) for dim in dims]
+    own = [
+        [c for c in _chains_of_dim(problem[dim], levels, spatial, inside, only_outermost) if constraints.allows(dim, c)]
+        for dim in dims
+    ]
+    for dim, some in zip(dims, own, strict=True):
+        if not some:
+            raise MappingError(f"no loops over {dim} {problem[dim]} keep the constraints")
     factors = np.array(list(product(*own)), np.int64).reshape(-1, len(dims), levels + ROWS)
-    lists = tuple(tuple(divisors(problem[dim])) if not only_outermost else (1,) for dim in dims)
+    lists = tuple(tuple(divisors(problem[dim])) if spatial or not only_outermost else (1,) for dim in dims)
     inner_sizes = factors[:, :, -ROWS:].reshape(len(factors), -1)
     inners, inner = np.unique(inner_sizes, axis=0, return_inverse=True)
     inners = inners.reshape(len(inners), len(dims), ROWS)
@@ -74,7 +84,7 @@ def chains_of(problem: Problem, group: int, levels: int, spatial: bool, inside: 
     # those with one inner and one tile above the array lie next to each other
     order = np.lexsort((*tiles.T, inner.ravel()))
     factors, inner, tiles = factors[order], inner.ravel()[order], tiles[order]
-    below = _index(lists, covered if not only_outermost else np.ones_like(covered))
+    below = _index(lists, covered)
     spans = np.zeros((len(inners), len(tile_sizes), 2), np.int64)
     last = tiles[:, -1] if levels > 1 else np.zeros(len(factors), np.int64)
     first = np.flatnonzero(np.diff(inner, prepend=-1) | np.diff(last, prepend=-1))

@@ -24,9 +24,7 @@ from accelsim.search.optimum.placements import Placement, Placements
 from accelsim.search.optimum.tables import SLIDING, Words
 from accelsim.search.space import GROUPS
 
-G, M = 1, 2
-TILED = tuple(g for g in range(len(GROUPS)) if g != G)
-"""Groups whose dims a buffer's tile has more than one of."""
+M = 2
 FAVOURS = (FILTER, PSUM, IFMAP)
 IRRELEVANT = {FILTER: "NPQ", PSUM: "CRS", IFMAP: "M"}
 PLANES = (SLIDING, SLIDING + 1)
@@ -72,7 +70,9 @@ class Classes(NamedTuple):
     outer : float64[class, tile], at least what the memories above the array cost with this tile above the array; reach :
     the least of those of any tile that a class may have above an array that covers the tile; partial : the least of any
     at all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
-    term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there.
+    term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
+    float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
+    between : float64[class, tile], what lies between these and the array.
     """
 
     outer: Floats
@@ -81,6 +81,8 @@ class Classes(NamedTuple):
     inner: Floats
     prices: Floats
     free: Ints
+    further: Floats
+    between: Floats
 
 
 class Term(NamedTuple):
@@ -93,6 +95,7 @@ class Term(NamedTuple):
 
 
 Kept = dict[Favour, Floats]
+_NONE = np.zeros((0, 0))
 
 
 class Bounds:
@@ -102,12 +105,11 @@ class Bounds:
         self, placements: Placements, chains: list[Chains], words: list[Words], array: int, fits: Callable[..., Floats]
     ) -> None:
         self.placements, self.chains, self.words, self.array, self.fits = placements, chains, words, array, fits
-        self.shape = tuple(len(chains[g].tile_sizes) for g in TILED)
-        self.sides = tuple(len(values) for g in TILED for values in chains[g].divisors)
+        self.shape = tuple(len(chains[g].tile_sizes) for g in range(len(GROUPS)))
+        self.sides = tuple(len(values) for g in range(len(GROUPS)) for values in chains[g].divisors)
         self._least: dict[tuple[str, int, int], Floats] = {}
-        dims = [dim for g in TILED for dim in chains[g].dims]
+        dims = [dim for g in range(len(GROUPS)) for dim in chains[g].dims]
         self.dims = tuple(dims)
-        self.outer: list[Floats] = []
 
     def least(self, name: str, group: int, level: int) -> Floats:
         """float64[tile or inner, term]: the least of a field of `Words` of any chain with a tile at a level.
@@ -119,7 +121,7 @@ class Bounds:
             chains, values = self.chains[group], getattr(self.words[group], name)
             if level < 0:
                 at, n = chains.inner, len(chains.inners)
-            elif level == 0 or group == G:
+            elif level == 0:
                 at, n = np.zeros(len(chains), np.int64), 1
             else:
                 at, n = chains.tiles[:, level - 1], len(chains.tile_sizes)
@@ -138,9 +140,9 @@ class Bounds:
         if level == 0:
             return np.array(np.prod([p[0] for p in picks]))
         out = np.ones(1)
-        for g in TILED:
+        for g in range(len(GROUPS)):
             out = np.multiply.outer(out, picks[g]).reshape(-1)
-        return out * picks[G][0]
+        return out
 
     def field(self, tensor: int, one: Favour, group: int, own: bool = True) -> str:
         """What bounds a group's factor where the loops right above the tile favour a tensor.
@@ -192,10 +194,11 @@ class Bounds:
         if self.array >= 1:
             fits = self.fits(placement, 1)
             kept = {one: self._filled(placement, 1, partial(self._above, one, True)) + fits for one in self.favours}
+        further: list[Floats] = []
         for level in range(1, self.array):
-            self.outer.append(np.minimum.reduce(list(kept.values())))
+            further.append(np.minimum.reduce(list(kept.values())))
             kept = self._next(placement, kept, level)
-        return self._innermost(placement, kept)
+        return self._innermost(placement, kept, further)
 
     def _filled(self, placement: Placement, level: int, names: Callable[[int, bool], Callable[[int], str] | None]) -> Floats:
         """What fills the memory at a level costs at least, by its tiles.
@@ -253,7 +256,7 @@ class Bounds:
         """int64[dim, divisor, divisor]: whether the second is a multiple of the first."""
         most = max(self.sides)
         out = np.zeros((len(self.dims), most, most), np.int64)
-        lists = [values for g in TILED for values in self.chains[g].divisors]
+        lists = [values for g in range(len(GROUPS)) for values in self.chains[g].divisors]
         for d, values in enumerate(lists):
             own = np.array(values, np.int64)
             out[d, : len(own), : len(own)] = own[None, :] % own[:, None] == 0
@@ -285,7 +288,7 @@ class Bounds:
         same = [v for other, v in kept.items() if other.tensor == one.tensor and (not one.broad or other.axis == one.axis)]
         return np.minimum.reduce(same)
 
-    def _innermost(self, placement: Placement, kept: Kept) -> Classes:
+    def _innermost(self, placement: Placement, kept: Kept, further: list[Floats]) -> Classes:
         """The classes: what is above the array by its tile, and what is below by what lies in it."""
         level = self.array
         any_of, terms = np.minimum.reduce(list(kept.values())), self._terms(placement, level + 1)
@@ -305,7 +308,11 @@ class Bounds:
             for tensor in (FILTER, PSUM):
                 innermost = Favour(tensor, one.axis, broad=True)
                 found.append((*self._counted(terms, innermost, outer, partial(self._through, innermost)), one.loops))
-        return self._packed(found, terms)
+        # of what fills the memory above the array, whatever the orders; of one memory, `outer` says all
+        between = self._filled(placement, level, self._weakest) if further else np.zeros(1)
+        return self._packed(found, terms)._replace(
+            further=np.array(further) if further else _NONE, between=np.tile(between, (len(found), 1))
+        )
 
     def _counted(
         self,
@@ -375,7 +382,7 @@ class Bounds:
                     prices[c, k] = term.price
         outer = np.array([above for above, _, _ in found])
         if not self.array:
-            return Classes(outer, outer, outer, inner, prices, free)
+            return Classes(outer, outer, outer, inner, prices, free, _NONE, _NONE)
         done: dict[tuple[bytes, str], Floats] = {}  # many classes differ below the array alone
         everything = "".join(self.dims)
 
@@ -387,4 +394,4 @@ class Bounds:
 
         near = [reach(above, dims) for above, _, dims in found]
         far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in zip(near, found, strict=True)]
-        return Classes(outer, np.array(near), np.array(far), inner, prices, free)
+        return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, _NONE)

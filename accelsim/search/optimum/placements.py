@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -15,10 +15,9 @@ from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest
 from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.constraints import Bypass
 from accelsim.search.prices import prices
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
-
-Bypass = Mapping[int, frozenset[Tensor]]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, check
 from accelsim.search.factors import divisors
-from accelsim.search.optimum.placements import Bypass
+from accelsim.search.optimum.constraints import Bypass
 from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem, Tensor
 
 

@@ -17,6 +17,8 @@ TIE = 1e-9
 class Inners(NamedTuple):
     """What lies at and below the array, by group; each array is as long as the longest list.
 
+    lanes : MACs of a PE in a cycle; slow : cycles of one.
+
     number : int64[group]. usable : bool[group, inner]. below : int64[group, inner], the tile the array covers, times
     its group's stride. across : int64[group, inner], PEs; steps : float64[group, inner], iterations of one PE; macs :
     int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], factors of the bits
@@ -34,6 +36,8 @@ class Inners(NamedTuple):
     limits: npt.NDArray[np.int64]
     packs: npt.NDArray[np.bool_]
     turn: npt.NDArray[np.int64]
+    lanes: int
+    slow: int
 
 
 class Way(NamedTuple):
@@ -78,8 +82,20 @@ def score(joules, cycles, objective):
     return joules * cycles * cycles
 
 
+@njit(cache=True)
+def score_of(joules, cycles, objective):
+    """`score`, for Python."""
+    return score(joules, cycles, objective)
+
+
 @part
-def _starts(classes, inners, whole, way):
+def cycles_of(steps, macs, inners):
+    """Cycles of the busiest PE: its steps, each of so many MACs."""
+    return steps / macs * ((macs + inners.lanes - 1) // inners.lanes) * inners.slow
+
+
+@part
+def _starts(classes, inners, way):
     """Lay down what nothing chosen comes to, and the least that all choices multiply by."""
     n, terms = classes.prices.shape
     way.product[0] = 1.0
@@ -103,7 +119,6 @@ def _starts(classes, inners, whole, way):
             if inners.usable[group, i]:
                 least_steps = min(least_steps, inners.steps[group, i])
         way.rest_steps[depth] = max(least_steps * way.rest_steps[depth + 1], 1.0)
-    way.rest_steps[0] = max(way.rest_steps[0], whole)
 
 
 @part
@@ -131,7 +146,7 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
     """The bound of what has been chosen; classes that are not below `least` are left out of all that follows."""
     group, last = inners.turn[depth], depth == GROUPS - 1
     terms, tile = classes.prices.shape[1], way.tile[depth + 1]
-    cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1], whole)
+    cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, whole)
     found, kept = np.inf, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]
@@ -167,7 +182,7 @@ def descend(classes, constant, inners, span, whole, objective, least, every, lea
     for c in range(n):
         way.alive[0, c] = c
     way.many[0] = n
-    _starts(classes, inners, whole, way)
+    _starts(classes, inners, way)
     depth = 0
     way.pick[0] = span[0] - 1
     while depth >= 0:

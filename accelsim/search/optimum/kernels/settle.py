@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.records import IFMAP
 from accelsim.jit import njit, part
-from accelsim.search.optimum.kernels.descend import GROUPS, score
+from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, score
 
 PAIR, LOOPS = 4, 8
 """The first group of two dims; most loops of a level."""
@@ -282,7 +282,7 @@ def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best
 
 
 @njit(cache=True, nogil=True)
-def settle(leaves, bounds, constant, whole, objective, known, best):
+def settle(leaves, bounds, constant, objective, known, best):
     """Try every tile and order of leaves whose bound may still win; returns how many leaves were looked at.
 
     leaves : int64[leaf, group], by rising bounds float64[leaf].
@@ -296,11 +296,12 @@ def settle(leaves, bounds, constant, whole, objective, known, best):
         if bounds[at] >= best.score[0]:
             break
         done += 1
-        leaf, cycles = leaves[at], 1.0
+        leaf, steps, macs = leaves[at], 1.0, 1
         for group in range(GROUPS):
-            cycles *= inners.steps[group, leaf[group]]
+            steps *= inners.steps[group, leaf[group]]
+            macs *= inners.macs[group, leaf[group]]
             walk.pick[group] = tiles.below[group, leaf[group]]
-        cycles = max(cycles, whole)
+        cycles = cycles_of(steps, macs, inners)
         covered = _index(tiles.strides, walk.pick)
         for c in range(n):
             walk.lower[c] = _lower(c, classes, constant, leaf)
