@@ -60,6 +60,7 @@ class _Plan:
     ran: Ran
     recorded: Mapping[str, LayerResult] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
+    budget: float | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -89,6 +90,7 @@ def simulate(
     tolerant: bool = False,
     dims: Dims | None = None,
     inputs: object = None,
+    budget: float | None = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -96,7 +98,8 @@ def simulate(
     ----------
     architecture, workload : a built-in name, a file, or the object itself.
     dataflow : where `mapping` has no entry for a layer, this dataflow's best mapping is searched for;
-        default: the architecture's own; without one, a mapping that ships for this machine and fits.
+        default: the architecture's own; without one, a mapping that ships for this machine and fits. 'best': of all
+        mappings, with a certificate (docs/optimum.md).
     mapping : a built-in name, a file, or by layer name a nest, its text or its levels as YAML has them.
     layers : globs over layer names, in a list or with commas between them.
     parameters : values for parameters that the architecture's or the workload's file declares.
@@ -108,6 +111,7 @@ def simulate(
     node, supply : the built-in table of a process, in nm; its supply in V.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
+    budget : seconds a layer's search of all mappings may take; then the best so far, with its gap.
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
 
     Raises
@@ -139,7 +143,8 @@ def simulate(
         None if data is None else str(data), seed, widths, _read(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
-    result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran), progress)
+    seconds = arguments.seconds("budget", budget)
+    result = _execute(_Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, budget=seconds), progress)
     if result.failures and not tolerant:
         raise result_error(result)
     return result
@@ -343,8 +348,8 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
     else:
         from accelsim.search import find
 
-        accounting = table.accounting or None
-        found = find(machine, problem, plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator)
+        wanted = plan.ran.objective, table, table.accounting or None, plan.evaluator
+        found = find(machine, problem, plan.dataflow, *wanted, budget=plan.budget)
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem
@@ -403,9 +408,10 @@ def _candidates(
 
 def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
     from accelsim.mapping.dataflows import NAMES
+    from accelsim.mapping.dataflows.dataflow import BEST
     from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 
-    if dataflow:
+    if dataflow and dataflow != BEST:
         load_dataflow(dataflow)
     elif needed:
         given = mappings_for(machine)

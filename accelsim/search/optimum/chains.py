@@ -28,7 +28,8 @@ class Chains:
     inside the PE. inner : int64[chain]; inners : int64[inner, dim, 2], (spatial, inside the PE). tiles : int64[chain,
     level], index of the tile that each memory below the outermost and above the PE holds; tile_sizes : int64[tile,
     dim]. below : int64[inner], the tile that the array covers. spans : int64[inner, tile, 2], the first chain with this
-    inner and this tile in the memory above the array, and the one after the last. divisors : of each dim, rising; a tile's index counts them with the last dim fastest.
+    inner and this tile in the memory above the array, and the one after the last. divisors : of each dim, rising; a
+    tile's index counts them with the last dim fastest.
     """
 
     dims: tuple[str, ...]
@@ -76,8 +77,10 @@ def chains_of(
     inners, inner = np.unique(inner_sizes, axis=0, return_inverse=True)
     inners = inners.reshape(len(inners), len(dims), ROWS)
     inside_of = np.cumprod(factors[:, :, ::-1], axis=2)[:, :, ::-1]  # what each loop and those in it cover
-    tiles = np.stack([_index(lists, inside_of[:, :, level]) for level in range(1, levels)], axis=1) if levels > 1 else (
-        np.zeros((len(factors), 0), np.int64)
+    tiles = (
+        np.stack([_index(lists, inside_of[:, :, level]) for level in range(1, levels)], axis=1)
+        if levels > 1
+        else (np.zeros((len(factors), 0), np.int64))
     )
     tile_sizes = np.array(list(product(*lists)), np.int64).reshape(-1, len(dims))
     covered = inners.prod(axis=2)

@@ -106,7 +106,8 @@ class Mapspace:
         tiles[:, 0, : sizes.shape[1]] = sizes
         bits = np.array([self.machine.word_bits[t] for t in TENSORS], np.int64)
         strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
-        return tile_factors(group, tiles, rows, bits, strides)
+        found: Ints = tile_factors(group, tiles, rows, bits, strides)
+        return found
 
     @property
     def _packs(self) -> npt.NDArray[np.bool_]:
@@ -147,8 +148,8 @@ class Mapspace:
             steps[g, :n] = (np.array([self.problem[dim] for dim in chains.dims]) // spatial).prod(axis=1)
             room[g, :n] = self._factors(g, inside, rows)
         return Inners(
-            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps.astype(float), macs, room, limits,
-            self._packs, np.array(TURN, np.int64), self.machine.macs_per_cycle, self.machine.mac_cycles,
+            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps.astype(float), macs, room,
+            limits, self._packs, np.array(TURN, np.int64), self.machine.macs_per_cycle, self.machine.mac_cycles,
         )  # fmt: skip
 
     def known(self, one: Walked) -> settling.Known:
@@ -156,12 +157,14 @@ class Mapspace:
         table, masks = orders()
         terms = one.placement.terms
         moved = [self.bounds.child(k) for k in terms.tolist()]
-        of_groups = [
-            (w.totals[:, terms], w.stays[..., terms], w.kepts[..., terms], w.aboves[:, terms], w.firsts, w.there)
-            for w in self.words
-        ]
+        words = self.words
         tabled = settling.Tabled(
-            *(tuple(np.ascontiguousarray(v) for v in some) for some in zip(*of_groups, strict=True)),
+            tuple(np.ascontiguousarray(w.totals[:, terms]) for w in words),
+            tuple(np.ascontiguousarray(w.stays[..., terms]) for w in words),
+            tuple(np.ascontiguousarray(w.kepts[..., terms]) for w in words),
+            tuple(np.ascontiguousarray(w.aboves[:, terms]) for w in words),
+            tuple(w.firsts for w in words),
+            tuple(w.there for w in words),
             np.array([tensor for tensor, _, _ in moved]),
             np.array([0 if anew else child for _, child, anew in moved]),
             one.placement.prices,
@@ -183,7 +186,9 @@ class Mapspace:
             for c, free in enumerate(one.classes.free):
                 holds = np.ones((int(sizes[g]),) * 2, np.bool_)
                 for a in range(len(chains.dims)):
-                    holds &= (large[..., a] % small[..., a] == 0) & (bool(free[dim + a]) | (large[..., a] == small[..., a]))
+                    holds &= large[..., a] % small[..., a] == 0
+                    if not free[dim + a]:
+                        holds &= large[..., a] == small[..., a]
                 alike[c, g, : sizes[g], : sizes[g]] = holds
             dim += len(chains.dims)
         return settling.Tiles(

@@ -35,9 +35,9 @@ ROUNDING = 1e-9
 class Optimum:
     """The best mapping of a layer's mapspace.
 
-    nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : its energy.
-    bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves, tried :
-    what may lie below the array, and whole mappings, that were worked out. seconds : taken.
+    nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
+    first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
+    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken.
     """
 
     nest: LoopNest

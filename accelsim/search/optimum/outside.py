@@ -1,14 +1,8 @@
-"""Bounds of what the memories above the array cost, for every tile they may hold, and of what lies below them.
-
-A bound is made for one *favour* at each level: the tensor whose tile stays while the innermost loops there turn, and the
-axis of the plane along which an ifmap slides. Every order of loops has one, so the least of all bounds none (docs/
-optimum.md, "Bounds").
-"""
+"""Bounds of what the memories above the array cost, for every tile they may hold, and of what lies below them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
 from typing import NamedTuple
@@ -19,57 +13,19 @@ from accelsim.engine.nest.kernels.records import FILTER, IFMAP, PSUM
 from accelsim.engine.program import Ints
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import Chains
+from accelsim.search.optimum.favours import IRRELEVANT, PLANES, Favour, M, field, through_field
 from accelsim.search.optimum.kernels.reach import reached
 from accelsim.search.optimum.placements import Placement, Placements
 from accelsim.search.optimum.tables import SLIDING, Words
 from accelsim.search.space import GROUPS
 
-M = 2
-FAVOURS = (FILTER, PSUM, IFMAP)
-IRRELEVANT = {FILTER: "NPQ", PSUM: "CRS", IFMAP: "M"}
-PLANES = (SLIDING, SLIDING + 1)
-
-
-@dataclass(frozen=True)
-class Favour:
-    """What the innermost loops of a level favour.
-
-    tensor : whose tile they leave; axis : the group of the plane along which an ifmap slides. broad : of filter and
-    psum, the loop of their own on that axis is innermost and the others of M and the axis follow: the ifmap slides
-    through all of these; else their own loops follow, and it slides along the innermost.
-    """
-
-    tensor: int
-    axis: int
-    broad: bool = False
-
-    @property
-    def slides(self) -> str:
-        """The field of an ifmap's factor along the axis."""
-        return "slides" if self.broad else {FILTER: "slides_first", PSUM: "slides_second"}[self.tensor]
-
-    @property
-    def through(self) -> str:
-        """The field where it slides at every level."""
-        if self.broad or self.tensor == IFMAP:
-            return "through_slides"
-        return {FILTER: "through_first", PSUM: "through_second"}[self.tensor]
-
-    @property
-    def loops(self) -> str:
-        """Loops that a level may have where all of them leave the tile, or let it slide."""
-        dims = GROUPS[self.axis]
-        if self.tensor == IFMAP:
-            return "M" + "".join(dims)
-        return dims[0 if self.tensor == FILTER else 1] if self.broad else IRRELEVANT[self.tensor]
-
 
 class Classes(NamedTuple):
     """The classes of one placement, as the kernels read them.
 
-    outer : float64[class, tile], at least what the memories above the array cost with this tile above the array; reach :
-    the least of those of any tile that a class may have above an array that covers the tile; partial : the least of any
-    at all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
+    outer : float64[class, tile], at least what the memories above the array cost with this tile above it; reach : the
+    least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
+    all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
     term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
     float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
     between : float64[class, tile], what lies between these and the array.
@@ -95,6 +51,8 @@ class Term(NamedTuple):
 
 
 Kept = dict[Favour, Floats]
+Fields = Callable[[int, bool], Callable[[int], str] | None]
+"""Of a tensor, moved anew or not: the field of `tables.Words` for each group; None: it is counted elsewhere."""
 _NONE = np.zeros((0, 0))
 
 
@@ -144,28 +102,6 @@ class Bounds:
             out = np.multiply.outer(out, picks[g]).reshape(-1)
         return out
 
-    def field(self, tensor: int, one: Favour, group: int, own: bool = True) -> str:
-        """What bounds a group's factor where the loops right above the tile favour a tensor.
-
-        own : by the child's tiles; else by those of the memory above, of which each brings what it holds once.
-        """
-        if tensor == IFMAP:
-            if one.tensor == IFMAP:
-                slides = group >= SLIDING and (group == one.axis or not own)
-                return "runs" if group == M else "slides_m" if slides else "totals"
-            return one.slides if group == one.axis else "totals"
-        stays = tensor == one.tensor and (group == one.axis or not one.broad)
-        return "runs" if stays else "totals"
-
-    def through_field(self, tensor: int, one: Favour, group: int) -> str:
-        """The same where all loops right above leave the favoured tensor where it is."""
-        if tensor == IFMAP:
-            if one.tensor == IFMAP and group == M:
-                return "through"
-            return one.through if group == one.axis else "totals"
-        stays = tensor == one.tensor and (group == one.axis or not one.broad)
-        return "through" if stays else "totals"
-
     def moved(self, k: int, level: int, names: Callable[[int], str]) -> Floats:
         """Words of a term at the least, by tile of a level. names : the field of each group."""
         return self.product([self.least(names(g), g, level)[:, k] for g in range(len(GROUPS))], level)
@@ -200,11 +136,8 @@ class Bounds:
             kept = self._next(placement, kept, level)
         return self._innermost(placement, kept, further)
 
-    def _filled(self, placement: Placement, level: int, names: Callable[[int, bool], Callable[[int], str] | None]) -> Floats:
-        """What fills the memory at a level costs at least, by its tiles.
-
-        names : of a tensor, moved anew or not, the field of each group; None: it is counted elsewhere.
-        """
+    def _filled(self, placement: Placement, level: int, names: Fields) -> Floats:
+        """What fills the memory at a level costs at least, by its tiles."""
         out = np.zeros(1 if level == 0 else int(np.prod(self.shape)))
         for k, price, tensor, anew in self._terms(placement, level):
             fields = names(tensor, anew)
@@ -216,10 +149,16 @@ class Bounds:
         """all_of : the favoured tensor is counted too, for the tile above is known; else by `_stationary`."""
         if anew:
             return lambda group: "totals"
-        return partial(self.field, tensor, one) if all_of or tensor != one.tensor else None
+        return partial(field, tensor, one) if all_of or tensor != one.tensor else None
 
     def _through(self, one: Favour, tensor: int, anew: bool) -> Callable[[int], str]:
-        return (lambda group: "totals") if anew else partial(self.through_field, tensor, one)
+        return (lambda group: "totals") if anew else partial(through_field, tensor, one)
+
+    def _on(self, one: Favour, tensor: int, anew: bool) -> Callable[[int], str]:
+        """As `_through`; beside an ifmap that slides on, the innermost loop may leave a filter or a psum too."""
+        if one.tensor == IFMAP != tensor:
+            return self._weakest(tensor, anew)
+        return self._through(one, tensor, anew)
 
     def _weakest(self, tensor: int, anew: bool) -> Callable[[int], str]:
         """Whatever the order of any level."""
@@ -237,11 +176,11 @@ class Bounds:
         return out
 
     def _stationary(self, placement: Placement, level: int, one: Favour) -> Floats:
-        """What a favoured tensor's tiles one level further in cost, by the tiles of this level: one for each of these."""
+        """What a favoured tensor's tiles one level further in cost, by the tiles of this level: each brings one."""
         out = np.zeros(1 if level == 0 else int(np.prod(self.shape)))
         for k, price, tensor, anew in self._terms(placement, level + 1):
             if tensor == one.tensor and not anew:
-                out = out + price * self.moved(k, level, partial(self.field, tensor, one, own=False))
+                out = out + price * self.moved(k, level, partial(field, tensor, one, own=False))
         return out
 
     def _reached(self, values: Floats, level: int, dims: str) -> Floats:
@@ -275,7 +214,7 @@ class Bounds:
             out[one] = outer + self._filled(placement, level + 1, partial(self._above, one, False)) + fits
         for one in self.favours:
             outer = self._reached(self._goes_on(kept, one), level, one.loops)
-            here = outer + self._filled(placement, level + 1, partial(self._through, one)) + fits
+            here = outer + self._filled(placement, level + 1, partial(self._on, one)) + fits
             for other in self.favours:
                 if one.tensor in (IFMAP, other.tensor):
                     out[other] = np.minimum(out[other], here)
@@ -284,9 +223,12 @@ class Bounds:
     def _goes_on(self, kept: Kept, one: Favour) -> Floats:
         """All further out where the loops right above go on with what all loops here leave, or let slide."""
         if one.tensor == IFMAP:
-            return np.minimum.reduce([v for other, v in kept.items() if IFMAP == other.tensor or one.axis == other.axis])
-        same = [v for other, v in kept.items() if other.tensor == one.tensor and (not one.broad or other.axis == one.axis)]
-        return np.minimum.reduce(same)
+            same = [v for other, v in kept.items() if other.tensor == IFMAP or one.axis == other.axis]
+        else:
+            alike = [other for other in kept if other.tensor == one.tensor]
+            same = [kept[other] for other in alike if not one.broad or other.axis == one.axis]
+        least: Floats = np.minimum.reduce(same)
+        return least
 
     def _innermost(self, placement: Placement, kept: Kept, further: list[Floats]) -> Classes:
         """The classes: what is above the array by its tile, and what is below by what lies in it."""
@@ -319,7 +261,7 @@ class Bounds:
         terms: list[Term],
         one: Favour | None,
         outer: Floats,
-        fields: Callable[[int, bool], Callable[[int], str]],
+        fields: Fields,
         on: bool = False,
     ) -> tuple[Floats, list[list[Floats] | None]]:
         """What lies further out with what a favoured tensor costs below, and factors of all below by inner.
@@ -330,10 +272,12 @@ class Bounds:
         if one is not None:
             outer, weight = self._split(terms, one, outer, on)
         return outer, [
-            weight[term.k] if term.k in weight else self._inner(term.k, fields(term.tensor, term.anew)) for term in terms
+            weight[term.k] if term.k in weight else self._inner(term.k, fields(term.tensor, term.anew))
+            for term in terms
         ]
 
-    def _inner(self, k: int, names: Callable[[int], str]) -> list[Floats]:
+    def _inner(self, k: int, names: Callable[[int], str] | None) -> list[Floats]:
+        assert names is not None
         return [self.least(names(g), g, -1)[:, k] for g in range(len(GROUPS))]
 
     def _split(
@@ -348,9 +292,9 @@ class Bounds:
         for k, price, tensor, anew in terms:
             if tensor != one.tensor or anew:
                 continue
-            names = [self.field(tensor, one, g, own=False) for g in range(len(GROUPS))]
+            names = [field(tensor, one, g, own=False) for g in range(len(GROUPS))]
             if on:
-                names = ["runs" if g == M else self.through_field(tensor, one, g) for g in range(len(GROUPS))]
+                names = ["runs" if g == M else through_field(tensor, one, g) for g in range(len(GROUPS))]
             inside = [self.least(names[g], g, -1)[:, k] for g in range(len(GROUPS))]
             stays = [g for g in range(len(GROUPS)) if names[g] == "runs"]
             of_these = [M] if tensor == IFMAP else range(len(GROUPS))
@@ -367,9 +311,7 @@ class Bounds:
             weight[k] = inside
         return outer, weight
 
-    def _packed(
-        self, found: list[tuple[Floats, list[list[Floats] | None], str]], terms: list[Term]
-    ) -> Classes:
+    def _packed(self, found: list[tuple[Floats, list[list[Floats] | None], str]], terms: list[Term]) -> Classes:
         most = max(len(c.inners) for c in self.chains)
         n, groups = len(found), len(GROUPS)
         inner, prices = np.ones((n, groups, most, len(terms))), np.zeros((n, len(terms)))
@@ -393,5 +335,6 @@ class Bounds:
             return done[key]
 
         near = [reach(above, dims) for above, _, dims in found]
-        far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in zip(near, found, strict=True)]
+        pairs = zip(near, found, strict=True)
+        far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in pairs]
         return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, _NONE)

@@ -78,7 +78,12 @@ def placements_of(
         across, inside = _across(machine, program), bool(_inside(machine, bypass))
         found.append(
             Placement(
-                bypass, np.array(list(priced), np.int64), np.array(list(priced.values())), price.constant, across, inside
+                bypass,
+                np.array(list(priced), np.int64),
+                np.array(list(priced.values())),
+                price.constant,
+                across,
+                inside,
             )
         )
     assert program is not None
@@ -99,9 +104,7 @@ def _bypasses(machine: Architecture) -> Iterator[Bypass]:
 def _inside(machine: Architecture, bypass: Bypass) -> list[tuple[int, Tensor]]:
     """What stays in the PE."""
     levels = range(machine.pe_level, len(machine.levels))
-    return [
-        (i, t) for i, t in product(levels, TENSORS) if t in machine.levels[i].keeps and t not in bypass.get(i, ())
-    ]
+    return [(i, t) for i, t in product(levels, TENSORS) if t in machine.levels[i].keeps and t not in bypass.get(i, ())]
 
 
 def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
@@ -133,5 +136,3 @@ def _across(machine: Architecture, program: Program) -> frozenset[str]:
             for spec in machine.levels[parent:child]:
                 refused |= frozenset(REDUCTION_DIMS) - spec.fanout.network(Tensor.PSUM).reduce
     return frozenset(DIMS) - refused
-
-

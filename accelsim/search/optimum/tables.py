@@ -57,9 +57,9 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
     edges : int64[edge, 5] of all placements; terms : int64[term, 2], (edge, column). array : the level of the array,
     whose loops are the last above the PE.
     """
-    n, levels = len(chains), program.levels
+    n = len(chains)
     orders = [_tables(program, group, chains, edges, terms, array, flipped) for flipped in range(len(chains.dims))]
-    totals, aboves = orders[0].total, orders[0].above[:, terms[:, 0]]
+    totals, aboves = np.asarray(orders[0].total, np.float64), orders[0].above[:, terms[:, 0]]
     stays, kepts = (np.stack([getattr(table, name) for table in orders]) for name in ("stay", "kept"))
     there = np.zeros((n, array + 1, 2), np.int64)
     there[:, :, : len(chains.dims)] = (chains.factors[:, :, : array + 1] > 1).transpose(0, 2, 1)
@@ -95,9 +95,7 @@ LEAST = (
 )  # fmt: skip
 
 
-def _kept(
-    kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) -> tuple[Floats, Floats, Floats, Floats]:
     """What slides at a level keep at most: of the carries of both dims, in either order; of others' too; of one dim.
 
     kepts : float64[order, chain, carry]. Four times float64[chain].
@@ -131,13 +129,13 @@ def _tables(
     n, dims = len(chains), len(chains.dims)
     order = list(range(dims))[:: -1 if flipped else 1]
     last = program.levels - 1
-    columns = []  # (level, spatial, dim, part)
-    for level in range(array + 1):
-        columns += [(level, 0, a, level) for a in order]
-        if level == array:
-            columns += [(level, 1, a, array + 1) for a in order]
-    columns += [(last, 0, a, array + ROWS) for a in order]
-    level, spatial, axis, part = (np.array(v, np.int64) for v in zip(*columns, strict=True))
+    loops = []  # (level, spatial, dim, part)
+    for above in range(array + 1):
+        loops += [(above, 0, a, above) for a in order]
+        if above == array:
+            loops += [(above, 1, a, array + 1) for a in order]
+    loops += [(last, 0, a, array + ROWS) for a in order]
+    level, spatial, axis, part = (np.array(v, np.int64) for v in zip(*loops, strict=True))
     factors = chains.factors[:, axis, part]
     steps = np.ones_like(factors)
     for a in range(dims):
@@ -150,7 +148,8 @@ def _tables(
     chain, loop = np.nonzero(there)
     at = (np.cumsum(there, axis=1) - 1)[chain, loop]
     dim = np.array([DIM_INDEX[d] for d in GROUPS[group]])[axis]
-    for c, column in enumerate((dim, factors, spatial, level, steps)):
+    columns_of: tuple[Ints, ...] = (dim, factors, spatial, level, steps)
+    for c, column in enumerate(columns_of):
         rows[chain, at, c] = np.broadcast_to(column, there.shape)[chain, loop]
     temporal = there & (spatial == 0)
     most = (

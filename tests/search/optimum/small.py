@@ -15,14 +15,20 @@ from accelsim.search.factors import divisors
 from accelsim.search.optimum.constraints import Bypass
 from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem, Tensor
 
+PSUM = (
+    "chain, accumulate: on-drain, reduce: [C, R]",
+    "tree, accumulate: on-drain",
+    "tree",
+    "systolic, accumulate: on-drain",
+)
+HEAD = ("name: drawn", "source: drawn", "clock: 1 GHz", "word: 16 b", "energy: eyeriss_relative")
+
 
 def machine(rng: Random, memories: int, folder: Path) -> Architecture:
     """One array below so many memories: shared or partitioned, single or double, with networks of several kinds."""
     levels = ["  - name: DRAM"]
     y, x = rng.choice([(1, 1), (2, 2), (2, 3), (4, 2), (3, 3), (1, 4)])
-    psum = rng.choice(
-        ["chain, accumulate: on-drain, reduce: [C, R]", "tree, accumulate: on-drain", "tree", "systolic, accumulate: on-drain"]
-    )
+    psum = rng.choice(PSUM)
     array = [
         f"    array: {{size: {{y: {y}, x: {x}}}, networks: {{ifmap: {{kind: {_kind(rng)}}},",
         f"      filter: {{kind: {_kind(rng)}}}, psum: {{kind: {psum}}}}}}}",
@@ -35,8 +41,7 @@ def machine(rng: Random, memories: int, folder: Path) -> Architecture:
     levels.append("  - name: RF")
     levels += _capacity(rng, (3, 40))
     padding = rng.choice(["stored", "on-chip"])
-    text = "\n".join(["name: drawn", "source: drawn", "clock: 1 GHz", "word: 16 b", f"padding: {padding}", "energy: eyeriss_relative",
-                      "levels:", *levels, "pe: {macs: 1}", ""])  # fmt: skip
+    text = "\n".join([*HEAD, f"padding: {padding}", "levels:", *levels, "pe: {macs: 1}", ""])
     path = folder / "drawn.yaml"
     path.write_text(text)
     return load_architecture(path)
@@ -136,7 +141,7 @@ def _laid(across: dict[str, int], rows: int, columns: int) -> tuple[tuple[Loop, 
     """Any layout that fits."""
     dims = [dim for dim, f in across.items() if f > 1]
     for on_y in product(*(divisors(across[dim]) for dim in dims)):
-        y = {dim: f for dim, f in zip(dims, on_y, strict=True)}
+        y = dict(zip(dims, on_y, strict=True))
         tall = wide = 1
         for dim in dims:
             tall *= y[dim]

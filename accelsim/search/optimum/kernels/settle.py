@@ -92,7 +92,8 @@ def _order_of(order, order_of, trial):
 @part
 def _saved(level, order, order_of, tabled, trial):
     """Energy of what stays in place at one level in one order: from the innermost loop out, for a tile that has moved
-    on one carry moves on all further out."""
+    on one carry moves on all further out.
+    """
     n, saved = _order_of(order, order_of, trial), 0.0
     alive = (1 << tabled.prices.shape[0]) - 1
     for j in range(n - 1, -1, -1):
@@ -185,7 +186,7 @@ class Known(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Scratch of a leaf: pick int64[group], the tile; lower float64[class], what lies below the array costs at least."""
+    """Scratch of a leaf: pick int64[group], the tile; lower float64[class], what lies below costs at least."""
 
     pick: npt.NDArray[np.int64]
     lower: npt.NDArray[np.float64]
