@@ -304,7 +304,8 @@ def search(
     )
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
-    text = f"# the best {objective} of {result.dataflow} found for {workload}, batch {batch}, on {architecture}\n"
+    of = "all mappings" if result.dataflow == "best" else result.dataflow
+    text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
     text += mapping_text(result)

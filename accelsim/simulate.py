@@ -411,8 +411,9 @@ def _known_dataflow(machine: Architecture, dataflow: str, needed: bool) -> None:
     from accelsim.mapping.dataflows.dataflow import BEST
     from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 
-    if dataflow and dataflow != BEST:
-        load_dataflow(dataflow)
+    if dataflow:
+        if dataflow != BEST:
+            load_dataflow(dataflow)
     elif needed:
         given = mappings_for(machine)
         mappings = f"; or give a mapping, of which there are {', '.join(given)}" if given else ""

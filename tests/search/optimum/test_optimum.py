@@ -8,7 +8,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from search.optimum import small
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
@@ -22,6 +21,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.search.optimum.constraints import Bypass, Constraints
 from accelsim.search.optimum.optimum import OBJECTIVES, optimum
 from accelsim.workload.problem import Problem
+from search.optimum import small
 
 CONV3 = Problem((1, 1, 384, 256, 13, 13, 3, 3), pad=(1, 1))
 FC = Problem((4, 1, 120, 84, 1, 1, 1, 1))
