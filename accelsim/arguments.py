@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,19 @@ from accelsim.yamlfile import Document
 
 Nest = LoopNest | str | Mapping[str, Any]
 """A nest, its text, or the mapping of levels that YAML has for it."""
+
+
+def seconds(what: str, value: object) -> float | None:
+    """A time above 0, or none."""
+    if value is None:
+        return None
+    try:
+        found = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        found = 0.0
+    if isinstance(value, bool) or not 0 < found < inf:
+        raise AccelsimError(f"{what} is {short(value)}; it must be a number of seconds above 0")
+    return found
 
 
 def whole(what: str, value: object, least: int) -> int:

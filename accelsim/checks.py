@@ -85,7 +85,8 @@ def _machine(document: Document) -> tuple[Architecture, EnergyTable | None]:
             document.refuse((key,), str(error))
         return None
 
-    named("dataflow", dataflow.load)
+    if document.data.get("dataflow") != dataflow.BEST:
+        named("dataflow", dataflow.load)
     table = named("energy", load_table)
     if table:
         _components(document, table, machine)

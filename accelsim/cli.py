@@ -17,6 +17,7 @@ from accelsim.options import (
     Arch,
     Batch,
     Bits,
+    Budget,
     Data,
     Dataflow,
     Dims,
@@ -103,6 +104,7 @@ def run(
     layers: Layers = None,
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
+    budget: Budget = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -136,6 +138,7 @@ def run(
             layers=layers,
             evaluator=evaluator,
             objective=objective,
+            budget=budget,
             energy=energy,
             node=node,
             supply=supply,
@@ -209,6 +212,7 @@ def compare(
     layers: Layers = None,
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
+    budget: Budget = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -239,6 +243,7 @@ def compare(
             layers=layers,
             evaluator=evaluator,
             objective=objective,
+            budget=budget,
             energy=energy,
             node=node,
             supply=supply,
@@ -275,6 +280,7 @@ def search(
     batch: Batch = 1,
     layers: Layers = None,
     objective: Objective = "energy",
+    budget: Budget = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -282,6 +288,9 @@ def search(
     settings: Settings = None,
     dims: Dims = None,
     bits: Bits = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Of 'best': what twice of each memory and side of the array would save.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
@@ -297,6 +306,7 @@ def search(
         layers=layers,
         evaluator="analytical",
         objective=objective,
+        budget=budget,
         energy=energy,
         node=node,
         supply=supply,
@@ -307,15 +317,34 @@ def search(
     )
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
-    text = f"# the best {objective} of {result.dataflow} found for {workload}, batch {batch}, on {architecture}\n"
+    of = "all mappings" if result.dataflow == "best" else result.dataflow
+    text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
-    text += mapping_text(result)
+    text += mapping_text(result, _limits(result, why, budget))
     if out:
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
     _tell_failures(result)
+
+
+def _limits(result: Result, why: bool, budget: float | None) -> dict[str, str]:
+    """What binds each layer whose mapping is a proved optimum, by name."""
+    from accelsim.search.optimum.why import Limit, limits, steps
+
+    machine, ran, done = result.architecture, result.ran, dict[object, tuple[Limit, ...]]()
+    notes = {}
+    for layer in result.layers:
+        if layer.search is None or layer.search.certificate is None or ran is None:
+            continue
+        key = layer.problem, layer.nest
+        if key not in done:
+            given = machine, layer.nest, layer.problem
+            table = result.energy_table
+            done[key] = steps(*given, ran.objective, table, budget) if why else limits(*given)
+        notes[layer.name] = "; ".join(one.describe() for one in done[key])
+    return notes
 
 
 @app.command()

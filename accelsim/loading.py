@@ -83,6 +83,13 @@ class _Dram(BaseModel):
     by_tensor: list[RowCounts]
 
 
+class _Certificate(BaseModel):
+    size: float
+    nodes: Whole
+    bound: float
+    gap: float
+
+
 class _Search(BaseModel):
     objective: str
     space: str
@@ -91,11 +98,14 @@ class _Search(BaseModel):
     bound: float
     score: float | None
     simulated: Whole
+    certificate: _Certificate | None = None
 
     def found(self, nest: LoopNest) -> Found:
-        from accelsim.search.found import Found
+        from accelsim.search.found import Certificate, Found
 
-        return Found(nest, **{**self.model_dump(), "cut": tuple(self.cut)})
+        own = self.certificate
+        certificate = Certificate(**own.model_dump()) if own else None
+        return Found(nest, **{**self.model_dump(), "cut": tuple(self.cut), "certificate": certificate})
 
 
 class _Layer(BaseModel):

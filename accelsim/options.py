@@ -12,13 +12,17 @@ from accelsim.errors import AccelsimError, nearest
 Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
 Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.")]
 Dataflow = Annotated[
-    str | None, typer.Option(help="Dataflow: a built-in name or a YAML file; default: the machine's own.")
+    str | None,
+    typer.Option(help="Dataflow: a built-in name, a YAML file, or 'best' of all mappings; default: the machine's own."),
 ]
 Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a YAML file.")]
 Batch = Annotated[int, typer.Option(help="Images at a time.")]
 Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]
 Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form; cycles are a lower bound).")]
 Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
+Budget = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Time for a layer's 'best'; then what is found, and its gap.")
+]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Node = Annotated[int | None, typer.Option(metavar="NM", help="Energy table of a process, instead of --energy.")]
 Supply = Annotated[str | None, typer.Option(metavar="V", help="Supply; of a table of a process.")]

@@ -45,7 +45,7 @@ Bits = tuple[tuple[Width, int], ...]
 _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
-    "dims": None, "inputs": None,
+    "dims": None, "inputs": None, "budget": None,
 }  # fmt: skip
 
 
@@ -54,7 +54,8 @@ class Plan:
     """A run before it begins.
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
-    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
+    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once; budget :
+    seconds of a search of all mappings.
     """
 
     machine: Architecture
@@ -68,6 +69,7 @@ class Plan:
     recorded: Mapping[str, LayerResult] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
     flow: Dataflow | None = None
+    budget: float | None = None
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -97,6 +99,7 @@ def simulate(
     tolerant: bool = False,
     dims: Dims | None = None,
     inputs: object = None,
+    budget: float | None = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -104,7 +107,8 @@ def simulate(
     ----------
     architecture, workload : a built-in name, a file, or the object itself.
     dataflow : where `mapping` has no entry for a layer, this dataflow's best mapping is searched for;
-        default: the architecture's own; without one, a mapping that ships for this machine and fits.
+        default: the architecture's own; without one, a mapping that ships for this machine and fits. 'best': of all
+        mappings, with a certificate (docs/optimum.md).
     mapping : a built-in name, a file, or by layer name a nest, its text or its levels as YAML has them.
     layers : globs over layer names, in a list or with commas between them.
     parameters : values for parameters that the architecture's or the workload's file declares.
@@ -116,6 +120,7 @@ def simulate(
     node, supply : the built-in table of a process, in nm; its supply in V.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
+    budget : seconds a layer's search of all mappings may take; then the best so far, with its gap.
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
 
     Raises
@@ -125,7 +130,7 @@ def simulate(
     plan = prepare(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
-        bits=bits, node=node, supply=supply, dims=dims, inputs=inputs,
+        bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget,
     )  # fmt: skip
     result = _execute(plan, progress)
     if result.failures and not tolerant:
@@ -167,7 +172,8 @@ def prepare(
         None if data is None else str(data), seed, widths, _read(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
-    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow)
+    seconds = arguments.seconds("budget", asked["budget"])
+    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, budget=seconds)
 
 
 @summed_up
@@ -404,10 +410,8 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
     else:
         from accelsim.search import find
 
-        accounting = table.accounting or None
-        found = find(
-            machine, problem, plan.flow or plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator
-        )
+        wanted = plan.ran.objective, table, table.accounting or None, plan.evaluator
+        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, budget=plan.budget)
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = problem is layer.problem

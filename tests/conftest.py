@@ -51,7 +51,7 @@ def fake_engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     from accelsim.search.found import Found
 
-    def find(architecture, problem, dataflow, objective="energy", table=None, accounting=None, evaluator="analytical"):
+    def find(architecture, problem, dataflow, objective="energy", table=None, accounting=None, *_, **others):
         nest = best(architecture, problem, dataflow, objective, table, accounting)
         return Found(nest, objective, "made up", 1, (), 0.0)
 

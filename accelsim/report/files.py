@@ -8,7 +8,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,11 +106,12 @@ def counts_csv(result: Outcome, vector: bool = False) -> str:
     return text.getvalue()
 
 
-def mapping_text(result: Outcome) -> str:
-    """The nests of a result as YAML that ``run --mapping`` reads; above each, of what it is the best."""
+def mapping_text(result: Outcome, notes: Mapping[str, str] | None = None) -> str:
+    """The nests of a result as YAML that ``run --mapping`` reads; above each, of what it is the best, and notes."""
     from accelsim.mapping.yaml import dump_mappings
 
     comments = {layer.name: layer.search.describe() for layer in result.layers if layer.search}
+    comments = {name: "\n".join(filter(None, (text, (notes or {}).get(name)))) for name, text in comments.items()}
     return dump_mappings({layer.name: layer.nest for layer in result.layers}, comments)
 
 

@@ -15,7 +15,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, nearest
-from accelsim.mapping.dataflows.dataflow import Dataflow, load
+from accelsim.mapping.dataflows.dataflow import BEST, Dataflow, load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.found import OBJECTIVES, Candidate, Found, closed_form_chooses, objective_of
 from accelsim.search.moves import Combinations, Moves, whole
@@ -55,6 +55,7 @@ def find(
     table: EnergyTable | None = None,
     accounting: str | None = None,
     evaluator: str = "analytical",
+    budget: float | None = None,
 ) -> Found:
     """The best mapping of a layer in a dataflow's space, and how it was found.
 
@@ -64,6 +65,7 @@ def find(
     accounting : 'isca16' also lets what the dataflow `skips` pass by the buffers above the array, as that account does.
     evaluator : 'cycle' has the best mappings under every objective simulated, dense, and the best of them taken, where
         cycles count.
+    budget : seconds for the dataflow 'best', the optimum of the whole mapspace; None: as long as it takes.
 
     Raises
     ------
@@ -72,6 +74,10 @@ def find(
     """
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
+    if dataflow == BEST:
+        from accelsim.search.whole import find_whole
+
+        return find_whole(architecture, problem, objective, table, accounting, evaluator, budget)
     flow = dataflow if isinstance(dataflow, Dataflow) else load(dataflow)
     table = table or table_for(architecture, None)
     if accounting:

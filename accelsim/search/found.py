@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,13 +35,32 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """What a search of a whole mapspace proves (docs/optimum.md).
+
+    size : mappings of the space; nodes : choices that were looked at; bound : no mapping of the space has a smaller
+    objective, by the closed form and the cycles of the MACs; gap : how far above it what is found lies, as a share.
+    """
+
+    size: float
+    nodes: int
+    bound: float
+    gap: float
+
+    def describe(self) -> str:
+        """Half a line."""
+        how = "the optimum, certified" if self.gap == 0 else f"within {self.gap:.2%} of the optimum, for time was up"
+        return f"{how}: {self.size:.0e} mappings, {self.nodes:,} choices looked at"
+
+
+@dataclass(frozen=True)
 class Found:
     """The best mapping, and best of what.
 
     splits : bounded, each tried in every order of its free loops unless its bound leaves it out. cut : what of the
     space was tried only around the best of the others, in words; empty: nothing. bound : the objective by the closed
     form, dense (cycles: a lower bound); score : as the layer was evaluated. simulated : mappings the cycle evaluator
-    chose from.
+    chose from. certificate : of a search of the whole mapspace.
     """
 
     nest: LoopNest
@@ -52,6 +71,7 @@ class Found:
     bound: float
     score: float | None = None
     simulated: int = 0
+    certificate: Certificate | None = None
 
     def scored(self, energy: float, cycles: int) -> Found:
         """With the objective as it came out."""
@@ -67,6 +87,7 @@ class Found:
             "bound": self.bound,
             "score": self.score,
             "simulated": self.simulated,
+            **({"certificate": asdict(self.certificate)} if self.certificate else {}),
         }
 
     def describe(self) -> str:
@@ -74,6 +95,8 @@ class Found:
         cut = "; ".join(self.cut) or "nothing cut"
         score = "" if self.score is None else f", score {self.score:.6g}"
         again = f", the best of {self.simulated} simulated" if self.simulated else ""
+        if self.certificate:
+            return f"{self.certificate.describe()}; bound {self.certificate.bound:.6g}{score}{again}"
         return f"best of {self.splits:,} splits in their best orders, {cut}; bound {self.bound:.6g}{score}{again}"
 
 

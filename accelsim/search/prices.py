@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float64]
 
 ONE = Problem((1,) * len(DIMS))
 """Where unit prices are read: no layer changes them, nor may it change their last digit."""
-_known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=16)
-_known_loads: deque[tuple[tuple[object, ...], list[Load]]] = deque(maxlen=16)
+_known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=256)
+_known_loads: deque[tuple[tuple[object, ...], list[Load]]] = deque(maxlen=256)
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ def _units(program: Program, table: EnergyTable, dataflow: str) -> Floats:
     base = _total(program, here, table, dataflow)
     out = np.zeros(here.shape)
     for e, is_timed in enumerate(program.timed):
-        for c in range(3 * int(edges[e, 2] - edges[e, 1]) + 2 if is_timed else 0):
-            if c % 3 == 1:
+        last = 3 * int(edges[e, 2] - edges[e, 1])
+        for c in range(last + 2 if is_timed else 0):
+            if c % 3 == 1 and c < last:
                 continue  # the busiest instance's words cost nothing by themselves
             here[e, c] += 1000
             out[e, c] = (_total(program, here, table, dataflow) - base) / 1000

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in HERE.glob("*.yaml")))
+BEST = "best"
+"""The name of no dataflow: any mapping that the machine can carry out."""
 AXES = ("y", "x")
 DIM_KEYS = (*AXES, "whole", "image", "above", "run", "fill", "pe")
 

@@ -1,0 +1,1 @@
+"""Kernels of the search of the whole mapspace."""

@@ -1,0 +1,213 @@
+"""Depth first over what lies in the PE and across the array, one group of dims after the other, under a bound."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.jit import njit, part
+
+GROUPS = 6
+ENERGY, CYCLES, EDP, ED2P = range(4)
+TIE = 1e-9
+
+
+class Inners(NamedTuple):
+    """What lies at and below the array, by group; each array is as long as the longest list.
+
+    lanes : MACs of a PE in a cycle; slow : cycles of one.
+
+    number : int64[group]. usable : bool[group, inner]. below : int64[group, inner], the tile the array covers, times
+    its group's stride. across : int64[group, inner], PEs; steps : float64[group, inner], iterations of one PE; macs :
+    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], factors of the bits
+    of tiles in the PE; limits : int64[partition]. packs : bool[PEs + 1], which numbers of PEs the array can lay out.
+    turn : int64[group], groups in the order they are chosen.
+    """
+
+    number: npt.NDArray[np.int64]
+    usable: npt.NDArray[np.bool_]
+    below: npt.NDArray[np.int64]
+    across: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.float64]
+    macs: npt.NDArray[np.int64]
+    room: npt.NDArray[np.int64]
+    limits: npt.NDArray[np.int64]
+    packs: npt.NDArray[np.bool_]
+    turn: npt.NDArray[np.int64]
+    lanes: int
+    slow: int
+
+
+class Way(NamedTuple):
+    """Where the walk has got to; row d is what d choices come to.
+
+    pick : int64[depth]. product : float64[depth, class, term]; pes, tile : int64[depth]; steps : float64[depth]; room :
+    int64[depth, partition, tensor]. rest : float64[depth, class, term], the least the choices to come multiply by;
+    rest_steps : float64[depth]. alive : int64[depth, class], those whose bound may still win, `many` int64[depth] of
+    them.
+    """
+
+    pick: npt.NDArray[np.int64]
+    product: npt.NDArray[np.float64]
+    pes: npt.NDArray[np.int64]
+    tile: npt.NDArray[np.int64]
+    steps: npt.NDArray[np.float64]
+    room: npt.NDArray[np.int64]
+    rest: npt.NDArray[np.float64]
+    rest_steps: npt.NDArray[np.float64]
+    alive: npt.NDArray[np.int64]
+    many: npt.NDArray[np.int64]
+
+
+class Leaves(NamedTuple):
+    """What was found: number int64[1], bound float64[leaf], pick int64[leaf, group]; nodes int64[1] looked at."""
+
+    number: npt.NDArray[np.int64]
+    bound: npt.NDArray[np.float64]
+    pick: npt.NDArray[np.int64]
+    nodes: npt.NDArray[np.int64]
+
+
+@part
+def score(joules, cycles, objective):
+    """The objective; energy decides between equal cycles, and cycles between equal energies."""
+    if objective == ENERGY:
+        return joules * (1 + TIE * 1e-3 * np.log2(cycles + 1))
+    if objective == CYCLES:
+        return cycles * (1 + TIE * np.log2(joules + 1))
+    if objective == EDP:
+        return joules * cycles
+    return joules * cycles * cycles
+
+
+@njit(cache=True)
+def score_of(joules, cycles, objective):
+    """`score`, for Python."""
+    return score(joules, cycles, objective)
+
+
+@part
+def cycles_of(steps, macs, inners):
+    """Cycles of the busiest PE: its steps, each of so many MACs."""
+    return steps / macs * ((macs + inners.lanes - 1) // inners.lanes) * inners.slow
+
+
+@part
+def _starts(classes, inners, way):
+    """Lay down what nothing chosen comes to, and the least that all choices multiply by."""
+    n, terms = classes.prices.shape
+    way.product[0] = 1.0
+    way.pes[0] = 1
+    way.tile[0] = 0
+    way.steps[0] = 1.0
+    way.room[0] = 1
+    way.rest[GROUPS] = 1.0
+    way.rest_steps[GROUPS] = 1.0
+    for depth in range(GROUPS - 1, -1, -1):
+        group = inners.turn[depth]
+        least_steps = np.inf
+        for c in range(n):
+            for k in range(terms):
+                least = np.inf
+                for i in range(inners.number[group]):
+                    if inners.usable[group, i]:
+                        least = min(least, classes.inner[c, group, i, k])
+                way.rest[depth, c, k] = way.rest[depth + 1, c, k] * least
+        for i in range(inners.number[group]):
+            if inners.usable[group, i]:
+                least_steps = min(least_steps, inners.steps[group, i])
+        way.rest_steps[depth] = max(least_steps * way.rest_steps[depth + 1], 1.0)
+
+
+@part
+def _take(depth, i, classes, inners, way):
+    """Choose an inner of the group whose turn it is; whether the PEs and what is in them can take it."""
+    group = inners.turn[depth]
+    pes = way.pes[depth] * inners.across[group, i]
+    if pes >= inners.packs.shape[0] or (depth == GROUPS - 1 and not inners.packs[pes]):
+        return False
+    for p in range(inners.limits.shape[0]):
+        bits = 0
+        for t in range(3):
+            way.room[depth + 1, p, t] = way.room[depth, p, t] * inners.room[group, i, p, t]
+            bits += way.room[depth + 1, p, t]
+        if bits > inners.limits[p]:
+            return False
+    way.pes[depth + 1] = pes
+    way.tile[depth + 1] = way.tile[depth] + inners.below[group, i]
+    way.steps[depth + 1] = way.steps[depth] * inners.steps[group, i]
+    return True
+
+
+@part
+def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
+    """The bound of what has been chosen; classes that are not below `least` are left out of all that follows."""
+    group, last = inners.turn[depth], depth == GROUPS - 1
+    terms, tile = classes.prices.shape[1], way.tile[depth + 1]
+    cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, whole)
+    found, kept = np.inf, 0
+    for at in range(way.many[depth]):
+        c = way.alive[depth, at]
+        joules = constant + (classes.reach[c, tile] if last else classes.partial[c, tile])
+        for k in range(terms):
+            product = way.product[depth, c, k] * classes.inner[c, group, i, k]
+            way.product[depth + 1, c, k] = product
+            joules += classes.prices[c, k] * product * way.rest[depth + 1, c, k]
+        value = score(joules, cycles, objective) if joules < np.inf else np.inf
+        if value < least:
+            way.alive[depth + 1, kept] = c
+            kept += 1
+            found = min(found, value)
+    way.many[depth + 1] = kept
+    return found
+
+
+@njit(cache=True, nogil=True)
+def descend(classes, constant, inners, span, whole, objective, least, every, leaves):
+    """List every choice of inners whose bound is below `least`, or (not `every`) the best one; returns that bound.
+
+    span : int64[2], inners of the first group to look at. whole : cycles at least, however many PEs work. leaves :
+    filled, and counted on past its end.
+    """
+    n, terms = classes.prices.shape
+    partitions = inners.limits.shape[0]
+    way = Way(
+        np.full(GROUPS, -1, np.int64), np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1, np.int64),
+        np.zeros(GROUPS + 1, np.int64), np.ones(GROUPS + 1), np.ones((GROUPS + 1, partitions, 3), np.int64),
+        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1), np.zeros((GROUPS + 1, n), np.int64),
+        np.zeros(GROUPS + 1, np.int64),
+    )  # fmt: skip
+    for c in range(n):
+        way.alive[0, c] = c
+    way.many[0] = n
+    _starts(classes, inners, way)
+    depth = 0
+    way.pick[0] = span[0] - 1
+    while depth >= 0:
+        group = inners.turn[depth]
+        way.pick[depth] += 1
+        i = way.pick[depth]
+        if i >= (span[1] if depth == 0 else inners.number[group]):
+            depth -= 1
+            continue
+        if not inners.usable[group, i] or not _take(depth, i, classes, inners, way):
+            continue
+        leaves.nodes[0] += 1
+        bound = _bound(depth, i, classes, constant, inners, whole, objective, least, way)
+        if way.many[depth + 1] == 0:
+            continue
+        if depth < GROUPS - 1:
+            depth += 1
+            way.pick[depth] = -1
+            continue
+        at = leaves.number[0] if every else 0
+        if at < leaves.bound.shape[0]:
+            leaves.bound[at] = bound
+            for d in range(GROUPS):
+                leaves.pick[at, inners.turn[d]] = way.pick[d]
+        leaves.number[0] = at + 1
+        if not every:
+            least = bound
+    return least

@@ -1,0 +1,235 @@
+"""One layer's mapspace on one machine as the kernels read it, and a mapping as they found it."""
+
+from __future__ import annotations
+
+from math import inf, prod
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.table import EnergyTable
+from accelsim.engine.program import Ints
+from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
+from accelsim.search.factors import divisors
+from accelsim.search.kernels.bounds import tile_factors
+from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.chains import chains_of
+from accelsim.search.optimum.constraints import Constraints
+from accelsim.search.optimum.kernels import settle as settling
+from accelsim.search.optimum.kernels.descend import Inners
+from accelsim.search.optimum.orders import CODES, orders
+from accelsim.search.optimum.outside import Bounds, Classes
+from accelsim.search.optimum.placements import Placement, placements_of
+from accelsim.search.optimum.tables import words_of
+from accelsim.search.space import GROUPS
+from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem
+
+ALL = range(len(GROUPS))
+TURN = (2, 3, 4, 5, 0, 1)
+"""Groups in the order they are chosen: M and C first, what most tensors depend on."""
+
+
+class Walked(NamedTuple):
+    """One placement: its classes, what the kernels read, and the least bound of its leaves."""
+
+    placement: Placement
+    classes: Classes
+    inners: Inners
+    least: float
+
+
+class Mapspace:
+    """All chains of a layer on a machine, its placements, and the tables of both.
+
+    spread : whether groups of a layer may be spatial: that saves cycles alone.
+    """
+
+    def __init__(
+        self, machine: Architecture, problem: Problem, table: EnergyTable, constraints: Constraints, spread: bool
+    ) -> None:
+        self.machine, self.problem, self.constraints = machine, problem, constraints
+        self.array = max(machine.pe_level - 1, 0)
+        fan = machine.levels[self.array].fanout
+        self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
+        self.placements = placements_of(machine, problem, table, constraints.bypasses(machine))
+        inside = any(one.inside for one in self.placements.every)
+        self.chains = [
+            chains_of(problem, g, self.array + 1, self.pes > 1 and (dims != ("G",) or spread), inside, constraints)
+            for g, dims in enumerate(GROUPS)
+        ]
+        place = self.placements
+        self.words = [
+            words_of(place.program, g, chains, place.edges, place.terms, self.array)
+            for g, chains in enumerate(self.chains)
+        ]
+        self.bounds = Bounds(place, self.chains, self.words, self.array, self.fits)
+
+    @property
+    def size(self) -> float:
+        """Mappings: chains, times orders of all loops at each level, times placements."""
+        chains = prod(float(len(c)) for c in self.chains)
+        loops = sum(self.problem[dim] > 1 for dim in DIM_INDEX)
+        return chains * float(prod(range(1, loops + 1))) ** (self.array + 1) * len(self.placements.every)
+
+    def fits(self, placement: Placement, level: int) -> Floats:
+        """float64[tile]: 0, or infinite where a memory above the array cannot hold the tile."""
+        rows, limits = self._partitions(placement, range(level, level + 1))
+        out = np.zeros(prod(self.bounds.shape))
+        for p, limit in enumerate(limits):
+            bits = np.zeros(len(out))
+            for t in range(len(TENSORS)):
+                one = np.ones(1)
+                for g in ALL:
+                    own = self._factors(g, self.chains[g].tile_sizes, rows)[:, p, t].astype(float)
+                    one = np.multiply.outer(one, own).reshape(-1)
+                bits += one
+            out[bits > limit] = inf
+        return out
+
+    def _partitions(self, placement: Placement, levels: range) -> tuple[Ints, Ints]:
+        """(slots of each tensor kept there, bits) of the partitions of some levels, as `tile_factors` reads them."""
+        rows, limits = [], []
+        for i in levels:
+            spec, skipped = self.machine.levels[i], placement.bypass.get(i, frozenset())
+            for partition in spec.capacity:
+                kept = [t in partition.tensors and t in spec.keeps and t not in skipped for t in TENSORS]
+                if any(kept):
+                    rows.append([0, *(spec.slots(t) * here for t, here in zip(TENSORS, kept, strict=True))])
+                    limits.append(partition.bits)
+        return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)
+
+    def _factors(self, group: int, sizes: Ints, rows: Ints) -> Ints:
+        """int64[tile, partition, tensor], factors of the bits of tiles of so many of each dim."""
+        tiles = np.ones((len(sizes), 1, 2), np.int64)
+        tiles[:, 0, : sizes.shape[1]] = sizes
+        bits = np.array([self.machine.word_bits[t] for t in TENSORS], np.int64)
+        strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
+        found: Ints = tile_factors(group, tiles, rows, bits, strides)
+        return found
+
+    @property
+    def _packs(self) -> npt.NDArray[np.bool_]:
+        """bool[PEs + 1]: which numbers of PEs can be laid out, in any rectangle."""
+        rows, columns = self.sides
+        least = self.constraints.pes
+        return np.array(
+            [
+                n >= least and any(y <= rows and n // y <= columns for y in divisors(n)) if n else False
+                for n in range(self.pes + 1)
+            ]
+        )
+
+    @property
+    def _strides(self) -> Ints:
+        """int64[group]: of a tile's index among all tiles."""
+        out, stride = np.zeros(len(GROUPS), np.int64), 1
+        for g in reversed(ALL):
+            out[g] = stride if self.array else 0
+            stride *= len(self.chains[g].tile_sizes)
+        return out
+
+    def inners(self, placement: Placement) -> Inners:
+        """What may lie in the PE and across the array."""
+        rows, limits = self._partitions(placement, range(self.machine.pe_level, len(self.machine.levels)))
+        most, groups, strides = max(len(c.inners) for c in self.chains), len(GROUPS), self._strides
+        usable, below = np.zeros((groups, most), np.bool_), np.zeros((groups, most), np.int64)
+        across, steps, macs = np.ones((3, groups, most), np.int64)
+        room = np.ones((groups, most, len(limits), 3), np.int64)
+        for g, chains in enumerate(self.chains):
+            n, spatial, inside = len(chains.inners), chains.inners[:, :, 0], chains.inners[:, :, 1]
+            may = spatial.prod(axis=1) <= self.pes
+            for a, dim in enumerate(chains.dims):
+                may &= (spatial[:, a] == 1) | (dim in placement.across)
+                may &= (inside[:, a] == 1) | placement.inside
+            usable[g, :n], below[g, :n] = may, chains.below * strides[g]
+            across[g, :n], macs[g, :n] = spatial.prod(axis=1), inside.prod(axis=1)
+            steps[g, :n] = (np.array([self.problem[dim] for dim in chains.dims]) // spatial).prod(axis=1)
+            room[g, :n] = self._factors(g, inside, rows)
+        return Inners(
+            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps.astype(float), macs, room,
+            limits, self._packs, np.array(TURN, np.int64), self.machine.macs_per_cycle, self.machine.mac_cycles,
+        )  # fmt: skip
+
+    def known(self, one: Walked) -> settling.Known:
+        """What the kernels read to settle leaves of a placement."""
+        table, masks = orders()
+        terms = one.placement.terms
+        moved = [self.bounds.child(k) for k in terms.tolist()]
+        words = self.words
+        tabled = settling.Tabled(
+            tuple(np.ascontiguousarray(w.totals[:, terms]) for w in words),
+            tuple(np.ascontiguousarray(w.stays[..., terms]) for w in words),
+            tuple(np.ascontiguousarray(w.kepts[..., terms]) for w in words),
+            tuple(np.ascontiguousarray(w.aboves[:, terms]) for w in words),
+            tuple(w.firsts for w in words),
+            tuple(w.there for w in words),
+            np.array([tensor for tensor, _, _ in moved]),
+            np.array([0 if anew else child for _, child, anew in moved]),
+            one.placement.prices,
+        )
+        return settling.Known(one.classes, one.inners, self._tiles(one), tabled, table, masks)
+
+    def _tiles(self, one: Walked) -> settling.Tiles:
+        sizes = np.array([len(c.tile_sizes) if self.array else 1 for c in self.chains])
+        most, inners = int(sizes.max()), max(len(c.inners) for c in self.chains)
+        below = np.zeros((len(GROUPS), inners), np.int64)
+        alike = np.zeros((len(one.classes.free), len(GROUPS), most, most), np.bool_)
+        dim = 0
+        for g, chains in enumerate(self.chains):
+            if not self.array:
+                alike[:, g, 0, 0] = True
+                continue
+            below[g, : len(chains.below)] = chains.below
+            small, large = chains.tile_sizes[:, None, :], chains.tile_sizes[None, :, :]
+            for c, free in enumerate(one.classes.free):
+                holds = np.ones((int(sizes[g]),) * 2, np.bool_)
+                for a in range(len(chains.dims)):
+                    holds &= large[..., a] % small[..., a] == 0
+                    if not free[dim + a]:
+                        holds &= large[..., a] == small[..., a]
+                alike[c, g, : sizes[g], : sizes[g]] = holds
+            dim += len(chains.dims)
+        return settling.Tiles(
+            sizes, self._strides, below, alike, tuple(c.spans for c in self.chains),
+            tuple(np.ascontiguousarray(c.tiles[:, :-1]) for c in self.chains), one.classes.further, one.classes.between,
+        )  # fmt: skip
+
+    def nest(self, placement: Placement, best: settling.Best) -> LoopNest:
+        """The mapping of the chosen chains in the chosen orders."""
+        table, _ = orders()
+        names = {code: dim for dim, code in CODES.items()}
+        factors = {
+            dim: [int(f) for f in self.chains[g].factors[best.chain[g], a]]
+            for g, dims in enumerate(GROUPS)
+            for a, dim in enumerate(dims)
+        }
+        y, x = self._laid({dim: f[-2] for dim, f in factors.items()})
+        levels, last = [], len(self.machine.levels) - 1
+        for i, spec in enumerate(self.machine.levels):
+            temporal: list[Loop] = []
+            if i <= self.array:
+                dims = [names[int(code)] for code in table.loops[best.order[i]] if code >= 0]
+                temporal += [Loop(dim, factors[dim][i]) for dim in dims if factors[dim][i] > 1]
+            if i == last:
+                temporal += [Loop(dim, f[-1]) for dim, f in factors.items() if f[-1] > 1]
+            rows, columns = (y, x) if i == self.array else ((), ())
+            skipped = placement.bypass.get(i, frozenset())
+            if temporal or rows or columns or skipped:
+                levels.append((spec.name, LevelMapping(tuple(temporal), rows, columns, skipped)))
+        return LoopNest(tuple(levels), source="best")
+
+    def _laid(self, across: dict[str, int]) -> tuple[tuple[Loop, ...], tuple[Loop, ...]]:
+        """What is spatial, on the two axes of the array: any divisor of all of it is a product of divisors."""
+        total = prod(across.values())
+        side = next(y for y in reversed(divisors(total)) if y <= self.sides[0] and total // y <= self.sides[1])
+        y, x = [], []
+        for dim, factor in across.items():
+            on_y = int(np.gcd(factor, side))
+            side //= on_y
+            if on_y > 1:
+                y.append(Loop(dim, on_y))
+            if factor // on_y > 1:
+                x.append(Loop(dim, factor // on_y))
+        return tuple(y), tuple(x)

@@ -1,0 +1,220 @@
+"""The optimum of a layer's whole mapspace, with a certificate or a proven gap."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.load import table_for
+from accelsim.energy.table import EnergyTable
+from accelsim.engine.program import Ints
+from accelsim.errors import AccelsimError, MappingError, nearest
+from accelsim.mapping.mapping import LoopNest, check
+from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.constraints import FREE, Constraints
+from accelsim.search.optimum.kernels import descend as descending
+from accelsim.search.optimum.kernels import settle as settling
+from accelsim.search.optimum.mapspace import Mapspace, Walked
+from accelsim.search.optimum.placements import Placement
+from accelsim.search.space import GROUPS
+from accelsim.workload.problem import Problem
+
+OBJECTIVES = ("energy", "cycles", "edp", "ed2p")
+FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
+"""The first bound's distance from the root's; most leaves of one placement that are kept in memory."""
+MEMORIES = 3
+"""Most memories between the outermost and the PE."""
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best mapping of a layer's mapspace.
+
+    nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
+    first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
+    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken.
+    """
+
+    nest: LoopNest
+    objective: str
+    score: float
+    energy: float
+    bound: float
+    size: float
+    nodes: int
+    leaves: int
+    tried: int
+    seconds: float
+
+    @property
+    def certified(self) -> bool:
+        """Whether nothing in the space is better."""
+        return self.bound >= self.score * (1 - ROUNDING)
+
+    @property
+    def gap(self) -> float:
+        """How far above the optimum this may lie at most, as a share of it."""
+        return 0.0 if self.certified else self.score / self.bound - 1
+
+
+def optimum(
+    architecture: Architecture,
+    problem: Problem,
+    objective: str = "energy",
+    table: EnergyTable | None = None,
+    budget: float | None = None,
+    constraints: Constraints = FREE,
+) -> Optimum:
+    """The best of all mappings of a layer: every chain of perfect factors, every order that differs, every placement.
+
+    Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
+    one decides.
+
+    Parameters
+    ----------
+    budget : seconds after which the best so far is taken, with its gap. constraints : what of the space is left out.
+
+    Raises
+    ------
+    MappingError : nothing fits, or a machine whose mapspace there is no bound for. AccelsimError : unknown objective.
+    """
+    if objective not in OBJECTIVES:
+        raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
+    table = table or table_for(architecture, None)
+    reason = why_not(architecture, table)
+    if reason:
+        raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
+    start = time.monotonic()
+    space = Mapspace(architecture, problem, table, constraints, objective != "energy")
+    return _Search(space, OBJECTIVES.index(objective), start, budget).run()
+
+
+def why_not(machine: Architecture, table: EnergyTable) -> str:
+    """Why a machine's mapspace cannot be searched whole; empty: it can."""
+    arrays = [spec.name for spec in machine.levels if spec.fanout.y * spec.fanout.x > 1]
+    array = max(machine.pe_level - 1, 0)
+    if table.accounting:
+        return f"accounting '{table.accounting}' takes what a dataflow keeps"
+    if machine.cartesian or machine.narrows or machine.paced:
+        return "its counts depend on more than tiles and orders"
+    if len(arrays) > 1 or (arrays and arrays[0] != machine.levels[array].name):
+        return f"it has arrays below {' and '.join(arrays)}, and one right above the PE is searched whole"
+    if array > MEMORIES:
+        return f"it has {array} memories between the outermost and the PE, and up to {MEMORIES} are searched whole"
+    return ""
+
+
+class _Search:
+    """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
+
+    def __init__(self, space: Mapspace, objective: int, start: float, budget: float | None) -> None:
+        self.space, self.objective, self.start, self.budget = space, objective, start, budget
+        self.best = settling.Best(
+            np.array([inf]), np.array([inf]), np.zeros(len(GROUPS), np.int64), np.zeros(space.array + 1, np.int64),
+            np.zeros(1, np.int64),
+        )  # fmt: skip
+        machine = space.machine
+        self.busiest = space.problem.macs * machine.mac_cycles / space.pes / machine.macs_per_cycle
+        self.chosen: Placement | None = None
+        self.nodes = self.leaves = 0
+
+    @property
+    def _found(self) -> float:
+        return float(self.best.score[0])
+
+    @property
+    def _late(self) -> bool:
+        return self.budget is not None and time.monotonic() - self.start > self.budget
+
+    def run(self) -> Optimum:
+        """The optimum, or what the budget allows."""
+        walked, unseen = self._roots()
+        if self.chosen is None:
+            machine = self.space.machine
+            raise MappingError(f"no mapping fits '{machine.name}' under the constraints: its memories are too small")
+        # none is left whose bound is below what was found: that is the optimum
+        bound = min((one.least for one in walked), default=self._found)
+        gap, proven = FIRST_GAP, bound
+        while not unseen and proven < self._found and not self._late:
+            limit = min(bound * (1 + gap), self._found)
+            if not all(self._settle(one, limit) for one in walked if one.least < limit):
+                break
+            proven, gap = min(limit, self._found), 2 * gap
+        space = self.space
+        nest = space.nest(self.chosen, self.best)
+        check(space.machine, nest, space.problem)
+        return Optimum(
+            nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
+            space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.start,
+        )  # fmt: skip
+
+    def _roots(self) -> tuple[list[Walked], float]:
+        """Placements whose least bound is below the best found on the way; and the least bound of those not looked at.
+
+        Where a placement's bound is least its mappings are tried: what they cost leaves other placements out.
+        """
+        out, compulsory = list[Walked](), self.space.bounds.compulsory
+        every = sorted(self.space.placements.every, key=compulsory)
+        for at, placement in enumerate(every):
+            floor = descending.score_of(compulsory(placement), self.busiest, self.objective)
+            if floor >= self._found:
+                continue
+            if self._late and self.chosen is not None:
+                rest = [descending.score_of(compulsory(one), self.busiest, self.objective) for one in every[at:]]
+                return out, min(rest)
+            classes = self.space.bounds.classes(placement)
+            inners, leaves = self.space.inners(placement), _leaves(1)
+            if not np.isfinite(classes.outer).any():
+                continue
+            one = Walked(placement, classes, inners, 0.0)
+            self._descend(one, self._found, False, leaves)
+            if leaves.number[0]:
+                one = one._replace(least=float(leaves.bound[0]))
+                out.append(one)
+                self._try(one, leaves.pick, leaves.bound)
+        return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
+
+    def _settle(self, one: Walked, limit: float) -> bool:
+        """Try all leaves of a placement whose bound is below a limit; whether that was done to the end."""
+        leaves = _leaves(1 << 16)
+        while True:
+            self._descend(one, min(limit, self._found), True, leaves)
+            n = int(leaves.number[0])
+            if n <= len(leaves.bound):
+                break
+            if n > MOST_LEAVES:
+                return False
+            leaves = _leaves(n)
+        order = np.argsort(leaves.bound[:n], kind="stable")
+        for first in range(0, n, 1 << 12):
+            if self._late:
+                return False
+            some = order[first : first + (1 << 12)]
+            self._try(one, leaves.pick[some], leaves.bound[some])
+        return True
+
+    def _try(self, one: Walked, picks: Ints, bounds: Floats) -> None:
+        before = self._found
+        constant, known = one.placement.constant, self.space.known(one)
+        self.leaves += settling.settle(picks, bounds, constant, self.objective, known, self.best)
+        if self._found < before:
+            self.chosen = one.placement
+
+    def _descend(self, one: Walked, limit: float, every: bool, leaves: descending.Leaves) -> None:
+        first = np.array([0, one.inners.number[one.inners.turn[0]]], np.int64)
+        leaves.number[0] = leaves.nodes[0] = 0
+        descending.descend(
+            one.classes, one.placement.constant, one.inners, first, self.busiest, self.objective, limit, every, leaves
+        )
+        self.nodes += int(leaves.nodes[0])
+
+
+def _leaves(n: int) -> descending.Leaves:
+    return descending.Leaves(
+        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64)
+    )

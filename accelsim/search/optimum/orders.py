@@ -1,0 +1,41 @@
+"""Orders of a level's loops that differ in what they cost (docs/optimum.md, "Orders")."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import permutations, product
+
+import numpy as np
+
+from accelsim.engine.program import Ints
+from accelsim.search.optimum.kernels.settle import LOOPS, Orders
+from accelsim.search.space import GROUPS
+
+CODES = {dim: 2 * g + a for g, dims in enumerate(GROUPS) for a, dim in enumerate(dims)}
+"""A dim as the kernels number it: its group, and which of the group's it is."""
+INNERMOST = (
+    *permutations("MPR"), *permutations("MQS"), *(("P", *rest) for rest in ("QN",)), ("Q", "P", "N"), ("R", "S", "C"),
+    ("S", "R", "C"), ("N", "P", "Q"), ("C", "R", "S"),
+)  # fmt: skip
+"""Sequences, innermost first, of loops that let a tile stay or slide; what else there is lies outside them."""
+
+
+@cache
+def orders() -> tuple[Orders, Ints]:
+    """Every order that differs of every set of loops, and int64[1 << codes] where a set's are."""
+    masks, first, loops = np.zeros(1 << 2 * len(GROUPS), np.int64), [0], []
+    for n, present in enumerate(product((False, True), repeat=len(CODES))):
+        dims = [dim for dim, there in zip(CODES, present, strict=True) if there]
+        masks[sum(1 << CODES[dim] for dim in dims)] = n
+        found = {_whole(dims, inner) for inner in INNERMOST}
+        for order in sorted(found):
+            loops.append([CODES[dim] for dim in order] + [-1] * (LOOPS - len(order)))
+        first.append(len(loops))
+    return Orders(np.array(first, np.int64), np.array(loops, np.int64)), masks
+
+
+def _whole(dims: list[str], innermost: tuple[str, ...]) -> str:
+    """All loops of a level, outermost first, with these innermost; G outermost."""
+    inside = [dim for dim in innermost if dim in dims]
+    outside = sorted((dim for dim in dims if dim not in inside), key="GNMCPQRS".index)
+    return "".join(outside + inside[::-1])

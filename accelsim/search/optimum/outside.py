@@ -1,0 +1,340 @@
+"""Bounds of what the memories above the array cost, for every tile they may hold, and of what lies below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.engine.nest.kernels.records import FILTER, IFMAP, PSUM
+from accelsim.engine.program import Ints
+from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.chains import Chains
+from accelsim.search.optimum.favours import IRRELEVANT, PLANES, Favour, M, field, through_field
+from accelsim.search.optimum.kernels.reach import reached
+from accelsim.search.optimum.placements import Placement, Placements
+from accelsim.search.optimum.tables import SLIDING, Words
+from accelsim.search.space import GROUPS
+
+
+class Classes(NamedTuple):
+    """The classes of one placement, as the kernels read them.
+
+    outer : float64[class, tile], at least what the memories above the array cost with this tile above it; reach : the
+    least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
+    all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
+    term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
+    float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
+    between : float64[class, tile], what lies between these and the array.
+    """
+
+    outer: Floats
+    reach: Floats
+    partial: Floats
+    inner: Floats
+    prices: Floats
+    free: Ints
+    further: Floats
+    between: Floats
+
+
+class Term(NamedTuple):
+    """One priced column of what fills a memory: its number, price, tensor, and whether it is moved anew each time."""
+
+    k: int
+    price: float
+    tensor: int
+    anew: bool
+
+
+Kept = dict[Favour, Floats]
+Fields = Callable[[int, bool], Callable[[int], str] | None]
+"""Of a tensor, moved anew or not: the field of `tables.Words` for each group; None: it is counted elsewhere."""
+_NONE = np.zeros((0, 0))
+
+
+class Bounds:
+    """Builds the classes of the placements of one layer on one machine."""
+
+    def __init__(
+        self, placements: Placements, chains: list[Chains], words: list[Words], array: int, fits: Callable[..., Floats]
+    ) -> None:
+        self.placements, self.chains, self.words, self.array, self.fits = placements, chains, words, array, fits
+        self.shape = tuple(len(chains[g].tile_sizes) for g in range(len(GROUPS)))
+        self.sides = tuple(len(values) for g in range(len(GROUPS)) for values in chains[g].divisors)
+        self._least: dict[tuple[str, int, int], Floats] = {}
+        dims = [dim for g in range(len(GROUPS)) for dim in chains[g].dims]
+        self.dims = tuple(dims)
+
+    def least(self, name: str, group: int, level: int) -> Floats:
+        """float64[tile or inner, term]: the least of a field of `Words` of any chain with a tile at a level.
+
+        level : of a memory; -1: by what lies at and below the array; 0: the outermost, with the whole dim.
+        """
+        key = name, group, level
+        if key not in self._least:
+            chains, values = self.chains[group], getattr(self.words[group], name)
+            if level < 0:
+                at, n = chains.inner, len(chains.inners)
+            elif level == 0:
+                at, n = np.zeros(len(chains), np.int64), 1
+            else:
+                at, n = chains.tiles[:, level - 1], len(chains.tile_sizes)
+            out = np.full((n, values.shape[1]), np.inf)
+            np.minimum.at(out, at, values)
+            self._least[key] = out
+        return self._least[key]
+
+    def child(self, k: int) -> tuple[int, int, bool]:
+        """(tensor, level of the tile the term moves: one above the array's for all in the PE, moved anew or not)."""
+        t, _, child, anew, _ = (int(v) for v in self.placements.edges[self.placements.terms[k, 0]])
+        return t, min(child, self.array + 1), bool(anew)
+
+    def product(self, picks: list[Floats], level: int) -> Floats:
+        """The product of one value per tile of each group, over all tiles of a level."""
+        if level == 0:
+            return np.array(np.prod([p[0] for p in picks]))
+        out = np.ones(1)
+        for g in range(len(GROUPS)):
+            out = np.multiply.outer(out, picks[g]).reshape(-1)
+        return out
+
+    def moved(self, k: int, level: int, names: Callable[[int], str]) -> Floats:
+        """Words of a term at the least, by tile of a level. names : the field of each group."""
+        return self.product([self.least(names(g), g, level)[:, k] for g in range(len(GROUPS))], level)
+
+    @cached_property
+    def favours(self) -> tuple[Favour, ...]:
+        """Those that differ: an axis without loops lets nothing slide."""
+        axes = [axis for axis in PLANES if len(self.chains[axis]) > 1] or [PLANES[0]]
+        found = [Favour(IFMAP, axis) for axis in axes]
+        for tensor in (FILTER, PSUM):
+            found += [Favour(tensor, axis, broad) for axis in axes for broad in (False, True)]
+        return tuple(found)
+
+    def compulsory(self, placement: Placement) -> float:
+        """What any mapping of a placement costs at the least: every word moved once."""
+        total = placement.constant
+        for k, price in zip(placement.terms.tolist(), placement.prices.tolist(), strict=True):
+            tensor, _, anew = self.child(k)
+            names = self._weakest(tensor, anew)
+            total += price * prod(float(self.least(names(g), g, 0)[0, k]) for g in range(len(GROUPS)))
+        return total
+
+    def classes(self, placement: Placement) -> Classes:
+        """All classes of a placement; `outer` : see `kept` of `_next`."""
+        kept = dict.fromkeys(self.favours, np.zeros(1))
+        if self.array >= 1:
+            fits = self.fits(placement, 1)
+            kept = {one: self._filled(placement, 1, partial(self._above, one, True)) + fits for one in self.favours}
+        further: list[Floats] = []
+        for level in range(1, self.array):
+            further.append(np.minimum.reduce(list(kept.values())))
+            kept = self._next(placement, kept, level)
+        return self._innermost(placement, kept, further)
+
+    def _filled(self, placement: Placement, level: int, names: Fields) -> Floats:
+        """What fills the memory at a level costs at least, by its tiles."""
+        out = np.zeros(1 if level == 0 else int(np.prod(self.shape)))
+        for k, price, tensor, anew in self._terms(placement, level):
+            fields = names(tensor, anew)
+            if fields is not None:
+                out = out + price * self.moved(k, level, fields)
+        return out
+
+    def _above(self, one: Favour, all_of: bool, tensor: int, anew: bool) -> Callable[[int], str] | None:
+        """all_of : the favoured tensor is counted too, for the tile above is known; else by `_stationary`."""
+        if anew:
+            return lambda group: "totals"
+        return partial(field, tensor, one) if all_of or tensor != one.tensor else None
+
+    def _through(self, one: Favour, tensor: int, anew: bool) -> Callable[[int], str]:
+        return (lambda group: "totals") if anew else partial(through_field, tensor, one)
+
+    def _on(self, one: Favour, tensor: int, anew: bool) -> Callable[[int], str]:
+        """As `_through`; beside an ifmap that slides on, the innermost loop may leave a filter or a psum too."""
+        if one.tensor == IFMAP != tensor:
+            return self._weakest(tensor, anew)
+        return self._through(one, tensor, anew)
+
+    def _weakest(self, tensor: int, anew: bool) -> Callable[[int], str]:
+        """Whatever the order of any level."""
+        if anew:
+            return lambda group: "totals"
+        return lambda group: "through_slides" if tensor == IFMAP and group >= SLIDING else "through"
+
+    def _terms(self, placement: Placement, level: int) -> list[Term]:
+        """What fills the memory at a level."""
+        out = []
+        for k, price in zip(placement.terms.tolist(), placement.prices.tolist(), strict=True):
+            tensor, child, anew = self.child(k)
+            if child == level:
+                out.append(Term(k, price, tensor, anew))
+        return out
+
+    def _stationary(self, placement: Placement, level: int, one: Favour) -> Floats:
+        """What a favoured tensor's tiles one level further in cost, by the tiles of this level: each brings one."""
+        out = np.zeros(1 if level == 0 else int(np.prod(self.shape)))
+        for k, price, tensor, anew in self._terms(placement, level + 1):
+            if tensor == one.tensor and not anew:
+                out = out + price * self.moved(k, level, partial(field, tensor, one, own=False))
+        return out
+
+    def _reached(self, values: Floats, level: int, dims: str) -> Floats:
+        """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile."""
+        out = values.copy()
+        free = np.array([dim in dims for dim in self.dims], np.int64)
+        reached(out, np.array(self.sides, np.int64), self._multiples, free)
+        return out
+
+    @cached_property
+    def _multiples(self) -> Ints:
+        """int64[dim, divisor, divisor]: whether the second is a multiple of the first."""
+        most = max(self.sides)
+        out = np.zeros((len(self.dims), most, most), np.int64)
+        lists = [values for g in range(len(GROUPS)) for values in self.chains[g].divisors]
+        for d, values in enumerate(lists):
+            own = np.array(values, np.int64)
+            out[d, : len(own), : len(own)] = own[None, :] % own[:, None] == 0
+        return out
+
+    def _next(self, placement: Placement, kept: Kept, level: int) -> Kept:
+        """From the tiles of one memory to those of the next one in.
+
+        kept : by what loops right above this memory favour, float64[tile], all that lies further out.
+        """
+        any_of, everything = np.minimum.reduce(list(kept.values())), "".join(self.dims)
+        fits = self.fits(placement, level + 1)
+        out = {}
+        for one in self.favours:
+            outer = self._reached(any_of + self._stationary(placement, level, one), level, everything)
+            out[one] = outer + self._filled(placement, level + 1, partial(self._above, one, False)) + fits
+        for one in self.favours:
+            outer = self._reached(self._goes_on(kept, one), level, one.loops)
+            here = outer + self._filled(placement, level + 1, partial(self._on, one)) + fits
+            for other in self.favours:
+                if one.tensor in (IFMAP, other.tensor):
+                    out[other] = np.minimum(out[other], here)
+        return out
+
+    def _goes_on(self, kept: Kept, one: Favour) -> Floats:
+        """All further out where the loops right above go on with what all loops here leave, or let slide."""
+        if one.tensor == IFMAP:
+            same = [v for other, v in kept.items() if other.tensor == IFMAP or one.axis == other.axis]
+        else:
+            alike = [other for other in kept if other.tensor == one.tensor]
+            same = [kept[other] for other in alike if not one.broad or other.axis == one.axis]
+        least: Floats = np.minimum.reduce(same)
+        return least
+
+    def _innermost(self, placement: Placement, kept: Kept, further: list[Floats]) -> Classes:
+        """The classes: what is above the array by its tile, and what is below by what lies in it."""
+        level = self.array
+        any_of, terms = np.minimum.reduce(list(kept.values())), self._terms(placement, level + 1)
+        found = []
+        for one in self.favours:
+            if one.tensor == IFMAP and one.axis != self.favours[0].axis:
+                continue  # both axes slide in this class
+            found.append((*self._counted(terms, one, any_of, partial(self._above, one, True)), "".join(self.dims)))
+        for one in self.favours if level else ():
+            outer = self._goes_on(kept, one)
+            if one.tensor != IFMAP:
+                found.append((*self._counted(terms, None, outer, partial(self._through, one)), one.loops))
+                continue
+            # all loops above the array are M: they leave the tile; or M is the innermost; or one of the axis is
+            found.append((*self._counted(terms, None, outer, partial(self._through, one)), IRRELEVANT[IFMAP]))
+            found.append((*self._counted(terms, one, outer, partial(self._through, one), on=True), one.loops))
+            for tensor in (FILTER, PSUM):
+                innermost = Favour(tensor, one.axis, broad=True)
+                found.append((*self._counted(terms, innermost, outer, partial(self._through, innermost)), one.loops))
+        # of what fills the memory above the array, whatever the orders; of one memory, `outer` says all
+        between = self._filled(placement, level, self._weakest) if further else np.zeros(1)
+        return self._packed(found, terms)._replace(
+            further=np.array(further) if further else _NONE, between=np.tile(between, (len(found), 1))
+        )
+
+    def _counted(
+        self,
+        terms: list[Term],
+        one: Favour | None,
+        outer: Floats,
+        fields: Fields,
+        on: bool = False,
+    ) -> tuple[Floats, list[list[Floats] | None]]:
+        """What lies further out with what a favoured tensor costs below, and factors of all below by inner.
+
+        on : what slides goes on sliding further out.
+        """
+        weight: dict[int, list[Floats] | None] = {}
+        if one is not None:
+            outer, weight = self._split(terms, one, outer, on)
+        return outer, [
+            weight[term.k] if term.k in weight else self._inner(term.k, fields(term.tensor, term.anew))
+            for term in terms
+        ]
+
+    def _inner(self, k: int, names: Callable[[int], str] | None) -> list[Floats]:
+        assert names is not None
+        return [self.least(names(g), g, -1)[:, k] for g in range(len(GROUPS))]
+
+    def _split(
+        self, terms: list[Term], one: Favour, outer: Floats, on: bool
+    ) -> tuple[Floats, dict[int, list[Floats] | None]]:
+        """What a favoured tensor costs below the array: by the tile above it, and by what lies in it.
+
+        Base words, x times by the tile and y times by the inner, are at least base (x + y - 1). Where they are the same
+        for every inner, all is counted by the tile.
+        """
+        weight: dict[int, list[Floats] | None] = {}
+        for k, price, tensor, anew in terms:
+            if tensor != one.tensor or anew:
+                continue
+            names = [field(tensor, one, g, own=False) for g in range(len(GROUPS))]
+            if on:
+                names = ["runs" if g == M else through_field(tensor, one, g) for g in range(len(GROUPS))]
+            inside = [self.least(names[g], g, -1)[:, k] for g in range(len(GROUPS))]
+            stays = [g for g in range(len(GROUPS)) if names[g] == "runs"]
+            of_these = [M] if tensor == IFMAP else range(len(GROUPS))
+            if all(np.all(inside[g] <= inside[g].min() * (1 + 1e-12)) for g in of_these):
+                outer = outer + price * self.moved(k, self.array, names.__getitem__)
+                weight[k] = None
+                continue
+            picks = [np.ones(len(self.least(names[g], g, self.array))) for g in range(len(GROUPS))]
+            for g in stays:
+                own = self.least(names[g], g, self.array)[:, k]
+                picks[g] = own / own.min()
+            base = float(np.prod([v.min() for v in inside]))
+            outer = outer + price * base * (self.product(picks, self.array) - 1)
+            weight[k] = inside
+        return outer, weight
+
+    def _packed(self, found: list[tuple[Floats, list[list[Floats] | None], str]], terms: list[Term]) -> Classes:
+        most = max(len(c.inners) for c in self.chains)
+        n, groups = len(found), len(GROUPS)
+        inner, prices = np.ones((n, groups, most, len(terms))), np.zeros((n, len(terms)))
+        free = np.zeros((n, len(self.dims)), np.int64)
+        for c, (_, values, dims) in enumerate(found):
+            free[c] = [dim in dims for dim in self.dims]
+            for k, term in enumerate(terms):
+                for g, own in enumerate(values[k] or ()):
+                    inner[c, g, : len(own), k] = own
+                    prices[c, k] = term.price
+        outer = np.array([above for above, _, _ in found])
+        if not self.array:
+            return Classes(outer, outer, outer, inner, prices, free, _NONE, _NONE)
+        done: dict[tuple[bytes, str], Floats] = {}  # many classes differ below the array alone
+        everything = "".join(self.dims)
+
+        def reach(values: Floats, dims: str) -> Floats:
+            key = values.tobytes(), dims
+            if key not in done:
+                done[key] = self._reached(values, self.array, dims)
+            return done[key]
+
+        near = [reach(above, dims) for above, _, dims in found]
+        pairs = zip(near, found, strict=True)
+        far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in pairs]
+        return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, _NONE)

@@ -1,0 +1,138 @@
+"""Which tensors every memory keeps: all placements of a machine, and what each charges for a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture, NetworkKind
+from accelsim.energy.table import EnergyTable
+from accelsim.engine import program as lowering
+from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.errors import MappingError
+from accelsim.mapping.mapping import LevelMapping, LoopNest
+from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.constraints import Bypass
+from accelsim.search.prices import prices
+from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One choice of what passes by each memory.
+
+    terms : int64[term], of the union of all placements, with their `prices` float64[term]; constant : energy that no
+    mapping changes. across : dims that may be spatial. inside : whether any tensor stays in the PE.
+    """
+
+    bypass: Bypass
+    terms: Ints
+    prices: Floats
+    constant: float
+    across: frozenset[str]
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Placements:
+    """All of them, and the edges and terms they are made of.
+
+    edges : int64[edge, 5]; terms : int64[term, 2], (edge, column). program : any of theirs; its nest is not looked at.
+    """
+
+    every: tuple[Placement, ...]
+    edges: Ints
+    terms: Ints
+    program: Program
+
+
+def placements_of(
+    machine: Architecture, problem: Problem, table: EnergyTable, allowed: Sequence[Bypass] | None = None
+) -> Placements:
+    """Every placement of a machine, or those `allowed`.
+
+    Raises
+    ------
+    MappingError : a word whose price is below nothing, for which there is no bound.
+    """
+    edges: dict[tuple[int, ...], int] = {}
+    terms: dict[tuple[int, int], int] = {}
+    found = []
+    program = None
+    for bypass in allowed if allowed is not None else _bypasses(machine):
+        nest = LoopNest(tuple((machine.levels[i].name, LevelMapping(bypass=b)) for i, b in sorted(bypass.items())))
+        program = lowering.build(machine, nest, problem)
+        price = prices(program, table, "")
+        priced: dict[int, float] = {}
+        for (e, column), energy in zip(price.terms.tolist(), price.energy.tolist(), strict=True):
+            if energy:
+                edge = tuple(program.edges[e].tolist())
+                key = edges.setdefault(edge, len(edges)), _same(machine, edge, column)
+                k = terms.setdefault(key, len(terms))
+                priced[k] = priced.get(k, 0.0) + energy
+        if min(priced.values(), default=0.0) < 0:
+            raise MappingError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
+        across, inside = _across(machine, program), bool(_inside(machine, bypass))
+        found.append(
+            Placement(
+                bypass,
+                np.array(list(priced), np.int64),
+                np.array(list(priced.values())),
+                price.constant,
+                across,
+                inside,
+            )
+        )
+    assert program is not None
+    return Placements(
+        tuple(found), np.array(list(edges), np.int64).reshape(-1, 5), np.array(list(terms), np.int64).reshape(-1, 2),
+        program,
+    )  # fmt: skip
+
+
+def _bypasses(machine: Architecture) -> Iterator[Bypass]:
+    """Every tensor by every memory but the outermost that would keep it."""
+    may = [(i, t) for i, level in enumerate(machine.levels) if i for t in TENSORS if t in level.keeps]
+    for n in range(len(may) + 1):
+        for chosen in combinations(may, n):
+            yield {i: frozenset(t for at, t in chosen if at == i) for i in {at for at, _ in chosen}}
+
+
+def _inside(machine: Architecture, bypass: Bypass) -> list[tuple[int, Tensor]]:
+    """What stays in the PE."""
+    levels = range(machine.pe_level, len(machine.levels))
+    return [(i, t) for i, t in product(levels, TENSORS) if t in machine.levels[i].keeps and t not in bypass.get(i, ())]
+
+
+def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
+    """The first column with the same words (see `nest.kernels.tiles`).
+
+    What one child wants is what is sent to it, but for padding that is made on the way; and what a level's network
+    sends is what each instance of the level wants, but for single wires.
+    """
+    t, parent, child, _, _ = edge
+    hidden = t == 0 and machine.padding is Padding.ON_CHIP and parent == 0
+    while column < 3 * (child - parent):
+        fanout = machine.levels[parent + column // 3].fanout
+        alone = fanout.y * fanout.x == 1
+        if column % 3 == 2 and alone and not (hidden and column == 2):
+            column -= 2
+        elif column % 3 == 0 and column and (alone or fanout.network(TENSORS[t]).kind is not NetworkKind.UNICAST):
+            column -= 1
+        else:
+            break
+    return column
+
+
+def _across(machine: Architecture, program: Program) -> frozenset[str]:
+    """Dims that may be spatial: not those whose psums would meet where nothing adds them (`program.build` refuses)."""
+    refused = set[str]()
+    keepers = [(int(p), int(c)) for t, p, c, _, _ in program.edges if t == PSUM]
+    for parent, child in keepers:
+        if not machine.accumulates(parent, child):
+            for spec in machine.levels[parent:child]:
+                refused |= frozenset(REDUCTION_DIMS) - spec.fanout.network(Tensor.PSUM).reduce
+    return frozenset(DIMS) - refused

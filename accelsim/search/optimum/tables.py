@@ -1,0 +1,163 @@
+"""What every chain of a group of dims adds to the words of every edge: exact, and at least whatever the order is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.nest.laid import laid
+from accelsim.engine.program import Ints, Program
+from accelsim.engine.words.kernels import options as tabulating
+from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.chains import ROWS, Chains
+from accelsim.search.space import GROUPS
+from accelsim.workload.problem import DIM_INDEX, TENSOR_DIMS, TENSORS
+
+SLIDING = 4
+"""The first group whose dims are rows or columns of a plane."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words of every chain of one group for every term, as factors of a product over the groups.
+
+    totals : float64[chain, term], if every iteration moved a whole tile. stays, kepts : float64[order, chain, carry,
+    term], what a carry leaves in place or a slide keeps, for both orders of the group's two dims at a level (see
+    `tabulating.option_tables`). aboves : int64[chain, term], own loops above the term's child; firsts : int64[chain,
+    level + 1], own loops above a level. there : bool[chain, level, dim], which of its dims have a loop at a level.
+
+    runs : float64[chain, term], if the group's loops right above the child move nothing where they do not index the
+    tensor; through : if none above does. slides : of a plane that slides there, whatever carries between its own loops;
+    slides_m : where nothing does; slides_first, slides_second : where one of its dims turns innermost and the other
+    keeps nothing. through_slides, through_first, through_second : the same at every level.
+    """
+
+    totals: Floats
+    stays: Floats
+    kepts: Floats
+    aboves: Ints
+    firsts: Ints
+    there: Ints
+    runs: Floats
+    through: Floats
+    slides: Floats
+    slides_m: Floats
+    slides_first: Floats
+    slides_second: Floats
+    through_slides: Floats
+    through_first: Floats
+    through_second: Floats
+
+
+def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int) -> Words:
+    """Tabulate one group.
+
+    edges : int64[edge, 5] of all placements; terms : int64[term, 2], (edge, column). array : the level of the array,
+    whose loops are the last above the PE.
+    """
+    n = len(chains)
+    orders = [_tables(program, group, chains, edges, terms, array, flipped) for flipped in range(len(chains.dims))]
+    totals, aboves = np.asarray(orders[0].total, np.float64), orders[0].above[:, terms[:, 0]]
+    stays, kepts = (np.stack([getattr(table, name) for table in orders]) for name in ("stay", "kept"))
+    there = np.zeros((n, array + 1, 2), np.int64)
+    there[:, :, : len(chains.dims)] = (chains.factors[:, :, : array + 1] > 1).transpose(0, 2, 1)
+    firsts = np.zeros((n, array + 2), np.int64)
+    firsts[:, 1:] = np.cumsum(there.sum(axis=2), axis=1)
+
+    least = {name: totals.copy() for name in LEAST}
+    for k, (e, _) in enumerate(terms):
+        t, _, child, anew, _ = (int(v) for v in edges[e])
+        if anew:
+            continue  # moved in every iteration, whatever the order
+        segment = min(child, array + 1) - 1
+        foreign = [a for a, dim in enumerate(chains.dims) if dim not in TENSOR_DIMS[TENSORS[t]]]
+        factors = chains.factors[:, foreign, :]
+        least["runs"][:, k] /= factors[:, :, segment].prod(axis=1)
+        least["through"][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
+        if t == 0 and group >= SLIDING:
+            for level in range(segment + 1):
+                kept = _kept(kepts[..., k], aboves[:, k], firsts, there, level)
+                for name, words in zip(("slides", "first", "second"), kept[1:], strict=True):
+                    least[f"through_{name}"][:, k] -= words
+                if level == segment:
+                    for name, words in zip(("slides_m", "slides", "slides_first", "slides_second"), kept, strict=True):
+                        least[name][:, k] -= words
+    return Words(
+        totals, stays, kepts, aboves, firsts, there, **{name: np.maximum(words, 0) for name, words in least.items()}
+    )
+
+
+LEAST = (
+    "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides", "through_first",
+    "through_second",
+)  # fmt: skip
+
+
+def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """What slides at a level keep at most: of the carries of both dims, in either order; of others' too; of one dim.
+
+    kepts : float64[order, chain, carry]. Four times float64[chain].
+    """
+    orders, n, carries = kepts.shape
+    chain = np.arange(n)
+
+    def row(order: int, at: Ints, real: npt.NDArray[np.bool_]) -> Floats:
+        return np.where(real, kepts[order, chain, np.minimum(at, carries - 1)], 0)
+
+    own, both = np.zeros((orders, n)), np.zeros((orders, n))
+    for order in range(orders):
+        for i in range(2):
+            at = firsts[:, level] + i
+            own[order] += row(order, at, at < firsts[:, level + 1])
+        resets = np.zeros(n)
+        for i in range(3):
+            at = firsts[:, level] + i
+            resets = np.maximum(resets, row(order, aboves + at, at <= firsts[:, level + 1]))
+        both[order] = own[order] + resets
+    has = there[:, level, :] > 0
+    # the dim that turns innermost comes last: after the other one, where that has a loop too
+    one = [row(1 - a, firsts[:, level] + has[:, 1 - a], has[:, a]) for a in range(2)]
+    return own.max(axis=0), both.max(axis=0), one[0], one[1]
+
+
+def _tables(
+    program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int, flipped: int
+) -> tabulating.Table:
+    """As `tabulating.option_tables` fills it, with the group's dims in one order at every level."""
+    n, dims = len(chains), len(chains.dims)
+    order = list(range(dims))[:: -1 if flipped else 1]
+    last = program.levels - 1
+    loops = []  # (level, spatial, dim, part)
+    for above in range(array + 1):
+        loops += [(above, 0, a, above) for a in order]
+        if above == array:
+            loops += [(above, 1, a, array + 1) for a in order]
+    loops += [(last, 0, a, array + ROWS) for a in order]
+    level, spatial, axis, part = (np.array(v, np.int64) for v in zip(*loops, strict=True))
+    factors = chains.factors[:, axis, part]
+    steps = np.ones_like(factors)
+    for a in range(dims):
+        mine = axis == a
+        inside = np.cumprod(factors[:, mine][:, ::-1], axis=1)[:, ::-1]
+        steps[:, mine] = inside // factors[:, mine]
+    there = factors > 1
+    lengths = there.sum(axis=1)
+    rows = np.zeros((n, tabulating.MOST_LOOPS, 5), np.int64)
+    chain, loop = np.nonzero(there)
+    at = (np.cumsum(there, axis=1) - 1)[chain, loop]
+    dim = np.array([DIM_INDEX[d] for d in GROUPS[group]])[axis]
+    columns_of: tuple[Ints, ...] = (dim, factors, spatial, level, steps)
+    for c, column in enumerate(columns_of):
+        rows[chain, at, c] = np.broadcast_to(column, there.shape)[chain, loop]
+    temporal = there & (spatial == 0)
+    most = (
+        int(np.where(temporal, factors, 1).prod(axis=1).max()),
+        2 * int(temporal.sum(axis=1).max()) + 1,
+        int(np.where(spatial > 0, factors, 1).prod(axis=1).max()),
+    )
+    stay, kept = np.zeros((2, n, most[1], len(terms)))
+    table = tabulating.Table(np.zeros((n, len(terms))), stay, kept, np.zeros((n, len(edges)), np.int64))
+    tabulating.option_tables(laid(program), rows, lengths, group, edges, terms, most, table)
+    return table

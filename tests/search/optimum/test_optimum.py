@@ -1,0 +1,152 @@
+"""The optimum of a mapspace is that of every mapping in it, evaluated one by one."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from accelsim.architecture.model import Architecture
+from accelsim.architecture.yaml import load_architecture
+from accelsim.energy.account import account
+from accelsim.energy.load import table_for
+from accelsim.engine import evaluate
+from accelsim.engine.batch import evaluate_many
+from accelsim.engine.program import build
+from accelsim.errors import AccelsimError, MappingError
+from accelsim.mapping.mapping import LoopNest
+from accelsim.search.optimum.constraints import Bypass, Constraints
+from accelsim.search.optimum.optimum import OBJECTIVES, optimum
+from accelsim.workload.problem import Problem
+from search.optimum import small
+
+CONV3 = Problem((1, 1, 384, 256, 13, 13, 3, 3), pad=(1, 1))
+FC = Problem((4, 1, 120, 84, 1, 1, 1, 1))
+
+
+def every_mapping(machine: Architecture, problem: Problem, places: list[Bypass], spread: bool) -> list[LoopNest]:
+    """All that the machine can carry out; none where they are too many for a test."""
+    found = []
+    for bypass in places:
+        for nest in small.mappings(machine, problem, bypass, spread):
+            try:
+                build(machine, nest, problem)
+            except MappingError:
+                continue  # psums that nothing adds
+            found.append(nest)
+            if len(found) > 4000:
+                return []
+    return found
+
+
+def least(machine: Architecture, problem: Problem, nests: list[LoopNest], objective: str) -> float:
+    """The best of all, each priced by the account; equal counts once."""
+    batch, table, known = evaluate_many(machine, nests, problem), table_for(machine, None), {}
+    best = inf
+    for i, nest in enumerate(nests):
+        counts, timing = batch[i]
+        key = counts.words.tobytes(), counts.network.tobytes()
+        if key not in known:
+            known[key] = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, "", nest)))
+        cycles = counts.compute_cycles
+        value = {"energy": known[key], "cycles": cycles, "edp": known[key] * cycles, "ed2p": known[key] * cycles**2}
+        best = min(best, value[objective])
+    return best
+
+
+def draw(seed: int, objective: str, folder: Path) -> bool:
+    """Compare one drawn problem on one drawn machine; whether it was small enough."""
+    rng = Random(seed)
+    machine, problem = small.machine(rng, rng.choice([0, 1, 1, 2, 2]), folder), small.problem(rng)
+    places = small.placements(rng, machine, 3)
+    nests = every_mapping(machine, problem, places, objective != "energy")
+    if not nests:
+        return False
+    found = optimum(machine, problem, objective, constraints=Constraints(placements=places))
+    value = found.energy if objective == "energy" else found.score
+    assert value == pytest.approx(least(machine, problem, nests, objective), rel=1e-6), (seed, str(found.nest))
+    assert found.certified
+    return True
+
+
+@pytest.mark.parametrize(("objective", "draws"), [("energy", 16), ("edp", 5), ("cycles", 4), ("ed2p", 3)])
+def test_no_mapping_is_better(tmp_path, objective, draws):
+    seeds, done = iter(range(1000)), 0
+    while done < draws:
+        done += draw(next(seeds), objective, tmp_path)
+
+
+@pytest.mark.nightly
+def test_no_mapping_is_better_at_length(tmp_path):
+    seeds, done = iter(range(10**6)), 0
+    while done < 2000:
+        seed = next(seeds)
+        done += draw(seed, OBJECTIVES[seed % 7] if seed % 7 < 4 else "energy", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["eyeriss_isca16_rs", "eyeriss", "systolic_ws"])
+def test_the_claimed_energy_is_that_of_the_closed_form(name):
+    machine = load_architecture(name)
+    found = optimum(machine, CONV3)
+    counts, timing = evaluate(machine, found.nest, CONV3, "analytical")
+    rows = account(machine, counts, table_for(machine, None), timing.cycles, "", found.nest)
+    assert found.certified
+    assert found.energy == pytest.approx(float(sum(row.energy for row in rows)), rel=1e-9)
+
+
+def test_larger_machines_are_never_worse():
+    small_one, energies = load_architecture("eyeriss_isca16_rs"), []
+    for settings in ({}, {"glb": "262140 B"}, {"rows": 32, "glb": "262140 B"}):
+        energies.append(optimum(small_one.with_(**settings) if settings else small_one, FC).energy)
+    assert energies == sorted(energies, reverse=True)
+
+
+def test_each_objective_is_best_at_its_own():
+    machine = load_architecture("eyeriss_isca16_rs")
+    found = {name: optimum(machine, FC, name) for name in OBJECTIVES}
+    cycles = {name: evaluate(machine, one.nest, FC, "analytical")[0].compute_cycles for name, one in found.items()}
+    assert min(one.energy for one in found.values()) == found["energy"].energy
+    assert min(cycles.values()) == cycles["cycles"]
+    products = {name: one.energy * cycles[name] for name, one in found.items()}
+    assert min(products.values()) == pytest.approx(products["edp"])
+
+
+def test_where_time_is_up_there_is_a_gap_that_holds():
+    machine = load_architecture("eyeriss_isca16_rs")
+    hasty, whole = optimum(machine, CONV3, budget=1e-6), optimum(machine, CONV3)
+    assert not hasty.certified
+    assert hasty.bound <= whole.score * (1 + 1e-9)
+    assert hasty.score <= whole.score * (1 + hasty.gap) * (1 + 1e-9)
+
+
+def test_constraints_bound_loops_placements_and_pes():
+    machine = load_architecture("eyeriss_isca16_rs")
+    free = optimum(machine, FC)
+    kept = optimum(machine, FC, constraints=Constraints(placements=[{}]))
+    whole = optimum(machine, FC, constraints=Constraints(loops={"C": {"PE": (84, 84)}}))
+    busy = optimum(machine, FC, constraints=Constraints(pes=240))
+    assert free.energy <= min(kept.energy, whole.energy, busy.energy)
+    assert not any(mapped.bypass for _, mapped in kept.nest.levels)
+    assert "C84" in str(whole.nest.level("RF").temporal[-1])
+    assert evaluate(machine, busy.nest, FC, "analytical")[0].active_pes >= 240
+    with pytest.raises(MappingError, match="no loops over C 84 keep the constraints"):
+        optimum(machine, FC, constraints=Constraints(loops={"C": {"PE": (5, 5)}}))
+
+
+def test_what_is_refused():
+    with pytest.raises(AccelsimError, match="unknown objective 'edpp'; did you mean 'edp'"):
+        optimum(load_architecture("eyeriss"), FC, "edpp")
+    with pytest.raises(MappingError, match="no whole mapspace of 'diannao': it has arrays below BUFFERS and NFU"):
+        optimum(load_architecture("diannao"), FC)
+    with pytest.raises(MappingError, match="no whole mapspace of 'nvdla_full': its counts depend on more"):
+        optimum(load_architecture("nvdla_full"), FC)
+
+
+def test_the_same_answer_twice():
+    machine = load_architecture("eyeriss_isca16_rs")
+    one, two = (optimum(machine, FC) for _ in range(2))
+    assert (str(one.nest), one.nodes, one.tried) == (str(two.nest), two.nodes, two.tried)
+    assert np.isclose(one.score, two.score, rtol=0)
