@@ -100,6 +100,7 @@ class _Layer(BaseModel):
     name: str
     bits: BitsTable
     macs: Whole
+    slots: int = -1
     cycles: Whole
     processing_cycles: Whole
     exact: bool
@@ -205,7 +206,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         layers.append(
             LayerResult(
                 layer.name,
-                machine.lower(layer.problem),
+                sized.lower(layer.problem),
                 nest,
                 entry.mapping_source,
                 counts,
@@ -215,6 +216,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 sized.widths,
                 layer.op,
                 entry.search.found(nest) if entry.search else None,
+                sized.moved_widths,
             )
         )
     ran = Ran(
@@ -269,7 +271,7 @@ def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Coun
     return Counts(
         names, words, moved, entry.macs, entry.compute_cycles, entry.active_pes, entry.visited_macs,
         entry.effectual_macs, entry.busy_cycles, tuple(entry.compression), dram, tuple(links), tuple(tags),
-        narrow,
+        narrow, entry.slots,
     )  # fmt: skip
 
 

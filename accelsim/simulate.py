@@ -28,7 +28,7 @@ from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
-from accelsim.workload.problem import DIMS, Problem, Width
+from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.sparsity.operands import Operands
@@ -202,7 +202,7 @@ def _execute(plan: _Plan, progress: Progress | None) -> Result:
                 done[key] = error
         found = done[key]
         if isinstance(found, MappingError):
-            failures.append((layer.name, f"{found}{_as_lowered(machine, layer) if key[1] else ''}"))
+            failures.append((layer.name, f"{found}{_as_lowered(sized, layer) if key[1] else ''}"))
             overflows += found.overflows
         else:
             before = plan.recorded.get(layer.name)
@@ -347,7 +347,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         found = find(machine, problem, plan.dataflow, plan.ran.objective, table, accounting, plan.evaluator)
         nest = found.nest
     raw = INPUT in layer.inputs
-    as_given = problem is layer.problem
+    as_given = replace(problem, slices=(1, 1)) == layer.problem
     if (
         zeros
         and plan.evaluator == "analytical"
@@ -359,25 +359,27 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: _Plan
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
     else:
-        masks = zeros.packed(layer, machine.sees_zeros_of) if zeros else None
+        masks = zeros.packed(layer, machine.sees_zeros_of, machine.cuts) if zeros else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
         if masks and not as_given:
             from accelsim.sparsity.im2col import lowered_masks
 
-            masks = lowered_masks(layer.problem, masks)
+            masks = lowered_masks(replace(layer.problem, slices=problem.slices), masks)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
-    return LayerResult("", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found)
+    return LayerResult(
+        "", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found, moved=machine.moved_widths
+    )
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:
     """What a mapping that was given should have been for, where that is not the layer itself."""
     assert layer.problem is not None
     problem = machine.lower(layer.problem)
-    if problem is layer.problem:
+    if problem == layer.problem:
         return ""
-    sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
+    sizes = " ".join(f"{dim}{size}" for dim, size in zip(LOOP_DIMS, problem.bounds, strict=True) if size > 1)
     return f" ('{machine.name}' lowers this layer by {machine.lowers_to} to {sizes})"
 
 

@@ -21,6 +21,8 @@ from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
 
 Option = tuple[Split, ...]
+PLANE = (4, 5)
+"""The groups that are rows and columns of an ifmap."""
 MOST_TILES, TILES_A_SECOND = 3e8, 6e7
 """Tiles along a plane that tables of all options are made of, at most and in a second."""
 Floats = npt.NDArray[np.float64]
@@ -54,7 +56,7 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     factors = np.array([[f for split in option for f in space.factors(split)] for option in options], np.int64)
     factors = factors[:, order]
 
-    _refuse(GROUPS[group], float(np.where(spatial, 1.0, factors).prod(axis=1).sum()), _reach(program))
+    _refuse(group, float(np.where(spatial, 1.0, factors).prod(axis=1).sum()), _reach(program))
 
     steps, tiles, extents = np.ones_like(factors), np.ones((n, levels, 2), np.int64), np.ones(n)
     for a, dim in enumerate(dims):
@@ -81,12 +83,12 @@ def tables_of(space: Space, program: Program, terms: Ints, group: int, options: 
     return Tables(loops, counts, totals, stays, kepts, table.above, extents, tiles)
 
 
-def _refuse(dims: tuple[str, ...], tiles: float, reach: int) -> None:
+def _refuse(group: int, tiles: float, reach: int) -> None:
     """Raise MappingError if tables of a plane would take too long or too much; of other dims they are products."""
     refuse_bytes(16 * reach, f"a search among planes of {reach:.1e} rows or columns would")
-    if len(dims) == 2 and tiles > MOST_TILES:
+    if group in PLANE and tiles > MOST_TILES:
         raise MappingError(
-            f"a search would look at {tiles:.1e} tiles along {' and '.join(dims)}, each time for "
+            f"a search would look at {tiles:.1e} tiles along {' and '.join(GROUPS[group])}, each time for "
             f"{duration(tiles / TILES_A_SECOND)}; at most {MOST_TILES:.0e} are taken on: give a mapping "
             "(--mapping), or a smaller layer"
         )

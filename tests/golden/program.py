@@ -198,7 +198,7 @@ class Program:
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
         ports: dict[str, int] = {}
         for port, words, outermost, narrow in loads_of(self.walks[stream.tensor], stream, version, kind):
-            bits = self.machine.final_bits if narrow else self.machine.word_bits[stream.tensor]
+            bits = self.machine.final_bits if narrow else self.machine.moved_bits[stream.tensor]
             if self.processing and outermost:
                 continue
             cycles = port.cycles(words, bits)
