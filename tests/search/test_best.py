@@ -20,7 +20,7 @@ from accelsim.search.space import GROUPS, Space
 from accelsim.search.spread import Spreads
 from accelsim.search.unrolling import Unrollings
 from accelsim.simulate import simulate
-from accelsim.workload.problem import DIMS, Problem
+from accelsim.workload.problem import LOOP_DIMS, Problem
 
 MACHINE = """\
 name: small
@@ -80,8 +80,8 @@ def brute(machine, problem, flow):
     seen = set()
     for inner in (one for largest in unrollings.largest() for one in unrollings.within(largest, 1 << 30)):
         inner = {dim: own._replace(run=unrollings.filled(inner)[dim].run) for dim, own in inner.items()}
-        for chosen in product(*(spreads.all(dim, inner[dim], 1 << 30) for dim in DIMS)):
-            splits = dict(zip(DIMS, chosen, strict=True))
+        for chosen in product(*(spreads.all(dim, inner[dim], 1 << 30) for dim in LOOP_DIMS)):
+            splits = dict(zip(LOOP_DIMS, chosen, strict=True))
             loops = [
                 [g for g, dims in enumerate(GROUPS) if any(splits[d].temporal[i] > 1 for d in dims)]
                 for i in range(space.array + 1)
