@@ -277,7 +277,7 @@ def verify_sparse(drawn: SparseCase, rng: Random) -> None:
     assert np.array_equal(result.outputs, golden.reference(problem, ifmap, weights))
     assert result.compute_cycles + sum(result.stalls.values()) == result.cycles
     assert result.words.min() >= 0 and result.network.min() >= 0 and min(result.stalls.values(), default=0) >= 0
-    assert result.effectual <= result.macs == problem.macs
+    assert result.effectual <= result.macs == problem.slots
     if not architecture.sparsity.skip and not architecture.sparsity.gate:
         assert result.effectual == result.macs
     if architecture.sparsity.drift == 1:

@@ -62,7 +62,7 @@ def tabulated(nest, edge, group):
 @settings(max_examples=300, deadline=None)
 def test_a_row_stands_for_all_that_do_alike(group, drawn, data):
     loops, whole = nest(group, drawn)
-    bounds = np.ones(8, np.int64)
+    bounds = np.ones(10, np.int64)
     for dim, most in whole.items():
         bounds[dim] = data.draw(st.integers(max(1, most - 50), most), label=f"size of {dim}")
     axes = np.array(data.draw(st.tuples(*[st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 3))] * 2)))
@@ -76,7 +76,7 @@ def test_a_row_stands_for_all_that_do_alike(group, drawn, data):
     reuse, on_chip = data.draw(st.booleans(), label="reuse"), data.draw(st.booleans(), label="on chip")
     edge = np.array([tensor, parent, child, 0, reuse], np.int64)
     no_runs = np.zeros(0, np.int64), np.zeros(6, np.int64)
-    apart = np.zeros((3, LEVELS, 8), np.uint8)
+    apart = np.zeros((3, LEVELS, 10), np.uint8)
     here = Nest(loops, bounds, axes, np.stack([unicast] * 3), apart, on_chip, LEVELS, *no_runs)
     rows = tabulated(here, edge, group)
     runs, copies = runs_of(here, edge, group)
