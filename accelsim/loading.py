@@ -112,6 +112,7 @@ class _Layer(BaseModel):
     name: str
     bits: BitsTable
     macs: Whole
+    slots: int = -1
     cycles: Whole
     processing_cycles: Whole
     exact: bool
@@ -218,7 +219,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         layers.append(
             LayerResult(
                 layer.name,
-                machine.lower(layer.problem),
+                sized.lower(layer.problem),
                 nest,
                 entry.mapping_source,
                 counts,
@@ -229,6 +230,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 layer.op,
                 entry.search.found(nest) if entry.search else None,
                 sized.bias_bits,
+                sized.moved_widths,
             )
         )
     ran = Ran(
@@ -272,7 +274,7 @@ def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Coun
             links.append(LinkLoads(row_.level, row_.tensor.value, row_.direction, *loads))
         if row_.tag_matches is not None:
             tags.append((row_.level, row_.tensor.value, row_.tag_matches))
-    rare: list[npt.NDArray[np.int64] | None] = []
+    rare: dict[str, npt.NDArray[np.int64] | None] = {}
     for key, given, kinds in (
         ("ofmap_counts", entry.ofmap_counts, NARROWED),
         ("bias_counts", entry.bias_counts, BEGUN),
@@ -281,14 +283,14 @@ def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Coun
         for part in given or ():
             assert found is not None
             found[at(key, part.level, names), at(key, part.action, kinds)] = part.words
-        rare.append(found)
+        rare[key] = found
     dram = None
     if bank := entry.dram:
         dram = DramCounts(tuple(bank.by_tensor), bank.refreshes, bank.dram_cycles, bank.clocks, bank.slots)
     return Counts(
         names, words, moved, entry.macs, entry.compute_cycles, entry.active_pes, entry.visited_macs,
         entry.effectual_macs, entry.busy_cycles, tuple(entry.compression), dram, tuple(links), tuple(tags),
-        *rare,
+        rare["ofmap_counts"], rare["bias_counts"], entry.slots,
     )  # fmt: skip
 
 

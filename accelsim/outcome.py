@@ -41,7 +41,8 @@ class LayerResult:
     problem : what was mapped and run; lowered, where the architecture does that.
     mapping_source : 'given' by the user, found by 'search', or one that is 'shipped' for this machine and network.
     search : of what the mapping is the best, if it was searched.
-    bits : of the words of each tensor, and of the ofmap; bias_bits : of the bias.
+    bits : of the words of each tensor, and of the ofmap; bias_bits : of the bias. moved : the same of their slices,
+    where words are sliced.
     op : kind of layer, as the workload has it.
     """
 
@@ -57,6 +58,7 @@ class LayerResult:
     op: str = ""
     search: Found | None = None
     bias_bits: int = 0
+    moved: Mapping[Width, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         runs = f" x{self.repeat}" if self.repeat > 1 else ""
@@ -108,7 +110,8 @@ class LayerResult:
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        bits = sum(self.counts.bits(level, Tensor(tensor), action, self.bits) for _, tensor, action, _ in rows)
+        widths = self.moved or self.bits
+        bits = sum(self.counts.bits(level, Tensor(tensor), action, widths) for _, tensor, action, _ in rows)
         bits += self.bias_bits * sum(self.counts.of_bias(level, what) for what in ("read", "fill"))
         return bits / 8e6
 
@@ -255,8 +258,13 @@ class Outcome:
         return found
 
     @cached_property
+    def slots(self) -> int:
+        """MACs of all layers and repeats, where words are sliced the products of slices that make them up."""
+        return sum(layer.counts.slots * layer.repeat for layer in self.layers)
+
+    @cached_property
     def visited_macs(self) -> int:
-        """MACs that took a slot, of all layers and repeats: those that were not skipped."""
+        """MACs (products of slices) that took a slot, of all layers and repeats: those that were not skipped."""
         return sum(layer.counts.visited * layer.repeat for layer in self.layers)
 
     @cached_property

@@ -29,7 +29,7 @@ from accelsim.result import Comparison, Result
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
-from accelsim.workload.problem import DIMS, Problem, Width
+from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.mapping.dataflows.dataflow import Dataflow
@@ -269,7 +269,7 @@ def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | Mappi
     for job, one in zip(multiplying, found, strict=True):
         layer = job.layer
         if isinstance(one, MappingError):
-            failures.append((layer.name, f"{one}{_as_lowered(plan.machine, layer) if job.nest else ''}"))
+            failures.append((layer.name, f"{one}{_as_lowered(job.machine, layer) if job.nest else ''}"))
             continue
         # how the mapping was found, when it was
         first = plan.recorded.get(layer.name) or one
@@ -414,7 +414,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         found = find(machine, problem, plan.flow or plan.dataflow, *wanted, budget=plan.budget)
         nest = found.nest
     raw = INPUT in layer.inputs
-    as_given = problem is layer.problem
+    as_given = replace(problem, slices=(1, 1)) == layer.problem
     if (
         zeros
         and plan.evaluator == "analytical"
@@ -426,17 +426,27 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
     else:
-        masks = zeros.packed(layer, machine.sees_zeros_of) if zeros else None
+        masks = zeros.packed(layer, machine.sees_zeros_of, machine.cuts) if zeros else None
         masks = replace(masks, raw_ifmap=raw) if masks else None
         if masks and not as_given:
             from accelsim.sparsity.im2col import lowered_masks
 
-            masks = lowered_masks(layer.problem, masks)
+            masks = lowered_masks(replace(layer.problem, slices=problem.slices), masks)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
     return LayerResult(
-        "", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found, bias_bits=machine.bias_bits
+        "",
+        problem,
+        nest,
+        source,
+        counts,
+        timing,
+        rows,
+        bits=machine.widths,
+        search=found,
+        bias_bits=machine.bias_bits,
+        moved=machine.moved_widths,
     )
 
 
@@ -444,7 +454,7 @@ def _as_lowered(machine: Architecture, layer: Layer) -> str:
     """What a mapping that was given should have been for, where that is not the layer itself."""
     assert layer.problem is not None
     problem = machine.lower(layer.problem)
-    if problem is layer.problem:
+    if problem == layer.problem:
         return ""
-    sizes = " ".join(f"{dim}{size}" for dim, size in zip(DIMS, problem.sizes, strict=True) if size > 1)
+    sizes = " ".join(f"{dim}{size}" for dim, size in zip(LOOP_DIMS, problem.bounds, strict=True) if size > 1)
     return f" ('{machine.name}' lowers this layer by {machine.lowers_to} to {sizes})"

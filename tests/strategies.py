@@ -40,7 +40,8 @@ from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import RUN_DIMS, LevelMapping, Loop, LoopNest
 from accelsim.sparsity.masks import Mask, Masks, shape_of
 from accelsim.workload.lowering import in_runs
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
+from accelsim.workload.problem import DIMS, LOOP_DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
+from golden.values import SLICE
 
 RATES = tuple(Fraction(rate) for rate in ("1", "1", "1", "2", "2", "3", "4", "8", "1/2", "3/2", "2/3", "5/7"))
 INPUT_KINDS = (NetworkKind.MULTICAST, NetworkKind.MULTICAST, NetworkKind.UNICAST, NetworkKind.SYSTOLIC)
@@ -214,6 +215,13 @@ def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:
     return Lock(frozenset(dims), frozenset(t for t in TENSORS if rng.random() < 0.7), rng.random() < 0.7)
 
 
+def cutting(machine: Architecture, problem: Problem) -> Architecture:
+    """The machine that cuts words into the slices of a problem, each as wide as its words were."""
+    counts = {t: count for t, count in zip((Tensor.IFMAP, Tensor.FILTER), problem.slices, strict=True) if count > 1}
+    bits = {t: machine.word_bits[t] * (count - 1) + 1 for t, count in counts.items()}
+    return replace(machine, word_bits={**machine.word_bits, **bits}, slices={t: machine.word_bits[t] for t in counts})
+
+
 def case_of(rng: Random, problem: Problem) -> Case:
     """A machine and a mapping for a problem."""
     depth = rng.choice((2, 2, 3, 3, 3, 4))
@@ -360,20 +368,34 @@ def operands(rng: Random, problem: Problem) -> tuple[npt.NDArray[np.int64], npt.
     """Random (ifmap [N,G,C,height,width], filter [G,M,C,R,S])."""
     n, g, m, c, _, _, r, s = problem.sizes
     draw = np.random.default_rng(rng.randrange(2**32))
+    # what is cut has as many bits as its slices have
+    ends = [100 if slices == 1 else 1 << SLICE * slices - 1 for slices in problem.slices]
     return (
-        draw.integers(-99, 100, (n, g, c, problem.height, problem.width), np.int64),
-        draw.integers(-99, 100, (g, m, c, r, s), np.int64),
+        draw.integers(-99 if ends[0] == 100 else -ends[0], ends[0], (n, g, c, problem.height, problem.width), np.int64),
+        draw.integers(-99 if ends[1] == 100 else -ends[1], ends[1], (g, m, c, r, s), np.int64),
     )
 
 
 def masked_operands(rng: Random, problem: Problem, masks: Masks) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Random (ifmap, filter), zero where, and only where, the masks are."""
     values = []
-    for value, tensor in zip(operands(rng, problem), TENSORS, strict=False):
+    for value, tensor, slices in zip(operands(rng, problem), TENSORS, problem.slices, strict=False):
         mask = masks.of(tensor)
         value = np.where(value == 0, 7, value)
-        values.append(value if mask is None else value * mask)
+        if slices > 1:
+            value = _of_slices(rng, value.shape, slices, mask)
+        values.append(value if mask is None or slices > 1 else value * mask)
     return values[0], values[1]
+
+
+def _of_slices(rng: Random, shape: tuple[int, ...], slices: int, mask: Any) -> npt.NDArray[np.int64]:
+    """Words none of whose slices is zero, but for those that the mask has."""
+    draw = np.random.default_rng(rng.randrange(2**32))
+    parts = draw.integers(1, 1 << SLICE, (slices, *shape), np.int64)
+    parts[-1] -= (parts[-1] >> SLICE - 1) << SLICE
+    if mask is not None:
+        parts *= np.stack(np.split(mask, slices, axis=2))
+    return sum(part << SLICE * index for index, part in enumerate(parts))  # type: ignore[return-value]
 
 
 # ---- problems --------------------------------------------------------------------------------------------------------
@@ -400,7 +422,17 @@ def draw_problem(rng: Random, max_macs: int) -> Problem:
     if rng.random() < 0.15:  # a plane that is not just what the loops touch
         plane = (max(1, problem.height + rng.randint(-1, 2)), max(1, problem.width + rng.randint(-1, 2)))
         problem = replace(problem, height=plane[0], width=plane[1])
-    return problem
+    return in_slices(rng, problem, max_macs)
+
+
+def in_slices(rng: Random, problem: Problem, max_macs: int) -> Problem:
+    """The same, some of the time with words cut into slices."""
+    if rng.random() < 0.7:
+        return problem
+    slices = [rng.choice((1, 2, 3, 4)), rng.choice((1, 1, 2, 3))]
+    while problem.macs * slices[0] * slices[1] > 2 * max_macs and max(slices) > 1:
+        slices = [max(1, count - 1) for count in slices]
+    return replace(problem, slices=(slices[0], slices[1]))
 
 
 def draw_deep_problem(rng: Random, max_macs: int) -> Problem:
@@ -412,7 +444,7 @@ def draw_deep_problem(rng: Random, max_macs: int) -> Problem:
         most = min(max_macs // int(np.prod(list(sizes.values()))), 3)
         if most >= 2:
             sizes[dim] = rng.randint(1, most)
-    return Problem.of(sizes, pad=(rng.randint(0, 1), rng.randint(0, 1)))
+    return in_slices(rng, Problem.of(sizes, pad=(rng.randint(0, 1), rng.randint(0, 1))), max_macs)
 
 
 # ---- nests -----------------------------------------------------------------------------------------------------------
@@ -436,7 +468,7 @@ def draw_nest(rng: Random, problem: Problem, arrays: list[bool]) -> LoopNest:
     depth, pes = len(arrays), 1
     inner = rng.random() < 0.3  # long steps, large innermost tiles
     loops: dict[tuple[int, str], list[Loop]] = {}
-    for dim in DIMS:
+    for dim in LOOP_DIMS:
         for factor in draw_factors(rng, problem[dim]):
             level, kind = (
                 rng.choice((depth - 1 if inner else rng.randrange(max(depth - 1, 1)), rng.randrange(depth))),

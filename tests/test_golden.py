@@ -77,7 +77,7 @@ def verify(drawn: Case, rng: Random) -> None:
     result = golden.run(architecture, nest, problem, ifmap, weights)
     assert result.outputs is not None
     assert np.array_equal(result.outputs, golden.reference(problem, ifmap, weights, bool(architecture.bias)))
-    assert result.macs == problem.macs
+    assert result.macs == problem.slots
     assert result.compute_cycles + sum(result.stalls.values()) == result.cycles
     assert result.words.min() >= 0 and result.network.min() >= 0 and min(result.stalls.values(), default=0) >= 0
     finals = cell(result, 0, PSUM, "update") - cell(result, 0, PSUM, "read")
@@ -278,7 +278,7 @@ def verify_sparse(drawn: SparseCase, rng: Random) -> None:
     assert np.array_equal(result.outputs, golden.reference(problem, ifmap, weights))
     assert result.compute_cycles + sum(result.stalls.values()) == result.cycles
     assert result.words.min() >= 0 and result.network.min() >= 0 and min(result.stalls.values(), default=0) >= 0
-    assert result.effectual <= result.macs == problem.macs
+    assert result.effectual <= result.macs == problem.slots
     if not architecture.sparsity.skip and not architecture.sparsity.gate:
         assert result.effectual == result.macs
     if architecture.sparsity.drift == 1:

@@ -26,7 +26,7 @@ from accelsim.errors import AccelsimError, SpecError
 from accelsim.parameters import substitute
 from accelsim.quantities import exact as decimal
 from accelsim.quantities import written
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Tensor, Width
+from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document
 
 Data = dict[str, Any]
@@ -162,10 +162,12 @@ def _pe(machine: Architecture) -> Data:
         found["cycles"] = machine.mac_cycles
     if machine.lock:
         compute = ["compute"] if machine.lock.compute else []
-        dims = [dim for dim in DIMS if dim in machine.lock.dims]
+        dims = [dim for dim in LOOP_DIMS if dim in machine.lock.dims]
         found["lock"] = {"dims": dims, "of": [*compute, *_names(machine.lock.of)]}
     if machine.least:
         found["least"] = machine.least
+    if machine.slices:
+        found["slices"] = {tensor.value: f"{bits} b" for tensor, bits in machine.slices.items()}
     if machine.multiplier > 1:
         found["multiplier"] = f"{machine.multiplier} b"
     for key in ("gate", "skip"):

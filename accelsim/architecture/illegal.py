@@ -49,6 +49,8 @@ def _refuse_cartesian(machine: Architecture) -> None:
         raise AccelsimError(
             f"{where} skips and encodes in its own way; it takes no gate, skip, pairing, drift, queue or compression"
         )
+    if machine.slices:
+        raise AccelsimError(f"{where} multiplies whole words; it takes no slices")
     if machine.lowering is not Lowering.NONE:
         raise AccelsimError(f"{where} convolves; it takes no lowering: {machine.lowering}")
 

@@ -31,6 +31,7 @@ from accelsim.architecture.runs import RunRule
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering, lowered
 from accelsim.workload.problem import TENSORS, Padding, Problem, Tensor, Width
+from accelsim.workload.slices import Cut
 
 
 class Buffer(StrEnum):
@@ -188,6 +189,7 @@ class Architecture:
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
     lowering : what a layer's problem is turned into before it is mapped. runs : how its outputs are taken as runs of
         pixels, or None (docs/model.md, "Runs of pixels").
+    slices : bits of a slice of an ifmap or filter word, where the PE multiplies words slice by slice.
     multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
     ofmap_bits : of a sum once it is final; 0: those of a psum. narrow : the level that final sums leave at that width;
         '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
@@ -226,6 +228,7 @@ class Architecture:
     lanes: int = 0
     lowering: Lowering = Lowering.NONE
     runs: RunRule | None = None
+    slices: Mapping[Tensor, int] = field(default_factory=dict)
     multiplier: int = 1
     ofmap_bits: int = 0
     narrow: str = ""
@@ -249,7 +252,7 @@ class Architecture:
             ("drift", self.sparsity.drift),
             ("queue", self.sparsity.queue),
             ("vector lanes", self.lanes),
-            *(("a word", bits) for bits in (*self.word_bits.values(), self.multiplier)),
+            *(("a word", bits) for bits in (*self.word_bits.values(), *self.slices.values(), self.multiplier)),
         )
         for what, value in bounds:
             within(where, what, value)
@@ -314,11 +317,20 @@ class Architecture:
     @property
     def lowers_to(self) -> str:
         """What layers are turned into before they are mapped; '': nothing."""
-        return "runs of pixels" if self.runs else "" if self.lowering is Lowering.NONE else self.lowering.value
+        whole = "runs of pixels" if self.runs else "" if self.lowering is Lowering.NONE else self.lowering.value
+        return " and ".join(filter(None, (whole, "slices" if self.slices else "")))
 
     def lower(self, problem: Problem) -> Problem:
         """The problem that is mapped and run; `problem` itself where nothing changes."""
-        return self.runs.lower(problem) if self.runs else lowered(problem, self.lowering)
+        problem = self.runs.lower(problem) if self.runs else lowered(problem, self.lowering)
+        cuts = [self.cuts[t].count if t in self.cuts else 1 for t in (Tensor.IFMAP, Tensor.FILTER)]
+        return replace(problem, slices=(cuts[0], cuts[1])) if self.cuts else problem
+
+    @property
+    def cuts(self) -> dict[Tensor, Cut]:
+        """How words are cut, of the operands whose words have more than one slice."""
+        found = {tensor: Cut(self.word_bits[tensor], bits) for tensor, bits in self.slices.items()}
+        return {tensor: cut for tensor, cut in found.items() if cut.count > 1}
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)
@@ -368,6 +380,11 @@ class Architecture:
         return {**{Width(t): bits for t, bits in self.word_bits.items()}, Width.OFMAP: self.final_bits}
 
     @property
+    def moved_widths(self) -> dict[Width, int]:
+        """The same of what is moved as one: slices, where words are sliced."""
+        return {**{Width(t): bits for t, bits in self.moved_bits.items()}, Width.OFMAP: self.final_bits}
+
+    @property
     def narrow_level(self) -> int:
         """The innermost level that stores final sums as ofmap words; -1: none does."""
         return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 1
@@ -388,9 +405,14 @@ class Architecture:
         return False
 
     @property
+    def moved_bits(self) -> Mapping[Tensor, int]:
+        """Bits of what is stored, moved and multiplied as one: a word, or a slice of it."""
+        return {**self.word_bits, **{t: cut.width for t, cut in self.cuts.items()}} if self.slices else self.word_bits
+
+    @property
     def mac_bits(self) -> dict[Tensor, int]:
         """Bits of the operands as they are multiplied, and of the psum."""
-        return {t: bits if t is Tensor.PSUM else max(bits, self.multiplier) for t, bits in self.word_bits.items()}
+        return {t: bits if t is Tensor.PSUM else max(bits, self.multiplier) for t, bits in self.moved_bits.items()}
 
     @property
     def sees_zeros_of(self) -> frozenset[Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from accelsim.errors import AccelsimError
 from accelsim.quantities import MOST_PART, bounded, short
-from accelsim.workload.problem import REDUCTION_DIMS, Tensor
+from accelsim.workload.problem import ADDED_DIMS, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,7 +160,7 @@ class Network:
         return self.tags or self.kind in (NetworkKind.CROSSBAR, NetworkKind.MESH)
 
 
-MULTICAST, TREE = Network(), Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
+MULTICAST, TREE = Network(), Network(NetworkKind.TREE, reduce=frozenset(ADDED_DIMS))
 
 
 @dataclass(frozen=True)

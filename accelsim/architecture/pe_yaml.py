@@ -10,7 +10,7 @@ from accelsim.architecture.pe import Lock, Sparsity
 from accelsim.architecture.runs import RunRule, RunsSpec
 from accelsim.architecture.spec import Locked, PeSpec
 from accelsim.errors import AccelsimError
-from accelsim.workload.problem import Tensor
+from accelsim.workload.problem import TENSORS, Tensor
 from accelsim.yamlfile import Document, unknown
 
 
@@ -52,6 +52,13 @@ def macs_of(document: Document, pe: PeSpec) -> int:
         vectors = f"{pe.cartesian.ifmaps} x {pe.cartesian.filters}"
         document.refuse(("pe", "macs"), f"a Cartesian PE of {vectors} words has {every} MACs per cycle, not {pe.macs}")
     return every
+
+
+def slices_of(document: Document, pe: PeSpec) -> dict[Tensor, int]:
+    """Bits of a slice of each operand that is cut."""
+    if Tensor.PSUM in pe.slices:
+        document.refuse(("pe", "slices", "psum"), "a psum is no operand; allowed are ifmap and filter", key=True)
+    return {tensor: pe.slices[tensor] for tensor in TENSORS if tensor in pe.slices}
 
 
 def sparsity_of(document: Document, pe: PeSpec) -> Sparsity:

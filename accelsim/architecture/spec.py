@@ -46,7 +46,7 @@ from accelsim.specs import (
     quantity,
 )
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
+from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
 
 
 class Accumulate(StrEnum):
@@ -67,6 +67,8 @@ class Dim(StrEnum):
     Q = "Q"
     R = "R"
     S = "S"
+    IB = "IB"
+    WB = "WB"
 
 
 class Locked(StrEnum):
@@ -84,6 +86,8 @@ class ReductionDim(StrEnum):
     C = "C"
     R = "R"
     S = "S"
+    IB = "IB"
+    WB = "WB"
 
 
 def _each_tensor(value: object) -> object:
@@ -389,6 +393,12 @@ class PeSpec(Spec):
         None,
         "the width of the words",
     )
+    slices: dict[TensorName, Word] = key(
+        "Width of the slices in which it multiplies ifmap words, and filter words (docs/slices.md): loops over `IB` "
+        "and `WB` go over them, and a word of that tensor is one slice everywhere.",
+        {},
+        "words are multiplied whole",
+    )
     pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
     cycles: Cycles = key(
         "Cycles of each MAC, as of a bit-serial multiplier; or of that and what comes behind the MACs.",
@@ -454,4 +464,4 @@ class ArchitectureSpec(Spec):
 
 
 assert tuple(ReductionDim) == REDUCTION_DIMS
-assert tuple(Dim) == DIMS
+assert tuple(Dim) == LOOP_DIMS

@@ -27,7 +27,7 @@ from accelsim.architecture.model import (
     exact,
 )
 from accelsim.architecture.pace import Delivery, Overlap, PassesSpec
-from accelsim.architecture.pe_yaml import bias_of, lock_of, macs_of, runs_of, sparsity_of
+from accelsim.architecture.pe_yaml import bias_of, lock_of, macs_of, runs_of, slices_of, sparsity_of
 from accelsim.architecture.physical import physical_of
 from accelsim.architecture.spec import (
     ALL,
@@ -45,7 +45,7 @@ from accelsim.parameters import substitute
 from accelsim.quantities import Quantity
 from accelsim.specs import validate
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
+from accelsim.workload.problem import ADDED_DIMS, TENSORS, Tensor, Width
 from accelsim.yamlfile import Document, Place, hint, is_file, read, resolve, unknown
 
 
@@ -84,6 +84,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
         document.refuse(("lowering",), "a Cartesian PE convolves by itself; leave it out", key=True)
     sparsity, macs = sparsity_of(document, spec.pe), macs_of(document, spec.pe)
     bias = bias_of(document, spec.bias, levels)
+    slices = slices_of(document, spec.pe)
     runs = runs_of(document, spec.runs, [level.name for level in spec.levels])
     physical = physical_of(document, spec.physical, {one.name: one.fanout.y * one.fanout.x for one in levels})
     document.check()
@@ -121,6 +122,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             runs=runs,
             bias=bias,
             physical=physical,
+            slices=slices,
             multiplier=spec.pe.multiplier or 1,
             document=origin,
         )
@@ -368,7 +370,7 @@ class _Builder:
                 ports.append(self.shared_port((*at, "port"), spec.port, width, spec.clock))
             else:
                 ports.append(self.port(at, f"{level} {tensor} {way}", width, spec.clock))
-        reduce = REDUCTION_DIMS if psum and kind in REDUCING and spec.reduce is None else spec.reduce or ()
+        reduce = ADDED_DIMS if psum and kind in REDUCING and spec.reduce is None else spec.reduce or ()
         mesh = kind is NetworkKind.MESH
         child = f"{spec.port or f'{level} {tensor}'} child"
         return Network(

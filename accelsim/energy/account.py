@@ -40,6 +40,8 @@ def account(
     Raises AccelsimError for isca16 of counts that saw zeros: its equations know none.
     """
     if table.accounting == "isca16":
+        if counts.slots > counts.macs:
+            raise AccelsimError("accounting isca16 knows no slices of words; leave it out")
         if counts.effectual < counts.macs or counts.encoded:
             raise AccelsimError("accounting isca16 knows no zeros; leave it out, or run dense: data 'dense'")
         if counts.narrow is not None:
@@ -77,7 +79,7 @@ def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) 
     levels = {level.name: level for level in architecture.levels}
     for name, tensor, action, words in counts.rows():
         what = Tensor(tensor)
-        energy = words * access(architecture, table, levels[name], action, architecture.word_bits[what], what)
+        energy = words * access(architecture, table, levels[name], action, architecture.moved_bits[what], what)
         narrow = counts.narrowed(name, action) if what is Tensor.PSUM and action in NARROWED else 0
         if narrow:
             wide, narrower = (
@@ -89,7 +91,7 @@ def _level_rows(architecture: Architecture, counts: Counts, table: EnergyTable) 
 
 def _sums(architecture: Architecture) -> tuple[int, int]:
     """Bits of sums before and after they are narrowed."""
-    return architecture.word_bits[Tensor.PSUM], architecture.final_bits
+    return architecture.moved_bits[Tensor.PSUM], architecture.final_bits
 
 
 def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:
@@ -104,7 +106,7 @@ def _network_rows(architecture: Architecture, counts: Counts, table: EnergyTable
             kind = "hops" if mesh else "deliveries"
             words = sum(counts.sent(level.name, tensor, direction, kind) for direction in DIRECTIONS)
             if words:
-                energy = words * table.link(architecture.word_bits[tensor])
+                energy = words * table.link(architecture.moved_bits[tensor])
                 if tensor is Tensor.PSUM:
                     wide, narrower = (table.link(bits) for bits in _sums(architecture))
                     energy += counts.narrowed(level.name, kind) * (narrower - wide)

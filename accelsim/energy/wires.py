@@ -89,7 +89,7 @@ def wire_rows(
 
 
 def _bits(machine: Architecture, tensor: Tensor) -> tuple[int, int]:
-    wide = machine.word_bits[tensor]
+    wide = machine.moved_bits[tensor]
     return wide, machine.final_bits if tensor is Tensor.PSUM else wide
 
 
@@ -264,7 +264,7 @@ def _ways(machine: Architecture, counts: Counts, table: EnergyTable, per_mm: Fra
                     for name, what, action, words in counts.rows()
                     if (name, what) == (level.name, tensor.value)
                 ]
-                bits = sum(counts.bits(level.name, tensor, action, machine.widths) for action, _ in actions)
+                bits = sum(counts.bits(level.name, tensor, action, machine.moved_widths) for action, _ in actions)
                 if bits:
                     words = sum(words for _, words in actions)
                     yield EnergyRow(level.name, tensor.value, WIRE, words, bits * per_mm * floor.own[index])

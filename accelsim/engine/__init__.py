@@ -64,7 +64,7 @@ def evaluate(
     if masks is not None and architecture.sees_zeros:
         laws = Laws.of_masks(problem, masks)
     elif densities is not None:
-        laws = Laws.of(problem, densities, raw_ifmap)
+        laws = Laws.of(problem, densities, raw_ifmap, architecture.cuts)
     return analytical.evaluate(lowered, laws)
 
 

@@ -54,8 +54,8 @@ def _compute_cycles(program: Program) -> int:
     """Cycles of the MAC array, of runs of pixels run by run: no two of them are in one step."""
     runs, lanes = program.problem.runs, program.architecture.macs_per_cycle
     if not runs:
-        return int(compute_cycles(program.loops, program.inside, program.size8, lanes, 1))
-    one, cycles = program.size8.copy(), 0
+        return int(compute_cycles(program.loops, program.inside, program.bounds, lanes, 1))
+    one, cycles = program.bounds.copy(), 0
     one[DIM_INDEX["P"]] = 1
     for length in set(runs.lengths):
         cycles += runs.lengths.count(length) * int(compute_cycles(program.loops, program.inside, one, lanes, length))
@@ -148,7 +148,7 @@ def lower_bound(
                 if use.narrow and finals is not None:
                     linked = use.root >= 0
                     narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
-                wide, bits = np.maximum(carried - narrow, 0), architecture.word_bits[tensor]
+                wide, bits = np.maximum(carried - narrow, 0), architecture.moved_bits[tensor]
                 _raise(shares, use, wide, bits, narrow, architecture.final_bits)
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
         fixed, spare = _before_transfers(program, index), _spare(program, index, columns)
@@ -175,7 +175,7 @@ def lower_bound(
     for cycles in total.values():
         busiest = np.maximum(busiest, cycles)
     if architecture.least:
-        steps = int(count_steps(program.loops, program.inside, program.size8))
+        steps = int(count_steps(program.loops, program.inside, program.bounds))
         last = architecture.pipeline + architecture.skew_cycles
         busiest = np.maximum(busiest, (steps - 1) * architecture.least + before_steps + last)
     return busiest + architecture.before + architecture.after
@@ -272,7 +272,7 @@ def _refills(program: Program, index: int, words: Ints, processing: bool) -> dic
         if not (processing and use.outermost):
             # three columns a level, from the parent on
             share = -(-words[:, parent, PSUM, READ] // instances[parent + use.column // 3])
-            _raise(shares, use, share, architecture.word_bits[TENSORS[PSUM]])
+            _raise(shares, use, share, architecture.moved_bits[TENSORS[PSUM]])
     return shares
 
 

@@ -13,7 +13,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.engine import analytical, program
 from accelsim.engine.counts import BEGUN, NARROWED, Counts, Timing, Words
 from accelsim.engine.limits import most_an_iteration
-from accelsim.engine.nest.kernels.records import GROUPS
+from accelsim.engine.nest.kernels.records import GROUPS, NDIMS
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.words.assemble import tally
@@ -26,7 +26,7 @@ from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, REDUCTION_DIMS, TE
 
 BLOCK = 4096
 """Mappings evaluated together; bounds the memory of the tables."""
-DIM_BITS, KIND_BITS, LEVEL_BITS = 3, 2, 6
+DIM_BITS, KIND_BITS, LEVEL_BITS = 4, 2, 6
 FACTOR_AT = DIM_BITS + KIND_BITS + LEVEL_BITS
 MOST_ITERATIONS = (1 << 63 - FACTOR_AT) - 1
 
@@ -42,6 +42,7 @@ class Batch:
 
     levels: tuple[str, ...]
     macs: int
+    slots: int
     words: Words
     network: Words
     compute_cycles: Ints
@@ -60,7 +61,7 @@ class Batch:
         counts = Counts(
             self.levels, self.words[index], self.network[index], self.macs, compute, int(self.active_pes[index]),
             narrow=None if self.narrow is None else self.narrow[index],
-            bias=None if self.bias is None else self.bias[index],
+            bias=None if self.bias is None else self.bias[index], slots=self.slots,
         )  # fmt: skip
         return counts, Timing(int(self.cycles[index]), int(self.processing[index]), compute, {}, {}, exact=False)
 
@@ -83,6 +84,7 @@ def evaluate_many(architecture: Architecture, nests: Sequence[LoopNest], problem
     whole = Batch(
         tuple(spec.name for spec in architecture.levels),
         problem.macs,
+        problem.slots,
         np.empty((n, levels, 3, 4), np.int64),
         np.empty((n, levels, 3, 2, 3), np.int64),
         np.empty(n, np.int64),
@@ -189,14 +191,14 @@ def _evaluate(
     if linked or apart or program.shares_ifmap(architecture):
         return _one_by_one(architecture, problem, nests)
     n, edges = len(nests), lowered.edges
-    loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, 8), np.int64)
+    loops, padded = np.ascontiguousarray(rows[:, :5]), np.empty((n, NDIMS), np.int64)
     kernel.with_steps(loops, starts, padded)
     pick, table, shapes = _options(lowered, loops, starts)
     tiles, steps, instances = shapes
     suspect = np.empty(n, np.uint8)
     rules = kernel.Rules(
-        lowered.size8, np.array([[spec.fanout.y, spec.fanout.x] for spec in architecture.levels], np.int64),
-        _unmerged(lowered), *_partitions(lowered), np.array([architecture.word_bits[t] for t in TENSORS], np.int64),
+        lowered.bounds, np.array([[spec.fanout.y, spec.fanout.x] for spec in architecture.levels], np.int64),
+        _unmerged(lowered), *_partitions(lowered), np.array([architecture.moved_bits[t] for t in TENSORS], np.int64),
         np.ascontiguousarray(lowered.axes[:, :2]),
     )  # fmt: skip
     kernel.suspects(loops, starts, np.ascontiguousarray(rows[:, 5]), padded, rules, pick, tiles, suspect)
@@ -270,14 +272,22 @@ def _options(lowered: Program, loops: Ints, starts: Ints) -> tuple[Ints, Table, 
             laid(lowered), rows[at], lengths[at], g, edges, terms, (int(most[g, 0]), carries, int(most[g, 2])), some
         )
         kernel.option_shapes(
-            rows[at], lengths[at], g, lowered.inside, lowered.levels, lowered.size8, tiles[at], steps[at], instances[at]
+            rows[at],
+            lengths[at],
+            g,
+            lowered.inside,
+            lowered.levels,
+            lowered.bounds,
+            tiles[at],
+            steps[at],
+            instances[at],
         )
     return np.ascontiguousarray(pick.T + base[:-1]), table, (tiles, steps, instances)
 
 
 def _unmerged(lowered: Program) -> npt.NDArray[np.uint8]:
     """uint8[level, dim]: where `program.build` refuses spatial loops, whose psums no network adds."""
-    found = np.zeros((lowered.levels, 8), np.uint8)
+    found = np.zeros((lowered.levels, NDIMS), np.uint8)
     for tensor, parent, child, _, _ in lowered.edges:
         if tensor == PSUM and not accumulates(lowered.architecture, parent, child):
             for level in range(parent, child):

@@ -130,10 +130,10 @@ class Counts:
     words : int64[level, tensor, action], words; actions in the order of `ACTIONS`.
     network : int64[level, tensor, direction, kind], words (hops: links crossed or additions); the array below
         a level.
-    macs : multiply-accumulates.
+    macs : multiply-accumulates. slots : products of slices that make them up, as many where no word is sliced.
     compute_cycles : cycles the MAC array works (sum over the steps).
     active_pes : PEs that hold work in the fullest step (the product of the spatial factors, clipped to the problem).
-    visited : MACs that take a slot: all where nothing is skipped. effectual : those of them that are not gated.
+    visited : slots that take their time: all where nothing is skipped. effectual : those of them that are not gated.
     busy : cycles of all PEs added up, where zeros are skipped, else -1.
     encoded : what compression made of words (already in `words`).
     dram : what the banks of the outermost level saw, where it has such and time was simulated.
@@ -161,11 +161,14 @@ class Counts:
     tag_matches: tuple[tuple[str, str, int], ...] = ()
     narrow: Words | None = None
     bias: Words | None = None
+    slots: int = -1
 
     def __post_init__(self) -> None:
+        if self.slots < 0:
+            object.__setattr__(self, "slots", self.macs)
         for name in ("visited", "effectual"):
             if getattr(self, name) < 0:
-                object.__setattr__(self, name, self.macs)
+                object.__setattr__(self, name, self.slots)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):

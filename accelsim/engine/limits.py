@@ -36,7 +36,7 @@ def refuse_overflow(padded: Sequence[int], problem: Problem, architecture: Archi
     for what, most in most_an_iteration(architecture):
         if iterations * most >= COUNT_LIMIT:
             raise MappingError(
-                f"this mapping pads {problem.macs} MACs to {iterations} iterations; its {what} would pass 2^63 "
+                f"this mapping pads {problem.slots} MACs to {iterations} iterations; its {what} would pass 2^63 "
                 "and are refused"
             )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.program import Program, build
 from accelsim.errors import MappingError
-from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem, Tensor
 
 
 def filled(program: Program) -> Problem:
@@ -16,12 +16,12 @@ def filled(program: Program) -> Problem:
 
     Raises MappingError where nothing in the array or its PEs goes over such a dim, or where a step is less than that.
     """
-    machine, sizes = program.architecture, list(program.problem.sizes)
+    machine, sizes = program.architecture, list(program.problem.bounds)
     assert machine.lock is not None
     if program.inside > machine.pe_level:
         raise MappingError(f"{machine.levels[-1].name}: PEs in lock step keep all their operands in one memory")
     for dim in sorted(machine.lock.dims):
-        tile, at = 1, DIMS.index(dim)
+        tile, at = 1, DIM_INDEX[dim]
         for level, spec in enumerate(machine.levels):
             mapped = program.nest.level(spec.name)
             inside = mapped.temporal if level >= machine.pe_level else ()
@@ -33,7 +33,7 @@ def filled(program: Program) -> Problem:
                 f"{where}: PEs are in lock step over {dim}, but no loop of their array or inside them is"
             )
         sizes[at] = -(-sizes[at] // tile) * tile
-    whole = replace(program.problem, sizes=tuple(sizes))
+    whole = replace(program.problem, sizes=tuple(sizes[:8]), slices=(sizes[8], sizes[9]))
     # rows and columns that are not there are fetched like others
     more = [after - before for after, before in zip(whole.touched, program.problem.touched, strict=True)]
     return replace(whole, height=whole.height + more[0], width=whole.width + more[1])

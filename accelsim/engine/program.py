@@ -18,7 +18,7 @@ from accelsim.mapping.finals import WIDE, Finals, finals_of
 from accelsim.mapping.mapping import LoopNest, kept, planes_to
 from accelsim.workload.problem import (
     DIM_INDEX,
-    DIMS,
+    LOOP_DIMS,
     REDUCTION_DIMS,
     TENSOR_DIMS,
     TENSORS,
@@ -42,7 +42,7 @@ class Program:
         anew : tiles are fetched in every iteration of the loops outside: OPERAND, by the MAC; REFETCHED, by a level
         that keeps none; 0: a tile stays while it is the same.
     unicast : uint8[tensor, level]. merge : uint8[tensor, level, dim].
-    size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane).
+    bounds : int64[dim]. axes : int64[2, 4], (stride, dilation, pad, plane).
     inside : first level whose temporal loops lie inside a step.
     finals : which drains bring ofmap words, by (parent, child); see `mapping.finals`.
     apart : the program of tensors whose words another one says; see `lockstep`.
@@ -55,7 +55,7 @@ class Program:
     edges: Ints
     unicast: npt.NDArray[np.uint8]
     merge: npt.NDArray[np.uint8]
-    size8: Ints
+    bounds: Ints
     axes: Ints
     inside: int
     on_chip: bool
@@ -129,12 +129,12 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
         for kind, loop in nest.level(spec.name).loops:
             if loop.factor > 1:
                 rows.append([DIM_INDEX[loop.dim], loop.factor, int(kind != "temporal"), index, 0])
-    step = [1] * 8
+    step = [1] * len(LOOP_DIMS)
     for row in reversed(rows):
         row[4] = step[row[0]]
         if not row[2]:
             # iterations past the problem do not exist, however large the factor
-            row[1] = min(row[1], -(-problem.sizes[row[0]] // row[4]))
+            row[1] = min(row[1], -(-problem.bounds[row[0]] // row[4]))
         step[row[0]] *= row[1]
     refuse_overflow(step, problem, architecture)
     if problem.added and architecture.sees_zeros:
@@ -156,7 +156,7 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
             np.uint8,
         ),
         _merge(architecture),
-        np.array(problem.sizes, np.int64),
+        np.array(problem.bounds, np.int64),
         np.array(
             _axes(problem),
             np.int64,
@@ -209,11 +209,11 @@ def _edges(architecture: Architecture, nest: LoopNest) -> tuple[list[list[int]],
 
 def _merge(architecture: Architecture) -> npt.NDArray[np.uint8]:
     """merge[tensor, level, dim]: whether the fan-out below multicasts an input over a dim, or adds psums over it."""
-    merge = np.zeros((3, len(architecture.levels), 8), np.uint8)
+    merge = np.zeros((3, len(architecture.levels), len(LOOP_DIMS)), np.uint8)
     for index, spec in enumerate(architecture.levels):
         for t, tensor in enumerate(TENSORS):
             network = spec.fanout.network(tensor)
-            for dim in DIMS:
+            for dim in LOOP_DIMS:
                 if dim in TENSOR_DIMS[tensor]:
                     continue
                 merge[t, index, DIM_INDEX[dim]] = tensor is not Tensor.PSUM or dim in network.reduce
@@ -355,7 +355,7 @@ def latency_of(program: Program, tensor: Tensor, parent: int, child: int, old: b
 def active_pes(architecture: Architecture, nest: LoopNest, problem: Problem) -> int:
     """PEs that hold work in the fullest step: per dim, the spatial combinations whose base lies inside the problem."""
     bases: dict[str, list[int]] = {}
-    step = dict.fromkeys(DIMS, 1)
+    step = dict.fromkeys(LOOP_DIMS, 1)
     for spec in reversed(architecture.levels):
         level = nest.level(spec.name)
         for loop in reversed(level.y + level.x):

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelsim.architecture.model import Architecture
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, Problem, Tensor
+from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSOR_DIMS, Problem, Tensor
 
 if TYPE_CHECKING:
     from accelsim.mapping.mapping import LoopNest
@@ -45,7 +45,7 @@ WIDE = Finals(False, False, frozenset())
 def cuts(architecture: Architecture, nest: LoopNest, problem: Problem) -> list[Cut]:
     """The loops of a nest that do something, outermost first."""
     found: list[Cut] = []
-    step = dict.fromkeys(DIMS, 1)
+    step = dict.fromkeys(LOOP_DIMS, 1)
     for level in reversed(range(len(architecture.levels))):
         for kind, loop in reversed(nest.level(architecture.levels[level].name).loops):
             if loop.factor > 1 and step[loop.dim] < problem[loop.dim]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.errors import MappingError, Overflow, nearest
 from accelsim.mapping.finals import holds_finals
-from accelsim.workload.problem import DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor, distinct_positions
+from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor, distinct_positions
 
-_LOOP = re.compile(r"([NGMCKPQRS]):?(\d+)")
+_LOOP = re.compile(r"(IB|WB|[NGMCKPQRS]):?(\d+)")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         if self.dim not in DIM_INDEX:
-            raise MappingError(f"unknown dim '{self.dim}'{nearest(self.dim, DIMS)}")
+            raise MappingError(f"unknown dim '{self.dim}'{nearest(self.dim, LOOP_DIMS)}")
         if self.factor < 1:
             raise MappingError(f"loop {self.dim}{self.factor}: a factor must be at least 1")
 
@@ -134,7 +134,9 @@ def parse_loops(text: object) -> tuple[Loop, ...]:
     for word in words:
         match = _LOOP.fullmatch(word)
         if not match:
-            raise MappingError(f"'{word}' is not a loop; write a dim and a factor, such as M16 ({', '.join(DIMS)})")
+            raise MappingError(
+                f"'{word}' is not a loop; write a dim and a factor, such as M16 ({', '.join(LOOP_DIMS)})"
+            )
         dim = "M" if match[1] == "K" else match[1]
         loops.append(Loop(dim, int(match[2])))
     return tuple(loops)
@@ -171,11 +173,11 @@ def kept(architecture: Architecture, nest: LoopNest, level: int, tensor: Tensor)
 
 def tile_sizes(architecture: Architecture, nest: LoopNest, problem: Problem, level: int) -> dict[str, int]:
     """Nominal extent of every dim in one instance's tile at a level (never above the problem's size)."""
-    extent = dict.fromkeys(DIMS, 1)
+    extent = dict.fromkeys(LOOP_DIMS, 1)
     for spec in architecture.levels[level:]:
         for _, loop in nest.level(spec.name).loops:
             extent[loop.dim] *= loop.factor
-    return {dim: min(extent[dim], problem[dim]) for dim in DIMS}
+    return {dim: min(extent[dim], problem[dim]) for dim in LOOP_DIMS}
 
 
 def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor, planes: bool = False) -> int:
@@ -196,7 +198,7 @@ def tile_words(problem: Problem, tile: Mapping[str, int], tensor: Tensor, planes
     else:
         rows = distinct_positions(tile["P"], tile["R"], problem.stride[0], problem.dilation[0])
         columns = distinct_positions(tile["Q"], tile["S"], problem.stride[1], problem.dilation[1])
-    return tile["N"] * tile["G"] * tile["C"] * rows * columns
+    return tile["N"] * tile["G"] * tile["C"] * rows * columns * tile["IB"]
 
 
 def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
@@ -218,7 +220,7 @@ def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
         raise MappingError(
             f"level '{names[0]}' is the outermost and holds every tensor; leave {', '.join(passed)} out of its bypass"
         )
-    covered = dict.fromkeys(DIMS, 1)
+    covered = dict.fromkeys(LOOP_DIMS, 1)
     overflows = []
     for spec in architecture.levels:
         mapped = nest.level(spec.name)
@@ -232,7 +234,7 @@ def check(architecture: Architecture, nest: LoopNest, problem: Problem) -> None:
             if used > size:
                 lever = f"reduce one of {' '.join(map(str, loops))} on {axis}, or widen the array"
                 overflows.append(Overflow(spec.name, f"array {axis}", used, size, (lever,)))
-    for dim in DIMS:
+    for dim in LOOP_DIMS:
         if covered[dim] < problem[dim]:
             raise MappingError(
                 f"the factors of {dim} multiply to {covered[dim]}, below its size {problem[dim]}; "
@@ -301,7 +303,7 @@ def capacity_overflows(
             demand, dims = 0, set()
             for tensor in TENSORS:
                 if tensor in partition.tensors and kept(architecture, nest, index, tensor):
-                    bits = architecture.word_bits[tensor]
+                    bits = architecture.moved_bits[tensor]
                     if tensor is Tensor.PSUM and holds_finals(architecture, nest, problem, index):
                         bits = architecture.final_bits
                     planes = problem.runs is not None and index <= planes_to(architecture)
@@ -310,9 +312,9 @@ def capacity_overflows(
             if demand > partition.bits:
                 what = "+".join(t.value for t in TENSORS if t in partition.tensors)
                 uncut = (*whole, *(RUN_DIMS if problem.runs else ()))
-                moved = ", ".join(d for d in DIMS if d in dims and d not in uncut)
+                moved = ", ".join(d for d in LOOP_DIMS if d in dims and d not in uncut)
                 lever = f"move a loop of {moved} from {spec.name} or below to a level above"
-                stuck = ", ".join(d for d in DIMS if d in dims)
+                stuck = ", ".join(d for d in LOOP_DIMS if d in dims)
                 other = f"take another dataflow: this one never cuts {stuck}" if stuck else "shorter words"
                 levers = [lever if moved else other]
                 if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):

@@ -41,9 +41,12 @@ def throughput(result: Outcome, seconds: float) -> str:
     peak = 2e-12 * machine.macs_at_once * float(machine.clock_hz)
     share = percent(sums.utilization)
     text = f"{rate * result.visited_macs:.3g} TOPS, {share} % of the peak of {peak:.3g}"
-    if result.visited_macs < sums.macs:
-        times = result.dense_equivalent(sums.macs, sums.cycles)
-        text += f" ({rate * sums.macs:.3g} with the MACs that were skipped, {times:.2f} x the peak)"
+    if result.slots > sums.macs:
+        text = f"{rate * sums.macs:.3g} TOPS ({rate * result.visited_macs:.3g} with every slice, "
+        text += f"{share} % of the peak of {peak:.3g})"
+    if result.visited_macs < result.slots:
+        times = result.dense_equivalent(result.slots, sums.cycles)
+        text += f" ({rate * result.slots:.3g} with the MACs that were skipped, {times:.2f} x the peak)"
     return text
 
 

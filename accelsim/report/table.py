@@ -32,18 +32,18 @@ ENERGIES = (*TYPES, MAC_UNIT, "all")
 
 def time_grid(result: Outcome) -> Grid:
     """Per layer: MACs, cycles, time, active PEs, utilization; where MACs were skipped, what these come to."""
-    skips = result.visited_macs < result.total.macs
+    skips = result.visited_macs < result.slots
 
-    def row(name: str, macs: int, visited: int, cycles: int, processing: int, active: float) -> tuple[str, ...]:
+    def row(name: str, done: tuple[int, int, int], cycles: int, processing: int, active: float) -> tuple[str, ...]:
+        macs, slots, visited = done
         used = percent(result.utilization(visited, cycles))
-        more = (f"{result.dense_equivalent(macs, cycles):.2f}",) if skips else ()
+        more = (f"{result.dense_equivalent(slots, cycles):.2f}",) if skips else ()
         return (name, *_times(result, macs, cycles, processing), number(active), used, *more)
 
     rows = [
         row(
             _label(result, layer),
-            layer.counts.macs,
-            layer.counts.visited,
+            (layer.counts.macs, layer.counts.slots, layer.counts.visited),
             layer.timing.cycles,
             layer.timing.processing,
             layer.counts.active_pes,
@@ -52,7 +52,9 @@ def time_grid(result: Outcome) -> Grid:
     ]
     sums = result.total
     active = round(sums.active_pes, 1)
-    rows.append(row("total", sums.macs, result.visited_macs, sums.cycles, sums.processing_cycles, active))
+    rows.append(
+        row("total", (sums.macs, result.slots, result.visited_macs), sums.cycles, sums.processing_cycles, active)
+    )
     more = ("dense equivalent [x]",) if skips else ()
     return Grid("time", ("layer", *TIMES, "active PEs", "utilization [%]", *more), tuple(rows))
 
@@ -157,15 +159,15 @@ def zeros_grid(result: Outcome) -> Grid | None:
     levels = [level.name for level in result.architecture.levels]
     encoded = {(part.level, part.tensor) for counts, _ in runs for part in counts.encoded}
     places = [(level, tensor) for level in levels for tensor in TYPES if (level, tensor) in encoded]
-    both = any(counts.effectual < counts.visited < counts.macs for counts, _ in runs)
+    both = any(counts.effectual < counts.visited < counts.slots for counts, _ in runs)
     waits = any(counts.imbalance is not None for counts, _ in runs)
 
     def row(name: str, of: Sequence[tuple[Counts, int]]) -> tuple[str, ...]:
-        macs, visited, effectual = (
-            sum(getattr(counts, key) * repeat for counts, repeat in of) for key in ("macs", "visited", "effectual")
+        slots, visited, effectual = (
+            sum(getattr(counts, key) * repeat for counts, repeat in of) for key in ("slots", "visited", "effectual")
         )
         cells = [number(visited / 1e6)] if both else []
-        cells += [number(effectual / 1e6), percent(effectual / macs)]
+        cells += [number(effectual / 1e6), percent(effectual / slots)]
         cells += [_two(mean_imbalance(of))] if waits else []
         return (name, *cells, *(_two(_ratio(of, place)) for place in places))
 

@@ -18,13 +18,13 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import source
 from accelsim.reproduce.einsum import Einsum
 from accelsim.reproduce.markdown import error, table
-from accelsim.workload.problem import REDUCTION_DIMS, TENSOR_DIMS, TENSORS, Padding, Tensor
+from accelsim.workload.problem import ADDED_DIMS, TENSOR_DIMS, TENSORS, Padding, Tensor
 
 TIMELOOP, ACCELFORGE = "timeloop", "accelforge"
 TOOLS = (TIMELOOP, ACCELFORGE)
 PRICES = {"DRAM": 200, "GLB": 6, "RF": 1}
 MAC_PRICE = 1
-PSUM_NETWORK = Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
+PSUM_NETWORK = Network(NetworkKind.TREE, reduce=frozenset(ADDED_DIMS))
 COLUMNS = {TIMELOOP: ("tl_reads", "tl_fills", "tl_updates"), ACCELFORGE: ("af_reads", "af_writes")}
 
 Row = tuple[str, str]

@@ -16,13 +16,13 @@ from accelsim.mapping.mapping import LevelMapping, LoopNest, parse_loops, tile_s
 from accelsim.reproduce import source
 from accelsim.reproduce.einsum import Einsum
 from accelsim.reproduce.markdown import error, table
-from accelsim.workload.problem import REDUCTION_DIMS, Padding, Problem, Tensor
+from accelsim.workload.problem import ADDED_DIMS, Padding, Problem, Tensor
 
 DIRECTIONS = ("rd_out_to_low", "wr_in_by_low", "rd_out_to_high", "wr_in_by_high")
 MAC = "MAC"
 """The operand registers of a MAC, as a level of our machines."""
 
-PSUM_NETWORK = Network(NetworkKind.TREE, reduce=frozenset(REDUCTION_DIMS))
+PSUM_NETWORK = Network(NetworkKind.TREE, reduce=frozenset(ADDED_DIMS))
 Moves = Mapping[str, int]
 
 

@@ -22,10 +22,10 @@ from accelsim.search.moves import Combinations, Moves, whole
 from accelsim.search.narrowed import most_saved
 from accelsim.search.nested import NARROWEST
 from accelsim.search.scoring import Bypass, Scorer
-from accelsim.search.space import Space
+from accelsim.search.space import Space, with_slices
 from accelsim.search.split import Inner, Split
 from accelsim.search.spread import Spreads
-from accelsim.workload.problem import DIMS, Problem
+from accelsim.workload.problem import LOOP_DIMS, Problem
 
 Scoring = Callable[[LoopNest], float]
 """The objective of a mapping by some evaluator."""
@@ -78,7 +78,7 @@ def find(
         from accelsim.search.whole import find_whole
 
         return find_whole(architecture, problem, objective, table, accounting, evaluator, budget)
-    flow = dataflow if isinstance(dataflow, Dataflow) else load(dataflow)
+    flow = with_slices(dataflow if isinstance(dataflow, Dataflow) else load(dataflow), problem)
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
@@ -261,8 +261,8 @@ def _why_nothing(space: Space) -> str:
 
     flow, machine = space.dataflow, space.machine
     head = f"no mapping of dataflow '{flow.name}' fits '{machine.name}'"
-    smallest = {d: Split(Inner(), (space.problem[d], *([1] * space.array))) for d in DIMS}
-    for dim in DIMS:
+    smallest = {d: Split(Inner(), (space.problem[d], *([1] * space.array))) for d in LOOP_DIMS}
+    for dim in LOOP_DIMS:
         pe = space.problem[dim] if dim in flow.whole and dim in flow.pe else 1
         y = min(space.problem[dim], machine.levels[space.array].fanout.y) if dim in flow.whole and dim in flow.y else 1
         smallest[dim] = Spreads(space).all(dim, Inner(y=y, pe=pe), 2)[0]

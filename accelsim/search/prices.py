@@ -157,7 +157,7 @@ def _loads(program: Program) -> list[Load]:
 
 def _cycles(machine: Architecture, port: Port, tensor: Tensor) -> float:
     """Of one word."""
-    return float((1 if port.in_words else machine.word_bits[tensor]) / port.rate)
+    return float((1 if port.in_words else machine.moved_bits[tensor]) / port.rate)
 
 
 def _add_refills(program: Program, parent: int, child: int, load: Callable[[int, str], Load]) -> None:

@@ -39,7 +39,7 @@ class Scorer:
         self.program = lowering.build(self.machine, LoopNest(names), self.problem)
         self.price = prices(self.program, table, space.dataflow.name)
         self.charges = self.price.charges(OBJECTIVES.index(objective))
-        bits = np.array([self.machine.word_bits[t] for t in TENSORS], np.int64)
+        bits = np.array([self.machine.moved_bits[t] for t in TENSORS], np.int64)
         strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
         partitions, self.limits = self._partitions()
         self.tiles = partitions, bits, strides

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -17,13 +17,20 @@ from accelsim.mapping.mapping import LevelMapping, Loop
 from accelsim.search.factors import longest
 from accelsim.search.nested import Surrounding
 from accelsim.search.split import Split
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, Problem, Tensor
+from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, SLICE_DIMS, Problem, Tensor
 
 ABOVE, RUN, INSIDE = 0, 100, 200
 """First position of the fixed loops of each section; free loops have position -1."""
 IMAGE = 4
 """Most channels of an image."""
-GROUPS = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
+GROUPS = (("N", "WB"), ("G",), ("M", "IB"), ("C",), ("P", "R"), ("Q", "S"))
+"""As `engine.nest.kernels.records.GROUP_DIMS`."""
+
+
+def with_slices(flow: Dataflow, problem: Problem) -> Dataflow:
+    """The dataflow with the slices of words that it does not bind: they run innermost right above the array."""
+    left = tuple(dim for dim in SLICE_DIMS if problem[dim] > 1 and dim not in flow.run + flow.above)
+    return replace(flow, run=flow.run + left) if left else flow
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,7 @@ class Space:
                     ]
             fixed = [
                 (pos, Loop(dim, f))
-                for dim in DIMS
+                for dim in LOOP_DIMS
                 for lv, pos, kind, f in rows[dim]
                 if lv == index and kind == 0 and pos >= 0
             ]

@@ -23,6 +23,8 @@ from accelsim.search.split import Split
 from accelsim.workload.problem import DIM_INDEX
 
 Option = tuple[Split, ...]
+PLANE = (4, 5)
+"""The groups that are rows and columns of an ifmap."""
 MOST_TILES, TILES_A_SECOND = 3e8, 6e7
 """Tiles along a plane that tables of all options are made of, at most and in a second."""
 TOGETHER = 32
@@ -117,7 +119,7 @@ def tables_of(
     if new:
         _memory.left -= known.add(new, _tabulate(space, program, terms, group, new, walked))
     else:
-        _refuse(dims, walked)
+        _refuse(group, walked)
     return known.of(options)
 
 
@@ -137,7 +139,7 @@ def _tabulate(space: Space, program: Program, terms: Ints, group: int, options: 
     factors = np.array([[f for split in option for f in space.factors(split)] for option in options], np.int64)
     factors = factors[:, order]
     iterations = np.where(spatial, 1.0, factors).prod(axis=1)
-    _refuse(dims, walked + float(iterations.sum()))
+    _refuse(group, walked + float(iterations.sum()))
 
     steps, tiles, extents = np.ones_like(factors), np.ones((n, levels, 2), np.int64), np.ones(n)
     for a, dim in enumerate(dims):
@@ -170,11 +172,11 @@ def _tabulate(space: Space, program: Program, terms: Ints, group: int, options: 
     return Tables(loops, counts, totals, stays, kepts, aboves, extents, tiles, iterations)
 
 
-def _refuse(dims: tuple[str, ...], tiles: float) -> None:
+def _refuse(group: int, tiles: float) -> None:
     """Raise MappingError if tables of a plane would take too long; of other dims they are products."""
-    if len(dims) == 2 and tiles > MOST_TILES:
+    if group in PLANE and tiles > MOST_TILES:
         raise MappingError(
-            f"a search would look at {tiles:.1e} tiles along {' and '.join(dims)}, each time for "
+            f"a search would look at {tiles:.1e} tiles along {' and '.join(GROUPS[group])}, each time for "
             f"{duration(tiles / TILES_A_SECOND)}; at most {MOST_TILES:.0e} are taken on: give a mapping "
             "(--mapping), or a smaller layer"
         )

@@ -11,7 +11,7 @@ from accelsim.search.nested import NARROWEST, unrollings
 from accelsim.search.room import Part, Room, Stepped, Straight
 from accelsim.search.space import Space
 from accelsim.search.split import Inner
-from accelsim.workload.problem import DIMS, TENSOR_DIMS, Tensor
+from accelsim.workload.problem import LOOP_DIMS, TENSOR_DIMS, Tensor
 
 MOST_IN_PE = 1 << 16
 """Largest factor of a dim in the PE."""
@@ -61,7 +61,7 @@ class Unrollings:
 
     def _spatial(self, size_y: int, size_x: int) -> Iterator[Unrolling]:
         flow = self.dataflow
-        dims = [d for d in DIMS if d in self.space.y or d in self.space.x]
+        dims = [d for d in LOOP_DIMS if d in self.space.y or d in self.space.x]
         dims.sort(key=lambda d: (d not in flow.whole, d != flow.strip))
         # (PEs, what is left of y and of x, inner factors)
         found: list[tuple[int, int, int, tuple[Inner, ...]]] = [(1, size_y, size_x, ())]
@@ -78,7 +78,7 @@ class Unrollings:
                     grown.append((pes * more, rest_y, rest_x, (*chosen, inner)))
             found = grown
         found.sort(key=lambda one: -one[0])
-        ones = dict.fromkeys(DIMS, Inner())
+        ones = dict.fromkeys(LOOP_DIMS, Inner())
         for *_, chosen in found:
             yield ones | dict(zip(dims, chosen, strict=True))
 
@@ -114,7 +114,7 @@ class Unrollings:
     def _decisive(self) -> tuple[str, ...]:
         """Dims whose unrolling decides what fits in the PE and right above the array."""
         above = {tensor for inside, _, words in self._below if not inside for tensor, _ in words}
-        return tuple(dim for dim in DIMS if dim in self.dataflow.pe or any(dim in TENSOR_DIMS[t] for t in above))
+        return tuple(dim for dim in LOOP_DIMS if dim in self.dataflow.pe or any(dim in TENSOR_DIMS[t] for t in above))
 
     def _choices_in_pe(self, inner: Unrolling, largest_only: bool) -> list[dict[str, int]]:
         """Factors inside the PE that fit there and right above the array; the largest: none larger in one dim does."""
@@ -131,7 +131,7 @@ class Unrollings:
 
     def _room(self, fixed: dict[str, int], free: list[str], inner: Unrolling) -> Room:
         """What of the free dims fits every level from the one above the array on."""
-        one = dict.fromkeys(DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in fixed.items()}
+        one = dict.fromkeys(LOOP_DIMS, 1) | {dim: min(factor, self._sizes[dim]) for dim, factor in fixed.items()}
 
         def slide(chosen: Sequence[int]) -> bool:
             pe = one | {dim: min(factor, self._sizes[dim]) for dim, factor in zip(free, chosen, strict=True)}
@@ -177,7 +177,7 @@ class Unrollings:
         tile = {dim: own.pe * (own.y if on_y else 1) * (own.x if on_x else 1) for dim, own in inner.items()}
         inner = dict(inner)
         for dim in self.dataflow.fill if room else ():
-            most = room // (slots * tile_words(self.problem, tile, Tensor.PSUM) * self.machine.word_bits[Tensor.PSUM])
+            most = room // (slots * tile_words(self.problem, tile, Tensor.PSUM) * self.machine.moved_bits[Tensor.PSUM])
             own = inner[dim]
             run = tight(-(-self.problem[dim] // own.factor), max(most, 1))[-1]
             inner[dim] = own._replace(run=run)
@@ -186,7 +186,7 @@ class Unrollings:
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
-        return dict(zip(DIMS, self.problem.sizes, strict=True))
+        return dict(zip(LOOP_DIMS, self.problem.bounds, strict=True))
 
     @cached_property
     def _below(self) -> list[tuple[bool, int, list[tuple[Tensor, int]]]]:
@@ -200,7 +200,7 @@ class Unrollings:
                 continue
             held = level.keeps & self.dataflow.keeps if inside else level.keeps
             for partition in level.capacity:
-                words = [(t, level.slots(t) * self.machine.word_bits[t]) for t in partition.tensors & held]
+                words = [(t, level.slots(t) * self.machine.moved_bits[t]) for t in partition.tensors & held]
                 found.append((inside, partition.bits, words))
         return found
 

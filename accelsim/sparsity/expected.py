@@ -177,7 +177,7 @@ def effectual(problem: Problem, ifmap: Law | None = None, filter: Law | None = N
     With both: the slots whose ifmap word is no padding, times p of the ifmap, times p of the filter, for the two are
     placed independently. Slots that are no padding: N G M C times those of (p, r), times those of (q, s).
     """
-    slots = problem.macs if ifmap is None else problem.macs_over_plane
+    slots = (problem.macs if ifmap is None else problem.macs_over_plane) * prod(problem.slices)
     return slots * (ifmap.probability if ifmap else 1.0) * (filter.probability if filter else 1.0)
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from accelsim.sparsity.convolution import Numbers, padded
-from accelsim.sparsity.masks import Masks, words_of
-from accelsim.workload.problem import TENSORS, Problem
+from accelsim.sparsity.masks import Masks, shape_of, words_of
+from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 
 def ifmap_matrix(problem: Problem, ifmap: Numbers) -> Numbers:
     """[N, G, C, height, width] without padding to [1, G, C*R*S, 1, N*P*Q]; padding becomes zeros of the matrix."""
-    n, g, _, c, p, q, r, s = problem.sizes
+    (n, g, *_, p, q, r, s), c = problem.sizes, ifmap.shape[2]
     planes = padded(problem, ifmap)
     *outer, row, column = planes.strides
     steps = [
@@ -45,11 +45,13 @@ def ofmap_planes(problem: Problem, matrix: Numbers) -> Numbers:
 
 
 def lowered_masks(problem: Problem, masks: Masks) -> Masks:
-    """Masks of a layer as those of its matrices. Padding is a zero word of the ifmap matrix, so it needs a mask too."""
+    """Masks of a layer as those of its matrices. Padding is a zero word of the ifmap matrix, so it needs a mask too.
+
+    problem : the layer's own, with the slices its words are cut into.
+    """
     ifmap, weights, ofmap = (None if mask is None else words_of(mask) for mask in map(masks.of, TENSORS))
     if ifmap is None and _pads(problem):
-        n, g, _, c, *_ = problem.sizes
-        ifmap = np.ones((n, g, c, problem.height, problem.width), np.uint8)
+        ifmap = np.ones(shape_of(problem, Tensor.IFMAP), np.uint8)
     return replace(
         masks,
         ifmap=None if ifmap is None else ifmap_matrix(problem, ifmap),

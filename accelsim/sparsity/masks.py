@@ -20,11 +20,14 @@ MOST_WORDS = 400_000_000
 def shape_of(problem: Problem, tensor: Tensor) -> tuple[int, ...]:
     """Axes of a tensor's array: ifmap [N, G, C, height, width] (no padding), filter [G, M, C, R, S],
     psum (ofmap) [N, G, M, P, Q].
+
+    Where words are sliced, the axis of C has all channels of the first slices, which hold the least bits, then all of
+    the second ones.
     """
-    (n, g, m, c, *_, r, s), (p, q) = problem.sizes, problem.plane_outputs
+    (n, g, m, c, *_, r, s), (p, q), (ib, wb) = problem.sizes, problem.plane_outputs, problem.slices
     return {
-        Tensor.IFMAP: (n, g, c, problem.height, problem.width),
-        Tensor.FILTER: (g, m, c, r, s),
+        Tensor.IFMAP: (n, g, ib * c, problem.height, problem.width),
+        Tensor.FILTER: (g, m, wb * c, r, s),
         Tensor.PSUM: (n, g, m, p, q),
     }[tensor]
 

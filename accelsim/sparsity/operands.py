@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,11 +16,12 @@ from accelsim.errors import AccelsimError
 from accelsim.sparsity.arrays import Given, Store, source_of
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.draw import draw_bits, generator
-from accelsim.sparsity.masks import Masks, Packed, refuse_words, words_of
+from accelsim.sparsity.masks import Mask, Masks, Packed, refuse_words, words_of
 from accelsim.sparsity.spread import own_shape, spread_out
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.precision import span
 from accelsim.workload.problem import TENSORS, Problem, Tensor
+from accelsim.workload.slices import CHANNELS, Cut
 
 
 class Arrays(Protocol):
@@ -71,12 +73,20 @@ class Operands:
         found = [None if mask is None else words_of(mask) for mask in map(packed.of, TENSORS)]
         return Masks(found[0], found[1], found[2])
 
-    def packed(self, layer: Layer, tensors: Iterable[Tensor] = TENSORS) -> Masks:
-        """The same as bits."""
+    def packed(
+        self, layer: Layer, tensors: Iterable[Tensor] = TENSORS, cuts: Mapping[Tensor, Cut] | None = None
+    ) -> Masks:
+        """The same as bits; cuts : how words are cut into slices, which may be zero though the word is not.
+
+        Slices of words that come from a density are those of words drawn from all that are not zero.
+        """
         if layer.problem is None:
             return Masks()
-        wanted = set(tensors)
-        found = [self._mask(layer, layer.problem, t) if t in wanted else None for t in TENSORS]
+        wanted, found = set(tensors), list[Packed | None]()
+        for tensor in TENSORS:
+            cut = cuts.get(tensor) if cuts else None
+            mask = self._mask(layer, layer.problem, tensor, cut) if tensor in wanted else None
+            found.append(mask)
         return Masks(found[0], found[1], found[2])
 
     def values(
@@ -126,7 +136,14 @@ class Operands:
             return f"zeros that layers of workload '{self.network.name}' insert"
         return f"no zeros: workload '{self.network.name}' gives no density"
 
-    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
+    def _mask(self, layer: Layer, problem: Problem, tensor: Tensor, cut: Cut | None = None) -> Packed | None:
+        if cut:
+            slices = self._slices(layer, tensor, cut)
+            if slices is not None:
+                refuse_words(replace(problem, slices=(cut.count, cut.count)), (tensor,))
+                return Packed.of(np.concatenate([spread_out(layer, tensor, one) for one in slices], axis=CHANNELS))
+            mask = self._mask(layer, problem, tensor)
+            return None if mask is None else Packed.of(np.concatenate([mask.words()] * cut.count, axis=CHANNELS))
         derived = self._derived(layer, problem) if tensor is Tensor.PSUM else None
         if derived is not None:
             return derived
@@ -140,6 +157,21 @@ class Operands:
         refuse_words(problem, (tensor,))
         words = np.ones(own_shape(layer, tensor), np.uint8) if mask is None else mask.words()
         return Packed.of(spread_out(layer, tensor, words.reshape(own_shape(layer, tensor))))
+
+    def _slices(self, layer: Layer, tensor: Tensor, cut: Cut) -> Iterator[Mask] | None:
+        """Masks of each slice of the layer's own operand; None where nothing is known of its words."""
+        given = self.store.array(layer, tensor) if self.store else None
+        if given is not None:
+            return cut.nonzero(given.integers(cut.bits).astype(np.int64).reshape(own_shape(layer, tensor)))
+        assert layer.problem is not None
+        mask = self._own_mask(layer, layer.problem, tensor)
+        if mask is None:
+            return None
+        # a stream of its own beside that of the mask and that of values
+        rng = generator(self.seed, _name(layer, tensor), tensor).spawn(2)[1]
+        words = rng.integers(1, (1 << cut.bits) - 1, _drawn(layer, tensor), np.uint64, endpoint=True).view(np.int64)
+        words *= mask.words().reshape(words.shape)
+        return cut.nonzero(words.reshape(own_shape(layer, tensor)))
 
     def _own_mask(self, layer: Layer, problem: Problem, tensor: Tensor) -> Packed | None:
         """Of the layer's own operand, whatever its problem makes of it."""

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from accelsim.errors import AccelsimError, nearest
 from accelsim.quantities import MOST_BITS
 from accelsim.specs import PARAMETER, pick, whole
-from accelsim.workload.problem import REDUCTION_DIMS, Problem, Tensor, Width
+from accelsim.workload.problem import ADDED_DIMS, Problem, Tensor, Width
 
 SMALL = 8
 """Drawn operands lie in -8 .. 7, or what fewer bits hold."""
@@ -68,7 +68,7 @@ def accumulator_bits(problem: Problem, bits: Mapping[Tensor, int]) -> int:
     The largest sum is that of C R S products of the two most negative operands.
     """
     terms = 1
-    for dim in REDUCTION_DIMS:
+    for dim in ADDED_DIMS:
         terms *= problem[dim]
     largest = terms << (bits[Tensor.IFMAP] + bits[Tensor.FILTER] - 2)
     return sum_bits(-1, largest)

@@ -13,8 +13,16 @@ from accelsim.errors import WorkloadError
 DIMS = ("N", "G", "M", "C", "P", "Q", "R", "S")
 """Batch, groups, output channels and input channels per group, ofmap rows and columns, filter rows and columns."""
 
-DIM_INDEX = {name: index for index, name in enumerate(DIMS)}
-REDUCTION_DIMS = ("C", "R", "S")
+SLICE_DIMS = ("IB", "WB")
+"""Slices of an ifmap word, and of a filter word, where a machine multiplies slices of their bits."""
+
+LOOP_DIMS = (*DIMS, *SLICE_DIMS)
+"""What a loop may go over."""
+
+DIM_INDEX = {name: index for index, name in enumerate(LOOP_DIMS)}
+REDUCTION_DIMS = ("C", "R", "S", "IB", "WB")
+ADDED_DIMS = REDUCTION_DIMS[:3]
+"""What a network of psums adds up unless told otherwise: slices would have to be shifted first."""
 COUNT_LIMIT = 2**63
 
 
@@ -37,8 +45,8 @@ class Width(StrEnum):
 
 TENSORS = tuple(Tensor)
 TENSOR_DIMS: dict[Tensor, tuple[str, ...]] = {
-    Tensor.IFMAP: ("N", "G", "C", "P", "Q", "R", "S"),
-    Tensor.FILTER: ("G", "M", "C", "R", "S"),
+    Tensor.IFMAP: ("N", "G", "C", "P", "Q", "R", "S", "IB"),
+    Tensor.FILTER: ("G", "M", "C", "R", "S", "WB"),
     Tensor.PSUM: ("N", "G", "M", "P", "Q"),
 }
 
@@ -77,7 +85,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Problem:
-    """One layer as eight loop bounds.
+    """One layer as eight loop bounds, and two more where words are cut into slices.
 
     The ifmap row under ofmap row p and filter row r is ``p*stride + r*dilation - pad`` (columns likewise);
     rows outside ``0 <= h < height`` are padding zeros.
@@ -93,6 +101,7 @@ class Problem:
     added : sums begin with words that lie in the outermost level, as many as outputs: C <- A B + C, a residual.
     bias : they begin with one word for each output channel, where the machine takes it (docs/model.md, "Bias").
     runs : the outputs are runs of pixels: P counts them, and Q is 1.
+    slices : of an ifmap word and of a filter word, IB and WB, each >= 1; a word of a tensor is then one slice.
 
     Raises
     ------
@@ -109,13 +118,14 @@ class Problem:
     added: bool = False
     bias: bool = False
     runs: Runs | None = None
+    slices: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
         if len(self.sizes) != 8:
             raise WorkloadError(f"a problem has 8 sizes ({' '.join(DIMS)}), got {len(self.sizes)}")
         if self.added and self.bias:
             raise WorkloadError("sums begin with one thing: added, or bias")
-        for name, size in zip(DIMS, self.sizes, strict=True):
+        for name, size in zip(LOOP_DIMS, self.bounds, strict=True):
             if size < 1:
                 raise WorkloadError(f"size {name} is {size}; it must be at least 1")
         for what, pair, least in (
@@ -129,9 +139,9 @@ class Problem:
             object.__setattr__(self, "height", max(1, self.touched[0] - 2 * self.pad[0]))
         if not self.width:
             object.__setattr__(self, "width", max(1, self.touched[1] - 2 * self.pad[1]))
-        if self.macs * 8 >= COUNT_LIMIT:
+        if self.slots * 8 >= COUNT_LIMIT:
             raise WorkloadError(
-                f"{self.macs} MACs: the counts of this layer would pass 2^63; it is refused, not wrapped"
+                f"{self.slots} MACs: the counts of this layer would pass 2^63; it is refused, not wrapped"
             )
 
     @staticmethod
@@ -141,13 +151,26 @@ class Problem:
         ``K`` is accepted for ``M``.
         """
         named = {("M" if k == "K" else k): v for k, v in (dims or {}).items()}
-        unknown = set(named) - set(DIMS)
+        unknown = set(named) - set(LOOP_DIMS)
         if unknown:
-            raise WorkloadError(f"unknown dim '{sorted(unknown)[0]}' ({', '.join(DIMS)})")
+            raise WorkloadError(f"unknown dim '{sorted(unknown)[0]}' ({', '.join(LOOP_DIMS)})")
+        if any(dim in named for dim in SLICE_DIMS):
+            keywords["slices"] = tuple(int(named.get(dim, 1)) for dim in SLICE_DIMS)
         return Problem(tuple(int(named.get(d, 1)) for d in DIMS), **keywords)  # type: ignore[arg-type]
 
     def __getitem__(self, dim: str) -> int:
-        return self.sizes[DIM_INDEX[dim]]
+        index = DIM_INDEX[dim]
+        return self.sizes[index] if index < len(DIMS) else self.slices[index - len(DIMS)]
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """Ten ints in the order of `LOOP_DIMS`: the sizes, and the slices of a word."""
+        return (*self.sizes, *self.slices)
+
+    @property
+    def slots(self) -> int:
+        """Products of a slice by a slice: for each MAC as many as its two words have pairs of slices."""
+        return self.macs * prod(self.slices)
 
     @property
     def macs(self) -> int:
@@ -193,16 +216,16 @@ class Problem:
         return prod(self.sizes[:4]) * sum(self.over_plane(0)) * sum(self.over_plane(1))
 
     def words(self, tensor: Tensor) -> int:
-        """Distinct words of a tensor. The ifmap counts the padded rows and columns that are touched."""
+        """Distinct words of a tensor, each slice one. The ifmap counts the padded rows and columns touched."""
         n, g, m, c, _, _, r, s = self.sizes
         p, q = self.plane_outputs
         if tensor is Tensor.FILTER:
-            return g * m * c * r * s
+            return g * m * c * r * s * self.slices[1]
         if tensor is Tensor.PSUM:
             return n * g * m * p * q
         rows = distinct_positions(p, r, self.stride[0], self.dilation[0])
         columns = distinct_positions(q, s, self.stride[1], self.dilation[1])
-        return n * g * c * rows * columns
+        return n * g * c * rows * columns * self.slices[0]
 
 
 def distinct_positions(outputs: int, taps: int, stride: int, dilation: int) -> int:

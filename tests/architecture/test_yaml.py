@@ -314,7 +314,8 @@ class TestZeros:
             (
                 "gates: [ifmap]",
                 "7:6: pe.gates: unknown key; did you mean 'gate'? "
-                "(macs, multiplier, pipeline, cycles, lock, least, gate, skip, pairing, drift, queue, cartesian)",
+                "(macs, multiplier, slices, pipeline, cycles, lock, least, gate, skip, pairing, drift, queue, "
+                "cartesian)",
             ),
             (
                 "cartesian: {ifmap: 4}",

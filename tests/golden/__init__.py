@@ -11,7 +11,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest
 from accelsim.sparsity.masks import Masks, masks_of
-from accelsim.workload.problem import DIMS, Problem, Tensor
+from accelsim.workload.problem import LOOP_DIMS, Problem, Tensor
 
 from .counts import Tally
 from .final import mark_final, mark_narrow
@@ -19,7 +19,7 @@ from .machine import Hook, Machine
 from .nest import Walk
 from .program import Activity, Program
 from .stalls import Stalls
-from .values import Values, added_at
+from .values import Values, added_at, sliced
 from .words import build_streams
 
 Array = npt.NDArray[np.int64]
@@ -71,9 +71,9 @@ def run(
         cycles, compute, stalls = timed(program, _ignore, _ignore)
         return replace(real, cycles=cycles, compute_cycles=compute, stalls=stalls, program=program)
     if masks is None:
-        masks = masks_of(ifmap, filter) if architecture.sees_zeros else Masks()
+        masks = masks_of(*_cut(problem, ifmap, filter)) if architecture.sees_zeros else Masks()
     masks.check(problem)
-    for values_given, mask in ((ifmap, masks.ifmap), (filter, masks.filter)):
+    for values_given, mask in zip(_cut(problem, ifmap, filter), (masks.ifmap, masks.filter), strict=True):
         assert values_given is None or mask is None or not values_given[mask == 0].any(), "a masked word is not zero"
     walk = Walk(architecture, nest, problem, masks)
     streams = build_streams(walk)
@@ -112,6 +112,13 @@ def run(
     )
 
 
+def _cut(problem: Problem, *operands: Array | None) -> list[Array | None]:
+    """Operands as the slices that the machine multiplies."""
+    return [
+        None if words is None else sliced(words, slices) for words, slices in zip(operands, problem.slices, strict=True)
+    ]
+
+
 def timed(program: Program, first: Hook, last: Hook) -> tuple[int, int, dict[str, int]]:
     """Cycles, those of the MAC array, and stalls by cause."""
     architecture = program.machine
@@ -127,7 +134,7 @@ def in_lock_step(architecture: Architecture, nest: LoopNest, problem: Problem, p
     """What takes time where PEs are in lock step: of what is named, tiles of the array that are all there."""
     assert architecture.lock is not None
     array = architecture.pe_level - 1
-    grown = dict(zip(DIMS, problem.sizes, strict=True))
+    grown = dict(zip(LOOP_DIMS, problem.bounds, strict=True))
     for dim in architecture.lock.dims:
         full = 1
         for level, spec in enumerate(architecture.levels):
@@ -136,7 +143,8 @@ def in_lock_step(architecture: Architecture, nest: LoopNest, problem: Problem, p
                     full *= loop.factor
         while grown[dim] % full:
             grown[dim] += 1
-    whole = replace(problem, sizes=tuple(grown.values()))
+    *sizes, ib, wb = grown.values()
+    whole = replace(problem, sizes=tuple(sizes), slices=(ib, wb))
     added = [whole.touched[axis] - problem.touched[axis] for axis in range(2)]
     whole = replace(whole, height=problem.height + added[0], width=problem.width + added[1])
     free = replace(architecture, lock=None)

@@ -40,7 +40,7 @@ def stored_size(walk: Walk, level: int, tensor: Tensor, words: Words, narrow: bo
     if walk.masks.raw_ifmap and tensor is Tensor.IFMAP and level == 0:
         form = None
     return encoded_words(
-        form, tensor, words, walk.nonzero, architecture.final_bits if narrow else architecture.word_bits[tensor]
+        form, tensor, words, walk.nonzero, architecture.final_bits if narrow else architecture.moved_bits[tensor]
     )
 
 

@@ -176,20 +176,20 @@ def near(one: Place, other: Place, scope: str) -> bool:
 def shape(walk: Walk, tensor: Tensor) -> tuple[int, ...]:
     """A tensor as it lies in the DRAM."""
     problem = walk.problem
-    n, g, m, c, p, q, r, s = problem.sizes
+    (n, g, m, c, p, q, r, s), (ib, wb) = problem.sizes, problem.slices
     if tensor is Tensor.FILTER:
-        return g, m, c, r, s
+        return g, m, wb * c, r, s
     if tensor is Tensor.PSUM:
         return n, g, m, p, q
     if walk.architecture.padding is Padding.ON_CHIP:
-        return n, g, c, problem.height, problem.width
+        return n, g, ib * c, problem.height, problem.width
     rows, columns = problem.touched
-    return n, g, c, max(rows, problem.pad[0] + problem.height), max(columns, problem.pad[1] + problem.width)
+    return n, g, ib * c, max(rows, problem.pad[0] + problem.height), max(columns, problem.pad[1] + problem.width)
 
 
 def tensor_bits(walk: Walk, tensor: Tensor) -> int:
     """Bits of a whole tensor in the DRAM."""
-    bits = walk.architecture.word_bits[tensor]
+    bits = walk.architecture.moved_bits[tensor]
     for size in shape(walk, tensor):
         bits *= size
     return bits
@@ -205,7 +205,7 @@ def first_bit(walk: Walk, dram: Dram, tensor: Tensor) -> int:
 
 def bursts_of(walk: Walk, dram: Dram, tensor: Tensor, words: Iterable[Word], narrow: bool) -> list[int]:
     """The bursts that hold some words, each once, ascending; narrow: ofmap words, which begin where the psums do."""
-    bits, start = walk.architecture.word_bits[tensor], first_bit(walk, dram, tensor)
+    bits, start = walk.architecture.moved_bits[tensor], first_bit(walk, dram, tensor)
     bits = walk.architecture.final_bits if narrow else bits
     size_of_burst = dram.width * dram.burst
     found = set()

@@ -10,8 +10,8 @@ from accelsim.workload.problem import Tensor
 from .nest import Instance, Walk, Word
 from .words import Part, Stream, Version, begins_with_bias, leaving, risen
 
-Sum = frozenset[tuple[int, int, int]]
-"""C, R and S of the products added so far."""
+Sum = frozenset[tuple[int, ...]]
+"""C, R, S, IB and WB of the products added so far."""
 Place = tuple[int, int, Instance]
 """Level, version, instance."""
 
@@ -21,7 +21,7 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
     leave the child (complete)."""
     if not chain:
         return
-    _, _, _, c, _, _, r, s = walk.problem.sizes
+    every = walk.problem.slots // walk.problem.words(Tensor.PSUM)
     sums: dict[Place, dict[Word, Sum]] = {}
     if walk.problem.added or begins_with_bias(walk):
         # what they begin with is no product
@@ -38,16 +38,14 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
                 for words in walk.macs(here) if walk.inside(here) else ():
                     tile = sums.setdefault((inner.level, inner.serving(step).number, pe[: inner.level]), {})
                     word = words[Tensor.PSUM]
-                    tile[word] = tile.get(word, frozenset()) | {(here[3], here[6], here[7])}
+                    tile[word] = tile.get(word, frozenset()) | {(here[3], *here[6:])}
         for stream in reversed(chain):
             version = stream.serving(step)
             if version.last == step:
                 leaving_child = [sums[stream.level, version.number, child] for child in version.tiles]
-                version.complete = all(
-                    len(products) == c * r * s for tile in leaving_child for products in tile.values()
-                )
+                version.complete = all(len(products) == every for tile in leaving_child for products in tile.values())
                 arriving = drain(walk, sums, stream, version)
-                version.final = all(len(products) == c * r * s for products in arriving.values())
+                version.final = all(len(products) == every for products in arriving.values())
 
 
 def mark_narrow(walk: Walk, chain: list[Stream]) -> None:

@@ -10,12 +10,12 @@ from functools import cache
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest, kept, planes_to
 from accelsim.sparsity.masks import Masks
-from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.problem import LOOP_DIMS, TENSORS, Problem, Tensor
 
 Word = tuple[int, ...]
 Words = frozenset[Word]
 Base = tuple[int, ...]
-"""First index of a tile along the eight dims."""
+"""First index of a tile along every dim."""
 Instance = tuple[tuple[int, ...], ...]
 """Where an instance of level f sits: one tuple of spatial indices per fan-out above it; a prefix is its ancestor."""
 
@@ -34,10 +34,10 @@ class FlatLoop:
 def flatten(architecture: Architecture, nest: LoopNest) -> list[FlatLoop]:
     """All loops, outermost first, with their steps."""
     loops: list[FlatLoop] = []
-    steps = [1] * len(DIMS)
+    steps = [1] * len(LOOP_DIMS)
     for level in reversed(range(len(architecture.levels))):
         for kind, loop in reversed(nest.level(architecture.levels[level].name).loops):
-            dim = DIMS.index(loop.dim)
+            dim = LOOP_DIMS.index(loop.dim)
             loops.insert(0, FlatLoop(level, kind, dim, loop.factor, steps[dim]))
             steps[dim] *= loop.factor
     return loops
@@ -62,7 +62,7 @@ class Walk:
         self.cut = max(self.keepers[t][-1] if self.in_pe[t] else self.depth for t in TENSORS)
         self.step_loops = [loop for loop in self.loops if loop.kind == "temporal" and loop.level < self.cut]
         self.inner_loops = [loop for loop in self.loops if loop.kind == "temporal" and loop.level >= self.cut]
-        self.steps = list(self._positions(self.step_loops, (0,) * len(DIMS)))
+        self.steps = list(self._positions(self.step_loops, (0,) * len(LOOP_DIMS)))
         self._tile, self._offset = cache(self._tile_uncached), cache(self._offset_uncached)
         self._fanouts = [
             [loop for loop in self.loops if loop.level == level and loop.kind != "temporal"]
@@ -83,7 +83,7 @@ class Walk:
 
     def inside(self, base: Base) -> bool:
         """Whether a base lies in the problem along every dim."""
-        return all(b < size for b, size in zip(base, self.problem.sizes, strict=True))
+        return all(b < size for b, size in zip(base, self.problem.bounds, strict=True))
 
     def base(self, step: int, level: int) -> Base:
         """Where the tile of a level starts in a step, for the instance at spatial index 0."""
@@ -112,7 +112,7 @@ class Walk:
         return tuple(b + o for b, o in zip(base, self._offset(instance), strict=True))
 
     def _offset_uncached(self, instance: Instance) -> Base:
-        base: Base = (0,) * len(DIMS)
+        base: Base = (0,) * len(LOOP_DIMS)
         for level, indices in enumerate(instance):
             for loop, index in zip(self.fanout_loops(level), indices, strict=True):
                 base = moved(base, loop, index)
@@ -127,25 +127,25 @@ class Walk:
         return self._tile(tensor, level, base)
 
     def _tile_uncached(self, tensor: Tensor, level: int, base: Base) -> Words:
-        extent = [1] * len(DIMS)
+        extent = [1] * len(LOOP_DIMS)
         for loop in self.loops:
             if loop.level >= level:
                 extent[loop.dim] *= loop.factor
-        spans = [range(b, min(b + e, size)) for b, e, size in zip(base, extent, self.problem.sizes, strict=True)]
-        n, g, m, c, p, q, r, s = spans
+        spans = [range(b, min(b + e, size)) for b, e, size in zip(base, extent, self.problem.bounds, strict=True)]
+        n, g, m, c, p, q, r, s, ib, wb = spans
         if self.problem.runs and tensor is not Tensor.FILTER:
             return self._tile_in_runs(tensor, level, spans)
         if tensor is Tensor.FILTER:
-            return frozenset(itertools.product(g, m, c, r, s))
+            return frozenset(itertools.product(g, m, self.planes(c, wb), r, s))
         if tensor is Tensor.PSUM:
             return frozenset(itertools.product(n, g, m, p, q))
         rows = {self.row(pi, ri) for pi in p for ri in r}
         columns = {self.column(qi, si) for qi in q for si in s}
-        return frozenset(itertools.product(n, g, c, rows, columns))
+        return frozenset(itertools.product(n, g, self.planes(c, ib), rows, columns))
 
     def _tile_in_runs(self, tensor: Tensor, level: int, spans: list[range]) -> Words:
         """As `tile`; an ifmap word that is read for an output is a word of its own, below the level that has planes."""
-        n, g, m, c, runs, _, r, s = spans
+        n, g, m, c, runs, _, r, s, ib, _ = spans
         outputs = [output for run in runs for output in self.outputs(run)]
         if tensor is Tensor.PSUM:
             return frozenset((*outer, *output) for outer in itertools.product(n, g, m) for output in outputs)
@@ -155,7 +155,7 @@ class Walk:
             rows = range(-top, max([bottom, *(place[0] + 1 for place in places)]))
             columns = range(-left, max([right, *(place[1] + 1 for place in places)]))
             places = set(itertools.product(rows, columns)) if places else set()
-        return frozenset((*outer, *place) for outer in itertools.product(n, g, c) for place in places)
+        return frozenset((*outer, *place) for outer in itertools.product(n, g, self.planes(c, ib)) for place in places)
 
     def outputs(self, run: int) -> list[tuple[int, int]]:
         """Row and column of each output of a run of pixels."""
@@ -163,6 +163,14 @@ class Walk:
         assert runs is not None
         before = sum(runs.lengths[:run])
         return [divmod(before + i, runs.columns) for i in range(runs.lengths[run])]
+
+    def planes(self, channels: range, slices: range) -> list[int]:
+        """Where slices of channels lie: all first slices, then all second ones."""
+        return [self.plane(c, b) for b in slices for c in channels]
+
+    def plane(self, channel: int, index: int) -> int:
+        """Where one slice of a channel lies."""
+        return index * self.problem["C"] + channel
 
     def row(self, p: int, r: int) -> int:
         """Ifmap row under ofmap row p and filter row r (negative: padding)."""
@@ -180,14 +188,14 @@ class Walk:
 
     def macs(self, base: Base) -> Iterator[dict[Tensor, Word]]:
         """What the MACs of one iteration touch: there is one, of a run of pixels one for each output."""
-        n, g, m, c, p, q, r, s = base
+        n, g, m, c, p, q, r, s, ib, wb = base
         for row, column in self.outputs(p) if self.problem.runs else [(p, q)]:
             yield {
                 Tensor.IFMAP: (
-                    *(n, g, c, self.row(row, r), self.column(column, s)),
+                    *(n, g, self.plane(c, ib), self.row(row, r), self.column(column, s)),
                     *((row, column) if self.problem.runs else ()),
                 ),
-                Tensor.FILTER: (g, m, c, r, s),
+                Tensor.FILTER: (g, m, self.plane(c, wb), r, s),
                 Tensor.PSUM: (n, g, m, row, column),
             }
 

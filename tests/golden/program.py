@@ -201,7 +201,7 @@ class Program:
         ports: dict[str, int] = {}
         rests: dict[str, int] = {}
         for port, words, outermost, narrow, every in loads_of(self.walks[stream.tensor], stream, version, kind):
-            bits = self.machine.final_bits if narrow else self.machine.word_bits[stream.tensor]
+            bits = self.machine.final_bits if narrow else self.machine.moved_bits[stream.tensor]
             if version.begins and kind != "D":
                 bits = self.machine.bias_bits
             if self.processing and outermost:

@@ -50,13 +50,14 @@ def by_column(walk: Walk, slots: list[Base], lanes: int) -> int:
     lanes."""
     skip = walk.architecture.sparsity.skip
     columns: dict[tuple[int, ...], list[int]] = {}
-    for n, g, m, c, p, q, r, s in slots:
-        columns.setdefault((n, g, c, p, q, r, s), []).append(m)
+    for n, g, m, *rest in slots:
+        columns.setdefault((n, g, *rest), []).append(m)
     cycles = 0
-    for (n, g, c, p, q, r, s), channels in columns.items():
-        if Tensor.IFMAP in skip and not walk.nonzero(Tensor.IFMAP, (n, g, c, walk.row(p, r), walk.column(q, s))):
+    for (n, g, *rest), channels in columns.items():
+        words = [walk.operands((n, g, m, *rest)) for m in sorted(channels)]
+        if Tensor.IFMAP in skip and not walk.nonzero(Tensor.IFMAP, words[0][Tensor.IFMAP]):
             continue
-        flags = [walk.nonzero(Tensor.FILTER, (g, m, c, r, s)) for m in sorted(channels)]
+        flags = [walk.nonzero(Tensor.FILTER, one[Tensor.FILTER]) for one in words]
         stored = stored_words(walk, flags) if Tensor.FILTER in skip else [True for _ in flags]
         while stored:
             stored = stored[lanes:]
@@ -74,10 +75,11 @@ def stored_words(walk: Walk, flags: list[bool]) -> list[bool]:
 
 def by_output(walk: Walk, slots: list[Base], lanes: int) -> int:
     """Each lane works through the effectual pairs of an output channel of its own."""
-    pairs = Counter(
-        (n, g, p, q, m) for n, g, m, c, p, q, r, s in slots if visit(walk, walk.operands((n, g, m, c, p, q, r, s)))[1]
-    )
-    places = sorted({(n, g, p, q) for n, g, _, _, p, q, _, _ in slots})
+    pairs: Counter[tuple[int, ...]] = Counter()
+    for slot in slots:
+        n, g, m, _, p, q, *_ = slot
+        pairs[n, g, p, q, m] += visit(walk, walk.operands(slot))[1]
+    places = sorted({(n, g, p, q) for n, g, _, _, p, q, *_ in slots})
     channels = sorted({slot[2] for slot in slots})
     rounds = []
     for place in places:

@@ -14,6 +14,8 @@ from .program import Activity, Program
 from .slots import visit
 from .words import Part, Stream, Version, begins_with_bias, leaving
 
+SLICE = 2
+"""Bits of a slice of the values that move, whatever width a machine moves them at."""
 Content = dict[Word, int]
 Place = tuple[Tensor, int, int, Instance]
 """Tensor, level, version, instance: one tile slot."""
@@ -31,11 +33,24 @@ def found_in(tile: Content, word: Word, else_: str) -> int:
     return tile[word]
 
 
+def sliced(words: npt.NDArray[np.int64], slices: int) -> npt.NDArray[np.int64]:
+    """Words of `SLICE` bits for each slice, cut from the least bit on: all first slices, then all second ones (axis 2).
+
+    The last is signed. What is not cut stays as it is.
+    """
+    if slices == 1:
+        return words
+    parts = [words >> SLICE * index & (1 << SLICE) - 1 for index in range(slices - 1)]
+    return np.concatenate([*parts, words >> SLICE * (slices - 1)], axis=2)
+
+
 class Values:
     """Every tile in the machine. A word that is read must be there; a tile that is replaced is gone."""
 
     def __init__(self, walk: Walk, program: Program, ifmap: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]):
-        self.walk, self.program, self.ifmap, self.weights = walk, program, ifmap, weights
+        ifmaps, filters = walk.problem.slices
+        self.walk, self.program = walk, program
+        self.ifmap, self.weights = sliced(ifmap, ifmaps), sliced(weights, filters)
         self.held: dict[Place, Content] = {}
         self.old: dict[tuple[int, int, Part], int] = {}
         self.top: Content = {}
@@ -178,7 +193,8 @@ class Values:
                     psums = self.psum_tile(step, pe)
                     total = psums.setdefault(words[Tensor.PSUM], 0)
                     if effectual:
-                        psums[words[Tensor.PSUM]] = total + values[Tensor.IFMAP] * values[Tensor.FILTER]
+                        product = values[Tensor.IFMAP] * values[Tensor.FILTER] << SLICE * sum(here[8:])
+                        psums[words[Tensor.PSUM]] = total + product
 
     def operand(self, tensor: Tensor, step: int, pe: Instance, words: dict[Tensor, Word]) -> int:
         """An operand, out of the tile that must hold it."""

@@ -7,11 +7,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from accelsim.architecture.model import Buffer
-from accelsim.workload.problem import DIMS, TENSOR_DIMS, Tensor
+from accelsim.workload.problem import LOOP_DIMS, TENSOR_DIMS, Tensor
 
 from .nest import Base, FlatLoop, Instance, Walk, Word, Words
 
-DATA_AXES = (("N",), ("G",), ("C",), ("P", "R"), ("Q", "S"))
+DATA_AXES = (("N",), ("G",), ("C",), ("P", "R"), ("Q", "S"), ("IB",))
 SLIDING_AXES = (("P", "R"), ("Q", "S"))
 
 Part = tuple[Word, tuple[tuple[int, ...], ...], Instance]
@@ -102,7 +102,7 @@ def build_streams(walk: Walk) -> dict[Tensor, list[Stream]]:
 
 def own(tensor: Tensor, base: Base) -> Base:
     """A base with the dims a tensor does not have blanked out: its tile index."""
-    return tuple(b if dim in TENSOR_DIMS[tensor] else 0 for dim, b in zip(DIMS, base, strict=True))
+    return tuple(b if dim in TENSOR_DIMS[tensor] else 0 for dim, b in zip(LOOP_DIMS, base, strict=True))
 
 
 def slides(walk: Walk, stream: Stream, before: Base, after: Base) -> bool:
@@ -111,7 +111,7 @@ def slides(walk: Walk, stream: Stream, before: Base, after: Base) -> bool:
         return False
     if not walk.architecture.levels[stream.level].halo_reuse:
         return False
-    axes = [axis for axis in DATA_AXES if any(before[DIMS.index(d)] != after[DIMS.index(d)] for d in axis)]
+    axes = [axis for axis in DATA_AXES if any(before[LOOP_DIMS.index(d)] != after[LOOP_DIMS.index(d)] for d in axis)]
     return len(axes) == 1 and axes[0] in SLIDING_AXES
 
 
@@ -170,12 +170,12 @@ def psum_versions(walk: Walk, stream: Stream) -> None:
 def unmerged(walk: Walk, fanout: int) -> list[bool]:
     """Per spatial loop of a fan-out, whether it is a reduction loop its network does not add over."""
     reduce = walk.architecture.levels[fanout].fanout.network(Tensor.PSUM).reduce
-    return [reduction(loop) and DIMS[loop.dim] not in reduce for loop in walk.fanout_loops(fanout)]
+    return [reduction(loop) and LOOP_DIMS[loop.dim] not in reduce for loop in walk.fanout_loops(fanout)]
 
 
 def reduction(loop: FlatLoop) -> bool:
     """Whether a loop runs over C, R or S."""
-    return DIMS[loop.dim] in ("C", "R", "S")
+    return LOOP_DIMS[loop.dim] in ("C", "R", "S", "IB", "WB")
 
 
 def risen(walk: Walk, fanout: int, part: Part) -> Part:

@@ -16,11 +16,11 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows import NAMES, load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search import best, find
-from accelsim.search.space import GROUPS, Space
+from accelsim.search.space import GROUPS, Space, with_slices
 from accelsim.search.spread import Spreads
 from accelsim.search.unrolling import Unrollings
 from accelsim.simulate import simulate
-from accelsim.workload.problem import DIMS, Problem
+from accelsim.workload.problem import LOOP_DIMS, Problem
 
 MACHINE = """\
 name: small
@@ -48,6 +48,8 @@ PROBLEMS = (
     Problem.of({"N": 2, "M": 4, "C": 4, "P": 2}),
     Problem.of({"M": 3, "C": 2, "P": 5, "R": 3}, stride=(2, 1)),
 )
+SLICED = Problem.of({"M": 3, "C": 2, "P": 3, "IB": 3, "WB": 2})
+"""Words in slices, which no built-in dataflow binds."""
 FLOWS = ("weight_stationary", "output_stationary_moc_mop", "row_stationary", "no_local_reuse")
 
 
@@ -67,7 +69,7 @@ def score(machine, nest, problem, flow, objective="energy"):
 
 def brute(machine, problem, flow):
     """Every legal mapping of the dataflow's space, splits times orders, each once: runs cut, any factor in the PE."""
-    flow = load(flow)
+    flow = with_slices(load(flow), problem)
     space = Space(machine, problem, flow)
     space = replace(space, tiled=not flow.fill and space.array > 0)
     unrollings, spreads = Unrollings(space, narrower=True), Spreads(space)
@@ -80,8 +82,8 @@ def brute(machine, problem, flow):
     seen = set()
     for inner in (one for largest in unrollings.largest() for one in unrollings.within(largest, 1 << 30)):
         inner = {dim: own._replace(run=unrollings.filled(inner)[dim].run) for dim, own in inner.items()}
-        for chosen in product(*(spreads.all(dim, inner[dim], 1 << 30) for dim in DIMS)):
-            splits = dict(zip(DIMS, chosen, strict=True))
+        for chosen in product(*(spreads.all(dim, inner[dim], 1 << 30) for dim in LOOP_DIMS)):
+            splits = dict(zip(LOOP_DIMS, chosen, strict=True))
             loops = [
                 [g for g, dims in enumerate(GROUPS) if any(splits[d].temporal[i] > 1 for d in dims)]
                 for i in range(space.array + 1)
@@ -98,7 +100,7 @@ def brute(machine, problem, flow):
                     yield nest
 
 
-@pytest.mark.parametrize("problem", PROBLEMS, ids=str)
+@pytest.mark.parametrize("problem", [*PROBLEMS, SLICED], ids=str)
 @pytest.mark.parametrize("flow", FLOWS)
 def test_no_mapping_of_the_space_is_better(machine, flow, problem):
     scores = [score(machine, nest, problem, flow) for nest in brute(machine, problem, flow)]

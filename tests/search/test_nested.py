@@ -17,7 +17,7 @@ from accelsim.search.nested import Surrounding, unrollings
 from accelsim.search.space import Space
 from accelsim.search.spread import Spreads
 from accelsim.search.unrolling import Unrollings
-from accelsim.workload.problem import DIMS, Problem, Tensor
+from accelsim.workload.problem import LOOP_DIMS, Problem, Tensor
 
 SOME = st.lists(st.sampled_from("MCPQ"), max_size=3, unique=True).map(tuple)
 SIDES = st.integers(1, 6)
@@ -114,7 +114,7 @@ def test_every_unrolling_is_a_legal_mapping(sizes, sides, axes):
     space = Space(machine, problem, flow)
     assert len(space.outer) == min(len(axes), 2)
     for inner in list(Unrollings(space).largest())[:40]:
-        splits = {dim: Spreads(space).all(dim, inner[dim], 2)[0] for dim in DIMS}
+        splits = {dim: Spreads(space).all(dim, inner[dim], 2)[0] for dim in LOOP_DIMS}
         nest = LoopNest(space.nest_levels(splits, [list(range(6)) for _ in levels], {}))
         check(machine, nest, problem)
         spatial = prod(loop.factor for _, level in nest.levels for loop in level.y + level.x)

@@ -16,7 +16,7 @@ from accelsim.search import find
 from accelsim.search.space import Space
 from accelsim.simulate import simulate
 from accelsim.workload.lowering import lowered
-from accelsim.workload.problem import DIMS, Problem
+from accelsim.workload.problem import LOOP_DIMS, Problem
 from accelsim.workload.yaml import load_network
 
 MACHINES = Path(__file__).parent / "machines"
@@ -25,7 +25,7 @@ PUBLISHED = (("eyeriss", "alexnet", 4, "eyeriss_alexnet_jssc17"),)
 
 def holds(space: Space, nest: LoopNest) -> bool:
     """Whether every loop of a mapping stands where the space may put one, fixed loops inside the free ones."""
-    slots = {dim: {(level, kind): position for level, position, kind in space.slots(dim)} for dim in DIMS}
+    slots = {dim: {(level, kind): position for level, position, kind in space.slots(dim)} for dim in LOOP_DIMS}
     for index, level in enumerate(space.machine.levels):
         mapping = nest.level(level.name)
         for kind, loops in ((1, mapping.y), (2, mapping.x)):

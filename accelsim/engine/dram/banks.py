@@ -11,6 +11,7 @@ import numpy as np
 from accelsim.architecture.dram.model import FIELDS, Dram, Page
 from accelsim.engine.counts import DramCounts, RowCounts
 from accelsim.engine.dram.kernels import banks as kernel
+from accelsim.engine.nest.kernels.records import NDIMS
 from accelsim.engine.program import FILTER, PSUM, Ints, Program
 from accelsim.engine.timing.schedule import Tables
 from accelsim.engine.timing.simulation import OpenWindow
@@ -49,8 +50,8 @@ class Banks:
         self.first = 0
         self.layout = _layout(program, dram, tables.edges[sorted(self.outermost.values())])
         loops = len(self.layout.steps)
-        self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, 8), _zeros(3, 2))
-        self.transfer = kernel.Transfer(lists_of(program), _zeros(5), _zeros(8), _zeros(8))
+        self.walked = kernel.Walked(_zeros(3, 2), _zeros(3, 2, loops), _zeros(3, 2, NDIMS), _zeros(3, 2))
+        self.transfer = kernel.Transfer(lists_of(program), _zeros(5), _zeros(NDIMS), _zeros(NDIMS))
         self.device, self.state = device(dram), idle(dram)
 
     def take(self, window: Window) -> None:
@@ -156,8 +157,8 @@ def _columns(program: Program, tables: Tables, x: int, way: int) -> list[int]:
 
 def _layout(program: Program, dram: Dram, edges: Ints) -> kernel.Layout:
     """Where tensors lie and what transfers move; edges : of the outermost level."""
-    tile, child, slides = np.ones((3, 8), np.int64), np.zeros(3, np.int64), np.zeros(3, np.uint8)
-    apart: list[Ints] = [np.zeros((1, 8), np.int64)] * 3
+    tile, child, slides = np.ones((3, NDIMS), np.int64), np.zeros(3, np.int64), np.zeros(3, np.uint8)
+    apart: list[Ints] = [np.zeros((1, NDIMS), np.int64)] * 3
     below: list[tuple[Ints, Ints]] = [(np.zeros((6, 1, 2), np.int64), np.ones(6, np.int64))] * 3
     parts: list[Ints] = [np.zeros(1, np.int64)] * 3
     for t, _, level, register, reuse in edges.tolist():
@@ -172,7 +173,7 @@ def _layout(program: Program, dram: Dram, edges: Ints) -> kernel.Layout:
     per_clock = np.array([dram.clock.denominator, dram.clock.numerator], np.int64)
     return kernel.Layout(
         *_stacked(apart), *_children_stacked(below), tile, child, slides, _padded(parts), extent,
-        _origins(program, dram, extent), program.axes, program.size8, program.on_chip,
+        _origins(program, dram, extent), program.axes, program.bounds, program.on_chip,
         np.append(_word_bits(program), program.architecture.final_bits), dram.burst_bits, per_clock,
         np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]),
     )  # fmt: skip
@@ -188,17 +189,17 @@ def _padded(parts: list[Ints]) -> Ints:
 
 def _extents(program: Program) -> Ints:
     """int64[3, 5], the tensors as they lie in the DRAM, axes in tensor order; stored padding lies there too."""
-    n, g, m, c, p, q, r, s = (int(size) for size in program.size8)
+    n, g, m, c, p, q, r, s, ib, wb = (int(size) for size in program.bounds)
     problem = program.problem
     height, width = problem.height, problem.width
     if not program.on_chip:
         height = max(problem.touched[0], problem.pad[0] + height)
         width = max(problem.touched[1], problem.pad[1] + width)
-    return np.array([[n, g, c, height, width], [g, m, c, r, s], [n, g, m, p, q]], np.int64)
+    return np.array([[n, g, ib * c, height, width], [g, m, wb * c, r, s], [n, g, m, p, q]], np.int64)
 
 
 def _word_bits(program: Program) -> Ints:
-    return np.array([program.architecture.word_bits[tensor] for tensor in TENSORS], np.int64)
+    return np.array([program.architecture.moved_bits[tensor] for tensor in TENSORS], np.int64)
 
 
 def _origins(program: Program, dram: Dram, extent: Ints) -> Ints:
@@ -212,19 +213,19 @@ def _origins(program: Program, dram: Dram, extent: Ints) -> Ints:
 
 
 def _instances(program: Program, high: int) -> Ints:
-    """int64[instance, 8], offsets of the spatial loops of levels below `high`, slowest first."""
-    offsets = np.zeros((1, 8), np.int64)
+    """int64[instance, dim], offsets of the spatial loops of levels below `high`, slowest first."""
+    offsets = np.zeros((1, NDIMS), np.int64)
     for dim, factor, kind, level, step in program.loops:
         if kind == 0 or level >= high:
             continue
         offsets = np.repeat(offsets[:, None, :], factor, axis=1)
         offsets[:, :, dim] += np.arange(factor) * step
-        offsets = offsets.reshape(-1, 8)
+        offsets = offsets.reshape(-1, NDIMS)
     return offsets
 
 
 def _stacked(offsets: list[Ints]) -> tuple[Ints, Ints]:
-    out = np.zeros((3, max(map(len, offsets)), 8), np.int64)
+    out = np.zeros((3, max(map(len, offsets)), NDIMS), np.int64)
     for t, mine in enumerate(offsets):
         out[t, : len(mine)] = mine
     return out, np.array([len(mine) for mine in offsets], np.int64)

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import refuse_bytes
-from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, OWN
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, NDIMS, OWN
 from accelsim.engine.program import Ints, Program
-from accelsim.workload.problem import DIM_INDEX, DIMS, REDUCTION_DIMS
+from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, REDUCTION_DIMS, SLICE_DIMS
 
 Flags = npt.NDArray[np.bool_]
 REDUCTION = frozenset(DIM_INDEX[d] for d in REDUCTION_DIMS)
@@ -41,7 +41,7 @@ class Bases:
 class Carries:
     """Temporal loops above `child`, outermost first, for one tensor.
 
-    positions : loops by group. reduction : positions of loops over C, R and S. tile : int64[8], of the child.
+    positions : loops by group. reduction : positions of loops over C, R and S. tile : int64[dim], of the child.
     """
 
     def __init__(self, program: Program, tensor: int, child: int) -> None:
@@ -50,7 +50,7 @@ class Carries:
         self.loops = [tuple(int(v) for v in row) for row in rows[(rows[:, 2] == 0) & (rows[:, 3] < child)]]
         self.positions = [[i for i, loop in enumerate(self.loops) if loop[0] in dims] for dims in SLOTS]
         self.reduction = [i for i, loop in enumerate(self.loops) if loop[0] in REDUCTION]
-        self.tile = np.ones(8, np.int64)
+        self.tile = np.ones(NDIMS, np.int64)
         for dim, factor, _, level, _ in rows:
             if level >= child:
                 self.tile[dim] *= factor
@@ -60,7 +60,7 @@ class Carries:
 
     def size(self, group: int) -> Ints:
         """int64[2], sizes of a group's dims."""
-        return self._pair(group, self.program.size8)
+        return self._pair(group, self.program.bounds)
 
     def of_tile(self, group: int) -> Ints:
         """int64[2], the child's tile along a group's dims."""
@@ -70,7 +70,7 @@ class Carries:
         """Position of the innermost loop above a level that moves the tensor's tile, -1 if there is none."""
         own = [i for i, loop in enumerate(self.loops) if OWN[self.tensor, loop[0]] and loop[3] < level]
         # a factor that covers the whole dim in one iteration moves nothing
-        return max((i for i in own if self.loops[i][4] < self.program.size8[self.loops[i][0]]), default=-1)
+        return max((i for i in own if self.loops[i][4] < self.program.bounds[self.loops[i][0]]), default=-1)
 
     def every(self, group: int) -> Ints:
         """int64[combination, 2], bases of all combinations of a group."""
@@ -90,7 +90,7 @@ class Carries:
         base = 0
         for own, factor, _, _, step in self.loops[:before]:
             if own == dim:
-                base += min(factor - 1, (int(self.program.size8[dim]) - 1 - base) // step) * step
+                base += min(factor - 1, (int(self.program.bounds[dim]) - 1 - base) // step) * step
         return base
 
     def _pair(self, group: int, of: Ints) -> Ints:
@@ -100,9 +100,8 @@ class Carries:
         mine = self.positions[group]
         factors = [self.loops[i][1] for i in mine]
         number = prod(factors)
-        refuse_bytes(
-            BYTES * number, f"{number:.1e} combinations of the loops of {' and '.join(DIMS[d] for d in SLOTS[group])}"
-        )
+        names = " and ".join(LOOP_DIMS[dim] for dim in SLOTS[group] if LOOP_DIMS[dim] not in SLICE_DIMS)
+        refuse_bytes(BYTES * number, f"{number:.1e} combinations of the loops of {names}")
         index = np.stack(np.unravel_index(np.arange(number), factors), axis=1) if mine else np.zeros((1, 0), np.int64)
         base = np.zeros((len(index), 2), np.int64)
         for column, i in enumerate(mine):
@@ -125,7 +124,7 @@ class Carries:
         for i in mine[inner:]:
             dim, factor, _, _, step = self.loops[i]
             slot = SLOTS[group].index(dim)
-            left = (int(self.program.size8[dim]) - 1 - before[:, slot]) // step
+            left = (int(self.program.bounds[dim]) - 1 - before[:, slot]) // step
             before[:, slot] += np.minimum(factor - 1, left) * step
         return Bases(now, before, ((now != before) & self.own[group]).any(axis=1))
 

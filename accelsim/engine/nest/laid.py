@@ -10,7 +10,7 @@ def laid(program: Program) -> Nest:
     """One loop nest of one layer on one machine, its arrays side by side."""
     return Nest(
         program.loops,
-        program.size8,
+        program.bounds,
         program.axes,
         program.unicast,
         program.merge,

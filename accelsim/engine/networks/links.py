@@ -15,16 +15,17 @@ from functools import cached_property
 import numpy as np
 
 from accelsim.engine.nest.carries import SLOTS, Carries
-from accelsim.engine.nest.kernels.records import GROUPS, IFMAP, OWN
+from accelsim.engine.nest.kernels.records import GROUPS, IFMAP, NDIMS, OWN
 from accelsim.engine.nest.kernels.steps import Walked
 from accelsim.engine.networks.kernels import classes as alike
 from accelsim.engine.networks.kernels import links as kernel
 from accelsim.engine.networks.kernels.classes import WIDE
 from accelsim.engine.program import PSUM, Ints, Program, routes_of
-from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSORS
+from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, SLICE_DIMS, TENSORS
 
 REDUCTION = [DIM_INDEX[d] for d in REDUCTION_DIMS]
 PLANE = (4, 5)
+SLICES = [DIM_INDEX[d] for d in SLICE_DIMS]
 NOWHERE = 1 << 40
 SOME = 256
 """Fewer rows than these are compared one by one."""
@@ -63,7 +64,7 @@ class Crossing:
     def _shape(self) -> None:
         """What all transfers have in common: the child's tile, where children lie, the axes of the tensor."""
         program, f = self.program, self.fanout
-        self.tile, self.span = np.ones(8, np.int64), np.ones(8, np.int64)
+        self.tile, self.span = np.ones(NDIMS, np.int64), np.ones(NDIMS, np.int64)
         for dim, factor, kind, level, step in program.loops:
             if level >= self.child:
                 self.tile[dim] *= factor
@@ -81,6 +82,8 @@ class Crossing:
                 continue
             for dim in dims:
                 own = bool(OWN[self.tensor, dim])
+                if dim in SLICES and self.span[dim] == 1:
+                    continue
                 axes.append((kernel.OWN_AXIS if own else kernel.FOREIGN_AXIS, dim, -1))
                 inner.append(self._inner((dim,)))
         self.axes = np.array(axes, np.int64)
@@ -94,22 +97,22 @@ class Crossing:
         )  # fmt: skip
         self.kin = alike.Kin(
             np.ascontiguousarray(program.step_loops[:, [0, 1, 4, 3]]), self.tensor, self.child, self.slides,
-            self.hidden, program.size8, self.span, program.axes,
+            self.hidden, program.bounds, self.span, program.axes,
         )  # fmt: skip
 
     def _offsets(self, low: int, high: int) -> tuple[Ints, Ints]:
-        """(int64[instance, 8] offsets, the same of psum reduction loops that are not added up) of some levels."""
-        offsets, tags = np.zeros((1, 8), np.int64), np.zeros((1, 8), np.int64)
+        """(int64[instance, dim] offsets, the same of psum reduction loops that are not added up) of some levels."""
+        offsets, tags = np.zeros((1, NDIMS), np.int64), np.zeros((1, NDIMS), np.int64)
         for dim, factor, kind, level, step in self.program.loops:
             if kind == 0 or not low <= level < high:
                 continue
             apart = self.tensor == PSUM and dim in REDUCTION and not self.program.merge[PSUM, level, dim]
             moves = np.arange(factor) * step
             offsets, tags = (
-                np.repeat(found[:, None, :], factor, axis=1) + moves[None, :, None] * (np.arange(8) == dim) * used
+                np.repeat(found[:, None, :], factor, axis=1) + moves[None, :, None] * (np.arange(NDIMS) == dim) * used
                 for found, used in ((offsets, True), (tags, apart))
             )
-            offsets, tags = offsets.reshape(-1, 8), tags.reshape(-1, 8)
+            offsets, tags = offsets.reshape(-1, NDIMS), tags.reshape(-1, NDIMS)
         return offsets, tags
 
     def _inner(self, dims: tuple[int, ...]) -> Ints:
@@ -140,7 +143,7 @@ class Crossing:
     def loads(self, key: Key) -> Loads:
         """What a transfer of one class puts on the links."""
         if key not in self.done:
-            base, before = np.zeros(8, np.int64), np.zeros(8, np.int64)
+            base, before = np.zeros(NDIMS, np.int64), np.zeros(NDIMS, np.int64)
             clip = np.array([[0, NOWHERE]] * 2, np.int64)
             for group, dims in enumerate(SLOTS):
                 part = key[WIDE * group : WIDE * (group + 1)]
@@ -156,14 +159,14 @@ class Crossing:
         routes, ports = self.routes, max(len(self.routes.ports), 1)
         # indices count from the first one any child wants, so that room is needed for a transfer, not for a layer
         first = np.minimum(base, before)
-        base, before, size8 = base - first, before - first, self.program.size8 - first
+        base, before, bounds = base - first, before - first, self.program.bounds - first
         clip = clip - (self.program.axes[:, :2] * first[[[4, 6], [5, 7]]]).sum(axis=1, keepdims=True)
-        longest, reach = self._room(np.minimum(self.span + np.maximum(base, before), size8))
+        longest, reach = self._room(np.minimum(self.span + np.maximum(base, before), bounds))
         total, busiest = (np.zeros(len(routes.names), np.int64) for _ in range(2))
         entered = np.zeros(ports if len(routes.ports) else len(routes.names), np.int64)
         root = routes.root if len(routes.ports) else routes.first
         kernel.link_loads(
-            self.children, kernel.Links(routes.first, routes.onward, root), kernel.Transfer(base, before, size8, clip),
+            self.children, kernel.Links(routes.first, routes.onward, root), kernel.Transfer(base, before, bounds, clip),
             longest, reach, kernel.Loads(total, busiest, entered),
         )  # fmt: skip
         if len(routes.ports):
@@ -171,7 +174,7 @@ class Crossing:
         return Loads(total, busiest.max(keepdims=True), entered.max(keepdims=True))
 
     def _room(self, extent: Ints) -> tuple[int, int]:
-        """(most indices of a child along an axis, indices along an axis); extent : int64[8], of a transfer."""
+        """(most indices of a child along an axis, indices along an axis); extent : int64[dim], of a transfer."""
         longest, reach = 1, 1
         for (kind, one, two), number in zip(self.axes.tolist(), self.numbers.tolist(), strict=True):
             if kind == kernel.ROWS_AXIS:
@@ -226,7 +229,7 @@ class Classes:
 
     def __init__(self, crossing: Crossing) -> None:
         self.crossing, loops = crossing, len(crossing.kin.loops)
-        self._walked = Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, 8), np.int64))
+        self._walked = Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, NDIMS), np.int64))
         self._known = alike.Known(
             np.zeros((64, WIDE * GROUPS), np.int64), np.zeros(1, np.int64), np.full(256, -1, np.int64)
         )

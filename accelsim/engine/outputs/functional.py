@@ -20,7 +20,8 @@ from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.masks import refuse_words
 from accelsim.workload.precision import span, sum_bits
-from accelsim.workload.problem import DIM_INDEX, DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.slices import CHANNELS
 
 Bytes = npt.NDArray[np.int8]
 Integers = npt.NDArray[np.int8 | np.int64]
@@ -48,12 +49,12 @@ def check(
     run = architecture.lower(problem)
     check_mapping(architecture, nest, run)
     refuse_words(problem, TENSORS)
-    if problem.macs > MOST_MACS:
-        raise MappingError(f"{problem.macs:.1e} MACs to carry out; --check takes on {MOST_MACS:.0e} of a layer at most")
+    if run.slots > MOST_MACS:
+        raise MappingError(f"{run.slots:.1e} MACs to carry out; --check takes on {MOST_MACS:.0e} of a layer at most")
     program = build(architecture, nest, run)
     try:
         ifmap, weights = given() if given else operands(problem, seed, architecture.word_bits)
-        if run is problem:
+        if replace(run, slices=problem.slices) == problem:
             found = outputs(program, ifmap, weights)
         elif run.runs:
             found = outputs_of_runs(program, im2col.ifmap_matrix(problem, ifmap), weights)
@@ -84,13 +85,21 @@ def operands(problem: Problem, seed: int, bits: Mapping[Tensor, int] | None = No
 
 
 def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
-    """int64[N, G, M, P, Q]: every temporal and spatial loop of the nest in its order, one MAC at a time."""
-    problem = program.problem
-    n, g, m, _, p, q, _, _ = problem.sizes
+    """int64[N, G, M, P, Q]: every temporal and spatial loop of the nest in its order, one MAC at a time.
+
+    Words that are cut are multiplied slice by slice, each at the power of two where it begins: what a machine adds with
+    a shift.
+    """
+    problem, cuts = program.problem, program.architecture.cuts
+    n, g, m, c, p, q, _, _ = problem.sizes
+    ifmap, weights = (
+        np.concatenate(list(cuts[t].values(words.astype(np.int64))), axis=CHANNELS) if t in cuts else words
+        for t, words in ((Tensor.IFMAP, ifmap), (Tensor.FILTER, weights))
+    )
     # output channels lie next to each other: they are the innermost loop of most nests
     ofmap = np.zeros((n, g, p, q, m), np.int64)
     weights = np.ascontiguousarray(weights.transpose(0, 2, 3, 4, 1))
-    reach = np.zeros((len(DIMS), 5), np.int64)
+    reach = np.zeros((len(LOOP_DIMS), 5), np.int64)
     for column, array, dims in (
         (kernel.IFMAP_AT, ifmap, "NGC"),
         (kernel.FILTER_AT, weights, "GCRSM"),
@@ -98,6 +107,8 @@ def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
     ):
         for dim, stride in zip(dims, array.strides, strict=False):
             reach[DIM_INDEX[dim], column] = stride // array.itemsize
+    for dim, column in (("IB", kernel.IFMAP_AT), ("WB", kernel.FILTER_AT)):
+        reach[DIM_INDEX[dim], column] = c * reach[DIM_INDEX["C"], column]
     for axis, pitch, column, dims in ((0, problem.width, kernel.ROW, "PR"), (1, 1, kernel.COLUMN, "QS")):
         for dim, far in zip(dims, (problem.stride[axis], problem.dilation[axis]), strict=True):
             reach[DIM_INDEX[dim], [kernel.IFMAP_AT, column]] = far * pitch, far
@@ -105,7 +116,7 @@ def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
     start = np.array([-top * problem.width - left, 0, 0, -top, -left], np.int64)
     loops = program.loops if len(program.loops) else np.array([[0, 1, 0, 0, 1]], np.int64)
     kernel.execute(
-        loops, program.size8, reach[loops[:, 0]] * loops[:, 4:], start, problem.height, problem.width,
+        loops, program.bounds, reach[loops[:, 0]] * loops[:, 4:], start, problem.height, problem.width,
         ifmap.reshape(-1), weights.reshape(-1), ofmap.reshape(-1),
     )  # fmt: skip
     return ofmap.transpose(0, 1, 4, 2, 3)
@@ -118,16 +129,16 @@ def outputs_of_runs(program: Program, windows: Integers, weights: Integers) -> I
     """
     runs = program.problem.runs
     assert runs is not None
-    n, g, m, c, _, _, r, s = program.problem.sizes
+    (n, g, m, c, _, _, r, s), slices = program.problem.sizes, program.problem.slices
     every = windows.reshape(g, c, r, s, n, -1).transpose(4, 0, 1, 2, 3, 5)
     outside = program.loops[program.loops[:, 0] != DIM_INDEX["P"]]
     found = []
     for first, last in pairwise(runs.ends):
         length = last - first
         # its pixels lie side by side, as often as there are columns of the filter
-        run = Problem((n, g, m, c, 1, length, r, s), dilation=(1, length), height=r, width=s * length)
+        run = Problem((n, g, m, c, 1, length, r, s), dilation=(1, length), height=r, width=s * length, slices=slices)
         loops = np.concatenate([outside, [[DIM_INDEX["Q"], length, 0, program.levels - 1, 1]]])
-        one = replace(program, problem=run, loops=loops, size8=np.array(run.sizes, np.int64))
+        one = replace(program, problem=run, loops=loops, bounds=np.array(run.bounds, np.int64))
         plane = np.ascontiguousarray(every[..., first:last]).reshape(n, g, c, r, s * length)
         found.append(outputs(one, plane, weights))
     return np.concatenate(found, axis=-1).reshape(n, g, m, runs.rows, runs.columns)

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
-from accelsim.engine.nest.kernels.records import EARLIER
+from accelsim.engine.nest.kernels.records import EARLIER, NDIMS
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, records, replay
 from accelsim.engine.timing.kernels.body_window import BodyWindow
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
+from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
 STEPS = 64
 """Steps a body should have at least."""
@@ -89,7 +89,7 @@ def find_repeats(program: Program) -> Repeats | None:
     most, inner = [0], loops[cut:].tolist()
     for child in edges[:, 2].tolist():
         most.append(most[-1] + prod(row[1] for row in inner if row[3] < child))
-    total = int(count_steps(loops[:cut], program.inside, program.size8)) if cut else 1
+    total = int(count_steps(loops[:cut], program.inside, program.bounds)) if cut else 1
     slow, start = _slow(program, edges, cut)
     needed = total * (12 + 8 * n) + int(start[-1]) * (24 + 8 * tables.slots) + 12 * tiles
     refuse_bytes(needed, f"{total:.1e} repetitions of what is simulated once")
@@ -99,7 +99,7 @@ def find_repeats(program: Program) -> Repeats | None:
         np.zeros((start[-1], tables.slots), np.int64),
     )  # fmt: skip
     outer = bodies.Outer(classes_at, classes, inner_at, np.maximum(per_stream, 1), np.array(most, np.int64))
-    length = 10 + 7 * n
+    length = 2 + NDIMS + 7 * n
     steps = int(np.prod(loops[cut:, 1], initial=1))
     room = 64
     while True:
@@ -124,7 +124,7 @@ def find_repeats(program: Program) -> Repeats | None:
         kinds.back[:used].copy(), kinds.tile[:used].copy(), kinds.work[:used].copy(), kinds.n[:stepped] * each,
         kinds.phi[:stepped] * each, kinds.sums[:found].copy(),
     )  # fmt: skip
-    revisits = any(DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
+    revisits = any(LOOP_DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
     kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())
     psum = edges[:, 0] == PSUM
     read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
@@ -216,7 +216,7 @@ def _cut(program: Program) -> tuple[Program, int]:
         # iterations past the problem do not exist: the outermost loop of a dim may be cut unevenly
         for cut, (dim, factor, _, _, step) in enumerate(loops.tolist()):
             part = min(wanted // prod(factors[cut + 1 :]), factor)
-            if part > 1 and factor * step >= program.size8[dim]:
+            if part > 1 and factor * step >= program.bounds[dim]:
                 splits.append((cut, part))
     cut, part = min(splits, key=cost)
     factor = factors[cut]
@@ -243,8 +243,8 @@ def _passes(program: Program) -> int:
         return len(loops)
     index = TENSORS.index(serial)
     kept = [edge for edge in program.edges.tolist() if edge[0] == index and edge[3] != OPERAND]
-    child, dims = (kept[-1][2], DIMS if kept[-1][3] else TENSOR_DIMS[serial]) if kept else (0, DIMS)
-    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and DIMS[row[0]] in dims]
+    child, dims = (kept[-1][2], LOOP_DIMS if kept[-1][3] else TENSOR_DIMS[serial]) if kept else (0, LOOP_DIMS)
+    own = [t for t, row in enumerate(loops.tolist()) if row[3] < child and LOOP_DIMS[row[0]] in dims]
     return own[-1] + 1 if own else 0
 
 
@@ -254,11 +254,11 @@ def _slow(program: Program, edges: Ints, cut: int) -> tuple[npt.NDArray[np.uint8
     rows = loops.tolist()
     slow, start = np.zeros(len(edges), np.uint8), np.zeros(len(edges) + 1, np.int64)
     for x, (t, _, child, anew, _) in enumerate(edges.tolist()):
-        own = [i for i, row in enumerate(rows) if row[3] < child and DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
+        own = [i for i, row in enumerate(rows) if row[3] < child and LOOP_DIMS[row[0]] in TENSOR_DIMS[TENSORS[t]]]
         slow[x] = not anew and (not own or own[-1] < cut)
         most = 0
         if slow[x]:
             outer = loops[: own[-1] + 1] if own else loops[:0]
-            most = int(count_steps(outer, program.inside, program.size8)) if len(outer) else 1
+            most = int(count_steps(outer, program.inside, program.bounds)) if len(outer) else 1
         start[x + 1] = start[x] + most
     return slow, start

@@ -34,7 +34,7 @@ from accelsim.engine.words.kernels.batch import GROUP_OF
 from accelsim.engine.words.kernels.tables import FIRST, LISTED, WIDTH
 from accelsim.errors import MappingError
 from accelsim.mapping.finals import WIDE
-from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, DIMS, TENSOR_DIMS, TENSORS, Tensor
+from accelsim.workload.problem import COUNT_LIMIT, DIM_INDEX, LOOP_DIMS, TENSOR_DIMS, TENSORS, Tensor
 
 Factors = tuple[Ints, npt.NDArray[np.int32], Ints]
 SENT = 1
@@ -183,7 +183,7 @@ def _table(at: Ints, cells: Ints, x: int, group: int) -> Ints:
 def tabled(program: Program, tables: Tables) -> Tabled:
     """A layer as the kernels walk its steps."""
     return Tabled(
-        program.loops, program.inside, program.size8, tables.streams, tables.at, tables.row_of, tables.cells,
+        program.loops, program.inside, program.bounds, tables.streams, tables.at, tables.row_of, tables.cells,
         program.architecture.macs_per_cycle, tables.ports.rows, tables.ports.rates,
         program.ends,
     )  # fmt: skip
@@ -223,7 +223,7 @@ def _uses(program: Program, edges: Ints) -> Uses:
                 uses_at[x, activity] = len(mine), len(found)
             held += found
             for use in found:
-                scale = final = 1 if use.port.in_words else architecture.word_bits[tensor]
+                scale = final = 1 if use.port.in_words else architecture.moved_bits[tensor]
                 if use.narrow and not use.port.in_words:
                     final = architecture.final_bits
                 if program.bias_to and t == PSUM and parent == activity == 0 and not use.port.in_words:
@@ -260,7 +260,7 @@ def tile_ids(program: Program, edges: Ints, cut: int = 0) -> tuple[Ints, int]:
         at[x] = tiles
         here = 1
         for dim, factor, _, level, _ in loops:
-            if level < child and DIMS[dim] in TENSOR_DIMS[TENSORS[t]]:
+            if level < child and LOOP_DIMS[dim] in TENSOR_DIMS[TENSORS[t]]:
                 here *= factor
         tiles += here if t == PSUM else 0
     return at, max(tiles, 1)

@@ -69,7 +69,7 @@ class Streams:
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
         # slots beyond the versions there are never bind
-        most = int(count_steps(program.loops, program.inside, program.size8)) + 1
+        most = int(count_steps(program.loops, program.inside, program.bounds)) + 1
         for x, edge in enumerate(listed):
             t, parent, child, anew, _ = edge
             tensor = TENSORS[t]

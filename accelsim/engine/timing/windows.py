@@ -139,13 +139,13 @@ class TileSlots:
 
 def outline(program: Program) -> Outline:
     """Walk the steps, writing only what has few versions. Raises MappingError where there are too many."""
-    steps = int(count_steps(program.loops, program.inside, program.size8))
+    steps = int(count_steps(program.loops, program.inside, program.bounds))
     refuse_steps(steps)
     tables = tabulate(program)
     edges, n = tables.edges, len(tables.edges)
     tile_at, tiles = tile_ids(program, edges)
     refuse_bytes(12 * tiles, f"the last drains of {tiles:.1e} psum tiles")
-    most = [count_steps(program.loops, min(int(c), program.inside), program.size8) for c in edges[:, 2]]
+    most = [count_steps(program.loops, min(int(c), program.inside), program.bounds) for c in edges[:, 2]]
     room = np.minimum(np.array(most, np.int64), FEW)
     serial = [x for x in range(n) if TENSORS[edges[x, 0]] is program.architecture.serial and edges[x, 0] == PSUM]
     step_n, step_phi = (np.zeros(steps if steps <= FEW else 0, np.int64) for _ in range(2))

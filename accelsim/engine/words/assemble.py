@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -35,6 +36,7 @@ def assemble(program: Program, columns: Ints, compute: int, finals: Ints | None 
         compute,
         active_pes(program.architecture, program.nest, program.problem),
         narrow=None if finals is None else narrowed(program, finals),
+        slots=program.problem.slots,
     )
 
 
@@ -141,8 +143,8 @@ def hops(kind: NetworkKind, sent: Count, deliveries: Count) -> Count:
 
 
 def operand_reads(program: Program, t: int, level: int) -> int:
-    """Words that an operand kept inside the PE is read for, dense: one per MAC; padding made on the chip is nowhere
+    """Words that an operand kept inside the PE is read for, dense: one per slot; padding made on the chip is nowhere
     in the outermost level.
     """
-    beside = program.on_chip and level == 0 and TENSORS[t] is Tensor.IFMAP
-    return program.problem.macs_over_plane if beside else program.problem.macs
+    beside, problem = program.on_chip and level == 0 and TENSORS[t] is Tensor.IFMAP, program.problem
+    return problem.macs_over_plane * prod(problem.slices) if beside else problem.slots

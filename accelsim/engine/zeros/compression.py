@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format
 from accelsim.engine.counts import NARROWED, Counts, Encoded
-from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, IFMAP, OWN
+from accelsim.engine.nest.kernels.records import GROUP_DIMS, GROUPS, IFMAP, NDIMS, OWN
 from accelsim.engine.nest.kernels.steps import Walked
 from accelsim.engine.program import PSUM, Ints, Program, accumulates
 from accelsim.engine.words.assemble import DRAIN, FILL, READ, UPDATE, hops
@@ -157,18 +157,18 @@ class Coder:
 
     def _bases(self, stream: Stream) -> None:
         count, loops = len(stream.begin), len(self.steps)
-        rows = [np.zeros(shape, np.int64) for shape in ((count, 8), (count, 8), count)]
+        rows = [np.zeros(shape, np.int64) for shape in ((count, NDIMS), (count, NDIMS), count)]
         self.bases = kernel.Bases(*rows)
         slides = stream.tensor is Tensor.IFMAP and stream.reuse and not stream.register
-        walked = Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, 8), np.int64))
+        walked = Walked(np.zeros(loops, np.int64), np.zeros(1, np.int64), np.zeros((3, NDIMS), np.int64))
         walked = self.walked.setdefault((stream.tensor, stream.child), walked)
-        self.tile = np.ones(8, np.int64)
+        self.tile = np.ones(NDIMS, np.int64)
         for dim, factor, _, level, _ in self.program.loops:
             if level >= stream.child:
                 self.tile[dim] *= factor
         begin = np.ascontiguousarray(stream.begin)
         kernel.follow(
-            self.steps, self.program.size8, TENSORS.index(stream.tensor), stream.child, slides, begin, walked,
+            self.steps, self.program.bounds, TENSORS.index(stream.tensor), stream.child, slides, begin, walked,
             self.bases,
         )  # fmt: skip
         self.done: dict[tuple[int, int, bool, Format, int], Sizes] = {}
@@ -177,7 +177,7 @@ class Coder:
         """What the children under an instance of level `low` want."""
         program, tensor = self.program, TENSORS.index(stream.tensor)
         inner, numbers = children(program, low, stream.child)
-        return Tiles(tensor, self.tile, inner, numbers, program.size8, program.axes, hidden)
+        return Tiles(tensor, self.tile, inner, numbers, program.bounds, program.axes, hidden)
 
     def _input(self, stream: Stream, above: Format | None, below: Format | None) -> Recoded:
         columns: dict[int, Ints] = {}
@@ -242,7 +242,7 @@ class Coder:
         """bool[version]: whether parts of a sum lie at several instances."""
         out = np.zeros(len(base), bool)
         for dim, _, step in sums:
-            out |= base[:, dim] + step < self.program.size8[dim]
+            out |= base[:, dim] + step < self.program.bounds[dim]
         return out
 
     def _parent_has(self, stream: Stream) -> npt.NDArray[np.bool_]:
@@ -274,7 +274,7 @@ class Coder:
         narrow : as ofmap words.
         """
         architecture = self.program.architecture
-        bits = architecture.final_bits if narrow else architecture.word_bits[stream.tensor]
+        bits = architecture.final_bits if narrow else architecture.moved_bits[stream.tensor]
         key = (low, sender, hidden, form, bits)
         if key not in self.done:
             self.done[key] = self._encode(stream, key, chosen)
@@ -293,27 +293,27 @@ class Coder:
         return sizes
 
     def _instances(self, tensor: Tensor, low: int, sender: int) -> tuple[Ints, Ints]:
-        """(int64[instance, 8] offsets, int64[instance] its ancestor among those of level `sender`)."""
-        offsets, owner = np.zeros((1, 8), np.int64), np.zeros(1, np.int64)
+        """(int64[instance, dim] offsets, int64[instance] its ancestor among those of level `sender`)."""
+        offsets, owner = np.zeros((1, NDIMS), np.int64), np.zeros(1, np.int64)
         for dim, factor, kind, level, step in self.program.loops:
             if kind == 0 or level >= low:
                 continue
             offsets = np.repeat(offsets[:, None, :], factor, axis=1)
             offsets[:, :, dim] += np.arange(factor) * step
-            offsets = offsets.reshape(-1, 8)
+            offsets = offsets.reshape(-1, NDIMS)
             index = np.arange(factor) if level < sender else np.zeros(factor, np.int64)
             owner = (owner[:, None] * (factor if level < sender else 1) + index).reshape(-1)
         # those that move the same words one after another: each set is encoded once
-        order = np.lexsort([offsets[:, dim] for dim in range(8) if OWN[TENSORS.index(tensor), dim]])
+        order = np.lexsort([offsets[:, dim] for dim in range(NDIMS) if OWN[TENSORS.index(tensor), dim]])
         return offsets[order], owner[order]
 
 
 def lists_of(program: Program) -> Lists:
     """Room for the words of any transfer of a layer."""
-    size8, axes = program.size8, program.axes
-    planes = [(size8[4 + a] - 1) * axes[a, 0] + (size8[6 + a] - 1) * axes[a, 1] + 1 for a in range(2)]
-    longest = int(max(*planes, *size8))
-    lists, counts, base, before = (np.zeros(shape, np.int64) for shape in ((5, longest), 5, 8, 8))
+    bounds, axes = program.bounds, program.axes
+    planes = [(bounds[4 + a] - 1) * axes[a, 0] + (bounds[6 + a] - 1) * axes[a, 1] + 1 for a in range(2)]
+    longest = int(max(*planes, *bounds, bounds[3] * max(bounds[8:])))
+    lists, counts, base, before = (np.zeros(shape, np.int64) for shape in ((6, longest), 6, NDIMS, NDIMS))
     return Lists(lists, counts, base, before, np.zeros(longest + 1, np.uint8))
 
 
@@ -336,11 +336,11 @@ def children(program: Program, low: int, child: int) -> tuple[Ints, Ints]:
 def unmerged_parts(program: Program, base: Ints, parent: int, child: int) -> Ints:
     """int64[version]: in how many parts, that no network adds up, each psum reaches the parent.
 
-    base : int64[version, 8], first index of its tile.
+    base : int64[version, dim], first index of its tile.
     """
     parts = np.ones(len(base), np.int64)
     for dim, offsets in zip(REDUCTION, unmerged_offsets(program, parent, child), strict=True):
-        parts *= (base[:, dim, None] + offsets < program.size8[dim]).sum(axis=1)
+        parts *= (base[:, dim, None] + offsets < program.bounds[dim]).sum(axis=1)
     return parts
 
 

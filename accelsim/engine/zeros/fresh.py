@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from accelsim.engine.nest.kernels.records import NDIMS
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.engine.timing.schedule import psum_accumulates
 from accelsim.engine.timing.windows import Outline, Window
@@ -74,7 +75,7 @@ class IdleFirstSlots:
     def __init__(self, program: Program, slots: Slots, edges: Ints) -> None:
         self.inside, self.chain, self.idle = slots.inside(), Chain(program, edges), 0
         loops = len(self.inside.loops)
-        self.walked = kernel.Walked(*(np.zeros(size, np.int64) for size in (loops, loops, 8, 2)))
+        self.walked = kernel.Walked(*(np.zeros(size, np.int64) for size in (loops, loops, NDIMS, 2)))
         self.fresh, self.begin = np.zeros((0, len(self.chain.classes)), np.uint8), np.zeros(0, np.int64)
         if not self.chain.streams:
             # the outermost level is the PE: one version, of the whole layer

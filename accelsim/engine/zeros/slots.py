@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Format, Pairing
 from accelsim.engine.limits import refuse_bytes
+from accelsim.engine.nest.kernels.records import NDIMS
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program
 from accelsim.engine.zeros.kernels import slots as kernel
 from accelsim.engine.zeros.kernels.fresh import Inside
@@ -19,7 +20,10 @@ from accelsim.workload.problem import DIM_INDEX, REDUCTION_DIMS, TENSOR_DIMS, TE
 
 Floats = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.uint8]
-PIXEL, TAP, CHANNEL = "NPQ", "GCRS", "M"
+PIXEL, CHANNEL = ("N", "P", "Q"), ("M",)
+TAP = ("G", "IB", "WB", "C", "R", "S")
+"""A group, and the axes of what is added up in it."""
+OF_IFMAP, OF_FILTER = TAP.index("IB"), TAP.index("WB")
 ENTRIES = 1 << 18
 """Seen words worked on at once: what fits a cache."""
 IMAGES = 1 << 22
@@ -35,12 +39,12 @@ class Tiles:
         self.program = program
         loops = program.loops
         self.steps = program.step_loops
-        self.size = np.ones(8, np.int64)
+        self.size = np.ones(NDIMS, np.int64)
         for dim, factor, kind, level, _ in loops:
             if kind == 0 and level >= program.inside:
                 self.size[dim] *= factor
-        self.temporal = [self.bases(dim, self.steps) for dim in range(8)]
-        self.spatial = [self.bases(dim, loops[loops[:, 2] == 1]) for dim in range(8)]
+        self.temporal = [self.bases(dim, self.steps) for dim in range(NDIMS)]
+        self.spatial = [self.bases(dim, loops[loops[:, 2] == 1]) for dim in range(NDIMS)]
 
     @staticmethod
     def bases(dim: int, loops: Ints) -> Ints:
@@ -50,7 +54,7 @@ class Tiles:
             bases = (bases[:, None] + np.arange(factor) * step).reshape(-1)
         return bases
 
-    def combined(self, dims: str) -> Ints:
+    def combined(self, dims: tuple[str, ...]) -> Ints:
         """int64[spatial, temporal, dim]: bases of a group of dims, all combinations."""
         ids = [DIM_INDEX[dim] for dim in dims]
         outer = np.array(list(product(*(self.spatial[d] for d in ids))), np.int64)
@@ -58,7 +62,7 @@ class Tiles:
         inner = np.stack([axis.reshape(-1) for axis in grid], axis=1)
         return outer[:, None, :] + inner[None, :, :]
 
-    def number(self, dims: str) -> int:
+    def number(self, dims: tuple[str, ...]) -> int:
         """Temporal combinations of a group of dims."""
         return int(np.prod([len(self.temporal[DIM_INDEX[d]]) for d in dims]))
 
@@ -136,12 +140,12 @@ class Lengths:
         seen = self.slots.seen
         if Tensor.IFMAP not in self.sparsity.skip:
             seen = np.full_like(seen, self.slots.pixels)
-        return int((seen.reshape(len(seen), -1) * columns.sum(axis=1)).sum())
+        return int((seen * columns.sum(axis=1).reshape(self.slots.stored.shape)).sum())
 
     def _ordered(self, table: npt.NDArray[np.generic], steps: int) -> Ints:
         out = np.empty(steps, np.int64)
         kernel.order_steps(
-            np.ascontiguousarray(self.tiles.steps[:, [0, 1, 4]]), self.tiles.strides(), self.program.size8, table, out
+            np.ascontiguousarray(self.tiles.steps[:, [0, 1, 4]]), self.tiles.strides(), self.program.bounds, table, out
         )
         return out
 
@@ -163,42 +167,52 @@ class Lengths:
         return column_table(self.filter, self.channels.reshape(-1), int(self.tiles.size[2]), self.lanes, csc, every)[0]
 
     def _pixels(self, every: bool, pixels: Ints, tile: Ints) -> kernel.Pixels:
-        return kernel.Pixels(every, pixels, kernel.runs_of(pixels), tile, self.program.size8, self.program.axes)
+        return kernel.Pixels(every, pixels, kernel.runs_of(pixels), tile, self.program.bounds, self.program.axes)
 
     def _by_column(self, taps: Ints, pixels: Ints, columns: Ints) -> Floats:
         """Cycles [kt, ks, mt, ms, as, at] of tiles: words seen times lengths of columns, added over the taps."""
         program, size = self.program, self.tiles.size
-        blocks, flat = np.ascontiguousarray(taps).reshape(-1, 4), np.ascontiguousarray(pixels).reshape(-1, 3)
+        blocks, flat = np.ascontiguousarray(taps).reshape(-1, len(TAP)), np.ascontiguousarray(pixels).reshape(-1, 3)
         inside = int(np.prod(size[[DIM_INDEX[d] for d in TAP]]))
         listed = self._listed(blocks, size)
         seen = self._scratch("seen", (len(blocks), inside, len(flat)))
-        kernel.seen_words(self.ifmap, self._pixels(Tensor.IFMAP not in self.sparsity.skip, flat, size), listed, seen)
+        at = self._pixels(Tensor.IFMAP not in self.sparsity.skip, flat, size)
+        kernel.seen_words(self.ifmap, at, self._planes(listed, OF_IFMAP), seen)
         laid = self._scratch("laid", (len(blocks), self.channels.size, inside))
-        kernel.gather_columns(columns, listed, program.size8, laid)
+        kernel.gather_columns(columns, self._planes(listed, OF_FILTER), program.bounds, laid)
         cycles = self._scratch("cycles", (len(blocks), self.channels.size, len(flat)))
         np.matmul(laid, seen, out=cycles)
         return cycles.reshape(*taps.shape[:2], *self.channels.shape, *pixels.shape[:2])
 
     def _listed(self, blocks: Ints, tile: Ints) -> Ints:
-        """int64[block, tap, 4]: the taps (g, c, r, s) of every block in this order; g is -1 past the problem's edge."""
+        """int64[block, tap, 6]: the taps of every block, see `TAP`; g is -1 past the problem's edge."""
         ids = [DIM_INDEX[d] for d in TAP]
-        inside = np.stack(np.meshgrid(*(np.arange(tile[d]) for d in ids), indexing="ij"), axis=-1).reshape(-1, 4)
+        inside = np.stack(np.meshgrid(*(np.arange(tile[d]) for d in ids), indexing="ij"), axis=-1).reshape(-1, len(TAP))
         taps: Ints = blocks[:, None, :] + inside
-        taps[(taps >= self.program.size8[ids]).any(axis=-1)] = -1
+        taps[(taps >= self.program.bounds[ids]).any(axis=-1)] = -1
         return taps
 
+    def _planes(self, taps: Ints, of: int) -> Ints:
+        """int64[block, tap, 4], (g, c, r, s) of taps in an operand's mask, whose slices lie along c (`shape_of`)."""
+        found = taps[..., [0, 3, 4, 5]]
+        found[..., 1] += taps[..., of] * self.program.problem["C"]
+        return found
+
     def _packed_filters(self, taps: Ints, tile: Ints, words: int) -> npt.NDArray[np.uint64]:
-        """uint64[block, m, word]: the taps of each output channel as bits, in the order c, r, s."""
-        shape = [int(tile[DIM_INDEX[d]]) for d in REDUCTION_DIMS]
+        """uint64[block, m, word]: the taps of each output channel as bits, in the order of `TAP`."""
+        repeats, *shape = (int(tile[DIM_INDEX[d]]) for d in TAP[1:])
         groups, channels = self.filter.shape[:2]
+        filters = self.filter.reshape(groups, channels, *(self.program.problem[d] for d in TAP[2:]))
         out = np.zeros((len(taps), channels, 8 * words), np.uint8)
-        for block, (g, *first) in enumerate(taps):
+        for block, (g, _, *first) in enumerate(taps):
             if g >= groups:
                 continue
             box = tuple(slice(int(at), int(at) + size) for at, size in zip(first, shape, strict=True))
-            found = self.filter[(g, slice(None), *box)]
+            found = filters[(g, slice(None), *box)]
             if list(found.shape[1:]) != shape:
                 found = np.pad(found, [(0, 0), *((0, a - b) for a, b in zip(shape, found.shape[1:], strict=True))])
+            if repeats > 1:
+                found = np.repeat(found[:, None], repeats, axis=1)
             packed = np.packbits(found.reshape(channels, -1), axis=1, bitorder="little")
             out[block, :, : packed.shape[1]] = packed
         return out.view(np.dtype("<u8"))
@@ -217,7 +231,7 @@ class Lengths:
         one[[DIM_INDEX[d] for d in "NGPQ"]] = 1
         inside = int(np.prod(one[[DIM_INDEX[d] for d in TAP]]))
         words = -(-inside // 64)
-        blocks, flat = np.ascontiguousarray(taps).reshape(-1, 4), np.ascontiguousarray(pixels).reshape(-1, 3)
+        blocks, flat = np.ascontiguousarray(taps).reshape(-1, len(TAP)), np.ascontiguousarray(pixels).reshape(-1, 3)
         bases = self.channels.reshape(-1)
         tiles = (len(blocks), len(bases))
         time = np.zeros((*tiles, self.lanes, len(flat)), np.int64)
@@ -225,10 +239,11 @@ class Lengths:
         rounds = np.zeros((*tiles, len(flat)), np.int64)
         seen = np.empty((len(blocks), inside, len(flat)), np.uint8)
         bits = np.empty((len(blocks), words, len(flat)), np.uint64)
-        limits = program.size8[[DIM_INDEX[d] for d in PIXEL]]
+        limits = program.bounds[[DIM_INDEX[d] for d in PIXEL]]
         for n, g, p, q in np.ndindex(*(int(size[DIM_INDEX[d]]) for d in "NGPQ")):
-            here, mine = flat + np.array([n, p, q]), blocks + np.array([g, 0, 0, 0])
-            kernel.seen_words(self.ifmap, self._pixels(False, here, one), self._listed(mine, one), seen)
+            here, mine = flat + np.array([n, p, q]), blocks + np.eye(1, len(TAP), dtype=np.int64) * g
+            listed = self._planes(self._listed(mine, one), OF_IFMAP)
+            kernel.seen_words(self.ifmap, self._pixels(False, here, one), listed, seen)
             kernel.pack_pixels(seen, bits)
             packed = self._packed_filters(mine, one, words)
             # positions past the edge are no rounds
@@ -254,14 +269,15 @@ def stored_by_taps(weights: Mask) -> Ints:
 def seen_by_taps(program: Program, masks: Masks) -> Ints:
     """int64[g, c, r, s], non-zero ifmap words every tap sees over the layer, some images at a time."""
     shape = shape_of(program.problem, Tensor.IFMAP)
-    seen = np.zeros([program.problem[d] for d in TAP], np.int64)
+    channels = shape[2]
+    seen = np.zeros((shape[1], channels, program.problem["R"], program.problem["S"]), np.int64)
     mask = masks.packed(program.problem, Tensor.IFMAP)
     images = max(1, IMAGES // int(np.prod(shape[1:])))
     for first in range(0, shape[0], images):
         last = min(first + images, shape[0])
-        size8, here = program.size8.copy(), np.empty_like(seen)
-        size8[DIM_INDEX["N"]] = last - first
-        kernel.taps_seen(mask.words(first, last), size8, program.axes, here)
+        bounds, here = program.bounds.copy(), np.empty_like(seen)
+        bounds[[DIM_INDEX["N"], DIM_INDEX["C"]]] = last - first, channels
+        kernel.taps_seen(mask.words(first, last), bounds, program.axes, here)
         seen += here
     return seen
 
@@ -289,22 +305,24 @@ class Slots:
         self.program, self.matters = program, program.architecture.sparsity.matters
         self.masks = masks
         self.weights = masks.words(problem, Tensor.FILTER) if Tensor.FILTER in self.matters else None
-        taps = tuple(problem[d] for d in TAP)
+        g, ib, wb, *taps = (problem[d] for d in TAP)
         self.pixels = problem["N"] * problem["P"] * problem["Q"]
-        self.seen = np.full(taps, self.pixels, np.int64)
+        # by tap, see `TAP`; 1 along the slices of the other operand
+        self.seen = np.full((g, ib, 1, *taps), self.pixels, np.int64)
         if Tensor.IFMAP in self.matters:
-            self.seen = seen_by_taps(program, masks)
-        self.stored = np.full(taps, problem["M"], np.int64)
+            self.seen = seen_by_taps(program, masks).reshape(self.seen.shape)
+        self.stored = np.full((g, 1, wb, *taps), problem["M"], np.int64)
         if self.weights is not None:
-            self.stored = stored_by_taps(self.weights)
+            self.stored = stored_by_taps(self.weights).reshape(self.stored.shape)
 
     def number(self, tensors: frozenset[Tensor]) -> int:
         """Slots in which none of these tensors' words is zero."""
         if Tensor.IFMAP in tensors and Tensor.FILTER in tensors:
             return int((self.seen * self.stored).sum())
+        problem = self.program.problem
         if Tensor.IFMAP in tensors:
-            return int(self.seen.sum()) * self.program.problem["M"]
-        return int(self.stored.sum()) * self.pixels if Tensor.FILTER in tensors else self.program.problem.macs
+            return int(self.seen.sum()) * problem["M"] * problem["WB"]
+        return int(self.stored.sum()) * self.pixels * problem["IB"] if Tensor.FILTER in tensors else problem.slots
 
     @property
     def visited(self) -> int:
@@ -324,14 +342,17 @@ class Slots:
             return self.number(before)
         rows, columns = (np.array(problem.over_plane(axis)) for axis in range(2))
         stored = self.stored if Tensor.FILTER in before else np.full_like(self.stored, problem["M"])
-        return problem["N"] * int((stored * rows[:, None] * columns).sum())
+        return problem["N"] * problem["IB"] * int((stored * rows[:, None] * columns).sum())
 
     def idle_at(self, firsts: npt.NDArray[np.bool_], words: int) -> int:
         """Those of so many words, all fresh, whose first slot is one of these taps, as `first_taps` gives them."""
         return words - int((self.seen * self.stored)[:, firsts].sum())
 
     def first_taps(self, number: int) -> npt.NDArray[np.bool_] | None:
-        """bool[C, R, S], taps a version begins with, if they are the same for all words; number : of versions."""
+        """bool[IB, WB, C, R, S], taps a version begins with, if they are the same for all words.
+
+        number : of versions.
+        """
         program, tiles = self.program, Tiles(self.program)
         level = psum_level(program)
         own = [DIM_INDEX[d] for d in TENSOR_DIMS[Tensor.PSUM]]
@@ -340,13 +361,13 @@ class Slots:
         inner = int(relevant[-1]) + 1 if len(relevant) else 0
         starts = outer[:inner]
         versions = 1
-        for index in range(8):
-            versions *= int((Tiles.bases(index, starts) < program.size8[index]).sum())
+        for index in range(NDIMS):
+            versions *= int((Tiles.bases(index, starts) < program.bounds[index]).sum())
         if versions != number:
             return None
         spatial = program.loops[program.loops[:, 2] == 1]
         first: npt.NDArray[Any] = np.ones(1, np.bool_)
-        for dim in REDUCTION_DIMS:
+        for dim in TAP[1:]:
             index = DIM_INDEX[dim]
             begins = np.zeros(program.problem[dim], np.bool_)
             bases = (Tiles.bases(index, starts)[:, None] + Tiles.bases(index, spatial)).reshape(-1)
@@ -363,13 +384,13 @@ class Slots:
         of_base[channels] = np.arange(len(channels))
         if self.weights is None:
             spans = np.minimum(channels + tiles.size[2], program.problem["M"]) - channels
-            shape = (program.problem["G"], len(spans), int(np.prod([program.problem[d] for d in REDUCTION_DIMS])))
+            shape = (program.problem["G"], len(spans), int(np.prod([program.problem[d] for d in TAP[2:]])))
             nonzero = np.array(np.broadcast_to(np.maximum(spans, 0)[None, :, None], shape))
         else:
             _, nonzero = column_table(self.weights, channels, int(tiles.size[2]), 1, False, False)
         return Inside(
             np.ascontiguousarray(tiles.steps[:, [0, 1, 4, 3]]), psum_level(program), tiles.size, pe_offsets(program),
-            program.size8, program.axes, self.masks.words(program.problem, Tensor.IFMAP),
+            program.bounds, program.axes, self.masks.words(program.problem, Tensor.IFMAP),
             Tensor.IFMAP not in self.matters, nonzero, of_base,
         )  # fmt: skip
 
@@ -385,14 +406,14 @@ def psum_level(program: Program) -> int:
 
 
 def pe_offsets(program: Program) -> Ints:
-    """int64[pe, 9]: where each PE's tile lies from PE 0's along the eight dims; last, its class.
+    """int64[pe, dim + 1]: where each PE's tile lies from PE 0's along the eight dims; last, its class.
 
     Bit i of the class: the PE is at index 0 of every reduction loop between the i-th and the next keeper of psums, so
     it is the one that is refilled.
     """
-    offsets = np.zeros((1, 9), np.int64)
+    offsets = np.zeros((1, NDIMS + 1), np.int64)
     children = [int(e[2]) for e in program.edges if e[0] == 2]
-    offsets[:, 8] = (1 << len(children)) - 1
+    offsets[:, NDIMS] = (1 << len(children)) - 1
     reduction = [DIM_INDEX[d] for d in REDUCTION_DIMS]
     for dim, factor, kind, level, step in program.loops:
         if kind == 0:
@@ -401,6 +422,6 @@ def pe_offsets(program: Program) -> Ints:
         moved = np.repeat(offsets[:, None, :], factor, axis=1)
         moved[:, :, dim] += np.arange(factor) * step
         if dim in reduction:
-            moved[:, 1:, 8] &= ~(1 << segment)
-        offsets = moved.reshape(-1, 9)
+            moved[:, 1:, NDIMS] &= ~(1 << segment)
+        offsets = moved.reshape(-1, NDIMS + 1)
     return offsets

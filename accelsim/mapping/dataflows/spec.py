@@ -8,11 +8,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from accelsim.specs import Spec, key, listed, pick
-from accelsim.workload.problem import DIMS, Tensor
+from accelsim.workload.problem import LOOP_DIMS, Tensor
 
 
 class Dim(StrEnum):
-    """A loop: images, groups, output and input channels of a group, ofmap rows and columns, filter rows and columns."""
+    """A loop: images, groups, output and input channels of a group, ofmap rows and columns, filter rows and columns.
+
+    IB and WB are slices of an ifmap word and of a filter word, on a machine that cuts words into slices.
+    """
 
     N = "N"
     G = "G"
@@ -22,6 +25,8 @@ class Dim(StrEnum):
     Q = "Q"
     R = "R"
     S = "S"
+    IB = "IB"
+    WB = "WB"
 
 
 DimName = Annotated[Dim, BeforeValidator(pick("dim", Dim))]
@@ -89,4 +94,4 @@ class DataflowSpec(Spec):
     pe: Dims = _dims("Dims that may run inside the PE, outer to inner.", "none does")
 
 
-assert tuple(Dim) == DIMS
+assert tuple(Dim) == LOOP_DIMS

@@ -54,8 +54,8 @@ def tile_factors(group, tiles, partitions, bits, strides):
                 here[1] = b
                 here[2] = a
                 continue
-            for tensor in range(3):  # no M in an ifmap, no N in a filter, no C in a psum
-                own = a if group == 1 or (tensor, group) not in ((0, 2), (1, 0), (2, 3)) else 1
+            for tensor in range(3):  # IB in place of M in an ifmap, WB in place of N in a filter, no C in a psum
+                own = a if group == 1 or (tensor, group) not in ((0, 2), (1, 0), (2, 3)) else b
                 here[tensor] = own * (partitions[p, 1 + tensor] * bits[tensor] if group == 0 else 1)
     return out
 

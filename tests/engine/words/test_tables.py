@@ -39,11 +39,11 @@ def nest(group, drawn):
 
 def tabulated(nest, edge, group):
     """Every combination's (full, moved, slide where it moved) by a listing of all of them."""
-    loops, axes, size8, (tensor, parent, child, *_) = nest.loops, nest.axes, nest.size8, edge
+    loops, axes, bounds, (tensor, parent, child, *_) = nest.loops, nest.axes, nest.bounds, edge
     n, combinations = group_shape(loops, group, child, np.empty(len(loops) + 1, np.int64))
     columns, carries = columns_of(parent, child), 2 * n + 1
     spatial = prod([int(row[FACTOR]) for row in loops if row[KIND]])
-    reach = 2 + max(int(axes[a, 0] * (size8[4 + a] - 1) + axes[a, 1] * (size8[6 + a] - 1)) for a in (0, 1))
+    reach = 2 + max(int(axes[a, 0] * (bounds[4 + a] - 1) + axes[a, 1] * (bounds[6 + a] - 1)) for a in (0, 1))
     full, moved = np.zeros((combinations, columns), np.int64), np.empty((carries, combinations), np.int64)
     slide = np.zeros((carries, combinations, columns), np.int64)
     room = Rows(
@@ -62,11 +62,11 @@ def tabulated(nest, edge, group):
 @settings(max_examples=300, deadline=None)
 def test_a_row_stands_for_all_that_do_alike(group, drawn, data):
     loops, whole = nest(group, drawn)
-    size8 = np.ones(8, np.int64)
+    bounds = np.ones(10, np.int64)
     for dim, most in whole.items():
-        size8[dim] = data.draw(st.integers(max(1, most - 50), most), label=f"size of {dim}")
+        bounds[dim] = data.draw(st.integers(max(1, most - 50), most), label=f"size of {dim}")
     axes = np.array(data.draw(st.tuples(*[st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(0, 3))] * 2)))
-    plane = [axes[a, 0] * (size8[4 + a] - 1) + axes[a, 1] * (size8[6 + a] - 1) + 1 - axes[a, 2] for a in (0, 1)]
+    plane = [axes[a, 0] * (bounds[4 + a] - 1) + axes[a, 1] * (bounds[6 + a] - 1) + 1 - axes[a, 2] for a in (0, 1)]
     cut = data.draw(st.integers(0, 3), label="of the padding behind")
     axes = np.concatenate([axes, np.maximum(1, np.array(plane) - cut)[:, None]], axis=1).astype(np.int64)
     parent = data.draw(st.integers(0, LEVELS - 1), label="parent")
@@ -76,8 +76,8 @@ def test_a_row_stands_for_all_that_do_alike(group, drawn, data):
     reuse, on_chip = data.draw(st.booleans(), label="reuse"), data.draw(st.booleans(), label="on chip")
     edge = np.array([tensor, parent, child, 0, reuse], np.int64)
     no_runs = np.zeros(0, np.int64), np.zeros(6, np.int64)
-    apart = np.zeros((3, LEVELS, 8), np.uint8)
-    here = Nest(loops, size8, axes, np.stack([unicast] * 3), apart, on_chip, LEVELS, *no_runs)
+    apart = np.zeros((3, LEVELS, 10), np.uint8)
+    here = Nest(loops, bounds, axes, np.stack([unicast] * 3), apart, on_chip, LEVELS, *no_runs)
     rows = tabulated(here, edge, group)
     runs, copies = runs_of(here, edge, group)
     stands = [-1] * len(rows)

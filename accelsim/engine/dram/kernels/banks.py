@@ -63,11 +63,12 @@ class State(NamedTuple):
 class Layout(NamedTuple):
     """Where tensors lie and how transfers cut them; the first axis of most is the tensor.
 
-    offsets : int64[3, instance, 8], instances : int64[3], sets of words that are read apart (unicast).
-    inner : int64[3, group, child, 2], numbers : int64[3, group], children under one of them. tile : int64[3, 8].
+    offsets : int64[3, instance, dim], instances : int64[3], sets of words that are read apart (unicast).
+    inner : int64[3, group, child, 2], numbers : int64[3, group], children under one of them. tile : int64[3, dim].
     child : int64[3], the level filled. slides : uint8[3], whether tiles may slide.
-    parts : int64[dim, k], offsets along C, R and S of psums that no network adds up: each is sent once for each part.
-    extent : int64[3, 5], the tensor in DRAM. origin : int64[3], its first burst. axes, size8 : see `Program`.
+    parts : int64[dim, k], offsets along C, R, S, IB and WB of psums that no network adds up: each is sent once for
+    each part.
+    extent : int64[3, 5], the tensor in DRAM. origin : int64[3], its first burst. axes, bounds : see `Program`.
     on_chip : padding is not sent. word_bits : int64[4], of the tensors and of ofmap words, which lie where their psums
         do, without gaps. burst_bits : of a burst. per_clock : int64[2], core cycles per DRAM clock as a fraction.
     steps : int64[loop, 4], (dim, factor, step, level) of the steps.
@@ -84,7 +85,7 @@ class Layout(NamedTuple):
     extent: np.ndarray
     origin: np.ndarray
     axes: np.ndarray
-    size8: np.ndarray
+    bounds: np.ndarray
     on_chip: bool
     word_bits: np.ndarray
     burst_bits: int
@@ -95,7 +96,7 @@ class Layout(NamedTuple):
 class Walked(NamedTuple):
     """Where the transfers of each tensor have got to, by direction; zeros at first.
 
-    number : int64[3, 2], the next version. loops_at : int64[3, 2, loop], base : int64[3, 2, 8], of the steps.
+    number : int64[3, 2], the next version. loops_at : int64[3, 2, loop], base : int64[3, 2, dim], of the steps.
     step : int64[3, 2].
     """
 
@@ -123,7 +124,7 @@ class Written(NamedTuple):
 class Transfer(NamedTuple):
     """Scratch: the words of one transfer.
 
-    words : of the instance at hand. nth : int64[axis]. tile, last : int64[8], of the transfer, and before it slid.
+    words : of the instance at hand. nth : int64[axis]. tile, last : int64[dim], of the transfer, and before it slid.
     """
 
     words: Lists
@@ -268,11 +269,11 @@ def _begin(t, way, v, layout, walked, written, transfer):
     steps, child = layout.steps, layout.child[t]
     index, begin = walked.loops_at[t, way], written.begin[written.start[t] + v]
     while walked.step[t, way] + 1 < begin:
-        next_step(steps, layout.size8, index, walked.base[t, way])
+        next_step(steps, layout.bounds, index, walked.base[t, way])
         walked.step[t, way] += 1
     tile_base(steps, index, child, transfer.last)
     if walked.step[t, way] < begin:
-        next_step(steps, layout.size8, index, walked.base[t, way])
+        next_step(steps, layout.bounds, index, walked.base[t, way])
         walked.step[t, way] += 1
     tile_base(steps, index, child, transfer.tile)
     return slider(t, transfer.tile, transfer.last) if begin > 0 and layout.slides[t] else WHOLE
@@ -282,10 +283,10 @@ def _begin(t, way, v, layout, walked, written, transfer):
 def _list(t, i, along, layout, transfer):
     """List what the children under instance i miss, from the plane's corner in DRAM on; returns how many words."""
     room = transfer.words
-    if not stand_at(layout.offsets[t, i], transfer.tile, transfer.last, layout.size8, room):
+    if not stand_at(layout.offsets[t, i], transfer.tile, transfer.last, layout.bounds, room):
         return 0
     words = list_words(
-        Tiles(t, layout.tile[t], layout.inner[t], layout.numbers[t], layout.size8, layout.axes, layout.on_chip),
+        Tiles(t, layout.tile[t], layout.inner[t], layout.numbers[t], layout.bounds, layout.axes, layout.on_chip),
         along,
         room,
     )
@@ -301,10 +302,10 @@ def _parts(layout, tile):
     """How many times a psum is sent."""
     number = 1
     for d in range(len(layout.parts)):
-        dim = (3, 6, 7)[d]
+        dim = (3, 6, 7, 8, 9)[d]
         here = 0
         for i in range(layout.parts.shape[1]):
-            if tile[dim] + layout.parts[d, i] < layout.size8[dim]:
+            if tile[dim] + layout.parts[d, i] < layout.bounds[dim]:
                 here += 1
         number *= here
     return number

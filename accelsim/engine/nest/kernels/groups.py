@@ -154,7 +154,7 @@ def group_of(nest, edge, group):
         dim = GROUP_DIMS[group, a]
         if dim < 0:
             continue
-        size[a] = nest.size8[dim]
+        size[a] = nest.bounds[dim]
         owned[a] = OWN[edge[TENSOR], dim]
         for i in range(loops.shape[0]):
             if loops[i, DIM] == dim and loops[i, LEVEL] >= child:

@@ -1,6 +1,7 @@
 """What the kernels of counting read, one record per idea; they are passed whole.
 
-A tensor's tile is a box: its words are a product over six groups of dims, N, G, M, C, (P,R) and (Q,S).
+A tensor's tile is a box: its words are a product over six groups of dims, (N,WB), G, (M,IB), C, (P,R) and (Q,S). No
+tensor has both N and WB, or both M and IB: slices add no factor of their own.
 """
 
 from __future__ import annotations
@@ -19,10 +20,16 @@ GROUPS = 6
 RUNS = 4  # the dim P, which counts runs of pixels
 FRESH, EARLIER = -2, -3  # of a psum tile that comes in: it has nothing to read; what an earlier body drained
 PART = 1 << 10  # combinations of a group tabulated at a time
-GROUP_DIMS = np.array([[0, -1], [1, -1], [2, -1], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
+NDIMS = 10
+GROUP_DIMS = np.array([[0, 9], [1, -1], [2, 8], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
 # OWN[tensor, dim]: whether the dim indexes the tensor
 OWN = np.array(
-    [[1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 1, 0, 0, 1, 1], [1, 1, 1, 0, 1, 1, 0, 0], [0, 1, 1, 0, 0, 0, 0, 0]],
+    [
+        [1, 1, 0, 1, 1, 1, 1, 1, 1, 0],
+        [0, 1, 1, 1, 0, 0, 1, 1, 0, 1],
+        [1, 1, 1, 0, 1, 1, 0, 0, 0, 0],
+        [0, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+    ],
     dtype=np.int64,
 )
 
@@ -30,8 +37,8 @@ OWN = np.array(
 class Nest(NamedTuple):
     """One loop nest of one layer on one machine.
 
-    loops : int64[loop, 5], see DIM .. STEP. size8 : int64[8]. axes : int64[2, 4], (stride, dilation, pad, plane) of
-    rows and of columns. unicast : uint8[tensor, level]. merge : uint8[tensor, level, 8], foreign dims a network
+    loops : int64[loop, 5], see DIM .. STEP. bounds : int64[dim]. axes : int64[2, 4], (stride, dilation, pad, plane) of
+    rows and of columns. unicast : uint8[tensor, level]. merge : uint8[tensor, level, dim], foreign dims a network
     multicasts over (inputs) or adds up (psum). on_chip : whether padding is made on the chip.
     ends : int64[run + 1], outputs before each run of pixels, which P counts; int64[0]: P counts rows of outputs. held :
     int64[6], the level down to which the ifmap of runs lies as planes, (rows, columns) of it, and without padding; the
@@ -39,7 +46,7 @@ class Nest(NamedTuple):
     """
 
     loops: Ints
-    size8: Ints
+    bounds: Ints
     axes: Ints
     unicast: npt.NDArray[np.uint8]
     merge: npt.NDArray[np.uint8]

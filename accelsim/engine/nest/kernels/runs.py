@@ -100,12 +100,12 @@ def _reach(loops, row, child):
 def _alike(nest, row, group, reach, in_plane, base, beside):
     """First and last index of a loop that do alike, its dim and the group's other one being at these bases."""
     dim, step = row[DIM], row[STEP]
-    first, last = 1, (nest.size8[dim] - 1 - reach - base) // step
+    first, last = 1, (nest.bounds[dim] - 1 - reach - base) // step
     if in_plane:
         axis, other = nest.axes[group - 4], GROUP_DIMS[group, 0] + GROUP_DIMS[group, 1] - dim
         each, apart = (axis[0], axis[1]) if dim == GROUP_DIMS[group, 0] else (axis[1], axis[0])
         # rows or columns of the plane, whatever the other dim adds
         first = max(first, -((each * base + apart * beside - axis[2]) // (each * step)) + 1)
-        furthest = (axis[2] + axis[3] - 1 - apart * (nest.size8[other] - 1)) // each
+        furthest = (axis[2] + axis[3] - 1 - apart * (nest.bounds[other] - 1)) // each
         last = min(last, (furthest - reach - base) // step)
     return first, min(last, row[FACTOR] - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from accelsim.engine.nest.kernels.groups import in_group
-from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUPS, KIND, LEVEL, OWN, STEP, Ints
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUPS, KIND, LEVEL, NDIMS, OWN, STEP, Ints
 from accelsim.jit import njit, part
 
 WHOLE = -1
@@ -15,8 +15,8 @@ WHOLE = -1
 class Walked(NamedTuple):
     """Where a walk over the steps has got to, and a stream's tile with it; zeros at first.
 
-    loops_at : int64[loop], at : int64[1], the step. bases : int64[3, 8], of the step, of the tile, and of the tile one
-    step earlier.
+    loops_at : int64[loop], at : int64[1], the step. bases : int64[3, dim], of the step, of the tile, and of the tile
+    one step earlier.
     """
 
     loops_at: Ints
@@ -48,16 +48,16 @@ def bases_below(loops, dim, kind, end, limit):
 
 
 @njit(cache=True)
-def next_step(loops, size8, index, base):
+def next_step(loops, bounds, index, base):
     """Move `index` and `base` to the next iteration; returns the loop that moved, -1 after the last.
 
-    loops : int64[loop, >= 3], (dim, factor, step), outermost first. size8 : int64[8].
-    index : int64[>= loop], base : int64[8], of index 0 at first.
+    loops : int64[loop, >= 3], (dim, factor, step), outermost first. bounds : int64[dim].
+    index : int64[>= loop], base : int64[dim], of index 0 at first.
     """
     t = len(loops) - 1
     while t >= 0:
         dim = loops[t, 0]
-        if index[t] + 1 < loops[t, 1] and base[dim] + loops[t, 2] < size8[dim]:
+        if index[t] + 1 < loops[t, 1] and base[dim] + loops[t, 2] < bounds[dim]:
             index[t] += 1
             base[dim] += loops[t, 2]
             return t
@@ -70,7 +70,7 @@ def next_step(loops, size8, index, base):
 @part
 def tile_base(loops, loops_at, child, base):
     """Where the tile at level `child` begins; loops : int64[loop, 4], (dim, factor, step, level) of the steps."""
-    for dim in range(8):
+    for dim in range(NDIMS):
         base[dim] = 0
     for i in range(len(loops)):
         if loops[i, 3] < child:
@@ -78,12 +78,12 @@ def tile_base(loops, loops_at, child, base):
 
 
 @part
-def next_tile(loops, size8, child, walked):
+def next_tile(loops, bounds, child, walked):
     """Go on to the next step, and to the tile there; returns the loop that moved, -1 after the last."""
-    for dim in range(8):
+    for dim in range(NDIMS):
         walked.bases[2, dim] = walked.bases[1, dim]
     walked.at[0] += 1
-    moved = next_step(loops, size8, walked.loops_at, walked.bases[0])
+    moved = next_step(loops, bounds, walked.loops_at, walked.bases[0])
     tile_base(loops, walked.loops_at, child, walked.bases[1])
     return moved
 
@@ -94,7 +94,7 @@ def slider(tensor, base, before):
     groups, found = 0, WHOLE
     for group in range(GROUPS):
         moved = False
-        for dim in range(8):
+        for dim in range(NDIMS):
             moved = moved or (in_group(dim, group) and OWN[tensor, dim] == 1 and base[dim] != before[dim])
         if moved:
             groups += 1

@@ -21,7 +21,7 @@ class Kin(NamedTuple):
 
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. child : its level. slides : sliding reuse, ifmap
         only. hidden : padding that is made on the chip is not sent.
-    size8 : int64[8]. span : int64[8], from the first to the last index of any child. axes : int64[2, 4].
+    bounds : int64[dim]. span : int64[dim], from the first to the last index of any child. axes : int64[2, 4].
     """
 
     loops: np.ndarray
@@ -29,7 +29,7 @@ class Kin(NamedTuple):
     child: int
     slides: bool
     hidden: bool
-    size8: np.ndarray
+    bounds: np.ndarray
     span: np.ndarray
     axes: np.ndarray
 
@@ -51,21 +51,21 @@ def _key_part(group, kin, key):
 
     A tile that nothing clips is like any other: it is shifted to where the last such one lies.
     """
-    size8, span = kin.size8, kin.span
+    bounds, span = kin.bounds, kin.span
     clipped = False
     if kin.hidden and group >= 4:
         low, high = 0, 0
         for slot in range(2):
             dim = GROUP_DIMS[group, slot]
             low += kin.axes[group - 4, slot] * key[slot]
-            high += kin.axes[group - 4, slot] * (min(key[slot] + span[dim], size8[dim]) - 1)
+            high += kin.axes[group - 4, slot] * (min(key[slot] + span[dim], bounds[dim]) - 1)
         edge = kin.axes[group - 4, 2]
         clipped = low < edge or high >= edge + kin.axes[group - 4, 3]
     key[4] = 1 if clipped else 0
     for slot in range(2):
         dim = GROUP_DIMS[group, slot]
         if dim >= 0 and not clipped:
-            shift = max(size8[dim] - span[dim] - max(key[slot], key[2 + slot]), 0)
+            shift = max(bounds[dim] - span[dim] - max(key[slot], key[2 + slot]), 0)
             key[slot] += shift
             key[2 + slot] += shift
 
@@ -140,5 +140,5 @@ def classify(begin, first, kin, walked, known, index):
             v += 1
             if v == len(begin):
                 break
-        going = next_tile(kin.loops, kin.size8, kin.child, walked)
+        going = next_tile(kin.loops, kin.bounds, kin.child, walked)
     return v

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.engine.nest.kernels.records import NDIMS
 from accelsim.jit import njit, part
 
 OWN_AXIS, ROWS_AXIS, FOREIGN_AXIS = 0, 1, 2
@@ -20,10 +21,10 @@ class Children(NamedTuple):
 
     kinds : int64[axis, 3], (kind, first dim, second dim). OWN_AXIS: indices of dim `first`; ROWS_AXIS: ifmap rows or
         columns under dims `first` and `second`; FOREIGN_AXIS: parts of a sum that are not added up, by tag.
-    above : int64[instance, 8], offsets of the parents' networks. offsets : int64[child, 8], of the children, row by
+    above : int64[instance, dim], offsets of the parents' networks. offsets : int64[child, dim], of the children, row by
         row; tags : int64[child, axis].
     inner : int64[axis, k, 3], numbers : int64[axis], (first, second, tag) offsets of what lies below a child.
-    tile : int64[8]. axes : int64[2, 4], see `Program`.
+    tile : int64[dim]. axes : int64[2, 4], see `Program`.
     """
 
     kinds: np.ndarray
@@ -45,14 +46,14 @@ class Links(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """Where one transfer lies. base, before, size8 : int64[8]; before : one iteration earlier if it slides, else base.
+    """Where one transfer lies. base, before, bounds : int64[dim]; before : one iteration earlier if it slides.
 
     clip : int64[2, 2], rows and columns of the plane that are sent (low, high).
     """
 
     base: np.ndarray
     before: np.ndarray
-    size8: np.ndarray
+    bounds: np.ndarray
     clip: np.ndarray
 
 
@@ -72,7 +73,7 @@ class Cells(NamedTuple):
 
     lists : int64[axis, child, ..], indices each child wants, then the cells they lie in; counts : int64[axis, child].
     weight : int64[axis, cell], indices of a cell; cells : int64[axis], how many there are, one at least.
-    here, there : int64[8], `Transfer.base` and `before` of the instance. at : int64[axis].
+    here, there : int64[dim], `Transfer.base` and `before` of the instance. at : int64[axis].
     Scratch of one axis: mark : uint8[index], zeros; cell : int64[index], and by cell split_by, split_to, renamed.
     """
 
@@ -101,8 +102,8 @@ def link_loads(children, links, transfer, longest, span, loads):
     most = n_children * longest + 2
     cells = Cells(
         np.empty((n_axes, n_children, longest), np.int64), np.empty((n_axes, n_children), np.int64),
-        np.zeros((n_axes, span + 1), np.int64), np.ones(n_axes, np.int64), np.zeros(8, np.int64),
-        np.zeros(8, np.int64), np.zeros(n_axes, np.int64), np.zeros(span, np.uint8), np.zeros(span, np.int64),
+        np.zeros((n_axes, span + 1), np.int64), np.ones(n_axes, np.int64), np.zeros(NDIMS, np.int64),
+        np.zeros(NDIMS, np.int64), np.zeros(n_axes, np.int64), np.zeros(span, np.uint8), np.zeros(span, np.int64),
         np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64),
     )  # fmt: skip
     load, stamp = np.zeros(len(links.onward), np.int64), np.zeros(len(links.onward), np.int64)
@@ -142,10 +143,10 @@ def link_loads(children, links, transfer, longest, span, loads):
 def _begin(instance, children, transfer, cells):
     """Where the transfer lies below one instance above; False: past the problem."""
     inside = True
-    for dim in range(8):
+    for dim in range(NDIMS):
         cells.here[dim] = transfer.base[dim] + children.above[instance, dim]
         cells.there[dim] = transfer.before[dim] + children.above[instance, dim]
-        inside = inside and cells.here[dim] < transfer.size8[dim]
+        inside = inside and cells.here[dim] < transfer.bounds[dim]
     return inside
 
 
@@ -197,18 +198,18 @@ def _refine(x, children, transfer, cells):
 @part
 def _want(x, child, children, transfer, cells):
     """Indices along axis x of what one child wants."""
-    kind, first, tile, size8 = children.kinds[x, 0], children.kinds[x, 1], children.tile, transfer.size8
+    kind, first, tile, bounds = children.kinds[x, 0], children.kinds[x, 1], children.tile, transfer.bounds
     if kind == ROWS_AXIS:
         _want_rows(x, child, children, transfer, cells)
         return
     count = 0
     for i in range(children.numbers[x]):
         start = cells.here[first] + children.offsets[child, first] + children.inner[x, i, 0]
-        if kind == FOREIGN_AXIS and start < size8[first]:
+        if kind == FOREIGN_AXIS and start < bounds[first]:
             cells.lists[x, child, count] = children.tags[child, x] + children.inner[x, i, 2]
             count += 1
         elif kind == OWN_AXIS:
-            for value in range(start, min(start + tile[first], size8[first])):
+            for value in range(start, min(start + tile[first], bounds[first])):
                 cells.lists[x, child, count] = value
                 count += 1
     cells.counts[x, child] = count
@@ -218,7 +219,7 @@ def _want(x, child, children, transfer, cells):
 def _want_rows(x, child, children, transfer, cells):
     """The same of ifmap rows or columns, less what stays where the tile slides along them."""
     first, second = children.kinds[x, 1], children.kinds[x, 2]
-    size8, mark, inner = transfer.size8, cells.mark, children.inner
+    bounds, mark, inner = transfer.bounds, cells.mark, children.inner
     low, high = transfer.clip[first - 4, 0], transfer.clip[first - 4, 1]
     back_p, back_r = cells.here[first] - cells.there[first], cells.here[second] - cells.there[second]
     slides = back_p != 0 or back_r != 0
@@ -228,23 +229,23 @@ def _want_rows(x, child, children, transfer, cells):
     for i in range(children.numbers[x]):
         p = cells.here[first] + children.offsets[child, first] + inner[x, i, 0]
         r = cells.here[second] + children.offsets[child, second] + inner[x, i, 1]
-        if p >= size8[first] or r >= size8[second]:
+        if p >= bounds[first] or r >= bounds[second]:
             continue
         if slides:
             # what this very child held stays with it; another one below may still miss it
-            for a in range(p - back_p, min(p - back_p + tall, size8[first])):
-                for b in range(r - back_r, min(r - back_r + deep, size8[second])):
+            for a in range(p - back_p, min(p - back_p + tall, bounds[first])):
+                for b in range(r - back_r, min(r - back_r + deep, bounds[second])):
                     mark[a * stride + b * dilation] |= 2
-        for a in range(p, min(p + tall, size8[first])):
-            for b in range(r, min(r + deep, size8[second])):
+        for a in range(p, min(p + tall, bounds[first])):
+            for b in range(r, min(r + deep, bounds[second])):
                 h = a * stride + b * dilation
                 if mark[h] == 0 and low <= h < high:
                     cells.lists[x, child, count] = h
                     count += 1
                     mark[h] = 1
         if slides:
-            for a in range(p - back_p, min(p - back_p + tall, size8[first])):
-                for b in range(r - back_r, min(r - back_r + deep, size8[second])):
+            for a in range(p - back_p, min(p - back_p + tall, bounds[first])):
+                for b in range(r - back_r, min(r - back_r + deep, bounds[second])):
                     mark[a * stride + b * dilation] &= 1
     for i in range(count):
         mark[cells.lists[x, child, i]] = 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import DIM, FACTOR, STEP
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, NDIMS, STEP
 from accelsim.jit import njit
 
 IFMAP_AT, FILTER_AT, OFMAP_AT, ROW, COLUMN = range(5)
 
 
 @njit(cache=True)
-def execute(loops, size8, moves, start, rows, columns, ifmap, weights, ofmap):
+def execute(loops, bounds, moves, start, rows, columns, ifmap, weights, ofmap):
     """Add every product of the nest into `ofmap`, in nest order; iterations outside the problem are clipped.
 
     loops : int64[loop, 5], outermost first, at least one (see program.py).
@@ -22,10 +22,10 @@ def execute(loops, size8, moves, start, rows, columns, ifmap, weights, ofmap):
     last = len(loops) - 1
     inner, step = loops[last, DIM], loops[last, STEP]
     di, df, do, drow, dcolumn = moves[last, 0], moves[last, 1], moves[last, 2], moves[last, 3], moves[last, 4]
-    index, base = np.zeros(last + 1, np.int64), np.zeros(8, np.int64)
+    index, base = np.zeros(last + 1, np.int64), np.zeros(NDIMS, np.int64)
     i, f, o, row, column = start[0], start[1], start[2], start[3], start[4]
     while True:
-        times = min(loops[last, FACTOR], (size8[inner] - base[inner] - 1) // step + 1)
+        times = min(loops[last, FACTOR], (bounds[inner] - base[inner] - 1) // step + 1)
         if drow == 0 and dcolumn == 0:
             if 0 <= row < rows and 0 <= column < columns:
                 multiply(times, ifmap, i, di, weights, f, df, ofmap, o, do)
@@ -38,7 +38,7 @@ def execute(loops, size8, moves, start, rows, columns, ifmap, weights, ofmap):
             dim, far = loops[level, DIM], loops[level, STEP]
             index[level] += 1
             base[dim] += far
-            if index[level] < loops[level, FACTOR] and base[dim] < size8[dim]:
+            if index[level] < loops[level, FACTOR] and base[dim] < bounds[dim]:
                 turns = 1
             else:
                 base[dim] -= index[level] * far

@@ -20,6 +20,7 @@ from accelsim.engine.nest.kernels.records import (
     FRESH,
     GROUPS,
     LEVEL,
+    NDIMS,
     OWN,
     PSUM,
     RUNS,
@@ -172,7 +173,7 @@ def walk(layer, cut, outer, kinds, bodies, table):
     """
     rows = step_rows(layer.loops, layer.inside)
     odo = odometer(layer, rows[:cut], 0, np.zeros(cut + 1, np.int64))
-    extent = np.ones(8, np.int64)
+    extent = np.ones(NDIMS, np.int64)
     for t in range(cut):
         extent[layer.loops[rows[t], DIM]] = layer.loops[rows[t], STEP]
     drained, level = _nothing_drained(layer, odo), psum_level(layer.streams)
@@ -237,12 +238,12 @@ def _lay_key(layer, odo, carry, level, extent, outer, drained, before, key):
         row = odo.rows[t]
         if layer.loops[row, LEVEL] >= level and odo.now[t] > 0 and OWN[PSUM, layer.loops[row, DIM]]:
             key[1] = 1
-    for dim in range(8):
-        key[2 + dim] = min(extent[dim], layer.size8[dim] - odo.base[dim])
+    for dim in range(NDIMS):
+        key[2 + dim] = min(extent[dim], layer.bounds[dim] - odo.base[dim])
     if layer.ends.shape[0]:  # runs of pixels: as long as this one, or none is like these
         run = odo.base[RUNS]
         key[2 + RUNS] = layer.ends[run + 1] - layer.ends[run] if extent[RUNS] == 1 else -1 - run
-    to = 10
+    to = 2 + NDIMS
     for x in range(streams.shape[0]):
         for group in range(GROUPS):
             key[to] = outer.classes[outer.classes_at[x, group] + odo.combo[x, group]]

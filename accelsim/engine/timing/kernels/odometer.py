@@ -15,6 +15,7 @@ from accelsim.engine.nest.kernels.records import (
     GROUPS,
     KIND,
     LEVEL,
+    NDIMS,
     OWN,
     PARENT,
     PSUM,
@@ -31,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 class Tabled(NamedTuple):
     """A layer as its steps are walked.
 
-    loops : int64[loop, 5]; inside : first level whose temporal loops lie inside a step; size8 : int64[8].
+    loops : int64[loop, 5]; inside : first level whose temporal loops lie inside a step; bounds : int64[dim].
     streams : int64[x, 9], (tensor, parent, child, register, reuse, parent stream or -1, accumulates on drain, the last
     drains of tiles are narrowed, what sums begin with). at, row_of, cells : see `tables.tabulate`, of a bias behind.
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
@@ -42,7 +43,7 @@ class Tabled(NamedTuple):
 
     loops: Ints
     inside: int
-    size8: Ints
+    bounds: Ints
     streams: Ints
     at: Ints
     row_of: npt.NDArray[np.int32]
@@ -61,7 +62,7 @@ class Odometer(NamedTuple):
     loop, group], the row of a group's table that says what moved when this loop carries, and whether any may have.
     inner : int64[x], the group that moves most often, or -1. tiles : int64[x], psum or input tiles in all.
 
-    now : int64[loop], index of each; base : int64[8], where the iteration begins in each dim. combo : int64[x, group],
+    now : int64[loop], index of each; base : int64[dim], where the iteration begins. combo : int64[x, group],
     combinations in the tables; tile : int64[x]; stale : int64[x], whether another group than the inner has moved.
     """
 
@@ -81,11 +82,11 @@ class Odometer(NamedTuple):
 
 
 @njit(cache=True)
-def count_steps(loops, inside, size8):
+def count_steps(loops, inside, bounds):
     """Iterations of the temporal loops above level `inside` (they exist iff their base lies in the problem)."""
     steps = 1
-    for dim in range(8):
-        steps *= bases_below(loops, dim, 0, inside, size8[dim])[0]
+    for dim in range(NDIMS):
+        steps *= bases_below(loops, dim, 0, inside, bounds[dim])[0]
     return steps
 
 
@@ -127,7 +128,7 @@ def odometer(layer, rows, cut, index):
     odo = Odometer(
         rows, np.zeros(nt + 1, np.int64), np.zeros((n, nt + 1), np.int64), np.zeros((n, nt + 1), np.int64),
         np.zeros((n, nt + 1, GROUPS), np.int64), np.zeros((n, nt + 1, GROUPS), np.int64), np.full(n, -1, np.int64),
-        np.ones(n, np.int64), index, np.zeros(8, np.int64), np.zeros((n, GROUPS), np.int64), np.zeros(n, np.int64),
+        np.ones(n, np.int64), index, np.zeros(NDIMS, np.int64), np.zeros((n, GROUPS), np.int64), np.zeros(n, np.int64),
         np.ones(n, np.int64),
     )  # fmt: skip
     for t in range(nt):
@@ -185,7 +186,7 @@ def step_on(layer, odo, cut):
     while carry >= cut:
         dim, step = layer.loops[odo.rows[carry], DIM], layer.loops[odo.rows[carry], STEP]
         more = odo.now[carry] + 1 < layer.loops[odo.rows[carry], FACTOR]
-        if more and odo.base[dim] + step < layer.size8[dim]:
+        if more and odo.base[dim] + step < layer.bounds[dim]:
             _move(layer, odo, carry, 1)
             break
         if odo.now[carry] > 0:
@@ -222,7 +223,7 @@ def open_sums(layer, odo, child, register):
             for u in range(t + 1, odo.rows.shape[0]):
                 if layer.loops[odo.rows[u], DIM] == dim:
                     here -= odo.now[u] * layer.loops[odo.rows[u], STEP]
-            more = odo.now[t] + 1 < layer.loops[odo.rows[t], FACTOR] and here + step < layer.size8[dim]
+            more = odo.now[t] + 1 < layer.loops[odo.rows[t], FACTOR] and here + step < layer.bounds[dim]
             if OWN[PSUM, dim]:
                 changes = changes or more or odo.now[t] > 0
             elif changes and more:

@@ -21,6 +21,7 @@ from accelsim.engine.nest.kernels.records import (
     IFMAP,
     KIND,
     LEVEL,
+    NDIMS,
     OWN,
     PARENT,
     PSUM,
@@ -81,8 +82,8 @@ class Room(NamedTuple):
 class _Step(NamedTuple):
     """Scratch of a walk.
 
-    extent, tile : int64[8], of the step's MACs, and where nothing is clipped. cycles : int64[2], of C and until a psum
-    drain may stream. others : int64[x, column], words but for the inner group; words, begun : int64[column], of a
+    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped. cycles : int64[2], of C and until a
+    psum drain may stream. others : int64[x, column], words but for the inner group; words, begun : int64[column], of a
     version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted : int64[use], words (times
     3, plus which rate) and cycles of the version before.
     """
@@ -163,7 +164,7 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
 def _begin(layer):
     n, uses, columns = layer.streams.shape[0], layer.uses.shape[0], widest(layer.streams)
     step = _Step(
-        np.zeros(8, np.int64), np.ones(8, np.int64), np.zeros(2, np.int64), np.zeros((n, columns), np.int64),
+        np.zeros(NDIMS, np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64), np.zeros((n, columns), np.int64),
         np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(n + 1, np.int64),
         np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
     )  # fmt: skip
@@ -190,7 +191,7 @@ def _resized(layer, odo, step, carry):
 @part
 def _extent(layer, odo, step, dim):
     """Iterations of a dim in a step; of runs of pixels, their outputs."""
-    first, last = odo.base[dim], min(odo.base[dim] + step.tile[dim], layer.size8[dim])
+    first, last = odo.base[dim], min(odo.base[dim] + step.tile[dim], layer.bounds[dim])
     return layer.ends[last] - layer.ends[first] if dim == RUNS and layer.ends.shape[0] else last - first
 
 
@@ -198,7 +199,7 @@ def _extent(layer, odo, step, dim):
 def _time_of(layer, odo, step):
     """T2, T7: cycles of C in a step of these extents, and until a psum drain may stream."""
     macs = 1
-    for dim in range(8):
+    for dim in range(NDIMS):
         step.extent[dim] = _extent(layer, odo, step, dim)
         macs *= step.extent[dim]
     lanes = layer.macs_per_cycle
@@ -220,7 +221,7 @@ def last_touch(loops, inside, extent):
             continue
         trips = (left[dim] + loops[i, STEP] - 1) // loops[i, STEP]
         rest = 1
-        for other in range(8):
+        for other in range(NDIMS):
             if other != dim:
                 rest *= left[other]
         before += (trips - 1) * loops[i, STEP] * rest

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.engine.nest.kernels.groups import columns_of, in_group
-from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUP_DIMS, GROUPS, IFMAP, KIND, LEVEL, STEP
+from accelsim.engine.nest.kernels.records import DIM, FACTOR, GROUP_DIMS, GROUPS, IFMAP, KIND, LEVEL, NDIMS, STEP
 from accelsim.engine.words.kernels.closed import lattice
 from accelsim.engine.words.kernels.options import positions
 from accelsim.jit import njit
 
-GROUP_OF = np.array([0, 1, 2, 3, 4, 5, 4, 5], dtype=np.int64)
+GROUP_OF = np.array([0, 1, 2, 3, 4, 5, 4, 5, 2, 0], dtype=np.int64)
 
 
 @njit(cache=True)
@@ -97,7 +97,7 @@ def option_rows(loops, starts, first, group, rows, lengths):
 
 
 @njit(cache=True)
-def option_shapes(rows, lengths, group, inside, levels, size8, tiles, steps, active):
+def option_shapes(rows, lengths, group, inside, levels, bounds, tiles, steps, active):
     """What one option says of capacity, compute cycles and active PEs.
 
     Fills
@@ -115,7 +115,7 @@ def option_shapes(rows, lengths, group, inside, levels, size8, tiles, steps, act
                 tiles[o, level, a] = 1
             if dim < 0:
                 continue
-            size = size8[dim]
+            size = bounds[dim]
             for level in range(levels):
                 extent = 1
                 for i in range(loops.shape[0]):
@@ -209,12 +209,12 @@ def compute_and_active(pick, steps, instances, macs_per_cycle, compute, active):
 class Rules(NamedTuple):
     """What mappings of a layer must keep to.
 
-    size8 : int64[8]. fans : int64[level, 2], rows and columns of each fan-out. unmerged : uint8[level, dim], where
+    bounds : int64[dim]. fans : int64[level, 2], rows and columns of each fan-out. unmerged : uint8[level, dim], where
     spatial psums would not be added. partitions : int64[partition, 4], (level, slots of ifmap, filter, psum); limits :
     int64[partition], bits. bits : int64[tensor], of a word. strides : int64[2, 2], stride and dilation.
     """
 
-    size8: np.ndarray
+    bounds: np.ndarray
     fans: np.ndarray
     unmerged: np.ndarray
     partitions: np.ndarray
@@ -229,12 +229,12 @@ def suspects(loops, starts, axes_of, padded, rules, pick, tiles, out):
 
     axes_of : int64[loop], 0 temporal, 1 y, 2 x.
     """
-    size8, fans, unmerged, partitions, limits, bits, strides = rules
+    bounds, fans, unmerged, partitions, limits, bits, strides = rules
     used = np.empty(fans.shape, np.int64)
     for m in range(starts.shape[0] - 1):
         wrong = False
-        for dim in range(8):
-            wrong |= padded[m, dim] < size8[dim]
+        for dim in range(NDIMS):
+            wrong |= padded[m, dim] < bounds[dim]
         used[:] = 1
         for i in range(starts[m], starts[m + 1]):
             if axes_of[i]:
@@ -248,8 +248,8 @@ def suspects(loops, starts, axes_of, padded, rules, pick, tiles, out):
             t3, t4, t5 = tiles[pick[m, 3], level], tiles[pick[m, 4], level], tiles[pick[m, 5], level]
             rows = positions(t4[0], t4[1], strides[0, 0], strides[0, 1])
             columns = positions(t5[0], t5[1], strides[1, 0], strides[1, 1])
-            demand = partitions[p, 1] * bits[0] * t0[0] * t1[0] * t3[0] * rows * columns
-            demand += partitions[p, 2] * bits[1] * t1[0] * t2[0] * t3[0] * t4[1] * t5[1]
+            demand = partitions[p, 1] * bits[0] * t0[0] * t1[0] * t2[1] * t3[0] * rows * columns
+            demand += partitions[p, 2] * bits[1] * t0[1] * t1[0] * t2[0] * t3[0] * t4[1] * t5[1]
             demand += partitions[p, 3] * bits[2] * t0[0] * t1[0] * t2[0] * t4[0] * t5[0]
             wrong |= demand > limits[p]
         out[m] = wrong

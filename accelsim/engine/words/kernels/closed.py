@@ -20,6 +20,7 @@ from accelsim.engine.nest.kernels.records import (
     IFMAP,
     KIND,
     LEVEL,
+    NDIMS,
     OPERAND,
     PARENT,
     PART,
@@ -129,7 +130,7 @@ def make_rows(nest, combinations, carries, spatial):
     """Room for some combinations of a group at a time."""
     columns, reach = 3 * nest.levels + 3, 2
     for a in range(2):
-        span = nest.axes[a, 0] * (nest.size8[4 + a] - 1) + nest.axes[a, 1] * (nest.size8[6 + a] - 1) + 1
+        span = nest.axes[a, 0] * (nest.bounds[4 + a] - 1) + nest.axes[a, 1] * (nest.bounds[6 + a] - 1) + 1
         reach = max(reach, span + 1)
     combinations = min(combinations, PART)
     return Rows(
@@ -181,7 +182,7 @@ def lattice(loops, dim, kind, end, tile, size):
 
 
 @njit(cache=True)
-def compute_cycles(loops, inside, size8, macs_per_cycle, outputs):
+def compute_cycles(loops, inside, bounds, macs_per_cycle, outputs):
     """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
 
     outputs : of every pixel that is counted, where P counts runs of pixels.
@@ -189,20 +190,24 @@ def compute_cycles(loops, inside, size8, macs_per_cycle, outputs):
     inside : first level whose temporal loops lie inside a step. Per dim a step is whole or clipped: steps are counted
     by class, not walked.
     """
-    extents = np.zeros((8, 2), np.int64)
-    numbers = np.zeros((8, 2), np.int64)
-    for dim in range(8):
+    extents = np.zeros((NDIMS, 2), np.int64)
+    numbers = np.zeros((NDIMS, 2), np.int64)
+    cut = 0  # dims that have a clipped step
+    for dim in range(NDIMS):
         tile = 1
         for i in range(loops.shape[0]):
             if loops[i, DIM] == dim and loops[i, KIND] == 0 and loops[i, LEVEL] >= inside:
                 tile *= loops[i, FACTOR]
         extents[dim, 0] = tile
-        numbers[dim, 0], extents[dim, 1] = lattice(loops, dim, 0, inside, tile, size8[dim])
+        numbers[dim, 0], extents[dim, 1] = lattice(loops, dim, 0, inside, tile, bounds[dim])
         numbers[dim, 1] = min(extents[dim, 1], 1)
+        cut |= numbers[dim, 1] << dim
     total = 0
-    for clipped in range(1 << 8):
+    for clipped in range(1 << NDIMS):
+        if clipped & ~cut:
+            continue
         macs, count = 1, 1
-        for dim in range(8):
+        for dim in range(NDIMS):
             macs *= extents[dim, clipped >> dim & 1]
             count *= numbers[dim, clipped >> dim & 1]
         total += count * ((macs * outputs + macs_per_cycle - 1) // macs_per_cycle)

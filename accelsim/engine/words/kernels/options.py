@@ -51,7 +51,7 @@ def option_tables(nest, rows, lengths, group, edges, terms, most, table):
     for o in range(rows.shape[0]):
         here = Nest(
             rows[o, : lengths[o]],
-            nest.size8,
+            nest.bounds,
             nest.axes,
             nest.unicast,
             nest.merge,

@@ -166,7 +166,7 @@ class ExpectedCoder:
     def _several(self, base: dict[int, int], low: int, high: int, unmerged: bool) -> bool:
         """Whether parts of a sum lie at several instances: spatial reduction loops of levels low <= level < high."""
         return any(
-            base[dim] + step < self.program.size8[dim]
+            base[dim] + step < self.program.bounds[dim]
             for dim, _, kind, level, step in self.program.loops
             if kind == 1 and dim in base and low <= level < high
             if not (unmerged and self.program.merge[PSUM, level, dim])
@@ -177,7 +177,7 @@ class ExpectedCoder:
 
     def _mean(self, t: int, shape: tuple[int | bytes, ...], form: Format, narrow: bool) -> float:
         architecture = self.program.architecture
-        bits = architecture.final_bits if narrow else architecture.word_bits[TENSORS[t]]
+        bits = architecture.final_bits if narrow else architecture.moved_bits[TENSORS[t]]
         return transfer_words(form, shape, bits, CHANNEL_AXIS[TENSORS[t]], self._law(t))
 
     def _law(self, t: int) -> Law:

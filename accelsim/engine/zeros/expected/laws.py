@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -12,6 +13,7 @@ from accelsim.sparsity.expected import Law
 from accelsim.sparsity.masks import Mask, Masks, Packed, shape_of, words_of
 from accelsim.workload.density import Densities, Density
 from accelsim.workload.problem import TENSORS, Problem, Tensor
+from accelsim.workload.slices import Cut
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,13 @@ class Laws:
     raw_ifmap: bool = False
 
     @staticmethod
-    def of(problem: Problem, densities: Densities, raw_ifmap: bool = False) -> Laws:
-        """The laws of a layer's densities; a tensor without one has no zeros.
+    def of(
+        problem: Problem, densities: Densities, raw_ifmap: bool = False, cuts: Mapping[Tensor, Cut] | None = None
+    ) -> Laws:
+        """The laws of a layer's densities; a tensor without one has no zeros, nor have its slices.
+
+        cuts : how words are cut into slices, of which some are zero in words that are not. Those of a word are taken as
+        independent, which is exact for slots and reads.
 
         Exact for a fraction, `bernoulli` or not. Of patterns and blocks the mean probability is taken, and words as
         independent. That is exact for slots, reads and updates; of a pattern also for cycles of a filter column, whose
@@ -37,7 +44,10 @@ class Laws:
         Where a pattern's last group is cut short its words are more often non-zero than others: a share of at most
         (m - 1) / channels of them is then some way off in first slots, and in slots of two patterned operands.
         """
-        ifmap, weights, ofmap = (_law(densities.of(t), shape_of(problem, t), t) for t in TENSORS)
+        words = replace(problem, slices=(1, 1))
+        ifmap, weights, ofmap = (
+            _of_slices(_law(densities.of(t), shape_of(words, t), t), (cuts or {}).get(t)) for t in TENSORS
+        )
         blocks = bool(densities.filter and densities.filter.block)
         return Laws(ifmap, weights, ofmap, blocks, raw_ifmap)
 
@@ -50,6 +60,13 @@ class Laws:
     def law(self, tensor: Tensor) -> Law:
         """The law of a tensor (psum: the ofmap's)."""
         return (self.ifmap, self.filter, self.ofmap)[TENSORS.index(tensor)]
+
+
+def _of_slices(law: Law, cut: Cut | None) -> Law:
+    if cut is None:
+        return law
+    chance = law.probability * (cut.chance if law.probability < 1 else 1)
+    return Law.of(chance, law.words * cut.count, law.probability < 1)
 
 
 def _counted(mask: Mask | Packed | None, words: int) -> Law:

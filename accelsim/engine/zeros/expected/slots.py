@@ -44,7 +44,8 @@ def cycles(program: Program, laws: Laws) -> tuple[float, float]:
         base = carries.every(group)
         bases = base[:, None] + offsets(program, group, 0, program.levels)
         if group == CHANNELS:
-            value = column_cycles(program, laws, extents(carries, group, bases)[..., 0])
+            own = extents(carries, group, bases)
+            value = column_cycles(program, laws, own[..., 0]) * own[..., 1]
         elif group in PLANE and Tensor.IFMAP in sparsity.skip:
             value = plane_pairs(program, carries, group, bases).astype(np.float64)
         else:

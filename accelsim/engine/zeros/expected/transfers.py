@@ -44,7 +44,10 @@ class Transfers:
         hidden : padding is not moved. busiest : only what instance 0 of level `sender` sends, which is nowhere clipped;
         it is no more than what the busiest one does.
         """
-        lists = _Lists(self, low, sender if busiest else 0, hidden)
+        return _along_channels(self.tensor, self._listed(_Lists(self, low, sender if busiest else 0, hidden)))
+
+    def _listed(self, lists: _Lists) -> Kinds:
+        """The same, with axes in the order of groups."""
         if self.tensor == PSUM:
             return _product([self._last_visit(lists, group) for group in range(GROUPS)])
         if self.register:
@@ -135,6 +138,21 @@ class _Lists:
         stride, dilation = (int(v) for v in self.program.axes[group - 4][:2])
         (ps, rs), (outputs, taps) = self.carries.of_tile(group).tolist(), self.carries.size(group).tolist()
         return {stride * i + dilation * j for i in range(p, min(p + ps, outputs)) for j in range(r, min(r + rs, taps))}
+
+
+def _along_channels(tensor: int, kinds: Kinds) -> Kinds:
+    """Shapes in tensor order: slices, which lie along C, have an axis of their own before that of G or of C."""
+    if tensor == PSUM:
+        return kinds
+    at = 2 if tensor == IFMAP else 0
+    found: Kinds = Counter()
+    for shape, number in kinds.items():
+        *axes, slices = *shape[:at], *shape[at + 1 :], shape[at]
+        assert isinstance(slices, int)
+        assert isinstance(axes[2], int)
+        axes[2] *= slices
+        found[tuple(axes)] += number
+    return found
 
 
 def _product(kinds: Iterable[Kinds]) -> Kinds:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.nest.kernels.records import IFMAP, OWN, Ints
+from accelsim.engine.nest.kernels.records import IFMAP, NDIMS, OWN, Ints
 from accelsim.engine.nest.kernels.steps import WHOLE, next_tile, slider
 from accelsim.engine.zeros.kernels.formats import tile_bits
 from accelsim.engine.zeros.kernels.lists import list_words, stand_at
@@ -15,7 +15,7 @@ from accelsim.jit import njit
 
 
 class Bases(NamedTuple):
-    """Where the tile of every version begins; base, before : int64[version, 8], there, and one step earlier.
+    """Where the tile of every version begins; base, before : int64[version, dim], there, and one step earlier.
 
     along : int64[version], the group of dims along which the tile slides, or WHOLE.
     """
@@ -37,7 +37,7 @@ class Mask(NamedTuple):
 
 
 class Senders(NamedTuple):
-    """The instances of a level. offsets : int64[instance, 8]; owner : int64[instance], who of `owners` sends."""
+    """The instances of a level. offsets : int64[instance, dim]; owner : int64[instance], who of `owners` sends."""
 
     offsets: Ints
     owner: Ints
@@ -64,7 +64,7 @@ class Sizes(NamedTuple):
 
 
 @njit(cache=True, _nrt=False)
-def follow(loops, size8, tensor, child, slides, begin, walked, bases):
+def follow(loops, bounds, tensor, child, slides, begin, walked, bases):
     """Tell the bases of the versions that begin next, at the steps int64[version].
 
     loops : int64[loop, 4], (dim, factor, step, level) of the steps. slides : sliding reuse, ifmap only.
@@ -72,12 +72,12 @@ def follow(loops, size8, tensor, child, slides, begin, walked, bases):
     v, moved = 0, 0
     while v < len(begin) and moved >= 0:
         if begin[v] == walked.at[0]:
-            for dim in range(8):
+            for dim in range(NDIMS):
                 bases.base[v, dim], bases.before[v, dim] = walked.bases[1, dim], walked.bases[2, dim]
             along = walked.at[0] > 0 and slides
             bases.along[v] = slider(tensor, walked.bases[1], walked.bases[2]) if along else WHOLE
             v += 1
-        moved = next_tile(loops, size8, child, walked)
+        moved = next_tile(loops, bounds, child, walked)
 
 
 @njit(cache=True)
@@ -91,10 +91,10 @@ def encoded_words(one, bases, mask, senders, code, chosen, room, sizes):
         known = False
         encoded, words, found = 0, 0, 0
         for i in range(len(senders.offsets)):
-            for dim in range(8):
+            for dim in range(NDIMS):
                 if i > 0 and OWN[one.tensor, dim] == 1:
                     known = known and senders.offsets[i, dim] == senders.offsets[i - 1, dim]
-            if not stand_at(senders.offsets[i], bases.base[v], bases.before[v], one.size8, room):
+            if not stand_at(senders.offsets[i], bases.base[v], bases.before[v], one.bounds, room):
                 continue
             # an instance that differs in foreign dims alone moves the words of the one before it
             if not known:
@@ -105,7 +105,7 @@ def encoded_words(one, bases, mask, senders, code, chosen, room, sizes):
                     if words > len(scratch):
                         scratch = np.zeros(2 * words, np.uint8)
                     _gather(one, mask, room, scratch)
-                    bits, found = tile_bits(code.format, scratch, room.counts, code.channel_axis, code.word_bits)
+                    bits, found = tile_bits(code.format, scratch, room.counts[:5], code.channel_axis, code.word_bits)
                     encoded = (bits + code.word_bits - 1) // code.word_bits
             sizes.total[v] += encoded
             share[senders.owner[i]] += encoded

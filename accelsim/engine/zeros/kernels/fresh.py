@@ -6,26 +6,27 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.engine.nest.kernels.records import NDIMS
 from accelsim.engine.nest.kernels.steps import next_step
 from accelsim.jit import njit
 
-N, G, M, C, P, Q, R, S = range(8)
+N, G, M, C, P, Q, R, S, IB, WB = range(10)
 
 
 class Inside(NamedTuple):
     """What the PEs of a layer do in a step.
 
-    loops : int64[loop, 4], (dim, factor, step, level) of the steps. level : where psums are kept. tile : int64[8], a
-    PE's own in one step. offsets : int64[pe, 9], of each PE, and its class. size8, axes : see `Program`.
-    mask, every : the ifmap's, and whether its zeros matter. nonzero : int64[g, channel tile, c*r*s], filter words that
-    are effectual. m_tile_of : int64[channel base], the channel tile.
+    loops : int64[loop, 4], (dim, factor, step, level) of the steps. level : where psums are kept. tile : int64[dim], a
+    PE's own in one step. offsets : int64[pe, dim + 1], of each PE, and its class. bounds, axes : see `Program`.
+    mask, every : the ifmap's, and whether its zeros matter. nonzero : int64[g, channel tile, wb*c*r*s], filter words
+    that are effectual. m_tile_of : int64[channel base], the channel tile.
     """
 
     loops: np.ndarray
     level: int
     tile: np.ndarray
     offsets: np.ndarray
-    size8: np.ndarray
+    bounds: np.ndarray
     axes: np.ndarray
     mask: np.ndarray
     every: bool
@@ -36,7 +37,7 @@ class Inside(NamedTuple):
 class Walked(NamedTuple):
     """Where a walk over the steps has got to; zeros at first.
 
-    loops_at, opened : int64[loop], where the loops are, and were when the version at hand began. base : int64[8].
+    loops_at, opened : int64[loop], where the loops are, and were when the version at hand began. base : int64[dim].
     at : int64[2], the step, and the row of the next version.
     """
 
@@ -48,7 +49,7 @@ class Walked(NamedTuple):
 
 @njit(cache=True)
 def words_at(inside, here, end, g):
-    """Non-zero ifmap words that the first tap sees in a box of pixels; here, end : int64[8]."""
+    """Non-zero ifmap words that the first tap sees in a box of pixels; here, end : int64[dim]."""
     if inside.every:
         return (end[N] - here[N]) * (end[P] - here[P]) * (end[Q] - here[Q])
     mask, axes = inside.mask, inside.axes
@@ -62,22 +63,22 @@ def words_at(inside, here, end, g):
             for q in range(here[Q], end[Q]):
                 w = q * axes[1, 0] + here[S] * axes[1, 1] - axes[1, 2]
                 if 0 <= w < columns:
-                    total += mask[n, g, here[C], h, w]
+                    total += mask[n, g, here[IB] * inside.bounds[C] + here[C], h, w]
     return total
 
 
 @njit(cache=True)
 def _idle_of(pe, inside, base):
     """Psum words of one PE whose slot in this step multiplies nothing."""
-    here, end = np.empty(8, np.int64), np.empty(8, np.int64)
-    size8 = inside.size8
-    for dim in range(8):
+    here, end = np.empty(NDIMS, np.int64), np.empty(NDIMS, np.int64)
+    bounds = inside.bounds
+    for dim in range(NDIMS):
         here[dim] = base[dim] + inside.offsets[pe, dim]
-        end[dim] = min(here[dim] + inside.tile[dim], size8[dim])
-        if here[dim] >= size8[dim]:
+        end[dim] = min(here[dim] + inside.tile[dim], bounds[dim])
+        if here[dim] >= bounds[dim]:
             return 0
     idle, words = 0, (end[N] - here[N]) * (end[P] - here[P]) * (end[Q] - here[Q]) * (end[M] - here[M])
-    at = (here[C] * size8[R] + here[R]) * size8[S] + here[S]
+    at = ((here[WB] * bounds[C] + here[C]) * bounds[R] + here[R]) * bounds[S] + here[S]
     for g in range(here[G], end[G]):
         seen = words_at(inside, here, end, g)
         idle += words - seen * inside.nonzero[g, inside.m_tile_of[here[M]], at]
@@ -102,12 +103,12 @@ def idle_first_slots(inside, until, fresh, begin, walked):
         for t in range(len(loops)):
             if loops[t, 3] < inside.level:
                 touches = touches and index[t] == walked.opened[t]
-            elif loops[t, 0] == C or loops[t, 0] == R or loops[t, 0] == S:
+            elif loops[t, 0] == C or loops[t, 0] >= R:
                 touches = touches and index[t] == 0
         if touches:
             for pe in range(len(inside.offsets)):
-                if fresh[walked.at[1] - 1, inside.offsets[pe, 8]]:
+                if fresh[walked.at[1] - 1, inside.offsets[pe, NDIMS]]:
                     idle += _idle_of(pe, inside, walked.base)
         walked.at[0] += 1
-        moved = next_step(loops, inside.size8, index, walked.base)
+        moved = next_step(loops, inside.bounds, index, walked.base)
     return idle

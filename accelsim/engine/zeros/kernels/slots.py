@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from accelsim.engine.nest.kernels.records import NDIMS
 from accelsim.engine.nest.kernels.steps import next_step
 from accelsim.jit import njit
 
@@ -103,27 +104,27 @@ class Pixels(NamedTuple):
     """Tiles of an ofmap that look at the ifmap.
 
     every : padding and zeros count too (the ifmap is not skipped). pixels : int64[pixel, 3], bases (n, p, q), cut into
-    `runs`, see `runs_of`. tile : int64[8]. size8, axes : see `Program`.
+    `runs`, see `runs_of`. tile : int64[dim]. bounds, axes : see `Program`.
     """
 
     every: bool
     pixels: np.ndarray
     runs: np.ndarray
     tile: np.ndarray
-    size8: np.ndarray
+    bounds: np.ndarray
     axes: np.ndarray
 
 
 @njit(cache=True)
 def _columns_inside(at, columns):
     """Part of each run whose ifmap column lies in the plane: int64[q of the tile, s, run, 3], (first, end, column)."""
-    every, pixels, runs, tile, size8, axes = at
-    out = np.zeros((tile[Q], size8[S], len(runs), 3), np.int64)
+    every, pixels, runs, tile, bounds, axes = at
+    out = np.zeros((tile[Q], bounds[S], len(runs), 3), np.int64)
     for dq in range(tile[Q]):
-        for s in range(size8[S]):
+        for s in range(bounds[S]):
             for i in range(len(runs)):
                 q = pixels[runs[i, 0], 2] + dq
-                low, high = _clip(q, runs[i, 2], runs[i, 1], 0, size8[Q])
+                low, high = _clip(q, runs[i, 2], runs[i, 1], 0, bounds[Q])
                 w = q * axes[1, 0] + s * axes[1, 1] - axes[1, 2]
                 if not every:
                     begin, end = _clip(w, runs[i, 2] * axes[1, 0], runs[i, 1], 0, columns)
@@ -151,7 +152,7 @@ def seen_words(mask, at, taps, out):
 @njit(cache=True)
 def _see(planes, at, r, s, inside, to):
     """One tap of `seen_words`: planes uint8[n, h, w] into to float[pixel]."""
-    every, pixels, runs, tile, size8, axes = at
+    every, pixels, runs, tile, bounds, axes = at
     for dn in range(tile[N]):
         for dp in range(tile[P]):
             for dq in range(tile[Q]):
@@ -159,7 +160,7 @@ def _see(planes, at, r, s, inside, to):
                     low, high = inside[dq, s, i, 0], inside[dq, s, i, 1]
                     first = runs[i, 0]
                     n, p = pixels[first, 0] + dn, pixels[first, 1] + dp
-                    if n >= size8[N] or p >= size8[P]:
+                    if n >= bounds[N] or p >= bounds[P]:
                         continue
                     if every:
                         for j in range(low, high):
@@ -181,14 +182,14 @@ def _see(planes, at, r, s, inside, to):
 
 
 @njit(cache=True)
-def gather_columns(table, taps, size8, out):
+def gather_columns(table, taps, bounds, out):
     """Lay a table of columns out by block of taps: out float[block, channel tile, tap] from int64[g, tile, c*r*s]."""
     out[:] = 0
     for block in range(taps.shape[0]):
         for tap in range(taps.shape[1]):
             g, c, r, s = taps[block, tap]
             if g >= 0:
-                at = (c * size8[R] + r) * size8[S] + s
+                at = (c * bounds[R] + r) * bounds[S] + s
                 for t in range(table.shape[1]):
                     out[block, t, tap] = table[g, t, at]
 
@@ -210,12 +211,12 @@ def slowest(cycles, out):
 
 
 @njit(cache=True)
-def order_steps(loops, stride, size8, table, out):
+def order_steps(loops, stride, bounds, table, out):
     """out[k] = table[index of step k], steps in nest order.
 
     loops : int64[loop, 3], (dim, factor, step), the loops of the steps. stride : int64[loop], in `table`.
     """
-    index, base = np.zeros(len(loops), np.int64), np.zeros(8, np.int64)
+    index, base = np.zeros(len(loops), np.int64), np.zeros(NDIMS, np.int64)
     k, moved = 0, 0
     while moved >= 0:
         at = 0
@@ -223,7 +224,7 @@ def order_steps(loops, stride, size8, table, out):
             at += index[t] * stride[t]
         out[k] = np.int64(table[at])
         k += 1
-        moved = next_step(loops, size8, index, base)
+        moved = next_step(loops, bounds, index, base)
 
 
 @njit(cache=True)
@@ -346,24 +347,24 @@ def last_lane(time, out):
 
 
 @njit(cache=True)
-def taps_seen(mask, size8, axes, out):
+def taps_seen(mask, bounds, axes, out):
     """Non-zero ifmap words every tap sees over the whole layer: out int64[g, c, r, s]."""
     rows, columns = mask.shape[3], mask.shape[4]
     sums = np.zeros(columns, np.int32)
-    for g in range(size8[G]):
-        for c in range(size8[C]):
-            for r in range(size8[R]):
+    for g in range(bounds[G]):
+        for c in range(bounds[C]):
+            for r in range(bounds[R]):
                 sums[:] = 0
-                for n in range(size8[N]):
-                    for p in range(size8[P]):
+                for n in range(bounds[N]):
+                    for p in range(bounds[P]):
                         h = p * axes[0, 0] + r * axes[0, 1] - axes[0, 2]
                         if 0 <= h < rows:
                             row = mask[n, g, c, h]
                             for w in range(columns):
                                 sums[w] += np.int32(row[w])
-                for s in range(size8[S]):
+                for s in range(bounds[S]):
                     first = s * axes[1, 1] - axes[1, 2]
-                    begin, end = _clip(first, axes[1, 0], size8[Q], 0, columns)
+                    begin, end = _clip(first, axes[1, 0], bounds[Q], 0, columns)
                     total = 0
                     for j in range(begin, end):
                         total += sums[first + j * axes[1, 0]]
