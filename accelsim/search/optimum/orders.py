@@ -10,8 +10,9 @@ import numpy as np
 from accelsim.engine.program import Ints
 from accelsim.search.optimum.kernels.settle import LOOPS, Orders
 from accelsim.search.space import GROUPS
+from accelsim.workload.problem import DIMS
 
-CODES = {dim: 2 * g + a for g, dims in enumerate(GROUPS) for a, dim in enumerate(dims)}
+CODES = {dim: 2 * g + a for g, dims in enumerate(GROUPS) for a, dim in enumerate(dims) if dim in DIMS}
 """A dim as the kernels number it: its group, and which of the group's it is."""
 INNERMOST = (
     *permutations("MPR"), *permutations("MQS"), *(("P", *rest) for rest in ("QN",)), ("Q", "P", "N"), ("R", "S", "C"),

@@ -58,7 +58,8 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
     whose loops are the last above the PE.
     """
     n = len(chains)
-    orders = [_tables(program, group, chains, edges, terms, array, flipped) for flipped in range(len(chains.dims))]
+    flips = 2 if group >= SLIDING else 1  # no other group has two dims of more than one
+    orders = [_tables(program, group, chains, edges, terms, array, flipped) for flipped in range(flips)]
     totals, aboves = np.asarray(orders[0].total, np.float64), orders[0].above[:, terms[:, 0]]
     stays, kepts = (np.stack([getattr(table, name) for table in orders]) for name in ("stay", "kept"))
     there = np.zeros((n, array + 1, 2), np.int64)
