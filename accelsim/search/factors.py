@@ -50,6 +50,9 @@ def largest(lists: Sequence[Sequence[int]], room: Room) -> Iterator[tuple[int, .
             yield ()
         return
     *outer, inner = lists
+    if len(outer) == 1:
+        yield from _largest_pairs(outer[0], inner, room)
+        return
     top: dict[tuple[int, ...], int] = {}  # by indices into the outer lists: how many of the inner values fit
     for at in product(*(range(len(values) - 1, -1, -1) for values in outer)):
         least = 0
@@ -61,6 +64,17 @@ def largest(lists: Sequence[Sequence[int]], room: Room) -> Iterator[tuple[int, .
             top[at] = max(least, room.number(len(outer), (*chosen, 1), inner))
             if top[at] > least:
                 yield (*chosen, inner[top[at] - 1])
+
+
+def _largest_pairs(outer: Sequence[int], inner: Sequence[int], room: Room) -> Iterator[tuple[int, int]]:
+    """The same of two lists, most of what is asked for: what fits grows as the first value falls."""
+    top = 0
+    for value in reversed(outer):
+        if top == len(inner):
+            return
+        least, top = top, max(top, room.number(1, (value, 1), inner))
+        if top > least:
+            yield value, inner[top - 1]
 
 
 def fitting(lists: Sequence[Sequence[int]], room: Room) -> Iterator[tuple[int, ...]]:

@@ -56,7 +56,8 @@ class Straight:
                     if at == place:
                         here = True
                     else:
-                        words *= min(chosen[at] * units[at], sizes[at])
+                        extent = chosen[at] * units[at]
+                        words *= extent if extent < sizes[at] else sizes[at]
                 if here:
                     each += words
                 else:

@@ -31,6 +31,7 @@ class Unrollings:
     def __init__(self, space: Space, narrower: bool = False) -> None:
         self.space, self.narrower = space, narrower and bool(space.dataflow.strip) and len(space.x) > 1
         self.machine, self.problem, self.dataflow = space.machine, space.problem, space.dataflow
+        self._known_parts: dict[tuple[int, ...], list[Part]] = {}
 
     def largest(self) -> Iterator[Unrolling]:
         """Every joint choice of inner factors that fits the arrays and the PE; none that a larger one covers.
@@ -143,28 +144,25 @@ class Unrollings:
 
         if SLIDING & set(free):
             return Stepped(slide)
-        key = tuple(fixed.values())
-        if key not in self._inside_parts:
-            self._inside_parts[key] = [self._part(one, free, *row[1:]) for row in self._below if row[0]]
         array = self._of_array(one, inner)
-        return Straight(
-            [*(self._part(array, free, *row[1:]) for row in self._below if not row[0]), *self._inside_parts[key]]
-        )
+        parts = [self._part(array, free, bits, words) for inside, bits, words in self._below if not inside]
+        return Straight([*parts, *self._inside_parts(fixed, free, one)])
 
-    @cached_property
-    def _inside_parts(self) -> dict[tuple[int, ...], list[Part]]:
-        return {}
+    def _inside_parts(self, fixed: dict[str, int], free: list[str], one: Tile) -> list[Part]:
+        """The partitions in the PE, the same for all unrollings of the arrays that leave as much of the fixed dims."""
+        key = tuple(fixed.values())
+        if key not in self._known_parts:
+            rows = (row for row in self._below if row[0])
+            self._known_parts[key] = [self._part(one, free, bits, words) for _, bits, words in rows]
+        return self._known_parts[key]
 
     def _part(self, tile: Tile, free: list[str], bits: int, words: list[tuple[Tensor, int]]) -> Part:
         """One partition, by the tile where the free dims' factors are 1."""
-        base = tile | dict.fromkeys(free, 1)
-        terms = []
+        base, terms = tile | dict.fromkeys(free, 1), []
         for tensor, word in words:
-            dims = TENSOR_DIMS[tensor]
-            own = tuple(i for i, dim in enumerate(free) if dim in dims)
+            own = tuple([i for i, dim in enumerate(free) if dim in TENSOR_DIMS[tensor]])
             terms.append((word * tile_words(self.problem, base, tensor), own))
-        sizes = self._sizes
-        return Part(bits, tuple(terms), tuple([tile[dim] for dim in free]), tuple([sizes[dim] for dim in free]))
+        return Part(bits, tuple(terms), tuple([tile[dim] for dim in free]), tuple([self._sizes[dim] for dim in free]))
 
     def filled(self, inner: Unrolling) -> Unrolling:
         """The same with the largest block of outputs that the accumulators hold, if the dataflow fills them."""
@@ -213,8 +211,9 @@ class Unrollings:
         y, x = self._of_this_array
         tile = {}
         for dim, size in self._sizes.items():
-            own = inner[dim]
-            tile[dim] = min(one[dim] * (own.y if y else 1) * (own.x if x else 1), size)
+            rows, columns, *_ = inner[dim]
+            words = one[dim] * (rows if y else 1) * (columns if x else 1)
+            tile[dim] = words if words < size else size
         if not self.space.tiled:
             for dim in self.dataflow.run:
                 if dim not in self.dataflow.fill:
