@@ -133,9 +133,16 @@ class Streams:
         """As the time kernels read it; the last three are asked only where bodies are looked up."""
         return Machine(
             self.rows, self.uses_at, self.ports, self.rest if self.rest.any() else NO_REST, self.latency, self.order,
-            self.serial, self.lead, self.skew_rows, self.tail, self.fixed, self.delivery, self.turns, self.least,
-            self.wave, 2 * len(self.rows), known, looks, tile_at,
+            self.serial, self.lead, self.skew_rows, self.tail, self._paced, self.fixed, self.delivery, self.turns,
+            self.least, self.wave, 2 * len(self.rows), known, looks, tile_at,
         )  # fmt: skip
+
+    @property
+    def _paced(self) -> bool:
+        """See `kernels.records.Machine`."""
+        rows = self.rows
+        steps = self.fixed[:, records.STEP].any() or (rows[:, records.POST] >= 0).any() or rows[:, records.CLOSES].any()
+        return bool(steps or self.least)
 
     def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:
         """Room for a simulation that begins; tiles : of psums. seen, log : as of `State`."""
@@ -155,7 +162,7 @@ class Streams:
         records.begin_state(state)
         return state
 
-    @property
+    @cached_property
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
         most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS, records.OUTSTANDING]].max(initial=1))
