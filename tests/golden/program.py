@@ -207,11 +207,11 @@ class Program:
             if self.processing and outermost:
                 continue
             cycles = port.cycles(words, bits)
-            held = cycles * every
-            cycles = max(held - (every - 1), 0)
+            cycles = max(cycles * every - (every - 1), 0)
+            rest = every - 1 if cycles else 0
             if self.machine.skew and kind == "F" and stream is self.stationary:
                 cycles = max(cycles, self.rows)  # a row per cycle, slower if the port is
-            until = max(held, rests.get(port.name, 0) + ports.get(port.name, 0))
+            until = max(cycles + rest, rests.get(port.name, 0) + ports.get(port.name, 0))
             ports[port.name] = max(cycles, ports.get(port.name, 0))
             rests[port.name] = until - ports[port.name]
         if self.machine.skew and kind == "F" and stream is self.stationary and not ports:

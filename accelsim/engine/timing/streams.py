@@ -98,8 +98,10 @@ class Streams:
         ports = np.zeros((n, max([len(row) for row in labels] + [1])), np.int64)
         for x, row in enumerate(labels):
             ports[x, : len(row)] = [names.index(name) for name, _ in row]
-        rest = np.zeros_like(ports)
-        rest[held.rows[:, 0], np.arange(len(held.held)) - held.rows[:, 2]] = [use.every - 1 for use in held.held]
+        rest = NO_REST
+        if any(use.every > 1 for use in held.held):
+            rest = np.zeros_like(ports)
+            rest[held.rows[:, 0], np.arange(len(held.held)) - held.rows[:, 2]] = [use.every - 1 for use in held.held]
         kept = [list(range(len(row))) for row in labels]
         found = Streams(
             rows, latency, order, serial, held.at, ports, rest, architecture.lead,
@@ -117,10 +119,12 @@ class Streams:
         rows[:, records.ABSENT], rows[:, records.SKID], rows[:, records.OUTSTANDING] = self.outer, 1, 0
         parent = rows[:, records.PARENT]
         rows[(parent >= 0) & self.outer[parent], records.PARENT] = -1
-        uses_at, ports, rest = np.zeros_like(self.uses_at), np.zeros_like(self.ports), np.zeros_like(self.ports)
+        uses_at, ports, rest = np.zeros_like(self.uses_at), np.zeros_like(self.ports), np.zeros_like(self.rest)
         kept = [[slot for slot, (_, outermost) in enumerate(row) if not outermost] for row in self.labels]
         for x, left in enumerate(kept):
-            ports[x, : len(left)], rest[x, : len(left)] = self.ports[x, left], self.rest[x, left]
+            ports[x, : len(left)] = self.ports[x, left]
+            if len(rest):
+                rest[x, : len(left)] = self.rest[x, left]
             rows[x, records.POST] = _post([self.labels[x][slot] for slot in left])
             for activity, (first, slots) in enumerate(self.uses_at[x].tolist()):
                 mine = [i for i, slot in enumerate(left) if first <= slot < first + slots]
@@ -132,10 +136,17 @@ class Streams:
     def machine(self, known: Flags = NONE, looks: Flags = NONE, tile_at: Ints = NOWHERE) -> Machine:
         """As the time kernels read it; the last three are asked only where bodies are looked up."""
         return Machine(
-            self.rows, self.uses_at, self.ports, self.rest if self.rest.any() else NO_REST, self.latency, self.order,
-            self.serial, self.lead, self.skew_rows, self.tail, self.fixed, self.delivery, self.turns, self.least,
-            self.wave, 2 * len(self.rows), known, looks, tile_at,
+            self.rows, self.uses_at, self.ports, self.rest, self.latency, self.order,
+            self.serial, self.lead, self.skew_rows, self.tail, self._paced, self.fixed, self.delivery, self.turns,
+            self.least, self.wave, 2 * len(self.rows), known, looks, tile_at,
         )  # fmt: skip
+
+    @property
+    def _paced(self) -> bool:
+        """See `kernels.records.Machine`."""
+        rows = self.rows
+        steps = self.fixed[:, records.STEP].any() or (rows[:, records.POST] >= 0).any() or rows[:, records.CLOSES].any()
+        return bool(steps or self.least)
 
     def state(self, tiles: int, seen: int = 0, log: Ints | None = None) -> State:
         """Room for a simulation that begins; tiles : of psums. seen, log : as of `State`."""
@@ -155,7 +166,7 @@ class Streams:
         records.begin_state(state)
         return state
 
-    @property
+    @cached_property
     def ring(self) -> int:
         """Records kept of a stream: a power of two, for the kernel masks instead of dividing."""
         most = int(self.rows[:, [records.SLOTS, records.OLD_SLOTS, records.OUTSTANDING]].max(initial=1))

@@ -62,19 +62,22 @@ def compute(k, machine, versions, steps, state):
     """T2, T8: C(k), from the latest of all it waits for, for as long as its busiest PE takes."""
     streams, scalars, progress = machine.streams, state.scalars, state.progress
     units, before, fixed, post = steps.n[k - steps.first], scalars[C_END], 0, 0
-    start_over(state.best, scalars[C_FREE], machine.idle_fill + LEAST if scalars[C_FREE] > before else NO_GAP)
+    start_over(state.best, before, NO_GAP)
+    if machine.paced and scalars[C_FREE] > before:
+        start_over(state.best, scalars[C_FREE], machine.idle_fill + LEAST)
     start_over(state.late, 0, NO_GAP)
     opens = _open_pass(k, machine, versions, state)
     for x in range(len(streams)):
         v = progress[x, CURRENT] + 1
         if v < versions.number[x] and versions.begin[versions.start[x] + v] == k:
             progress[x, CURRENT] = v
-            fixed += machine.fixed[x, STEP]
             if streams[x, INNERMOST] and not streams[x, ABSENT]:
                 _wait_for_operand(x, v, units > 1, opens, machine, state)
-            if streams[x, POST] >= 0 and streams[x, TENSOR] != PSUM:
-                post += versions.work[versions.start[x] + v, streams[x, POST]]
-        if streams[x, CLOSES] and ends_version(x, k, versions, steps, progress):
+            if machine.paced:
+                fixed += machine.fixed[x, STEP]
+                if streams[x, POST] >= 0 and streams[x, TENSOR] != PSUM:
+                    post += versions.work[versions.start[x] + v, streams[x, POST]]
+        if machine.paced and streams[x, CLOSES] and ends_version(x, k, versions, steps, progress):
             if machine.delivery[x, 0] > 0 and not streams[x, ABSENT]:
                 _wait_for_room(x, machine, versions, state)
             if streams[x, POST] >= 0:
@@ -83,8 +86,9 @@ def compute(k, machine, versions, steps, state):
     # what a PE does behind its MACs waits for all of them
     ends = max(first + units, state.late[TIME]) + post
     _charge(k, state.best[TIME] - before, ends - first - units - post, machine, state)
-    state.stalls[machine.idle_fill + FIXED] += fixed
-    state.stalls[machine.idle_fill + PE] += post
+    if machine.paced:
+        state.stalls[machine.idle_fill + FIXED] += fixed
+        state.stalls[machine.idle_fill + PE] += post
     scalars[C_START], scalars[C_END], scalars[C_UNITS] = first, ends, units + post
     scalars[C_FREE] = max(ends, first + machine.least)
     scalars[TOTAL_C] += units

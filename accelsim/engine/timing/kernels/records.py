@@ -61,6 +61,7 @@ class Machine(NamedTuple):
     order : int64[x], streams outermost level first, then by rank. serial : the stationary stream, or -1 (T10).
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0 (T12). after_c : latency after C.
+    paced : whether any step has fixed cycles, a least length, something behind its MACs, or sums that wait for room.
     fixed : int64[x, 3], cycles before the first word of a fill and of a drain, and before the first step of a version.
     delivery : int64[x, 2], psums: cycles of drains that have room on their way out, 0: any, and until it is free again.
     turns : int64[x, 4], how many fills take their port in turn with those of another stream as the layer begins, which
@@ -83,6 +84,7 @@ class Machine(NamedTuple):
     lead_first: bool
     skew_rows: int
     after_c: int
+    paced: bool
     fixed: np.ndarray
     delivery: np.ndarray
     turns: np.ndarray
