@@ -249,11 +249,16 @@ class Run:
             except Exception as error:
                 self._broke(task, f"{type(error).__name__}: {error}".split("\n")[0])
         if lost:
+            self.pool.again()
+            if not self.pool.begins():
+                raise AccelsimError(
+                    "workers end as soon as they begin: a script that sweeps needs 'if __name__ == \"__main__\":' "
+                    "around it, or workers=1"
+                )
             # who ended the worker is not known: each runs alone, once what is whole has been written
             lost += self._running.values()
             self._running.clear()
             self._suspects.extend((task, 0) for task in lost)
-            self.pool.again()
         self._write()
 
     def _alone(self, task: Task, tries: int) -> None:
