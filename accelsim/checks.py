@@ -45,8 +45,14 @@ def check_file(path: str | Path, dims: Dims | None = None) -> list[str]:
         ]
     if "components" in keys:
         return [f"energy table '{read_table(path).name}' is fine"]
-    if "layers" in keys or "input" in keys:
+    if ("layers" in keys and "arch" not in keys) or "input" in keys:
         return [f"workload '{load_network(path).name}' is fine"]
+    if {"arch", "workload"} <= keys:
+        from accelsim.sweep.plan import plan_of
+
+        plan = plan_of(document)
+        most = " before constraints" if plan.constraints else ""
+        return [f"sweep '{plan.name}' is fine: {plan.size:,} points{most}"]
     if dataflow.looks_like(document.data):
         return [f"dataflow '{dataflow.load(path).name}' is fine"]
     return [f"mapping of {len(mappings_of(document))} layers is fine"]

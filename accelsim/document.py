@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from platform import python_version
 
@@ -21,8 +22,17 @@ from accelsim.workload.problem import TENSORS, Width
 
 def versions() -> dict[str, str]:
     """Of what a result depends on."""
-    libraries = {name: version(name) for name in ("numba", "numpy")}
-    return {"accelsim": __version__, **libraries, "python": python_version()}
+    return {
+        "accelsim": __version__,
+        **{name: _version(name) for name in ("numba", "numpy")},
+        "python": python_version(),
+    }
+
+
+@cache
+def _version(name: str) -> str:
+    """Of a package; looked up once, as it is read from a file."""
+    return version(name)
 
 
 def document_of(result: Outcome) -> Row:

@@ -12,7 +12,7 @@ from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult
 from accelsim.result import Result
 from accelsim.simulate import simulate
-from accelsim.sweep.identity import dataflow_hash
+from accelsim.sweep.identity import dataflow_hash, forget
 from accelsim.sweep.record import Record, metrics_of
 from accelsim.sweep.store import Store
 from accelsim.workload.document import network_of
@@ -34,6 +34,7 @@ def again(path: str | Path, key: str, progress: Callable[[int, int, str], None] 
             for kind in ("machine", "network", "energy_table")
         }
     flow = made["dataflow"]
+    forget()
     if dataflow_hash(flow) != made["dataflow_sha256"]:
         raise AccelsimError(f"{path}: dataflow '{flow}' has changed since point {found[:12]} was run")
     network = network_of(documents["network"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from accelsim.architecture.document import document_of as machine_document
 from accelsim.architecture.model import Architecture
@@ -21,6 +22,10 @@ from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 from accelsim.simulate import Job, Plan
 from accelsim.workload.document import document_of as network_document
 from accelsim.workload.network import Network
+from accelsim.workload.problem import Problem
+
+Of = TypeVar("Of")
+Found = TypeVar("Found")
 
 _SHOW = frozenset({"report", "reproduce", "onnx", "sweep", "reference"})
 """Rooms that show results or make inputs, which the keys have resolved: no number depends on them."""
@@ -61,35 +66,46 @@ def canonical(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
-@lru_cache(maxsize=256)
-def _machine_hash(machine: Architecture) -> str:
-    return sha256(canonical(machine))
+class _Memo(Generic[Of, Found]):
+    """What was made of the objects seen last; by identity, as comparing machines or networks takes long."""
+
+    def __init__(self, make: Callable[[Of], Found], most: int) -> None:
+        self.make, self.most = make, most
+        self.found: OrderedDict[int, tuple[Of, Found]] = OrderedDict()
+
+    def __call__(self, of: Of) -> Found:
+        """What `make` gives."""
+        known = self.found.get(id(of))
+        if known is None:
+            known = self.found[id(of)] = of, self.make(of)
+            if len(self.found) > self.most:
+                self.found.popitem(last=False)
+        return known[1]
 
 
-@lru_cache(maxsize=64)
-def _network(network: Network) -> tuple[str, dict[str, Any]]:
-    found = network_document(network)
-    return sha256(found), found
+def _hashed(document: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    return sha256(document), document
 
 
-@lru_cache(maxsize=64)
-def _table(table: EnergyTable) -> tuple[str, dict[str, Any]]:
-    found = table_document(table)
-    return sha256(found), found
+_sized: _Memo[Architecture, str] = _Memo(lambda machine: sha256(canonical(machine)), 256)
+_machine: _Memo[Architecture, tuple[str, dict[str, Any]]] = _Memo(lambda of: _hashed(machine_document(of)), 64)
+_network: _Memo[Network, tuple[str, dict[str, Any]]] = _Memo(lambda of: _hashed(network_document(of)), 64)
+_table: _Memo[EnergyTable, tuple[str, dict[str, Any]]] = _Memo(lambda of: _hashed(table_document(of)), 64)
+_problem: _Memo[Problem, Any] = _Memo(canonical, 4096)
 
 
-@lru_cache(maxsize=256)
-def _machine(machine: Architecture) -> tuple[str, dict[str, Any]]:
-    found = machine_document(machine)
-    return sha256(found), found
-
-
+@cache
 def dataflow_hash(name: str) -> str:
-    """Of what a dataflow's file says, its prose left out."""
+    """Of what a dataflow's file says, its prose left out; read once for a sweep (`forget`)."""
     if not name:
         return ""
     flow = load_dataflow(name)
     return sha256([canonical(getattr(flow, f.name)) for f in fields(flow) if f.name not in ("source", "about")])
+
+
+def forget() -> None:
+    """Read files again, which may have changed since the last sweep of this process."""
+    dataflow_hash.cache_clear()
 
 
 def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
@@ -107,7 +123,7 @@ def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
         if plan.zeros and plan.zeros.of(job.layer):
             drawn = (_network(ran.network)[0], job.layer.name) if job.zeros else ()
             zeros = [*drawn, job.raw, ran.data or "", ran.seed, dict(sorted(ran.operand_files.items()))]
-        own = [_machine_hash(job.machine), canonical(job.problem), canonical(job.nest), zeros]
+        own = [_sized(job.machine), _problem(job.problem), canonical(job.nest), zeros]
         found.append(sha256([shared, own]))
     return found
 

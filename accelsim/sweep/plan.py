@@ -18,7 +18,7 @@ from accelsim.errors import AccelsimError, SpecError
 from accelsim.simulate import Plan
 from accelsim.specs import validate
 from accelsim.sweep.axes import MOST_POINTS, Axis, Grid, values_of
-from accelsim.sweep.identity import canonical, sources
+from accelsim.sweep.identity import canonical, forget, sources
 from accelsim.sweep.record import OBJECTIVES, fixed, level_bytes, no_area, no_power
 from accelsim.sweep.resolve import Resolver, shown
 from accelsim.sweep.where import Constraint
@@ -108,6 +108,7 @@ def read_plan(source: str | Path | Mapping[str, Any]) -> SweepPlan:
 
 def plan_of(document: Document) -> SweepPlan:
     """Build a plan from a document already read."""
+    forget()
     spec = validate(document, SweepSpec)
     grid = Grid(tuple(_axes(document, spec)))
     document.check()

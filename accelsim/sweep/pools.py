@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +36,16 @@ class Pool:
         except BrokenProcessPool:
             self.again()
             return self.submit(task)
+
+    def begins(self) -> bool:
+        """Whether workers begin at all."""
+        try:
+            if self._executor is None:
+                self._executor = self.make()
+            return bool(self._executor.submit(abs, -1).result() == 1)
+        except BrokenExecutor:
+            self.again()
+            return False
 
     def again(self) -> None:
         """Forget an executor that broke."""

@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from accelsim import arguments
 from accelsim.architecture.model import Architecture
-from accelsim.architecture.yaml import load_architecture
+from accelsim.architecture.yaml import architecture_of, load_architecture
 from accelsim.declared import split_parameters
 from accelsim.document import sha256
 from accelsim.energy.document import document_of as table_document
@@ -26,7 +27,7 @@ from accelsim.sweep.identity import canonical
 from accelsim.sweep.yaml import FIELDS
 from accelsim.workload.edit import with_density
 from accelsim.workload.network import Network
-from accelsim.yamlfile import read, resolve
+from accelsim.yamlfile import Document, read, resolve
 
 Found = TypeVar("Found")
 Fields = Mapping[str, Any]
@@ -61,6 +62,7 @@ class Resolver:
 
     options: Mapping[str, Any]
     _bases: _Kept = field(default_factory=lambda: _Kept(64))
+    _documents: _Kept = field(default_factory=lambda: _Kept(64))
     _machines: _Kept = field(default_factory=lambda: _Kept(64))
     _networks: _Kept = field(default_factory=lambda: _Kept(64))
     _plans: _Kept = field(default_factory=lambda: _Kept(64))
@@ -87,6 +89,10 @@ class Resolver:
         arch = fields["arch"]
 
         def make() -> Architecture:
+            if isinstance(arch, str) and own:
+                # the file is read once: a machine is made anew of what it says
+                document: Document = self._documents.get(arch, lambda: read(resolve("arch", arch)))
+                return architecture_of(deepcopy(document), own)
             base: Architecture = self._bases.get(_key(arch), lambda: load(arch))
             return base.with_(**own) if own else base
 

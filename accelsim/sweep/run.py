@@ -73,6 +73,9 @@ class _Waiting:
     multiplying: list[Job]
     keys: list[str]
     missing: set[str]
+    key: str
+    made: dict[str, Any]
+    documents: dict[str, tuple[str, dict[str, Any]]]
 
 
 @dataclass
@@ -173,7 +176,7 @@ class Run:
                 self.count(forbidden=1)
                 return
             plan = self.plan.resolver.plan(fields)
-            made, _ = inputs_of(plan)
+            made, documents = inputs_of(plan)
             multiplying = jobs(plan)
             keys = layer_keys(multiplying, plan)
         except AccelsimError as error:
@@ -186,7 +189,7 @@ class Run:
             self.count(found=1)
             return
         missing = {one for one in keys if self._record(one) is None}
-        waiting = _Waiting(ordinal, fields, plan, multiplying, keys, missing)
+        waiting = _Waiting(ordinal, fields, plan, multiplying, keys, missing, key, made, documents)
         wanted = []
         for one, job in zip(keys, multiplying, strict=True):
             if one in missing and one not in self._asked:
@@ -246,11 +249,16 @@ class Run:
             except Exception as error:
                 self._broke(task, f"{type(error).__name__}: {error}".split("\n")[0])
         if lost:
+            self.pool.again()
+            if not self.pool.begins():
+                raise AccelsimError(
+                    "workers end as soon as they begin: a script that sweeps needs 'if __name__ == \"__main__\":' "
+                    "around it, or workers=1"
+                )
             # who ended the worker is not known: each runs alone, once what is whole has been written
             lost += self._running.values()
             self._running.clear()
             self._suspects.extend((task, 0) for task in lost)
-            self.pool.again()
         self._write()
 
     def _alone(self, task: Task, tries: int) -> None:
@@ -313,10 +321,10 @@ class Run:
         self.count(evaluated=len(done), failed=failed, crashed=crashed)
 
     def _done(self, waiting: _Waiting) -> Done:
-        made, documents = inputs_of(waiting.plan)
         records = [self._record(key) or self._fresh(key) for key in waiting.keys]
         point = point_of(waiting.plan, waiting.multiplying, records)
-        return Done(point_key(made), made, dict(waiting.plan.ran.parameters), waiting.keys, point, documents)
+        parameters = dict(waiting.plan.ran.parameters)
+        return Done(waiting.key, waiting.made, parameters, waiting.keys, point, waiting.documents)
 
     def _fresh(self, key: str) -> Record:
         """A record that is not written yet, and that memory has let go of."""

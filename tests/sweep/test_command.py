@@ -64,6 +64,14 @@ def test_what_is_said(capsys):
     assert said.startswith("mine: 8 points done of 8, 4 of them failed, 0 to be tried again; ")
 
 
+def test_a_sweep_file_is_validated(capsys, swept):
+    assert typed("validate", "mine.yaml") == 0
+    assert capsys.readouterr().out == "mine.yaml: sweep 'mine' is fine: 8 points\n"
+    (swept / "wrong.yaml").write_text(FILE.replace("rows", "rowz"))
+    assert typed("validate", "wrong.yaml") == 2
+    assert "wrong.yaml:8:9: set.rowz: unknown parameter 'rowz'; did you mean 'rows'" in capsys.readouterr().err
+
+
 def test_status_of_what_was_never_run(capsys):
     assert typed("sweep", "rf_against_glb", "--status", "--store", "mine.sweep") == 2
     assert "has no point of this sweep" in capsys.readouterr().err

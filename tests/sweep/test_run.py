@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import sys
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,41 @@ def test_one_way_to_run(tmp_path):
 
 def test_a_worker_is_light():
     assert work.Here().submit(int, "7").result() == 7
+
+
+class Fragile(Executor):
+    """Workers that one layer ends every time, and another one once."""
+
+    def __init__(self):
+        self.ended, self.alone = [], []
+
+    def submit(self, fn, /, *args, **kwargs):
+        done: Future = Future()
+        names = (
+            {(job.layer.name, args[0].plan.dataflow) for _, job in args[0].jobs} if hasattr(args[0], "jobs") else set()
+        )
+        if ("conv1", "weight_stationary") in names or (names and not self.ended):
+            self.ended.append(names)
+            done.set_exception(BrokenExecutor("a worker has ended"))
+        else:
+            done.set_result(fn(*args, **kwargs))
+        return done
+
+
+def test_who_ends_its_worker_every_time_is_given_up_and_the_others_go_on(tmp_path):
+    fragile = Fragile()
+    found = accelsim.sweep(GRID, store=tmp_path / "s.sweep", executor=fragile)
+    assert found.state.crashed == 6 and found.state.evaluated == 6
+    with Store(found.path) as store:
+        crashes = store.crashes(found.plan.id)
+    assert {fields["dataflow"] for _, fields, _ in crashes} == {"weight_stationary"}
+    assert all("its worker ended 2 times" in error for _, _, error in crashes)
+    # once with whatever ran beside it, and twice alone
+    assert len(fragile.ended) == 1 + 3 * 6
+
+
+def test_a_script_without_a_guard_is_told(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(f"import accelsim\naccelsim.sweep({QUICK!r}, batch=[1, 2], store='s.sweep', workers=2)\n")
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode and "a script that sweeps needs 'if __name__" in done.stderr.splitlines()[-1]
