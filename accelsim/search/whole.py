@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
@@ -17,6 +17,9 @@ from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.optimum import optimum, why_not
 from accelsim.workload.problem import Problem
 
+SCORED = 3
+"""Dataflows whose best mapping the evaluator of the run looks at, where cycles count."""
+
 
 def find_whole(
     architecture: Architecture,
@@ -29,58 +32,71 @@ def find_whole(
 ) -> Found:
     """The optimum of the whole mapspace; parameters and errors as of `best.find`.
 
-    The certificate is of the closed form, with the cycles of the MACs. Where cycles count, the evaluator chooses
-    between the optima of all objectives: ports and stalls are no part of what is proved.
+    The certificate is of the closed form, with the cycles of the MACs, and of factors that divide. Dataflows try others
+    too: where the best of theirs is lower, it is taken, and said. Where cycles count, the evaluator chooses between
+    these and the optima of all objectives: ports and stalls are no part of what is proved.
     """
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
+    run = _Run(architecture, problem, objective, table, evaluator)
     reason = why_not(architecture, table)
     if reason:
-        return _best_dataflow(architecture, problem, objective, table, evaluator, reason)
+        return run.of_dataflows(reason)
     best = optimum(architecture, problem, objective, table, budget)
     found = Found(
         best.nest, objective, f"{BEST}: every chain of perfect factors, order and placement", best.tried, (),
         best.score, certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
     )  # fmt: skip
-    if objective == "energy":
-        return found
-
-    @cache
-    def score(nest: LoopNest) -> float:
-        return _score(architecture, problem, table, objective, evaluator, nest)
-
-    others = [optimum(architecture, problem, other, table, budget).nest for other in OBJECTIVES if other != objective]
-    nests = list(dict.fromkeys([best.nest, *others]))
-    return replace(found, nest=min(nests, key=score), simulated=len(nests))
-
-
-def _score(
-    machine: Architecture, problem: Problem, table: EnergyTable, objective: str, evaluator: str, nest: LoopNest
-) -> float:
-    from accelsim.engine import evaluate
-
-    counts, timing = evaluate(machine, nest, problem, evaluator)
-    rows = account(machine, counts, table, timing.cycles, BEST, nest)
-    return objective_of(objective, float(sum(row.energy for row in rows)), timing.cycles)
+    nests = {best.nest: ""}
+    if objective != "energy":
+        others = [name for name in OBJECTIVES if name != objective]
+        nests |= {optimum(architecture, problem, name, table, budget).nest: "" for name in others}
+    nests |= {one.nest: name for _, name, one in run.finds[: 1 if objective == "energy" else SCORED]}
+    scores = {nest: run.score(nest) for nest in nests}
+    nest = min(scores, key=scores.__getitem__)
+    lower = f"; lower still, with factors that do not divide: {nests[nest]}" if nests[nest] else ""
+    simulated = 0 if objective == "energy" else len(scores)
+    return replace(
+        found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]), simulated=simulated
+    )
 
 
-def _best_dataflow(
-    machine: Architecture, problem: Problem, objective: str, table: EnergyTable, evaluator: str, reason: str
-) -> Found:
-    """The best that any built-in dataflow finds, where the whole mapspace has no bound; it says so."""
-    finds: list[tuple[float, str, Found]] = []
-    failures = []
-    for name in NAMES:
-        try:
-            found = find(machine, problem, name, objective, table, table.accounting or None, evaluator)
-            finds.append((_score(machine, problem, table, objective, evaluator, found.nest), name, found))
-        except MappingError as error:
-            failures.append(str(error))
-        except AccelsimError:
-            continue
-    if not finds:
-        raise MappingError(failures[0] if failures else f"no dataflow maps this layer on '{machine.name}'")
-    _, name, found = min(finds, key=lambda one: one[:2])
-    space = f"{BEST} of {len(finds)} dataflows, not of the whole mapspace: {reason}; {found.space}"
-    return replace(found, space=space)
+@dataclass(frozen=True)
+class _Run:
+    machine: Architecture
+    problem: Problem
+    objective: str
+    table: EnergyTable
+    evaluator: str
+
+    def score(self, nest: LoopNest) -> float:
+        """The objective of a mapping by the evaluator, dense."""
+        from accelsim.engine import evaluate
+
+        evaluator = "analytical" if self.objective == "energy" else self.evaluator
+        counts, timing = evaluate(self.machine, nest, self.problem, evaluator)
+        rows = account(self.machine, counts, self.table, timing.cycles, BEST, nest)
+        return objective_of(self.objective, float(sum(row.energy for row in rows)), timing.cycles)
+
+    @cached_property
+    def finds(self) -> list[tuple[float, str, Found]]:
+        """The best mapping of every built-in dataflow that this machine can run, by the closed form, best first."""
+        out = []
+        for name in NAMES:
+            try:
+                accounting = self.table.accounting or None
+                found = find(self.machine, self.problem, name, self.objective, self.table, accounting)
+            except AccelsimError:
+                continue
+            out.append((found.bound, name, found))
+        return sorted(out, key=lambda one: one[:2])
+
+    def of_dataflows(self, reason: str) -> Found:
+        """The best that any of them finds, where the whole mapspace has no bound; it says so."""
+        if not self.finds:
+            raise MappingError(f"no built-in dataflow maps this layer on '{self.machine.name}', and {reason}")
+        some = self.finds[: 1 if self.objective == "energy" else SCORED]
+        found = min((one for _, _, one in some), key=lambda one: self.score(one.nest))
+        space = f"{BEST} of {len(self.finds)} dataflows, not of the whole mapspace: {reason}; {found.space}"
+        return replace(found, space=space)
