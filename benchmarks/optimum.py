@@ -1,7 +1,8 @@
 """What the optimum of all mappings saves, layer by layer, against dataflows; and how long its proof takes.
 
     python benchmarks/optimum.py [--machines eyeriss_isca16_rs,eyeriss,systolic_ws] [--networks alexnet,...]
-        [--budget SECONDS] [--table FILE.csv] [--plot FILE.svg]
+        [--budget SECONDS] [--table FILE.csv]
+    python benchmarks/optimum.py --table FILE.csv --plot FILE.svg
 
 Energy by the closed form, dense, batch 1; seconds are CPU seconds of this process, kernels compiled.
 """
@@ -76,13 +77,48 @@ def rows(machines: list[str], networks: list[str], budget: float) -> Iterator[di
                 }  # fmt: skip
 
 
+def draw(table: Path, to: Path) -> None:
+    """Energy of row-stationary and of the best dataflow over the optimum, a row of bars for each machine."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    with table.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    machines = list(dict.fromkeys(row["machine"] for row in found))
+    figure, axes = plt.subplots(len(machines), 1, figsize=(14, 3 * len(machines)), squeeze=False, layout="constrained")
+    for axis, machine in zip(axes[:, 0], machines, strict=True):
+        some = [row for row in found if row["machine"] == machine]
+        edges = [i for i, row in enumerate(some) if i and row["network"] != some[i - 1]["network"]]
+        for shift, name, label in ((-0.2, "row_stationary", "row stationary"), (0.2, "best_dataflow", "best dataflow")):
+            ratios = [float(row[name]) / float(row["optimum"]) for row in some]
+            axis.bar([i + shift for i in range(len(some))], ratios, 0.4, label=label)
+        for edge in edges:
+            axis.axvline(edge - 0.5, color="0.6", linewidth=0.8)
+        for first in [0, *edges]:
+            axis.text(first, 1.0, some[first]["network"], transform=axis.get_xaxis_transform(), fontsize=8, va="bottom")
+        names = [row["layer"] + ("*" if float(row["gap"]) else "") for row in some]
+        axis.set_xticks(range(len(some)), names, rotation=90, fontsize=6, parse_math=False)
+        axis.axhline(1, color="0.2", linewidth=0.8)
+        axis.set_ylim(bottom=0.9)
+        axis.set_xlim(-0.7, len(some) - 0.3)
+        axis.set_ylabel(f"energy over the optimum's\n{machine}", fontsize=8)
+    axes[0, 0].legend(loc="upper left", fontsize=8)
+    figure.savefig(to)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--machines", default="eyeriss_isca16_rs,eyeriss,systolic_ws")
     parser.add_argument("--networks", default="alexnet,resnet50,mobilenet_v1,bert_base")
     parser.add_argument("--budget", type=float, default=60.0)
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--plot", type=Path, help="draw a table that was written before, and nothing else")
     options = parser.parse_args()
+    if options.plot:
+        draw(options.table, options.plot)
+        return
     out = options.table.open("w", newline="") if options.table else sys.stdout
     with out:
         writer = csv.DictWriter(out, FIELDS)

@@ -39,7 +39,8 @@ class Certificate:
     """What a search of a whole mapspace proves (docs/optimum.md).
 
     size : mappings of the space; nodes : choices that were looked at; bound : no mapping of the space has a smaller
-    objective, by the closed form and the cycles of the MACs; gap : how far above it what is found lies, as a share.
+    objective; gap : how far above it what is found lies, as a share: time was up, or ports bind, which are bounded one
+    by one.
     """
 
     size: float
@@ -49,7 +50,7 @@ class Certificate:
 
     def describe(self) -> str:
         """Half a line."""
-        how = "the optimum, certified" if self.gap == 0 else f"within {self.gap:.2%} of the optimum, for time was up"
+        how = "the optimum, certified" if self.gap == 0 else f"within {max(self.gap, 1e-4):.2%} of the optimum"
         return f"{how}: {self.size:.0e} mappings, {self.nodes:,} choices looked at"
 
 

@@ -14,7 +14,7 @@ from accelsim.mapping.dataflows.dataflow import BEST, NAMES
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
-from accelsim.search.optimum.optimum import optimum, why_not
+from accelsim.search.optimum.optimum import ROUNDING, optimum, why_not
 from accelsim.workload.problem import Problem
 
 SCORED = 3
@@ -32,9 +32,9 @@ def find_whole(
 ) -> Found:
     """The optimum of the whole mapspace; parameters and errors as of `best.find`.
 
-    The certificate is of the closed form, with the cycles of the MACs, and of factors that divide. Dataflows try others
-    too: where the best of theirs is lower, it is taken, and said. Where cycles count, the evaluator chooses between
-    these and the optima of all objectives: ports and stalls are no part of what is proved.
+    The certificate is of the closed form, and of factors that divide; where cycles count its bound is what the MACs
+    take and how long the busiest port is busy. Dataflows try other factors too: where the best of theirs is lower, it
+    is taken, and said. Where cycles count, the evaluator chooses between these and the optima of all objectives.
     """
     table = table or table_for(architecture, None)
     if accounting:
@@ -48,18 +48,23 @@ def find_whole(
         best.nest, objective, f"{BEST}: every chain of perfect factors, order and placement", best.tried, (),
         best.score, certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
     )  # fmt: skip
-    nests = {best.nest: ""}
+    nests, cheapest = {best.nest: ""}, best
     if objective != "energy":
-        others = [name for name in OBJECTIVES if name != objective]
-        nests |= {optimum(architecture, problem, name, table, budget).nest: "" for name in others}
+        optima = {o: optimum(architecture, problem, o, table, budget) for o in OBJECTIVES if o != objective}
+        nests |= {one.nest: "" for one in optima.values()}
+        cheapest = optima["energy"]
     nests |= {one.nest: name for _, name, one in run.finds[: 1 if objective == "energy" else SCORED]}
     scores = {nest: run.score(nest) for nest in nests}
     nest = min(scores, key=scores.__getitem__)
     lower = f"; lower still, with factors that do not divide: {nests[nest]}" if nests[nest] else ""
-    simulated = 0 if objective == "energy" else len(scores)
-    return replace(
-        found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]), simulated=simulated
-    )
+    found = replace(found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]))
+    if objective == "energy":
+        return found
+    # no mapping has fewer cycles than its MACs take, or than some port is busy
+    least = max(best.bound, best.busy if objective == "cycles" else cheapest.bound * best.busy)
+    gap = max(scores[nest] / least - 1, 0.0)
+    proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
+    return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accelsim.architecture.yaml import load_architecture
+from accelsim.engine import evaluate
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows import NAMES
 from accelsim.search import find
@@ -56,3 +57,15 @@ def test_a_machine_that_runs_nothing_says_why():
     machine = load_architecture("scnn")
     with pytest.raises(MappingError, match="no built-in dataflow maps this layer on 'scnn', and its counts depend"):
         find(machine, FC, "best")
+
+
+def test_no_mapping_takes_fewer_cycles_than_the_bound():
+    machine = load_architecture("eyeriss")
+    found = find(machine, FC, "best", "cycles")
+    for name in NAMES:
+        try:
+            nest = find(machine, FC, name, "cycles").nest
+        except AccelsimError:
+            continue
+        assert evaluate(machine, nest, FC, "analytical")[1].cycles >= found.certificate.bound * (1 - 1e-9)
+    assert found.certificate.gap == pytest.approx(max(found.bound / found.certificate.bound - 1, 0), abs=1e-9)

@@ -53,7 +53,7 @@ class Mapspace:
         self.array = max(machine.pe_level - 1, 0)
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
-        self.placements = placements_of(machine, problem, table, constraints.bypasses(machine))
+        self.placements = placements_of(machine, problem, table, constraints.bypasses(machine), timed=spread)
         inside = any(one.inside for one in self.placements.every)
         self.chains = [
             chains_of(problem, g, self.array + 1, self.pes > 1 and (dims != ("G",) or spread), inside, constraints)

@@ -37,7 +37,8 @@ class Optimum:
 
     nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
     first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
-    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken.
+    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken. busy :
+    cycles of some port at the least in any mapping, where cycles count.
     """
 
     nest: LoopNest
@@ -50,6 +51,7 @@ class Optimum:
     leaves: int
     tried: int
     seconds: float
+    busy: float = 0.0
 
     @property
     def certified(self) -> bool:
@@ -145,12 +147,13 @@ class _Search:
             if not all(self._settle(one, limit) for one in walked if one.least < limit):
                 break
             proven, gap = min(limit, self._found), 2 * gap
-        space = self.space
+        space, busy = self.space, self._busy() if self.objective else 0.0
         nest = space.nest(self.chosen, self.best)
         check(space.machine, nest, space.problem)
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
             space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.start,
+            busy,
         )  # fmt: skip
 
     def _roots(self) -> tuple[list[Walked], float]:
@@ -179,6 +182,25 @@ class _Search:
                 self._try(one, leaves.pick, leaves.bound)
         return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
 
+    def _busy(self) -> float:
+        """Cycles that some port is busy at the least, in the placement where the busiest has least."""
+        least = inf
+        for placement in self.space.placements.every:
+            most = 0.0
+            for port in placement.ports:
+                classes, leaves = self.space.bounds.classes(port), _leaves(1)
+                one = Walked(port, classes, self.space.inners(port), 0.0)
+                descending.descend(
+                    one.classes, port.constant, one.inners, self._whole(one), 0.0, descending.ENERGY, inf, False, leaves
+                )
+                self.nodes += int(leaves.nodes[0])
+                # of what nothing fits no mapping has any
+                most = max(most, float(leaves.bound[0]) if leaves.number[0] else inf)
+                if most >= least:
+                    break
+            least = min(least, most)
+        return least
+
     def _settle(self, one: Walked, limit: float) -> bool:
         """Try all leaves of a placement whose bound is below a limit; whether that was done to the end."""
         leaves = _leaves(1 << 16)
@@ -205,11 +227,22 @@ class _Search:
         if self._found < before:
             self.chosen = one.placement
 
+    @staticmethod
+    def _whole(one: Walked) -> Ints:
+        return np.array([0, one.inners.number[one.inners.turn[0]]], np.int64)
+
     def _descend(self, one: Walked, limit: float, every: bool, leaves: descending.Leaves) -> None:
-        first = np.array([0, one.inners.number[one.inners.turn[0]]], np.int64)
         leaves.number[0] = leaves.nodes[0] = 0
         descending.descend(
-            one.classes, one.placement.constant, one.inners, first, self.busiest, self.objective, limit, every, leaves
+            one.classes,
+            one.placement.constant,
+            one.inners,
+            self._whole(one),
+            self.busiest,
+            self.objective,
+            limit,
+            every,
+            leaves,
         )
         self.nodes += int(leaves.nodes[0])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from accelsim.engine import program as lowering
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest
-from accelsim.search.kernels.records import Floats
+from accelsim.search.kernels.records import BUSY, Floats
 from accelsim.search.optimum.constraints import Bypass
 from accelsim.search.prices import prices
 from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
@@ -25,7 +26,8 @@ class Placement:
     """One choice of what passes by each memory.
 
     terms : int64[term], of the union of all placements, with their `prices` float64[term]; constant : energy that no
-    mapping changes. across : dims that may be spatial. inside : whether any tensor stays in the PE.
+    mapping changes. across : dims that may be spatial. inside : whether any tensor stays in the PE. ports : the same of
+    cycles instead of energy, for each port that is busy over a layer; where they were asked for.
     """
 
     bypass: Bypass
@@ -34,6 +36,7 @@ class Placement:
     constant: float
     across: frozenset[str]
     inside: bool
+    ports: tuple[Placement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,47 +53,60 @@ class Placements:
 
 
 def placements_of(
-    machine: Architecture, problem: Problem, table: EnergyTable, allowed: Sequence[Bypass] | None = None
+    machine: Architecture,
+    problem: Problem,
+    table: EnergyTable,
+    allowed: Sequence[Bypass] | None = None,
+    timed: bool = False,
 ) -> Placements:
-    """Every placement of a machine, or those `allowed`.
+    """Every placement of a machine, or those `allowed`; timed : with what keeps each port busy.
 
     Raises
     ------
     MappingError : a word whose price is below nothing, for which there is no bound.
     """
-    edges: dict[tuple[int, ...], int] = {}
-    terms: dict[tuple[int, int], int] = {}
+    union = _Union({}, {})
     found = []
     program = None
     for bypass in allowed if allowed is not None else _bypasses(machine):
         nest = LoopNest(tuple((machine.levels[i].name, LevelMapping(bypass=b)) for i, b in sorted(bypass.items())))
         program = lowering.build(machine, nest, problem)
         price = prices(program, table, "")
-        priced: dict[int, float] = {}
-        for (e, column), energy in zip(price.terms.tolist(), price.energy.tolist(), strict=True):
-            if energy:
-                edge = tuple(program.edges[e].tolist())
-                key = edges.setdefault(edge, len(edges)), _same(machine, edge, column)
-                k = terms.setdefault(key, len(terms))
-                priced[k] = priced.get(k, 0.0) + energy
+        priced = union.priced(program, price.terms, price.energy)
         if min(priced.values(), default=0.0) < 0:
             raise MappingError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
-        across, inside = _across(machine, program), bool(_inside(machine, bypass))
-        found.append(
-            Placement(
-                bypass,
-                np.array(list(priced), np.int64),
-                np.array(list(priced.values())),
-                price.constant,
-                across,
-                inside,
-            )
-        )
+        rest = _across(machine, program), bool(_inside(machine, bypass))
+        ports = []
+        for load in price.loads if timed else ():
+            shares = union.priced(program, price.terms, load.share[price.terms[:, 0], price.terms[:, 1]])
+            if load.kind == BUSY and min(shares.values(), default=0.0) >= 0:
+                ports.append(Placement(bypass, *_arrays(shares), load.fixed, *rest))
+        found.append(Placement(bypass, *_arrays(priced), price.constant, *rest, tuple(ports)))
     assert program is not None
-    return Placements(
-        tuple(found), np.array(list(edges), np.int64).reshape(-1, 5), np.array(list(terms), np.int64).reshape(-1, 2),
-        program,
-    )  # fmt: skip
+    edges, terms = (np.array(list(of), np.int64) for of in (union.edges, union.terms))
+    return Placements(tuple(found), edges.reshape(-1, 5), terms.reshape(-1, 2), program)
+
+
+class _Union(NamedTuple):
+    """Edges and terms of all placements, numbered as they come."""
+
+    edges: dict[tuple[int, ...], int]
+    terms: dict[tuple[int, int], int]
+
+    def priced(self, program: Program, terms: Ints, prices: Floats) -> dict[int, float]:
+        """What each term costs; columns with the same words are one."""
+        out: dict[int, float] = {}
+        for (e, column), price in zip(terms.tolist(), prices.tolist(), strict=True):
+            if price:
+                edge = tuple(program.edges[e].tolist())
+                key = self.edges.setdefault(edge, len(self.edges)), _same(program.architecture, edge, column)
+                k = self.terms.setdefault(key, len(self.terms))
+                out[k] = out.get(k, 0.0) + price
+        return out
+
+
+def _arrays(priced: dict[int, float]) -> tuple[Ints, Floats]:
+    return np.array(list(priced), np.int64), np.array(list(priced.values()), np.float64)
 
 
 def _bypasses(machine: Architecture) -> Iterator[Bypass]:
