@@ -54,8 +54,14 @@ def sweep(
         _say_status(plan, where)
         found = opened(where) if out or out_layers else None
     else:
-        with telling() as tell:
-            found = run(file, store=where, workers=workers, scheduler=scheduler, progress=tell)
+        try:
+            with telling() as tell:
+                found = run(file, store=where, workers=workers, scheduler=scheduler, progress=tell)
+        except KeyboardInterrupt:
+            typer.echo(
+                f"interrupted; what is finished is in {where}, and the same command goes on from there", err=True
+            )
+            raise typer.Exit(130) from None
         for line in _told(found):
             typer.echo(line)
     if found and out:

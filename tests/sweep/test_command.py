@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 
 import pytest
 
@@ -105,8 +106,6 @@ def test_a_point_that_cannot_be_run_again(capsys, swept):
 
 
 def test_a_point_whose_numbers_are_others_now(monkeypatch):
-    import sys
-
     key = next(opened("mine.sweep").rows())["key"]
     module = sys.modules["accelsim.sweep.again"]
     whole = module.metrics_of
@@ -133,6 +132,16 @@ def test_a_point_with_zeros_again(tmp_path):
         workers=1, **{**fields, "density": 1.0},
     )  # fmt: skip
     assert next(dense.rows())["energy"] > row["energy"]
+
+
+def test_ctrl_c(monkeypatch, capsys):
+    def interrupted(*at, **more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["accelsim.sweep.swept"], "sweep", interrupted)
+    assert typed("sweep", "mine.yaml", "--workers", "1") == 130
+    said = capsys.readouterr().err
+    assert said == "interrupted; what is finished is in mine.sweep, and the same command goes on from there\n"
 
 
 def test_places_that_cannot_be_written(capsys):
