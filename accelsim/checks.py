@@ -114,7 +114,7 @@ def _components(document: Document, table: EnergyTable, machine: Architecture | 
         if not isinstance(wanted, str):
             continue
         place = ("levels", index, "component" if level.get("component") else "name")
-        if wanted not in table.components and not table.technology:
+        if wanted not in table.components and not table.prices_parts:
             document.refuse(place, table.lacks(wanted, str(name)))
         elif machine and not table.accounting:
             found = machine.levels[index]

@@ -193,7 +193,7 @@ def _efficiency(result: Outcome) -> Row:
     if result.efficiency is None:
         return {}
     found: Row = asdict(result.efficiency)
-    if result.energy_table.technology:
+    if result.energy_table.prices_parts:
         floor = result.floor
         found["area"] = {
             "cells_mm2": float(floor.cells),

@@ -332,7 +332,7 @@ class Outcome:
         """Power and operations over it and over area, of the layers that have MACs; None for relative energies."""
         if self.energy_unit != "pJ":
             return None
-        area = self.floor.area if self.energy_table.technology and not self.floor.missing else None
+        area = self.floor.area if self.energy_table.prices_parts and not self.floor.missing else None
         seconds = self.milliseconds(self.total.cycles) / 1e3
         return Efficiency.of(self.energy_rows(), self.architecture.levels[0].name, self.total.macs, seconds, area)
 

@@ -51,6 +51,8 @@ def account(
         if table.technology:
             raise AccelsimError("accounting isca16 knows no technology; use a table that is relative to a MAC")
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
+    if table.own_parts:
+        return (*standing_rows(architecture, table, cycles, counts), *action_rows(architecture, counts))
     return (
         *_mac_rows(architecture, counts, table),
         *_level_rows(architecture, counts, table),

@@ -35,6 +35,8 @@ def document_of(table: EnergyTable) -> dict[str, Any]:
     }
     if table.technology:
         found["technology"] = technology_data(table.technology)
+    if table.own_parts:
+        found["own_parts"] = True
     if table.vector_op:
         found["vector_op"] = _curve(table.vector_op)
     return found

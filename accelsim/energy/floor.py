@@ -91,6 +91,8 @@ def access(
     machine: Architecture, table: EnergyTable, level: Level, action: str, word_bits: int, tensor: Tensor
 ) -> Fraction:
     """Energy of moving one word by fill, read, update or drain at a level: by its component, else by its technology."""
+    if table.own_parts:
+        return Fraction(0)
     if table.technology is None or (level.component or level.name) in table.components:
         return table.access(level, action, word_bits, tensor)
     what, price = memory_of(machine, table, level, tensor)
@@ -119,6 +121,10 @@ def _float(machine: Architecture, table: EnergyTable, kind: Arithmetic) -> tuple
 @lru_cache(maxsize=16)
 def floor_of(machine: Architecture, table: EnergyTable) -> Floor:
     """Area of everything on chip, that is below the outermost level."""
+    own_parts = tuple(_own_parts(machine))
+    if table.own_parts:
+        count = len(machine.levels)
+        return Floor(own_parts, (None,) * count, (Fraction(0),) * count, (0, 0), ())
     technology, factor = technology_of(table), physical(machine).floorplan
     mac_cells, registers = _mac_cells(machine, table), register_bits(machine)
     inside = {ARITHMETIC: machine.macs_per_cycle * mac_cells, REGISTERS: registers * technology.flip_flop.area}
@@ -130,8 +136,7 @@ def floor_of(machine: Architecture, table: EnergyTable) -> Floor:
     instances = _instances(machine)
     parts += [Part(name, machine.pes, cells, machine.pes * cells * factor) for name, cells in inside.items()]
     flops[0] += registers * machine.pes
-    for name, own_part in physical(machine).parts.items():
-        parts.append(Part(name, own_part.count, own_part.area, own_part.count * own_part.area * factor))
+    parts += own_parts
     for index in range(len(levels) - 1, -1, -1):
         level = levels[index]
         pitch.append(None if below is None else root(factor * below))
@@ -157,6 +162,12 @@ def floor_of(machine: Architecture, table: EnergyTable) -> Floor:
     return Floor(
         tuple(reversed(parts)), tuple(reversed(pitch)), tuple(reversed(own)), (flops[0], flops[1]), tuple(missing)
     )
+
+
+def _own_parts(machine: Architecture) -> Iterator[Part]:
+    factor = physical(machine).floorplan
+    for name, one in physical(machine).parts.items():
+        yield Part(name, one.count, one.area, one.count * one.area * factor)
 
 
 def _level(machine: Architecture, table: EnergyTable, level: Level) -> tuple[Fraction, int, Fraction] | None:

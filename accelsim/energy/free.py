@@ -85,6 +85,9 @@ def _energy(machine: Architecture, table: EnergyTable) -> Iterator[str]:
 
 
 def _unpriced(machine: Architecture, table: EnergyTable) -> Iterable[str]:
+    if table.own_parts:
+        yield "all that no part of the machine's own stands for"
+        return
     networks = [level.fanout.network(tensor) for level in machine.levels for tensor in TENSORS]
     if table.technology:
         yield from _unknown(machine, table)

@@ -24,10 +24,12 @@ def standing_rows(
     """
     if not cycles:
         return
-    yield from _component_leakage(architecture, table, cycles)
+    if not table.own_parts:
+        yield from _component_leakage(architecture, table, cycles)
     if table.technology:
         yield from _leakage(architecture, table, cycles)
         yield from _clock(architecture, table, cycles, counts)
+    if table.prices_parts:
         yield from _static(architecture, cycles)
 
 

@@ -52,6 +52,7 @@ class EnergyTable:
         of it.
     tag : energy of comparing one tag on a tagged bus; 0: not priced.
     technology : prices memories that have no component, wires, clock, leakage and area, or None.
+    own_parts : the machine's own parts are all that costs, or takes room.
     accounting : '' (counts times energies) or 'isca16' (see `accelsim.energy.isca16`).
     """
 
@@ -69,6 +70,7 @@ class EnergyTable:
     vector_op: Curve | None = None
     tag: Fraction = Fraction(0)
     technology: Technology | None = None
+    own_parts: bool = False
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -80,6 +82,10 @@ class EnergyTable:
             raise AccelsimError(f"energy table '{self.name}': say where its numbers are from (source)")
         if self.hop < 0:
             raise AccelsimError(f"energy table '{self.name}': network.hop cannot be negative")
+        if self.own_parts and (self.technology or self.components or self.accounting):
+            raise AccelsimError(
+                f"energy table '{self.name}': own_parts goes with no technology, components, accounting"
+            )
         if not 0 <= self.gated <= 1:
             raise AccelsimError(f"energy table '{self.name}': gated_mac is {float(self.gated)}; it must lie in 0 to 1")
 
@@ -88,6 +94,11 @@ class EnergyTable:
 
     def __hash__(self) -> int:
         return hash((self.name, self.unit))
+
+    @property
+    def prices_parts(self) -> bool:
+        """Whether what a machine declares of its own is paid for, and has an area."""
+        return self.own_parts or self.technology is not None
 
     def component(self, level: Level) -> Component:
         """The entry of a level: the one its `component` names, else the one of its own name."""

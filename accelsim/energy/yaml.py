@@ -134,6 +134,9 @@ class EnergySpec(Spec):
     vector_op: Annotated[Curve | None, PlainValidator(_curve), WithJsonSchema(_CURVE_SCHEMA)] = key(
         "An operation that is no MAC, by the psum's width.", None, "they are counted, not priced", ENERGY
     )
+    own_parts: bool = key(
+        "Whether the parts that a machine declares are all that costs energy or takes room; `unit` is then pJ.", False
+    )
     technology: TechnologySpec | None = key(
         "The process: memories without a component, wires, clock, leakage and area. The unit is then pJ.",
         None,
@@ -170,6 +173,12 @@ def build(document: Document) -> EnergyTable:
     technology = technology_of(document, spec.technology)
     if technology and spec.unit != "pJ":
         document.refuse(("unit",), "a technology's energies are in pJ")
+    if spec.own_parts:
+        if spec.unit != "pJ":
+            document.refuse(("unit",), "what parts take is in pJ")
+        for name in ("technology", "components", "accounting"):
+            if getattr(spec, name):
+                document.refuse((name,), "with own_parts nothing else has a price; leave it out", key=True)
     document.check()
     components |= {name: components[target] for name, target in aliases.items()}
     return EnergyTable(
@@ -187,6 +196,7 @@ def build(document: Document) -> EnergyTable:
         vector_op=operation,
         tag=spec.network.tag,
         technology=technology,
+        own_parts=spec.own_parts,
     )
 
 

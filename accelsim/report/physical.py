@@ -32,7 +32,7 @@ def power_grid(result: Outcome) -> Grid | None:
 
 def area_grid(result: Outcome) -> Grid | None:
     """Instances, cells and floor of each component. None for a table that knows no areas."""
-    if result.energy_table.technology is None:
+    if not result.energy_table.prices_parts:
         return None
     floor = result.floor
     rows = [

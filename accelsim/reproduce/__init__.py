@@ -11,6 +11,7 @@ from accelsim.reproduce import (
     dram,
     eie,
     eyeriss_v2,
+    isaac,
     isca16,
     nn_dataflow,
     nvdla,
@@ -35,7 +36,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process, watts))])
+    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process, watts, isaac))])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

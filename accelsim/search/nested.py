@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import prod
+from math import inf, prod
 
 from accelsim.mapping.dataflows.dataflow import Axes
 from accelsim.search.factors import tight
@@ -47,8 +47,16 @@ def unrollings(
     then what has the larger factor where two first differ: inner array before outer, in the order the dims are named.
     What needs more than `most` times the fewest passes is left out.
     """
-    found = [(passes, at, chosen) for at, left in enumerate(starts) for passes, chosen in _joint(dict(left), arrays)]
-    found.sort(key=lambda entry: entry[0])
+    room = prod(array.y * array.x for array in arrays)
+    found: list[tuple[int, int, tuple[Factors, ...]]] = []
+    fewest = inf
+    for least, at in sorted((prod(left.values()) / room, at) for at, left in enumerate(starts)):
+        if least > most * fewest:
+            break
+        for passes, chosen in _joint(dict(starts[at]), arrays):
+            found.append((passes, at, chosen))
+            fewest = min(fewest, passes)
+    found.sort(key=lambda entry: entry[:2])
     for passes, at, chosen in found:
         if passes <= most * found[0][0]:
             factors = [dict(zip(array.dims, own, strict=True)) for array, own in zip(arrays, chosen, strict=True)]
@@ -61,7 +69,12 @@ def _joint(left: dict[str, int], arrays: Sequence[Surrounding]) -> Iterator[tupl
         yield prod(left.values()), ()
         return
     array = arrays[-1]
-    for own in array.factors([left[dim] for dim in array.dims]):
+    trips = [left[dim] for dim in array.dims]
+    if len(arrays) == 1 and array.y == 1 and set(array.dims) == set(array.axes.x) and prod(trips) <= array.x:
+        # all of it fits: any smaller factor takes twice the passes, which `unrollings` leaves out
+        yield prod(left.values()) // prod(trips), (tuple((1, trip) for trip in trips),)
+        return
+    for own in array.factors(trips):
         rest = dict(left)
         for dim, (y, x) in zip(array.dims, own, strict=True):
             rest[dim] = -(-left[dim] // (y * x))

@@ -12,10 +12,14 @@ from accelsim.architecture.actions import Action, Trigger
 from accelsim.architecture.physical import Memory, MemoryKind, OwnPart, Physical
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
+from accelsim.energy.floor import floor_of
 from accelsim.energy.free import what_is_free
 from accelsim.energy.load import load_table
+from accelsim.energy.yaml import build
+from accelsim.errors import SpecError
 from accelsim.simulate import simulate
 from accelsim.workload.problem import Tensor
+from accelsim.yamlfile import parse
 
 TABLE = load_table("cmos_65nm")
 WORDS = {("GLB", "ifmap", "read"): 10, ("GLB", "psum", "update"): 20, ("RF", "filter", "fill"): 30}
@@ -75,3 +79,26 @@ def test_a_run_pays_and_its_search_knows():
     (row,) = (row for row in after.energy_rows if row.component == "ADC")
     assert (row.action, row.energy) == ("convert", 1000 * row.count)
     assert row.count == after.counts.sent("FILTER_BANK", "psum", "up") < before.counts.sent("FILTER_BANK", "psum", "up")
+
+
+def test_a_table_of_own_parts_prices_and_sizes_them_alone():
+    """Its rows are those that a table of a process has for the same parts."""
+    machine, table = toy(act=Action(Fraction(2), Trigger.MAC)), load_table("own_parts")
+    counts = fakes.counts(WORDS, SENT)
+    rows = account(machine, counts, table, 100)
+    assert rows == tuple(row for row in account(machine, counts, TABLE, 100) if row.component == "ADC")
+    assert [part for part in floor_of(machine, table).parts if part.component != "ADC"] == []
+    assert any("no part of the machine's own" in line for line in what_is_free(machine, table))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("unit: MAC", "unit: what parts take is in pJ"),
+        ("unit: pJ\naccounting: isca16", "accounting: with own_parts nothing else has a price; leave it out"),
+    ],
+)
+def test_own_parts_go_alone(line, said):
+    text = f"name: t\nsource: s\n{line}\nown_parts: true\nmac: 0\nnetwork: {{hop: 0}}\ncomponents: {{}}\n"
+    with pytest.raises(SpecError, match=said):
+        build(parse(text, "t"))

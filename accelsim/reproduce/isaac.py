@@ -1,0 +1,128 @@
+"""ISAAC from its parts: power, peak and area, and VGG-16 as a pipeline (Shafiee et al., ISCA 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from accelsim.architecture.model import Architecture
+from accelsim.architecture.yaml import load_architecture
+from accelsim.energy.account import account
+from accelsim.energy.floor import floor_of
+from accelsim.energy.load import load_table
+from accelsim.engine import evaluate
+from accelsim.mapping.mapping import LoopNest
+from accelsim.pipeline import Pipelined, pipelined
+from accelsim.reproduce.markdown import table, triple
+from accelsim.workload.problem import Problem
+
+MACHINE, NETWORK = "isaac", "vgg16"
+THEIRS = {"power [W]": 65.8, "peak [TOPS]": 41.3, "area [mm2]": 85.4}
+"""A chip of Table I; the peak is that of its cells, two operations a MAC."""
+VECTORS = 100
+RUNS = {"convolutions, 1 chip": (1, "CONV*"), "all layers, 16 chips": (16, "*")}
+"""Chips and layers of each run."""
+
+
+@dataclass(frozen=True)
+class Full:
+    """Every row, column and cell at work. watts : by part. area : mm2."""
+
+    watts: Mapping[str, float]
+    tops: float
+    area: float
+
+    @property
+    def power(self) -> float:
+        """W of a chip."""
+        return sum(self.watts.values())
+
+
+@cache
+def machine() -> Architecture:
+    """The machine as it ships."""
+    return load_architecture(MACHINE)
+
+
+def filling(vectors: int = VECTORS) -> tuple[Problem, LoopNest]:
+    """A layer that fills the chip with weights, 336 crossbars of inputs by 48 of outputs, and its mapping."""
+    problem = machine().lower(Problem.of({"N": vectors, "C": 128 * 336, "M": 16 * 48}))
+    return problem, LoopNest.parse(f"EDRAM: N{vectors} IB16 x C336 M48 | REGISTERS: y C128 x M16 WB8 | CELL:")
+
+
+@cache
+def full() -> Full:
+    """What the counts of that layer come to."""
+    problem, nest = filling()
+    counts, timing = evaluate(machine(), nest, problem, "analytical")
+    prices, seconds = load_table(machine().energy), timing.cycles / float(machine().clock_hz)
+    watts: dict[str, float] = {}
+    for row in account(machine(), counts, prices, timing.cycles):
+        watts[row.component] = watts.get(row.component, 0.0) + float(row.energy) * 1e-12 / seconds
+    return Full(watts, 2e-12 * problem.macs / seconds, float(floor_of(machine(), prices).area))
+
+
+@cache
+def pipeline(run: str) -> Pipelined:
+    """VGG-16 on so many chips."""
+    chips, layers = RUNS[run]
+    return pipelined(MACHINE, NETWORK, layers=layers, parameters={"chips": chips})
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+
+
+def section() -> str:
+    """Everything about ISAAC as Markdown."""
+    return "\n".join([_HEAD, _chip(), _shares(), _PIPELINE, _runs()])
+
+
+def _chip() -> str:
+    ours = dict(zip(THEIRS, (full().power, full().tops, full().area), strict=True))
+    return table(
+        ["a chip", "theirs", "ours", "error"],
+        [[name, *triple(ours[name], theirs, ".1f")] for name, theirs in THEIRS.items()],
+    )
+
+
+def _shares() -> str:
+    power = full().power
+    parts = [f"{name} {watts / power:.0%}" for name, watts in full().watts.items() if watts / power > 0.005]
+    return f"Of the power: {', '.join(parts)}.\n"
+
+
+def _runs() -> str:
+    lines = []
+    for name in RUNS:
+        found = pipeline(name)
+        of = found.efficiency
+        assert of is not None
+        assert of.tops
+        assert of.power_mw
+        share = of.tops / (full().tops * RUNS[name][0])
+        most = max(found.stages, key=lambda stage: stage.copies)
+        lines.append(
+            [name, f"{found.used / found.units:.0%}", f"{most.copies:,} ({most.layer.name})", f"{found.interval:,}",
+             f"{found.images_per_second:,.0f}", f"{of.tops:.1f}", f"{share:.0%}", f"{of.power_mw / 1e3:.1f}",
+             f"{1e3 * of.tops / of.power_mw:.2f}"]
+        )  # fmt: skip
+    return table(
+        ["VGG-16", "crossbars used", "most copies", "reads between images", "images a second", "TOPS", "of peak", "W",
+         "TOPS/W"],
+        lines,
+    )  # fmt: skip
+
+
+_HEAD = """\
+## ISAAC
+
+In-memory crossbars: Shafiee et al., ISCA 2016, Table I. Ours counts a layer that fills all 16,128 crossbars, 100 input
+vectors, on `isaac`: converters, cells and adders are paid for what the nest counts, the other parts as long as the
+chip is on. Their prices are the table's mW over what a part does in 100 ns, so the sum checks counts, not prices.
+"""
+
+_PIPELINE = """\
+VGG-16 with all layers at work at a time, crossbars shared so that the slowest layer is as fast as it can be. The
+paper's own throughput by network is not among our sources; docs/isaac.md says where its pipeline differs.
+"""
