@@ -294,6 +294,7 @@ def search(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
+    from accelsim.report.binding import binding
     from accelsim.report.files import check_place, mapping_text, write_text
 
     if out:
@@ -321,30 +322,12 @@ def search(
     text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
-    text += mapping_text(result, _limits(result, why, budget))
+    text += mapping_text(result, binding(result, why, budget))
     if out:
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
     _tell_failures(result)
-
-
-def _limits(result: Result, why: bool, budget: float | None) -> dict[str, str]:
-    """What binds each layer whose mapping is a proved optimum, by name."""
-    from accelsim.search.optimum.why import Limit, limits, steps
-
-    machine, ran, done = result.architecture, result.ran, dict[object, tuple[Limit, ...]]()
-    notes = {}
-    for layer in result.layers:
-        if layer.search is None or layer.search.certificate is None or ran is None:
-            continue
-        key = layer.problem, layer.nest
-        if key not in done:
-            given = machine, layer.nest, layer.problem
-            table = result.energy_table
-            done[key] = steps(*given, ran.objective, table, budget) if why else limits(*given)
-        notes[layer.name] = "; ".join(one.describe() for one in done[key])
-    return notes
 
 
 @app.command()

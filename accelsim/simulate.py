@@ -19,6 +19,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
+from accelsim.given import DENSE, digests_of, operands_for
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from accelsim.workload.network import Layer
 
 EVALUATORS = ("cycle", "analytical")
-DENSE = "dense"
 OBJECTIVES = ("energy", "cycles", "edp")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
@@ -169,7 +169,7 @@ def prepare(
     flow = known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
     ran = Ran(
         network, asked["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
-        None if data is None else str(data), seed, widths, _read(operands, chosen), versions(),
+        None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
     seconds = arguments.seconds("budget", asked["budget"])
@@ -202,7 +202,7 @@ def rerun(result: Result | str | Path, progress: Progress | None = None) -> Resu
     )
     operands = None if ran.data in (None, DENSE) else operands_for(machine, network, ran.data, ran.seed, ran.dims)
     failed = dict(result.failures)
-    now = _read(operands, [layer for layer in plan.layers if layer.problem and layer.name not in failed])
+    now = digests_of(operands, [layer for layer in plan.layers if layer.problem and layer.name not in failed])
     for file, digest in ran.operand_files.items():
         if now.get(file, digest) != digest:
             raise AccelsimError(f"{file}: has changed since this result was written (its sha256 is another)")
@@ -286,32 +286,6 @@ def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | Mappi
 def result_error(result: Result) -> MappingError:
     """What to raise for layers that could not be mapped: a line for each reason, with the layers it holds for."""
     return MappingError("\n".join(reasons(result.failures)))
-
-
-def operands_for(
-    machine: Architecture, network: Network, data: str | Path | None, seed: int, dims: Dims | None = None
-) -> Operands | None:
-    """The operands that are given or that densities give; None: all are made up, without zeros.
-
-    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them. Layers
-    that insert zeros have them without a density.
-    """
-    from accelsim.sparsity.operands import Operands, inserts
-
-    if data == DENSE:
-        return None
-    if data is None and not (machine.sees_zeros and any(layer.density or inserts(layer) for layer in network.layers)):
-        return None
-    if data is not None and is_onnx(data):
-        from accelsim.onnx.weights import Weights
-
-        return Operands(network, None, seed, derive=True, store=Weights(data, dims))
-    return Operands(network, data, seed, derive=True)
-
-
-def _read(operands: Operands | None, layers: Iterable[Layer]) -> dict[str, str]:
-    """Read and check the arrays of some layers; the sha256 of each file."""
-    return operands.digests(layers) if operands else {}
 
 
 def check_outputs(result: Result) -> Iterator[str]:

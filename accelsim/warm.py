@@ -11,7 +11,8 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.compiling import summed_up
 from accelsim.engine import evaluate_many
 from accelsim.errors import MappingError
-from accelsim.simulate import DENSE, check_outputs, simulate
+from accelsim.given import DENSE
+from accelsim.simulate import check_outputs, simulate
 from accelsim.workload.network import Network
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import builtin, parse

@@ -100,7 +100,7 @@ def agree_on_zeros(architecture: Architecture, nest: LoopNest, problem: Problem,
     told = golden.run(architecture, nest, problem, ifmap, weights, masks=masks)
     processing = golden.run(architecture, nest, problem, processing=True, masks=masks)
 
-    assert np.array_equal(told.outputs, golden.reference(problem, ifmap, weights))
+    assert np.array_equal(told.outputs, golden.reference(problem, ifmap, weights, bool(architecture.bias)))
     assert np.array_equal(counts.words, told.words), differing("cycle", counts.levels, counts.words, told.words)
     assert np.array_equal(counts.network, told.network), differing("cycle", counts.levels, counts.network, told.network)
     assert (counts.compute_cycles, counts.effectual) == (told.compute_cycles, told.effectual)

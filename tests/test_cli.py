@@ -632,7 +632,7 @@ def test_validate_reads_dataflows(cli, tmp_path):
         "2:9: keeps.0: unknown tensor 'filters'; did you mean 'filter'? (ifmap, filter, psum)",
         "3:1: runs: unknown key; did you mean 'run'? (source, about, keeps, skips, y, x, arrays, whole, image, strip, "
         "above, run, fill, pe)",
-        "4:8: strip: unknown dim 'D' (N, G, M, C, P, Q, R, S)",
+        "4:8: strip: unknown dim 'D' (N, G, M, C, P, Q, R, S, IB, WB)",
     ]
 
 

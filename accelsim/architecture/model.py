@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from accelsim.architecture.dram.model import Dram
@@ -90,15 +91,14 @@ class Fixed:
 class Level:
     """A memory. Everything per instance.
 
-    keeps : tensors stored here; others pass by.
-    capacity : partitions; none means unbounded.
-    buffer : per tensor; default single.
-    read_port, write_port : optional timed ports of the memory (the same object: one shared port).
-    halo_reuse : keep the overlap of a sliding ifmap tile (false: refetch the whole tile).
-    compression : formats of tensors that are stored, and sent below, encoded.
-    dram : banks and rows (outermost level only); one port then serves reads and writes.
-    fixed : cycles besides those of words. delivery : room for psums on their way out, or None.
-    atoms : the outermost level only; words along C that are read at a time.
+    keeps : tensors stored here; others pass by. capacity : partitions; none means unbounded. buffer : per tensor;
+    default single.
+    read_port, write_port : optional timed ports of the memory (the same object: one shared port). halo_reuse : keep
+    the overlap of a sliding ifmap tile (false: refetch the whole tile).
+    compression : formats of tensors that are stored, and sent below, encoded. dram : banks and rows (outermost level
+    only); one port then serves reads and writes.
+    fixed : cycles besides those of words. delivery : room for psums on their way out, or None. atoms : the outermost
+    level only; words along C that are read at a time.
     turns : the outermost level only; two inputs whose first fills take its port in turn, the first its first tile.
     outstanding : the outermost level only; transfers of a tensor down that may be on their way, where not any number.
     tiles : of a tensor, where there is room for more than `buffer` says.
@@ -147,8 +147,8 @@ class Level:
         if self.dram:
             found["dram"] = self.dram.at(core_hz)
         else:
-            ports = {"read_port": self.read_port, "write_port": self.write_port}
-            found |= {key: port.at(core_hz) for key, port in ports.items() if port}
+            ports = ("read_port", self.read_port), ("write_port", self.write_port)
+            found |= {key: port.at(core_hz) for key, port in ports if port}
         return self if all(getattr(self, key) == value for key, value in found.items()) else replace(self, **found)
 
     def buffering(self, tensor: Tensor) -> Buffer:
@@ -163,6 +163,11 @@ class Level:
         if len(names) == 1 and None not in ways:
             return names.pop()
         return self.read_port.name if self.read_port else ""
+
+    @property
+    def paced(self) -> bool:
+        """Whether it holds transfers or tiles up."""
+        return bool(self.fixed or self.refetch or self.delivery or self.turns or self.atoms or self.outstanding)
 
     def slots(self, tensor: Tensor) -> int:
         """Tiles of a tensor that have room: what is fetched ahead, and the one in use."""
@@ -329,8 +334,8 @@ class Architecture:
     @property
     def cuts(self) -> dict[Tensor, Cut]:
         """How words are cut, of the operands whose words have more than one slice."""
-        found = {tensor: Cut(self.word_bits[tensor], bits) for tensor, bits in self.slices.items()}
-        return {tensor: cut for tensor, cut in found.items() if cut.count > 1}
+        found = ((tensor, Cut(self.word_bits[tensor], bits)) for tensor, bits in self.slices.items())
+        return {tensor: cut for tensor, cut in found if cut.count > 1}
 
     def __repr__(self) -> str:
         levels = " > ".join(level.name for level in self.levels)
@@ -344,15 +349,7 @@ class Architecture:
     def paced(self) -> bool:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
-        return (
-            any(given)
-            or self.stream
-            or bool(self.behind_macs)
-            or any(
-                level.fixed or level.refetch or level.delivery or level.turns or level.atoms or level.outstanding
-                for level in self.levels
-            )
-        )
+        return any((*given, self.stream, self.behind_macs, *(level.paced for level in self.levels)))
 
     @property
     def behind_macs(self) -> dict[Tensor, int]:
@@ -417,9 +414,11 @@ class Architecture:
     @property
     def sees_zeros_of(self) -> frozenset[Tensor]:
         """Tensors whose zeros change counts or cycles."""
-        if self.cartesian:
-            return frozenset(TENSORS)
-        return (self.sparsity.gate | self.sparsity.skip).union(*(level.compression for level in self.levels))
+        return (
+            frozenset(TENSORS)
+            if self.cartesian
+            else (self.sparsity.gate | self.sparsity.skip).union(*(level.compression for level in self.levels))
+        )
 
     @property
     def sees_zeros(self) -> bool:
@@ -434,28 +433,20 @@ class Architecture:
     @property
     def pes(self) -> int:
         """Processing elements: the product of all fan-outs."""
-        product = 1
-        for level in self.levels:
-            product *= level.fanout.y * level.fanout.x
-        return product
+        return prod(level.fanout.y * level.fanout.x for level in self.levels)
 
     @property
     def skew_cycles(self) -> int:
         """Cycles after which an operand has come from the first row and column of all arrays to the last."""
-        fans = [level.fanout for level in self.levels if level.fanout.declared] if self.skew else []
-        return sum(fan.y + fan.x - 2 for fan in fans)
+        fans = (level.fanout for level in self.levels if level.fanout.declared)
+        return sum(fan.y + fan.x - 2 for fan in fans) if self.skew else 0
 
     @property
     def pe_level(self) -> int:
         """Index of the first level inside the PE: right below the last declared array; without one, the last level."""
-        for index in range(len(self.levels) - 1, -1, -1):
-            if self.levels[index].fanout.declared:
-                return index + 1
-        return len(self.levels) - 1
+        declared = [index + 1 for index, level in enumerate(self.levels) if level.fanout.declared]
+        return declared[-1] if declared else len(self.levels) - 1
 
     def level_index(self, name: str) -> int:
         """Index of the level called `name`; -1 if there is none."""
-        for index, level in enumerate(self.levels):
-            if level.name == name:
-                return index
-        return -1
+        return next((index for index, level in enumerate(self.levels) if level.name == name), -1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from accelsim.architecture.choices import Locked
 from accelsim.architecture.model import Level
 from accelsim.architecture.pace import Bias, BiasSpec
 from accelsim.architecture.pe import Lock, Sparsity
 from accelsim.architecture.runs import RunRule, RunsSpec
-from accelsim.architecture.spec import Locked, PeSpec
+from accelsim.architecture.spec import ArchitectureSpec, PeSpec
 from accelsim.errors import AccelsimError
-from accelsim.workload.problem import TENSORS, Tensor
+from accelsim.workload.problem import TENSORS, Tensor, Width
 from accelsim.yamlfile import Document, unknown
 
 
@@ -68,3 +69,18 @@ def sparsity_of(document: Document, pe: PeSpec) -> Sparsity:
     except AccelsimError as error:
         document.refuse(("pe",), str(error).removeprefix("pe: "), key=True)
         return Sparsity()
+
+
+def check_words(document: Document, spec: ArchitectureSpec) -> None:
+    """Refuse words that are missing, an ofmap wider than its psum, and a level that sums cannot leave."""
+    for tensor in TENSORS:
+        if Width(tensor) not in spec.word:
+            document.refuse(("word", tensor.value), "missing")
+    sums, ofmap = spec.word.get(Width.PSUM, 0), spec.word.get(Width.OFMAP, 0)
+    if 0 < sums < ofmap:
+        document.refuse(("word", "ofmap"), f"an ofmap of {ofmap} b is wider than its psum of {sums} b")
+    inner = [level.name for level in spec.levels[1:]]
+    if spec.narrow and spec.narrow not in inner:
+        document.refuse(("narrow",), unknown("level that sums leave", spec.narrow, inner))
+    if spec.narrow and not ofmap:
+        document.refuse(("narrow",), "nothing is narrowed: give word an ofmap", key=True)

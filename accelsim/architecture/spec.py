@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
+from accelsim.architecture.choices import Accumulate, Dim, Locked, ReductionDim
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
 from accelsim.architecture.pace import (
@@ -46,48 +46,7 @@ from accelsim.specs import (
     quantity,
 )
 from accelsim.workload.lowering import Lowering
-from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSORS, Padding, Tensor, Width
-
-
-class Accumulate(StrEnum):
-    """Where an old psum meets the new one."""
-
-    ON_DRAIN = "on-drain"
-    REFILL = "refill"
-
-
-class Dim(StrEnum):
-    """A dim of the loop nest."""
-
-    N = "N"
-    G = "G"
-    M = "M"
-    C = "C"
-    P = "P"
-    Q = "Q"
-    R = "R"
-    S = "S"
-    IB = "IB"
-    WB = "WB"
-
-
-class Locked(StrEnum):
-    """What a lock step is of."""
-
-    COMPUTE = "compute"
-    IFMAP = "ifmap"
-    FILTER = "filter"
-    PSUM = "psum"
-
-
-class ReductionDim(StrEnum):
-    """A dim whose psums are added up."""
-
-    C = "C"
-    R = "R"
-    S = "S"
-    IB = "IB"
-    WB = "WB"
+from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
 
 
 def _each_tensor(value: object) -> object:
@@ -461,7 +420,3 @@ class ArchitectureSpec(Spec):
     layer: LayerSpec = key("Cycles of a layer besides its transfers and steps.", LayerSpec(), "none")
     vector: VectorSpec | None = key("The unit for layers without MACs.", None, "vector operations take no time")
     physical: PhysicalSpec | None = key("What area, wires, clock and leakage follow from.", None, "as by its defaults")
-
-
-assert tuple(ReductionDim) == REDUCTION_DIMS
-assert tuple(Dim) == LOOP_DIMS

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from accelsim.architecture.choices import Accumulate
 from accelsim.architecture.dram.spec import dram_of
 from accelsim.architecture.edit import edited
 from accelsim.architecture.model import (
@@ -27,11 +28,10 @@ from accelsim.architecture.model import (
     exact,
 )
 from accelsim.architecture.pace import Delivery, Overlap, PassesSpec
-from accelsim.architecture.pe_yaml import bias_of, lock_of, macs_of, runs_of, slices_of, sparsity_of
+from accelsim.architecture.pe_yaml import bias_of, check_words, lock_of, macs_of, runs_of, slices_of, sparsity_of
 from accelsim.architecture.physical import physical_of
 from accelsim.architecture.spec import (
     ALL,
-    Accumulate,
     ArchitectureSpec,
     ArraySpec,
     LevelSpec,
@@ -74,7 +74,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     origin = _origin(document, given)
     substitute(document, given)
     spec = validate(document, ArchitectureSpec)
-    _check_words(document, spec)
+    check_words(document, spec)
     words = {tensor: spec.word[Width(tensor)] for tensor in TENSORS if Width(tensor) in spec.word}
     builder = _Builder(document, exact(float(spec.clock)), words)
     levels = tuple(builder.level(i, level) for i, level in enumerate(spec.levels))
@@ -140,20 +140,6 @@ def _origin(document: Document, parameters: Mapping[str, object]) -> dict[str, A
     if isinstance(data.get("parameters"), dict):
         data["parameters"] = {**data["parameters"], **parameters}
     return data
-
-
-def _check_words(document: Document, spec: ArchitectureSpec) -> None:
-    for tensor in TENSORS:
-        if Width(tensor) not in spec.word:
-            document.refuse(("word", tensor.value), "missing")
-    sums, ofmap = spec.word.get(Width.PSUM, 0), spec.word.get(Width.OFMAP, 0)
-    if 0 < sums < ofmap:
-        document.refuse(("word", "ofmap"), f"an ofmap of {ofmap} b is wider than its psum of {sums} b")
-    inner = [level.name for level in spec.levels[1:]]
-    if spec.narrow and spec.narrow not in inner:
-        document.refuse(("narrow",), unknown("level that sums leave", spec.narrow, inner))
-    if spec.narrow and not ofmap:
-        document.refuse(("narrow",), "nothing is narrowed: give word an ofmap", key=True)
 
 
 def _passes(document: Document, spec: ArchitectureSpec) -> PassesSpec | None:

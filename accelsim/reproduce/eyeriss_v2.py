@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from accelsim.given import DENSE
 from accelsim.outcome import LayerResult, mean_imbalance
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import table, triple
-from accelsim.simulate import DENSE, simulate
+from accelsim.simulate import simulate
 from accelsim.workload.density import Densities, Density
 from accelsim.workload.network import Network
 from accelsim.workload.yaml import load_network

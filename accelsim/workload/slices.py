@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
+    Integers = npt.NDArray[np.int64]
+
 CHANNELS = 2
 """The axis of C in the arrays of ifmaps and filters, along which slices lie."""
 
@@ -39,7 +42,7 @@ class Cut:
         """1 where a slice has a bit that is 1."""
         for first in range(0, self.bits, self.width):
             width = min(self.width, self.bits - first)
-            yield (words >> first & ((1 << width) - 1) != 0).astype(np.uint8)
+            yield (words >> first & ((1 << width) - 1) != 0).astype("uint8")
 
     @property
     def chance(self) -> float:

@@ -106,10 +106,9 @@ def test_outputs_are_those_of_the_layer():
 @pytest.mark.parametrize("seed", range(20))
 def test_outputs_of_drawn_machines(seed):
     drawn, nest, problem = run_case(Random(seed))
-    layer = replace(
-        problem, sizes=(*problem.sizes[:4], *problem.plane_outputs, *problem.sizes[6:]), runs=None, added=False
-    )
-    assert drawn.lower(layer) == replace(problem, added=False)
+    problem = replace(problem, added=False, bias=False)
+    layer = replace(problem, sizes=(*problem.sizes[:4], *problem.plane_outputs, *problem.sizes[6:]), runs=None)
+    assert drawn.lower(layer) == problem
     check(replace(drawn, lock=None, ofmap_bits=0, word_bits=dict.fromkeys(TENSORS, 16)), nest, layer)
 
 

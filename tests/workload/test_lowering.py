@@ -153,7 +153,7 @@ def gated(tmp_path):
 @given(PROBLEMS, st.integers(0, 2**32), st.booleans())
 def test_lowered_masks_pair_the_same_words(problem, seed, dense):
     """The product of the masks counts the MACs of each output that are not zero, padding left out."""
-    rng = np.random.default_rng(seed)
+    rng, problem = np.random.default_rng(seed), replace(problem, slices=(1, 1))  # a machine slices what it has lowered
     drawn = [(rng.random(shape_of(problem, t)) < 0.5).astype(np.uint8) for t in TENSORS]
     masks = Masks(None if dense else drawn[0], drawn[1], drawn[2])
     found = im2col.lowered_masks(problem, masks)

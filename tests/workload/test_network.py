@@ -188,7 +188,7 @@ def test_padding_and_parameters():
         ("A: 3", "n.yaml:5:6: layers.A: should be a mapping of keys to values, got '3'"),
         (
             "A: {op: fc, M: 4, kernel: 3}",
-            "n.yaml:5:21: layers.A.kernel: unknown key (op, inputs, repeat, when, density, bits, added, M, C)",
+            "n.yaml:5:21: layers.A.kernel: unknown key (op, inputs, repeat, when, density, bits, added, bias, M, C)",
         ),
         ("A: {op: fc, M: 4, rpeat: 3}", "layers.A.rpeat: unknown key; did you mean 'repeat'?"),
         ("A: {op: fc}", "n.yaml:5:3: layers.A.M: missing"),

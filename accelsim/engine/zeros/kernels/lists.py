@@ -90,9 +90,11 @@ def list_words(one, along, room):
 
 @part
 def _list_dim(a, group, slot, one, room):
-    """Along a dim alone in its group: children follow one another."""
-    dim, count = GROUP_DIMS[group, slot], 0
+    """Along a dim alone in its group: children follow one another, but for those past the other dim's end."""
+    dim, other, count = GROUP_DIMS[group, slot], GROUP_DIMS[group, 1 - slot], 0
     for i in range(one.numbers[group]):
+        if other >= 0 and room.base[other] + one.inner[group, i, 1 - slot] >= one.bounds[other]:
+            continue
         first = room.base[dim] + one.inner[group, i, slot]
         for value in range(first, min(first + one.tile[dim], one.bounds[dim])):
             room.lists[a, count] = value

@@ -1,0 +1,52 @@
+"""Names that an architecture file chooses from and that the model has as plain text."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS
+
+
+class Accumulate(StrEnum):
+    """Where an old psum meets the new one."""
+
+    ON_DRAIN = "on-drain"
+    REFILL = "refill"
+
+
+class Dim(StrEnum):
+    """A dim of the loop nest."""
+
+    N = "N"
+    G = "G"
+    M = "M"
+    C = "C"
+    P = "P"
+    Q = "Q"
+    R = "R"
+    S = "S"
+    IB = "IB"
+    WB = "WB"
+
+
+class Locked(StrEnum):
+    """What a lock step is of."""
+
+    COMPUTE = "compute"
+    IFMAP = "ifmap"
+    FILTER = "filter"
+    PSUM = "psum"
+
+
+class ReductionDim(StrEnum):
+    """A dim whose psums are added up."""
+
+    C = "C"
+    R = "R"
+    S = "S"
+    IB = "IB"
+    WB = "WB"
+
+
+assert tuple(ReductionDim) == REDUCTION_DIMS
+assert tuple(Dim) == LOOP_DIMS

@@ -1,0 +1,42 @@
+"""The operands of a run: those that are given, or that densities give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accelsim.architecture.model import Architecture
+from accelsim.onnx.graph.read import Dims, is_onnx
+from accelsim.workload.network import Layer, Network
+
+if TYPE_CHECKING:
+    from accelsim.sparsity.operands import Operands
+
+DENSE = "dense"
+
+
+def operands_for(
+    machine: Architecture, network: Network, data: str | Path | None, seed: int, dims: Dims | None = None
+) -> Operands | None:
+    """The operands that are given or that densities give; None: all are made up, without zeros.
+
+    Densities are for machines that make something of zeros; arrays are read whatever the machine makes of them. Layers
+    that insert zeros have them without a density.
+    """
+    from accelsim.sparsity.operands import Operands, inserts
+
+    if data == DENSE:
+        return None
+    if data is None and not (machine.sees_zeros and any(layer.density or inserts(layer) for layer in network.layers)):
+        return None
+    if data is not None and is_onnx(data):
+        from accelsim.onnx.weights import Weights
+
+        return Operands(network, None, seed, derive=True, store=Weights(data, dims))
+    return Operands(network, data, seed, derive=True)
+
+
+def digests_of(operands: Operands | None, layers: Iterable[Layer]) -> dict[str, str]:
+    """Read and check the arrays of some layers; the sha256 of each file."""
+    return operands.digests(layers) if operands else {}
