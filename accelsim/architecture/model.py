@@ -396,10 +396,8 @@ class Architecture:
 
         The outermost declared psum network crossed decides; a fan-out without one is a wire.
         """
-        for spec in self.levels[parent:child]:
-            if Tensor.PSUM in spec.fanout.networks:
-                return spec.fanout.network(Tensor.PSUM).accumulate_on_drain
-        return False
+        crossed = (spec.fanout for spec in self.levels[parent:child] if Tensor.PSUM in spec.fanout.networks)
+        return next((fanout.network(Tensor.PSUM).accumulate_on_drain for fanout in crossed), False)
 
     @property
     def moved_bits(self) -> Mapping[Tensor, int]:
