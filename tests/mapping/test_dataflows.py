@@ -7,7 +7,7 @@ import pytest
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.mapping.dataflows import NAMES, Dataflow, load
 from accelsim.mapping.dataflows.dataflow import Axes
-from accelsim.workload.problem import DIMS, Tensor
+from accelsim.workload.problem import LOOP_DIMS, Tensor
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -16,8 +16,8 @@ def test_everything_shipped_loads(name):
     assert flow.name == name
     assert flow.source
     assert flow.about
-    assert {*flow.y, *flow.x, *flow.whole, *flow.above, *flow.run, *flow.pe} <= set(DIMS)
-    assert all({*array.y, *array.x} <= set(DIMS) for array in flow.arrays)
+    assert {*flow.y, *flow.x, *flow.whole, *flow.above, *flow.run, *flow.pe} <= set(LOOP_DIMS)
+    assert all({*array.y, *array.x} <= set(LOOP_DIMS) for array in flow.arrays)
     # a dim has one place for its temporal loops
     assert not set(flow.run) & set(flow.above)
     assert not set(flow.pe) & {*flow.run, *flow.above} or name == "weight_stationary"
