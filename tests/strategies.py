@@ -125,7 +125,7 @@ def with_pace(rng: Random, drawn: Drawn) -> Drawn:
         each = {name: rng.choice((0, 1, 1, 3)) for name, t in IN_PES if t in inside}
         paced = replace(paced, **each)
     paced = replace(paced, lock=draw_lock(rng, paced, drawn))
-    if rng.random() < 0.4 and machine.levels[0].dram is None and not sliced(drawn):
+    if rng.random() < 0.4 and machine.levels[0].dram is None:
         paced = in_turn(rng, paced)
     if rng.random() < 0.4 and not machine.cartesian and not paced.levels[0].turns:
         few = {tensor: rng.choice((1, 1, 2, 3, 5)) for tensor in TENSORS if rng.random() < 0.6}
@@ -200,28 +200,7 @@ def turn_case(rng: Random) -> Case:
         free = replace(machine, levels=tuple(levels), serial=None, wave=None, stream=False, skew=False)
         machine = in_turn(rng, free)
         if machine.levels[0].turns:
-            return unsliced(Case(machine, drawn.nest, drawn.problem))
-
-
-def sliced(drawn: Drawn) -> bool:
-    """Whether it has loops over slices, which take no turns."""
-    return any(loop.dim in ("IB", "WB") for _, mapped in drawn.nest.levels for _, loop in mapped.loops)
-
-
-def unsliced(drawn: Case) -> Case:
-    """The same without slices and loops over them."""
-
-    def kept(loops: Iterable[Loop]) -> tuple[Loop, ...]:
-        return tuple(loop for loop in loops if loop.dim not in ("IB", "WB"))
-
-    levels = [
-        (name, LevelMapping(kept(mapped.temporal), kept(mapped.y), kept(mapped.x), mapped.bypass))
-        for name, mapped in drawn.nest.levels
-    ]
-    machine, lock = drawn.architecture, drawn.architecture.lock
-    if lock:
-        machine = replace(machine, lock=replace(lock, dims=lock.dims - {"IB", "WB"}))
-    return Case(machine, LoopNest(tuple(levels)), replace(drawn.problem, slices=(1, 1)))
+            return Case(machine, drawn.nest, drawn.problem)
 
 
 def draw_lock(rng: Random, machine: Architecture, drawn: Drawn) -> Lock | None:

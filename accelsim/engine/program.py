@@ -139,8 +139,6 @@ def build(architecture: Architecture, nest: LoopNest, problem: Problem) -> Progr
     refuse_overflow(step, problem, architecture)
     if problem.added and architecture.sees_zeros:
         raise MappingError("sums that begin in memory: not on a machine that sees zeros; run it dense, or leave it out")
-    if problem.slices != (1, 1) and architecture.levels[0].turns:
-        raise MappingError("words in slices: not on a machine whose first inputs take a port in turn")
     rows = [row for row in rows if row[1] > 1]
     edges, inside = _edges(architecture, nest)
     _refuse_unmerged(architecture, nest, edges)

@@ -156,12 +156,14 @@ def loads_of(walk: Walk, stream: Stream, version: Version, kind: str) -> list[Lo
 def in_atoms(walk: Walk, stream: Stream, version: Version, atom: int) -> int:
     """Words that are read where those along C come several at a time, some of which nobody wants."""
     rows: dict[Word, set[int]] = {}
-    channel = 2  # of an ifmap's word and of a filter's
+    channel = 2  # of an ifmap's word and of a filter's; slices of all channels lie one plane after the other
+    channels = walk.problem["C"]
     hidden = walk.architecture.padding is Padding.ON_CHIP
     for word in frozenset().union(*version.fills.values()):
         if not (hidden and walk.is_padding(stream.tensor, word)):
-            rows.setdefault((*word[:channel], *word[channel + 1 :]), set()).add(word[channel])
-    return sum(-(-len(channels) // atom) * atom for channels in rows.values())
+            plane, own = divmod(word[channel], channels)
+            rows.setdefault((*word[:channel], plane, *word[channel + 1 :]), set()).add(own)
+    return sum(-(-len(wanted) // atom) * atom for wanted in rows.values())
 
 
 class Tally:
