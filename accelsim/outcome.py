@@ -34,8 +34,40 @@ STANDING = "standing"
 Row = dict[str, Any]
 
 
+class Measured:
+    """What was measured of a layer, summed up: of its `timing` and its `energy_rows`."""
+
+    timing: Timing
+    energy_rows: tuple[EnergyRow, ...]
+
+    @property
+    def cycles(self) -> int:
+        """Core cycles, everything included."""
+        return self.timing.cycles
+
+    @property
+    def processing_cycles(self) -> int:
+        """Core cycles if the outermost level's transfers took no time."""
+        return self.timing.processing
+
+    @property
+    def stall_cycles(self) -> dict[str, int]:
+        """Core cycles without a MAC, by cause."""
+        return self.timing.stalls
+
+    @property
+    def energy(self) -> float:
+        """Sum of `energy_rows`, in the unit `Result.energy_unit`."""
+        return float(self.energy_exact)
+
+    @property
+    def energy_exact(self) -> Fraction:
+        """The same, not rounded."""
+        return total(self.energy_rows)
+
+
 @dataclass(frozen=True, repr=False)
-class LayerResult:
+class LayerResult(Measured):
     """One layer, run once; totals multiply by `repeat`.
 
     problem : what was mapped and run; lowered, where the architecture does that.
@@ -73,39 +105,14 @@ class LayerResult:
         return self.counts.macs
 
     @property
-    def cycles(self) -> int:
-        """Core cycles, everything included."""
-        return self.timing.cycles
-
-    @property
-    def processing_cycles(self) -> int:
-        """Core cycles if the outermost level's transfers took no time."""
-        return self.timing.processing
-
-    @property
     def compute_cycles(self) -> int:
         """Core cycles the MAC array works."""
         return self.counts.compute_cycles
 
     @property
-    def stall_cycles(self) -> dict[str, int]:
-        """Core cycles without a MAC, by cause."""
-        return self.timing.stalls
-
-    @property
     def active_pes(self) -> int:
         """PEs that hold work in the fullest step."""
         return self.counts.active_pes
-
-    @property
-    def energy(self) -> float:
-        """Sum of `energy_rows`, in the unit `Result.energy_unit`."""
-        return float(self.energy_exact)
-
-    @property
-    def energy_exact(self) -> Fraction:
-        """The same, not rounded."""
-        return total(self.energy_rows)
 
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""

@@ -15,7 +15,10 @@ class Accumulate(StrEnum):
 
 
 class Dim(StrEnum):
-    """A dim of the loop nest."""
+    """A loop: images, groups, output and input channels of a group, ofmap rows and columns, filter rows and columns.
+
+    IB and WB are slices of an ifmap word and of a filter word, on a machine that cuts words into slices.
+    """
 
     N = "N"
     G = "G"

@@ -17,6 +17,7 @@ from accelsim.search.kernels import orders as ordering
 from accelsim.search.kernels.orders import Best
 from accelsim.search.kernels.records import Combined
 from accelsim.search.moves import Combinations
+from accelsim.search.partitions import partitions_of
 from accelsim.search.prices import prices
 from accelsim.search.space import GROUPS, Space
 from accelsim.search.tables import options_of
@@ -41,7 +42,7 @@ class Scorer:
         self.charges = self.price.charges(OBJECTIVES.index(objective))
         bits = np.array([self.machine.moved_bits[t] for t in TENSORS], np.int64)
         strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
-        partitions, self.limits = self._partitions()
+        partitions, self.limits = partitions_of(self.machine, bypass, range(len(self.machine.levels)))
         self.tiles = partitions, bits, strides
 
     def best_of(self, space: Space, given: Combinations, least: float = inf) -> list[Candidate]:
@@ -96,17 +97,3 @@ class Scorer:
                 if np.isfinite(own.score[0]):
                     found.append(candidate(own, 0))
         return found
-
-    def _partitions(self) -> tuple[Ints, Ints]:
-        """(level, slots of each tensor) of every partition, and its bits."""
-        rows, limits = [], []
-        for index, level in enumerate(self.machine.levels):
-            for partition in level.capacity:
-                slots = []
-                for tensor in TENSORS:
-                    passes = tensor in self.bypass.get(index, ())
-                    held = tensor in partition.tensors and tensor in level.keeps and not passes
-                    slots.append(level.slots(tensor) if held else 0)
-                rows.append([index, *slots])
-                limits.append(partition.bits)
-        return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -91,13 +91,7 @@ class Space:
         keepers = [
             i for i, spec in enumerate(levels) if Tensor.PSUM in (spec.keeps & keeps if i >= inside > 0 else spec.keeps)
         ]
-        return frozenset(
-            (level, dim)
-            for parent, child in pairwise((*keepers, len(levels)))
-            if not self.machine.accumulates(parent, child)
-            for level in range(parent, child)
-            for dim in frozenset(REDUCTION_DIMS) - levels[level].fanout.network(Tensor.PSUM).reduce
-        )
+        return unmerged(self.machine, pairwise((*keepers, len(levels))))
 
     @property
     def accumulators(self) -> int:
@@ -211,6 +205,17 @@ class Space:
             if temporal or axes[1] or axes[2] or skipped:
                 out.append((spec.name, LevelMapping(tuple(temporal), axes[1], axes[2], skipped)))
         return tuple(out)
+
+
+def unmerged(machine: Architecture, edges: Iterable[tuple[int, int]]) -> frozenset[tuple[int, str]]:
+    """(level, dim) that neither a psum network nor a memory adds up between a parent and a child of psums."""
+    return frozenset(
+        (level, dim)
+        for parent, child in edges
+        if not machine.accumulates(parent, child)
+        for level in range(parent, child)
+        for dim in frozenset(REDUCTION_DIMS) - machine.levels[level].fanout.network(Tensor.PSUM).reduce
+    )
 
 
 def _rows(fan: Fanout) -> int:

@@ -14,7 +14,7 @@ from accelsim.mapping.dataflows.dataflow import BEST, NAMES
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
-from accelsim.search.optimum.optimum import ROUNDING, optimum, why_not
+from accelsim.search.optimum.optimum import ROUNDING, least_busy, optimum, why_not
 from accelsim.workload.problem import Problem
 
 SCORED = 3
@@ -61,7 +61,8 @@ def find_whole(
     if objective == "energy":
         return found
     # no mapping has fewer cycles than its MACs take, or than some port is busy
-    least = max(best.bound, best.busy if objective == "cycles" else cheapest.bound * best.busy)
+    busy = least_busy(architecture, problem, table)
+    least = max(best.bound, busy if objective == "cycles" else cheapest.bound * busy)
     gap = max(scores[nest] / least - 1, 0.0)
     proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
     return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)

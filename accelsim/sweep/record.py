@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any, cast
 
 from accelsim.energy.floor import floor_of
-from accelsim.energy.rows import EnergyRow, total
+from accelsim.energy.rows import EnergyRow
 from accelsim.engine.counts import Timing
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.outcome import LayerResult, Outcome, Row, reasons
+from accelsim.outcome import LayerResult, Measured, Outcome, Row, reasons
 from accelsim.simulate import Job, Plan
 from accelsim.vector import vector_layers
 from accelsim.workload.precision import checked
@@ -43,7 +43,7 @@ OBJECTIVES = (
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Measured):
     """The numbers of one layer, run once; where sums are taken it stands for the `LayerResult` that it is of.
 
     visited : MACs that took a slot. words : (level, tensor, action, words). mapping : the nest, as text.
@@ -123,29 +123,9 @@ class Record:
         return self
 
     @property
-    def cycles(self) -> int:
-        """Core cycles, everything included."""
-        return self.timing.cycles
-
-    @property
-    def processing_cycles(self) -> int:
-        """Core cycles if the outermost level's transfers took no time."""
-        return self.timing.processing
-
-    @property
     def compute_cycles(self) -> int:
         """Core cycles the MAC array works."""
         return self.timing.compute
-
-    @property
-    def stall_cycles(self) -> dict[str, int]:
-        """Core cycles without a MAC, by cause."""
-        return self.timing.stalls
-
-    @property
-    def energy_exact(self) -> Fraction:
-        """Sum of `energy_rows`."""
-        return total(self.energy_rows)
 
 
 def _place(row: EnergyRow) -> tuple[str, str, str]:

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from accelsim.architecture.choices import Dim
 from accelsim.specs import Spec, key, listed, pick
-from accelsim.workload.problem import LOOP_DIMS, Tensor
-
-
-class Dim(StrEnum):
-    """A loop: images, groups, output and input channels of a group, ofmap rows and columns, filter rows and columns.
-
-    IB and WB are slices of an ifmap word and of a filter word, on a machine that cuts words into slices.
-    """
-
-    N = "N"
-    G = "G"
-    M = "M"
-    C = "C"
-    P = "P"
-    Q = "Q"
-    R = "R"
-    S = "S"
-    IB = "IB"
-    WB = "WB"
-
+from accelsim.workload.problem import Tensor
 
 DimName = Annotated[Dim, BeforeValidator(pick("dim", Dim))]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
@@ -92,6 +73,3 @@ class DataflowSpec(Spec):
         "`run` is whole",
     )
     pe: Dims = _dims("Dims that may run inside the PE, outer to inner.", "none does")
-
-
-assert tuple(Dim) == LOOP_DIMS

@@ -95,4 +95,6 @@ def weighed(joules, cycles, objective):
         return joules * (1 + 1e-12 * np.log2(cycles + 1))
     if objective == 1:
         return cycles * (1 + 1e-9 * np.log2(max(joules, 0.0) + 1))
-    return joules * cycles
+    if objective == 2:
+        return joules * cycles
+    return joules * cycles * cycles

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 
-from accelsim.architecture.model import Architecture
 from accelsim.workload.problem import Tensor
 
 Bypass = Mapping[int, frozenset[Tensor]]
@@ -36,10 +34,5 @@ class Constraints:
                 return False
         return True
 
-    def bypasses(self, machine: Architecture) -> Sequence[Bypass] | None:
-        """Placements to look at; None: all that the machine has."""
-        return self.placements
-
 
 FREE = Constraints()
-ANY: Bound = (1, inf)

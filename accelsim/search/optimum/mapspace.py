@@ -23,6 +23,7 @@ from accelsim.search.optimum.orders import CODES, orders
 from accelsim.search.optimum.outside import Bounds, Classes
 from accelsim.search.optimum.placements import Placement, placements_of
 from accelsim.search.optimum.tables import words_of
+from accelsim.search.partitions import partitions_of
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem
 
@@ -32,31 +33,32 @@ TURN = (2, 3, 4, 5, 0, 1)
 
 
 class Walked(NamedTuple):
-    """One placement: its classes, what the kernels read, and the least bound of its leaves."""
+    """One placement: its classes, what the kernels read of it, and the least bound of its leaves."""
 
     placement: Placement
     classes: Classes
     inners: Inners
+    known: settling.Known
     least: float
 
 
 class Mapspace:
     """All chains of a layer on a machine, its placements, and the tables of both.
 
-    spread : whether groups of a layer may be spatial: that saves cycles alone.
+    timed : whether cycles count: groups of a layer may be spatial then, and placements say what keeps ports busy.
     """
 
     def __init__(
-        self, machine: Architecture, problem: Problem, table: EnergyTable, constraints: Constraints, spread: bool
+        self, machine: Architecture, problem: Problem, table: EnergyTable, constraints: Constraints, timed: bool
     ) -> None:
         self.machine, self.problem, self.constraints = machine, problem, constraints
         self.array = max(machine.pe_level - 1, 0)
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
-        self.placements = placements_of(machine, problem, table, constraints.bypasses(machine), timed=spread)
+        self.placements = placements_of(machine, problem, table, constraints.placements, timed=timed)
         inside = any(one.inside for one in self.placements.every)
         self.chains = [
-            chains_of(problem, g, self.array + 1, self.pes > 1 and (dims != ("G",) or spread), inside, constraints)
+            chains_of(problem, g, self.array + 1, self.pes > 1 and (dims != ("G",) or timed), inside, constraints)
             for g, dims in enumerate(GROUPS)
         ]
         place = self.placements
@@ -75,35 +77,19 @@ class Mapspace:
 
     def fits(self, placement: Placement, level: int) -> Floats:
         """float64[tile]: 0, or infinite where a memory above the array cannot hold the tile."""
-        rows, limits = self._partitions(placement, range(level, level + 1))
+        rows, limits = partitions_of(self.machine, placement.bypass, [level])
         out = np.zeros(prod(self.bounds.shape))
+        factors = [self._factors(g, self.chains[g].tile_sizes, rows).astype(float) for g in ALL]
         for p, limit in enumerate(limits):
-            bits = np.zeros(len(out))
-            for t in range(len(TENSORS)):
-                one = np.ones(1)
-                for g in ALL:
-                    own = self._factors(g, self.chains[g].tile_sizes, rows)[:, p, t].astype(float)
-                    one = np.multiply.outer(one, own).reshape(-1)
-                bits += one
+            tensors = range(len(TENSORS))
+            bits = sum(self.bounds.product([own[:, p, t] for own in factors], level) for t in tensors)
             out[bits > limit] = inf
         return out
 
-    def _partitions(self, placement: Placement, levels: range) -> tuple[Ints, Ints]:
-        """(slots of each tensor kept there, bits) of the partitions of some levels, as `tile_factors` reads them."""
-        rows, limits = [], []
-        for i in levels:
-            spec, skipped = self.machine.levels[i], placement.bypass.get(i, frozenset())
-            for partition in spec.capacity:
-                kept = [t in partition.tensors and t in spec.keeps and t not in skipped for t in TENSORS]
-                if any(kept):
-                    rows.append([0, *(spec.slots(t) * here for t, here in zip(TENSORS, kept, strict=True))])
-                    limits.append(partition.bits)
-        return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)
-
     def _factors(self, group: int, sizes: Ints, rows: Ints) -> Ints:
         """int64[tile, partition, tensor], factors of the bits of tiles of so many of each dim."""
-        tiles = np.ones((len(sizes), 1, 2), np.int64)
-        tiles[:, 0, : sizes.shape[1]] = sizes
+        tiles = np.ones((len(sizes), len(self.machine.levels), 2), np.int64)
+        tiles[:, :, : sizes.shape[1]] = sizes[:, None, :]
         bits = np.array([self.machine.word_bits[t] for t in TENSORS], np.int64)
         strides = np.array(list(zip(self.problem.stride, self.problem.dilation, strict=True)), np.int64)
         found: Ints = tile_factors(group, tiles, rows, bits, strides)
@@ -132,7 +118,8 @@ class Mapspace:
 
     def inners(self, placement: Placement) -> Inners:
         """What may lie in the PE and across the array."""
-        rows, limits = self._partitions(placement, range(self.machine.pe_level, len(self.machine.levels)))
+        levels = range(self.machine.pe_level, len(self.machine.levels))
+        rows, limits = partitions_of(self.machine, placement.bypass, levels)
         most, groups, strides = max(len(c.inners) for c in self.chains), len(GROUPS), self._strides
         usable, below = np.zeros((groups, most), np.bool_), np.zeros((groups, most), np.int64)
         across, steps, macs = np.ones((3, groups, most), np.int64)
@@ -152,10 +139,10 @@ class Mapspace:
             limits, self._packs, np.array(TURN, np.int64), self.machine.macs_per_cycle, self.machine.mac_cycles,
         )  # fmt: skip
 
-    def known(self, one: Walked) -> settling.Known:
+    def known(self, placement: Placement, classes: Classes, inners: Inners) -> settling.Known:
         """What the kernels read to settle leaves of a placement."""
         table, masks = orders()
-        terms = one.placement.terms
+        terms = placement.terms
         moved = [self.bounds.child(k) for k in terms.tolist()]
         words = self.words
         tabled = settling.Tabled(
@@ -167,15 +154,15 @@ class Mapspace:
             tuple(w.there for w in words),
             np.array([tensor for tensor, _, _ in moved]),
             np.array([0 if anew else child for _, child, anew in moved]),
-            one.placement.prices,
+            placement.prices,
         )
-        return settling.Known(one.classes, one.inners, self._tiles(one), tabled, table, masks)
+        return settling.Known(classes, inners, self._tiles(classes), tabled, table, masks)
 
-    def _tiles(self, one: Walked) -> settling.Tiles:
+    def _tiles(self, classes: Classes) -> settling.Tiles:
         sizes = np.array([len(c.tile_sizes) if self.array else 1 for c in self.chains])
         most, inners = int(sizes.max()), max(len(c.inners) for c in self.chains)
         below = np.zeros((len(GROUPS), inners), np.int64)
-        alike = np.zeros((len(one.classes.free), len(GROUPS), most, most), np.bool_)
+        alike = np.zeros((len(classes.free), len(GROUPS), most, most), np.bool_)
         dim = 0
         for g, chains in enumerate(self.chains):
             if not self.array:
@@ -183,7 +170,7 @@ class Mapspace:
                 continue
             below[g, : len(chains.below)] = chains.below
             small, large = chains.tile_sizes[:, None, :], chains.tile_sizes[None, :, :]
-            for c, free in enumerate(one.classes.free):
+            for c, free in enumerate(classes.free):
                 holds = np.ones((int(sizes[g]),) * 2, np.bool_)
                 for a in range(len(chains.dims)):
                     holds &= large[..., a] % small[..., a] == 0
@@ -193,7 +180,7 @@ class Mapspace:
             dim += len(chains.dims)
         return settling.Tiles(
             sizes, self._strides, below, alike, tuple(c.spans for c in self.chains),
-            tuple(np.ascontiguousarray(c.tiles[:, :-1]) for c in self.chains), one.classes.further, one.classes.between,
+            tuple(np.ascontiguousarray(c.tiles[:, :-1]) for c in self.chains), classes.further, classes.between,
         )  # fmt: skip
 
     def nest(self, placement: Placement, best: settling.Best) -> LoopNest:

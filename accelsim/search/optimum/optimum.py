@@ -19,6 +19,7 @@ from accelsim.search.optimum.constraints import FREE, Constraints
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
+from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
@@ -37,8 +38,7 @@ class Optimum:
 
     nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
     first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
-    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken. busy :
-    cycles of some port at the least in any mapping, where cycles count.
+    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken.
     """
 
     nest: LoopNest
@@ -51,7 +51,6 @@ class Optimum:
     leaves: int
     tried: int
     seconds: float
-    busy: float = 0.0
 
     @property
     def certified(self) -> bool:
@@ -94,6 +93,37 @@ def optimum(
     start = time.monotonic()
     space = Mapspace(architecture, problem, table, constraints, objective != "energy")
     return _Search(space, OBJECTIVES.index(objective), start, budget).run()
+
+
+def least_busy(
+    architecture: Architecture, problem: Problem, table: EnergyTable | None = None, constraints: Constraints = FREE
+) -> float:
+    """Cycles that some port is busy at the least in any mapping; parameters and errors as of `optimum`.
+
+    Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
+    """
+    space = Mapspace(architecture, problem, table or table_for(architecture, None), constraints, timed=True)
+    least = inf
+    for placement in space.placements.every:
+        most = 0.0
+        for port in placement.ports:
+            leaves = _leaves(1)
+            descending.descend(
+                space.bounds.classes(port),
+                port.constant,
+                space.inners(port),
+                0.0,
+                descending.ENERGY,
+                inf,
+                False,
+                leaves,
+            )
+            # of what nothing fits no mapping has any
+            most = max(most, float(leaves.bound[0]) if leaves.number[0] else inf)
+            if most >= least:
+                break
+        least = min(least, most)
+    return least
 
 
 def why_not(machine: Architecture, table: EnergyTable) -> str:
@@ -147,13 +177,12 @@ class _Search:
             if not all(self._settle(one, limit) for one in walked if one.least < limit):
                 break
             proven, gap = min(limit, self._found), 2 * gap
-        space, busy = self.space, self._busy() if self.objective else 0.0
+        space = self.space
         nest = space.nest(self.chosen, self.best)
         check(space.machine, nest, space.problem)
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
             space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.start,
-            busy,
         )  # fmt: skip
 
     def _roots(self) -> tuple[list[Walked], float]:
@@ -161,51 +190,32 @@ class _Search:
 
         Where a placement's bound is least its mappings are tried: what they cost leaves other placements out.
         """
-        out, compulsory = list[Walked](), self.space.bounds.compulsory
-        every = sorted(self.space.placements.every, key=compulsory)
-        for at, placement in enumerate(every):
-            floor = descending.score_of(compulsory(placement), self.busiest, self.objective)
+        out, space = list[Walked](), self.space
+        floors = [
+            (descending.score_of(space.bounds.compulsory(one), self.busiest, self.objective), i)
+            for i, one in enumerate(space.placements.every)
+        ]
+        for floor, i in sorted(floors):
             if floor >= self._found:
-                continue
+                break
             if self._late and self.chosen is not None:
-                rest = [descending.score_of(compulsory(one), self.busiest, self.objective) for one in every[at:]]
-                return out, min(rest)
-            classes = self.space.bounds.classes(placement)
-            inners, leaves = self.space.inners(placement), _leaves(1)
+                return out, floor
+            placement = space.placements.every[i]
+            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
             if not np.isfinite(classes.outer).any():
                 continue
-            one = Walked(placement, classes, inners, 0.0)
-            self._descend(one, self._found, False, leaves)
+            self._descend(placement, classes, inners, self._found, False, leaves)
             if leaves.number[0]:
-                one = one._replace(least=float(leaves.bound[0]))
-                out.append(one)
-                self._try(one, leaves.pick, leaves.bound)
+                known = space.known(placement, classes, inners)
+                out.append(Walked(placement, classes, inners, known, float(leaves.bound[0])))
+                self._try(out[-1], leaves.pick, leaves.bound)
         return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
-
-    def _busy(self) -> float:
-        """Cycles that some port is busy at the least, in the placement where the busiest has least."""
-        least = inf
-        for placement in self.space.placements.every:
-            most = 0.0
-            for port in placement.ports:
-                classes, leaves = self.space.bounds.classes(port), _leaves(1)
-                one = Walked(port, classes, self.space.inners(port), 0.0)
-                descending.descend(
-                    one.classes, port.constant, one.inners, self._whole(one), 0.0, descending.ENERGY, inf, False, leaves
-                )
-                self.nodes += int(leaves.nodes[0])
-                # of what nothing fits no mapping has any
-                most = max(most, float(leaves.bound[0]) if leaves.number[0] else inf)
-                if most >= least:
-                    break
-            least = min(least, most)
-        return least
 
     def _settle(self, one: Walked, limit: float) -> bool:
         """Try all leaves of a placement whose bound is below a limit; whether that was done to the end."""
         leaves = _leaves(1 << 16)
         while True:
-            self._descend(one, min(limit, self._found), True, leaves)
+            self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves)
             n = int(leaves.number[0])
             if n <= len(leaves.bound):
                 break
@@ -222,28 +232,22 @@ class _Search:
 
     def _try(self, one: Walked, picks: Ints, bounds: Floats) -> None:
         before = self._found
-        constant, known = one.placement.constant, self.space.known(one)
-        self.leaves += settling.settle(picks, bounds, constant, self.objective, known, self.best)
+        constant = one.placement.constant
+        self.leaves += settling.settle(picks, bounds, constant, self.objective, one.known, self.best)
         if self._found < before:
             self.chosen = one.placement
 
-    @staticmethod
-    def _whole(one: Walked) -> Ints:
-        return np.array([0, one.inners.number[one.inners.turn[0]]], np.int64)
-
-    def _descend(self, one: Walked, limit: float, every: bool, leaves: descending.Leaves) -> None:
+    def _descend(
+        self,
+        placement: Placement,
+        classes: Classes,
+        inners: descending.Inners,
+        limit: float,
+        every: bool,
+        leaves: descending.Leaves,
+    ) -> None:
         leaves.number[0] = leaves.nodes[0] = 0
-        descending.descend(
-            one.classes,
-            one.placement.constant,
-            one.inners,
-            self._whole(one),
-            self.busiest,
-            self.objective,
-            limit,
-            every,
-            leaves,
-        )
+        descending.descend(classes, placement.constant, inners, self.busiest, self.objective, limit, every, leaves)
         self.nodes += int(leaves.nodes[0])
 
 

@@ -28,7 +28,7 @@ class Classes(NamedTuple):
     all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
     term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
     float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
-    between : float64[class, tile], what lies between these and the array.
+    between : float64[tile], what lies between these and the array.
     """
 
     outer: Floats
@@ -252,9 +252,7 @@ class Bounds:
                 found.append((*self._counted(terms, innermost, outer, partial(self._through, innermost)), one.loops))
         # of what fills the memory above the array, whatever the orders; of one memory, `outer` says all
         between = self._filled(placement, level, self._weakest) if further else np.zeros(1)
-        return self._packed(found, terms)._replace(
-            further=np.array(further) if further else _NONE, between=np.tile(between, (len(found), 1))
-        )
+        return self._packed(found, terms)._replace(further=np.array(further) if further else _NONE, between=between)
 
     def _counted(
         self,
@@ -324,7 +322,7 @@ class Bounds:
                     prices[c, k] = term.price
         outer = np.array([above for above, _, _ in found])
         if not self.array:
-            return Classes(outer, outer, outer, inner, prices, free, _NONE, _NONE)
+            return Classes(outer, outer, outer, inner, prices, free, _NONE, np.zeros(0))
         done: dict[tuple[bytes, str], Floats] = {}  # many classes differ below the array alone
         everything = "".join(self.dims)
 
@@ -337,4 +335,4 @@ class Bounds:
         near = [reach(above, dims) for above, _, dims in found]
         pairs = zip(near, found, strict=True)
         far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in pairs]
-        return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, _NONE)
+        return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, np.zeros(0))

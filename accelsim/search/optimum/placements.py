@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,8 @@ from accelsim.mapping.mapping import LevelMapping, LoopNest
 from accelsim.search.kernels.records import BUSY, Floats
 from accelsim.search.optimum.constraints import Bypass
 from accelsim.search.prices import prices
-from accelsim.workload.problem import DIMS, REDUCTION_DIMS, TENSORS, Padding, Problem, Tensor
+from accelsim.search.space import unmerged
+from accelsim.workload.problem import DIMS, TENSORS, Padding, Problem
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def placements_of(
         priced = union.priced(program, price.terms, price.energy)
         if min(priced.values(), default=0.0) < 0:
             raise MappingError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
-        rest = _across(machine, program), bool(_inside(machine, bypass))
+        rest = _across(machine, program), _inside(machine, bypass)
         ports = []
         for load in price.loads if timed else ():
             shares = union.priced(program, price.terms, load.share[price.terms[:, 0], price.terms[:, 1]])
@@ -117,10 +118,10 @@ def _bypasses(machine: Architecture) -> Iterator[Bypass]:
             yield {i: frozenset(t for at, t in chosen if at == i) for i in {at for at, _ in chosen}}
 
 
-def _inside(machine: Architecture, bypass: Bypass) -> list[tuple[int, Tensor]]:
-    """What stays in the PE."""
+def _inside(machine: Architecture, bypass: Bypass) -> bool:
+    """Whether any tensor stays in the PE."""
     levels = range(machine.pe_level, len(machine.levels))
-    return [(i, t) for i, t in product(levels, TENSORS) if t in machine.levels[i].keeps and t not in bypass.get(i, ())]
+    return any(machine.levels[i].keeps - bypass.get(i, frozenset()) for i in levels)
 
 
 def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
@@ -145,10 +146,5 @@ def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
 
 def _across(machine: Architecture, program: Program) -> frozenset[str]:
     """Dims that may be spatial: not those whose psums would meet where nothing adds them (`program.build` refuses)."""
-    refused = set[str]()
-    keepers = [(int(p), int(c)) for t, p, c, _, _ in program.edges if t == PSUM]
-    for parent, child in keepers:
-        if not machine.accumulates(parent, child):
-            for spec in machine.levels[parent:child]:
-                refused |= frozenset(REDUCTION_DIMS) - spec.fanout.network(Tensor.PSUM).reduce
-    return frozenset(DIMS) - refused
+    edges = [(int(parent), int(child)) for t, parent, child, _, _ in program.edges if t == PSUM]
+    return frozenset(DIMS) - {dim for _, dim in unmerged(machine, edges)}

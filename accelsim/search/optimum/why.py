@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from accelsim.architecture.model import Architecture
+from accelsim.architecture.model import Architecture, Level, Partition
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, kept, tile_sizes, tile_words
@@ -39,9 +39,7 @@ def limits(machine: Architecture, nest: LoopNest, problem: Problem) -> tuple[Lim
         for partition in spec.capacity:
             held = [t for t in TENSORS if t in partition.tensors and kept(machine, nest, index, t)]
             bits = sum(spec.slots(t) * tile_words(problem, tile, t) * machine.word_bits[t] for t in held)
-            shared = len(spec.capacity) == 1
-            what = spec.name if shared else f"{spec.name} {'+'.join(t for t in TENSORS if t in partition.tensors)}"
-            out.append(Limit(what, bits / partition.bits))
+            out.append(Limit(_name(spec, partition), bits / partition.bits))
         mapped = nest.level(spec.name)
         for axis, loops in (("y", mapped.y), ("x", mapped.x)):
             size, used = getattr(spec.fanout, axis), 1
@@ -77,6 +75,13 @@ def steps(
     return tuple(out)
 
 
+def _name(level: Level, partition: Partition) -> str:
+    """What a partition is called: as its level, if it is all of it."""
+    if len(level.capacity) == 1:
+        return level.name
+    return f"{level.name} {'+'.join(t for t in TENSORS if t in partition.tensors)}"
+
+
 def _doubled(machine: Architecture) -> Iterator[tuple[str, Architecture]]:
     """The machine with twice of one capacity or side of the array, by its name."""
 
@@ -89,9 +94,7 @@ def _doubled(machine: Architecture) -> Iterator[tuple[str, Architecture]]:
         for at, partition in enumerate(spec.capacity):
             capacity = list(spec.capacity)
             capacity[at] = replace(partition, bits=2 * partition.bits)
-            shared = len(spec.capacity) == 1
-            what = spec.name if shared else f"{spec.name} {'+'.join(t for t in TENSORS if t in partition.tensors)}"
-            yield what, changed(index, capacity=tuple(capacity))
+            yield _name(spec, partition), changed(index, capacity=tuple(capacity))
         for axis in ("y", "x"):
             size = getattr(spec.fanout, axis)
             if size > 1:

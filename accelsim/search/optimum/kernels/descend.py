@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.jit import njit, part
+from accelsim.search.kernels.scores import weighed
 
 GROUPS = 6
-ENERGY, CYCLES, EDP, ED2P = range(4)
-TIE = 1e-9
+ENERGY = 0
 
 
 class Inners(NamedTuple):
@@ -70,22 +70,10 @@ class Leaves(NamedTuple):
     nodes: npt.NDArray[np.int64]
 
 
-@part
-def score(joules, cycles, objective):
-    """The objective; energy decides between equal cycles, and cycles between equal energies."""
-    if objective == ENERGY:
-        return joules * (1 + TIE * 1e-3 * np.log2(cycles + 1))
-    if objective == CYCLES:
-        return cycles * (1 + TIE * np.log2(joules + 1))
-    if objective == EDP:
-        return joules * cycles
-    return joules * cycles * cycles
-
-
 @njit(cache=True)
 def score_of(joules, cycles, objective):
-    """`score`, for Python."""
-    return score(joules, cycles, objective)
+    """`weighed`, for Python."""
+    return weighed(joules, cycles, objective)
 
 
 @part
@@ -122,7 +110,7 @@ def _starts(classes, inners, way):
 
 
 @part
-def _take(depth, i, classes, inners, way):
+def _take(depth, i, inners, way):
     """Choose an inner of the group whose turn it is; whether the PEs and what is in them can take it."""
     group = inners.turn[depth]
     pes = way.pes[depth] * inners.across[group, i]
@@ -155,7 +143,7 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
             product = way.product[depth, c, k] * classes.inner[c, group, i, k]
             way.product[depth + 1, c, k] = product
             joules += classes.prices[c, k] * product * way.rest[depth + 1, c, k]
-        value = score(joules, cycles, objective) if joules < np.inf else np.inf
+        value = weighed(joules, cycles, objective) if joules < np.inf else np.inf
         if value < least:
             way.alive[depth + 1, kept] = c
             kept += 1
@@ -165,11 +153,10 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
 
 
 @njit(cache=True, nogil=True)
-def descend(classes, constant, inners, span, whole, objective, least, every, leaves):
+def descend(classes, constant, inners, whole, objective, least, every, leaves):
     """List every choice of inners whose bound is below `least`, or (not `every`) the best one; returns that bound.
 
-    span : int64[2], inners of the first group to look at. whole : cycles at least, however many PEs work. leaves :
-    filled, and counted on past its end.
+    whole : cycles at least, however many PEs work. leaves : filled, and counted on past its end.
     """
     n, terms = classes.prices.shape
     partitions = inners.limits.shape[0]
@@ -184,15 +171,14 @@ def descend(classes, constant, inners, span, whole, objective, least, every, lea
     way.many[0] = n
     _starts(classes, inners, way)
     depth = 0
-    way.pick[0] = span[0] - 1
     while depth >= 0:
         group = inners.turn[depth]
         way.pick[depth] += 1
         i = way.pick[depth]
-        if i >= (span[1] if depth == 0 else inners.number[group]):
+        if i >= inners.number[group]:
             depth -= 1
             continue
-        if not inners.usable[group, i] or not _take(depth, i, classes, inners, way):
+        if not inners.usable[group, i] or not _take(depth, i, inners, way):
             continue
         leaves.nodes[0] += 1
         bound = _bound(depth, i, classes, constant, inners, whole, objective, least, way)

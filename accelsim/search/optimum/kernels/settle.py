@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.records import IFMAP
 from accelsim.jit import njit, part
-from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, score
+from accelsim.search.kernels.scores import weighed
+from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of
 
 PAIR, LOOPS = 4, 8
 """The first group of two dims; most loops of a level."""
@@ -161,7 +162,7 @@ class Tiles(NamedTuple):
     along dims alone that a class may have loops of. spans : int64[inner, tile, 2] of each group, the first chain with
     this tile around this inner and the one after the last. levels : int64[chain, memory] of each group, the tile of
     every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least; between :
-    float64[class, tile], what lies between them and the array.
+    float64[tile], what lies between them and the array.
     """
 
     sizes: npt.NDArray[np.int64]
@@ -235,7 +236,7 @@ def _is_first(c, tile, cycles, objective, known, leaf, walk, best):
         reach = True
         for g in range(GROUPS):
             reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
-        if reach and score(walk.lower[other] + known.classes.outer[other, tile], cycles, objective) < best.score[0]:
+        if reach and weighed(walk.lower[other] + known.classes.outer[other, tile], cycles, objective) < best.score[0]:
             return False
     return True
 
@@ -247,8 +248,8 @@ def _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
         at = 0
         for g in range(GROUPS):
             at += tiles.levels[g][trial.chain[g], memory] * tiles.strides[g]
-        joules = tiles.outer[memory, at] + tiles.between[c, tile] + walk.lower[c]
-        if score(joules, cycles, objective) >= best.score[0]:
+        joules = tiles.outer[memory, at] + tiles.between[tile] + walk.lower[c]
+        if weighed(joules, cycles, objective) >= best.score[0]:
             return False
     return True
 
@@ -266,7 +267,7 @@ def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best
         if _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
             joules = energy_of(known.tabled, known.orders, known.masks, constant, walk.order_of, trial)
             best.tried[0] += 1
-            value = score(joules, cycles, objective)
+            value = weighed(joules, cycles, objective)
             if value < best.score[0]:
                 best.score[0], best.energy[0] = value, joules
                 for g in range(GROUPS):
@@ -307,12 +308,12 @@ def settle(leaves, bounds, constant, objective, known, best):
         for c in range(n):
             walk.lower[c] = _lower(c, classes, constant, leaf)
         for c in range(n):
-            if score(walk.lower[c] + classes.reach[c, covered], cycles, objective) >= best.score[0]:
+            if weighed(walk.lower[c] + classes.reach[c, covered], cycles, objective) >= best.score[0]:
                 continue
             more = True
             while more:
                 tile = _index(tiles.strides, walk.pick)
-                value = score(walk.lower[c] + classes.outer[c, tile], cycles, objective)
+                value = weighed(walk.lower[c] + classes.outer[c, tile], cycles, objective)
                 if value < best.score[0] and _is_first(c, tile, cycles, objective, known, leaf, walk, best):
                     _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
