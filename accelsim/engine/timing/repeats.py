@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isqrt, prod
+from threading import local
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams
 from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
+_rooms = local()
 STEPS = 64
 """Steps a body should have at least."""
 LOOK_UP = 8
@@ -168,12 +170,26 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
     while True:
         state = streams.state(tiles + found.inner_tiles, tiles)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, _body_window(layer, room), allowed, MOST_STEPS)
+        memory = _memory(state)
+        window = _body_window(layer, room)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, window, memory, allowed, MOST_STEPS)
         if cycles == -2:
             raise too_many_steps(int(simulated))
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
+
+
+def _memory(state: records.State) -> replay.Memory:
+    """Room for what is remembered of bodies: that of this thread's last layer, if its machine has as much of all.
+
+    Pages that the system gives anew for each layer would cost more than a short simulation.
+    """
+    shape = tuple(len(part) for part in (state.progress, state.free, state.scalars, state.stalls))
+    if getattr(_rooms, "shape", None) != shape:
+        _rooms.shape, _rooms.memory = shape, replay.remember(*shape)
+    memory: replay.Memory = _rooms.memory
+    return memory
 
 
 def _takes_time(*work: Ints) -> bool:

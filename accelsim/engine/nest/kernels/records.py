@@ -65,6 +65,7 @@ class Rows(NamedTuple):
     moved : int64[carry, combination]: -1 no such carry, else whether the group's tile index moved on the carry *into*
         this combination; row i: own loop i carried, row n + i: a foreign loop did that has i own loops outside.
     slide : int64[carry, combination, column]: words not in the tile before, for ifmap rows and columns.
+    of_loops : int64[3, loop], of_dims : int64[5, 2], scratch of `groups.group_of`.
     """
 
     offsets: Ints
@@ -73,3 +74,5 @@ class Rows(NamedTuple):
     full: Ints
     moved: Ints
     slide: Ints
+    of_loops: Ints
+    of_dims: Ints

@@ -82,13 +82,14 @@ class Room(NamedTuple):
 class _Step(NamedTuple):
     """Scratch of a walk.
 
-    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped. cycles : int64[2], of C and until a
-    psum drain may stream. others : int64[x, column], words but for the inner group; words, begun : int64[column], of a
-    version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted : int64[use], words (times
-    3, plus which rate) and cycles of the version before.
+    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; left : int64[dim]. cycles : int64[2],
+    of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words, begun :
+    int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted :
+    int64[use], words (times 3, plus which rate) and cycles of the version before.
     """
 
     extent: Ints
+    left: Ints
     tile: Ints
     cycles: Ints
     others: Ints
@@ -99,7 +100,7 @@ class _Step(NamedTuple):
     lasted: Ints
 
 
-@njit(cache=True)
+@njit(_nrt=True)
 def generate(layer, cut, outer, carry, past, room):
     """Walk the steps of one body once and write every stream's versions; returns the steps.
 
@@ -140,7 +141,13 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
     (steps, loop that moves into the next one: less than `cut` after the last, cycles of C in all).
     """
     odo = odometer(layer, step_rows(layer.loops, layer.inside), cut, index)
-    step, level = _begin(layer), psum_level(layer.streams)
+    return _walk(layer, odo, _begin(layer), cut, carry, first, most, past, room)
+
+
+@njit(_nrt=False)
+def _walk(layer, odo, step, cut, carry, first, most, past, room):
+    """See `walk_steps`; nothing is allocated here, so references need not be counted."""
+    level = psum_level(layer.streams)
     k, busy, changed = 0, 0, True
     while True:
         if changed:
@@ -164,7 +171,8 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
 def _begin(layer):
     n, uses, columns = layer.streams.shape[0], layer.uses.shape[0], widest(layer.streams)
     step = _Step(
-        np.zeros(NDIMS, np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64), np.zeros((n, columns), np.int64),
+        np.zeros(NDIMS, np.int64), np.empty(NDIMS, np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64),
+        np.zeros((n, columns), np.int64),
         np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(n + 1, np.int64),
         np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
     )  # fmt: skip
@@ -195,7 +203,7 @@ def _extent(layer, odo, step, dim):
     return layer.ends[last] - layer.ends[first] if dim == RUNS and layer.ends.shape[0] else last - first
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _time_of(layer, odo, step):
     """T2, T7: cycles of C in a step of these extents, and until a psum drain may stream."""
     macs = 1
@@ -204,13 +212,17 @@ def _time_of(layer, odo, step):
         macs *= step.extent[dim]
     lanes = layer.macs_per_cycle
     step.cycles[0] = (macs + lanes - 1) // lanes
-    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent) + lanes - 1) // lanes
+    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent, step.left) + lanes - 1) // lanes
 
 
-@njit(cache=True)
-def last_touch(loops, inside, extent):
-    """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7)."""
-    left = extent.copy()
+@njit(_nrt=False)
+def last_touch(loops, inside, extent, left):
+    """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7).
+
+    left : int64[dim], scratch.
+    """
+    for dim in range(NDIMS):
+        left[dim] = extent[dim]
     before = 0
     for i in range(loops.shape[0]):
         dim = loops[i, DIM]

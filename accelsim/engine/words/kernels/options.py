@@ -43,7 +43,7 @@ def option_tables(nest, rows, lengths, group, edges, terms, most, table):
     most : (combinations, carries, instances) an option has at most.
     table : filled.
     """
-    room, columns = make_rows(nest, most[0], most[1], most[2]), 3 * nest.levels + 4
+    room, columns = make_rows(nest, rows.shape[1], most[0], most[1], most[2]), 3 * nest.levels + 4
     sums = Sums(
         np.zeros(columns, np.int64), np.zeros((most[1], columns), np.int64), np.zeros((most[1], columns), np.int64)
     )
