@@ -18,7 +18,9 @@ DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0
 TENSOR, PARENT, CHILD, OPERAND, REUSE = range(5)  # columns of an edge
 GROUPS = 6
 RUNS = 4  # the dim P, which counts runs of pixels
-FRESH, EARLIER = -2, -3  # of a psum tile that comes in: it has nothing to read; what an earlier body drained
+# of a psum tile that comes in: it has nothing to read; what an earlier body drained; the same, and its parent's tile
+# has been away since and come back
+FRESH, EARLIER, AWAY = -2, -3, -4
 PART = 1 << 10  # combinations of a group tabulated at a time
 NDIMS = 10
 GROUP_DIMS = np.array([[0, 9], [1, -1], [2, 8], [3, -1], [4, 6], [5, 7]], dtype=np.int64)

@@ -13,6 +13,7 @@ import numpy as np
 
 from accelsim.engine.nest.kernels.groups import in_group
 from accelsim.engine.nest.kernels.records import (
+    AWAY,
     CHILD,
     DIM,
     EARLIER,
@@ -342,7 +343,7 @@ def _add_body(layer, odo, kind, body, outer, kinds, drained, bodies):
             bodies.back[v] = kinds.back[first]
             if psum:
                 bodies.tile[v] += odo.tile[x] * outer.tiles[x]
-                if kinds.back[first] == EARLIER:
+                if kinds.back[first] == EARLIER or kinds.back[first] == AWAY:
                     bodies.back[v] = drained.version[tile]
                 drained.version[tile] = bodies.number[x]
         bodies.number[x] += m

@@ -266,7 +266,8 @@ def _facts(x, v, over, read_by, origin, bounds, machine, state):
     use = (slot and r[USE] >= bounds.held[x] and r[USE] >= bounds.waits[x]) or (psum and r[USE] >= origin)
     landed = psum and v >= current and r[LANDED] >= origin
     if psum:
-        drain = drain_binds(x, v, r, bounds.issued[x], current, bounds.held[x], origin, machine)
+        # what has not been drained yet is known by what it waits for
+        drain = v < over and drain_binds(x, v, r, bounds.issued[x], current, bounds.held[x], origin, machine)
     else:
         # an input in use has no last user yet, and nothing asks for one before there is
         drain = innermost and v < over and slot and r[D_END] >= bounds.held[x]

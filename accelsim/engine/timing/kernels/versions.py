@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.kernels.records import (
+    AWAY,
     CHILD,
     DIM,
     EARLIER,
@@ -63,7 +64,7 @@ class Room(NamedTuple):
     start, end : int64[x], version v lies at ``start[x] + v`` of `begin`, `back`, `tile` and (rows of) `work`, if that
     is less than ``end[x]``; else it is only counted. begin : int64[version], first step; work : int64[version, use
     slot], cycles; back : int64[version], psum: version of the latest earlier drain of this tile, else -1; FRESH:
-    there are no sums to read; EARLIER: the drain is in a body before; tile : int64[version], psum.
+    there are no sums to read; EARLIER, AWAY: the drain is in a body before; tile : int64[version], psum.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream; with no room nobody
     asks. sums : int64[x, 2 * column], words, added to; behind them those of the drains that are narrowed.
     """
@@ -364,6 +365,8 @@ def _read_back(streams, x, v, tile, past):
         refilled = past.before[x, 2] == 1
         lost = lost or (last == EARLIER and past.before[x, 1] == 1)
     reads = FRESH if lost and not refilled else last
+    if above >= 0 and lost and reads == EARLIER:
+        reads = AWAY
     past.since[x, REFILLED] = 1 if streams[x, ON_DRAIN] == 0 and reads != FRESH else 0
     if not lost:
         past.since[x, TAKEN_UP] += 1
