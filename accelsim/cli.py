@@ -437,7 +437,7 @@ def main() -> None:
     """The console script."""
     # what imports and a search make lives long: looking for garbage as often as Python does is a tenth of a short run,
     # and looking through all there is before it is let go is as much again
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     atexit.register(gc.freeze)
     try:
         app(prog_name="accelsim")

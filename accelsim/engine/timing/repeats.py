@@ -58,6 +58,11 @@ class Repeats:
     known: npt.NDArray[np.uint8]
 
     @property
+    def steps(self) -> int:
+        """How many the layer has."""
+        return int(self.layer.first[-1])
+
+    @property
     def sums(self) -> Ints:
         """int64[x, column], words over the layer."""
         times = np.bincount(self.layer.kind, minlength=len(self.kinds.sums))

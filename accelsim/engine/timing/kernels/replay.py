@@ -307,7 +307,7 @@ def _simulate(body, slot, length, origin, machine, written, state, memory):
     scalars[LAST] = max(scalars[LAST], last)
 
 
-@njit(_nrt=False)
+@njit(_nrt=False, nogil=True)
 def replay(kinds, layer, machine, state, window, memory, look_up, most_steps):
     """Run a layer body by body.
 
