@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import sweeping, tools
+from accelsim import reporting, sweeping, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -38,10 +38,11 @@ from accelsim.options import (
     known,
     parameters,
 )
+from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
-    from accelsim.result import Comparison, Result
+    from accelsim.result import Comparison
 
 
 PICTURES = ("png", "svg", "pdf")
@@ -115,6 +116,9 @@ def run(
     seed: Seed = 0,
     bits: Bits = None,
     out: Out = None,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page that shows it all.")
+    ] = None,
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
@@ -126,10 +130,12 @@ def run(
         from accelsim.report.files import check_place
 
         check_place(out, folder=True)
+    if report_to:
+        reporting.check_page(report_to)
     if store or workload is None:
-        result = _again(context, architecture, store)
+        result = run_again(context, architecture, store)
     else:
-        result = _simulate(
+        result = simulated(
             architecture,
             workload,
             dataflow=dataflow,
@@ -158,6 +164,8 @@ def run(
         from accelsim.report.files import write_result
 
         write_result(out, result)
+    if report_to:
+        reporting.write_page(report_to, {"": result})
     if as_json:
         from accelsim.report.files import document_text
 
@@ -168,39 +176,7 @@ def run(
         terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
-    _tell_failures(result)
-
-
-def _again(context: typer.Context, file: str, store: Path | None) -> Result:
-    """Run a result, or a point of a store, again: what it ran is there, so only what is written may be chosen."""
-    if not (store or file.endswith(".json")):
-        raise AccelsimError("run takes an ARCH and a WORKLOAD, or a result.json alone")
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        given = source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-        if given and option.name not in ("architecture", "out", "as_json", "check", "store"):
-            raise AccelsimError(f"{option.opts[0]}: {file} says what is run; leave the option out")
-    from accelsim.report.progress import progress
-    from accelsim.simulate import rerun
-
-    with progress() as step:
-        if store:
-            from accelsim.sweep.again import again
-
-            result = again(store, file, step)
-        else:
-            result = rerun(file, progress=step)
-    if not result.layers:
-        _tell_failures(result)
-    return result
-
-
-def _tell_failures(result: Result) -> None:
-    """End with all reasons where a layer could not be mapped; what could be is printed and written by then."""
-    if result.failures:
-        from accelsim.outcome import reasons
-
-        raise AccelsimError("\n".join(f"not run: {reason}" for reason in reasons(result.failures)))
+    tell_failures(result)
 
 
 @app.command()
@@ -299,7 +275,7 @@ def search(
 
     if out:
         check_place(out)
-    result = _simulate(
+    result = simulated(
         architecture,
         workload,
         dataflow=dataflow,
@@ -327,7 +303,7 @@ def search(
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
-    _tell_failures(result)
+    tell_failures(result)
 
 
 @app.command()
@@ -376,7 +352,7 @@ def plot(
         else:
             axes = getattr(draw.Plots(documents[0]), kind)()
     elif len(sources) == 2:
-        result = _simulate(
+        result = simulated(
             *sources,
             dataflow=dataflow,
             mapping=mapping,
@@ -396,7 +372,7 @@ def plot(
     draw.save(axes, str(out))
     typer.echo(f"wrote {out}")
     if result:
-        _tell_failures(result)
+        tell_failures(result)
 
 
 for _name, _command in (
@@ -409,20 +385,11 @@ for _name, _command in (
     ("trace", tools.trace),
     ("warm", tools.warm),
     ("reproduce", tools.reproduce),
+    ("report", reporting.report),
+    ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
 ):
     app.command(_name)(_command)
-
-
-def _simulate(architecture: str, workload: str, **options: Any) -> Result:
-    from accelsim.report.progress import progress
-    from accelsim.simulate import simulate
-
-    with progress() as step:
-        result = simulate(architecture, workload, progress=step, tolerant=True, **options)
-    if not result.layers:
-        _tell_failures(result)
-    return result
 
 
 def _check_picture(path: Path) -> None:

@@ -1,0 +1,91 @@
+"""One page that shows results: it holds all it needs, asks no network for anything, and works without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from accelsim.errors import AccelsimError
+from accelsim.outcome import Outcome
+from accelsim.report.gains import Gain
+from accelsim.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+    from accelsim.report.html.facts import Section
+    from accelsim.report.html.tables import Table
+
+
+def page(results: Mapping[str, Outcome], gains: Mapping[str, Mapping[str, Sequence[Gain]]] | None = None) -> str:
+    """The page of one result or several, by label.
+
+    gains : by label and layer, what twice of each thing would change; None: that part is left out.
+    Raises AccelsimError if there is no result, or none with a layer.
+    """
+    from accelsim.report.html.facts import section
+
+    if not any(result.layers for result in results.values()):
+        raise AccelsimError("nothing to show: no layer was run")
+    known = gains or {}
+    sections = [
+        section(result, f"r{at}", label, known.get(label)) for at, (label, result) in enumerate(results.items())
+    ]
+    first = next(iter(results.values()))
+    title = f"{first.workload} on {first.architecture.name}" if len(results) == 1 else f"{len(results)} results"
+    return _rendered(title, sections, comparison=_comparison(results) if len(results) > 1 else None)
+
+
+def _rendered(title: str, sections: Sequence[Section], **more: object) -> str:
+    from markupsafe import Markup
+
+    from accelsim.report.html.svg import patterns
+    from accelsim.report.text import visible
+
+    hatched = patterns(paint for part in sections for paint in part.paints)
+    # ours, and no names of anybody else's are in them
+    style, script = (Markup(_text(name)) for name in ("page.css", "page.js"))
+    ours = {"css": style, "script": script, "patterns": hatched, "version": __version__}
+    given = {"comparison": None, "differences": None, **more}
+    return _template().render(title=visible(title), sections=sections, **ours, **given)
+
+
+def _comparison(results: Mapping[str, Outcome]) -> Table:
+    """The totals of several results side by side."""
+    from accelsim.energy.table import energy_unit
+    from accelsim.report.html.tables import count, named, share, table
+    from accelsim.report.text import visible
+
+    rows = []
+    for at, (label, result) in enumerate(results.items()):
+        sums = result.total
+        rows.append(
+            (
+                named(visible(label), f"#r{at}"),
+                named(visible(result.workload)),
+                named(visible(result.architecture.name)),
+                count(sums.macs / 1e6),
+                count(sums.cycles),
+                count(sums.ms),
+                share(sums.utilization),
+                count(sums.energy),
+                named(energy_unit(result.energy_unit)),
+                count(sums.energy / sums.macs if sums.macs else 0.0),
+            )
+        )
+    heads = ("result", "network", "machine", "MACs [M]", "cycles", "time [ms]", "utilization [%]", "energy", "its unit")
+    return table("Side by side", (*heads, "energy per MAC"), rows, 3)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_text("page.html"))
+
+
+def _text(name: str) -> str:
+    return files(__name__).joinpath("templates", name).read_text(encoding="utf-8")
