@@ -15,6 +15,7 @@ from accelsim.version import __version__
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from accelsim.report.difference import Difference
     from accelsim.report.html.facts import Section
     from accelsim.report.html.tables import Table
 
@@ -36,6 +37,13 @@ def page(results: Mapping[str, Outcome], gains: Mapping[str, Mapping[str, Sequen
     first = next(iter(results.values()))
     title = f"{first.workload} on {first.architecture.name}" if len(results) == 1 else f"{len(results)} results"
     return _rendered(title, sections, comparison=_comparison(results) if len(results) > 1 else None)
+
+
+def difference_page(found: Difference) -> str:
+    """The page of what two results differ in."""
+    from accelsim.report.html.differences import differences
+
+    return _rendered(f"{found.names[0]} and {found.names[1]}", (), differences=differences(found))
 
 
 def _rendered(title: str, sections: Sequence[Section], **more: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -190,13 +190,13 @@ def _what(result: Outcome) -> str:
     return "layer" if len(blocks([layer.name for layer in result.layers])) == len(result.layers) else "block"
 
 
-def _grouped(result: Outcome, spent: object, scale: float) -> tuple[tuple[str, Mapping[str, float]], ...]:
+def _grouped(result: Outcome, spent: Callable[[LayerResult], Mapping[str, Fraction | int]], scale: float) -> tuple[tuple[str, Mapping[str, float]], ...]:
     found = []
     for label, members in blocks([shown(layer.name) for layer in result.layers]):
         sums: dict[str, float] = {}
         for at in members:
             layer = result.layers[at]
-            for part, value in spent(layer).items():  # type: ignore[operator]
+            for part, value in spent(layer).items():
                 sums[part] = sums.get(part, 0.0) + float(value * layer.repeat) / scale
         times = result.layers[members[0]].repeat if len(members) == 1 else 1
         found.append((f"{label} x{times}" if times > 1 else label, sums))
