@@ -29,6 +29,7 @@ from accelsim.architecture.pe import Pairing as Pairing
 from accelsim.architecture.pe import Sparsity as Sparsity
 from accelsim.architecture.physical import Physical
 from accelsim.architecture.runs import RunRule
+from accelsim.drawn import Pictured
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering, lowered
 from accelsim.workload.problem import TENSORS, Padding, Problem, Tensor, Width
@@ -175,7 +176,7 @@ class Level:
 
 
 @dataclass(frozen=True, repr=False)
-class Architecture:
+class Architecture(Pictured):
     """A machine: levels outermost first, word widths in bits, PE.
 
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.

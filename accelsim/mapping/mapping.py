@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from accelsim.architecture.model import Architecture, Buffer, Level, Partition
+from accelsim.drawn import Pictured
 from accelsim.errors import MappingError, Overflow, nearest
 from accelsim.mapping.finals import holds_finals
 from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor, distinct_positions
@@ -47,7 +48,7 @@ class LevelMapping:
 
 
 @dataclass(frozen=True, repr=False)
-class LoopNest:
+class LoopNest(Pictured):
     """A mapping, level by level, outermost first. Levels without loops may be left out.
 
     ``LoopNest.parse("DRAM: N4 P8 C3 | GLB: M3 Q55 y R11 x M2 P7 | RF: S11 M16")``; ``str()`` gives it back.

@@ -49,7 +49,11 @@ class Gain:
     @property
     def name(self) -> str:
         """``twice the width of port 'DRAM link'``."""
-        return DOUBLED[self.kind].format(shown(self.what))
+        what = shown(self.what)
+        if self.kind == SIDE:
+            for axis, sides in (("array y", "rows"), ("array x", "columns")):
+                what = what.replace(axis, f"{sides} of the array", 1) if what.startswith(axis) else what
+        return DOUBLED[self.kind].format(what)
 
     def sentence(self, unit: str) -> str:
         """Both changes in words; unit : of the energy."""

@@ -23,6 +23,7 @@ from accelsim.report.html.svg import Paint
 from accelsim.report.html.tables import Table, count, named, share, table
 from accelsim.report.summary import answer, binds, free, heading, not_run, notes
 from accelsim.report.text import (
+    arrows,
     component,
     energy_scale,
     energy_text,
@@ -82,7 +83,7 @@ def section(result: Outcome, key: str = "r0", name: str = "", gains: Gains | Non
         name or visible(result.architecture.name),
         heading(result),
         tuple(_numbers(result)),
-        _binding(result),
+        arrows(_binding(result)),
         tuple(not_run(result)),
         tuple(advice(added(pairs), unit)) if pairs else (),
         tuple(_pictures(result, paint, causes)),
@@ -132,7 +133,7 @@ def _pictures(result: Outcome, paint: Mapping[str, Paint], causes: Mapping[str, 
     if not result.layers:
         return
     for data in (by_type(result, paint), by_layer(result, paint), by_cause(result, causes)):
-        names = [(component(name), patch) for name, patch in bars.legend(data.paint, data.parts)]
+        names = [(arrows(component(name)), patch) for name, patch in bars.legend(data.paint, data.parts)]
         yield Picture(data.title, bars.draw(data), tuple(names))
     found = roofline.roofline(result, dict(paint))
     if found.points:
@@ -190,7 +191,9 @@ def _what(result: Outcome) -> str:
     return "layer" if len(blocks([layer.name for layer in result.layers])) == len(result.layers) else "block"
 
 
-def _grouped(result: Outcome, spent: Callable[[LayerResult], Mapping[str, Fraction | int]], scale: float) -> tuple[tuple[str, Mapping[str, float]], ...]:
+def _grouped(
+    result: Outcome, spent: Callable[[LayerResult], Mapping[str, Fraction | int]], scale: float
+) -> tuple[tuple[str, Mapping[str, float]], ...]:
     found = []
     for label, members in blocks([shown(layer.name) for layer in result.layers]):
         sums: dict[str, float] = {}

@@ -17,7 +17,7 @@ from accelsim.report.html import nest
 from accelsim.report.html.paints import COMPUTE
 from accelsim.report.html.tables import Cell, Table, count, named, share, table
 from accelsim.report.summary import binds
-from accelsim.report.text import component, energy_scale, milliseconds, number, shown, visible
+from accelsim.report.text import arrows, component, energy_scale, milliseconds, number, shown, visible
 from accelsim.workload.problem import LOOP_DIMS, TENSORS
 
 MOST_ADVICE = 4
@@ -51,7 +51,7 @@ def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Mapping[st
         f"{layer.op}, {sizes}, {number(layer.macs / 1e6)} M MACs{runs}",
         found,
         nest.draw(layer.nest, result.architecture, layer.problem),
-        bound,
+        arrows(bound),
         tuple(advice(own, result.energy_unit, MOST_ADVICE)),
         (_cycles(layer), _words(result, layer), _energy(result, layer)),
     )
@@ -71,7 +71,7 @@ def layer_table(result: Outcome, key: str) -> Table:
         return (
             named(visible(layer.name), f"#{key}-l{at}"),
             named(layer.op),
-            named(visible(most)),
+            named(arrows(most)),
             count(layer.repeat),
             count(layer.macs / 1e6),
             count(layer.cycles),
@@ -104,7 +104,7 @@ def layer_table(result: Outcome, key: str) -> Table:
 def _cycles(layer: LayerResult) -> Table:
     spent = {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
     order = sorted((cause for cause in spent if spent[cause]), key=lambda cause: (-spent[cause], cause))
-    rows = [(named(visible(cause)), count(spent[cause]), share(_ratio(spent[cause], layer.cycles))) for cause in order]
+    rows = [(named(arrows(cause)), count(spent[cause]), share(_ratio(spent[cause], layer.cycles))) for cause in order]
     total = [(named("total"), count(layer.cycles), share(1.0 if layer.cycles else 0.0))]
     return table("Cycles by cause", ("cause", "cycles", "of them [%]"), rows, 1, total)
 

@@ -13,7 +13,7 @@ from accelsim.report.html.svg import FAINT, GRID, INK, Drawing
 from accelsim.report.text import number, shown
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
-WIDTH, LEFT, LINE = 336, 92, 20
+WIDTH, LEFT, LINE = 344, 106, 20
 """Pixels: of the picture; of the names before the loops; of a row."""
 KINDS = {"temporal": ("#ffffff", ""), "y": ("#cfe3f1", ""), "x": ("#fbe3bd", "")}
 """What a loop's box is filled with: in time, over rows, over columns."""
@@ -58,6 +58,10 @@ def _boxes(level: LevelMapping) -> Iterator[tuple[float, int, str, str]]:
         x += wide + 4
 
 
+def _words(count: int) -> str:
+    return f"{number(count / 1e6)} M w" if count >= 1e6 else f"{number(count)} w"
+
+
 def _wide(text: str) -> float:
     return 7.5 * len(text) + 8
 
@@ -67,7 +71,7 @@ def _lines(level: LevelMapping) -> int:
 
 
 def _row(drawing: Drawing, top: float, name: str, level: LevelMapping) -> None:
-    drawing.text(4, top + 14, shown(name, 13), bold=True)
+    drawing.text(4, top + 14, shown(name, 12), bold=True)
     for x, line, kind, text in _boxes(level):
         y = top + LINE * line + 1
         drawing.rect(x, y, _wide(text), 17, KINDS[kind], edge=FAINT)
@@ -83,7 +87,7 @@ def _tiles(
     index = machine.level_index(name)
     extent = tile_sizes(machine, nest, problem, index)
     return [
-        (tensor, f"{tensor} {number(tile_words(problem, extent, tensor))} w")
+        (tensor, f"{tensor} {_words(tile_words(problem, extent, tensor))}")
         for tensor in TENSORS
         if kept(machine, nest, index, tensor)
     ]

@@ -18,7 +18,7 @@ from accelsim.report.html.svg import FAINT, GRID, Drawing, Paint
 from accelsim.report.text import number, shown
 from accelsim.workload.problem import TENSORS, Tensor, Width
 
-HEIGHT, BOTTOM = 300, 40
+TOP, HEIGHT, BOTTOM = 26, 310, 40
 LEFT, RIGHT = 0.13, 0.99
 WAYS = ("down", "up")
 
@@ -121,13 +121,13 @@ def draw(data: Roofline) -> Markup:
         return LEFT + (RIGHT - LEFT) * (math.log10(value) - low_x) / (high_x - low_x)
 
     def y(value: float) -> float:
-        return HEIGHT - (HEIGHT - 14) * (math.log10(value) - low_y) / (high_y - low_y)
+        return HEIGHT - (HEIGHT - TOP) * (math.log10(value) - low_y) / (high_y - low_y)
 
     drawing = Drawing(HEIGHT + BOTTOM, "roofline: MACs per cycle against MACs per byte")
     every = max(1, -(-(high_x - low_x) // 5))
     for power in range(low_x, high_x + 1):
         place = x(10.0**power)
-        drawing.line((place, 14, place, HEIGHT), GRID)
+        drawing.line((place, TOP, place, HEIGHT), GRID)
         if (power - low_x) % every == 0:
             anchor = "end" if power == high_x else "middle"
             drawing.text(place, HEIGHT + 14, _power(power), anchor, FAINT)

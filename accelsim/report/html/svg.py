@@ -12,6 +12,8 @@ from markupsafe import Markup
 
 TEXT = 11
 """Pixels of a letter: 8.25 points."""
+ALONE = 640
+"""Pixels of the width of a picture that stands in no page of ours."""
 INK, FAINT, GRID = "#222222", "#555555", "#dddddd"
 Paint = tuple[str, str]
 """A colour and a hatch, one of `report.plot.HATCHES`."""
@@ -68,7 +70,7 @@ class Drawing:
 
     def markup(self, alone: bool = False) -> Markup:
         """The SVG element. alone : with all it needs where it stands in no page of ours."""
-        width = short(self.fixed) if self.fixed else "100%"
+        width = short(self.fixed or ALONE) if self.fixed or alone else "100%"
         more = ' xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"' if alone else ""
         more += f' fill="{INK}" font-size="{TEXT}"' if alone else ""
         title = f'role="img" aria-label="{escape(self.label)}"'
