@@ -1,4 +1,4 @@
-"""What a notebook shows of objects that know of no report: how they are drawn is looked up by name, when it is asked."""
+"""What a notebook shows of objects that know of no report: how they are drawn is looked up by name when it is asked."""
 
 from __future__ import annotations
 

@@ -186,10 +186,9 @@ class Architecture(Pictured):
     stream : serial passes of an input only; the first step of a pass takes its operands word by word (docs/model.md,
         "Passes that stream in").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
-    overlap : of layers that do not need one another.
+    overlap : of layers that do not need one another. lock : where PEs are in lock step, or None.
     mac_cycles : of each MAC. psum_in, window : cycles of a PE behind the MACs of a step, for each word of a psum tile
         that ends there and for each new word of the ifmap.
-    lock : where PEs are in lock step, or None.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.
