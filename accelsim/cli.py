@@ -42,7 +42,7 @@ from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
-    from accelsim.result import Comparison
+    from accelsim.result import Comparison, Result
 
 
 PICTURES = ("png", "svg", "pdf")
@@ -126,12 +126,7 @@ def run(
     ] = None,
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
-    if out:
-        from accelsim.report.files import check_place
-
-        check_place(out, folder=True)
-    if report_to:
-        reporting.check_page(report_to)
+    _check_places(out, report_to)
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:
@@ -160,12 +155,7 @@ def run(
         from accelsim.simulate import check_outputs
 
         checks = list(check_outputs(result))
-    if out:
-        from accelsim.report.files import write_result
-
-        write_result(out, result)
-    if report_to:
-        reporting.write_page(report_to, {"": result})
+    _write(result, out, report_to)
     if as_json:
         from accelsim.report.files import document_text
 
@@ -177,6 +167,25 @@ def run(
     for line in checks:
         typer.echo(line, err=as_json)
     tell_failures(result)
+
+
+def _check_places(out: Path | None, report_to: Path | None) -> None:
+    """Refuse what could not be written, before anything runs."""
+    if out:
+        from accelsim.report.files import check_place
+
+        check_place(out, folder=True)
+    if report_to:
+        reporting.check_page(report_to)
+
+
+def _write(result: Result, out: Path | None, report_to: Path | None) -> None:
+    if out:
+        from accelsim.report.files import write_result
+
+        write_result(out, result)
+    if report_to:
+        reporting.write_page(report_to, {"": result})
 
 
 @app.command()
