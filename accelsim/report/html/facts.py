@@ -211,6 +211,8 @@ def _tables(result: Outcome) -> Iterable[Table]:
         return
     yield words_table(result)
     yield price_table(result)
+    if result.vector_layers:
+        yield vector_table(result)
 
 
 def words_table(result: Outcome) -> Table:
@@ -229,6 +231,26 @@ def words_table(result: Outcome) -> Table:
     total = [(named("total"), named(""), named(""), named(""), count(result.total.energy / scale), share(1.0))]
     heads = ("level", "tensor", "action", "words", f"energy [{unit}]", "of energy [%]")
     return table("Words and energy by level, tensor and action", heads, rows, 3, total)
+
+
+def vector_table(result: Outcome) -> Table:
+    """What layers do without MACs, one run of each; nothing of it is in the totals above."""
+    sums = result.vector
+    scale, unit = energy_scale(result.energy_unit, sums.energy)
+    rows = [
+        (
+            named(visible(layer.name)),
+            named(layer.op),
+            *map(count, (layer.repeat, layer.reads, layer.writes, layer.vector_ops, layer.cycles)),
+            count(layer.energy / scale),
+        )
+        for layer in result.vector_layers
+    ]
+    spent = (sums.reads, sums.writes, sums.vector_ops, sums.cycles)
+    runs = sum(layer.repeat for layer in result.vector_layers)
+    total = (named("total, every run"), named(""), *map(count, (runs, *spent)), count(sums.energy / scale))
+    heads = ("layer", "kind", "runs", "words read", "words written", "operations", "cycles", f"energy [{unit}]")
+    return table("Layers without MACs, and gates: not in the totals above", heads, rows, 2, [total])
 
 
 def price_table(result: Outcome) -> Table:

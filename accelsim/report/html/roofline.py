@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from accelsim.architecture.model import Architecture, Injection, NetworkKind, Port
+from accelsim.mapping.mapping import LoopNest
 from accelsim.outcome import LayerResult, Outcome
 from accelsim.report.html.svg import FAINT, GRID, Drawing, Paint
 from accelsim.report.text import number, shown
-from accelsim.workload.problem import TENSORS, Tensor, Width
+from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
 
 TOP, HEIGHT, BOTTOM = 26, 310, 40
 LEFT, RIGHT = 0.13, 0.99
@@ -76,16 +77,31 @@ def roofline(result: Outcome, paint: dict[str, Paint]) -> Roofline:
 
 
 def crossing(machine: Architecture, layer: LayerResult, index: int) -> float:
-    """Bytes of a layer that cross the timed ports below a level, one run; old psums and refills are sent, too."""
+    """Bytes of a layer that cross the timed ports below a level, one run.
+
+    Old psums and refills are among them. Where an array leaves sums unmerged, psums on their way down are not: those of
+    a first visit are counted as sent, but take no time (docs/model.md, "Readings found while ...").
+    """
     name, bits = machine.levels[index].name, 0
     widths = layer.moved or layer.bits
     for tensor in TENSORS:
         for way in WAYS:
-            if _port(machine, index, tensor, way):
+            down = (tensor, way) == (Tensor.PSUM, "down")
+            if _port(machine, index, tensor, way) and not (down and _unmerged(machine, layer.nest)):
                 words = layer.counts.sent(name, tensor, way)
                 narrow = layer.counts.narrowed(name, "sent") if (tensor, way) == (Tensor.PSUM, "up") else 0
                 bits += (words - narrow) * widths[Width(tensor)] + narrow * widths[Width.OFMAP]
     return bits / 8
+
+
+def _unmerged(machine: Architecture, nest: LoopNest) -> bool:
+    """Whether some array leaves reductions over its children unmerged."""
+    for level in machine.levels:
+        reduced = level.fanout.network(Tensor.PSUM).reduce
+        spatial = {loop.dim for kind, loop in nest.level(level.name).loops if kind != "temporal" and loop.factor > 1}
+        if spatial.intersection(REDUCTION_DIMS) - reduced:
+            return True
+    return False
 
 
 def _port(machine: Architecture, index: int, tensor: Tensor, way: str) -> Port | None:
