@@ -55,7 +55,8 @@ def _options(result: Outcome) -> Iterator[Option]:
     yield Option("network", result.workload, False)
     yield Option("batch", str(result.batch), result.batch == 1)
     yield Option("dataflow", result.dataflow or "none", result.dataflow == machine.dataflow)
-    yield Option("mappings", how_mapped(result), not (ran and ran.mapping))
+    source = f": {ran.mapping}" if ran and ran.mapping else ""
+    yield Option("mappings", how_mapped(result) + source, not source)
     yield Option("evaluator", KINDS.get(result.evaluator, result.evaluator), result.evaluator == "cycle")
     yield Option("energy table", table.name, table.name == machine.energy)
     yield Option("accounting", table.accounting or "counts", not table.accounting)
