@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -97,17 +98,24 @@ class Tab:
         return message
 
 
+def _high(descriptor: int) -> int:
+    """The same file, at a number that is neither 3 nor 4."""
+    found = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return found
+
+
 @contextmanager
 def tab(profile: Path, width: int = 1280, height: int = 900) -> Iterator[Tab]:
     """A page of a browser of its own, whose files are in `profile`."""
     browser = found()
     assert browser
-    there, to_browser = os.pipe()
-    from_browser, back = os.pipe()
+    there, to_browser = map(_high, os.pipe())
+    from_browser, back = map(_high, os.pipe())
     # the browser reads commands at 3 and writes answers at 4
     command = f'exec "$0" "$@" 3<&{there} 4>&{back}'
     options = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe")
-    words = ["sh", "-c", command, browser, *options, f"--user-data-dir={profile}"]
+    words = ["bash", "-c", command, browser, *options, f"--user-data-dir={profile}"]
     process = subprocess.Popen(
         words, pass_fds=(there, back), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )

@@ -143,3 +143,12 @@ def test_it_prints(tab, address, tmp_path):
     tab.open(address)
     tab.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_checks_see_what_is_wrong(tab, tmp_path):
+    file = tmp_path / "wrong.html"
+    svg = '<svg width="200" height="40"><text x="0" y="20">one</text><text x="8" y="22">two</text></svg>'
+    file.write_text(f'{svg}<p style="width: 3000px">wide</p><p style="font-size: 8px">tiny</p>')
+    tab.resize(390, 900)
+    tab.open(file.as_uri())
+    assert tab.run(OVERLAPS) == ["one / two"] and tab.run(CUT_OFF) == ["P wide"] and tab.run(SMALL) == ["tiny"]
