@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from accelsim.architecture.levers import CAPACITY, CHANNELS, PORT, SIDE
-from accelsim.energy.table import energy_unit
-from accelsim.report.text import number, percent, shown
+from accelsim.report.text import energy_text, number, percent, shown
 
 MATTERS = 0.005
 """Least change of cycles or energy that is worth a sentence."""
@@ -59,7 +58,7 @@ class Gain:
         """Both changes in words; unit : of the energy."""
         again = "with the mapping searched for anew" if self.searched else "in the same mapping"
         cycles = _changed(self.faster, "fewer", "cycles", number(abs(self.cycles[0] - self.cycles[1])))
-        spent = f"{number(abs(self.energy[0] - self.energy[1]))} {energy_unit(unit)}"
+        spent = energy_text(abs(self.energy[0] - self.energy[1]), unit)
         energy = _changed(self.cheaper, "less", "energy", spent)
         parts = [text for text, saved in ((cycles, self.faster), (energy, self.cheaper)) if abs(saved) >= MATTERS]
         left = f"; {self.left} of the layers could not be evaluated so" if self.left else ""

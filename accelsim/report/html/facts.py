@@ -106,8 +106,8 @@ def _causes(result: Outcome) -> list[str]:
 
 def _numbers(result: Outcome) -> Iterable[tuple[str, str, str]]:
     sums = result.total
-    least = "" if all(layer.timing.exact for layer in result.layers) else "at least "
-    processing = f"{least}total latency; processing {milliseconds(sums.processing_ms)} ms"
+    least = "" if all(layer.timing.exact for layer in result.layers) else " at least"
+    processing = f"total latency{least}; processing {milliseconds(sums.processing_ms)} ms"
     yield f"{milliseconds(sums.ms)}", "ms", processing
     seconds = sums.ms / 1e3
     rate = number(result.batch / seconds) if seconds else "-"

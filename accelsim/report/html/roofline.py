@@ -176,4 +176,4 @@ def _decades(values: list[float]) -> tuple[int, int]:
 
 
 def _power(power: int) -> str:
-    return number(10.0**power) if -3 < power < 5 else f"10^{power}"
+    return f"{10.0**power:,g}" if -3 < power < 5 else f"10^{power}"
