@@ -55,13 +55,18 @@ def _gains(lever: Lever, result: Outcome, plan: Plan) -> Iterator[tuple[str, Gai
     kept = {layer.name: layer.nest for layer in result.layers if not (anew and layer.mapping_source == SEARCH)}
     searched = any(layer.name not in kept for layer in result.layers)
     machine = lever.machine
-    flow = known_dataflow(machine, plan.dataflow, True) if searched and not machine.cartesian else None
+    flow, gone = None, ""
+    if searched and not machine.cartesian:
+        try:
+            flow = known_dataflow(machine, plan.dataflow, True)
+        except AccelsimError as error:  # a file of one's own that is not here
+            gone = _first_line(error)
     changed = replace(plan, machine=machine, given=kept, flow=flow)
     done: dict[Job, tuple[LayerResult | None, str]] = {}
     own = {job.layer.name: job for job in jobs(changed)}
     for layer in result.layers:
         new = layer.name not in kept
-        reason = _unusable(machine, result.dataflow, new) if anew else ""
+        reason = (_unusable(machine, result.dataflow, new) if anew else "") or (gone if new else "")
         after = None
         if not reason:
             job = own[layer.name]
@@ -96,5 +101,9 @@ def _evaluated(job: Job, plan: Plan) -> tuple[LayerResult | None, str]:
     try:
         found = run_job(job, plan)
     except AccelsimError as error:
-        return None, str(error).partition("\n")[0]
-    return (found, "") if isinstance(found, LayerResult) else (None, str(found).partition("\n")[0])
+        return None, _first_line(error)
+    return (found, "") if isinstance(found, LayerResult) else (None, _first_line(found))
+
+
+def _first_line(error: AccelsimError) -> str:
+    return str(error).partition("\n")[0]

@@ -13,6 +13,7 @@ from accelsim.options import known
 
 if TYPE_CHECKING:
     from accelsim.outcome import Outcome
+    from accelsim.report.gains import Gain
 
 Page = Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="The page.")]
 
@@ -69,14 +70,21 @@ def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True) 
     from accelsim.report.files import write_text
     from accelsim.report.html import page
 
-    gains = {}
+    gains: dict[str, Mapping[str, Sequence[Gain]] | str] = {}
     if advice:
         from accelsim.advice import advise
         from accelsim.report.progress import progress
 
         with progress() as step:
-            gains = {label: advise(result, step) for label, result in results.items()}
+            for label, result in results.items():
+                try:
+                    gains[label] = advise(result, step)
+                except AccelsimError as error:  # such as operands that are not here: the rest of the page needs none
+                    gains[label] = str(error)
     write_text(path, page(results, gains))
+    for told in gains.values():
+        if isinstance(told, str):
+            typer.echo(f"what would move it is not worked out: {told}", err=True)
 
 
 def loaded(files: Sequence[str]) -> dict[str, Outcome]:

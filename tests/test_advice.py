@@ -114,3 +114,9 @@ def test_layers_add_up_with_their_runs_and_those_left_out_stay():
     assert total.sentence("pJ").endswith("; 1 of the layers could not be evaluated so")
     (none,) = added([(bare, 2)])
     assert none.reason == "no mapping"
+
+
+def test_a_dataflow_that_is_gone_leaves_the_ports(searched, tmp_path):
+    found = advice.advise(replace(searched, dataflow=str(tmp_path / "mine.yaml")))["FC8"]
+    assert all("mine.yaml" in gain.reason for gain in found if gain.kind in (CAPACITY, SIDE))
+    assert not any(gain.reason for gain in found if gain.kind == PORT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -133,11 +134,25 @@ def test_twice_the_same_file_is_refused(results, tmp_path):
 
 def test_layers_that_did_not_run_are_in_the_page_and_end_with_2(tmp_path):
     page = tmp_path / "page.html"
-    code, _, err = accelsim(
-        "run", "eyeriss", "alexnet", "--layers", "CONV1,CONV5", "--set", "levels.RF.capacity.filter=8 words",
-        "--report", page,
-    )  # fmt: skip
-    if code == 2:
-        assert "not run" in err and "not run" in page.read_text(encoding="utf-8")
-    else:
-        assert code == 0 and page.exists()
+    words = [*RUN[:5], "--layers", "CONV1,CONV5", "--batch", 4, "--set", "levels.RF.capacity.filter=150 words"]
+    code, out, err = accelsim(*words, "--report", page)
+    assert code == 2 and err.startswith("not run: CONV1: RF filter: needs 2816 bits, has 2400 bits")
+    text = page.read_text(encoding="utf-8")
+    assert "CONV5" in out and "<summary>CONV5</summary>" in text
+    assert "<summary>CONV1</summary>" not in text and "not run: CONV1: RF filter: needs 2816 bits" in text
+
+
+def test_operands_that_are_gone_leave_the_rest_of_the_page(tmp_path):
+    shape = {"ifmap": (1, 4, 6, 6), "filter": (8, 4, 3, 3)}
+    operands = {f"A.{tensor}": np.ones(sizes, np.int64) for tensor, sizes in shape.items()}
+    np.savez(tmp_path / "data.npz", **operands)
+    (tmp_path / "net.yaml").write_text(
+        "name: net\nsource: test\ninput: {C: 4, H: 6, W: 6}\nlayers:\n  A: {op: conv, M: 8, kernel: 3}\n"
+    )
+    ran = accelsim("run", "eyeriss", tmp_path / "net.yaml", "--data", tmp_path / "data.npz", "--out", tmp_path / "out")
+    assert ran[0] == 0, ran
+    (tmp_path / "data.npz").unlink()
+    code, _, err = accelsim("report", tmp_path / "out" / "result.json", "-o", tmp_path / "page.html")
+    assert code == 0 and err.startswith("what would move it is not worked out: ") and err.count("\n") == 1
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Not worked out: " in text and "<summary>A</summary>" in text

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from accelsim.report.html.tables import Table
 
 
-def page(results: Mapping[str, Outcome], gains: Mapping[str, Mapping[str, Sequence[Gain]]] | None = None) -> str:
+Gains = Mapping[str, Sequence[Gain]]
+
+
+def page(results: Mapping[str, Outcome], gains: Mapping[str, Gains | str] | None = None) -> str:
     """The page of one result or several, by label.
 
-    gains : by label and layer, what twice of each thing would change; None: that part is left out.
+    gains : by label and layer, what twice of each thing would change, or why that is not known; None: it is left out.
     Raises AccelsimError if there is no result, or none with a layer.
     """
     from accelsim.report.html.facts import section

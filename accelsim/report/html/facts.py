@@ -70,11 +70,14 @@ class Section:
     paints: frozenset[Paint]
 
 
-def section(result: Outcome, key: str = "r0", name: str = "", gains: Gains | None = None) -> Section:
-    """Everything of a result. gains : what twice of each thing would change, by layer; None: not worked out."""
+def section(result: Outcome, key: str = "r0", name: str = "", gains: Gains | str | None = None) -> Section:
+    """Everything of a result.
+
+    gains : what twice of each thing would change, by layer, or why that is not known; None: it is left out.
+    """
     paint = of_components(result)
     causes = of_causes(_causes(result))
-    known = gains or {}
+    known = {} if gains is None or isinstance(gains, str) else gains
     pairs = [(gain, layer.repeat) for layer in result.layers for gain in known.get(layer.name, ())]
     unit = result.energy_unit
     found = tuple(layer_facts(result, layer, f"{key}-l{at}", known) for at, layer in enumerate(result.layers))
@@ -85,7 +88,7 @@ def section(result: Outcome, key: str = "r0", name: str = "", gains: Gains | Non
         tuple(_numbers(result)),
         arrows(_binding(result)),
         tuple(not_run(result)),
-        tuple(advice(added(pairs), unit)) if pairs else (),
+        (f"Not worked out: {visible(gains)}",) if isinstance(gains, str) else tuple(advice(added(pairs), unit)),
         tuple(_pictures(result, paint, causes)),
         tuple(usage.draw(use) for use in usage.uses(result)),
         machine.draw(result.architecture, machine.fills(result)),
