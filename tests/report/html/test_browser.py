@@ -13,6 +13,8 @@ from accelsim.simulate import simulate
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium here (Debian: apt-get install chromium)")
 WIDTHS = (1280, 390)
+PAPER = 718
+"""Pixels between the margins of A4."""
 TABLE = "[...document.querySelectorAll('table.sorts')].find((t) => t.caption.textContent === 'Layers')"
 # what is wider than its place and cannot be scrolled to, of all that is seen
 CUT_OFF = """
@@ -139,8 +141,13 @@ def test_the_page_of_a_difference_opens(tab, tmp_path, result):
     assert tab.complaints == []
 
 
-def test_it_prints(tab, address, tmp_path):
+def test_nothing_is_cut_off_in_print(tab, address, tmp_path):
+    tab.resize(PAPER, 1000)
     tab.open(address)
+    tab.ask("Emulation.setEmulatedMedia", media="print")
+    assert tab.run("document.documentElement.scrollWidth") <= PAPER
+    assert tab.run(CUT_OFF) == tab.run(OVERLAPS) == tab.run(SMALL) == []
+    tab.ask("Emulation.setEmulatedMedia", media="")
     tab.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
 
