@@ -29,6 +29,7 @@ from accelsim.options import (
     Node,
     Objective,
     Out,
+    Report,
     Seed,
     Settings,
     Supply,
@@ -116,9 +117,7 @@ def run(
     seed: Seed = 0,
     bits: Bits = None,
     out: Out = None,
-    report_to: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page that shows it all.")
-    ] = None,
+    report_to: Report = None,
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
@@ -210,11 +209,14 @@ def compare(
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
+    report_to: Report = None,
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
     if plot_to:
         _check_picture(plot_to)
+    if report_to:
+        reporting.check_page(report_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -239,16 +241,18 @@ def compare(
             seed=seed,
             bits=bits_of(bits),
         )
-    _print_comparison(comparison, plot_to, as_json)
+    _print_comparison(comparison, plot_to, report_to, as_json)
 
 
-def _print_comparison(comparison: Comparison, plot_to: Path | None, as_json: bool) -> None:
+def _print_comparison(comparison: Comparison, plot_to: Path | None, report_to: Path | None, as_json: bool) -> None:
     if not comparison.results:
         raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
     if plot_to:
         from accelsim.report.plot import save
 
         save(comparison.plot(), str(plot_to))
+    if report_to:
+        reporting.write_comparison(report_to, comparison)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:

@@ -12,7 +12,7 @@ from accelsim.errors import AccelsimError
 from accelsim.options import known
 
 if TYPE_CHECKING:
-    from accelsim.outcome import Outcome
+    from accelsim.outcome import Outcome, Outcomes
     from accelsim.report.gains import Gain
 
 Page = Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="The page.")]
@@ -63,6 +63,15 @@ def check_page(path: Path) -> None:
 
     known("page format", path.suffix.removeprefix("."), ("html",))
     check_place(path)
+
+
+def write_comparison(path: Path, comparison: Outcomes) -> None:
+    """The page of a comparison, with what could not be run; whole or not at all."""
+    from accelsim.report.files import write_text
+    from accelsim.report.html import page
+    from accelsim.report.summary import comparison_failures
+
+    write_text(path, page(comparison.results, lines=comparison_failures(comparison)))
 
 
 def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True) -> None:

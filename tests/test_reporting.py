@@ -156,3 +156,16 @@ def test_operands_that_are_gone_leave_the_rest_of_the_page(tmp_path):
     assert code == 0 and err.startswith("what would move it is not worked out: ") and err.count("\n") == 1
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Not worked out: " in text and "<summary>A</summary>" in text
+
+
+@pytest.mark.usefixtures("fake_engine")
+def test_compare_writes_a_page_of_all_and_says_what_did_not_run(tmp_path):
+    page = tmp_path / "page.html"
+    words = ["compare", "eyeriss", "alexnet", "--layers", "CONV5", "--data", "dense"]
+    code, out, _ = accelsim(*words, "--report", page)
+    (reason,) = (line for line in out.splitlines() if line.startswith("weight_stationary: "))
+    text = page.read_text(encoding="utf-8")
+    assert code == 0 and reason.endswith("GLB psum: needs 9 bits, has 8 bits")
+    assert f'<ul class="failed"><li>{reason}</li></ul>' in text
+    code, out, err = accelsim(*words, "--report", tmp_path / "page.txt")
+    assert (code, out) == (2, "") and "unknown page format 'txt' (html)" in err

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
     from accelsim.report.difference import Difference
     from accelsim.report.html.facts import Section
-    from accelsim.report.html.tables import Table
 
 
 Gains = Mapping[str, Sequence[Gain]]
 
 
-def page(results: Mapping[str, Outcome], gains: Mapping[str, Gains | str] | None = None) -> str:
+def page(
+    results: Mapping[str, Outcome], gains: Mapping[str, Gains | str] | None = None, lines: Sequence[str] = ()
+) -> str:
     """The page of one result or several, by label.
 
     gains : by label and layer, what twice of each thing would change, or why that is not known; None: it is left out.
+    lines : what else there is to say, such as what did not run at all.
     Raises AccelsimError if there is no result, or none with a layer.
     """
     from accelsim.report.html.facts import section
+    from accelsim.report.html.several import side_by_side
 
     if not any(result.layers for result in results.values()):
         raise AccelsimError("nothing to show: no layer was run")
@@ -39,7 +42,7 @@ def page(results: Mapping[str, Outcome], gains: Mapping[str, Gains | str] | None
     ]
     first = next(iter(results.values()))
     title = f"{first.workload} on {first.architecture.name}" if len(results) == 1 else f"{len(results)} results"
-    return _rendered(title, sections, comparison=_comparison(results) if len(results) > 1 else None)
+    return _rendered(title, sections, comparison=side_by_side(results) if len(results) > 1 else (), lines=lines)
 
 
 def difference_page(found: Difference) -> str:
@@ -59,35 +62,8 @@ def _rendered(title: str, sections: Sequence[Section], **more: object) -> str:
     # ours, and no names of anybody else's are in them
     style, script = (Markup(_text(name)) for name in ("page.css", "page.js"))
     ours = {"css": style, "script": script, "patterns": hatched, "version": __version__}
-    given = {"comparison": None, "differences": None, **more}
+    given = {"comparison": (), "lines": (), "differences": None, **more}
     return _template().render(title=visible(title), sections=sections, **ours, **given)
-
-
-def _comparison(results: Mapping[str, Outcome]) -> Table:
-    """The totals of several results side by side."""
-    from accelsim.energy.table import energy_unit
-    from accelsim.report.html.tables import count, named, share, table
-    from accelsim.report.text import visible
-
-    rows = []
-    for at, (label, result) in enumerate(results.items()):
-        sums = result.total
-        rows.append(
-            (
-                named(visible(label), f"#r{at}"),
-                named(visible(result.workload)),
-                named(visible(result.architecture.name)),
-                count(sums.macs / 1e6),
-                count(sums.cycles),
-                count(sums.ms),
-                share(sums.utilization),
-                count(sums.energy),
-                named(energy_unit(result.energy_unit)),
-                count(sums.energy / sums.macs if sums.macs else 0.0),
-            )
-        )
-    heads = ("result", "network", "machine", "MACs [M]", "cycles", "time [ms]", "utilization [%]", "energy", "its unit")
-    return table("Side by side", (*heads, "energy per MAC"), rows, 3)
 
 
 @cache

@@ -13,11 +13,12 @@ LEFT, RIGHT = "l", "r"
 
 
 class Cell(NamedTuple):
-    """What is read, what it is sorted by (''; the text itself), and where it leads."""
+    """What is read, what it is sorted by (''; the text itself), where it leads, and the colour behind it."""
 
     text: str
     value: str = ""
     link: str = ""
+    shade: str = ""
 
 
 @dataclass(frozen=True)

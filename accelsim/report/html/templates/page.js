@@ -21,7 +21,7 @@ for (const table of document.querySelectorAll("table.sorts")) {
       body.append(...keyed.map((entry) => entry[2]));
     });
   });
-  if (body.rows.length > 5) {
+  if (body.rows.length > 8) {
     const field = document.createElement("input");
     field.type = "search";
     field.placeholder = "Filter rows";
