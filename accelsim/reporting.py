@@ -24,10 +24,21 @@ def report(
     advice: Annotated[
         bool, typer.Option("--advice/--no-advice", help="Evaluate each layer again with twice of one thing.")
     ] = True,
+    dataflow: Annotated[
+        list[str] | None, typer.Option(help="Also search for mappings under this dataflow (repeat it).")
+    ] = None,
 ) -> None:
     """Write one page that shows it all: no network, no JavaScript needed."""
     check_page(out)
-    write_page(out, loaded(files), advice)
+    flows = dataflow or ()
+    if flows and not advice:
+        raise AccelsimError("--dataflow is for advice, and --no-advice leaves it out")
+    for name in flows:
+        from accelsim.mapping.dataflows.dataflow import BEST, load
+
+        if name != BEST:
+            load(name)  # a name that is none is refused before anything runs
+    write_page(out, loaded(files), advice, flows)
     typer.echo(f"wrote {out}")
 
 
@@ -74,7 +85,7 @@ def write_comparison(path: Path, comparison: Outcomes) -> None:
     write_text(path, page(comparison.results, lines=comparison_failures(comparison)))
 
 
-def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True) -> None:
+def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True, dataflows: Sequence[str] = ()) -> None:
     """The page of results by label, whole or not at all."""
     from accelsim.report.files import write_text
     from accelsim.report.html import page
@@ -87,7 +98,7 @@ def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True) 
         with progress() as step:
             for label, result in results.items():
                 try:
-                    gains[label] = advise(result, step)
+                    gains[label] = advise(result, step, dataflows)
                 except AccelsimError as error:  # such as operands that are not here: the rest of the page needs none
                     gains[label] = str(error)
     write_text(path, page(results, gains))

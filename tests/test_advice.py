@@ -9,7 +9,7 @@ import pytest
 from accelsim import advice
 from accelsim.architecture.levers import CAPACITY, CHANNELS, PORT, SIDE
 from accelsim.errors import AccelsimError
-from accelsim.report.gains import Gain, added
+from accelsim.report.gains import DATAFLOW, Gain, added
 from accelsim.report.gains import advice as sentences
 from accelsim.simulate import load, simulate
 
@@ -120,3 +120,21 @@ def test_a_dataflow_that_is_gone_leaves_the_ports(searched, tmp_path):
     found = advice.advise(replace(searched, dataflow=str(tmp_path / "mine.yaml")))["FC8"]
     assert all("mine.yaml" in gain.reason for gain in found if gain.kind in (CAPACITY, SIDE))
     assert not any(gain.reason for gain in found if gain.kind == PORT)
+
+
+def test_another_dataflow_is_a_run_under_it(searched):
+    other = simulate(CHIP, "alexnet", "weight_stationary", layers=LAYERS)
+    found = advice.advise(searched, dataflows=["weight_stationary", "nothing_known"])
+    for before, after in zip(searched.layers, other.layers, strict=True):
+        gain = one(found, before.name, DATAFLOW, "weight_stationary")
+        assert gain.cycles == (before.cycles, after.cycles) and gain.energy == (before.energy, after.energy)
+        assert gain.searched
+        assert "nothing_known" in one(found, before.name, DATAFLOW, "nothing_known").reason
+
+
+def test_a_given_mapping_may_have_another_dataflow():
+    result = simulate(CHIP, "alexnet", mapping="eyeriss_alexnet_jssc17", layers="CONV5", batch=4)
+    other = simulate(CHIP, "alexnet", "row_stationary", layers="CONV5", batch=4)
+    gain = one(advice.advise(result, dataflows=["row_stationary"]), "CONV5", DATAFLOW, "row_stationary")
+    assert gain.cycles == (result.total.cycles, other.total.cycles) and gain.searched
+    assert gain.sentence("MAC").startswith("dataflow row_stationary instead, with the mapping searched for anew: ")

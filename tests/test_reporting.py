@@ -169,3 +169,16 @@ def test_compare_writes_a_page_of_all_and_says_what_did_not_run(tmp_path):
     assert f'<ul class="failed"><li>{reason}</li></ul>' in text
     code, out, err = accelsim(*words, "--report", tmp_path / "page.txt")
     assert (code, out) == (2, "") and "unknown page format 'txt' (html)" in err
+
+
+def test_other_dataflows_are_evaluated_where_they_are_named(results, tmp_path):
+    words = ["report", results / "slow" / "result.json", "-o", tmp_path / "page.html"]
+    assert accelsim(*words, "--dataflow", "row_stationary")[0] == 0
+    assert "Dataflow row_stationary instead" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    for more, message in (
+        (["--dataflow", "row_stationry"], "row_stationary"),
+        (["--dataflow", "row_stationary", "--no-advice"], "--dataflow is for advice, and --no-advice leaves it out"),
+    ):
+        code, out, err = accelsim(*words[:-1], tmp_path / "other.html", *more)
+        assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+    assert files(tmp_path) == {"page.html"}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from accelsim.architecture.levers import CAPACITY, CHANNELS, PORT, SIDE
 from accelsim.report.text import energy_text, number, percent, shown
 
+DATAFLOW = "dataflow"
+"""The kind of a gain that comes of another dataflow on the same machine; the others are those of `Lever`."""
 MATTERS = 0.005
 """Least change of cycles or energy that is worth a sentence."""
 DOUBLED = {
@@ -15,16 +17,17 @@ DOUBLED = {
     SIDE: "twice the {}",
     PORT: "twice the width of port '{}'",
     CHANNELS: "twice the channels of {}",
+    DATAFLOW: "dataflow {} instead",
 }
 
 
 @dataclass(frozen=True)
 class Gain:
-    """One layer, or all of them, as it is and with twice of something.
+    """One layer, or all of them, as it is and with twice of something, or under another dataflow.
 
-    kind, what : of `architecture.levers.Lever`. cycles : core cycles (before, after). energy : in the table's unit
-    (before, after). searched : whether the mapping was searched for anew. reason : why it was not evaluated; ''.
-    left : layers that were not, of those that are added up.
+    kind, what : of `architecture.levers.Lever`, or DATAFLOW and its name. cycles : core cycles (before, after).
+    energy : in the table's unit (before, after). searched : whether the mapping was searched for anew.
+    reason : why it was not evaluated; ''. left : layers that were not, of those that are added up.
     """
 
     kind: str

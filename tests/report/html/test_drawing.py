@@ -18,6 +18,7 @@ from accelsim.report.html.svg import TEXT, Drawing
 from accelsim.report.plot import COLOURS, HATCHES
 from accelsim.yamlfile import names
 
+SVG = "{http://www.w3.org/2000/svg}"
 PAINT = {"DRAM": (COLOURS[0], ""), "GLB": (COLOURS[1], "//"), "RF": (COLOURS[2], "")}
 
 
@@ -71,15 +72,17 @@ def test_alone_it_has_its_hatches_and_letters_of_7_points_and_more():
 def test_every_hatch_can_be_drawn(hatch):
     drawing = Drawing(10, "x")
     drawing.rect(0, 0, 1, 1, (COLOURS[0], hatch))
-    parsed(drawing.markup(alone=True))
+    root = parsed(drawing.markup(alone=True))
+    (box,) = root.findall(f"{SVG}rect")
+    made = [f"url(#{one.get('id')})" for one in root.iter(f"{SVG}pattern")]
+    assert box.get("fill") == (made[0] if hatch else COLOURS[0]) and len(made) == bool(hatch)
 
 
 @pytest.mark.parametrize("name", names("arch"))
 def test_every_machine_is_drawn_with_all_it_has(name):
     chip = load_architecture(name)
     found = parsed(machine.draw(chip, alone=True))
-    namespace = "{http://www.w3.org/2000/svg}"
-    texts = " ".join(one.text or "" for one in found.iter(f"{namespace}text"))
+    texts = " ".join(one.text or "" for one in found.iter(f"{SVG}text"))
     for level in chip.levels:
         assert level.name in texts
         if level.fanout.y * level.fanout.x > 1:

@@ -139,6 +139,17 @@ def test_repeats_and_blocks_count_every_run():
     assert sum(sum(values.values()) for _, values in data.rows) == pytest.approx(deep.total.energy / scale)
 
 
+@pytest.mark.parametrize("name", ["albireo", "eie", "gemmini16", "isaac", "ne16", "nv_small", "redmule", "scnn"])
+def test_machines_of_every_kind_have_a_page(name):
+    evaluator = "cycle" if name == "scnn" else "analytical"
+    result = simulate(name, "alexnet", layers="CONV3", evaluator=evaluator)
+    text = page({"": result})
+    assert Elements(text).open == []
+    for level in result.architecture.levels:
+        assert f">{level.name}" in text
+    assert f"{result.total.cycles:,}" in text and f"{result.architecture.pes:,} PEs" in text
+
+
 @pytest.mark.parametrize("evil", EVIL)
 def test_names_are_text(fake_engine, evil):
     result = simulate(fakes.machine(), fakes.network())
