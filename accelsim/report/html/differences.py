@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from accelsim.report.difference import Change, Changes, Difference, Given
 from accelsim.report.difference_text import headline, of, signed
 from accelsim.report.html.tables import Cell, Table, count, named, table
-from accelsim.report.text import component, visible
+from accelsim.report.text import arrows, component, visible
 
 
 @dataclass(frozen=True)
@@ -44,5 +44,5 @@ def _changes(changes: Changes, names: tuple[str, str]) -> Table:
 def _row(row: Change, width: int) -> tuple[Cell, ...]:
     by = float(row.by)
     share = "" if row.share is None else f"{row.share:.6g}"
-    cells = [named(component(part)) for part in row.key] + [named("")] * (width - len(row.key))
+    cells = [named(arrows(component(part))) for part in row.key] + [named("")] * (width - len(row.key))
     return (*cells, count(row.before), count(row.after), Cell(signed(by), f"{by:.6g}"), Cell(of(row), share))

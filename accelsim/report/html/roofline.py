@@ -159,10 +159,12 @@ def draw(data: Roofline) -> Markup:
             drawing.line((x(begin), y(foot), x(roof.ridge), y(data.peak)), data.paint[roof.level][0], 2)
     first = min((roof.ridge for roof in data.roofs), default=10.0**low_x)
     drawing.line((x(max(first, 10.0**low_x)), y(data.peak), RIGHT, y(data.peak)), "#222222", 2)
+    # layers that lie on each other at two levels stay both seen: inner ones are smaller
+    sizes = {roof.level: max(7.0 - 2.5 * at, 2.0) for at, roof in enumerate(data.roofs)}
     for point in data.points:
         told = f"{number(point.intensity)} MACs per byte, {number(point.performance)} MACs per cycle"
         title = f"{shown(point.layer)} at {shown(point.level)}: {told}, {number(data.bound(point))} at most"
-        drawing.dot(x(point.intensity), y(point.performance), data.paint[point.level][0], title)
+        drawing.dot(x(point.intensity), y(point.performance), data.paint[point.level][0], title, sizes[point.level])
     return drawing.markup()
 
 

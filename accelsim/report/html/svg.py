@@ -59,7 +59,11 @@ class Drawing:
     def dot(self, x: float, y: float, colour: str, title: str = "", radius: float = 4.0) -> None:
         """A filled circle."""
         place = f'cx="{self.x(x)}" cy="{short(y)}" r="{short(radius)}"'
-        self._parts.append(_with_title("circle", f'{place} fill="{colour}" fill-opacity="0.75" stroke="#222"', title))
+        self._parts.append(
+            _with_title(
+                "circle", f'{place} fill="{colour}" fill-opacity="0.9" stroke="white" stroke-width="0.7"', title
+            )
+        )
 
     def text(self, x: float, y: float, text: str, anchor: str = "start", colour: str = INK, bold: bool = False) -> None:
         """A line of text; y : of its foot. anchor : which end of it x is, 'start', 'middle' or 'end'."""

@@ -17,8 +17,8 @@ from accelsim.report.text import percent, shown
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
 Mask = npt.NDArray[np.bool_]
-SIDE, BARE = 300, 40
-"""Most pixels of a picture's side; most rows or columns that are drawn one by one."""
+SIDE, LEAST, BARE = 300, 14, 40
+"""Most pixels of a picture's side, and least; most rows or columns that are drawn one by one."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def uses(result: Outcome) -> list[Use]:
 def draw(use: Use) -> Markup:
     """The array as a map, the darker the longer a place works; equal neighbours are one box."""
     rows, columns = use.share.shape
-    cell = max(min(SIDE / max(rows, columns), 22.0), 0.0)
-    wide, high = max(cell * columns, 4.0), max(cell * rows, 4.0)
+    cell = min(SIDE / max(rows, columns), 22.0)
+    wide, high = max(cell * columns, LEAST), max(cell * rows, LEAST)
     drawing = Drawing(high + 34, f"use of the {rows} x {columns} array below {use.level}", fixed=max(wide + 2, 240.0))
     single = max(rows, columns) <= BARE
     for top, tall, row in _runs(use.share, rows, single):
