@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.counts import Counts, Timing, in_core_cycles
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
@@ -41,7 +41,7 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     found = find_repeats(program) if repeats and not differ else None
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
-        return _timed_counts(counts, *(run_repeats(program, found, way)[:2] for way in (False, True)))
+        return _timed_counts(program, counts, *(run_repeats(program, found, way)[:2] for way in (False, True)))
     return window_by_window(program, masks if zeros else None)
 
 
@@ -76,13 +76,14 @@ def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Tim
     if banks is not None:
         counts = replace(counts, dram=banks.counts())
     timed = [of_layer(program.architecture, tables.edges, each.cycles, each.state.stalls) for each in simulations]
-    return _timed_counts(counts, *timed)
+    return _timed_counts(program, counts, *timed)
 
 
 def _timed_counts(
-    counts: Counts, total: tuple[int, dict[str, int]], processing: tuple[int, dict[str, int]]
+    program: Program, counts: Counts, total: tuple[int, dict[str, int]], processing: tuple[int, dict[str, int]]
 ) -> tuple[Counts, Timing]:
-    return counts, Timing(total[0], processing[0], counts.compute_cycles, total[1], processing[1])
+    timing = Timing(total[0], processing[0], counts.compute_cycles, total[1], processing[1])
+    return in_core_cycles(counts, timing, program.architecture.mode.divider)
 
 
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:

@@ -201,16 +201,26 @@ def _time_of(layer, odo, step):
     macs = 1
     for dim in range(NDIMS):
         step.extent[dim] = _extent(layer, odo, step, dim)
-        macs *= step.extent[dim]
-    lanes = layer.macs_per_cycle
+        macs *= packed(0, step.extent[dim], layer.packs[dim])
+    lanes = layer.macs_together
     step.cycles[0] = (macs + lanes - 1) // lanes
-    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent) + lanes - 1) // lanes
+    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent, layer.packs) + lanes - 1) // lanes
+
+
+@part
+def packed(first, count, pack):
+    """Of `count` iterations from `first` on, those that begin `pack` which go together."""
+    return (first + count + pack - 1) // pack - (first + pack - 1) // pack
 
 
 @njit(cache=True)
-def last_touch(loops, inside, extent):
-    """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7)."""
+def last_touch(loops, inside, extent, packs):
+    """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7).
+
+    MACs that go together (`packs`) are where the first of them is, and count as one.
+    """
     left = extent.copy()
+    at = np.zeros(NDIMS, np.int64)
     before = 0
     for i in range(loops.shape[0]):
         dim = loops[i, DIM]
@@ -219,13 +229,15 @@ def last_touch(loops, inside, extent):
         if OWN[PSUM, dim]:
             left[dim] = min(left[dim], loops[i, STEP])
             continue
-        trips = (left[dim] + loops[i, STEP] - 1) // loops[i, STEP]
-        rest = 1
+        last = (extent[dim] - 1) // packs[dim] * packs[dim]
+        trips = (last - at[dim]) // loops[i, STEP]
+        rest = packed(at[dim], trips * loops[i, STEP], packs[dim])
         for other in range(NDIMS):
             if other != dim:
-                rest *= left[other]
-        before += (trips - 1) * loops[i, STEP] * rest
-        left[dim] -= (trips - 1) * loops[i, STEP]
+                rest *= packed(at[other], left[other], packs[other])
+        before += rest
+        at[dim] += trips * loops[i, STEP]
+        left[dim] = min(left[dim] - trips * loops[i, STEP], loops[i, STEP])
     return before + 1
 
 
