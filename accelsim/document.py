@@ -118,8 +118,8 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         "processing_cycles": timing.processing,
         "ms": result.milliseconds(timing.cycles),
         "processing_ms": result.milliseconds(timing.processing),
-        "utilization": result.utilization(counts.visited, timing.cycles),
-        **_dense_equivalent(result, counts.slots, timing.cycles),
+        "utilization": result.utilization(counts.visited, timing.cycles, layer),
+        **_dense_equivalent(result, counts.slots, timing.cycles, layer),
         "exact": timing.exact,
         "compute_cycles": counts.compute_cycles,
         "stall_cycles": dict(sorted(timing.stalls.items())),
@@ -212,8 +212,8 @@ def _efficiency(result: Outcome) -> Row:
     return found
 
 
-def _dense_equivalent(result: Outcome, macs: int, cycles: int) -> Row:
-    return {"dense_equivalent": result.dense_equivalent(macs, cycles)} if result.operands else {}
+def _dense_equivalent(result: Outcome, macs: int, cycles: int, layer: LayerResult | None = None) -> Row:
+    return {"dense_equivalent": result.dense_equivalent(macs, cycles, layer)} if result.operands else {}
 
 
 def _count(level: str, tensor: str, action: str, words: int) -> Row:

@@ -12,7 +12,7 @@ from typing import Any
 from accelsim.architecture.dram.model import Dram
 from accelsim.architecture.illegal import refuse, refuse_levels
 from accelsim.architecture.modes import Mode as Mode
-from accelsim.architecture.modes import mode_of, refuse_modes
+from accelsim.architecture.modes import mode_of, refuse_modes, widest
 from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
 from accelsim.architecture.network import REDUCING as REDUCING
 from accelsim.architecture.network import Count as Count
@@ -395,6 +395,11 @@ class Architecture:
         return bits | self.mode.bits if self.modes else bits
 
     @property
+    def whole_mac_bits(self) -> dict[Tensor, int]:
+        """The same of a multiplier that does not split, or is not split."""
+        return self.mac_bits | widest(self.modes).bits if self.modes else self.mac_bits
+
+    @property
     def macs_together(self) -> int:
         """What takes one cycle of a PE: MACs, or where sub-words lie along a dim its multipliers (`Program.packs`)."""
         return self.macs_per_cycle * (1 if self.mode.along else self.mode.macs)
@@ -416,7 +421,10 @@ class Architecture:
     @property
     def macs_at_once(self) -> float:
         """MACs of all PEs in a core cycle, at most."""
-        mode = self.mode
+        return self.macs_at_once_in(self.mode)
+
+    def macs_at_once_in(self, mode: Mode) -> float:
+        """The same in one of its modes."""
         return self.pes * self.macs_per_cycle * mode.macs / (self.mac_cycles * mode.divider)
 
     @property

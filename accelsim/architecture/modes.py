@@ -106,6 +106,8 @@ def refuse_modes(machine: Architecture) -> None:
     if machine.cartesian or machine.sparsity.skip:
         what = "Cartesian PEs" if machine.cartesian else "PEs that skip zeros"
         raise AccelsimError(f"{where}: {what} pair words by themselves; gate zeros, or leave modes out")
+    if machine.physical and machine.physical.arithmetic.value != "int":
+        raise AccelsimError(f"{where}: multipliers of {machine.physical.arithmetic} numbers do not split")
     if machine.multiplier > 1:
         raise AccelsimError(f"{where}: a multiplier has the widths of its modes; leave multiplier out")
     try:

@@ -360,8 +360,8 @@ class PeSpec(Spec):
         "words are multiplied whole",
     )
     modes: list[ModeSpec] = key(
-        "Ways in which a multiplier splits (docs/precision.md), each of other widths; a layer runs in the one of the fewest "
-        "bits that its words fit.",
+        "Ways in which a multiplier splits, each of other widths; a layer runs in the one of the fewest bits that its "
+        "words fit (docs/precision.md).",
         [],
         "it does not split",
     )

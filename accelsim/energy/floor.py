@@ -100,10 +100,12 @@ def access(
 
 
 def mac(machine: Architecture, table: EnergyTable) -> Fraction:
-    """Energy of one multiply-accumulate."""
-    kind = physical(machine).arithmetic
+    """Energy of one multiply-accumulate, of a multiplier that splits at the supply of the table."""
+    kind, mode = physical(machine).arithmetic, machine.mode
     if kind is Arithmetic.INT or table.technology is None:
-        return table.mac(machine.mac_bits)
+        if mode.share is None:
+            return table.mac(machine.mac_bits)
+        return mode.share * table.mac(machine.whole_mac_bits)
     return _float(machine, table, kind)[0]
 
 
@@ -187,7 +189,7 @@ def _mac_cells(machine: Architecture, table: EnergyTable) -> Fraction:
     technology, kind = technology_of(table), physical(machine).arithmetic
     if kind is not Arithmetic.INT:
         return _float(machine, table, kind)[1]
-    bits = machine.mac_bits
+    bits = machine.whole_mac_bits
     cells = technology.multiply.squared().proportional(bits[Tensor.IFMAP] * bits[Tensor.FILTER])
     return cells + technology.add.proportional(bits[Tensor.PSUM])
 
@@ -196,7 +198,7 @@ def register_bits(machine: Architecture) -> int:
     """Flip-flops of a PE beside its register files: of its MACs, and a word that each network hands on."""
     words = machine.word_bits
     said = physical(machine).registers
-    stage = sum(words.values()) if said is None else said
+    stage = sum((machine.whole_mac_bits if machine.modes else words).values()) if said is None else said
     handed = (
         words[tensor]
         for tensor in TENSORS
