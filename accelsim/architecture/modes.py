@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
-from accelsim.architecture.choices import Dim
+from accelsim.architecture.choices import DataDim
 from accelsim.errors import AccelsimError
 from accelsim.quantities import MOST_BITS
 from accelsim.specs import Macs, Spec, key, pick, whole
@@ -159,17 +159,17 @@ _EACH = {
 }
 Bits = Annotated[Pair, PlainValidator(_pair), WithJsonSchema({"anyOf": [_WIDTH, _EACH]})]
 Share = Annotated[
-    Fraction, PlainValidator(_positive), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "examples": [0.25]})
+    Fraction, PlainValidator(_positive), WithJsonSchema({"type": "number", "minimum": 0, "examples": [0.25]})
 ]
 Supply = Annotated[
     Fraction,
     PlainValidator(lambda value: _positive(value, MOST_SUPPLY)),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": float(MOST_SUPPLY), "examples": [0.8]}),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": int(MOST_SUPPLY), "examples": [0.8]}),
 ]
 Divider = Annotated[
     int, PlainValidator(whole(1, "pipeline")), WithJsonSchema({"type": "integer", "minimum": 1, "examples": [2]})
 ]
-AlongName = Annotated[Dim, BeforeValidator(pick("dim", Dim))]
+AlongName = Annotated[DataDim, BeforeValidator(pick("dim", DataDim))]
 
 
 class ModeSpec(Spec):

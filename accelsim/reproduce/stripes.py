@@ -54,9 +54,7 @@ def cycles(layer: str, width: int = WORD, parallel: bool = False) -> int:
 @cache
 def layers() -> tuple[Layer, ...]:
     """AlexNet's convolutions."""
-    return tuple(
-        Layer(name, width, cycles(name, parallel=True), cycles(name, width)) for name, width in bits().items()
-    )
+    return tuple(Layer(name, width, cycles(name, parallel=True), cycles(name, width)) for name, width in bits().items())
 
 
 def speedup() -> float:
