@@ -87,13 +87,13 @@ _HEAD = """\
 ## Stripes
 
 Inputs bit by bit: Judd et al., MICRO 2016. `stripes` has 16 tiles of 16 filters by 16 windows of 16 lanes, each of 1 b
-by 16 b; with `windows: 1` and `serial: 16 b` it is DaDianNao. The claim is that time is in proportion to the bits of the
-ifmap, 16 / bits against DaDianNao. Bits of each layer are second-hand.
+by 16 b; with `windows: 1` and `serial: 16 b` it is DaDianNao. The paper's claim is that time goes almost in proportion
+to the bits of the ifmap: 16 / bits against DaDianNao. Bits of each layer are second-hand.
 """
 
 _WHY = f"""\
 What is missing is windows. Sixteen go at a time, here a block of rows and columns that the mapping chooses, and blocks
-do not cover all planes: 13 x 13 outputs take 13 rows of 13 windows where 10.6 of 16 would do, a factor of 0.81. The
-paper gives {LEAST:.2f} to {MOST:.2f} over its networks and {MEAN:.2f} in the mean; how its windows lie in a plane is not
-among our sources. DRAM and the eDRAM take no time in either machine.
+do not cover all planes: 13 x 13 outputs take 13 rows of 13 windows where 10.6 times 16 would do, a factor of 0.81. How
+the paper's windows lie in a plane is not among our sources. Over its networks it has {LEAST:.2f} to {MOST:.2f}, {MEAN:.2f} in the
+mean (its abstract). DRAM and eDRAM take no time in either machine.
 """

@@ -37,7 +37,8 @@ def test_modes_as_read() -> None:
 
 def test_ports_with_a_clock_of_their_own_keep_it_at_another_divider() -> None:
     chip = "{bits: 16 b}, {bits: 8 b, divider: 4}"
-    text = "name: m\nsource: test\nclock: 1 GHz\nword: {}\nlevels:\n  - name: D\n    link: {{width: 8 GB/s}}\n  - name: G\n"
+    head = "name: m\nsource: test\nclock: 1 GHz\nword: {}\n"
+    text = head + "levels:\n  - name: D\n    link: {{width: 8 GB/s}}\n  - name: G\n"
     rates = [
         architecture_of(parse(text.format(word) + f"pe: {{modes: [{chip}]}}\n")).levels[0].fanout.networks
         for word in ("16 b", "8 b")

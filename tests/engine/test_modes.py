@@ -22,7 +22,7 @@ from accelsim.errors import AccelsimError
 from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search import find
-from accelsim.workload.problem import LOOP_DIMS, TENSORS, Problem, Tensor, Width
+from accelsim.workload.problem import LOOP_DIMS, TENSORS, Problem, Width
 from strategies import case, with_modes
 
 IFMAP, FILTER, PSUM = TENSORS
