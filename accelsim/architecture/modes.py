@@ -13,7 +13,7 @@ from accelsim import quantities
 from accelsim.architecture.choices import DataDim
 from accelsim.errors import AccelsimError
 from accelsim.quantities import MOST_BITS
-from accelsim.specs import Macs, Spec, key, pick, whole
+from accelsim.specs import PARAMETER, REFUSED, Macs, Spec, key, pick, whole
 from accelsim.workload.problem import DIMS, Tensor
 
 if TYPE_CHECKING:
@@ -147,27 +147,32 @@ def _positive(value: object, most: Fraction | None = None) -> Fraction:
     return found
 
 
+def _number(**more: Any) -> dict[str, Any]:
+    """The schema of a number, or text that a parameter is in."""
+    return {"type": ["number", "string"], "minimum": 0, "pattern": PARAMETER, **more}
+
+
 _WIDTH: dict[str, Any] = {"type": "string", "format": "quantity", "unit": quantities.WORD.shown, "examples": ["8 b"]}
 _EACH = {
     "type": "object",
     "description": "A width for each operand.",
     "properties": {
-        name: {**_WIDTH, "description": f"Of {name} words.", "if_left_out": "refused"} for name in ("ifmap", "filter")
+        name: {**_WIDTH, "description": f"Of {name} words.", "if_left_out": REFUSED} for name in ("ifmap", "filter")
     },
     "required": ["ifmap", "filter"],
     "additionalProperties": False,
 }
 Bits = Annotated[Pair, PlainValidator(_pair), WithJsonSchema({"anyOf": [_WIDTH, _EACH]})]
-Share = Annotated[
-    Fraction, PlainValidator(_positive), WithJsonSchema({"type": "number", "minimum": 0, "examples": [0.25]})
-]
+Share = Annotated[Fraction, PlainValidator(_positive), WithJsonSchema(_number(examples=[0.25]))]
 Supply = Annotated[
     Fraction,
     PlainValidator(lambda value: _positive(value, MOST_SUPPLY)),
-    WithJsonSchema({"type": "number", "minimum": 0, "maximum": int(MOST_SUPPLY), "examples": [0.8]}),
+    WithJsonSchema(_number(maximum=int(MOST_SUPPLY), examples=[0.8])),
 ]
 Divider = Annotated[
-    int, PlainValidator(whole(1, "pipeline")), WithJsonSchema({"type": "integer", "minimum": 1, "examples": [2]})
+    int,
+    PlainValidator(whole(1, "pipeline")),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": PARAMETER, "examples": [2]}),
 ]
 AlongName = Annotated[DataDim, BeforeValidator(pick("dim", DataDim))]
 

@@ -90,10 +90,11 @@ def point(bits: int, density: float = 1.0) -> Point:
 
 def section() -> str:
     """Everything about ENVISION as Markdown."""
-    return "\n".join([_HEAD, _efficiency(), _WHY, _parts()])
+    return "\n".join([_HEAD, efficiency(), _WHY, _parts()])
 
 
-def _efficiency() -> str:
+def efficiency() -> str:
+    """What each mode does for a watt."""
     lines = []
     for bits in MODES:
         one, zeros, theirs = point(bits), point(bits, 0.5), THEIRS.get(bits)
@@ -123,7 +124,7 @@ are second-hand, and parameters of the machine (docs/envision.md).
 _WHY = """\
 From components alone a chip takes too little, mostly by a factor of up to 2, as Eyeriss and TPU v1 do: control,
 instructions, input and output are missing. At 16 b that is what is seen. From 16 b to 4 b theirs falls to a 38th, ours
-to a 14th. Of ours 2.5 is the square of the supply; words of a quarter of the bits do most of the rest, in register files
-and networks as in multipliers, but a cycle reads and writes as many bits of sums in every mode. How many zeros the chip
-guarded when it was measured is not among our sources: with half of all words zero ours comes near theirs.
+to a 14th. Of ours 2.5 is the square of the supply; words of a quarter of the bits do most of the rest, in registers and
+networks as in multipliers, but a cycle reads and writes as many bits of sums in every mode. How many zeros the chip
+guarded when it was measured is not among our sources; with half of all words zero ours comes near theirs at 4 b.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from accelsim.reproduce.markdown import error, table
+from accelsim.reproduce.markdown import error, paragraph, table
 from accelsim.reproduce.source import rows
 from accelsim.simulate import simulate
 
@@ -91,9 +91,9 @@ by 16 b; with `windows: 1` and `serial: 16 b` it is DaDianNao. The paper's claim
 to the bits of the ifmap: 16 / bits against DaDianNao. Bits of each layer are second-hand.
 """
 
-_WHY = f"""\
-What is missing is windows. Sixteen go at a time, here a block of rows and columns that the mapping chooses, and blocks
-do not cover all planes: 13 x 13 outputs take 13 rows of 13 windows where 10.6 times 16 would do, a factor of 0.81. How
-the paper's windows lie in a plane is not among our sources. Over its networks it has {LEAST:.2f} to {MOST:.2f}, {MEAN:.2f} in the
-mean (its abstract). DRAM and eDRAM take no time in either machine.
-"""
+_WHY = paragraph(
+    "What is missing is windows. Sixteen go at a time, here a block of rows and columns that the mapping chooses, and "
+    "blocks do not cover all planes: 13 x 13 outputs take 13 rows of 13 windows where 10.6 times 16 would do, a factor "
+    "of 0.81. How the paper's windows lie in a plane is not among our sources. Over its networks it has "
+    f"{LEAST:.2f} to {MOST:.2f}, {MEAN:.2f} in the mean (its abstract). DRAM and eDRAM take no time in either machine."
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from accelsim.engine import analytical, cycle
@@ -53,3 +55,8 @@ def test_the_report_has_every_mode() -> None:
     text = envision.section()
     for bits in MODES:
         assert f"| {point(bits).mode}" in text
+
+
+def test_the_page_has_the_table_of_the_report() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "envision.md").read_text(encoding="utf-8")
+    assert page.split("<!-- table -->")[1].split("<!-- /table -->")[0].strip() == envision.efficiency().strip()

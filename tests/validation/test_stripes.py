@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from accelsim.architecture.yaml import load_architecture
 from accelsim.reproduce.stripes import LEAST, MEAN, MOST, bits, cycles, ideal, layers, speedup
+from accelsim.simulate import simulate
 
 FILLED = {
     "CONV1": 3025 / (28 * 7 * 16),
@@ -43,3 +45,11 @@ def test_parallel_is_dadiannao() -> None:
     ):
         assert cycles(layer, parallel=True) == windows * channels * taps * filters * groups
     assert set(bits()) == {"CONV1", "CONV2", "CONV3", "CONV4", "CONV5"}
+
+
+@pytest.mark.parametrize(("ifmap", "filters"), [(8, 8), (5, 3), (1, 4)])
+def test_both_serial_takes_the_product_of_the_bits(ifmap: int, filters: int) -> None:
+    """Loom's PEs: a bit of each operand a cycle."""
+    loom = load_architecture("stripes", {"pe.slices.filter": "1 b"})
+    found = simulate(loom, "alexnet", layers="CONV3", objective="cycles", bits={"ifmap": ifmap, "filter": filters})
+    assert found.layer("CONV3").cycles == ifmap * filters * cycles("CONV3", 1)
