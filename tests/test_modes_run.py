@@ -17,7 +17,7 @@ source: test
 clock: 200 MHz
 word: {ifmap: 16 b, filter: 16 b, psum: 48 b}
 energy: eyeriss_relative
-dataflow: output_stationary_subword
+dataflow: subword_parallel
 levels:
   - name: DRAM
   - name: GLB

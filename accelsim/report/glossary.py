@@ -95,7 +95,7 @@ GLOSSARY = {
     "utilization": Entry(
         "1 (shown in %)",
         "Share of all MAC slots that a MAC took, stalls included: gated MACs take one, skipped ones none.",
-        "visited_macs / (PEs x MACs per PE and cycle x cycles)",
+        "visited_macs / (PEs x MACs per PE and cycle x cycles), MACs per PE and cycle in the mode of the layer",
     ),
     "dense_equivalent": Entry(
         "1 (shown as x)",

@@ -158,7 +158,7 @@ def test_a_search_gives_each_sub_word_a_channel() -> None:
     array = Fanout(1, 4, {}, declared=True)
     words = {IFMAP: 4, FILTER: 4, PSUM: 24}
     split = Architecture("s", (Level("DRAM", fanout=array), rf), word_bits=words, modes=(Mode(16, 16), FOUR))
-    flow = replace(load("output_stationary_subword"), whole=())
+    flow = replace(load("subword_parallel"), whole=())
     problem = Problem.of({"M": 16, "C": 8, "Q": 8})
     found = find(split, problem, flow, "cycles", load_table("own_parts"), None, "analytical")
     assert found.nest.level("RF").temporal[0].dim == "M"
