@@ -97,7 +97,8 @@ def with_modes(rng: Random, drawn: Drawn) -> Drawn:
     if machine.sparsity.skip or machine.cartesian or rng.random() < 0.5:
         return drawn
     dims = [dim for dim in DIMS if not (machine.runs and dim in "PQ")]
-    modes = [Mode(20, 20, rng.choice((1, 1, 3)), *_split(rng, dims))]
+    most = max(20, *machine.word_bits.values())
+    modes = [Mode(most, most, rng.choice((1, 1, 3)), *_split(rng, dims))]
     for bits, macs in ((16, (1,)), (8, (2, 3)), (4, (4, 5)), (1, (4, 16))):
         if rng.random() < 0.8:
             modes.append(Mode(bits, bits, rng.choice(macs), *_split(rng, dims)))
