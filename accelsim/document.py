@@ -112,6 +112,7 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         "op": layer.op,
         "repeat": layer.repeat,
         "bits": {width.value: layer.bits[width] for width in Width},
+        **({"mode": str(result.mode(layer))} if result.architecture.modes else {}),
         "macs": counts.macs,
         **({} if counts.slots == counts.macs else {"slots": counts.slots}),
         "cycles": timing.cycles,

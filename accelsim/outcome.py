@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
-from accelsim.architecture.modes import mode_of
+from accelsim.architecture.modes import Mode, mode_of
 from accelsim.energy.efficiency import Efficiency
 from accelsim.energy.floor import Floor, floor_of
 from accelsim.energy.free import what_is_free
@@ -280,14 +280,18 @@ class Outcome:
         """Sums over `vector_layers`."""
         return VectorTotals.of(self.vector_layers)
 
+    def mode(self, layer: LayerResult) -> Mode:
+        """How the machine's multipliers split for the words of a layer."""
+        bits = {tensor: (layer.moved or layer.bits)[Width(tensor)] for tensor in TENSORS}
+        return mode_of(self.architecture.modes, bits)
+
     def macs_at_once(self, layer: LayerResult | None = None) -> float:
         """MACs of all PEs in a core cycle at most, in the mode of a layer; None: of the mean cycle of all layers."""
         machine = self.architecture
         if not machine.modes:
             return machine.macs_at_once
         if layer is not None:
-            bits = {tensor: (layer.moved or layer.bits)[Width(tensor)] for tensor in TENSORS}
-            return machine.macs_at_once_in(mode_of(machine.modes, bits))
+            return machine.macs_at_once_in(self.mode(layer))
         weights = [layer.cycles * layer.repeat for layer in self.layers]
         rates = [self.macs_at_once(layer) for layer in self.layers]
         of_all = sum(rate * weight for rate, weight in zip(rates, weights, strict=True))

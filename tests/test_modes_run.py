@@ -73,6 +73,7 @@ def test_the_document_says_it_again(result: Result, tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(json.dumps(result.to_dict()))
     document = json.loads(path.read_text())
+    assert [layer["mode"] for layer in document["layers"]] == ["1 x 16 b", "2 x 8 b", "4 x 4 b"]
     assert [layer["utilization"] for layer in document["layers"]] == [1, 1, 1]
     assert document["total"]["utilization"] == pytest.approx(1)
     back = Result.load(path)

@@ -170,6 +170,12 @@ GLOSSARY = {
         "as fit; energy of moving a word is proportional to it (docs/precision.md).",
         "--bits, else the layer's 'bits', else the network's, else the machine's 'word'",
     ),
+    "mode": Entry(
+        "MACs at a time x b",
+        "How a multiplier splits for the words of a layer: products at a time, and the most bits of their operands "
+        "(docs/precision.md).",
+        "of the modes of the machine that the words fit, the one of the fewest bits",
+    ),
     "megabytes": Entry(
         "MB (10^6 bytes)",
         "Everything moved at a level.",
