@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from accelsim.errors import AccelsimError
+from accelsim.report.physical import efficiency_lines
 from accelsim.result import Result
 from accelsim.simulate import check_outputs, rerun, simulate
 
@@ -65,6 +66,16 @@ def test_every_layer_runs_in_its_mode(result: Result) -> None:
     assert total.utilization == pytest.approx(1)
 
 
+def test_the_supplies_of_a_run_are_those_of_its_modes(result: Result, tmp_path: Path) -> None:
+    for name, text in (("split.yaml", MACHINE), ("tiny.yaml", NETWORK)):
+        (tmp_path / name).write_text(text)
+    volts = {"pe.modes.0.supply": 1.0, "pe.modes.1.supply": 0.8, "pe.modes.2.supply": 0.65}
+    kinds = {"physical.memories.RF": {"kind": "flip-flop"}, "physical.source": "test"}
+    found = simulate(tmp_path / "split.yaml", tmp_path / "tiny.yaml", energy="cmos_28nm", parameters={**volts, **kinds})
+    assert any("power at 28 nm, 0.65 to 1 V:" in line for line in efficiency_lines(found))
+    assert [layer.cycles for layer in found.layers] == [layer.cycles for layer in result.layers]
+
+
 def test_outputs_are_numpys(result: Result) -> None:
     assert all("equal numpy's convolution" in said for said in check_outputs(result))
 
@@ -85,3 +96,9 @@ def test_words_that_no_mode_takes_are_refused(result: Result) -> None:
     with pytest.raises(AccelsimError, match="modes: none takes ifmap words of 17 b") as found:
         simulate(result.architecture, result.ran.network, bits={"ifmap": 17})
     assert len(str(found.value).splitlines()) == 1
+
+
+def test_the_layer_that_has_them_is_named(result: Result, tmp_path: Path) -> None:
+    (tmp_path / "wide.yaml").write_text(NETWORK.replace("ifmap: 8,", "ifmap: 20,"))
+    with pytest.raises(AccelsimError, match="^layer 'CONV2': architecture 'split': modes: none takes"):
+        simulate(result.architecture, tmp_path / "wide.yaml")
