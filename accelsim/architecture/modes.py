@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture.choices import DataDim
+from accelsim.architecture.network import within
 from accelsim.errors import AccelsimError
 from accelsim.quantities import MOST_BITS
 from accelsim.specs import PARAMETER, REFUSED, Macs, Spec, key, pick, whole
@@ -41,6 +42,17 @@ class Mode:
     share: Fraction | None = None
     divider: int = 1
     supply: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        bounds = (("a word", self.ifmap), ("a word", self.filter), ("MACs per cycle", self.macs))
+        for what, value in (*bounds, ("pipeline", self.divider)):
+            within("modes", what, value)
+        if self.divider < 1:
+            raise AccelsimError(f"modes: a divider is at least 1, not {self.divider}")
+        if self.share is not None and self.share <= 0:
+            raise AccelsimError(f"modes: an energy is above 0, not {float(self.share):g}")
+        if self.supply is not None and not 0 < self.supply <= MOST_SUPPLY:
+            raise AccelsimError(f"modes: a supply is above 0 and at most {MOST_SUPPLY} V, not {float(self.supply):g}")
 
     @property
     def cells(self) -> int:

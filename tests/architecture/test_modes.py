@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,19 @@ def test_a_supply_of_the_run_and_of_the_modes_exclude_each_other() -> None:
     split = machine("{bits: 16 b, supply: 1}")
     with pytest.raises(AccelsimError, match="supply: the modes of 'm' have supplies of their own; leave it out"):
         table_for(split, "cmos_28nm", supply="0.8")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"ifmap": 0}, "a word"),
+        ({"filter": 65}, "a word"),
+        ({"macs": 0}, "MACs per cycle"),
+        ({"divider": 0}, "a divider is at least 1, not 0"),
+        ({"share": Fraction(0)}, "an energy is above 0, not 0"),
+        ({"supply": Fraction(5, 2)}, "a supply is above 0 and at most 2 V, not 2.5"),
+    ],
+)
+def test_no_mode_of_code_is_out_of_bounds(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(AccelsimError, match=message):
+        Mode(**values)
