@@ -112,14 +112,15 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         "op": layer.op,
         "repeat": layer.repeat,
         "bits": {width.value: layer.bits[width] for width in Width},
+        **({"mode": str(result.mode(layer))} if result.architecture.modes else {}),
         "macs": counts.macs,
         **({} if counts.slots == counts.macs else {"slots": counts.slots}),
         "cycles": timing.cycles,
         "processing_cycles": timing.processing,
         "ms": result.milliseconds(timing.cycles),
         "processing_ms": result.milliseconds(timing.processing),
-        "utilization": result.utilization(counts.visited, timing.cycles),
-        **_dense_equivalent(result, counts.slots, timing.cycles),
+        "utilization": result.utilization(counts.visited, timing.cycles, layer),
+        **_dense_equivalent(result, counts.slots, timing.cycles, layer),
         "exact": timing.exact,
         "compute_cycles": counts.compute_cycles,
         "stall_cycles": dict(sorted(timing.stalls.items())),
@@ -212,8 +213,8 @@ def _efficiency(result: Outcome) -> Row:
     return found
 
 
-def _dense_equivalent(result: Outcome, macs: int, cycles: int) -> Row:
-    return {"dense_equivalent": result.dense_equivalent(macs, cycles)} if result.operands else {}
+def _dense_equivalent(result: Outcome, macs: int, cycles: int, layer: LayerResult | None = None) -> Row:
+    return {"dense_equivalent": result.dense_equivalent(macs, cycles, layer)} if result.operands else {}
 
 
 def _count(level: str, tensor: str, action: str, words: int) -> Row:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
+from accelsim.architecture.modes import Mode, mode_of
 from accelsim.energy.efficiency import Efficiency
 from accelsim.energy.floor import Floor, floor_of
 from accelsim.energy.free import what_is_free
@@ -279,14 +280,31 @@ class Outcome:
         """Sums over `vector_layers`."""
         return VectorTotals.of(self.vector_layers)
 
-    def utilization(self, visited: int, cycles: int) -> float:
-        """MACs that took a slot / (PEs x MACs per PE and cycle x cycles)."""
-        slots = self.architecture.macs_at_once * cycles
+    def mode(self, layer: LayerResult) -> Mode:
+        """How the machine's multipliers split for the words of a layer."""
+        bits = {tensor: (layer.moved or layer.bits)[Width(tensor)] for tensor in TENSORS}
+        return mode_of(self.architecture.modes, bits)
+
+    def macs_at_once(self, layer: LayerResult | None = None) -> float:
+        """MACs of all PEs in a core cycle at most, in the mode of a layer; None: of the mean cycle of all layers."""
+        machine = self.architecture
+        if not machine.modes:
+            return machine.macs_at_once
+        if layer is not None:
+            return machine.macs_at_once_in(self.mode(layer))
+        weights = [layer.cycles * layer.repeat for layer in self.layers]
+        rates = [self.macs_at_once(layer) for layer in self.layers]
+        of_all = sum(rate * weight for rate, weight in zip(rates, weights, strict=True))
+        return of_all / sum(weights) if sum(weights) else machine.macs_at_once
+
+    def utilization(self, visited: int, cycles: int, layer: LayerResult | None = None) -> float:
+        """MACs that took a slot / (PEs x MACs per PE and cycle x cycles); layer : whose they are, or of all."""
+        slots = self.macs_at_once(layer) * cycles
         return visited / slots if slots else 0.0
 
-    def dense_equivalent(self, macs: int, cycles: int) -> float:
+    def dense_equivalent(self, macs: int, cycles: int, layer: LayerResult | None = None) -> float:
         """All MACs over the same slots: how many times the peak a machine that skips nothing would have to give."""
-        return self.utilization(macs, cycles)
+        return self.utilization(macs, cycles, layer)
 
     def milliseconds(self, cycles: int) -> float:
         """Core cycles as time."""

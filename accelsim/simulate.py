@@ -247,11 +247,19 @@ def jobs(plan: Plan) -> list[Job]:
             continue
         zeros = plan.zeros and plan.zeros.of(layer)
         identity = zeros.identity(layer) if zeros else ""
-        sized = with_bits(plan.machine, {**layer.bits, **wanted})
+        sized = _sized(plan.machine, layer, wanted)
         raw = bool(zeros) and INPUT in layer.inputs
         widths = tuple(sized.widths.items())
         found.append(Job(sized, layer, layer.problem, plan.given.get(layer.name), identity, raw, widths))
     return found
+
+
+def _sized(machine: Architecture, layer: Layer, wanted: Mapping[Width, int]) -> Architecture:
+    """The machine with the widths of a layer, where the run does not say otherwise."""
+    try:
+        return with_bits(machine, {**layer.bits, **wanted})
+    except AccelsimError as error:
+        raise AccelsimError(f"layer '{layer.name}': {error}" if layer.bits else str(error)) from None
 
 
 def run_job(job: Job, plan: Plan) -> LayerResult | MappingError:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from random import Random
@@ -27,6 +27,7 @@ from accelsim.architecture.model import (
     Injection,
     Level,
     Lock,
+    Mode,
     Network,
     NetworkKind,
     Pairing,
@@ -65,7 +66,9 @@ class Case:
 
 def cases() -> st.SearchStrategy[Case]:
     """Triples for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, case(rng))))
+    return st.randoms(use_true_random=False).map(
+        lambda rng: with_modes(rng, with_ofmap(rng, with_pace(rng, case(rng))))
+    )
 
 
 def case(rng: Random, max_macs: int = 500) -> Case:
@@ -86,6 +89,28 @@ def with_ofmap(rng: Random, drawn: Drawn) -> Drawn:
     narrow = rng.choice(("", "", *(level.name for level in machine.levels[1:])))
     ofmap = rng.randint(1, bits[Tensor.PSUM] - 1)
     return replace(drawn, architecture=replace(machine, word_bits=bits, ofmap_bits=ofmap, narrow=narrow))
+
+
+def with_modes(rng: Random, drawn: Drawn) -> Drawn:
+    """The same on a machine whose multipliers, as often as not, split: the words drawn choose how."""
+    machine = drawn.architecture
+    if machine.sparsity.skip or machine.cartesian or rng.random() < 0.5:
+        return drawn
+    dims = [dim for dim in DIMS if not (machine.runs and dim in "PQ")]
+    most = max(20, *machine.word_bits.values())
+    modes = [Mode(most, most, rng.choice((1, 1, 3)), *_split(rng, dims))]
+    for bits, macs in ((16, (1,)), (8, (2, 3)), (4, (4, 5)), (1, (4, 16))):
+        if rng.random() < 0.8:
+            modes.append(Mode(bits, bits, rng.choice(macs), *_split(rng, dims)))
+    if rng.random() < 0.3:
+        modes.append(Mode(16, 4, 4, *_split(rng, dims)))
+        modes = [mode for mode in modes if mode.cells != 64 or mode.ifmap == 16]
+    return replace(drawn, architecture=replace(machine, modes=tuple(rng.sample(modes, len(modes)))))
+
+
+def _split(rng: Random, dims: Sequence[str]) -> tuple[str, None, int]:
+    """Along which dim sub-words lie, their price, and what their clock is divided by."""
+    return rng.choice(("", *dims, "M", "C")), None, rng.choice((1, 1, 2, 3))
 
 
 def with_pace(rng: Random, drawn: Drawn) -> Drawn:
@@ -246,7 +271,9 @@ def run_case(rng: Random, max_macs: int = 300) -> Case:
         if holding and not any(level.fanout.network(t).has_links for level in levels for t in TENSORS):
             held = rng.choice(holding)
             machine = replace(machine, levels=levels, runs=RunRule(levels[held].name, length, least))
-            return with_ofmap(rng, with_pace(rng, Case(machine, _planes_whole(machine, nest, held), problem)))
+            return with_modes(
+                rng, with_ofmap(rng, with_pace(rng, Case(machine, _planes_whole(machine, nest, held), problem)))
+            )
 
 
 def _planes_whole(machine: Architecture, nest: LoopNest, held: int) -> LoopNest:
@@ -292,7 +319,9 @@ def flat_case(rng: Random, max_macs: int = 120) -> Case:
 
 def dram_cases() -> st.SearchStrategy[Case]:
     """Triples with a DRAM for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, dram_case(rng))))
+    return st.randoms(use_true_random=False).map(
+        lambda rng: with_modes(rng, with_ofmap(rng, with_pace(rng, dram_case(rng))))
+    )
 
 
 def dram_case(rng: Random, max_macs: int = 300) -> Case:
@@ -310,7 +339,9 @@ def with_dram(rng: Random, architecture: Architecture) -> Architecture:
 
 def mesh_cases() -> st.SearchStrategy[Case]:
     """Machines with networks on chip for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, mesh_case(rng))))
+    return st.randoms(use_true_random=False).map(
+        lambda rng: with_modes(rng, with_ofmap(rng, with_pace(rng, mesh_case(rng))))
+    )
 
 
 def mesh_case(rng: Random, max_macs: int = 300) -> Case:
@@ -336,7 +367,9 @@ class SparseCase:
 
 def sparse_cases() -> st.SearchStrategy[SparseCase]:
     """Cases with zeros for hypothesis."""
-    return st.randoms(use_true_random=False).map(lambda rng: with_ofmap(rng, with_pace(rng, sparse_case(rng))))
+    return st.randoms(use_true_random=False).map(
+        lambda rng: with_modes(rng, with_ofmap(rng, with_pace(rng, sparse_case(rng))))
+    )
 
 
 def sparse_case(rng: Random, max_macs: int = 170) -> SparseCase:

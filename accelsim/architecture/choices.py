@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS
+from accelsim.workload.problem import DIMS, LOOP_DIMS, REDUCTION_DIMS
 
 
 class Accumulate(StrEnum):
@@ -32,6 +32,19 @@ class Dim(StrEnum):
     WB = "WB"
 
 
+class DataDim(StrEnum):
+    """A dim of the words themselves, not of their slices."""
+
+    N = "N"
+    G = "G"
+    M = "M"
+    C = "C"
+    P = "P"
+    Q = "Q"
+    R = "R"
+    S = "S"
+
+
 class Locked(StrEnum):
     """What a lock step is of."""
 
@@ -53,3 +66,4 @@ class ReductionDim(StrEnum):
 
 assert tuple(ReductionDim) == REDUCTION_DIMS
 assert tuple(Dim) == LOOP_DIMS
+assert tuple(DataDim) == DIMS

@@ -20,6 +20,7 @@ from accelsim.architecture.model import (
     NetworkKind,
     Port,
 )
+from accelsim.architecture.modes import data_of
 from accelsim.architecture.physical import written as physical_data
 from accelsim.architecture.yaml import architecture_of
 from accelsim.errors import AccelsimError, SpecError
@@ -168,6 +169,8 @@ def _pe(machine: Architecture) -> Data:
         found["least"] = machine.least
     if machine.slices:
         found["slices"] = {tensor.value: f"{bits} b" for tensor, bits in machine.slices.items()}
+    if machine.modes:
+        found["modes"] = data_of(machine.modes)
     if machine.multiplier > 1:
         found["multiplier"] = f"{machine.multiplier} b"
     for key in ("gate", "skip"):

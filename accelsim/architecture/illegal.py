@@ -189,3 +189,32 @@ def _refuse_runs(machine: Architecture) -> None:
         raise AccelsimError(f"{where}: not with a lock of P or Q, for a run has as many pixels as are left")
     if any(level.fanout.network(t).has_links for level in machine.levels for t in TENSORS):
         raise AccelsimError(f"{where}: not over a mesh, a crossbar or tagged buses")
+
+
+def refuse_levels(machine: Architecture) -> None:
+    """Raise AccelsimError where levels do not go together."""
+    where, names = f"architecture '{machine.name}'", [level.name for level in machine.levels]
+    for name in names:
+        if names.count(name) > 1:
+            raise AccelsimError(f"{where}: two levels are called '{name}'")
+    missing = set(TENSORS) - machine.levels[0].keeps
+    if missing:
+        raise AccelsimError(
+            f"{where}: the outermost level '{names[0]}' must keep every tensor; it lacks {', '.join(sorted(missing))}"
+        )
+    if machine.narrow and machine.narrow not in names[1:]:
+        raise AccelsimError(
+            f"{where}: narrow: '{machine.narrow}' is no level that sums can leave ({', '.join(names[1:])})"
+        )
+    for index, level in enumerate(machine.levels):
+        if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
+            raise AccelsimError(
+                f"{where}: level '{level.name}' compresses psums, but partial sums arrive from the array below it"
+            )
+        for tensor in level.keeps:
+            inner = any(tensor in one.keeps for one in machine.levels[index + 1 :])
+            if level.buffering(tensor).value == "stream" and (index == 0 or inner):
+                raise AccelsimError(
+                    f"{where}: level '{level.name}': {tensor} is 'stream', which only the innermost level that keeps a "
+                    "tensor may be"
+                )

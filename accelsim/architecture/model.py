@@ -10,7 +10,9 @@ from math import prod
 from typing import Any
 
 from accelsim.architecture.dram.model import Dram
-from accelsim.architecture.illegal import refuse
+from accelsim.architecture.illegal import refuse, refuse_levels
+from accelsim.architecture.modes import WHOLE, mode_of, refuse_modes, widest
+from accelsim.architecture.modes import Mode as Mode
 from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
 from accelsim.architecture.network import REDUCING as REDUCING
 from accelsim.architecture.network import Count as Count
@@ -195,6 +197,7 @@ class Architecture(Pictured):
     lowering : what a layer's problem is turned into before it is mapped. runs : how its outputs are taken as runs of
         pixels, or None (docs/model.md, "Runs of pixels").
     slices : bits of a slice of an ifmap or filter word, where the PE multiplies words slice by slice.
+    modes : ways in which a multiplier splits, of which the words of a run choose one; none: it does not.
     multiplier : least bits of an operand as the PE multiplies it, where words are stored shorter (EIE's weights).
     ofmap_bits : of a sum once it is final; 0: those of a psum. narrow : the level that final sums leave at that width;
         '': they have it from the top of the innermost array's network on (docs/model.md, "Ofmap words").
@@ -234,6 +237,7 @@ class Architecture(Pictured):
     lowering: Lowering = Lowering.NONE
     runs: RunRule | None = None
     slices: Mapping[Tensor, int] = field(default_factory=dict)
+    modes: tuple[Mode, ...] = ()
     multiplier: int = 1
     ofmap_bits: int = 0
     narrow: str = ""
@@ -261,40 +265,14 @@ class Architecture(Pictured):
         )
         for what, value in bounds:
             within(where, what, value)
-        object.__setattr__(self, "levels", tuple(level.at(exact(self.clock_hz)) for level in self.levels))
+        refuse_modes(self)
+        clock = exact(self.clock_hz) / self.mode.divider
+        object.__setattr__(self, "levels", tuple(level.at(clock) for level in self.levels))
         object.__setattr__(self, "lead", (self.lead or self.serial is None) and not self.stream)
         refuse(self)
         if self.cartesian:
             object.__setattr__(self, "macs_per_cycle", self.cartesian.ifmaps * self.cartesian.filters)
-        names = [level.name for level in self.levels]
-        for name in names:
-            if names.count(name) > 1:
-                raise AccelsimError(f"architecture '{self.name}': two levels are called '{name}'")
-        missing = set(TENSORS) - self.levels[0].keeps
-        if missing:
-            raise AccelsimError(
-                f"architecture '{self.name}': the outermost level '{names[0]}' must keep every tensor; "
-                f"it lacks {', '.join(sorted(missing))}"
-            )
-        if self.narrow and self.narrow not in names[1:]:
-            raise AccelsimError(
-                f"architecture '{self.name}': narrow: '{self.narrow}' is no level that sums can leave "
-                f"({', '.join(names[1:])})"
-            )
-        for index, level in enumerate(self.levels):
-            if Tensor.PSUM in level.compression and level.fanout.y * level.fanout.x > 1:
-                raise AccelsimError(
-                    f"architecture '{self.name}': level '{level.name}' compresses psums, but partial sums arrive from "
-                    "the array below it"
-                )
-            for tensor in level.keeps:
-                if level.buffering(tensor) is Buffer.STREAM and (
-                    index == 0 or any(tensor in inner.keeps for inner in self.levels[index + 1 :])
-                ):
-                    raise AccelsimError(
-                        f"architecture '{self.name}': level '{level.name}': {tensor} is 'stream', which only the "
-                        "innermost level that keeps a tensor may be"
-                    )
+        refuse_levels(self)
 
     def with_(self, **changes: object) -> Architecture:
         """The machine whose file says this too: ``chip.with_(clock="400 MHz", **{"levels.GLB.capacity": "256 KiB"})``.
@@ -349,7 +327,8 @@ class Architecture(Pictured):
     def paced(self) -> bool:
         """Whether it has what no search prices: fixed cycles, least lengths, waves, tiles anew, lock steps, runs."""
         given = (self.wave is not None, self.least, self.mac_cycles > 1, self.before, self.after, self.lock, self.runs)
-        return any((*given, self.stream, self.behind_macs, *(level.paced for level in self.levels)))
+        split = self.mode.along or self.mode.divider > 1
+        return any((*given, split, self.stream, self.behind_macs, *(level.paced for level in self.levels)))
 
     @property
     def behind_macs(self) -> dict[Tensor, int]:
@@ -405,9 +384,25 @@ class Architecture(Pictured):
         return {**self.word_bits, **{t: cut.width for t, cut in self.cuts.items()}} if self.slices else self.word_bits
 
     @property
+    def mode(self) -> Mode:
+        """How its multipliers work on words of these widths."""
+        return mode_of(self.modes, self.moved_bits) if self.modes else WHOLE
+
+    @property
     def mac_bits(self) -> dict[Tensor, int]:
         """Bits of the operands as they are multiplied, and of the psum."""
-        return {t: bits if t is Tensor.PSUM else max(bits, self.multiplier) for t, bits in self.moved_bits.items()}
+        bits = {t: bits if t is Tensor.PSUM else max(bits, self.multiplier) for t, bits in self.moved_bits.items()}
+        return bits | self.mode.bits if self.modes else bits
+
+    @property
+    def whole_mac_bits(self) -> dict[Tensor, int]:
+        """The same of a multiplier that does not split, or is not split."""
+        return self.mac_bits | widest(self.modes).bits if self.modes else self.mac_bits
+
+    @property
+    def macs_together(self) -> int:
+        """What takes one cycle of a PE: MACs, or where sub-words lie along a dim its multipliers (`Program.packs`)."""
+        return self.macs_per_cycle * (1 if self.mode.along else self.mode.macs)
 
     @property
     def sees_zeros_of(self) -> frozenset[Tensor]:
@@ -426,7 +421,11 @@ class Architecture(Pictured):
     @property
     def macs_at_once(self) -> float:
         """MACs of all PEs in a core cycle, at most."""
-        return self.pes * self.macs_per_cycle / self.mac_cycles
+        return self.macs_at_once_in(self.mode)
+
+    def macs_at_once_in(self, mode: Mode) -> float:
+        """The same in one of its modes."""
+        return self.pes * self.macs_per_cycle * mode.macs / (self.mac_cycles * mode.divider)
 
     @property
     def pes(self) -> int:

@@ -12,6 +12,7 @@ from accelsim import quantities
 from accelsim.architecture.choices import Accumulate, Dim, Locked, ReductionDim
 from accelsim.architecture.dram.spec import NONE, DramEntry
 from accelsim.architecture.model import Buffer, Cartesian, Format, Injection, NetworkKind, Pairing
+from accelsim.architecture.modes import ModeSpec
 from accelsim.architecture.pace import (
     BiasSpec,
     Cycles,
@@ -357,6 +358,12 @@ class PeSpec(Spec):
         "and `WB` go over them, and a word of that tensor is one slice everywhere.",
         {},
         "words are multiplied whole",
+    )
+    modes: list[ModeSpec] = key(
+        "Ways in which a multiplier splits, each of other widths; a layer runs in the one of the fewest bits that its "
+        "words fit (docs/precision.md).",
+        [],
+        "it does not split",
     )
     pipeline: Pipeline = key("From an operand to the psum it is in.", 0, unit="core cycles")
     cycles: Cycles = key(

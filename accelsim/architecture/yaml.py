@@ -123,11 +123,13 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             bias=bias,
             physical=physical,
             slices=slices,
+            modes=tuple(mode.mode for mode in spec.pe.modes),
             multiplier=spec.pe.multiplier or 1,
             document=origin,
         )
     except AccelsimError as error:
-        document.refuse(("levels",), str(error), key=True)
+        place: Place = ("pe", "modes") if spec.pe.modes and ": modes: " in str(error) else ("levels",)
+        document.refuse(place, str(error), key=True)
         document.check()
         raise
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from fractions import Fraction
 
 from accelsim.architecture.model import Architecture, NetworkKind
+from accelsim.architecture.modes import widest
 from accelsim.energy import isca16
 from accelsim.energy.actions import action_rows
 from accelsim.energy.floor import access, mac
 from accelsim.energy.rows import MAC, NO_TENSOR, EnergyRow, network_name
-from accelsim.energy.standing import standing_rows
+from accelsim.energy.standing import LEAKAGE, STATIC, standing_rows
 from accelsim.energy.table import EnergyTable
+from accelsim.energy.technology import squared
 from accelsim.energy.wires import wire_rows
 from accelsim.engine.counts import DIRECTIONS, NARROWED, Counts
 from accelsim.errors import AccelsimError
@@ -48,12 +50,14 @@ def account(
             raise AccelsimError("accounting isca16 knows one width of sums; give ofmap words the bits of psums")
         if counts.bias is not None:
             raise AccelsimError("accounting isca16 knows no bias; leave it out")
+        if architecture.modes:
+            raise AccelsimError("accounting isca16 knows no modes of a multiplier; leave it out")
         if table.technology:
             raise AccelsimError("accounting isca16 knows no technology; use a table that is relative to a MAC")
         return isca16.account(architecture, counts, table, isca16.hops_filters(dataflow))
     if table.own_parts:
         return (*standing_rows(architecture, table, cycles, counts), *action_rows(architecture, counts))
-    return (
+    rows = (
         *_mac_rows(architecture, counts, table),
         *_level_rows(architecture, counts, table),
         *(
@@ -63,9 +67,30 @@ def account(
         ),
         *_tag_rows(architecture, counts, table),
         *standing_rows(architecture, table, cycles, counts),
+        *_bias_rows(architecture, counts, table, nest),
+    )
+    return (
+        *_at_supply(architecture, table, rows),
         *_activate_rows(architecture, counts, table),
         *(action_rows(architecture, counts) if table.technology else ()),
-        *_bias_rows(architecture, counts, table, nest),
+    )
+
+
+def _at_supply(architecture: Architecture, table: EnergyTable, rows: tuple[EnergyRow, ...]) -> tuple[EnergyRow, ...]:
+    """The same at the supply of the machine's mode: what switches on the chip goes with its square, inside a node.
+
+    A table without a technology is taken to be at the supply of the widest mode. What the outermost level moves,
+    leakage and declared parts have supplies of their own.
+    """
+    supply = architecture.mode.supply
+    if supply is None:
+        return rows
+    nominal = table.technology.supply if table.technology else widest(architecture.modes).supply
+    assert nominal is not None
+    by, outside = squared(supply, nominal), architecture.levels[0].name
+    return tuple(
+        row if row.component == outside or row.action in (LEAKAGE, STATIC) else replace(row, energy=row.energy * by)
+        for row in rows
     )
 
 

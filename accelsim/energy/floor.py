@@ -100,10 +100,12 @@ def access(
 
 
 def mac(machine: Architecture, table: EnergyTable) -> Fraction:
-    """Energy of one multiply-accumulate."""
-    kind = physical(machine).arithmetic
+    """Energy of one multiply-accumulate, of a multiplier that splits at the supply of the table."""
+    kind, mode = physical(machine).arithmetic, machine.mode
     if kind is Arithmetic.INT or table.technology is None:
-        return table.mac(machine.mac_bits)
+        if mode.share is None:
+            return table.mac(machine.mac_bits)
+        return mode.share * table.mac(machine.whole_mac_bits)
     return _float(machine, table, kind)[0]
 
 
@@ -187,16 +189,22 @@ def _mac_cells(machine: Architecture, table: EnergyTable) -> Fraction:
     technology, kind = technology_of(table), physical(machine).arithmetic
     if kind is not Arithmetic.INT:
         return _float(machine, table, kind)[1]
-    bits = machine.mac_bits
+    bits = _unit_bits(machine)
     cells = technology.multiply.squared().proportional(bits[Tensor.IFMAP] * bits[Tensor.FILTER])
     return cells + technology.add.proportional(bits[Tensor.PSUM])
+
+
+def _unit_bits(machine: Architecture) -> dict[Tensor, int]:
+    """Bits of a MAC unit: of operands those of the whole multiplier, of sums those of all its sub-words together."""
+    bits = machine.whole_mac_bits
+    return {**bits, Tensor.PSUM: bits[Tensor.PSUM] * machine.mode.macs}
 
 
 def register_bits(machine: Architecture) -> int:
     """Flip-flops of a PE beside its register files: of its MACs, and a word that each network hands on."""
     words = machine.word_bits
     said = physical(machine).registers
-    stage = sum(words.values()) if said is None else said
+    stage = sum((_unit_bits(machine) if machine.modes else words).values()) if said is None else said
     handed = (
         words[tensor]
         for tensor in TENSORS

@@ -63,6 +63,8 @@ def table_for(
     """
     if node is not None and wanted is not None:
         raise AccelsimError("an energy table and a node: each names a table; give one of them")
+    if supply is not None and architecture.mode.supply is not None:
+        raise AccelsimError(f"supply: the modes of '{architecture.name}' have supplies of their own; leave it out")
     found = _wanted(architecture, wanted) if node is None else table_of_node(node)
     return found if supply is None else found.at(_volts(supply))
 

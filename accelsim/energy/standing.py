@@ -75,7 +75,8 @@ def _leakage(architecture: Architecture, table: EnergyTable, cycles: int) -> Ite
 def _clock(architecture: Architecture, table: EnergyTable, cycles: int, counts: Counts | None) -> Iterable[EnergyRow]:
     """Every bit in every cycle; of PEs that are gated, those of the PEs that work while they do."""
     pes, others = floor_of(architecture, table).flip_flops
-    price = technology_of(table).flip_flop.clock
+    # in core cycles; a mode may have a slower clock
+    price = technology_of(table).flip_flop.clock / architecture.mode.divider
     bits = Fraction((pes + others) * cycles)
     if physical(architecture).clock_gate:
         active = min(counts.active_pes * counts.compute_cycles, architecture.pes * cycles) if counts else 0

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.counts import Counts, Timing, in_core_cycles
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.laid import laid
@@ -52,13 +52,15 @@ def final_columns(program: Program) -> Ints | None:
 
 def _compute_cycles(program: Program) -> int:
     """Cycles of the MAC array, of runs of pixels run by run: no two of them are in one step."""
-    runs, lanes = program.problem.runs, program.architecture.macs_per_cycle
+    runs, together = program.problem.runs, (program.packs, program.architecture.macs_together)
     if not runs:
-        return int(compute_cycles(program.loops, program.inside, program.bounds, lanes, 1))
+        return int(compute_cycles(program.loops, program.inside, program.bounds, *together, 1))
     one, cycles = program.bounds.copy(), 0
     one[DIM_INDEX["P"]] = 1
     for length in set(runs.lengths):
-        cycles += runs.lengths.count(length) * int(compute_cycles(program.loops, program.inside, one, lanes, length))
+        cycles += runs.lengths.count(length) * int(
+            compute_cycles(program.loops, program.inside, one, *together, length)
+        )
     return cycles
 
 
@@ -97,7 +99,8 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
         )[0]
         for processing in (False, True)
     ]  # fmt: skip
-    return counts, Timing(int(cycles[0]), int(cycles[1]), counts.compute_cycles, {}, {}, exact=False)
+    timing = Timing(int(cycles[0]), int(cycles[1]), counts.compute_cycles, {}, {}, exact=False)
+    return in_core_cycles(counts, timing, machine.mode.divider)
 
 
 def lower_bound(

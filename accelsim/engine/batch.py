@@ -208,7 +208,7 @@ def _evaluate(
     columns = np.zeros((n, len(edges), lowered.columns), np.int64)
     kernel.compose(loops, starts, edges, pick, table, columns)
     compute, active = np.empty(n, np.int64), np.empty(n, np.int64)
-    kernel.compute_and_active(pick, steps, instances, architecture.macs_per_cycle, compute, active)
+    kernel.compute_and_active(pick, steps, instances, architecture.macs_together, compute, active)
     compute *= architecture.mac_cycles
     words, network = tally(lowered, columns)
     cycles = [

@@ -243,6 +243,25 @@ class Timing:
     exact: bool = True
 
 
+def in_core_cycles(counts: Counts, timing: Timing, divider: int) -> tuple[Counts, Timing]:
+    """The same in cycles of the core clock, where the machine has run at a part of it (docs/model.md, "Modes")."""
+    if divider == 1:
+        return counts, timing
+    total, processing = (
+        {cause: divider * cycles for cause, cycles in stalls.items()}
+        for stalls in (timing.stalls, timing.processing_stalls)
+    )
+    slower = replace(
+        timing,
+        cycles=divider * timing.cycles,
+        processing=divider * timing.processing,
+        compute=divider * timing.compute,
+        stalls=total,
+        processing_stalls=processing,
+    )
+    return replace(counts, compute_cycles=divider * counts.compute_cycles), slower
+
+
 def why_no_time(counts: Counts, timing: Timing) -> str:
     """Why a layer takes no cycles; empty if it takes some."""
     if timing.cycles:

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from accelsim.engine.counts import Counts, Timing
+from accelsim.engine.counts import Counts, Timing, in_core_cycles
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
@@ -46,7 +46,8 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
         all_, inside = (partial(run_repeats, program, found, processing) for processing in (False, True))
-        return _timed_counts(counts, *(each[:2] for each in beside(all_, inside, worth=found.steps > LONG)))
+        timed = beside(all_, inside, worth=found.steps > LONG)
+        return _timed_counts(program, counts, *(each[:2] for each in timed))
     return window_by_window(program, masks if zeros else None)
 
 
@@ -81,13 +82,14 @@ def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Tim
     if banks is not None:
         counts = replace(counts, dram=banks.counts())
     timed = [of_layer(program.architecture, tables.edges, each.cycles, each.state.stalls) for each in simulations]
-    return _timed_counts(counts, *timed)
+    return _timed_counts(program, counts, *timed)
 
 
 def _timed_counts(
-    counts: Counts, total: tuple[int, dict[str, int]], processing: tuple[int, dict[str, int]]
+    program: Program, counts: Counts, total: tuple[int, dict[str, int]], processing: tuple[int, dict[str, int]]
 ) -> tuple[Counts, Timing]:
-    return counts, Timing(total[0], processing[0], counts.compute_cycles, total[1], processing[1])
+    timing = Timing(total[0], processing[0], counts.compute_cycles, total[1], processing[1])
+    return in_core_cycles(counts, timing, program.architecture.mode.divider)
 
 
 def count(program: Program, sums: Ints, compute_cycles: int) -> Counts:

@@ -49,7 +49,7 @@ def most_an_iteration(architecture: Architecture) -> tuple[tuple[str, int], ...]
         ("counts", 8),  # of several columns added up
         ("words on links", 2 * max(fan.y + fan.x for fan in fans)),
         ("bits", 2 * bits),
-        ("cycles", _most_cycles(architecture, bits)),
+        ("cycles", _most_cycles(architecture, bits) * architecture.mode.divider),
     )
 
 

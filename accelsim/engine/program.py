@@ -80,6 +80,14 @@ class Program:
         return self.apart.get(TENSORS[t], self) if self.apart else self
 
     @property
+    def packs(self) -> Ints:
+        """int64[dim], MACs that go together as sub-words of one multiplier, of those that differ in one dim alone."""
+        packs, mode = np.ones(len(LOOP_DIMS), np.int64), self.architecture.mode
+        if mode.along:
+            packs[DIM_INDEX[mode.along]] = mode.macs
+        return packs
+
+    @property
     def fresh_words(self) -> int:
         """Sums that the outermost level does not hold before the first products of theirs arrive."""
         return 0 if self.problem.added else self.problem.words(Tensor.PSUM)

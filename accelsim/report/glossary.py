@@ -95,7 +95,7 @@ GLOSSARY = {
     "utilization": Entry(
         "1 (shown in %)",
         "Share of all MAC slots that a MAC took, stalls included: gated MACs take one, skipped ones none.",
-        "visited_macs / (PEs x MACs per PE and cycle x cycles)",
+        "visited_macs / (PEs x MACs per PE and cycle x cycles), MACs per PE and cycle in the mode of the layer",
     ),
     "dense_equivalent": Entry(
         "1 (shown as x)",
@@ -169,6 +169,12 @@ GLOSSARY = {
         "Width of the words of each data type. A port of so many bits carries words end to end, a memory holds as many "
         "as fit; energy of moving a word is proportional to it (docs/precision.md).",
         "--bits, else the layer's 'bits', else the network's, else the machine's 'word'",
+    ),
+    "mode": Entry(
+        "MACs at a time x b",
+        "How a multiplier splits for the words of a layer: products at a time, and the most bits of their operands "
+        "(docs/precision.md).",
+        "of the modes of the machine that the words fit, the one of the fewest bits",
     ),
     "megabytes": Entry(
         "MB (10^6 bytes)",

@@ -65,5 +65,13 @@ def efficiency_lines(result: Outcome) -> list[str]:
         parts.append(f"{number(found.tops_per_mm2)} TOPS/mm2 of floor")
     parts.append(f"{number(found.edp * 1e6)} uJ s energy-delay product")
     technology = result.energy_table.technology
-    where = f" at {technology.node} nm, {float(technology.supply):g} V" if technology else ""
+    where = f" at {technology.node} nm, {_volts(result)} V" if technology else ""
     return [f"power{where}: {'; '.join(parts)} (two operations a MAC, skipped ones too)"]
+
+
+def _volts(result: Outcome) -> str:
+    """The supply, or from the least to the most of those of the modes that ran."""
+    technology = result.energy_table.technology
+    assert technology is not None
+    found = {result.mode(layer).supply or technology.supply for layer in result.layers} or {technology.supply}
+    return " to ".join(f"{float(volts):g}" for volts in sorted({min(found), max(found)}))

@@ -38,7 +38,7 @@ def throughput(result: Outcome, seconds: float) -> str:
     """Operations a second (two a MAC) and their share of the peak; skipped MACs are counted apart."""
     sums, machine = result.total, result.architecture
     rate = 2e-12 / seconds
-    peak = 2e-12 * machine.macs_at_once * float(machine.clock_hz)
+    peak = 2e-12 * result.macs_at_once() * float(machine.clock_hz)
     share = percent(sums.utilization)
     text = f"{rate * result.visited_macs:.3g} TOPS, {share} % of the peak of {peak:.3g}"
     if result.slots > sums.macs:

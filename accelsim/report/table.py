@@ -34,10 +34,17 @@ def time_grid(result: Outcome) -> Grid:
     """Per layer: MACs, cycles, time, active PEs, utilization; where MACs were skipped, what these come to."""
     skips = result.visited_macs < result.slots
 
-    def row(name: str, done: tuple[int, int, int], cycles: int, processing: int, active: float) -> tuple[str, ...]:
+    def row(
+        name: str,
+        done: tuple[int, int, int],
+        cycles: int,
+        processing: int,
+        active: float,
+        layer: LayerResult | None = None,
+    ) -> tuple[str, ...]:
         macs, slots, visited = done
-        used = percent(result.utilization(visited, cycles))
-        more = (f"{result.dense_equivalent(slots, cycles):.2f}",) if skips else ()
+        used = percent(result.utilization(visited, cycles, layer))
+        more = (f"{result.dense_equivalent(slots, cycles, layer):.2f}",) if skips else ()
         return (name, *_times(result, macs, cycles, processing), number(active), used, *more)
 
     rows = [
@@ -47,6 +54,7 @@ def time_grid(result: Outcome) -> Grid:
             layer.timing.cycles,
             layer.timing.processing,
             layer.counts.active_pes,
+            layer,
         )
         for layer in result.layers
     ]

@@ -10,6 +10,7 @@ from accelsim.reproduce import (
     chip,
     dram,
     eie,
+    envision,
     eyeriss_v2,
     isaac,
     isca16,
@@ -19,6 +20,7 @@ from accelsim.reproduce import (
     rtl,
     scalesim,
     scnn,
+    stripes,
     tpu,
     watts,
     zigzag,
@@ -36,7 +38,8 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process, watts, isaac))])
+    others = (rtl, dram, process, watts, isaac, envision, stripes)
+    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, *others))])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

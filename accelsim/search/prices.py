@@ -70,7 +70,7 @@ def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
     loads = _loads_of(program)
     used = np.abs(energy) + sum(np.abs(load.share) for load in loads)
     terms = np.argwhere(used > 0).astype(np.int64).reshape(-1, 2)
-    return Prices(terms, energy[terms[:, 0], terms[:, 1]], constant, tuple(loads), machine.macs_per_cycle)
+    return Prices(terms, energy[terms[:, 0], terms[:, 1]], constant, tuple(loads), machine.macs_together)
 
 
 def _energy(program: Program, table: EnergyTable, dataflow: str) -> tuple[Floats, float]:

@@ -125,8 +125,8 @@ def tables_of(
 
 def shared_by(program: Program, terms: Ints) -> tuple[object, ...]:
     """What the tables of every group depend on beside its own dims."""
-    arrays = (terms, program.edges, program.unicast, program.merge, program.ends, program.held)
-    return program.on_chip, program.levels, *(array.tobytes() for array in arrays)
+    arrays = (terms, program.edges, program.unicast, program.merge, program.ends, program.held, program.packs)
+    return program.on_chip, program.levels, program.inside, *(array.tobytes() for array in arrays)
 
 
 def _tabulate(space: Space, program: Program, terms: Ints, group: int, options: list[Option], walked: float) -> Tables:
@@ -147,6 +147,10 @@ def _tabulate(space: Space, program: Program, terms: Ints, group: int, options: 
         inside = np.cumprod(own[:, ::-1], axis=1)[:, ::-1]  # what each loop and those in it cover
         steps[:, axis == a] = inside // own
         extents *= longest(space.problem[dim], own, spatial[axis == a])
+        if (pack := int(program.packs[DIM_INDEX[dim]])) > 1:
+            # no step takes fewer cycles than its iterations, as many at a time as go together
+            here = own[:, (level[axis == a] >= program.inside) & ~spatial[axis == a]]
+            extents /= np.minimum(here.prod(axis=1), pack)
         outermost = np.searchsorted(level[axis == a], np.arange(levels))
         whole = np.concatenate([inside, np.ones((n, 1), np.int64)], axis=1)[:, outermost]
         tiles[:, :, a] = np.minimum(whole, space.problem[dim])

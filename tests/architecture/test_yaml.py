@@ -314,7 +314,7 @@ class TestZeros:
             (
                 "gates: [ifmap]",
                 "7:6: pe.gates: unknown key; did you mean 'gate'? "
-                "(macs, multiplier, slices, pipeline, cycles, lock, least, gate, skip, pairing, drift, queue, "
+                "(macs, multiplier, slices, modes, pipeline, cycles, lock, least, gate, skip, pairing, drift, queue, "
                 "cartesian)",
             ),
             (

@@ -127,7 +127,8 @@ def timed(program: Program, first: Hook, last: Hook) -> tuple[int, int, dict[str
     compute = sum(a.length - a.post for a in program.computes)
     stalls = Stalls(program).attribute(cycles)
     assert sum(stalls.values()) + compute == cycles, "stalls do not add up"
-    return cycles, compute, stalls
+    slow = architecture.mode.divider  # each cycle of the chip is so many of the core clock
+    return cycles * slow, compute * slow, {cause: stall * slow for cause, stall in stalls.items()}
 
 
 def in_lock_step(architecture: Architecture, nest: LoopNest, problem: Problem, processing: bool) -> Program:

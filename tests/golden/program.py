@@ -13,7 +13,7 @@ from .counts import loads_of
 from .dram import Banks, bursts_of, sets_of
 from .nest import Walk
 from .routes import longest
-from .slots import cycles_of, round_ends, slots_of
+from .slots import cycles_of, round_ends, slots_of, turns_of
 from .words import Stream, Version
 
 Key = tuple[int, int, int, int, int]
@@ -580,9 +580,10 @@ class Program:
             compute = self.computes[version.last]
             return compute.length - compute.post + self.machine.psum_in
         first = self.walk.operands(version.base)[Tensor.PSUM]
-        macs = (words for base in self.walk.iterations(version.last) for words in self.walk.macs(base))
+        slots = self.walk.iterations(version.last)
+        macs = (words for base in slots for words in self.walk.macs(base))
         touched = [index for index, words in enumerate(macs) if words[Tensor.PSUM] == first]
         if self.machine.sparsity.skip:  # which slot comes last is not known before
             return self.computes[version.last].length
-        turns = -(-(touched[-1] + 1) // self.machine.macs_per_cycle) if touched else 1
-        return turns * self.machine.mac_cycles
+        turns = turns_of(self.walk, slots)
+        return max((turns[index] for index in touched), default=1) * self.machine.mac_cycles

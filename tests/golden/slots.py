@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from accelsim.architecture.model import Format, Pairing
-from accelsim.workload.problem import Tensor
+from accelsim.workload.problem import LOOP_DIMS, Tensor
 
 from .formats import csc_entries
 from .nest import Base, Instance, Walk, Word
@@ -39,10 +39,33 @@ def cycles_of(walk: Walk, slots: list[Base]) -> int:
     """How long a PE takes for its slots of a step, left alone."""
     lanes, sparsity = walk.architecture.macs_per_cycle, walk.architecture.sparsity
     if not sparsity.skip:
-        return -(-sum(len(list(walk.macs(slot))) for slot in slots) // lanes)
+        return max(turns_of(walk, slots), default=0)
     if sparsity.pairing is Pairing.OUTPUT:
         return by_output(walk, slots, lanes)
     return by_column(walk, slots, lanes)
+
+
+def turns_of(walk: Walk, slots: list[Base]) -> list[int]:
+    """In which cycle of a PE each MAC of its slots of a step is done, the first being 1.
+
+    A multiplier has a cycle's sub-words from MACs that differ only in the dim they lie along, or from any; what goes
+    together goes when the first of it would.
+    """
+    machine = walk.architecture
+    mode = machine.mode
+    multipliers: dict[object, int] = {}
+    turns = []
+    for slot in slots:
+        for number, _ in enumerate(walk.macs(slot)):
+            if mode.along:
+                dim = LOOP_DIMS.index(mode.along)
+                group = (slot[dim] - slots[0][dim]) // mode.macs
+                mine: object = (*slot[:dim], group, *slot[dim + 1 :], number)
+            else:
+                mine = len(turns) // mode.macs
+            taken = multipliers.setdefault(mine, len(multipliers))
+            turns.append(taken // machine.macs_per_cycle + 1)
+    return turns
 
 
 def by_column(walk: Walk, slots: list[Base], lanes: int) -> int:

@@ -184,7 +184,7 @@ def tabled(program: Program, tables: Tables) -> Tabled:
     """A layer as the kernels walk its steps."""
     return Tabled(
         program.loops, program.inside, program.bounds, tables.streams, tables.at, tables.row_of, tables.cells,
-        program.architecture.macs_per_cycle, tables.ports.rows, tables.ports.rates,
+        program.packs, program.architecture.macs_together, tables.ports.rows, tables.ports.rates,
         program.ends,
     )  # fmt: skip
 

@@ -136,7 +136,7 @@ class Mapspace:
             room[g, :n] = self._factors(g, inside, rows)
         return Inners(
             np.array([len(c.inners) for c in self.chains]), usable, below, across, steps.astype(float), macs, room,
-            limits, self._packs, np.array(TURN, np.int64), self.machine.macs_per_cycle, self.machine.mac_cycles,
+            limits, self._packs, np.array(TURN, np.int64), self.machine.macs_together, self.machine.mac_cycles,
         )  # fmt: skip
 
     def known(self, placement: Placement, classes: Classes, inners: Inners) -> settling.Known:

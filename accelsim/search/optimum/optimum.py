@@ -151,7 +151,7 @@ class _Search:
             np.zeros(1, np.int64),
         )  # fmt: skip
         machine = space.machine
-        self.busiest = space.problem.macs * machine.mac_cycles / space.pes / machine.macs_per_cycle
+        self.busiest = space.problem.macs * machine.mac_cycles / space.pes / machine.macs_together
         self.chosen: Placement | None = None
         self.nodes = self.leaves = 0
 

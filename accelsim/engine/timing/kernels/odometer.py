@@ -38,6 +38,7 @@ class Tabled(NamedTuple):
     uses : int64[use, 4], (stream, column, first use of its class, activity: 0 fill, 1 drain, 2 old psum).
     rates : int64[use, 4], beats = ceil(words * rates[0] / rates[1]), of narrowed drains and of a bias rates[2] in place
     of [0]; each is rates[3] cycles after the one before.
+    packs : see `Program.packs`. macs_together : MACs, or what packs makes of them, that take a cycle.
     ends : see `nest.kernels.records.Nest`.
     """
 
@@ -48,7 +49,8 @@ class Tabled(NamedTuple):
     at: Ints
     row_of: npt.NDArray[np.int32]
     cells: Ints
-    macs_per_cycle: int
+    packs: Ints
+    macs_together: int
     uses: Ints
     rates: Ints
     ends: Ints

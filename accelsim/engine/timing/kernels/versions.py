@@ -83,14 +83,14 @@ class Room(NamedTuple):
 class _Step(NamedTuple):
     """Scratch of a walk.
 
-    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; left : int64[dim]. cycles : int64[2],
-    of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words, begun :
-    int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted :
-    int64[use], words (times 3, plus which rate) and cycles of the version before.
+    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; ahead : see `last_touch`. cycles :
+    int64[2], of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words,
+    begun : int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried,
+    lasted : int64[use], words (times 3, plus which rate) and cycles of the version before.
     """
 
     extent: Ints
-    left: Ints
+    ahead: Ints
     tile: Ints
     cycles: Ints
     others: Ints
@@ -172,7 +172,7 @@ def _walk(layer, odo, step, cut, carry, first, most, past, room):
 def _begin(layer):
     n, uses, columns = layer.streams.shape[0], layer.uses.shape[0], widest(layer.streams)
     step = _Step(
-        np.zeros(NDIMS, np.int64), np.empty(NDIMS, np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64),
+        np.zeros(NDIMS, np.int64), np.empty((2, NDIMS), np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64),
         np.zeros((n, columns), np.int64),
         np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(n + 1, np.int64),
         np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
@@ -210,20 +210,27 @@ def _time_of(layer, odo, step):
     macs = 1
     for dim in range(NDIMS):
         step.extent[dim] = _extent(layer, odo, step, dim)
-        macs *= step.extent[dim]
-    lanes = layer.macs_per_cycle
+        macs *= packed(0, step.extent[dim], layer.packs[dim])
+    lanes = layer.macs_together
     step.cycles[0] = (macs + lanes - 1) // lanes
-    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent, step.left) + lanes - 1) // lanes
+    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent, layer.packs, step.ahead) + lanes - 1) // lanes
+
+
+@part
+def packed(first, count, pack):
+    """Of `count` iterations from `first` on, those that begin `pack` which go together."""
+    return (first + count + pack - 1) // pack - (first + pack - 1) // pack
 
 
 @njit(_nrt=False)
-def last_touch(loops, inside, extent, left):
+def last_touch(loops, inside, extent, packs, ahead):
     """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7).
 
-    left : int64[dim], scratch.
+    MACs that go together (`packs`) are where the first of them is, and count as one. ahead : int64[2, dim], scratch.
     """
+    left, at = ahead[0], ahead[1]
     for dim in range(NDIMS):
-        left[dim] = extent[dim]
+        left[dim], at[dim] = extent[dim], 0
     before = 0
     for i in range(loops.shape[0]):
         dim = loops[i, DIM]
@@ -232,13 +239,15 @@ def last_touch(loops, inside, extent, left):
         if OWN[PSUM, dim]:
             left[dim] = min(left[dim], loops[i, STEP])
             continue
-        trips = (left[dim] + loops[i, STEP] - 1) // loops[i, STEP]
-        rest = 1
+        last = (extent[dim] - 1) // packs[dim] * packs[dim]
+        trips = (last - at[dim]) // loops[i, STEP]
+        rest = packed(at[dim], trips * loops[i, STEP], packs[dim])
         for other in range(NDIMS):
             if other != dim:
-                rest *= left[other]
-        before += (trips - 1) * loops[i, STEP] * rest
-        left[dim] -= (trips - 1) * loops[i, STEP]
+                rest *= packed(at[other], left[other], packs[other])
+        before += rest
+        at[dim] += trips * loops[i, STEP]
+        left[dim] = min(left[dim] - trips * loops[i, STEP], loops[i, STEP])
     return before + 1
 
 

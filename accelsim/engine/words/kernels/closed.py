@@ -194,10 +194,11 @@ def lattice(loops, dim, kind, end, tile, size):
 
 
 @njit(cache=True)
-def compute_cycles(loops, inside, bounds, macs_per_cycle, outputs):
-    """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / macs_per_cycle).
+def compute_cycles(loops, inside, bounds, packs, together, outputs):
+    """Cycles of the MAC array: the sum over steps of ceil(MACs of PE 0 / together).
 
-    outputs : of every pixel that is counted, where P counts runs of pixels.
+    packs : see `Program.packs`; MACs that go together count as one. outputs : of every pixel that is counted, where P
+    counts runs of pixels.
 
     inside : first level whose temporal loops lie inside a step. Per dim a step is whole or clipped: steps are counted
     by class, not walked.
@@ -213,6 +214,8 @@ def compute_cycles(loops, inside, bounds, macs_per_cycle, outputs):
         extents[dim, 0] = tile
         numbers[dim, 0], extents[dim, 1] = lattice(loops, dim, 0, inside, tile, bounds[dim])
         numbers[dim, 1] = min(extents[dim, 1], 1)
+        for i in range(2):
+            extents[dim, i] = (extents[dim, i] + packs[dim] - 1) // packs[dim]
         cut |= numbers[dim, 1] << dim
     total = 0
     for clipped in range(1 << NDIMS):
@@ -222,5 +225,5 @@ def compute_cycles(loops, inside, bounds, macs_per_cycle, outputs):
         for dim in range(NDIMS):
             macs *= extents[dim, clipped >> dim & 1]
             count *= numbers[dim, clipped >> dim & 1]
-        total += count * ((macs * outputs + macs_per_cycle - 1) // macs_per_cycle)
+        total += count * ((macs * outputs + together - 1) // together)
     return total
