@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accelsim.architecture.analog import unreadable
 from accelsim.architecture.pe import PLAIN
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
@@ -34,6 +35,7 @@ def refuse(machine: Architecture) -> None:
     _refuse_outstanding(machine)
     _refuse_bias(machine)
     _refuse_every(machine)
+    _refuse_analog(machine)
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
@@ -189,3 +191,16 @@ def _refuse_runs(machine: Architecture) -> None:
         raise AccelsimError(f"{where}: not with a lock of P or Q, for a run has as many pixels as are left")
     if any(level.fanout.network(t).has_links for level in machine.levels for t in TENSORS):
         raise AccelsimError(f"{where}: not over a mesh, a crossbar or tagged buses")
+
+
+def _refuse_analog(machine: Architecture) -> None:
+    analog = machine.physical.analog if machine.physical else None
+    if analog is None:
+        return
+    where, names = f"architecture '{machine.name}': analog", [level.name for level in machine.levels]
+    if analog.level not in names:
+        raise AccelsimError(f"{where}: '{analog.level}' is no level ({', '.join(names)})")
+    if why := unreadable(analog, machine.levels):
+        raise AccelsimError(f"{where}: {why}")
+    if machine.cartesian or machine.runs:
+        raise AccelsimError(f"{where}: not of a Cartesian PE, or of runs of pixels")

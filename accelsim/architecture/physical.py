@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
-from accelsim.architecture import actions
+from accelsim.architecture import actions, analog
 from accelsim.architecture.actions import Action, ActionSpec, Amount, actions_of
+from accelsim.architecture.analog import Analog, AnalogSpec, analog_of
 from accelsim.errors import AccelsimError
 from accelsim.specs import Axis, Count, Natural, Spec, key, pick, quantity
 from accelsim.workload.problem import TENSORS, Tensor
 from accelsim.yamlfile import Document, unknown
+
+if TYPE_CHECKING:
+    from accelsim.architecture.model import Level
 
 ALL = "*"
 MOST_FLOOR = 100
@@ -137,6 +141,7 @@ class PhysicalSpec(Spec):
         names="LEVEL",
     )  # fmt: skip
     parts: dict[str, PartSpec] = key("Components of one's own.", {}, "there are none", names="PART")
+    analog: AnalogSpec | None = key("What sums go through before they are words.", None, "nothing: they are exact")
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,7 @@ class Physical:
     arithmetic: Arithmetic = Arithmetic.INT
     layouts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     parts: Mapping[str, OwnPart] = field(default_factory=dict)
+    analog: Analog | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.floorplan <= MOST_FLOOR:
@@ -186,10 +192,11 @@ class Physical:
         return parts.get(tensor) or parts.get(ALL) or Memory()
 
 
-def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[str, int]) -> Physical | None:
-    """The value; notes an error for a level that is not there and a layout of another size. arrays : children below."""
+def physical_of(document: Document, spec: PhysicalSpec | None, levels: Sequence[Level]) -> Physical | None:
+    """The value; notes an error for a level that is not there and a layout of another size."""
     if spec is None:
         return None
+    arrays = {level.name: level.fanout.y * level.fanout.x for level in levels}
     for what in ("memories", "layouts"):
         for name in getattr(spec, what):
             if name not in arrays:
@@ -228,6 +235,7 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         spec.arithmetic,
         {name: (layout.y, layout.x) for name, layout in spec.layouts.items()},
         own,
+        analog_of(document, spec.analog, levels),
     )
 
 
@@ -248,6 +256,8 @@ def written(physical: Physical) -> dict[str, Any]:
         found.setdefault("memories", {})[level] = said.get(ALL, said)
     if physical.parts:
         found["parts"] = {name: _own(part) for name, part in physical.parts.items()}
+    if physical.analog:
+        found["analog"] = analog.written(physical.analog)
     if physical.layouts:
         found["layouts"] = {name: {"y": y, "x": x} for name, (y, x) in physical.layouts.items()}
     return found
