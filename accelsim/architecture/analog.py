@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
@@ -17,6 +18,8 @@ from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, Place, unknown
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from accelsim.architecture.model import Level
 
 MOST_CONVERTER_BITS = 32
@@ -101,6 +104,11 @@ class Deviation:
 
     def __bool__(self) -> bool:
         return bool(self.relative or self.absolute)
+
+    def at(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """At values, in their units."""
+        found: npt.NDArray[np.float64] = np.hypot(float(self.relative) * values, float(self.absolute))
+        return found
 
 
 @dataclass(frozen=True)

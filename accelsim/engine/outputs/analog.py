@@ -12,6 +12,7 @@ import numpy.typing as npt
 from accelsim.architecture.analog import Analog, Deviation, Storage
 from accelsim.engine.outputs.addresses import ONE_LOOP, addresses, laid_out
 from accelsim.engine.outputs.kernels import analog as kernel
+from accelsim.engine.outputs.kernels.functional import IFMAP_AT
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.workload.problem import LOOP_DIMS, Tensor
 from accelsim.workload.slices import CHANNELS, Cut
@@ -68,25 +69,25 @@ def converted(program: Program, ifmap: npt.NDArray[Any], weights: npt.NDArray[An
     drives, scales = _drives(ifmap.astype(np.int64), cuts.get(Tensor.IFMAP))
     own = Cut(program.architecture.word_bits[Tensor.FILTER], 64)
     cells, tops, weighs, offset = _cells(weights.astype(np.int64), cuts.get(Tensor.FILTER), own, analog)
-    deviations = np.zeros(0)
     streams = np.random.SeedSequence([seed, *problem.bounds]).generate_state(2, np.uint64).astype(np.uint64)
-    if analog.cell:
-        slices = len(tops)
-        drawn = np.empty(cells.size)
-        kernel.fill_normal(streams[CELLS], drawn)
-        # by slice, then by place in the filter; as cells lie, slices of channels are behind all channels
-        by_slice = drawn.reshape(slices, *weights.shape)
-        deviations = laid_out(problem, np.concatenate(list(by_slice), axis=CHANNELS))[0].reshape(-1)
+    drives = np.ascontiguousarray(drives)  # slices of what may lie in any order
     laid, ofmap = laid_out(problem, cells)
     moves, start = addresses(problem, drives, laid, ofmap)
     summed = _summed(program, analog)
     rows = _rows(program.loops[summed], moves)
     loops = program.loops[~summed]
-    loops = loops if len(loops) else ONE_LOOP
+    # whatever order they have on the machine: column after column of the same inputs
+    loops = loops[np.argsort(moves[loops[:, 0], IFMAP_AT] == 0, kind="stable")] if len(loops) else ONE_LOOP
     last = float((1 << analog.bits) - 1) if analog.bits else -1.0
+    most = np.concatenate([np.full_like(weights, top, np.int64) for top in tops], axis=CHANNELS)
+    turned = most - cells if analog.weights is Storage.INVERTED else cells[:0]
+    off = _deviations(weights.shape, len(tops), streams[CELLS]) if analog.cell else np.zeros(())
+    held = [
+        laid_out(problem, one + off * analog.cell.at(one))[0].reshape(-1) if one.size else np.zeros(0)
+        for one in (cells, turned)
+    ]
     columns = kernel.Columns(
-        rows, tops, np.array([analog.weights is Storage.INVERTED], np.int64), scales, weighs,
-        np.array([offset], np.int64), deviations, _both(analog.cell), _both(analog.read),
+        rows, held[0], held[1], tops, scales, weighs, np.array([offset], np.int64), _both(analog.read),
         streams[READS:], np.array([analog.low, analog.step, last]),
     )  # fmt: skip
     plane = np.array([problem.height, problem.width], np.int64)
@@ -99,6 +100,15 @@ def converted(program: Program, ifmap: npt.NDArray[Any], weights: npt.NDArray[An
 
 def _both(deviation: Deviation) -> npt.NDArray[np.float64]:
     return np.array([float(deviation.relative), float(deviation.absolute)])
+
+
+def _deviations(shape: tuple[int, ...], slices: int, seed: np.uint64) -> npt.NDArray[np.float64]:
+    """Of each cell in its standard deviations, drawn by slice and then by place in the filter; all first slices of
+    channels lie before all second ones.
+    """
+    drawn = np.empty((slices, *shape))
+    kernel.fill_normal(seed, drawn.reshape(-1))
+    return np.concatenate(list(drawn), axis=CHANNELS)
 
 
 def _drives(words: Ints, cut: Cut | None) -> tuple[Ints, Ints]:
@@ -150,10 +160,10 @@ def _summed(program: Program, analog: Analog) -> npt.NDArray[np.bool_]:
 
 def _rows(loops: Ints, moves: Ints) -> Ints:
     """int64[row, 3 + 5]: each addend of a sum from the first one, along C, R and S and as `moves` says."""
-    rows: Ints = np.zeros((1, 8), np.int64)
+    rows = [np.zeros(8, np.int64)]
     for dim, factor, _, _, step in loops:
         one = np.zeros(8, np.int64)
         one["CRS".index(LOOP_DIMS[dim])] = step
         one[3:] = moves[dim] * step
-        rows = (rows[:, None] + np.arange(factor, dtype=np.int64)[:, None] * one).reshape(-1, 8)
-    return rows
+        rows = [row + index * one for row in rows for index in range(factor)]
+    return np.array(rows, np.int64)

@@ -128,6 +128,7 @@ def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
         np.concatenate(list(cuts[t].values(words.astype(np.int64))), axis=CHANNELS) if t in cuts else words
         for t, words in ((Tensor.IFMAP, ifmap), (Tensor.FILTER, weights))
     )
+    ifmap = np.ascontiguousarray(ifmap)  # addresses are those of its axes, in any order
     weights, ofmap = laid_out(problem, weights)
     loops = program.loops if len(program.loops) else ONE_LOOP
     moves, start = addresses(problem, ifmap, weights, ofmap)

@@ -260,6 +260,13 @@ def test_seeds_differ_and_repeat_and_loops_do_not_matter() -> None:
     assert np.array_equal(one, noisy(machine, turned, problem, ifmap, weights, 1))
 
 
+def test_operands_lie_in_any_order() -> None:
+    machine, nest, problem, ifmap, weights = ones()
+    machine = with_analog(machine, cell=Deviation(Fraction(1, 9)), weights=Storage.INVERTED)
+    turned = (np.ascontiguousarray(x.transpose(4, 3, 2, 1, 0)).transpose(4, 3, 2, 1, 0) for x in (ifmap, weights))
+    assert np.array_equal(noisy(machine, nest, problem, ifmap, weights), noisy(machine, nest, problem, *turned))
+
+
 def test_signal_to_noise() -> None:
     exact = np.array([10, -20, 0, 1 << 40])
     found = Noise.between(exact, exact + np.array([0, 1, 0, 1 << 20]))
