@@ -50,7 +50,7 @@ GLOSSARY = {
     ),
     "signal_to_noise": Entry(
         "dB",
-        "Outputs as the converters of a machine read them (physical: analog), beside exact ones; `run --check` tells it.",
+        "Outputs as converters of a machine read them (physical: analog), beside exact ones; `run --check` tells it.",
         "10 log10(sum of exact outputs squared / sum of differences squared)",
     ),
     "active_pes": Entry(

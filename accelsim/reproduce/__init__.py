@@ -7,6 +7,7 @@ from pathlib import Path
 from accelsim.report.files import write_text
 from accelsim.reproduce import (
     accelforge_timeloop,
+    albireo,
     chip,
     dram,
     eie,
@@ -36,7 +37,9 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process, watts, isaac))])
+    return "\n".join(
+        [INTRODUCTION, *(source.section() for source in (*machines, rtl, dram, process, watts, isaac, albireo))]
+    )
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:
