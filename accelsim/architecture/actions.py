@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
+from accelsim.architecture.priced import Priced
 from accelsim.specs import Spec, key, pick
 from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, Place, unknown
@@ -52,7 +53,12 @@ TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 class ActionSpec(Spec):
     """What a part does once for each MAC, or for each word that a level or the network below it moves."""
 
-    energy: Amount = key("What it takes, once.", unit="pJ")
+    energy: Amount | None = key(
+        "What it takes, once.",
+        None,
+        "that of the part's `model`, by the action's name; without one an error",
+        unit="pJ",
+    )
     on: TriggerName = key(
         "`mac`: a MAC that is not gated; `fill`, `read`, `update`, `drain`: a word of the `level`; `sent`, "
         "`delivered`, `leaving`: a word sent down, delivered or sent up by the network below it."
@@ -72,9 +78,15 @@ class Action:
 
 
 def actions_of(
-    document: Document, place: Place, specs: Mapping[str, ActionSpec], arrays: Mapping[str, int]
+    document: Document,
+    place: Place,
+    specs: Mapping[str, ActionSpec],
+    arrays: Mapping[str, int],
+    model: Priced | None = None,
 ) -> dict[str, Action]:
-    """The values by name; notes an error for a level that is missing, not there or has no array to send words to."""
+    """The values by name; notes an error for a level that is missing, not there or has no array to send words to, and
+    for an energy that neither the file nor the part's model gives.
+    """
     found = {}
     for name, spec in specs.items():
         at = (*place, name)
@@ -89,7 +101,16 @@ def actions_of(
             document.refuse((*at, "level"), unknown("level", spec.level, list(arrays)))
         elif spec.level is not None and spec.on not in MOVES and arrays[spec.level] == 1:
             document.refuse((*at, "level"), f"'{spec.level}' has one child, so no network below it")
-        found[name] = Action(spec.energy, spec.on, spec.level or "", spec.tensor)
+        energy = spec.energy
+        if energy is None:
+            try:
+                energy = model.energy(name) if model else None
+            except ValueError as error:
+                document.refuse(at, str(error))
+            else:
+                if energy is None:
+                    document.refuse((*at, "energy"), "missing")
+        found[name] = Action(energy or Fraction(0), spec.on, spec.level or "", spec.tensor)
     return found
 
 

@@ -14,10 +14,11 @@ from accelsim import quantities
 from accelsim.architecture import actions, analog
 from accelsim.architecture.actions import Action, ActionSpec, Amount, actions_of
 from accelsim.architecture.analog import Analog, AnalogSpec, analog_of
+from accelsim.architecture.priced import ModelSpec, priced
 from accelsim.errors import AccelsimError
 from accelsim.specs import Axis, Count, Natural, Spec, key, pick, quantity
 from accelsim.workload.problem import TENSORS, Tensor
-from accelsim.yamlfile import Document, unknown
+from accelsim.yamlfile import Document, Place, unknown
 
 if TYPE_CHECKING:
     from accelsim.architecture.model import Level
@@ -114,8 +115,9 @@ class PartSpec(Spec):
 
     source: str = key("Where its numbers are from.")
     count: Count = key("How many there are.", 1)
-    area: Amount = key("Cells of one.", Fraction(0), unit="mm2")
-    static: Amount = key("Power of one, always.", Fraction(0), unit="mW")
+    model: ModelSpec | None = key("What prices it where its own keys do not.", None, "nothing does")
+    area: Amount | None = key("Cells of one.", None, "that of its `model`; without one none", unit="mm2")
+    static: Amount | None = key("Power of one, always.", None, "what its `model` leaks; without one none", unit="mW")
     actions: dict[str, ActionSpec] = key("What it does, by name.", {}, "it does nothing", names="ACTION")
 
 
@@ -212,13 +214,7 @@ def physical_of(document: Document, spec: PhysicalSpec | None, levels: Sequence[
         if name in arrays or name in TAKEN or not name.isidentifier():
             why = "is what something else is called" if name.isidentifier() else "is no name: letters, digits and _"
             document.refuse(("physical", "parts", name), f"'{quantities.short(name)}' {why}", key=True)
-    own = {
-        name: OwnPart(
-            one.source, one.count, one.area, one.static,
-            actions_of(document, ("physical", "parts", name, "actions"), one.actions, arrays),
-        )
-        for name, one in spec.parts.items()
-    }  # fmt: skip
+    own = {name: _part(document, name, one, arrays) for name, one in spec.parts.items()}
     return Physical(
         spec.source,
         spec.floorplan,
@@ -237,6 +233,22 @@ def physical_of(document: Document, spec: PhysicalSpec | None, levels: Sequence[
         own,
         analog_of(document, spec.analog, levels),
     )
+
+
+def _part(document: Document, name: str, spec: PartSpec, arrays: Mapping[str, int]) -> OwnPart:
+    """A part with the numbers of its model where it has none of its own."""
+    place: Place = ("physical", "parts", name)
+    model, area, static = None, spec.area, spec.static
+    if spec.model:
+        try:
+            model = priced(spec.model)
+            area = model.area() if area is None else area
+            static = model.static() if static is None else static
+        except ValueError as error:
+            document.refuse((*place, "model"), str(error), key=True)
+            return OwnPart(spec.source, spec.count)
+    acts = actions_of(document, (*place, "actions"), spec.actions, arrays, model)
+    return OwnPart(spec.source, spec.count, area or Fraction(0), static or Fraction(0), acts)
 
 
 def written(physical: Physical) -> dict[str, Any]:
