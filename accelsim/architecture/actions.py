@@ -32,6 +32,7 @@ class Trigger(StrEnum):
     SENT = "sent"
     DELIVERED = "delivered"
     LEAVING = "leaving"
+    STEP = "step"
 
 
 MOVES = (Trigger.FILL, Trigger.READ, Trigger.UPDATE, Trigger.DRAIN)
@@ -61,7 +62,8 @@ class ActionSpec(Spec):
     )
     on: TriggerName = key(
         "`mac`: a MAC that is not gated; `fill`, `read`, `update`, `drain`: a word of the `level`; `sent`, "
-        "`delivered`, `leaving`: a word sent down, delivered or sent up by the network below it."
+        "`delivered`, `leaving`: a word sent down, delivered or sent up by the network below it; `step`: an iteration "
+        "of the nest in which the array below it is at work, of each instance."
     )
     level: str | None = key("The level; of all but `mac`.", None, "`mac` needs none")
     tensor: TensorName | None = key("Words of this tensor only.", None, "those of all")
@@ -95,11 +97,13 @@ def actions_of(
             document.refuse(at, f"'{quantities.short(name)}' {why}", key=True)
         if spec.on is Trigger.MAC and (spec.level or spec.tensor):
             document.refuse((*at, "on"), "a mac is of no level and no tensor; leave them out")
+        elif spec.on is Trigger.STEP and spec.tensor:
+            document.refuse((*at, "tensor"), "a step is of no tensor; leave it out")
         elif spec.on is not Trigger.MAC and spec.level is None:
             document.refuse((*at, "on"), f"'{spec.on}' is of a level; say which: {', '.join(arrays)}")
         elif spec.level is not None and spec.level not in arrays:
             document.refuse((*at, "level"), unknown("level", spec.level, list(arrays)))
-        elif spec.level is not None and spec.on not in MOVES and arrays[spec.level] == 1:
+        elif spec.level is not None and spec.on not in (*MOVES, Trigger.STEP) and arrays[spec.level] == 1:
             document.refuse((*at, "level"), f"'{spec.level}' has one child, so no network below it")
         energy = spec.energy
         if energy is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.architecture.analog import unreadable
 from accelsim.architecture.pe import PLAIN
+from accelsim.architecture.physical import stepping
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import TENSORS, Tensor
@@ -53,6 +54,8 @@ def _refuse_cartesian(machine: Architecture) -> None:
         )
     if machine.slices:
         raise AccelsimError(f"{where} multiplies whole words; it takes no slices")
+    if stepping(machine.physical):
+        raise AccelsimError(f"{where} runs no nest; no part acts on its steps")
     if machine.lowering is not Lowering.NONE:
         raise AccelsimError(f"{where} convolves; it takes no lowering: {machine.lowering}")
 

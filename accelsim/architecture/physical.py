@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture import actions, analog
-from accelsim.architecture.actions import Action, ActionSpec, Amount, actions_of
+from accelsim.architecture.actions import Action, ActionSpec, Amount, Trigger, actions_of
 from accelsim.architecture.analog import Analog, AnalogSpec, analog_of
 from accelsim.architecture.priced import ModelSpec, priced
 from accelsim.errors import AccelsimError
@@ -192,6 +192,12 @@ class Physical:
         """What holds a tensor at a level."""
         parts = self.memories.get(level, {})
         return parts.get(tensor) or parts.get(ALL) or Memory()
+
+
+def stepping(physical: Physical | None) -> tuple[str, ...]:
+    """The levels whose steps make some part act."""
+    acts = (act for part in physical.parts.values() for act in part.actions.values()) if physical else ()
+    return tuple(sorted({act.level for act in acts if act.on is Trigger.STEP}))
 
 
 def physical_of(document: Document, spec: PhysicalSpec | None, levels: Sequence[Level]) -> Physical | None:

@@ -121,6 +121,8 @@ def test_a_machine_may_say_nothing():
         (ACTION.format("energy: 1, on: sent, level: RF"), "'RF' has one child, so no network below it"),
         (ACTION.format("energy: 1, on: mac, level: RF"), "a mac is of no level and no tensor; leave them out"),
         (ACTION.format("energy: 1, on: read, level: RF, tensor: sums"), "unknown tensor 'sums'"),
+        (ACTION.format("energy: 1, on: step"), "'step' is of a level; say which: DRAM, GLB, RF"),
+        (ACTION.format("energy: 1, on: step, level: GLB, tensor: psum"), "a step is of no tensor; leave it out"),
         (ACTION.format("energy: -1, on: mac"), "must lie in 0 to 1e+06, got -1"),
         (ACTION.format("on: mac"), "physical.parts.ADC.actions.act.energy: missing"),
         (ACTION.replace("act:", "clock:").format("energy: 1, on: mac"), "'clock' is what something else is called"),
