@@ -14,6 +14,7 @@ from accelsim.reproduce import (
     eyeriss_v2,
     isaac,
     isca16,
+    isca16_sizes,
     nn_dataflow,
     nvdla,
     nvdla_area,
@@ -37,7 +38,8 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
+    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
+    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
     parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
