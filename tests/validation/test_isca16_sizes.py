@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("pes", sizes.SIDES)
 @pytest.mark.parametrize("kind", sizes.EQUATIONS)
 def test_the_equations(kind: str, pes: int, layers: str) -> None:
-    """2 %: nests of NLR keep whole planes of outputs in the buffer, the equations cut them; WS keeps them on both sides."""
+    """2 %: nests of NLR keep whole planes of outputs in the buffer, the equations cut them; WS keeps them too."""
     for batch in sizes.BATCHES:
         theirs, ours = sizes.recomputed(kind, pes, batch, layers), sizes.energy(kind, pes, batch, layers)
         assert ours == (None if theirs is None else pytest.approx(theirs, rel=0.02 if kind == "nlr" else 1e-9))
