@@ -8,18 +8,15 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture.actions import Amount
-from accelsim.specs import Spec, key, pick, whole
+from accelsim.specs import PARAMETER, Spec, key, pick, whole
 from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, Place, unknown
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from accelsim.architecture.model import Level
 
 MOST_CONVERTER_BITS = 32
@@ -59,13 +56,19 @@ def _range(value: object) -> tuple[Fraction, Fraction]:
     return low, high
 
 
-ConverterBits = Annotated[
-    int, PlainValidator(_converter), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_CONVERTER_BITS})
-]
+_BITS = {
+    "type": ["integer", "string"],
+    "minimum": 1,
+    "maximum": MOST_CONVERTER_BITS,
+    "pattern": PARAMETER,
+    "examples": [8],
+}
+_END = {"type": ["number", "string"], "pattern": PARAMETER, "examples": [255]}
+ConverterBits = Annotated[int, PlainValidator(_converter), WithJsonSchema(_BITS)]
 Range = Annotated[
     tuple[Fraction, Fraction],
     PlainValidator(_range),
-    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
+    WithJsonSchema({"type": "array", "items": _END, "minItems": 2, "maxItems": 2}),
 ]
 StorageName = Annotated[Storage, BeforeValidator(pick("way to store weights", Storage))]
 
@@ -104,11 +107,6 @@ class Deviation:
 
     def __bool__(self) -> bool:
         return bool(self.relative or self.absolute)
-
-    def at(self, values: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """At values, in their units."""
-        found: npt.NDArray[np.float64] = np.hypot(float(self.relative) * values, float(self.absolute))
-        return found
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def converted(program: Program, ifmap: npt.NDArray[Any], weights: npt.NDArray[An
     turned = most - cells if analog.weights is Storage.INVERTED else cells[:0]
     off = _deviations(weights.shape, len(tops), streams[CELLS]) if analog.cell else np.zeros(())
     held = [
-        laid_out(problem, one + off * analog.cell.at(one))[0].reshape(-1) if one.size else np.zeros(0)
+        laid_out(problem, one + off * _at(analog.cell, one))[0].reshape(-1) if one.size else np.zeros(0)
         for one in (cells, turned)
     ]
     columns = kernel.Columns(
@@ -100,6 +100,12 @@ def converted(program: Program, ifmap: npt.NDArray[Any], weights: npt.NDArray[An
 
 def _both(deviation: Deviation) -> npt.NDArray[np.float64]:
     return np.array([float(deviation.relative), float(deviation.absolute)])
+
+
+def _at(deviation: Deviation, values: Ints) -> npt.NDArray[np.float64]:
+    """Standard deviation at values."""
+    found: npt.NDArray[np.float64] = np.hypot(float(deviation.relative) * values, float(deviation.absolute))
+    return found
 
 
 def _deviations(shape: tuple[int, ...], slices: int, seed: np.uint64) -> npt.NDArray[np.float64]:
