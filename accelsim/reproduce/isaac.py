@@ -189,8 +189,7 @@ chip is on. Their prices are the table's mW over what a part does in 100 ns, so 
 
 _PIPELINE = """\
 VGG-16 with all layers at work at a time, crossbars shared so that the slowest layer is as fast as it can be. The
-paper's own throughput by network, a figure without numbers, is not among our sources; docs/isaac.md says where its
-pipeline differs.
+paper's own throughput by network is not among our sources; docs/isaac.md says where its pipeline differs.
 """
 
 _RULE = """\
