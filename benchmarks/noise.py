@@ -138,7 +138,7 @@ def draw(table: Path, to: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--plot", type=Path, help="draw a table that was written before, and nothing else")
     options = parser.parse_args()
