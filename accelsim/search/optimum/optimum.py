@@ -15,12 +15,12 @@ from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.kernels.records import Floats
-from accelsim.search.optimum.constraints import FREE, Constraints
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
 from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
+from accelsim.search.optimum.scope import ALL, Scope
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
@@ -69,16 +69,16 @@ def optimum(
     objective: str = "energy",
     table: EnergyTable | None = None,
     budget: float | None = None,
-    constraints: Constraints = FREE,
+    scope: Scope = ALL,
 ) -> Optimum:
-    """The best of all mappings of a layer: every chain of perfect factors, every order that differs, every placement.
+    """The best of all mappings of a layer in a scope: every chain of factors, every order that differs, every placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
     one decides.
 
     Parameters
     ----------
-    budget : seconds after which the best so far is taken, with its gap. constraints : what of the space is left out.
+    budget : seconds after which the best so far is taken, with its gap. scope : which mappings are looked at.
 
     Raises
     ------
@@ -91,18 +91,18 @@ def optimum(
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
     start = time.monotonic()
-    space = Mapspace(architecture, problem, table, constraints, objective != "energy")
+    space = Mapspace(architecture, problem, table, scope, objective != "energy")
     return _Search(space, OBJECTIVES.index(objective), start, budget).run()
 
 
 def least_busy(
-    architecture: Architecture, problem: Problem, table: EnergyTable | None = None, constraints: Constraints = FREE
+    architecture: Architecture, problem: Problem, table: EnergyTable | None = None, scope: Scope = ALL
 ) -> float:
     """Cycles that some port is busy at the least in any mapping; parameters and errors as of `optimum`.
 
     Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
     """
-    space = Mapspace(architecture, problem, table or table_for(architecture, None), constraints, timed=True)
+    space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, timed=True)
     least = inf
     for placement in space.placements.every:
         most = 0.0
@@ -147,8 +147,8 @@ class _Search:
     def __init__(self, space: Mapspace, objective: int, start: float, budget: float | None) -> None:
         self.space, self.objective, self.start, self.budget = space, objective, start, budget
         self.best = settling.Best(
-            np.array([inf]), np.array([inf]), np.zeros(len(GROUPS), np.int64), np.zeros(space.array + 1, np.int64),
-            np.zeros(1, np.int64),
+            np.array([inf]), np.array([inf]), np.zeros(len(GROUPS), np.int64),
+            np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
         machine = space.machine
         self.busiest = space.problem.macs * machine.mac_cycles / space.pes / machine.macs_per_cycle

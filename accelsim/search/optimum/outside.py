@@ -64,8 +64,9 @@ class Bounds:
     ) -> None:
         self.placements, self.chains, self.words, self.array, self.fits = placements, chains, words, array, fits
         self.shape = tuple(len(chains[g].tile_sizes) for g in range(len(GROUPS)))
-        self.sides = tuple(len(values) for g in range(len(GROUPS)) for values in chains[g].divisors)
+        self.sides = tuple(n for g in range(len(GROUPS)) for n in chains[g].sides)
         self._least: dict[tuple[str, int, int], Floats] = {}
+        self._times: dict[tuple[str, int], Floats] = {}
         dims = [dim for g in range(len(GROUPS)) for dim in chains[g].dims]
         self.dims = tuple(dims)
 
@@ -187,19 +188,28 @@ class Bounds:
         """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile."""
         out = values.copy()
         free = np.array([dim in dims for dim in self.dims], np.int64)
-        reached(out, np.array(self.sides, np.int64), self._multiples, free)
+        reached(out, np.array(self.sides, np.int64), self._reach[level - 1], free)
         return out
 
     @cached_property
-    def _multiples(self) -> Ints:
-        """int64[dim, divisor, divisor]: whether the second is a multiple of the first."""
+    def _reach(self) -> Ints:
+        """int64[memory, dim, tile, tile]: whether a memory may hold the second where what is inside covers the first."""
         most = max(self.sides)
-        out = np.zeros((len(self.dims), most, most), np.int64)
-        lists = [values for g in range(len(GROUPS)) for values in self.chains[g].divisors]
-        for d, values in enumerate(lists):
-            own = np.array(values, np.int64)
-            out[d, : len(own), : len(own)] = own[None, :] % own[:, None] == 0
+        out = np.zeros((self.array, len(self.dims), most, most), np.int64)
+        for d, may in enumerate(may for g in range(len(GROUPS)) for may in self.chains[g].reach):
+            out[:, d, : may.shape[1], : may.shape[2]] = may
         return out
+
+    def times(self, name: str, group: int) -> Floats:
+        """float64[tile, term]: how many times the least of an inner's a field of `Words` is at least with this tile."""
+        if (name, group) not in self._times:
+            chains, values = self.chains[group], getattr(self.words[group], name)
+            inner = self.least(name, group, -1)[chains.inner]
+            ratio = np.divide(values, inner, out=np.ones_like(values), where=inner > 0)
+            out = np.full((len(chains.tile_sizes), values.shape[1]), np.inf)
+            np.minimum.at(out, chains.tiles[:, self.array - 1], ratio)
+            self._times[name, group] = np.where(np.isfinite(out), out, 1.0)
+        return self._times[name, group]
 
     def _next(self, placement: Placement, kept: Kept, level: int) -> Kept:
         """From the tiles of one memory to those of the next one in.
@@ -300,10 +310,9 @@ class Bounds:
                 outer = outer + price * self.moved(k, self.array, names.__getitem__)
                 weight[k] = None
                 continue
-            picks = [np.ones(len(self.least(names[g], g, self.array))) for g in range(len(GROUPS))]
-            for g in stays:
-                own = self.least(names[g], g, self.array)[:, k]
-                picks[g] = own / own.min()
+            picks = [np.ones(n) for n in self.shape]
+            for g in stays if self.array else ():
+                picks[g] = self.times(names[g], g)[:, k]
             base = float(np.prod([v.min() for v in inside]))
             outer = outer + price * base * (self.product(picks, self.array) - 1)
             weight[k] = inside

@@ -57,10 +57,10 @@ def placements_of(
     machine: Architecture,
     problem: Problem,
     table: EnergyTable,
-    allowed: Sequence[Bypass] | None = None,
+    allowed: Sequence[Bypass],
     timed: bool = False,
 ) -> Placements:
-    """Every placement of a machine, or those `allowed`; timed : with what keeps each port busy.
+    """Every placement that is `allowed`; timed : with what keeps each port busy.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def placements_of(
     union = _Union({}, {})
     found = []
     program = None
-    for bypass in allowed if allowed is not None else _bypasses(machine):
+    for bypass in allowed:
         nest = LoopNest(tuple((machine.levels[i].name, LevelMapping(bypass=b)) for i, b in sorted(bypass.items())))
         program = lowering.build(machine, nest, problem)
         price = prices(program, table, "")
@@ -110,7 +110,7 @@ def _arrays(priced: dict[int, float]) -> tuple[Ints, Floats]:
     return np.array(list(priced), np.int64), np.array(list(priced.values()), np.float64)
 
 
-def _bypasses(machine: Architecture) -> Iterator[Bypass]:
+def every_bypass(machine: Architecture) -> Iterator[Bypass]:
     """Every tensor by every memory but the outermost that would keep it."""
     may = [(i, t) for i, level in enumerate(machine.levels) if i for t in TENSORS if t in level.keeps]
     for n in range(len(may) + 1):

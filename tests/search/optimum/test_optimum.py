@@ -20,6 +20,7 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.optimum.constraints import Bypass, Constraints
 from accelsim.search.optimum.optimum import OBJECTIVES, optimum
+from accelsim.search.optimum.scope import Scope
 from accelsim.workload.problem import Problem
 from search.optimum import small
 
@@ -65,7 +66,7 @@ def draw(seed: int, objective: str, folder: Path) -> bool:
     nests = every_mapping(machine, problem, places, objective != "energy")
     if not nests:
         return False
-    found = optimum(machine, problem, objective, constraints=Constraints(placements=places))
+    found = optimum(machine, problem, objective, scope=Scope(constraints=Constraints(placements=places)))
     value = found.energy if objective == "energy" else found.score
     assert value == pytest.approx(least(machine, problem, nests, objective), rel=1e-6), (seed, str(found.nest))
     assert found.certified
@@ -125,15 +126,15 @@ def test_where_time_is_up_there_is_a_gap_that_holds():
 def test_constraints_bound_loops_placements_and_pes():
     machine = load_architecture("eyeriss_isca16_rs")
     free = optimum(machine, FC)
-    kept = optimum(machine, FC, constraints=Constraints(placements=[{}]))
-    whole = optimum(machine, FC, constraints=Constraints(loops={"C": {"PE": (84, 84)}}))
-    busy = optimum(machine, FC, constraints=Constraints(pes=240))
+    kept = optimum(machine, FC, scope=Scope(constraints=Constraints(placements=[{}])))
+    whole = optimum(machine, FC, scope=Scope(constraints=Constraints(loops={"C": {"PE": (84, 84)}})))
+    busy = optimum(machine, FC, scope=Scope(constraints=Constraints(pes=(240, 256))))
     assert free.energy <= min(kept.energy, whole.energy, busy.energy)
     assert not any(mapped.bypass for _, mapped in kept.nest.levels)
     assert "C84" in str(whole.nest.level("RF").temporal[-1])
     assert evaluate(machine, busy.nest, FC, "analytical")[0].active_pes >= 240
     with pytest.raises(MappingError, match="no loops over C 84 keep the constraints"):
-        optimum(machine, FC, constraints=Constraints(loops={"C": {"PE": (5, 5)}}))
+        optimum(machine, FC, scope=Scope(constraints=Constraints(loops={"C": {"PE": (5, 5)}})))
 
 
 def test_what_is_refused():
