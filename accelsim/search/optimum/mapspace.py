@@ -18,6 +18,7 @@ from accelsim.search.factors import divisors, longest
 from accelsim.search.kernels.bounds import tile_factors
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import chains_of
+from accelsim.search.optimum.constraints import Chain
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels.descend import Inners
 from accelsim.search.optimum.orders import CODES, fixed, orders
@@ -63,7 +64,10 @@ class Mapspace:
         self.chains = [
             chains_of(
                 problem, g, levels,
-                [scope.chains(problem, dim, levels, spatial, inside, timed, self.pes) for dim in dims],
+                [
+                    self._fitting(g, a, scope.chains(problem, dim, levels, spatial, inside, timed, self.pes))
+                    for a, dim in enumerate(dims)
+                ],
             )
             for g, dims in enumerate(GROUPS)
         ]  # fmt: skip
@@ -92,6 +96,25 @@ class Mapspace:
             bits = sum(self.bounds.product([own[:, p, t] for own in factors], level) for t in tensors)
             out[bits > limit] = inf
         return out
+
+    def _fitting(self, group: int, a: int, chains: list[Chain]) -> list[Chain]:
+        """Those of one dim whose tiles fit where nothing else has any; of one placement: others keep other tensors."""
+        if len(self.placements.every) > 1 or len(chains) == 1:
+            return chains
+        of_levels = range(1, len(self.machine.levels))
+        rows, limits = partitions_of(self.machine, self.placements.every[0].bypass, of_levels)
+        factors = np.array(chains, np.int64)
+        covers = np.minimum(np.cumprod(factors[:, ::-1], axis=1)[:, ::-1], self.problem[GROUPS[group][a]])
+        ones = [self._factors(g, np.ones((1, len(dims)), np.int64), rows)[0] for g, dims in enumerate(GROUPS)]
+        others = np.prod([own for g, own in enumerate(ones) if g != group], axis=0)
+        fits = np.ones(len(chains), np.bool_)
+        for p, limit in enumerate(limits):
+            level = int(rows[p, 0])
+            sizes = np.ones((len(chains), len(GROUPS[group])), np.int64)
+            sizes[:, a] = covers[:, level if level <= self.array else -1]
+            fits &= (self._factors(group, sizes, rows[p : p + 1])[:, 0] * others[p]).sum(axis=1) <= limit
+        found = [chain for chain, fit in zip(chains, fits.tolist(), strict=True) if fit]
+        return found or chains[:1]
 
     def _factors(self, group: int, sizes: Ints, rows: Ints) -> Ints:
         """int64[tile, partition, tensor], factors of the bits of tiles of so many of each dim."""

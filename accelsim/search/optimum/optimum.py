@@ -171,12 +171,12 @@ class _Search:
             raise MappingError(f"no mapping fits '{machine.name}' under the constraints: its memories are too small")
         # none is left whose bound is below what was found: that is the optimum
         bound = min((one.least for one in walked), default=self._found)
-        gap, proven = FIRST_GAP, bound
+        gap, proven, done = FIRST_GAP, bound, 0.0
         while not unseen and proven < self._found and not self._late:
             limit = min(bound * (1 + gap), self._found)
-            if not all(self._settle(one, limit) for one in walked if one.least < limit):
+            if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
                 break
-            proven, gap = min(limit, self._found), 2 * gap
+            proven, gap, done = min(limit, self._found), 2 * gap, limit
         space = self.space
         nest = space.nest(self.chosen, self.best)
         check(space.machine, nest, space.problem)
@@ -211,8 +211,11 @@ class _Search:
                 self._try(out[-1], leaves.pick, leaves.bound)
         return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
 
-    def _settle(self, one: Walked, limit: float) -> bool:
-        """Try all leaves of a placement whose bound is below a limit; whether that was done to the end."""
+    def _settle(self, one: Walked, limit: float, done: float) -> bool:
+        """Try all leaves of a placement whose bound is below a limit; whether that was done to the end.
+
+        done : those with a bound below this one were tried before.
+        """
         leaves = _leaves(1 << 16)
         while True:
             self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves)
@@ -222,8 +225,9 @@ class _Search:
             if n > MOST_LEAVES:
                 return False
             leaves = _leaves(n)
-        order = np.argsort(leaves.bound[:n], kind="stable")
-        for first in range(0, n, 1 << 12):
+        new = np.flatnonzero(leaves.bound[:n] >= done)
+        order = new[np.argsort(leaves.bound[new], kind="stable")]
+        for first in range(0, len(order), 1 << 12):
             if self._late:
                 return False
             some = order[first : first + (1 << 12)]

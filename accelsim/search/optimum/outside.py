@@ -23,9 +23,9 @@ from accelsim.search.space import GROUPS
 class Classes(NamedTuple):
     """The classes of one placement, as the kernels read them.
 
-    outer : float64[class, tile], at least what the memories above the array cost with this tile above it; reach : the
+    outer : float64[row, tile], at least what the memories above the array cost with this tile above it; reach : the
     least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
-    all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
+    all; rows : int64[class, 3], which row of each is a class's. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
     term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
     float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
     between : float64[tile], what lies between these and the array.
@@ -34,6 +34,7 @@ class Classes(NamedTuple):
     outer: Floats
     reach: Floats
     partial: Floats
+    rows: Ints
     inner: Floats
     prices: Floats
     free: Ints
@@ -329,19 +330,48 @@ class Bounds:
                 for g, own in enumerate(values[k] or ()):
                     inner[c, g, : len(own), k] = own
                     prices[c, k] = term.price
-        outer = np.array([above for above, _, _ in found])
+        outer, reach, partial, everything = _Rows(), _Rows(), _Rows(), "".join(self.dims)
+        rows = []
+        for above, _, dims in found:
+            at = outer.of(above)
+            if not self.array:
+                rows.append((at, at, at))
+                continue
+            near, far = (
+                some.made((at, own), lambda above=above, own=own: self._reached(above, self.array, own))  # type: ignore[misc]
+                for some, own in ((reach, dims), (partial, everything))
+            )
+            rows.append((at, near, far))
         if not self.array:
-            return Classes(outer, outer, outer, inner, prices, free, _NONE, np.zeros(0))
-        done: dict[tuple[bytes, str], Floats] = {}  # many classes differ below the array alone
-        everything = "".join(self.dims)
+            reach = partial = outer
+        # what differs in nothing is one class
+        keys = [(row, free[c].tobytes(), inner[c].tobytes(), prices[c].tobytes()) for c, row in enumerate(rows)]
+        kept = [c for c, key in enumerate(keys) if keys.index(key) == c]
+        return Classes(
+            outer.array, reach.array, partial.array, np.array(rows, np.int64)[kept], inner[kept], prices[kept],
+            free[kept], _NONE, np.zeros(0),
+        )  # fmt: skip
 
-        def reach(values: Floats, dims: str) -> Floats:
-            key = values.tobytes(), dims
-            if key not in done:
-                done[key] = self._reached(values, self.array, dims)
-            return done[key]
 
-        near = [reach(above, dims) for above, _, dims in found]
-        pairs = zip(near, found, strict=True)
-        far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in pairs]
-        return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, np.zeros(0))
+class _Rows:
+    """Rows that many classes share, each once."""
+
+    def __init__(self) -> None:
+        self.rows: list[Floats] = []
+        self._known: dict[object, int] = {}
+
+    def of(self, row: Floats) -> int:
+        """The number of a row."""
+        return self.made(row.tobytes(), lambda: row)
+
+    def made(self, key: object, make: Callable[[], Floats]) -> int:
+        """The number of a row that a key stands for."""
+        if key not in self._known:
+            self._known[key] = len(self.rows)
+            self.rows.append(make())
+        return self._known[key]
+
+    @property
+    def array(self) -> Floats:
+        """float64[row, tile]."""
+        return np.array(self.rows)

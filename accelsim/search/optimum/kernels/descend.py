@@ -160,7 +160,9 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
     found, kept = np.inf, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]
-        joules = constant + (classes.reach[c, tile] if last else classes.partial[c, tile])
+        joules = constant + (
+            classes.reach[classes.rows[c, 1], tile] if last else classes.partial[classes.rows[c, 2], tile]
+        )
         for k in range(terms):
             product = way.product[depth, c, k] * classes.inner[c, group, i, k]
             way.product[depth + 1, c, k] = product

@@ -118,7 +118,7 @@ def _is_first(c, tile, cycles, objective, known, leaf, walk, best):
         reach = True
         for g in range(GROUPS):
             reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
-        if reach and weighed(walk.lower[other] + known.classes.outer[other, tile], cycles, objective) < best.score[0]:
+        if reach and weighed(walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile], cycles, objective) < best.score[0]:
             return False
     return True
 
@@ -206,12 +206,12 @@ def settle(leaves, bounds, constant, objective, known, best):
         for c in range(n):
             walk.lower[c] = _lower(c, classes, constant, leaf)
         for c in range(n):
-            if weighed(walk.lower[c] + classes.reach[c, covered], cycles, objective) >= best.score[0]:
+            if weighed(walk.lower[c] + classes.reach[classes.rows[c, 1], covered], cycles, objective) >= best.score[0]:
                 continue
             more = True
             while more:
                 tile = _index(tiles.strides, walk.pick)
-                value = weighed(walk.lower[c] + classes.outer[c, tile], cycles, objective)
+                value = weighed(walk.lower[c] + classes.outer[classes.rows[c, 0], tile], cycles, objective)
                 if value < best.score[0] and _is_first(c, tile, cycles, objective, known, leaf, walk, best):
                     _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
