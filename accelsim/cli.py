@@ -14,15 +14,19 @@ from accelsim import sweeping, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
+    AnyWork,
     Arch,
     Batch,
     Bits,
     Budget,
+    Constraints,
     Data,
     Dataflow,
     Dims,
     Energy,
     Evaluator,
+    Exact,
+    Imperfect,
     Json,
     Layers,
     Mapping,
@@ -92,12 +96,7 @@ def _options(
 def run(
     context: typer.Context,
     architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")],
-    workload: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.", show_default=False
-        ),
-    ] = None,
+    workload: AnyWork = None,
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
@@ -105,6 +104,9 @@ def run(
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -139,6 +141,9 @@ def run(
             evaluator=evaluator,
             objective=objective,
             budget=budget,
+            exact=exact,
+            imperfect=imperfect,
+            constraints=constraints,
             energy=energy,
             node=node,
             supply=supply,
@@ -281,6 +286,9 @@ def search(
     layers: Layers = None,
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -308,6 +316,9 @@ def search(
         evaluator="analytical",
         objective=objective,
         budget=budget,
+        exact=exact,
+        imperfect=imperfect,
+        constraints=constraints,
         energy=energy,
         node=node,
         supply=supply,
@@ -399,19 +410,9 @@ def plot(
         _tell_failures(result)
 
 
-for _name, _command in (
-    ("validate", tools.validate),
-    ("convert", tools.convert),
-    ("list", tools.list_names),
-    ("show", tools.show),
-    ("explain", tools.explain),
-    ("schema", tools.schema),
-    ("trace", tools.trace),
-    ("warm", tools.warm),
-    ("reproduce", tools.reproduce),
-    ("sweep", sweeping.sweep),
-):
-    app.command(_name)(_command)
+for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):
+    app.command(_name.removesuffix("_names"))(getattr(tools, _name))
+app.command("sweep")(sweeping.sweep)
 
 
 def _simulate(architecture: str, workload: str, **options: Any) -> Result:

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.program import Ints
-from accelsim.errors import MappingError
 from accelsim.search.factors import divisors, tight
-from accelsim.search.optimum.constraints import Chain
+from accelsim.search.optimum.constraints import Chain, NoBoundError
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
@@ -65,8 +64,7 @@ class Chains:
     @property
     def ragged(self) -> npt.NDArray[np.bool_]:
         """bool[chain], whether a loop has one trip in its last tile alone: orders then differ more than otherwise."""
-        found: npt.NDArray[np.bool_] = (self.last > 0).any(axis=(1, 2))
-        return found
+        return np.asarray((self.last > 0).any(axis=(1, 2)))
 
 
 def chains_of(problem: Problem, group: int, levels: int, own: Sequence[Sequence[Chain]]) -> Chains:
@@ -77,7 +75,7 @@ def chains_of(problem: Problem, group: int, levels: int, own: Sequence[Sequence[
     dims = GROUPS[group]
     number = int(np.prod([len(some) for some in own]))
     if number > MOST_CHAINS:
-        raise MappingError(
+        raise NoBoundError(
             f"loops over {' and '.join(dims)} may have {number:,} chains of factors, and up to {MOST_CHAINS:,} are "
             "searched: fix or bound some, or take factors that divide"
         )

@@ -6,16 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
+from accelsim.errors import MappingError
 from accelsim.workload.problem import Tensor
 
 Bypass = Mapping[int, frozenset[Tensor]]
 Bound = tuple[float, float]
 """Least and most."""
 Chain = tuple[int, ...]
-"""Factors of a dim: of its loops at the levels from the outermost to the one above the array, of the array, in the PE."""
+"""Factors of a dim: of its loops at the levels down to the one above the array, of the array, in the PE."""
 ARRAY, PE = "array", "PE"
 PLACES = {ARRAY: -2, PE: -1}
 """Where a chain has the factors that are no level's."""
+
+
+class NothingFitsError(MappingError):
+    """No mapping of a mapspace keeps its constraints, or none fits the machine."""
+
+
+class NoBoundError(MappingError):
+    """A mapspace that cannot be searched to its end."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +51,10 @@ class Constraints:
     def allows(self, dim: str, size: int, chain: Chain) -> bool:
         """Whether a dim's loops may have these factors."""
         for place, (least, most) in self.loops.get(dim, {}).items():
-            if not least <= chain[PLACES.get(str(place), place)] <= most:  # type: ignore[call-overload]
+            if not least <= chain[_at(place)] <= most:
                 return False
         for place, (least, most) in self.tiles.get(dim, {}).items():
-            inside = min(prod(chain[PLACES.get(str(place), place) :]), size)  # type: ignore[misc]
+            inside = min(prod(chain[_at(place) :]), size)
             if not least <= inside <= most:
                 return False
         return True
@@ -56,6 +65,10 @@ class Constraints:
         return all(not kept & bypass.get(level, none) for level, kept in self.keeps.items()) and all(
             passing <= bypass.get(level, none) for level, passing in self.passes.items()
         )
+
+
+def _at(place: int | str) -> int:
+    return place if isinstance(place, int) else PLACES[place]
 
 
 FREE = Constraints()

@@ -12,13 +12,12 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
-from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
 from accelsim.search.factors import divisors, longest
 from accelsim.search.kernels.bounds import tile_factors
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import chains_of
-from accelsim.search.optimum.constraints import Chain
+from accelsim.search.optimum.constraints import Chain, NothingFitsError
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels.descend import Inners
 from accelsim.search.optimum.orders import CODES, fixed, orders
@@ -51,9 +50,7 @@ class Mapspace:
     timed : whether cycles count: groups of a layer may be spatial then, and placements say what keeps ports busy.
     """
 
-    def __init__(
-        self, machine: Architecture, problem: Problem, table: EnergyTable, scope: Scope, timed: bool
-    ) -> None:
+    def __init__(self, machine: Architecture, problem: Problem, table: EnergyTable, scope: Scope, timed: bool) -> None:
         self.machine, self.problem, self.scope = machine, problem, scope
         self.array = max(machine.pe_level - 1, 0)
         fan = machine.levels[self.array].fanout
@@ -204,7 +201,7 @@ class Mapspace:
             if all(way in self._kinds[g][1] for g, way in zip(TURN, own, strict=True)):
                 found.add(tuple(self._kinds[g][1][way] for g, way in zip(TURN, own, strict=True)))
         if not found:
-            raise MappingError("no way to unroll the array keeps the constraints")
+            raise NothingFitsError("no way to unroll the array keeps the constraints")
         return np.array(sorted(found), np.int64)
 
     def known(self, placement: Placement, classes: Classes, inners: Inners) -> settling.Known:

@@ -20,7 +20,7 @@ from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
 from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
-from accelsim.search.optimum.scope import ALL, Scope
+from accelsim.search.optimum.scope import ALL, NothingFitsError, Scope
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
@@ -30,6 +30,8 @@ FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 MEMORIES = 3
 """Most memories between the outermost and the PE."""
 ROUNDING = 1e-9
+MOST_GAP = 1e3
+"""Where nothing is found below this many times the least bound, all leaves are tried."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def optimum(
     budget: float | None = None,
     scope: Scope = ALL,
 ) -> Optimum:
-    """The best of all mappings of a layer in a scope: every chain of factors, every order that differs, every placement.
+    """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
     one decides.
@@ -166,18 +168,19 @@ class _Search:
     def run(self) -> Optimum:
         """The optimum, or what the budget allows."""
         walked, unseen = self._roots()
-        if self.chosen is None:
-            machine = self.space.machine
-            raise MappingError(f"no mapping fits '{machine.name}' under the constraints: its memories are too small")
         # none is left whose bound is below what was found: that is the optimum
         bound = min((one.least for one in walked), default=self._found)
         gap, proven, done = FIRST_GAP, bound, 0.0
-        while not unseen and proven < self._found and not self._late:
-            limit = min(bound * (1 + gap), self._found)
+        while not unseen and proven < self._found and not (self._late and self.chosen is not None):
+            # nothing found yet: tiles of a bound may be smaller than any that there are
+            limit = min(bound * (1 + gap), self._found) if gap < MOST_GAP else self._found
             if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
                 break
             proven, gap, done = min(limit, self._found), 2 * gap, limit
         space = self.space
+        if self.chosen is None:
+            name = space.machine.name
+            raise NothingFitsError(f"no mapping fits '{name}' under the constraints: its memories are too small")
         nest = space.nest(self.chosen, self.best)
         check(space.machine, nest, space.problem)
         return Optimum(
@@ -228,7 +231,7 @@ class _Search:
         new = np.flatnonzero(leaves.bound[:n] >= done)
         order = new[np.argsort(leaves.bound[new], kind="stable")]
         for first in range(0, len(order), 1 << 12):
-            if self._late:
+            if self._late and self.chosen is not None:
                 return False
             some = order[first : first + (1 << 12)]
             self._try(one, leaves.pick[some], leaves.bound[some])

@@ -25,10 +25,10 @@ class Classes(NamedTuple):
 
     outer : float64[row, tile], at least what the memories above the array cost with this tile above it; reach : the
     least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
-    all; rows : int64[class, 3], which row of each is a class's. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
-    term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
-    float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
-    between : float64[tile], what lies between these and the array.
+    all; rows : int64[class, 3], which row of each is a class's. inner : float64[class, group, inner, term], factors of
+    what is moved below, with `prices` float64[class, term]. free : bool[class, dim of a tile], whether a class may have
+    loops of a dim there. further : float64[memory, tile], of every memory but the one above the array, what it and all
+    further out cost at least; between : float64[tile], what lies between these and the array.
     """
 
     outer: Floats
@@ -194,7 +194,7 @@ class Bounds:
 
     @cached_property
     def _reach(self) -> Ints:
-        """int64[memory, dim, tile, tile]: whether a memory may hold the second where what is inside covers the first."""
+        """int64[memory, dim, tile, tile]: whether a memory may hold the second around what covers the first."""
         most = max(self.sides)
         out = np.zeros((self.array, len(self.dims), most, most), np.int64)
         for d, may in enumerate(may for g in range(len(GROUPS)) for may in self.chains[g].reach):

@@ -13,10 +13,9 @@ from accelsim.architecture.model import Architecture, NetworkKind
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest
 from accelsim.search.kernels.records import BUSY, Floats
-from accelsim.search.optimum.constraints import Bypass
+from accelsim.search.optimum.constraints import Bypass, NoBoundError
 from accelsim.search.prices import prices
 from accelsim.search.space import unmerged
 from accelsim.workload.problem import DIMS, TENSORS, Padding, Problem
@@ -64,7 +63,7 @@ def placements_of(
 
     Raises
     ------
-    MappingError : a word whose price is below nothing, for which there is no bound.
+    NoBoundError : a word whose price is below nothing, for which there is no bound.
     """
     union = _Union({}, {})
     found = []
@@ -75,7 +74,7 @@ def placements_of(
         price = prices(program, table, "")
         priced = union.priced(program, price.terms, price.energy)
         if min(priced.values(), default=0.0) < 0:
-            raise MappingError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
+            raise NoBoundError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
         rest = _across(machine, program), _inside(machine, bypass)
         ports = []
         for load in price.loads if timed else ():

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from math import prod
 
 from accelsim.architecture.model import Architecture
-from accelsim.errors import MappingError
 from accelsim.mapping.mapping import Loop
 from accelsim.search.factors import divisors
 from accelsim.search.optimum.chains import imperfect, perfect
-from accelsim.search.optimum.constraints import Bypass, Chain, Constraints
+from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NoBoundError, NothingFitsError
 from accelsim.search.optimum.placements import every_bypass
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
+__all__ = ["ALL", "Axes", "Flow", "NoBoundError", "NothingFitsError", "Scope", "Sides"]
 Axes = Mapping[str, tuple[int, int]]
 """Of every dim that is spatial, its factors on the rows and on the columns of the array."""
 Sides = tuple[tuple[Loop, ...], tuple[Loop, ...]]
@@ -24,9 +24,9 @@ Sides = tuple[tuple[Loop, ...], tuple[Loop, ...]]
 class Flow:
     """A dataflow's space on one machine and layer, as constraints of the whole one.
 
-    chains : every chain of each dim. axes : what may be spatial at a time; what is there with the same products is once
-    among them. bypass : what passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe :
-    in which order dims are written on the two sides of the array and in the PE.
+    chains : every chain of each dim. axes : what may be spatial at a time, of the same products one. bypass : what
+    passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe : in which order dims
+    are written on the two sides of the array and in the PE.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Scope:
             found = list(perfect(size, levels, spatial and (dim != "G" or timed), inside, dim == "G"))
         allowed = [chain for chain in found if self.constraints.allows(dim, size, chain)]
         if not allowed:
-            raise MappingError(f"no loops over {dim} {size} keep the constraints")
+            raise NothingFitsError(f"no loops over {dim} {size} keep the constraints")
         return allowed
 
     def placements(self, machine: Architecture) -> list[Bypass]:
@@ -92,7 +92,7 @@ class Scope:
             found = list(every_bypass(machine))
         allowed = [bypass for bypass in found if self.constraints.places(bypass)]
         if not allowed:
-            raise MappingError("no placement keeps the constraints")
+            raise NothingFitsError("no placement keeps the constraints")
         return allowed
 
     def laid(self, across: Mapping[str, int], sides: tuple[int, int]) -> Sides:

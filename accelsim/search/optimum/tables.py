@@ -30,9 +30,9 @@ class Words:
 
     What follows are bounds: where a loop has one trip in its last tile, what is moved there may be nothing, so that is
     left out. moves : float64[chain, term], as `totals`. runs : if the group's loops right above the child move nothing
-    where they do not index the tensor; through : if none above does. slides : of a plane that slides there, whatever carries between its own loops;
-    slides_m : where nothing does; slides_first, slides_second : where one of its dims turns innermost and the other
-    keeps nothing. through_slides, through_first, through_second : the same at every level.
+    where they do not index the tensor; through : if none above does. slides : of a plane that slides there, whatever
+    carries between its own loops; slides_m : where nothing does; slides_first, slides_second : where one of its dims
+    turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels.
     """
 
     totals: Floats
@@ -98,8 +98,8 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
 
 
 LEAST = (
-    "moves", "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides", "through_first",
-    "through_second",
+    "moves", "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides",
+    "through_first", "through_second",
 )  # fmt: skip
 
 

@@ -18,8 +18,9 @@ PAIR, LOOPS = 4, 8
 class Tabled(NamedTuple):
     """What `tables.Words` holds of every group, of the terms of one placement; a tuple has one array a group.
 
-    totals, stays, kepts, aboves, firsts, there : as of `tables.Words`. ragged : bool[chain], as of `chains.Chains`. tensors : int64[term]; children : int64[term],
-    the level above which its loops carry, 0: moved anew; prices : float64[term].
+    totals, stays, kepts, aboves, firsts, there : as of `tables.Words`. ragged : bool[chain], as of `chains.Chains`.
+    tensors : int64[term]; children : int64[term], the level above which its loops carry, 0: moved anew; prices :
+    float64[term].
     """
 
     totals: tuple[npt.NDArray[np.float64], ...]
@@ -50,8 +51,8 @@ class Trial(NamedTuple):
     """Scratch of one mapping: chain int64[group]; order int64[level, loop], the best of each level, outermost first.
 
     outside, order_of : int64[group], loops outside, and which way round two dims of a group are. codes, rank :
-    int64[loop], the loops of a level, and which of those that are fixed each is. value, choice : float64, int64[subset],
-    the most that loops save as the innermost ones, and which of them is outermost then.
+    int64[loop], the loops of a level, and which of those that are fixed each is. value : float64[subset], the most that
+    loops save as the innermost ones; choice : int64[subset], which of them is outermost then.
     """
 
     chain: npt.NDArray[np.int64]

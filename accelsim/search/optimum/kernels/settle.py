@@ -16,7 +16,7 @@ __all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial
 
 
 class Best(NamedTuple):
-    """The best so far: score float64[1], energy float64[1], chain int64[group], order int64[level, loop]; tried int64[1]."""
+    """The best so far: score, energy float64[1], chain int64[group], order int64[level, loop]; tried int64[1]."""
 
     score: npt.NDArray[np.float64]
     energy: npt.NDArray[np.float64]
@@ -118,7 +118,8 @@ def _is_first(c, tile, cycles, objective, known, leaf, walk, best):
         reach = True
         for g in range(GROUPS):
             reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
-        if reach and weighed(walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile], cycles, objective) < best.score[0]:
+        joules = walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile]
+        if reach and weighed(joules, cycles, objective) < best.score[0]:
             return False
     return True
 
