@@ -154,6 +154,11 @@ def run(
             seed=seed,
             bits=bits_of(bits),
         )
+    _write(result, out, as_json, check)
+
+
+def _write(result: Result, out: Path | None, as_json: bool, check: bool) -> None:
+    """Print a result, and write it where it is wanted."""
     checks = []
     if check:
         from accelsim.simulate import check_outputs
@@ -375,17 +380,7 @@ def plot(
     if kind in OF_SWEEPS:
         axes = sweeping.drawn(sources, kind)
     elif all(source.endswith(".json") for source in sources):
-        from accelsim.report.document import read_document
-
-        documents = [read_document(source) for source in sources]
-        if len(documents) > 1 and kind != "energy":
-            raise AccelsimError(f"plot draws the {kind} of one result, not of {len(documents)}")
-        if len(documents) > 1:
-            folders = [Path(source).parent.name for source in sources]
-            labels = folders if len(set(folders)) == len(sources) else sources
-            axes = draw.compare(dict(zip(labels, documents, strict=True)))
-        else:
-            axes = getattr(draw.Plots(documents[0]), kind)()
+        axes = draw.of_files(sources, kind)
     elif len(sources) == 2:
         result = _simulate(
             *sources,

@@ -91,8 +91,8 @@ def placements(rng: Random, architecture: Architecture, most: int) -> list[Bypas
 
 def mappings(
     architecture: Architecture, layer: Problem, bypass: Bypass, spread: bool = False, imperfect: bool = False
-) -> Iterator[LoopNest]:
-    """Every chain of factors, spatial ones laid out in one way, in every order of every level."""
+) -> Iterator[LoopNest | None]:
+    """Every chain of factors, spatial ones laid out in one way, in every order of every level; None: does not fit."""
     array = max(architecture.pe_level - 1, 0)
     fan = architecture.levels[array].fanout
     inside = any(
@@ -119,6 +119,7 @@ def mappings(
         try:
             check(architecture, nest, layer)
         except MappingError:
+            yield None
             continue
         for orders in product(*(list(permutations(loops)) for loops in temporal)):
             yield _nest(architecture, orders, within, axes, bypass)
@@ -183,8 +184,11 @@ def dataflow(rng: Random, architecture: Architecture) -> Dataflow:
     )  # fmt: skip
 
 
-def flow_mappings(architecture: Architecture, layer: Problem, flow: Dataflow) -> Iterator[LoopNest]:
-    """Every mapping of a dataflow: all factors above the array and in the PE, in all orders that it leaves."""
+def flow_mappings(architecture: Architecture, layer: Problem, flow: Dataflow) -> Iterator[LoopNest | None]:
+    """Every mapping of a dataflow: all factors above the array and in the PE, in all orders that it leaves.
+
+    None : one that does not fit.
+    """
     space = Space(architecture, layer, flow)
     array, last = space.array, len(architecture.levels) - 1
     space = replace(space, tiled=array > 0)
@@ -221,7 +225,7 @@ def _of_flow(space: Space, dim: str, trips: int) -> Iterator[tuple[int, ...]]:
             yield tuple(dict(zip(space.free, above, strict=True)).get(i, 1) for i in levels)
 
 
-def _in_all_orders(architecture, layer, space, chains, axes, bypass, fixed) -> Iterator[LoopNest]:  # type: ignore[no-untyped-def]
+def _in_all_orders(architecture, layer, space, chains, axes, bypass, fixed) -> Iterator[LoopNest | None]:  # type: ignore[no-untyped-def]
     array, flow = space.array, space.dataflow
     y, x = (
         tuple(Loop(dim, getattr(axes[dim], side)) for dim in dims if getattr(axes[dim], side) > 1)
@@ -235,6 +239,7 @@ def _in_all_orders(architecture, layer, space, chains, axes, bypass, fixed) -> I
     try:
         check(architecture, nest, layer)
     except MappingError:
+        yield None
         return
     every = []
     for i, loops in enumerate(temporal):
