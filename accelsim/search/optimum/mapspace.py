@@ -164,9 +164,13 @@ class Mapspace:
             across[g, :n], macs[g, :n] = spatial.prod(axis=1), inside.prod(axis=1)
             room[g, :n] = self._factors(g, inside, rows)
             kinds[g, :n] = self._kinds[g][0]
+        # bits count from the first choice on: some partitions hold none of a tensor
+        words = self._factors(0, np.ones((1, len(GROUPS[0])), np.int64), rows)[0]
+        room[0] //= np.maximum(words, 1)
+        room[0, :, words == 0] = 1
         least, most_bits = self._bounded(rows, limits)
         return Inners(
-            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, most_bits, least,
+            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits, least,
             self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_per_cycle,
             self.machine.mac_cycles,
         )  # fmt: skip

@@ -55,6 +55,8 @@ Kept = dict[Favour, Floats]
 Fields = Callable[[int, bool], Callable[[int], str] | None]
 """Of a tensor, moved anew or not: the field of `tables.Words` for each group; None: it is counted elsewhere."""
 _NONE = np.zeros((0, 0))
+NEVER = 1e40
+"""Words of tiles that no chain has."""
 
 
 class Bounds:
@@ -85,7 +87,8 @@ class Bounds:
                 at, n = np.zeros(len(chains), np.int64), 1
             else:
                 at, n = chains.tiles[:, level - 1], len(chains.tile_sizes)
-            out = np.full((n, values.shape[1]), np.inf)
+            # what no chain has is no infinity: times nothing that would be no number
+            out = np.full((n, values.shape[1]), NEVER)
             np.minimum.at(out, at, values)
             self._least[key] = out
         return self._least[key]
@@ -185,11 +188,17 @@ class Bounds:
                 out = out + price * self.moved(k, level, partial(field, tensor, one, own=False))
         return out
 
-    def _reached(self, values: Floats, level: int, dims: str) -> Floats:
-        """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile."""
+    def _reached(self, values: Floats, level: int, dims: str | None) -> Floats:
+        """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile.
+
+        dims : None: of all dims, and the smallest tile of one stands for any, for it is not chosen yet.
+        """
         out = values.copy()
-        free = np.array([dim in dims for dim in self.dims], np.int64)
-        reached(out, np.array(self.sides, np.int64), self._reach[level - 1], free)
+        free, may = np.array([dims is None or dim in dims for dim in self.dims], np.int64), self._reach[level - 1]
+        if dims is None:
+            may = may.copy()
+            may[:, 0, :] = 1
+        reached(out, np.array(self.sides, np.int64), may, free)
         return out
 
     @cached_property
@@ -330,7 +339,7 @@ class Bounds:
                 for g, own in enumerate(values[k] or ()):
                     inner[c, g, : len(own), k] = own
                     prices[c, k] = term.price
-        outer, reach, partial, everything = _Rows(), _Rows(), _Rows(), "".join(self.dims)
+        outer, reach, partial = _Rows(), _Rows(), _Rows()
         rows = []
         for above, _, dims in found:
             at = outer.of(above)
@@ -339,7 +348,7 @@ class Bounds:
                 continue
             near, far = (
                 some.made((at, own), lambda above=above, own=own: self._reached(above, self.array, own))  # type: ignore[misc]
-                for some, own in ((reach, dims), (partial, everything))
+                for some, own in ((reach, dims), (partial, None))
             )
             rows.append((at, near, far))
         if not self.array:

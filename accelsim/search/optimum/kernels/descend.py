@@ -21,8 +21,8 @@ class Inners(NamedTuple):
 
     number : int64[group]. usable : bool[group, inner]. below : int64[group, inner], the tile the array covers, times
     its group's stride. across : int64[group, inner], PEs; steps : float64[group, inner], iterations of one PE; macs :
-    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], factors of the bits
-    of tiles in the PE; limits : int64[partition], and what they take at the least. packs : bool[PEs + 1], which numbers
+    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], words of tiles
+    in the PE; words : int64[partition, tensor], bits of one, 0 where the partition does not hold it; limits : int64[partition], and what they take at the least. packs : bool[PEs + 1], which numbers
     of PEs the array can lay out. turn : int64[group], groups in the order they are chosen. kinds : int64[group, inner],
     how its dims are spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way.
     """
@@ -34,6 +34,7 @@ class Inners(NamedTuple):
     steps: npt.NDArray[np.float64]
     macs: npt.NDArray[np.int64]
     room: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
     limits: npt.NDArray[np.int64]
     least: npt.NDArray[np.int64]
     packs: npt.NDArray[np.bool_]
@@ -96,7 +97,9 @@ def _starts(classes, inners, way):
     way.pes[0] = 1
     way.tile[0] = 0
     way.steps[0] = 1.0
-    way.room[0] = 1
+    for p in range(inners.words.shape[0]):
+        for t in range(3):
+            way.room[0, p, t] = inners.words[p, t]
     way.ways[0, 0], way.ways[0, 1] = 0, inners.joint.shape[0]
     way.rest[GROUPS] = 1.0
     way.rest_steps[GROUPS] = 1.0
