@@ -170,8 +170,8 @@ class Mapspace:
         room[0, :, words == 0] = 1
         least, most_bits = self._bounded(rows, limits)
         return Inners(
-            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits, least,
-            self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_per_cycle,
+            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits,
+            least, self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_per_cycle,
             self.machine.mac_cycles,
         )  # fmt: skip
 

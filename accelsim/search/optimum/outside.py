@@ -114,7 +114,7 @@ class Bounds:
     @cached_property
     def favours(self) -> tuple[Favour, ...]:
         """Those that differ: an axis without loops lets nothing slide."""
-        axes = [axis for axis in PLANES if len(self.chains[axis]) > 1] or [PLANES[0]]
+        axes = [axis for axis in PLANES if self.words[axis].there.any()] or [PLANES[0]]
         found = [Favour(IFMAP, axis) for axis in axes]
         for tensor in (FILTER, PSUM):
             found += [Favour(tensor, axis, broad) for axis in axes for broad in (False, True)]

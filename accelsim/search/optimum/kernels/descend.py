@@ -21,10 +21,11 @@ class Inners(NamedTuple):
 
     number : int64[group]. usable : bool[group, inner]. below : int64[group, inner], the tile the array covers, times
     its group's stride. across : int64[group, inner], PEs; steps : float64[group, inner], iterations of one PE; macs :
-    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], words of tiles
-    in the PE; words : int64[partition, tensor], bits of one, 0 where the partition does not hold it; limits : int64[partition], and what they take at the least. packs : bool[PEs + 1], which numbers
-    of PEs the array can lay out. turn : int64[group], groups in the order they are chosen. kinds : int64[group, inner],
-    how its dims are spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way.
+    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], words of tiles in the
+    PE; words : int64[partition, tensor], bits of one, 0 where the partition holds none; limits, least :
+    int64[partition], bits at the most and at the least. packs : bool[PEs + 1], which numbers of PEs the array can lay
+    out. turn : int64[group], groups in the order they are chosen. kinds : int64[group, inner], how its dims are
+    spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way.
     """
 
     number: npt.NDArray[np.int64]
