@@ -302,11 +302,12 @@ def search(
     dims: Dims = None,
     bits: Bits = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Of 'best': what twice of each memory and side of the array would save.")
+        bool, typer.Option("--why", help="Of an optimum: what twice of each memory and side of the array would save.")
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
+    from accelsim.arguments import proof
     from accelsim.report.binding import binding
     from accelsim.report.files import check_place, mapping_text, write_text
 
@@ -338,7 +339,7 @@ def search(
     text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
-    text += mapping_text(result, binding(result, why, budget))
+    text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints)))
     if out:
         write_text(out, text)
     else:

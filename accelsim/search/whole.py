@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -16,6 +16,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.conflict import conflict
+from accelsim.search.optimum.constraints import FREE
 from accelsim.search.optimum.flow import flow_of, why_no_flow
 from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
 from accelsim.search.optimum.scope import NoBoundError, NothingFitsError, Scope
@@ -56,8 +57,8 @@ def find_whole(
             raise MappingError(f"constraints are kept where the whole mapspace is searched, and {reason}")
         return run.of_dataflows(reason)
     factors = "factors" if proof.imperfect else "perfect factors"
-    others = () if proof.constraints else run.finds[: 1 if objective == "energy" else SCORED]
-    return run.proved(Scope(proof.imperfect), f"{BEST}: every chain of {factors}, order and placement", others)
+    space = f"{BEST}: every chain of {factors}, order and placement"
+    return run.proved(Scope(proof.imperfect), space, lambda _: run.finds[: 1 if objective == "energy" else SCORED])
 
 
 def find_exact(
@@ -76,22 +77,42 @@ def find_exact(
     run = _Run(architecture, problem, objective, table, evaluator, proof)
     Space(architecture, problem, dataflow).require()
     reason = why_not(architecture, table) or why_no_flow(architecture, problem, dataflow)
+    as_ever = partial(find, architecture, problem, dataflow, objective, table, table.accounting or None, evaluator)
+
+    def others(best: Optimum) -> list[tuple[float, str, Found]]:
+        """What `find` finds, where the proof was not finished, or where ports count too."""
+        if best.certified and objective == "energy":
+            return []
+        try:
+            found = as_ever()
+        except AccelsimError:
+            return []
+        return [(found.bound, f"{dataflow.name} as it is searched without a proof", found)]
+
     if not reason:
         space = f"{dataflow.name}: every chain of factors, order and unrolling of the array"
         try:
             try:
-                return run.proved(Scope(flow=flow_of(architecture, problem, dataflow)), space)
+                return run.proved(Scope(flow=flow_of(architecture, problem, dataflow)), space, others)
             except NothingFitsError:
                 if not dataflow.whole:
                     raise
             # larger than the array or what is in a PE: cut, as `find` does
-            return run.proved(Scope(flow=flow_of(architecture, problem, replace(dataflow, whole=()))), space)
+            cut = replace(dataflow, whole=())
+            return run.proved(Scope(flow=flow_of(architecture, problem, cut)), space, others)
         except NoBoundError as error:
             reason = str(error)
     if proof.constraints:
         raise MappingError(f"constraints are kept where a mapspace is searched to its end, and {reason}")
-    found = find(architecture, problem, dataflow, objective, table, table.accounting or None, evaluator)
+    found = as_ever()
     return replace(found, space=f"{found.space}; not certified: {reason}")
+
+
+def scope_of(machine: Architecture, problem: Problem, dataflow: Dataflow | None, proof: Proof) -> Scope:
+    """What a search with a certificate looks at; dataflow : None: all mappings."""
+    flow = flow_of(machine, problem, dataflow) if dataflow else None
+    wanted = proof.constraints
+    return Scope(proof.imperfect and not flow, flow, wanted.on(machine) if wanted else FREE)
 
 
 @dataclass(frozen=True)
@@ -103,8 +124,11 @@ class _Run:
     evaluator: str
     proof: Proof
 
-    def proved(self, scope: Scope, space: str, others: Sequence[tuple[float, str, Found]] = ()) -> Found:
-        """The optimum of a scope under the constraints, or what is lower of `others`; space : the scope in words."""
+    def proved(self, scope: Scope, space: str, others: Callable[[Optimum], list[tuple[float, str, Found]]]) -> Found:
+        """The optimum of a scope under the constraints, or without any what is lower of `others`.
+
+        space : the scope in words.
+        """
         wanted = self.proof.constraints
         if wanted:
             scope = self._bound(scope, wanted)
@@ -123,10 +147,11 @@ class _Run:
             optima = {o: self._optimum(scope, o) for o in OBJECTIVES if o != self.objective}
             nests |= {one.nest: "" for one in optima.values()}
             cheapest = optima["energy"]
-        nests |= {one.nest: name for _, name, one in others if one.nest not in nests}
+        if not wanted:
+            nests |= {one.nest: name for _, name, one in others(best) if one.nest not in nests}
         scores = {nest: self.score(nest) for nest in nests}
         nest = min(scores, key=scores.__getitem__)
-        divide = "" if self.proof.imperfect else ", with factors that do not divide"
+        divide = "" if scope.imperfect or scope.flow else ", with factors that do not divide"
         lower = f"; lower still{divide}: {nests[nest]}" if nests[nest] else ""
         found = replace(found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]))
         if self.objective == "energy":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from math import ceil, floor, inf, prod
+from math import ceil, factorial, floor, inf, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -77,10 +77,16 @@ class Mapspace:
 
     @property
     def size(self) -> float:
-        """Mappings: chains, times orders of all loops at each level, times placements."""
-        chains = prod(float(len(c)) for c in self.chains)
-        loops = sum(self.problem[dim] > 1 for dim in DIM_INDEX)
-        return chains * float(prod(range(1, loops + 1))) ** (self.array + 1) * len(self.placements.every)
+        """Mappings: chains that may be together, times orders of all free loops at each level, times placements."""
+        chains, innermost, orders_of = prod(float(len(c)) for c in self.chains), self.scope.innermost(), 1.0
+        if self.scope.flow:
+            number = [np.bincount(self._kinds[g][0][c.inner]) for g, c in enumerate(self.chains)]
+            each = [number[g][self._joint[:, turn]].astype(float) for turn, g in enumerate(TURN)]
+            chains = float(np.prod(each, axis=0).sum())
+        loops = {dim for dim in DIM_INDEX if self.problem[dim] > 1}
+        for level in range(self.array + 1):
+            orders_of *= factorial(len(loops - set(innermost.get(level, ()))))
+        return chains * orders_of * len(self.placements.every)
 
     def fits(self, placement: Placement, level: int) -> Floats:
         """float64[tile]: 0, or infinite where a memory above the array cannot hold the tile."""

@@ -20,7 +20,7 @@ from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
 from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
-from accelsim.search.optimum.scope import ALL, NothingFitsError, Scope
+from accelsim.search.optimum.scope import ALL, NoBoundError, NothingFitsError, Scope
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
@@ -92,6 +92,9 @@ def optimum(
     reason = why_not(architecture, table)
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
+    lanes = architecture.macs_per_cycle
+    if lanes > 1 and objective != "energy" and (scope.imperfect or scope.flow):
+        raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
     start = time.monotonic()
     space = Mapspace(architecture, problem, table, scope, objective != "energy")
     return _Search(space, OBJECTIVES.index(objective), start, budget).run()

@@ -111,17 +111,17 @@ def _next_tile(c, tiles, leaf, pick):
 
 
 @part
-def _is_first(c, tile, cycles, objective, known, leaf, walk, best):
-    """Whether no earlier class has this tile below the best: it would be tried there."""
-    tiles = known.tiles
+def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
+    """Earlier classes that have this tile below the best, a bit for each."""
+    tiles, found = known.tiles, 0
     for other in range(c):
         reach = True
         for g in range(GROUPS):
             reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
         joules = walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile]
         if reach and weighed(joules, cycles, objective) < best.score[0]:
-            return False
-    return True
+            found |= 1 << other
+    return found
 
 
 @part
@@ -135,6 +135,15 @@ def _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
         if weighed(joules, cycles, objective) >= best.score[0]:
             return False
     return True
+
+
+@part
+def _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best):
+    """Whether an earlier class has tried these chains: it has not where its own bound of further memories is higher."""
+    for other in range(c):
+        if earlier >> other & 1 and _fits_outside(other, tile, cycles, objective, tiles, walk, trial, best):
+            return True
+    return False
 
 
 @part
@@ -153,7 +162,7 @@ def _has_room(room, trial):
 
 
 @part
-def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best):
+def _around(c, tile, earlier, leaf, cycles, objective, constant, known, walk, trial, best):
     """Try the chains that have the picked tile in the memory above the array."""
     tiles = known.tiles
     for g in range(GROUPS):
@@ -162,7 +171,11 @@ def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best
             return
     group = 0
     while group >= 0:
-        if _has_room(known.room, trial) and _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
+        if (
+            _has_room(known.room, trial)
+            and _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best)
+            and not _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best)
+        ):
             joules = energy_of(known.tabled, known.orders, known.masks, constant, trial)
             best.tried[0] += 1
             value = weighed(joules, cycles, objective)
@@ -213,7 +226,10 @@ def settle(leaves, bounds, constant, objective, known, best):
             while more:
                 tile = _index(tiles.strides, walk.pick)
                 value = weighed(walk.lower[c] + classes.outer[classes.rows[c, 0], tile], cycles, objective)
-                if value < best.score[0] and _is_first(c, tile, cycles, objective, known, leaf, walk, best):
-                    _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best)
+                if value < best.score[0]:
+                    earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
+                    # with one memory above the array nothing but the tile decides
+                    if earlier == 0 or tiles.outer.shape[0]:
+                        _around(c, tile, earlier, leaf, cycles, objective, constant, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
     return done
