@@ -188,18 +188,19 @@ class Bounds:
                 out = out + price * self.moved(k, level, partial(field, tensor, one, own=False))
         return out
 
-    def _reached(self, values: Floats, level: int, dims: str | None) -> Floats:
-        """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile.
-
-        dims : None: of all dims, and the smallest tile of one stands for any, for it is not chosen yet.
-        """
+    def _reached(self, values: Floats, level: int, dims: str) -> Floats:
+        """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile."""
         out = values.copy()
+        self._reach_in(out, level, dims)
+        return out
+
+    def _reach_in(self, values: Floats, level: int, dims: str | None) -> None:
+        """The same in place; dims : None: of all, and the smallest tile of one stands for any: it is not chosen yet."""
         free, may = np.array([dims is None or dim in dims for dim in self.dims], np.int64), self._reach[level - 1]
         if dims is None:
             may = may.copy()
             may[:, 0, :] = 1
-        reached(out, np.array(self.sides, np.int64), may, free)
-        return out
+        reached(values, np.array(self.sides, np.int64), may, free)
 
     @cached_property
     def _reach(self) -> Ints:
@@ -339,15 +340,16 @@ class Bounds:
                 for g, own in enumerate(values[k] or ()):
                     inner[c, g, : len(own), k] = own
                     prices[c, k] = term.price
-        outer, reach, partial = _Rows(), _Rows(), _Rows()
+        size = found[0][0].size
+        outer, reach, partial = (_Rows(n, size) for _ in range(3))
         rows = []
         for above, _, dims in found:
-            at = outer.of(above)
+            at = outer.made(above.tobytes(), above)
             if not self.array:
                 rows.append((at, at, at))
                 continue
             near, far = (
-                some.made((at, own), lambda above=above, own=own: self._reached(above, self.array, own))  # type: ignore[misc]
+                some.made((at, own), above, lambda row, own=own: self._reach_in(row, self.array, own))  # type: ignore[misc]
                 for some, own in ((reach, dims), (partial, None))
             )
             rows.append((at, near, far))
@@ -363,24 +365,21 @@ class Bounds:
 
 
 class _Rows:
-    """Rows that many classes share, each once."""
+    """Rows that many classes share, each once; room that no row takes is not touched."""
 
-    def __init__(self) -> None:
-        self.rows: list[Floats] = []
+    def __init__(self, most: int, size: int) -> None:
+        self._rows = np.empty((most, size))
         self._known: dict[object, int] = {}
 
-    def of(self, row: Floats) -> int:
-        """The number of a row."""
-        return self.made(row.tobytes(), lambda: row)
-
-    def made(self, key: object, make: Callable[[], Floats]) -> int:
-        """The number of a row that a key stands for."""
+    def made(self, key: object, values: Floats, change: Callable[[Floats], None] = lambda _: None) -> int:
+        """The number of the row that a key stands for: these values, changed in place."""
         if key not in self._known:
-            self._known[key] = len(self.rows)
-            self.rows.append(make())
+            at = self._known[key] = len(self._known)
+            self._rows[at] = values
+            change(self._rows[at])
         return self._known[key]
 
     @property
     def array(self) -> Floats:
         """float64[row, tile]."""
-        return np.array(self.rows)
+        return self._rows[: len(self._known)]
