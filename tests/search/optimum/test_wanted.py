@@ -6,9 +6,11 @@ from math import inf
 
 import pytest
 
+import accelsim
+from accelsim import cli
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
-from accelsim.errors import MappingError, SpecError
+from accelsim.errors import AccelsimError, MappingError, SpecError
 from accelsim.mapping.mapping import tile_sizes
 from accelsim.search import find
 from accelsim.search.optimum.wanted import constraints_of, load_constraints
@@ -120,6 +122,33 @@ def test_of_a_dataflow_too(machine):
     ours = constraints_of(Document("mine", {"innermost": {"GLB": ["M"]}}))
     with pytest.raises(MappingError, match=r"innermost\.GLB: M: 'row_stationary' has Q innermost there"):
         find(machine, ODD, "row_stationary", proof=Proof(constraints=ours))
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("loops: {C: {RF: 4..16}}\n")
+    bad.write_text("loops: {C: {RFF: 4..16}}\n")
+    line = ["map", "eyeriss_isca16_rs", "alexnet", "--layers", "FC8", "--constraints"]
+    with pytest.raises(SystemExit) as done:
+        cli.app([*line, str(good)])
+    said = capsys.readouterr().out
+    assert done.value.code == 0
+    assert "# space: row_stationary: every chain of factors, order and unrolling of the array under constraints" in said
+    assert "the optimum, certified" in said
+    with pytest.raises(SystemExit) as done:
+        cli.app([*line, str(bad)])
+    assert done.value.code == 2
+    assert capsys.readouterr().err.startswith(f"{bad}:1:13: loops.C.RFF: unknown level 'RFF'; did you mean 'RF'?")
+
+
+def test_from_python():
+    given = {"pes": "64..", "loops": {"C": {"PE": 4}}}
+    options = {"layers": "FC8", "evaluator": "analytical", "constraints": given}
+    (layer,) = accelsim.simulate("eyeriss_isca16_rs", "alexnet", "best", **options).layers
+    assert layer.counts.active_pes >= 64
+    assert layer.search.certificate.gap == 0
+    with pytest.raises(AccelsimError, match="constraints: wanted a file or what is in it, got an int"):
+        accelsim.simulate("eyeriss_isca16_rs", "alexnet", "best", constraints=3)
 
 
 def test_where_nothing_can_be_proved_constraints_are_refused():
