@@ -234,8 +234,9 @@ class Mapspace:
         )
         innermost = fixed(self.scope.innermost(), self.array + 1)
         return settling.Known(
-            classes, inners, self._tiles(classes), self._room(placement), tabled, table._replace(fixed=innermost), masks
-        )
+            classes, inners, self._tiles(classes), self._room(placement), tabled, table._replace(fixed=innermost),
+            masks, placement.constant,
+        )  # fmt: skip
 
     def _room(self, placement: Placement) -> settling.Room:
         """What every chain takes of the memories above the PE, where the tiles of a bound do not say it exactly."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -95,9 +96,13 @@ def optimum(
     lanes = architecture.macs_per_cycle
     if lanes > 1 and objective != "energy" and (scope.imperfect or scope.flow):
         raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
-    start = time.monotonic()
+    start, seed = time.monotonic(), None
+    if scope.imperfect and scope.flow is None:
+        # factors that divide are among all: the best of them leaves most others out
+        with suppress(NothingFitsError):
+            seed = optimum(architecture, problem, objective, table, budget, replace(scope, imperfect=False))
     space = Mapspace(architecture, problem, table, scope, objective != "energy")
-    return _Search(space, OBJECTIVES.index(objective), start, budget).run()
+    return _Search(space, OBJECTIVES.index(objective), start, budget, seed).run()
 
 
 def least_busy(
@@ -149,10 +154,13 @@ def why_not(machine: Architecture, table: EnergyTable) -> str:
 class _Search:
     """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
 
-    def __init__(self, space: Mapspace, objective: int, start: float, budget: float | None) -> None:
-        self.space, self.objective, self.start, self.budget = space, objective, start, budget
+    def __init__(
+        self, space: Mapspace, objective: int, start: float, budget: float | None, seed: Optimum | None
+    ) -> None:
+        self.space, self.objective, self.start, self.budget, self.seed = space, objective, start, budget, seed
+        found = (seed.score, seed.energy) if seed else (inf, inf)
         self.best = settling.Best(
-            np.array([inf]), np.array([inf]), np.zeros(len(GROUPS), np.int64),
+            np.array([found[0]]), np.array([found[1]]), np.zeros(len(GROUPS), np.int64),
             np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
         machine = space.machine
@@ -166,7 +174,8 @@ class _Search:
 
     @property
     def _late(self) -> bool:
-        return self.budget is not None and time.monotonic() - self.start > self.budget
+        """Whether time is up, and something was found."""
+        return self.budget is not None and self._found < inf and time.monotonic() - self.start > self.budget
 
     def run(self) -> Optimum:
         """The optimum, or what the budget allows."""
@@ -174,17 +183,20 @@ class _Search:
         # none is left whose bound is below what was found: that is the optimum
         bound = min((one.least for one in walked), default=self._found)
         gap, proven, done = FIRST_GAP, bound, 0.0
-        while not unseen and proven < self._found and not (self._late and self.chosen is not None):
+        while not unseen and proven < self._found and not self._late:
             # nothing found yet: tiles of a bound may be smaller than any that there are
             limit = min(bound * (1 + gap), self._found) if gap < MOST_GAP else self._found
             if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
                 break
             proven, gap, done = min(limit, self._found), 2 * gap, limit
         space = self.space
-        if self.chosen is None:
+        if self.chosen:
+            nest = space.nest(self.chosen, self.best)
+        elif self.seed:
+            nest = self.seed.nest
+        else:
             name = space.machine.name
             raise NothingFitsError(f"no mapping fits '{name}' under the constraints: its memories are too small")
-        nest = space.nest(self.chosen, self.best)
         check(space.machine, nest, space.problem)
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
@@ -204,7 +216,7 @@ class _Search:
         for floor, i in sorted(floors):
             if floor >= self._found:
                 break
-            if self._late and self.chosen is not None:
+            if self._late:
                 return out, floor
             placement = space.placements.every[i]
             classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
@@ -234,7 +246,7 @@ class _Search:
         new = np.flatnonzero(leaves.bound[:n] >= done)
         order = new[np.argsort(leaves.bound[new], kind="stable")]
         for first in range(0, len(order), 1 << 12):
-            if self._late and self.chosen is not None:
+            if self._late:
                 return False
             some = order[first : first + (1 << 12)]
             self._try(one, leaves.pick[some], leaves.bound[some])
@@ -242,8 +254,7 @@ class _Search:
 
     def _try(self, one: Walked, picks: Ints, bounds: Floats) -> None:
         before = self._found
-        constant = one.placement.constant
-        self.leaves += settling.settle(picks, bounds, constant, self.objective, one.known, self.best)
+        self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
         if self._found < before:
             self.chosen = one.placement
 

@@ -58,7 +58,7 @@ class Room(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What does not change while leaves are settled."""
+    """What does not change while leaves are settled; constant : energy that no mapping of the placement changes."""
 
     classes: object
     inners: object
@@ -67,6 +67,7 @@ class Known(NamedTuple):
     tabled: Tabled
     orders: Orders
     masks: npt.NDArray[np.int64]
+    constant: float
 
 
 class Walk(NamedTuple):
@@ -162,7 +163,7 @@ def _has_room(room, trial):
 
 
 @part
-def _around(c, tile, earlier, leaf, cycles, objective, constant, known, walk, trial, best):
+def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best):
     """Try the chains that have the picked tile in the memory above the array."""
     tiles = known.tiles
     for g in range(GROUPS):
@@ -176,7 +177,7 @@ def _around(c, tile, earlier, leaf, cycles, objective, constant, known, walk, tr
             and _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best)
             and not _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best)
         ):
-            joules = energy_of(known.tabled, known.orders, known.masks, constant, trial)
+            joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
             best.tried[0] += 1
             value = weighed(joules, cycles, objective)
             if value < best.score[0]:
@@ -196,7 +197,7 @@ def _around(c, tile, earlier, leaf, cycles, objective, constant, known, walk, tr
 
 
 @njit(cache=True, nogil=True)
-def settle(leaves, bounds, constant, objective, known, best):
+def settle(leaves, bounds, objective, known, best):
     """Try every tile and order of leaves whose bound may still win; returns how many leaves were looked at.
 
     leaves : int64[leaf, group], by rising bounds float64[leaf].
@@ -218,7 +219,7 @@ def settle(leaves, bounds, constant, objective, known, best):
         cycles = cycles_of(steps, macs, inners)
         covered = _index(tiles.strides, walk.pick)
         for c in range(n):
-            walk.lower[c] = _lower(c, classes, constant, leaf)
+            walk.lower[c] = _lower(c, classes, known.constant, leaf)
         for c in range(n):
             if weighed(walk.lower[c] + classes.reach[classes.rows[c, 1], covered], cycles, objective) >= best.score[0]:
                 continue
@@ -230,6 +231,6 @@ def settle(leaves, bounds, constant, objective, known, best):
                     earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
                     # with one memory above the array nothing but the tile decides
                     if earlier == 0 or tiles.outer.shape[0]:
-                        _around(c, tile, earlier, leaf, cycles, objective, constant, known, walk, trial, best)
+                        _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
     return done
