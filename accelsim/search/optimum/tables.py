@@ -107,9 +107,11 @@ def _steady(program: Program, group: int, chains: Chains, tensor: int, segment: 
     """float64[chain]: at least this share of a tensor's words is not in the last tile of a loop with one trip there.
 
     Rows and columns of an ifmap are counted by tiles: those at the end have fewer words than others, but for what lies
-    in the padding before the first.
+    in the padding before the first. Where no other dim has a loop nothing stays, whatever has one trip.
     """
-    out = np.ones(len(chains))
+    out, own = np.ones(len(chains)), TENSOR_DIMS[TENSORS[tensor]]
+    if tensor and all(program.problem[dim] == 1 for dim in DIM_INDEX if dim not in own):
+        return out
     for a, dim in enumerate(chains.dims):
         if dim not in TENSOR_DIMS[TENSORS[tensor]]:
             continue
