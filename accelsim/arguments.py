@@ -12,8 +12,9 @@ from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.onnx.graph.read import is_onnx
 from accelsim.quantities import BOUNDS, bounded, short
+from accelsim.search.proof import Proof
 from accelsim.workload.network import Network
-from accelsim.yamlfile import Document
+from accelsim.yamlfile import Document, bare
 
 Nest = LoopNest | str | Mapping[str, Any]
 """A nest, its text, or the mapping of levels that YAML has for it."""
@@ -30,6 +31,21 @@ def seconds(what: str, value: object) -> float | None:
     if isinstance(value, bool) or not 0 < found < inf:
         raise AccelsimError(f"{what} is {short(value)}; it must be a number of seconds above 0")
     return found
+
+
+def proof(budget: object, exact: bool, imperfect: bool, constraints: object) -> Proof:
+    """What a search is to prove; constraints : a file, or what is in it."""
+    wanted = None
+    if constraints is not None:
+        from accelsim.search.optimum.wanted import constraints_of, load_constraints
+
+        if isinstance(constraints, str | Path):
+            wanted = load_constraints(constraints)
+        elif isinstance(constraints, Mapping):
+            wanted = constraints_of(Document("constraints", bare(constraints)))
+        else:
+            raise AccelsimError(f"constraints: wanted a file or what is in it, got {_kind(constraints)}")
+    return Proof(seconds("budget", budget), bool(exact), bool(imperfect), wanted)
 
 
 def whole(what: str, value: object, least: int) -> int:

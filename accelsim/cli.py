@@ -14,15 +14,19 @@ from accelsim import reporting, sweeping, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
+    AnyWork,
     Arch,
     Batch,
     Bits,
     Budget,
+    Constraints,
     Data,
     Dataflow,
     Dims,
     Energy,
     Evaluator,
+    Exact,
+    Imperfect,
     Json,
     Layers,
     Mapping,
@@ -94,12 +98,7 @@ def _options(
 def run(
     context: typer.Context,
     architecture: Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")],
-    workload: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.", show_default=False
-        ),
-    ] = None,
+    workload: AnyWork = None,
     dataflow: Dataflow = None,
     mapping: Mapping = None,
     batch: Batch = 1,
@@ -107,6 +106,9 @@ def run(
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -139,6 +141,9 @@ def run(
             evaluator=evaluator,
             objective=objective,
             budget=budget,
+            exact=exact,
+            imperfect=imperfect,
+            constraints=constraints,
             energy=energy,
             node=node,
             supply=supply,
@@ -149,12 +154,16 @@ def run(
             seed=seed,
             bits=bits_of(bits),
         )
+    _write(result, out, report_to)
+    _print(result, as_json, check)
+
+
+def _print(result: Result, as_json: bool, check: bool) -> None:
     checks = []
     if check:
         from accelsim.simulate import check_outputs
 
         checks = list(check_outputs(result))
-    _write(result, out, report_to)
     if as_json:
         from accelsim.report.files import document_text
 
@@ -270,6 +279,9 @@ def search(
     layers: Layers = None,
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -278,11 +290,12 @@ def search(
     dims: Dims = None,
     bits: Bits = None,
     why: Annotated[
-        bool, typer.Option("--why", help="Of 'best': what twice of each memory and side of the array would save.")
+        bool, typer.Option("--why", help="Of an optimum: what twice of each memory and side of the array would save.")
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the mapping there.")] = None,
 ) -> None:
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
+    from accelsim.arguments import proof
     from accelsim.report.binding import binding
     from accelsim.report.files import check_place, mapping_text, write_text
 
@@ -297,6 +310,9 @@ def search(
         evaluator="analytical",
         objective=objective,
         budget=budget,
+        exact=exact,
+        imperfect=imperfect,
+        constraints=constraints,
         energy=energy,
         node=node,
         supply=supply,
@@ -311,7 +327,7 @@ def search(
     text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
-    text += mapping_text(result, binding(result, why, budget))
+    text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints)))
     if out:
         write_text(out, text)
     else:
@@ -353,17 +369,7 @@ def plot(
     if kind in OF_SWEEPS:
         axes = sweeping.drawn(sources, kind)
     elif all(source.endswith(".json") for source in sources):
-        from accelsim.report.document import read_document
-
-        documents = [read_document(source) for source in sources]
-        if len(documents) > 1 and kind != "energy":
-            raise AccelsimError(f"plot draws the {kind} of one result, not of {len(documents)}")
-        if len(documents) > 1:
-            folders = [Path(source).parent.name for source in sources]
-            labels = folders if len(set(folders)) == len(sources) else sources
-            axes = draw.compare(dict(zip(labels, documents, strict=True)))
-        else:
-            axes = getattr(draw.Plots(documents[0]), kind)()
+        axes = draw.of_files(sources, kind)
     elif len(sources) == 2:
         result = simulated(
             *sources,
@@ -388,20 +394,9 @@ def plot(
         tell_failures(result)
 
 
-for _name, _command in (
-    ("validate", tools.validate),
-    ("convert", tools.convert),
-    ("list", tools.list_names),
-    ("show", tools.show),
-    ("explain", tools.explain),
-    ("schema", tools.schema),
-    ("trace", tools.trace),
-    ("warm", tools.warm),
-    ("reproduce", tools.reproduce),
-    ("report", reporting.report),
-    ("diff", reporting.diff),
-    ("sweep", sweeping.sweep),
-):
+for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):
+    app.command(_name.removesuffix("_names"))(getattr(tools, _name))
+for _name, _command in (("report", reporting.report), ("diff", reporting.diff), ("sweep", sweeping.sweep)):
     app.command(_name)(_command)
 
 

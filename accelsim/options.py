@@ -11,6 +11,10 @@ from accelsim.errors import AccelsimError, nearest
 
 Arch = Annotated[str, typer.Argument(metavar="ARCH", help="Machine: a built-in name or a YAML file.")]
 Work = Annotated[str, typer.Argument(metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.")]
+AnyWork = Annotated[
+    str | None,
+    typer.Argument(metavar="WORKLOAD", help="Network: a built-in name, a YAML or an ONNX file.", show_default=False),
+]
 Dataflow = Annotated[
     str | None,
     typer.Option(help="Dataflow: a built-in name, a YAML file, or 'best' of all mappings; default: the machine's own."),
@@ -22,6 +26,16 @@ Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form;
 Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
 Budget = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Time for a layer's 'best'; then what is found, and its gap.")
+]
+Exact = Annotated[
+    bool, typer.Option("--exact", help="Search a dataflow's mappings to the end too, with a certificate.")
+]
+Imperfect = Annotated[
+    bool, typer.Option("--imperfect", help="Of 'best': factors that do not divide too; takes longer.")
+]
+Constraints = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Fix, forbid or bound loops, tiles, placements, orders; implies --exact."),
 ]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Node = Annotated[int | None, typer.Option(metavar="NM", help="Energy table of a process, instead of --energy.")]

@@ -27,6 +27,7 @@ from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
 from accelsim.result import Comparison, Result
+from accelsim.search.proof import NONE, Proof
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
@@ -45,7 +46,7 @@ Bits = tuple[tuple[Width, int], ...]
 _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
-    "dims": None, "inputs": None, "budget": None,
+    "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
 }  # fmt: skip
 
 
@@ -54,8 +55,8 @@ class Plan:
     """A run before it begins.
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
-    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once; budget :
-    seconds of a search of all mappings.
+    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once; proof :
+    what it is to prove.
     """
 
     machine: Architecture
@@ -69,7 +70,7 @@ class Plan:
     recorded: Mapping[str, LayerResult] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
     flow: Dataflow | None = None
-    budget: float | None = None
+    proof: Proof = NONE
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -100,6 +101,9 @@ def simulate(
     dims: Dims | None = None,
     inputs: object = None,
     budget: float | None = None,
+    exact: bool = False,
+    imperfect: bool = False,
+    constraints: str | Path | Mapping[str, Any] | None = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -120,7 +124,9 @@ def simulate(
     node, supply : the built-in table of a process, in nm; its supply in V.
     progress : called with (layers done, layers in all, name of the next).
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
-    budget : seconds a layer's search of all mappings may take; then the best so far, with its gap.
+    budget : seconds a layer's search of all mappings may take; then the best so far, with its gap. exact : a dataflow's
+        mappings are searched to the end too, with a certificate. imperfect : 'best' takes factors that do not divide.
+        constraints : a file, or what is in it, of what mappings are left out; with any a search is exact.
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
 
     Raises
@@ -130,7 +136,8 @@ def simulate(
     plan = prepare(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
-        bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget,
+        bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
+        imperfect=imperfect, constraints=constraints,
     )  # fmt: skip
     result = _execute(plan, progress)
     if result.failures and not tolerant:
@@ -172,8 +179,10 @@ def prepare(
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
-    seconds = arguments.seconds("budget", asked["budget"])
-    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, budget=seconds)
+    proof = arguments.proof(*(asked[name] for name in ("budget", "exact", "imperfect", "constraints")))
+    if proof.constraints:
+        proof.constraints.on(machine)
+    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, proof=proof)
 
 
 @summed_up
@@ -393,7 +402,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         from accelsim.search import find
 
         wanted = plan.ran.objective, table, table.accounting or None, plan.evaluator
-        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, budget=plan.budget)
+        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, proof=plan.proof)
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = replace(problem, slices=(1, 1)) == layer.problem

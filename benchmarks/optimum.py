@@ -3,6 +3,11 @@
     python benchmarks/optimum.py [--machines eyeriss_isca16_rs,eyeriss,systolic_ws] [--networks alexnet,...]
         [--budget SECONDS] [--table FILE.csv]
     python benchmarks/optimum.py --table FILE.csv --plot FILE.svg
+    python benchmarks/optimum.py --flow row_stationary [--machines eyeriss_isca16_rs] [--networks alexnet] [--batch 16]
+    python benchmarks/optimum.py --imperfect [--machines ...] [--networks ...] [--batch 1] [--budget SECONDS]
+
+With --flow, a dataflow's thinned search beside the certified optimum of its space, layer by layer in one run; with
+--imperfect, the optimum with factors that divide beside that with others too.
 
 Energy by the closed form, dense, batch 1; seconds are CPU seconds of this process, kernels compiled.
 """
@@ -13,8 +18,10 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
@@ -24,6 +31,8 @@ from accelsim.mapping.dataflows import NAMES
 from accelsim.networks import network_from
 from accelsim.search import find
 from accelsim.search.optimum.optimum import optimum
+from accelsim.search.optimum.scope import Scope
+from accelsim.search.proof import Proof
 from accelsim.workload.problem import Problem
 
 FIELDS = (
@@ -32,11 +41,11 @@ FIELDS = (
 )  # fmt: skip
 
 
-def layers(network: str) -> Iterator[tuple[str, int, Problem]]:
+def layers(network: str, batch: int = 1) -> Iterator[tuple[str, int, Problem]]:
     """(name, how often it occurs, problem) of the distinct layers of a network."""
     found: dict[Problem, list[str]] = {}
     times: dict[Problem, int] = {}
-    for layer in network_from(network, 1, {}).layers:
+    for layer in network_from(network, batch, {}).layers:
         if layer.problem:
             found.setdefault(layer.problem, []).append(layer.name)
             times[layer.problem] = times.get(layer.problem, 0) + layer.repeat
@@ -77,6 +86,43 @@ def rows(machines: list[str], networks: list[str], budget: float) -> Iterator[di
                 }  # fmt: skip
 
 
+def side_by_side(machine: Architecture, network: str, batch: int, runs: dict[str, Callable[[Problem], Any]]) -> None:
+    """Print seconds and energy per MAC of two searches of every distinct layer, the second over the first, and gaps."""
+    names, total = list(runs), dict.fromkeys(runs, 0.0)
+    smallest = Problem((1, 1, 4, 4, 4, 4, 3, 3))
+    for run in runs.values():
+        run(machine.lower(smallest))  # compile
+    sys.stdout.write(f"{machine.name}, {network}, batch {batch}: {' | '.join(names)}\n")
+    for name, _, layer in layers(network, batch):
+        problem, said, energy = machine.lower(layer), [], []
+        for which, run in runs.items():
+            start = time.process_time()
+            try:
+                value, gap = run(problem)
+            except AccelsimError as error:
+                value, gap = float("nan"), str(error)
+            seconds = time.process_time() - start
+            total[which] += seconds
+            energy.append(value)
+            said.append(f"{seconds:6.2f} s {value / problem.macs:9.4f} {gap}")
+        sys.stdout.write(f"  {name:12s} {' | '.join(said)} | {energy[1] / energy[0]:.4f}\n")
+        sys.stdout.flush()
+    first, second = total.values()
+    sys.stdout.write(f"  all: {first:.2f} s | {second:.2f} s, {second / first:.1f} times\n")
+
+
+def of_flow(machine: Architecture, flow: str, proof: Proof, problem: Problem) -> tuple[float, str]:
+    """Energy, and how far it is proved."""
+    found = find(machine, problem, flow, proof=proof)
+    return found.bound, f"gap {found.certificate.gap:.1%}" if found.certificate else "thinned"
+
+
+def of_all(machine: Architecture, imperfect: bool, budget: float, problem: Problem) -> tuple[float, str]:
+    """The same of the optimum of all mappings."""
+    found = optimum(machine, problem, budget=budget, scope=Scope(imperfect))
+    return found.energy, f"gap {found.gap:.1%}"
+
+
 def draw(table: Path, to: Path) -> None:
     """Energy of row-stationary and of the best dataflow over the optimum, a row of bars for each machine."""
     import matplotlib as mpl
@@ -115,7 +161,26 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60.0)
     parser.add_argument("--table", type=Path)
     parser.add_argument("--plot", type=Path, help="draw a table that was written before, and nothing else")
+    parser.add_argument("--flow", help="a dataflow: its thinned search beside the optimum of its space")
+    parser.add_argument("--imperfect", action="store_true", help="factors that divide beside others too")
+    parser.add_argument("--batch", type=int, default=1)
     options = parser.parse_args()
+    if options.flow or options.imperfect:
+        for name in options.machines.split(","):
+            machine = load_architecture(name)
+            runs: dict[str, Callable[[Problem], Any]] = {
+                "perfect": partial(of_all, machine, False, options.budget),
+                "imperfect": partial(of_all, machine, True, options.budget),
+            }
+            if options.flow:
+                exact = Proof(options.budget, exact=True)
+                runs = {
+                    "thinned": partial(of_flow, machine, options.flow, Proof()),
+                    "exact": partial(of_flow, machine, options.flow, exact),
+                }
+            for network in options.networks.split(","):
+                side_by_side(machine, network, options.batch, runs)
+        return
     if options.plot:
         draw(options.table, options.plot)
         return

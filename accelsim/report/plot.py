@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.cache import prepare_matplotlib
@@ -147,6 +148,24 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: 
     title = what[next(iter(what))] if one else f"{len(set(what.values()))} workloads"
     axes.set_title(f"{title}{where}", loc="left", fontsize=10, **PLAIN)
     return axes
+
+
+def of_files(sources: Sequence[str], kind: str) -> Axes:
+    """A picture of one result.json, or of the energy of several side by side.
+
+    Raises AccelsimError for a file that is none, and for several of any other picture.
+    """
+    from accelsim.report.document import read_document
+
+    documents = [read_document(source) for source in sources]
+    if len(documents) == 1:
+        found: Axes = getattr(Plots(documents[0]), kind)()
+        return found
+    if kind != "energy":
+        raise AccelsimError(f"plot draws the {kind} of one result, not of {len(documents)}")
+    folders = [Path(source).parent.name for source in sources]
+    labels = folders if len(set(folders)) == len(sources) else sources
+    return compare(dict(zip(labels, documents, strict=True)))
 
 
 def draw(

@@ -21,6 +21,7 @@ from accelsim.search.found import OBJECTIVES, Candidate, Found, closed_form_choo
 from accelsim.search.moves import Combinations, Moves, whole
 from accelsim.search.narrowed import most_saved
 from accelsim.search.nested import NARROWEST
+from accelsim.search.proof import NONE, Proof
 from accelsim.search.scoring import Bypass, Scorer
 from accelsim.search.space import Space, with_slices
 from accelsim.search.split import Inner, Split
@@ -55,7 +56,7 @@ def find(
     table: EnergyTable | None = None,
     accounting: str | None = None,
     evaluator: str = "analytical",
-    budget: float | None = None,
+    proof: Proof = NONE,
 ) -> Found:
     """The best mapping of a layer in a dataflow's space, and how it was found.
 
@@ -65,7 +66,7 @@ def find(
     accounting : 'isca16' also lets what the dataflow `skips` pass by the buffers above the array, as that account does.
     evaluator : 'cycle' has the best mappings under every objective simulated, dense, and the best of them taken, where
         cycles count.
-    budget : seconds for the dataflow 'best', the optimum of the whole mapspace; None: as long as it takes.
+    proof : what is to be proved; of the dataflow 'best' always the optimum of the whole mapspace.
 
     Raises
     ------
@@ -77,11 +78,15 @@ def find(
     if dataflow == BEST:
         from accelsim.search.whole import find_whole
 
-        return find_whole(architecture, problem, objective, table, accounting, evaluator, budget)
+        return find_whole(architecture, problem, objective, table, accounting, evaluator, proof)
     flow = with_slices(dataflow if isinstance(dataflow, Dataflow) else load(dataflow), problem)
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
+    if proof.of_flows:
+        from accelsim.search.whole import find_exact
+
+        return find_exact(architecture, problem, flow, objective, table, evaluator, proof)
     space = Space(architecture, problem, flow)
     space.require()
     # a small buffer right above the array may want the runs below it cut; a global buffer only around a find

@@ -39,7 +39,7 @@ class Unrollings:
         The widest use of the array comes first, of nested arrays what needs fewest passes; of equals the one that
         `_spatial`, then `unrollings`, has first.
         """
-        for spatial in self._nested() if self.space.outer else self._alone():
+        for spatial in self._nested() if self.space.outer else self.arrays():
             for inner in self._inside(spatial):
                 yield self.filled(inner)
 
@@ -48,14 +48,14 @@ class Unrollings:
         found = self._choices_in_pe(inner, largest_only=False)
         return [_with_pe(inner, found[i]) for i in thin(list(range(len(found))), most)]
 
-    def _alone(self) -> Iterator[Unrolling]:
-        """What the innermost array alone may unroll."""
+    def arrays(self) -> Iterator[Unrolling]:
+        """What the innermost array alone may unroll, nothing in the PE; the widest use of it first."""
         y, x = self.space.axes
         return self._spatial(self.machine.levels[y].fanout.y, self.machine.levels[x].fanout.x)
 
     def _nested(self) -> Iterator[Unrolling]:
         """The same with all arrays around it."""
-        alone = list(self._alone())
+        alone = list(self.arrays())
         starts = [{dim: -(-self.problem[dim] // own.factor) for dim, own in inner.items()} for inner in alone]
         for at, outer in unrollings(starts, self.space.outer, NARROWEST):
             yield {dim: own._replace(outer=outer[dim]) for dim, own in alone[at].items()}

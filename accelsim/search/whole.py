@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.mapping.dataflows.dataflow import BEST, NAMES
+from accelsim.mapping.dataflows.dataflow import BEST, NAMES, Dataflow
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
-from accelsim.search.optimum.optimum import ROUNDING, least_busy, optimum, why_not
+from accelsim.search.optimum.conflict import conflict
+from accelsim.search.optimum.constraints import FREE
+from accelsim.search.optimum.flow import flow_of, why_no_flow
+from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
+from accelsim.search.optimum.scope import NoBoundError, NothingFitsError, Scope
+from accelsim.search.optimum.wanted import Wanted
+from accelsim.search.proof import Proof
+from accelsim.search.space import Space
 from accelsim.workload.problem import Problem
 
+AT_ONCE = 1e-9
+"""Seconds of a search that asks only whether anything fits."""
 SCORED = 3
 """Dataflows whose best mapping the evaluator of the run looks at, where cycles count."""
 
@@ -28,44 +38,81 @@ def find_whole(
     table: EnergyTable | None,
     accounting: str | None,
     evaluator: str,
-    budget: float | None,
+    proof: Proof,
 ) -> Found:
     """The optimum of the whole mapspace; parameters and errors as of `best.find`.
 
-    The certificate is of the closed form, and of factors that divide; where cycles count its bound is what the MACs
-    take and how long the busiest port is busy. Dataflows try other factors too: where the best of theirs is lower, it
-    is taken, and said. Where cycles count, the evaluator chooses between these and the optima of all objectives.
+    The certificate is of the closed form, and of factors that divide unless others are asked for; where cycles count
+    its bound is what the MACs take and how long the busiest port is busy. Dataflows try other factors too: where the
+    best of theirs is lower, it is taken, and said. Where cycles count, the evaluator chooses between these and the
+    optima of all objectives.
     """
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
-    run = _Run(architecture, problem, objective, table, evaluator)
+    run = _Run(architecture, problem, objective, table, evaluator, proof)
     reason = why_not(architecture, table)
     if reason:
+        if proof.constraints:
+            raise MappingError(f"constraints are kept where the whole mapspace is searched, and {reason}")
         return run.of_dataflows(reason)
-    best = optimum(architecture, problem, objective, table, budget)
-    found = Found(
-        best.nest, objective, f"{BEST}: every chain of perfect factors, order and placement", best.tried, (),
-        best.score, certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
-    )  # fmt: skip
-    nests, cheapest = {best.nest: ""}, best
-    if objective != "energy":
-        optima = {o: optimum(architecture, problem, o, table, budget) for o in OBJECTIVES if o != objective}
-        nests |= {one.nest: "" for one in optima.values()}
-        cheapest = optima["energy"]
-    nests |= {one.nest: name for _, name, one in run.finds[: 1 if objective == "energy" else SCORED]}
-    scores = {nest: run.score(nest) for nest in nests}
-    nest = min(scores, key=scores.__getitem__)
-    lower = f"; lower still, with factors that do not divide: {nests[nest]}" if nests[nest] else ""
-    found = replace(found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]))
-    if objective == "energy":
-        return found
-    # no mapping has fewer cycles than its MACs take, or than some port is busy
-    busy = least_busy(architecture, problem, table)
-    least = max(best.bound, busy if objective == "cycles" else cheapest.bound * busy)
-    gap = max(scores[nest] / least - 1, 0.0)
-    proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
-    return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
+    factors = "factors" if proof.imperfect else "perfect factors"
+    space = f"{BEST}: every chain of {factors}, order and placement"
+    return run.proved(Scope(proof.imperfect), space, lambda _: run.finds[: 1 if objective == "energy" else SCORED])
+
+
+def find_exact(
+    architecture: Architecture,
+    problem: Problem,
+    dataflow: Dataflow,
+    objective: str,
+    table: EnergyTable,
+    evaluator: str,
+    proof: Proof,
+) -> Found:
+    """The optimum of a dataflow's space, nothing left out; parameters and errors as of `best.find`.
+
+    Where the mapspace cannot be searched to its end, what `find` finds otherwise; that nothing is proved is said.
+    """
+    run = _Run(architecture, problem, objective, table, evaluator, proof)
+    Space(architecture, problem, dataflow).require()
+    reason = why_not(architecture, table) or why_no_flow(architecture, problem, dataflow)
+    as_ever = partial(find, architecture, problem, dataflow, objective, table, table.accounting or None, evaluator)
+
+    def others(best: Optimum) -> list[tuple[float, str, Found]]:
+        """What `find` finds, where the proof was not finished, or where ports count too."""
+        if best.certified and objective == "energy":
+            return []
+        try:
+            found = as_ever()
+        except AccelsimError:
+            return []
+        return [(found.bound, f"{dataflow.name} as it is searched without a proof", found)]
+
+    if not reason:
+        space = f"{dataflow.name}: every chain of factors, order and unrolling of the array"
+        try:
+            try:
+                return run.proved(Scope(flow=flow_of(architecture, problem, dataflow)), space, others)
+            except NothingFitsError:
+                if not dataflow.whole:
+                    raise
+            # larger than the array or what is in a PE: cut, as `find` does
+            cut = replace(dataflow, whole=())
+            return run.proved(Scope(flow=flow_of(architecture, problem, cut)), space, others)
+        except NoBoundError as error:
+            reason = str(error)
+    if proof.constraints:
+        raise MappingError(f"constraints are kept where a mapspace is searched to its end, and {reason}")
+    found = as_ever()
+    return replace(found, space=f"{found.space}; not certified: {reason}")
+
+
+def scope_of(machine: Architecture, problem: Problem, dataflow: Dataflow | None, proof: Proof) -> Scope:
+    """What a search with a certificate looks at; dataflow : None: all mappings."""
+    flow = flow_of(machine, problem, dataflow) if dataflow else None
+    wanted = proof.constraints
+    return Scope(proof.imperfect and not flow, flow, wanted.on(machine) if wanted else FREE)
 
 
 @dataclass(frozen=True)
@@ -75,6 +122,69 @@ class _Run:
     objective: str
     table: EnergyTable
     evaluator: str
+    proof: Proof
+
+    def proved(self, scope: Scope, space: str, others: Callable[[Optimum], list[tuple[float, str, Found]]]) -> Found:
+        """The optimum of a scope under the constraints, or without any what is lower of `others`.
+
+        space : the scope in words.
+        """
+        wanted = self.proof.constraints
+        if wanted:
+            scope = self._bound(scope, wanted)
+        try:
+            best = self._optimum(scope, self.objective)
+        except NothingFitsError:
+            if wanted is None or not self._meets(scope, wanted.only(())):
+                raise
+            raise conflict(wanted, partial(self._meets, scope)) from None
+        found = Found(
+            best.nest, self.objective, space + (" under constraints" if wanted else ""), best.tried, (), best.score,
+            certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
+        )  # fmt: skip
+        nests, cheapest = {best.nest: ""}, best
+        if self.objective != "energy":
+            optima = {o: self._optimum(scope, o) for o in OBJECTIVES if o != self.objective}
+            nests |= {one.nest: "" for one in optima.values()}
+            cheapest = optima["energy"]
+        if not wanted:
+            nests |= {one.nest: name for _, name, one in others(best) if one.nest not in nests}
+        scores = {nest: self.score(nest) for nest in nests}
+        nest = min(scores, key=scores.__getitem__)
+        divide = "" if scope.imperfect or scope.flow else ", with factors that do not divide"
+        lower = f"; lower still{divide}: {nests[nest]}" if nests[nest] else ""
+        found = replace(found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]))
+        if self.objective == "energy":
+            return found
+        # no mapping has fewer cycles than its MACs take, or than some port is busy
+        busy = least_busy(self.machine, self.problem, self.table, scope)
+        least = max(best.bound, busy if self.objective == "cycles" else cheapest.bound * busy)
+        gap = max(scores[nest] / least - 1, 0.0)
+        proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
+        return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
+
+    def _optimum(self, scope: Scope, objective: str, budget: float | None = None) -> Optimum:
+        return optimum(self.machine, self.problem, objective, self.table, budget or self.proof.budget, scope)
+
+    def _bound(self, scope: Scope, wanted: Wanted) -> Scope:
+        """A scope under constraints; a dataflow fixes which loops are innermost where it names any."""
+        constraints = wanted.on(self.machine)
+        for level in scope.flow.innermost if scope.flow else ():
+            if level in constraints.innermost:
+                assert scope.flow is not None
+                name = self.machine.levels[level].name
+                dims = " ".join(scope.flow.innermost[level])
+                item = wanted.said(("innermost", name))
+                raise MappingError(f"{item}: '{scope.flow.name}' has {dims} innermost there")
+        return replace(scope, constraints=constraints)
+
+    def _meets(self, scope: Scope, wanted: Wanted) -> bool:
+        """Whether any mapping of a scope keeps some constraints."""
+        try:
+            self._optimum(self._bound(scope, wanted), "energy", budget=AT_ONCE)
+        except NothingFitsError:
+            return False
+        return True
 
     def score(self, nest: LoopNest) -> float:
         """The objective of a mapping by the evaluator, dense."""

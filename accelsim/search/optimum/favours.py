@@ -59,10 +59,10 @@ def field(tensor: int, one: Favour, group: int, own: bool = True) -> str:
     if tensor == IFMAP:
         if one.tensor == IFMAP:
             slides = group >= SLIDING and (group == one.axis or not own)
-            return "runs" if group == M else "slides_m" if slides else "totals"
-        return one.slides if group == one.axis else "totals"
+            return "runs" if group == M else "slides_m" if slides else "moves"
+        return one.slides if group == one.axis else "moves"
     stays = tensor == one.tensor and (group == one.axis or not one.broad)
-    return "runs" if stays else "totals"
+    return "runs" if stays else "moves"
 
 
 def through_field(tensor: int, one: Favour, group: int) -> str:
@@ -70,6 +70,6 @@ def through_field(tensor: int, one: Favour, group: int) -> str:
     if tensor == IFMAP:
         if one.tensor == IFMAP and group == M:
             return "through"
-        return one.through if group == one.axis else "totals"
+        return one.through if group == one.axis else "moves"
     stays = tensor == one.tensor and (group == one.axis or not one.broad)
-    return "through" if stays else "totals"
+    return "through" if stays else "moves"

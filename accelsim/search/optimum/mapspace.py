@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf, prod
+from functools import cached_property
+from math import ceil, factorial, floor, inf, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +13,17 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
-from accelsim.search.factors import divisors
+from accelsim.search.factors import divisors, longest
 from accelsim.search.kernels.bounds import tile_factors
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import chains_of
-from accelsim.search.optimum.constraints import Constraints
+from accelsim.search.optimum.constraints import Chain, NothingFitsError
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels.descend import Inners
-from accelsim.search.optimum.orders import CODES, orders
+from accelsim.search.optimum.orders import CODES, fixed, orders
 from accelsim.search.optimum.outside import Bounds, Classes
 from accelsim.search.optimum.placements import Placement, placements_of
+from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.tables import words_of
 from accelsim.search.partitions import partitions_of
 from accelsim.search.space import GROUPS
@@ -48,19 +50,24 @@ class Mapspace:
     timed : whether cycles count: groups of a layer may be spatial then, and placements say what keeps ports busy.
     """
 
-    def __init__(
-        self, machine: Architecture, problem: Problem, table: EnergyTable, constraints: Constraints, timed: bool
-    ) -> None:
-        self.machine, self.problem, self.constraints = machine, problem, constraints
+    def __init__(self, machine: Architecture, problem: Problem, table: EnergyTable, scope: Scope, timed: bool) -> None:
+        self.machine, self.problem, self.scope = machine, problem, scope
         self.array = max(machine.pe_level - 1, 0)
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
-        self.placements = placements_of(machine, problem, table, constraints.placements, timed=timed)
+        self.placements = placements_of(machine, problem, table, scope.placements(machine), timed=timed)
         inside = any(one.inside for one in self.placements.every)
+        levels, spatial = self.array + 1, self.pes > 1
         self.chains = [
-            chains_of(problem, g, self.array + 1, self.pes > 1 and (dims != ("G",) or timed), inside, constraints)
+            chains_of(
+                problem, g, levels,
+                [
+                    self._fitting(g, a, scope.chains(problem, dim, levels, spatial, inside, timed, self.pes))
+                    for a, dim in enumerate(dims)
+                ],
+            )
             for g, dims in enumerate(GROUPS)
-        ]
+        ]  # fmt: skip
         place = self.placements
         self.words = [
             words_of(place.program, g, chains, place.edges, place.terms, self.array)
@@ -70,14 +77,21 @@ class Mapspace:
 
     @property
     def size(self) -> float:
-        """Mappings: chains, times orders of all loops at each level, times placements."""
-        chains = prod(float(len(c)) for c in self.chains)
-        loops = sum(self.problem[dim] > 1 for dim in DIM_INDEX)
-        return chains * float(prod(range(1, loops + 1))) ** (self.array + 1) * len(self.placements.every)
+        """Mappings: chains that may be together, times orders of all free loops at each level, times placements."""
+        chains, innermost, orders_of = prod(float(len(c)) for c in self.chains), self.scope.innermost(), 1.0
+        if self.scope.flow:
+            number = [np.bincount(self._kinds[g][0][c.inner]) for g, c in enumerate(self.chains)]
+            each = [number[g][self._joint[:, turn]].astype(float) for turn, g in enumerate(TURN)]
+            chains = float(np.prod(each, axis=0).sum())
+        loops = {dim for dim in DIM_INDEX if self.problem[dim] > 1}
+        for level in range(self.array + 1):
+            orders_of *= factorial(len(loops - set(innermost.get(level, ()))))
+        return chains * orders_of * len(self.placements.every)
 
     def fits(self, placement: Placement, level: int) -> Floats:
         """float64[tile]: 0, or infinite where a memory above the array cannot hold the tile."""
         rows, limits = partitions_of(self.machine, placement.bypass, [level])
+        _, limits = self._bounded(rows, limits)
         out = np.zeros(prod(self.bounds.shape))
         factors = [self._factors(g, self.chains[g].tile_sizes, rows).astype(float) for g in ALL]
         for p, limit in enumerate(limits):
@@ -85,6 +99,25 @@ class Mapspace:
             bits = sum(self.bounds.product([own[:, p, t] for own in factors], level) for t in tensors)
             out[bits > limit] = inf
         return out
+
+    def _fitting(self, group: int, a: int, chains: list[Chain]) -> list[Chain]:
+        """Those of one dim whose tiles fit where nothing else has any; of one placement: others keep other tensors."""
+        if len(self.placements.every) > 1 or len(chains) == 1:
+            return chains
+        of_levels = range(1, len(self.machine.levels))
+        rows, limits = partitions_of(self.machine, self.placements.every[0].bypass, of_levels)
+        factors = np.array(chains, np.int64)
+        covers = np.minimum(np.cumprod(factors[:, ::-1], axis=1)[:, ::-1], self.problem[GROUPS[group][a]])
+        ones = [self._factors(g, np.ones((1, len(dims)), np.int64), rows)[0] for g, dims in enumerate(GROUPS)]
+        others = np.prod([own for g, own in enumerate(ones) if g != group], axis=0)
+        fits = np.ones(len(chains), np.bool_)
+        for p, limit in enumerate(limits):
+            level = int(rows[p, 0])
+            sizes = np.ones((len(chains), len(GROUPS[group])), np.int64)
+            sizes[:, a] = covers[:, level if level <= self.array else -1]
+            fits &= (self._factors(group, sizes, rows[p : p + 1])[:, 0] * others[p]).sum(axis=1) <= limit
+        found = [chain for chain, fit in zip(chains, fits.tolist(), strict=True) if fit]
+        return found or chains[:1]
 
     def _factors(self, group: int, sizes: Ints, rows: Ints) -> Ints:
         """int64[tile, partition, tensor], factors of the bits of tiles of so many of each dim."""
@@ -97,15 +130,14 @@ class Mapspace:
 
     @property
     def _packs(self) -> npt.NDArray[np.bool_]:
-        """bool[PEs + 1]: which numbers of PEs can be laid out, in any rectangle."""
+        """bool[PEs + 1]: which numbers of PEs can be laid out, in any rectangle; a dataflow's are listed."""
         rows, columns = self.sides
-        least = self.constraints.pes
-        return np.array(
-            [
-                n >= least and any(y <= rows and n // y <= columns for y in divisors(n)) if n else False
-                for n in range(self.pes + 1)
-            ]
-        )
+        least, most = self.scope.constraints.pes
+        out = np.zeros(self.pes + 1, np.bool_)
+        for n in range(1, self.pes + 1):
+            laid = self.scope.flow or any(y <= rows and n // y <= columns for y in divisors(n))
+            out[n] = least <= n <= most and bool(laid)
+        return out
 
     @property
     def _strides(self) -> Ints:
@@ -122,22 +154,65 @@ class Mapspace:
         rows, limits = partitions_of(self.machine, placement.bypass, levels)
         most, groups, strides = max(len(c.inners) for c in self.chains), len(GROUPS), self._strides
         usable, below = np.zeros((groups, most), np.bool_), np.zeros((groups, most), np.int64)
-        across, steps, macs = np.ones((3, groups, most), np.int64)
-        room = np.ones((groups, most, len(limits), 3), np.int64)
+        across, macs, kinds = np.ones((3, groups, most), np.int64)
+        steps, room = np.ones((groups, most)), np.ones((groups, most, len(limits), 3), np.int64)
         for g, chains in enumerate(self.chains):
             n, spatial, inside = len(chains.inners), chains.inners[:, :, 0], chains.inners[:, :, 1]
             may = spatial.prod(axis=1) <= self.pes
             for a, dim in enumerate(chains.dims):
                 may &= (spatial[:, a] == 1) | (dim in placement.across)
                 may &= (inside[:, a] == 1) | placement.inside
+                # iterations of the PE that has most: it is at the start of every trip
+                trips = -(-self.problem[dim] // (spatial[:, a] * inside[:, a]))
+                factors = np.stack([trips, spatial[:, a], inside[:, a]], axis=1)
+                steps[g, :n] *= longest(self.problem[dim], factors, np.array([False, True, False]))
             usable[g, :n], below[g, :n] = may, chains.below * strides[g]
             across[g, :n], macs[g, :n] = spatial.prod(axis=1), inside.prod(axis=1)
-            steps[g, :n] = (np.array([self.problem[dim] for dim in chains.dims]) // spatial).prod(axis=1)
             room[g, :n] = self._factors(g, inside, rows)
+            kinds[g, :n] = self._kinds[g][0]
+        # bits count from the first choice on: some partitions hold none of a tensor
+        words = self._factors(0, np.ones((1, len(GROUPS[0])), np.int64), rows)[0]
+        room[0] //= np.maximum(words, 1)
+        room[0, :, words == 0] = 1
+        least, most_bits = self._bounded(rows, limits)
         return Inners(
-            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps.astype(float), macs, room,
-            limits, self._packs, np.array(TURN, np.int64), self.machine.macs_together, self.machine.mac_cycles,
+            np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits,
+            least, self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_together,
+            self.machine.mac_cycles,
         )  # fmt: skip
+
+    def _bounded(self, rows: Ints, limits: Ints) -> tuple[Ints, Ints]:
+        """Bits that tiles take of each partition at the least and at the most."""
+        bounds = [self.scope.constraints.room.get(int(row[0]), (0.0, 1.0)) for row in rows]
+        pairs = list(zip(limits.tolist(), bounds, strict=True))
+        least = [ceil(limit * low - 1e-9) for limit, (low, _) in pairs]
+        return np.array(least, np.int64), np.array([floor(limit * high + 1e-9) for limit, (_, high) in pairs], np.int64)
+
+    @cached_property
+    def _kinds(self) -> list[tuple[Ints, dict[tuple[int, ...], int]]]:
+        """Of each group, int64[inner], which of the ways to have its dims spatial an inner has; and those ways."""
+        out = []
+        for chains in self.chains:
+            ways: dict[tuple[int, ...], int] = {}
+            at = [ways.setdefault(tuple(spatial), len(ways)) for spatial in chains.inners[:, :, 0].tolist()]
+            out.append((np.array(at, np.int64), ways))
+        return out
+
+    @cached_property
+    def _joint(self) -> Ints:
+        """int64[way, turn]: every way to have dims spatial together, sorted; none: whatever packs."""
+        flow = self.scope.flow
+        if flow is None:
+            return np.zeros((0, len(GROUPS)), np.int64)
+        found = set()
+        for axes in flow.axes:
+            own = [tuple(prod(axes.get(dim, (1, 1))) for dim in GROUPS[g]) for g in TURN]
+            # what the constraints leave out is no inner
+            if all(way in self._kinds[g][1] for g, way in zip(TURN, own, strict=True)):
+                found.add(tuple(self._kinds[g][1][way] for g, way in zip(TURN, own, strict=True)))
+        if not found:
+            raise NothingFitsError("no way to unroll the array keeps the constraints")
+        return np.array(sorted(found), np.int64)
 
     def known(self, placement: Placement, classes: Classes, inners: Inners) -> settling.Known:
         """What the kernels read to settle leaves of a placement."""
@@ -155,8 +230,29 @@ class Mapspace:
             np.array([tensor for tensor, _, _ in moved]),
             np.array([0 if anew else child for _, child, anew in moved]),
             placement.prices,
+            tuple(c.ragged for c in self.chains),
         )
-        return settling.Known(classes, inners, self._tiles(classes), tabled, table, masks)
+        innermost = fixed(self.scope.innermost(), self.array + 1)
+        return settling.Known(
+            classes, inners, self._tiles(classes), self._room(placement), tabled, table._replace(fixed=innermost),
+            masks, placement.constant,
+        )  # fmt: skip
+
+    def _room(self, placement: Placement) -> settling.Room:
+        """What every chain takes of the memories above the PE, where the tiles of a bound do not say it exactly."""
+        exact = not any(c.merged for c in self.chains)
+        levels = [i for i in range(1, self.array + 1) if not exact or i in self.scope.constraints.room]
+        rows, limits = partitions_of(self.machine, placement.bypass, levels)
+        least, most = self._bounded(rows, limits)
+        factors = []
+        for g, chains in enumerate(self.chains):
+            sizes = np.array([self.problem[dim] for dim in chains.dims], np.int64)
+            own = np.ones((len(chains), len(rows), len(TENSORS)), np.int64)
+            for p, row in enumerate(rows):
+                tiles = np.minimum(chains.covers[:, :, int(row[0])], sizes)
+                own[:, p] = self._factors(g, tiles, rows[p : p + 1])[:, 0]
+            factors.append(own)
+        return settling.Room(tuple(factors), least, most)
 
     def _tiles(self, classes: Classes) -> settling.Tiles:
         sizes = np.array([len(c.tile_sizes) if self.array else 1 for c in self.chains])
@@ -169,11 +265,12 @@ class Mapspace:
                 alike[:, g, 0, 0] = True
                 continue
             below[g, : len(chains.below)] = chains.below
-            small, large = chains.tile_sizes[:, None, :], chains.tile_sizes[None, :, :]
+            numbers = np.stack(np.unravel_index(np.arange(len(chains.tile_sizes)), chains.sides), axis=1)
+            small, large = numbers[:, None, :], numbers[None, :, :]
             for c, free in enumerate(classes.free):
                 holds = np.ones((int(sizes[g]),) * 2, np.bool_)
                 for a in range(len(chains.dims)):
-                    holds &= large[..., a] % small[..., a] == 0
+                    holds &= chains.reach[a][self.array - 1][small[..., a], large[..., a]]
                     if not free[dim + a]:
                         holds &= large[..., a] == small[..., a]
                 alike[c, g, : sizes[g], : sizes[g]] = holds
@@ -185,38 +282,23 @@ class Mapspace:
 
     def nest(self, placement: Placement, best: settling.Best) -> LoopNest:
         """The mapping of the chosen chains in the chosen orders."""
-        table, _ = orders()
         names = {code: dim for dim, code in CODES.items()}
         factors = {
             dim: [int(f) for f in self.chains[g].factors[best.chain[g], a]]
             for g, dims in enumerate(GROUPS)
             for a, dim in enumerate(dims)
         }
-        y, x = self._laid({dim: f[-2] for dim, f in factors.items()})
+        y, x = self.scope.laid({dim: f[-2] for dim, f in factors.items()}, self.sides)
         levels, last = [], len(self.machine.levels) - 1
         for i, spec in enumerate(self.machine.levels):
             temporal: list[Loop] = []
             if i <= self.array:
-                dims = [names[int(code)] for code in table.loops[best.order[i]] if code >= 0]
+                dims = [names[int(code)] for code in best.order[i] if code >= 0]
                 temporal += [Loop(dim, factors[dim][i]) for dim in dims if factors[dim][i] > 1]
             if i == last:
-                temporal += [Loop(dim, f[-1]) for dim, f in factors.items() if f[-1] > 1]
+                temporal += [Loop(dim, factors[dim][-1]) for dim in self.scope.in_pe if factors[dim][-1] > 1]
             rows, columns = (y, x) if i == self.array else ((), ())
             skipped = placement.bypass.get(i, frozenset())
             if temporal or rows or columns or skipped:
                 levels.append((spec.name, LevelMapping(tuple(temporal), rows, columns, skipped)))
-        return LoopNest(tuple(levels), source="best")
-
-    def _laid(self, across: dict[str, int]) -> tuple[tuple[Loop, ...], tuple[Loop, ...]]:
-        """What is spatial, on the two axes of the array: any divisor of all of it is a product of divisors."""
-        total = prod(across.values())
-        side = next(y for y in reversed(divisors(total)) if y <= self.sides[0] and total // y <= self.sides[1])
-        y, x = [], []
-        for dim, factor in across.items():
-            on_y = int(np.gcd(factor, side))
-            side //= on_y
-            if on_y > 1:
-                y.append(Loop(dim, on_y))
-            if factor // on_y > 1:
-                x.append(Loop(dim, factor // on_y))
-        return tuple(y), tuple(x)
+        return LoopNest(tuple(levels), source=self.scope.name)

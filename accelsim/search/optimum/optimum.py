@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -15,12 +16,12 @@ from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.kernels.records import Floats
-from accelsim.search.optimum.constraints import FREE, Constraints
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
 from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
+from accelsim.search.optimum.scope import ALL, NoBoundError, NothingFitsError, Scope
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
@@ -30,6 +31,8 @@ FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 MEMORIES = 3
 """Most memories between the outermost and the PE."""
 ROUNDING = 1e-9
+MOST_GAP = 1e3
+"""Where nothing is found below this many times the least bound, all leaves are tried."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,16 @@ def optimum(
     objective: str = "energy",
     table: EnergyTable | None = None,
     budget: float | None = None,
-    constraints: Constraints = FREE,
+    scope: Scope = ALL,
 ) -> Optimum:
-    """The best of all mappings of a layer: every chain of perfect factors, every order that differs, every placement.
+    """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
     one decides.
 
     Parameters
     ----------
-    budget : seconds after which the best so far is taken, with its gap. constraints : what of the space is left out.
+    budget : seconds after which the best so far is taken, with its gap. scope : which mappings are looked at.
 
     Raises
     ------
@@ -90,19 +93,26 @@ def optimum(
     reason = why_not(architecture, table)
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
-    start = time.monotonic()
-    space = Mapspace(architecture, problem, table, constraints, objective != "energy")
-    return _Search(space, OBJECTIVES.index(objective), start, budget).run()
+    lanes = architecture.macs_per_cycle
+    if lanes > 1 and objective != "energy" and (scope.imperfect or scope.flow):
+        raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
+    start, seed = time.monotonic(), None
+    if scope.imperfect and scope.flow is None:
+        # factors that divide are among all: the best of them leaves most others out
+        with suppress(NothingFitsError):
+            seed = optimum(architecture, problem, objective, table, budget, replace(scope, imperfect=False))
+    space = Mapspace(architecture, problem, table, scope, objective != "energy")
+    return _Search(space, OBJECTIVES.index(objective), start, budget, seed).run()
 
 
 def least_busy(
-    architecture: Architecture, problem: Problem, table: EnergyTable | None = None, constraints: Constraints = FREE
+    architecture: Architecture, problem: Problem, table: EnergyTable | None = None, scope: Scope = ALL
 ) -> float:
     """Cycles that some port is busy at the least in any mapping; parameters and errors as of `optimum`.
 
     Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
     """
-    space = Mapspace(architecture, problem, table or table_for(architecture, None), constraints, timed=True)
+    space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, timed=True)
     least = inf
     for placement in space.placements.every:
         most = 0.0
@@ -144,11 +154,14 @@ def why_not(machine: Architecture, table: EnergyTable) -> str:
 class _Search:
     """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
 
-    def __init__(self, space: Mapspace, objective: int, start: float, budget: float | None) -> None:
-        self.space, self.objective, self.start, self.budget = space, objective, start, budget
+    def __init__(
+        self, space: Mapspace, objective: int, start: float, budget: float | None, seed: Optimum | None
+    ) -> None:
+        self.space, self.objective, self.start, self.budget, self.seed = space, objective, start, budget, seed
+        found = (seed.score, seed.energy) if seed else (inf, inf)
         self.best = settling.Best(
-            np.array([inf]), np.array([inf]), np.zeros(len(GROUPS), np.int64), np.zeros(space.array + 1, np.int64),
-            np.zeros(1, np.int64),
+            np.array([found[0]]), np.array([found[1]]), np.zeros(len(GROUPS), np.int64),
+            np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
         machine = space.machine
         self.busiest = space.problem.macs * machine.mac_cycles / space.pes / machine.macs_together
@@ -161,24 +174,29 @@ class _Search:
 
     @property
     def _late(self) -> bool:
-        return self.budget is not None and time.monotonic() - self.start > self.budget
+        """Whether time is up, and something was found."""
+        return self.budget is not None and self._found < inf and time.monotonic() - self.start > self.budget
 
     def run(self) -> Optimum:
         """The optimum, or what the budget allows."""
         walked, unseen = self._roots()
-        if self.chosen is None:
-            machine = self.space.machine
-            raise MappingError(f"no mapping fits '{machine.name}' under the constraints: its memories are too small")
         # none is left whose bound is below what was found: that is the optimum
         bound = min((one.least for one in walked), default=self._found)
-        gap, proven = FIRST_GAP, bound
+        gap, proven, done = FIRST_GAP, bound, 0.0
         while not unseen and proven < self._found and not self._late:
-            limit = min(bound * (1 + gap), self._found)
-            if not all(self._settle(one, limit) for one in walked if one.least < limit):
+            # nothing found yet: tiles of a bound may be smaller than any that there are
+            limit = min(bound * (1 + gap), self._found) if gap < MOST_GAP else self._found
+            if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
                 break
-            proven, gap = min(limit, self._found), 2 * gap
+            proven, gap, done = min(limit, self._found), 2 * gap, limit
         space = self.space
-        nest = space.nest(self.chosen, self.best)
+        if self.chosen:
+            nest = space.nest(self.chosen, self.best)
+        elif self.seed:
+            nest = self.seed.nest
+        else:
+            name = space.machine.name
+            raise NothingFitsError(f"no mapping fits '{name}' under the constraints: its memories are too small")
         check(space.machine, nest, space.problem)
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
@@ -198,7 +216,7 @@ class _Search:
         for floor, i in sorted(floors):
             if floor >= self._found:
                 break
-            if self._late and self.chosen is not None:
+            if self._late:
                 return out, floor
             placement = space.placements.every[i]
             classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
@@ -211,8 +229,11 @@ class _Search:
                 self._try(out[-1], leaves.pick, leaves.bound)
         return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
 
-    def _settle(self, one: Walked, limit: float) -> bool:
-        """Try all leaves of a placement whose bound is below a limit; whether that was done to the end."""
+    def _settle(self, one: Walked, limit: float, done: float) -> bool:
+        """Try all leaves of a placement whose bound is below a limit; whether that was done to the end.
+
+        done : those with a bound below this one were tried before.
+        """
         leaves = _leaves(1 << 16)
         while True:
             self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves)
@@ -222,8 +243,9 @@ class _Search:
             if n > MOST_LEAVES:
                 return False
             leaves = _leaves(n)
-        order = np.argsort(leaves.bound[:n], kind="stable")
-        for first in range(0, n, 1 << 12):
+        new = np.flatnonzero(leaves.bound[:n] >= done)
+        order = new[np.argsort(leaves.bound[new], kind="stable")]
+        for first in range(0, len(order), 1 << 12):
             if self._late:
                 return False
             some = order[first : first + (1 << 12)]
@@ -232,8 +254,7 @@ class _Search:
 
     def _try(self, one: Walked, picks: Ints, bounds: Floats) -> None:
         before = self._found
-        constant = one.placement.constant
-        self.leaves += settling.settle(picks, bounds, constant, self.objective, one.known, self.best)
+        self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
         if self._found < before:
             self.chosen = one.placement
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import permutations, product
 
@@ -32,7 +33,16 @@ def orders() -> tuple[Orders, Ints]:
         for order in sorted(found):
             loops.append([CODES[dim] for dim in order] + [-1] * (LOOPS - len(order)))
         first.append(len(loops))
-    return Orders(np.array(first, np.int64), np.array(loops, np.int64)), masks
+    return Orders(np.array(first, np.int64), np.array(loops, np.int64), fixed({}, 1)), masks
+
+
+def fixed(innermost: Mapping[int, tuple[str, ...]], levels: int) -> Ints:
+    """int64[level, loop]: the loops that are innermost at a level, the innermost first; -1: no more."""
+    out = np.full((levels, LOOPS), -1, np.int64)
+    for level, dims in innermost.items():
+        own = [CODES[dim] for dim in reversed(dims) if dim in CODES]
+        out[level, : len(own)] = own
+    return out
 
 
 def _whole(dims: list[str], innermost: tuple[str, ...]) -> str:

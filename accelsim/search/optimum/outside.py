@@ -23,17 +23,18 @@ from accelsim.search.space import GROUPS
 class Classes(NamedTuple):
     """The classes of one placement, as the kernels read them.
 
-    outer : float64[class, tile], at least what the memories above the array cost with this tile above it; reach : the
+    outer : float64[row, tile], at least what the memories above the array cost with this tile above it; reach : the
     least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
-    all. inner : float64[class, group, inner, term], factors of what is moved below, with `prices` float64[class,
-    term]. free : bool[class, dim of a tile], whether a class may have loops of a dim there. further :
-    float64[memory, tile], of every memory but the one above the array, what it and all further out cost at least;
-    between : float64[tile], what lies between these and the array.
+    all; rows : int64[class, 3], which row of each is a class's. inner : float64[class, group, inner, term], factors of
+    what is moved below, with `prices` float64[class, term]. free : bool[class, dim of a tile], whether a class may have
+    loops of a dim there. further : float64[memory, tile], of every memory but the one above the array, what it and all
+    further out cost at least; between : float64[tile], what lies between these and the array.
     """
 
     outer: Floats
     reach: Floats
     partial: Floats
+    rows: Ints
     inner: Floats
     prices: Floats
     free: Ints
@@ -54,6 +55,8 @@ Kept = dict[Favour, Floats]
 Fields = Callable[[int, bool], Callable[[int], str] | None]
 """Of a tensor, moved anew or not: the field of `tables.Words` for each group; None: it is counted elsewhere."""
 _NONE = np.zeros((0, 0))
+NEVER = 1e40
+"""Words of tiles that no chain has."""
 
 
 class Bounds:
@@ -64,8 +67,9 @@ class Bounds:
     ) -> None:
         self.placements, self.chains, self.words, self.array, self.fits = placements, chains, words, array, fits
         self.shape = tuple(len(chains[g].tile_sizes) for g in range(len(GROUPS)))
-        self.sides = tuple(len(values) for g in range(len(GROUPS)) for values in chains[g].divisors)
+        self.sides = tuple(n for g in range(len(GROUPS)) for n in chains[g].sides)
         self._least: dict[tuple[str, int, int], Floats] = {}
+        self._times: dict[tuple[str, int], Floats] = {}
         dims = [dim for g in range(len(GROUPS)) for dim in chains[g].dims]
         self.dims = tuple(dims)
 
@@ -83,7 +87,8 @@ class Bounds:
                 at, n = np.zeros(len(chains), np.int64), 1
             else:
                 at, n = chains.tiles[:, level - 1], len(chains.tile_sizes)
-            out = np.full((n, values.shape[1]), np.inf)
+            # what no chain has is no infinity: times nothing that would be no number
+            out = np.full((n, values.shape[1]), NEVER)
             np.minimum.at(out, at, values)
             self._least[key] = out
         return self._least[key]
@@ -109,7 +114,7 @@ class Bounds:
     @cached_property
     def favours(self) -> tuple[Favour, ...]:
         """Those that differ: an axis without loops lets nothing slide."""
-        axes = [axis for axis in PLANES if len(self.chains[axis]) > 1] or [PLANES[0]]
+        axes = [axis for axis in PLANES if self.words[axis].there.any()] or [PLANES[0]]
         found = [Favour(IFMAP, axis) for axis in axes]
         for tensor in (FILTER, PSUM):
             found += [Favour(tensor, axis, broad) for axis in axes for broad in (False, True)]
@@ -186,20 +191,36 @@ class Bounds:
     def _reached(self, values: Floats, level: int, dims: str) -> Floats:
         """The least over all tiles that hold a tile, larger along some dims alone; by the smaller tile."""
         out = values.copy()
-        free = np.array([dim in dims for dim in self.dims], np.int64)
-        reached(out, np.array(self.sides, np.int64), self._multiples, free)
+        self._reach_in(out, level, dims)
         return out
 
+    def _reach_in(self, values: Floats, level: int, dims: str | None) -> None:
+        """The same in place; dims : None: of all, and the smallest tile of one stands for any: it is not chosen yet."""
+        free, may = np.array([dims is None or dim in dims for dim in self.dims], np.int64), self._reach[level - 1]
+        if dims is None:
+            may = may.copy()
+            may[:, 0, :] = 1
+        reached(values, np.array(self.sides, np.int64), may, free)
+
     @cached_property
-    def _multiples(self) -> Ints:
-        """int64[dim, divisor, divisor]: whether the second is a multiple of the first."""
+    def _reach(self) -> Ints:
+        """int64[memory, dim, tile, tile]: whether a memory may hold the second around what covers the first."""
         most = max(self.sides)
-        out = np.zeros((len(self.dims), most, most), np.int64)
-        lists = [values for g in range(len(GROUPS)) for values in self.chains[g].divisors]
-        for d, values in enumerate(lists):
-            own = np.array(values, np.int64)
-            out[d, : len(own), : len(own)] = own[None, :] % own[:, None] == 0
+        out = np.zeros((self.array, len(self.dims), most, most), np.int64)
+        for d, may in enumerate(may for g in range(len(GROUPS)) for may in self.chains[g].reach):
+            out[:, d, : may.shape[1], : may.shape[2]] = may
         return out
+
+    def times(self, name: str, group: int) -> Floats:
+        """float64[tile, term]: how many times the least of an inner's a field of `Words` is at least with this tile."""
+        if (name, group) not in self._times:
+            chains, values = self.chains[group], getattr(self.words[group], name)
+            inner = self.least(name, group, -1)[chains.inner]
+            ratio = np.divide(values, inner, out=np.ones_like(values), where=inner > 0)
+            out = np.full((len(chains.tile_sizes), values.shape[1]), np.inf)
+            np.minimum.at(out, chains.tiles[:, self.array - 1], ratio)
+            self._times[name, group] = np.where(np.isfinite(out), out, 1.0)
+        return self._times[name, group]
 
     def _next(self, placement: Placement, kept: Kept, level: int) -> Kept:
         """From the tiles of one memory to those of the next one in.
@@ -300,10 +321,9 @@ class Bounds:
                 outer = outer + price * self.moved(k, self.array, names.__getitem__)
                 weight[k] = None
                 continue
-            picks = [np.ones(len(self.least(names[g], g, self.array))) for g in range(len(GROUPS))]
-            for g in stays:
-                own = self.least(names[g], g, self.array)[:, k]
-                picks[g] = own / own.min()
+            picks = [np.ones(n) for n in self.shape]
+            for g in stays if self.array else ():
+                picks[g] = self.times(names[g], g)[:, k]
             base = float(np.prod([v.min() for v in inside]))
             outer = outer + price * base * (self.product(picks, self.array) - 1)
             weight[k] = inside
@@ -320,19 +340,46 @@ class Bounds:
                 for g, own in enumerate(values[k] or ()):
                     inner[c, g, : len(own), k] = own
                     prices[c, k] = term.price
-        outer = np.array([above for above, _, _ in found])
+        size = found[0][0].size
+        outer, reach, partial = (_Rows(n, size) for _ in range(3))
+        rows = []
+        for above, _, dims in found:
+            at = outer.made(above.tobytes(), above)
+            if not self.array:
+                rows.append((at, at, at))
+                continue
+            near, far = (
+                some.made((at, own), above, lambda row, own=own: self._reach_in(row, self.array, own))  # type: ignore[misc]
+                for some, own in ((reach, dims), (partial, None))
+            )
+            rows.append((at, near, far))
         if not self.array:
-            return Classes(outer, outer, outer, inner, prices, free, _NONE, np.zeros(0))
-        done: dict[tuple[bytes, str], Floats] = {}  # many classes differ below the array alone
-        everything = "".join(self.dims)
+            reach = partial = outer
+        # what differs in nothing is one class
+        keys = [(row, free[c].tobytes(), inner[c].tobytes(), prices[c].tobytes()) for c, row in enumerate(rows)]
+        kept = [c for c, key in enumerate(keys) if keys.index(key) == c]
+        return Classes(
+            outer.array, reach.array, partial.array, np.array(rows, np.int64)[kept], inner[kept], prices[kept],
+            free[kept], _NONE, np.zeros(0),
+        )  # fmt: skip
 
-        def reach(values: Floats, dims: str) -> Floats:
-            key = values.tobytes(), dims
-            if key not in done:
-                done[key] = self._reached(values, self.array, dims)
-            return done[key]
 
-        near = [reach(above, dims) for above, _, dims in found]
-        pairs = zip(near, found, strict=True)
-        far = [one if dims == everything else reach(one, everything) for one, (_, _, dims) in pairs]
-        return Classes(outer, np.array(near), np.array(far), inner, prices, free, _NONE, np.zeros(0))
+class _Rows:
+    """Rows that many classes share, each once; room that no row takes is not touched."""
+
+    def __init__(self, most: int, size: int) -> None:
+        self._rows = np.empty((most, size))
+        self._known: dict[object, int] = {}
+
+    def made(self, key: object, values: Floats, change: Callable[[Floats], None] = lambda _: None) -> int:
+        """The number of the row that a key stands for: these values, changed in place."""
+        if key not in self._known:
+            at = self._known[key] = len(self._known)
+            self._rows[at] = values
+            change(self._rows[at])
+        return self._known[key]
+
+    @property
+    def array(self) -> Floats:
+        """float64[row, tile]."""
+        return self._rows[: len(self._known)]

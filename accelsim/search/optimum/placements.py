@@ -13,10 +13,9 @@ from accelsim.architecture.model import Architecture, NetworkKind
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
 from accelsim.engine.program import PSUM, Ints, Program
-from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LevelMapping, LoopNest
 from accelsim.search.kernels.records import BUSY, Floats
-from accelsim.search.optimum.constraints import Bypass
+from accelsim.search.optimum.constraints import Bypass, NoBoundError
 from accelsim.search.prices import prices
 from accelsim.search.space import unmerged
 from accelsim.workload.problem import DIMS, TENSORS, Padding, Problem
@@ -57,25 +56,25 @@ def placements_of(
     machine: Architecture,
     problem: Problem,
     table: EnergyTable,
-    allowed: Sequence[Bypass] | None = None,
+    allowed: Sequence[Bypass],
     timed: bool = False,
 ) -> Placements:
-    """Every placement of a machine, or those `allowed`; timed : with what keeps each port busy.
+    """Every placement that is `allowed`; timed : with what keeps each port busy.
 
     Raises
     ------
-    MappingError : a word whose price is below nothing, for which there is no bound.
+    NoBoundError : a word whose price is below nothing, for which there is no bound.
     """
     union = _Union({}, {})
     found = []
     program = None
-    for bypass in allowed if allowed is not None else _bypasses(machine):
+    for bypass in allowed:
         nest = LoopNest(tuple((machine.levels[i].name, LevelMapping(bypass=b)) for i, b in sorted(bypass.items())))
         program = lowering.build(machine, nest, problem)
         price = prices(program, table, "")
         priced = union.priced(program, price.terms, price.energy)
         if min(priced.values(), default=0.0) < 0:
-            raise MappingError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
+            raise NoBoundError(f"'{machine.name}' gains by moving some words: there is no bound for its mapspace")
         rest = _across(machine, program), _inside(machine, bypass)
         ports = []
         for load in price.loads if timed else ():
@@ -110,7 +109,7 @@ def _arrays(priced: dict[int, float]) -> tuple[Ints, Floats]:
     return np.array(list(priced), np.int64), np.array(list(priced.values()), np.float64)
 
 
-def _bypasses(machine: Architecture) -> Iterator[Bypass]:
+def every_bypass(machine: Architecture) -> Iterator[Bypass]:
     """Every tensor by every memory but the outermost that would keep it."""
     may = [(i, t) for i, level in enumerate(machine.levels) if i for t in TENSORS if t in level.keeps]
     for n in range(len(may) + 1):

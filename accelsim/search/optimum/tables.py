@@ -28,10 +28,11 @@ class Words:
     `tabulating.option_tables`). aboves : int64[chain, term], own loops above the term's child; firsts : int64[chain,
     level + 1], own loops above a level. there : bool[chain, level, dim], which of its dims have a loop at a level.
 
-    runs : float64[chain, term], if the group's loops right above the child move nothing where they do not index the
-    tensor; through : if none above does. slides : of a plane that slides there, whatever carries between its own loops;
-    slides_m : where nothing does; slides_first, slides_second : where one of its dims turns innermost and the other
-    keeps nothing. through_slides, through_first, through_second : the same at every level.
+    What follows are bounds: where a loop has one trip in its last tile, what is moved there may be nothing, so that is
+    left out. moves : float64[chain, term], as `totals`. runs : if the group's loops right above the child move nothing
+    where they do not index the tensor; through : if none above does. slides : of a plane that slides there, whatever
+    carries between its own loops; slides_m : where nothing does; slides_first, slides_second : where one of its dims
+    turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels.
     """
 
     totals: Floats
@@ -40,6 +41,7 @@ class Words:
     aboves: Ints
     firsts: Ints
     there: Ints
+    moves: Floats
     runs: Floats
     through: Floats
     slides: Floats
@@ -68,12 +70,17 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
     firsts[:, 1:] = np.cumsum(there.sum(axis=2), axis=1)
 
     least = {name: totals.copy() for name in LEAST}
+    shares: dict[tuple[int, int], Floats] = {}
     for k, (e, _) in enumerate(terms):
         t, _, child, anew, _ = (int(v) for v in edges[e])
         if anew:
             continue  # moved in every iteration, whatever the order
         segment = min(child, array + 1) - 1
         foreign = [a for a, dim in enumerate(chains.dims) if dim not in TENSOR_DIMS[TENSORS[t]]]
+        if (t, segment) not in shares:
+            shares[t, segment] = _steady(program, group, chains, t, segment)
+        for name in LEAST:
+            least[name][:, k] *= shares[t, segment]
         factors = chains.factors[:, foreign, :]
         least["runs"][:, k] /= factors[:, :, segment].prod(axis=1)
         least["through"][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
@@ -91,9 +98,32 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
 
 
 LEAST = (
-    "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides", "through_first",
-    "through_second",
+    "moves", "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides",
+    "through_first", "through_second",
 )  # fmt: skip
+
+
+def _steady(program: Program, group: int, chains: Chains, tensor: int, segment: int) -> Floats:
+    """float64[chain]: at least this share of a tensor's words is not in the last tile of a loop with one trip there.
+
+    Rows and columns of an ifmap are counted by tiles: those at the end have fewer words than others, but for what lies
+    in the padding before the first. Where no other dim has a loop nothing stays, whatever has one trip.
+    """
+    out, own = np.ones(len(chains)), TENSOR_DIMS[TENSORS[tensor]]
+    if tensor and all(program.problem[dim] == 1 for dim in DIM_INDEX if dim not in own):
+        return out
+    for a, dim in enumerate(chains.dims):
+        if dim not in TENSOR_DIMS[TENSORS[tensor]]:
+            continue
+        size, last = program.problem[dim], chains.last[:, a, segment]
+        if tensor == 0 and group >= SLIDING:
+            step, inside = int(program.axes[group - SLIDING, a]), chains.covers[:, a, segment + 1]
+            before = -(-program.problem.pad[group - SLIDING] // (step * inside))
+            tiles = np.maximum(-(-size // inside) - before, 1)
+            out *= 1 - np.minimum(-(-last // inside) / tiles, 1)
+        else:
+            out *= 1 - last / size
+    return out
 
 
 def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) -> tuple[Floats, Floats, Floats, Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from accelsim.architecture.levers import room_name, roomier, side_name
@@ -10,6 +11,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, kept, tile_sizes, tile_words
 from accelsim.search.optimum.optimum import optimum
+from accelsim.search.optimum.scope import ALL, Scope
 from accelsim.workload.problem import TENSORS, Problem
 
 
@@ -57,17 +59,19 @@ def steps(
     objective: str,
     table: EnergyTable | None = None,
     budget: float | None = None,
+    scope_of: Callable[[Architecture], Scope] = lambda _: ALL,
 ) -> tuple[Limit, ...]:
     """`limits`, with what twice of each would save: the optimum is searched anew for each; parameters as of `optimum`.
 
-    Raises MappingError where the machine has no bound.
+    scope_of : which mappings of a machine are looked at. Raises MappingError where the machine has no bound.
     """
-    before = optimum(machine, problem, objective, table, budget)
+    before = optimum(machine, problem, objective, table, budget, scope_of(machine))
     changed = {lever.what: lever.machine for lever in roomier(machine)}
     out = []
     for one in limits(machine, nest, problem):
         try:
-            after = optimum(changed[one.what], problem, objective, table, budget)
+            larger = changed[one.what]
+            after = optimum(larger, problem, objective, table, budget, scope_of(larger))
         except MappingError:
             out.append(one)
             continue

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 from math import inf
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,27 +22,37 @@ from accelsim.engine.batch import evaluate_many
 from accelsim.engine.program import build
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
-from accelsim.search.optimum.constraints import Bypass, Constraints
+from accelsim.search.optimum.constraints import Constraints
+from accelsim.search.optimum.flow import flow_of
 from accelsim.search.optimum.optimum import OBJECTIVES, optimum
+from accelsim.search.optimum.scope import NothingFitsError, Scope
+from accelsim.search.optimum.wanted import constraints_of
 from accelsim.workload.problem import Problem
+from accelsim.yamlfile import Document
 from search.optimum import small
 
 CONV3 = Problem((1, 1, 384, 256, 13, 13, 3, 3), pad=(1, 1))
+Nests = list[LoopNest] | None
 FC = Problem((4, 1, 120, 84, 1, 1, 1, 1))
 
 
-def every_mapping(machine: Architecture, problem: Problem, places: list[Bypass], spread: bool) -> list[LoopNest]:
-    """All that the machine can carry out; none where they are too many for a test."""
-    found = []
-    for bypass in places:
-        for nest in small.mappings(machine, problem, bypass, spread):
-            try:
-                build(machine, nest, problem)
-            except MappingError:
-                continue  # psums that nothing adds
+def carried_out(
+    machine: Architecture, problem: Problem, nests: Iterable[LoopNest | None], given: dict[str, Any]
+) -> Nests:
+    """Those that the machine can carry out and that keep some constraints; None where they are too many for a test."""
+    found, seen = list[LoopNest](), 0
+    for nest in nests:
+        seen += 1
+        if len(found) > 3000 or seen > 12000:
+            return None
+        if nest is None:
+            continue
+        try:
+            build(machine, nest, problem)
+        except MappingError:
+            continue  # psums that nothing adds
+        if small.keeps(machine, problem, nest, given):
             found.append(nest)
-            if len(found) > 4000:
-                return []
     return found
 
 
@@ -58,17 +72,37 @@ def least(machine: Architecture, problem: Problem, nests: list[LoopNest], object
 
 
 def draw(seed: int, objective: str, folder: Path) -> bool:
-    """Compare one drawn problem on one drawn machine; whether it was small enough."""
+    """Compare one drawn problem on one drawn machine, in a drawn scope; whether it was small enough.
+
+    All mappings, with factors that divide or others too, or those of a dataflow; under constraints or none.
+    """
     rng = Random(seed)
     machine, problem = small.machine(rng, rng.choice([0, 1, 1, 2, 2]), folder), small.problem(rng)
     places = small.placements(rng, machine, 3)
-    nests = every_mapping(machine, problem, places, objective != "energy")
-    if not nests:
+    kind = rng.choice(["perfect", "imperfect", "dataflow"])
+    given = small.constraints(rng, machine, problem, kind != "dataflow") if rng.random() < 0.5 else {}
+    spread = objective != "energy"
+    if kind == "dataflow":
+        flow = small.dataflow(rng, machine)
+        every = small.flow_mappings(machine, problem, flow)
+        scope = Scope(flow=flow_of(machine, problem, flow))
+    else:
+        some = (small.mappings(machine, problem, bypass, spread, kind == "imperfect") for bypass in places)
+        every, scope = chain.from_iterable(some), Scope(kind == "imperfect")
+    nests = carried_out(machine, problem, every, given)
+    if nests is None:
         return False
-    found = optimum(machine, problem, objective, constraints=Constraints(placements=places))
+    bounds = constraints_of(Document("drawn", given)).on(machine)
+    scope = replace(scope, constraints=replace(bounds, placements=None if scope.flow else places))
+    if not nests:
+        with pytest.raises(NothingFitsError):
+            optimum(machine, problem, objective, scope=scope)
+        return bool(given)
+    found = optimum(machine, problem, objective, scope=scope)
     value = found.energy if objective == "energy" else found.score
     assert value == pytest.approx(least(machine, problem, nests, objective), rel=1e-6), (seed, str(found.nest))
     assert found.certified
+    assert small.keeps(machine, problem, found.nest, given)
     return True
 
 
@@ -125,15 +159,15 @@ def test_where_time_is_up_there_is_a_gap_that_holds():
 def test_constraints_bound_loops_placements_and_pes():
     machine = load_architecture("eyeriss_isca16_rs")
     free = optimum(machine, FC)
-    kept = optimum(machine, FC, constraints=Constraints(placements=[{}]))
-    whole = optimum(machine, FC, constraints=Constraints(loops={"C": {"PE": (84, 84)}}))
-    busy = optimum(machine, FC, constraints=Constraints(pes=240))
+    kept = optimum(machine, FC, scope=Scope(constraints=Constraints(placements=[{}])))
+    whole = optimum(machine, FC, scope=Scope(constraints=Constraints(loops={"C": {"PE": (84, 84)}})))
+    busy = optimum(machine, FC, scope=Scope(constraints=Constraints(pes=(240, 256))))
     assert free.energy <= min(kept.energy, whole.energy, busy.energy)
     assert not any(mapped.bypass for _, mapped in kept.nest.levels)
     assert "C84" in str(whole.nest.level("RF").temporal[-1])
     assert evaluate(machine, busy.nest, FC, "analytical")[0].active_pes >= 240
     with pytest.raises(MappingError, match="no loops over C 84 keep the constraints"):
-        optimum(machine, FC, constraints=Constraints(loops={"C": {"PE": (5, 5)}}))
+        optimum(machine, FC, scope=Scope(constraints=Constraints(loops={"C": {"PE": (5, 5)}})))
 
 
 def test_what_is_refused():

@@ -21,9 +21,11 @@ class Inners(NamedTuple):
 
     number : int64[group]. usable : bool[group, inner]. below : int64[group, inner], the tile the array covers, times
     its group's stride. across : int64[group, inner], PEs; steps : float64[group, inner], iterations of one PE; macs :
-    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], factors of the bits
-    of tiles in the PE; limits : int64[partition]. packs : bool[PEs + 1], which numbers of PEs the array can lay out.
-    turn : int64[group], groups in the order they are chosen.
+    int64[group, inner], those in a tile of the PE. room : int64[group, inner, partition, tensor], words of tiles in the
+    PE; words : int64[partition, tensor], bits of one, 0 where the partition holds none; limits, least :
+    int64[partition], bits at the most and at the least. packs : bool[PEs + 1], which numbers of PEs the array can lay
+    out. turn : int64[group], groups in the order they are chosen. kinds : int64[group, inner], how its dims are
+    spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way.
     """
 
     number: npt.NDArray[np.int64]
@@ -33,9 +35,13 @@ class Inners(NamedTuple):
     steps: npt.NDArray[np.float64]
     macs: npt.NDArray[np.int64]
     room: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
     limits: npt.NDArray[np.int64]
+    least: npt.NDArray[np.int64]
     packs: npt.NDArray[np.bool_]
     turn: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.int64]
+    joint: npt.NDArray[np.int64]
     lanes: int
     slow: int
 
@@ -45,7 +51,8 @@ class Way(NamedTuple):
 
     pick : int64[depth]. product : float64[depth, class, term]; pes, tile : int64[depth]; steps : float64[depth]; room :
     int64[depth, partition, tensor]. rest : float64[depth, class, term], the least the choices to come multiply by;
-    rest_steps : float64[depth]. alive : int64[depth, class], those whose bound may still win, `many` int64[depth] of
+    rest_steps : float64[depth]. ways : int64[depth, 2], the first way to be spatial that is left, and the one after the
+    last. alive : int64[depth, class], those whose bound may still win, `many` int64[depth] of
     them.
     """
 
@@ -57,6 +64,7 @@ class Way(NamedTuple):
     room: npt.NDArray[np.int64]
     rest: npt.NDArray[np.float64]
     rest_steps: npt.NDArray[np.float64]
+    ways: npt.NDArray[np.int64]
     alive: npt.NDArray[np.int64]
     many: npt.NDArray[np.int64]
 
@@ -90,7 +98,10 @@ def _starts(classes, inners, way):
     way.pes[0] = 1
     way.tile[0] = 0
     way.steps[0] = 1.0
-    way.room[0] = 1
+    for p in range(inners.words.shape[0]):
+        for t in range(3):
+            way.room[0, p, t] = inners.words[p, t]
+    way.ways[0, 0], way.ways[0, 1] = 0, inners.joint.shape[0]
     way.rest[GROUPS] = 1.0
     way.rest_steps[GROUPS] = 1.0
     for depth in range(GROUPS - 1, -1, -1):
@@ -110,6 +121,19 @@ def _starts(classes, inners, way):
 
 
 @part
+def _narrowed(depth, kind, inners, way):
+    """Leave the ways to be spatial that have a kind at this turn; whether there is one."""
+    first, end = way.ways[depth, 0], way.ways[depth, 1]
+    while first < end and inners.joint[first, depth] < kind:
+        first += 1
+    last = first
+    while last < end and inners.joint[last, depth] == kind:
+        last += 1
+    way.ways[depth + 1, 0], way.ways[depth + 1, 1] = first, last
+    return last > first
+
+
+@part
 def _take(depth, i, inners, way):
     """Choose an inner of the group whose turn it is; whether the PEs and what is in them can take it."""
     group = inners.turn[depth]
@@ -121,8 +145,10 @@ def _take(depth, i, inners, way):
         for t in range(3):
             way.room[depth + 1, p, t] = way.room[depth, p, t] * inners.room[group, i, p, t]
             bits += way.room[depth + 1, p, t]
-        if bits > inners.limits[p]:
+        if bits > inners.limits[p] or (depth == GROUPS - 1 and bits < inners.least[p]):
             return False
+    if inners.joint.shape[0] and not _narrowed(depth, inners.kinds[group, i], inners, way):
+        return False
     way.pes[depth + 1] = pes
     way.tile[depth + 1] = way.tile[depth] + inners.below[group, i]
     way.steps[depth + 1] = way.steps[depth] * inners.steps[group, i]
@@ -138,7 +164,9 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
     found, kept = np.inf, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]
-        joules = constant + (classes.reach[c, tile] if last else classes.partial[c, tile])
+        joules = constant + (
+            classes.reach[classes.rows[c, 1], tile] if last else classes.partial[classes.rows[c, 2], tile]
+        )
         for k in range(terms):
             product = way.product[depth, c, k] * classes.inner[c, group, i, k]
             way.product[depth + 1, c, k] = product
@@ -163,8 +191,8 @@ def descend(classes, constant, inners, whole, objective, least, every, leaves):
     way = Way(
         np.full(GROUPS, -1, np.int64), np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1, np.int64),
         np.zeros(GROUPS + 1, np.int64), np.ones(GROUPS + 1), np.ones((GROUPS + 1, partitions, 3), np.int64),
-        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1), np.zeros((GROUPS + 1, n), np.int64),
-        np.zeros(GROUPS + 1, np.int64),
+        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1), np.zeros((GROUPS + 1, 2), np.int64),
+        np.zeros((GROUPS + 1, n), np.int64), np.zeros(GROUPS + 1, np.int64),
     )  # fmt: skip
     for c in range(n):
         way.alive[0, c] = c

@@ -6,11 +6,11 @@ from accelsim.jit import njit
 
 
 @njit(cache=True, nogil=True)
-def reached(values, sides, multiples, free):
-    """Replace every value by the least of those of tiles that are multiples of its own along the free dims.
+def reached(values, sides, may, free):
+    """Replace every value by the least of those of tiles that may hold its own, larger along the free dims.
 
-    values : float64[tile], the last dim fastest. sides : int64[dim], divisors of each dim, rising. multiples :
-    int64[dim, divisor, divisor], whether the second is a multiple of the first. free : int64[dim].
+    values : float64[tile], the last dim fastest. sides : int64[dim], tiles of each dim, rising. may : int64[dim, tile,
+    tile], whether the second may hold the first. free : int64[dim].
     """
     stride = 1
     for d in range(sides.shape[0] - 1, -1, -1):
@@ -20,7 +20,7 @@ def reached(values, sides, multiples, free):
                 first = block * stride * n
                 for i in range(n):
                     for j in range(i + 1, n):
-                        if multiples[d, i, j]:
+                        if may[d, i, j]:
                             for s in range(stride):
                                 other = values[first + j * stride + s]
                                 if other < values[first + i * stride + s]:

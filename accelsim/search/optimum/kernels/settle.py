@@ -7,145 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.nest.kernels.records import IFMAP
 from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import weighed
+from accelsim.search.optimum.kernels.arrange import LOOPS, Orders, Tabled, Trial, energy_of, trial_of
 from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of
 
-PAIR, LOOPS = 4, 8
-"""The first group of two dims; most loops of a level."""
-
-
-class Tabled(NamedTuple):
-    """What `tables.Words` holds of every group, of the terms of one placement; a tuple has one array a group.
-
-    totals, stays, kepts, aboves, firsts, there : as of `tables.Words`. tensors : int64[term]; children : int64[term],
-    the level above which its loops carry, 0: moved anew; prices : float64[term].
-    """
-
-    totals: tuple[npt.NDArray[np.float64], ...]
-    stays: tuple[npt.NDArray[np.float64], ...]
-    kepts: tuple[npt.NDArray[np.float64], ...]
-    aboves: tuple[npt.NDArray[np.int64], ...]
-    firsts: tuple[npt.NDArray[np.int64], ...]
-    there: tuple[npt.NDArray[np.int64], ...]
-    tensors: npt.NDArray[np.int64]
-    children: npt.NDArray[np.int64]
-    prices: npt.NDArray[np.float64]
-
-
-class Orders(NamedTuple):
-    """Orders of the loops of a level that differ, by which loops there are.
-
-    first : int64[mask + 1]; loops : int64[order, loop], (group * 2 + which of its dims), outermost first, -1: no more.
-    """
-
-    first: npt.NDArray[np.int64]
-    loops: npt.NDArray[np.int64]
-
-
-class Trial(NamedTuple):
-    """Scratch of one mapping: chain int64[group]; best int64[level], orders; outside int64[group], loops outside."""
-
-    chain: npt.NDArray[np.int64]
-    best: npt.NDArray[np.int64]
-    outside: npt.NDArray[np.int64]
-
-
-@part
-def _carried(level, order, j, order_of, tabled, trial, k):
-    """Words of a term that the carry of loop j of an order leaves in place or keeps."""
-    carrier = order[j] // 2
-    whole, slid = 1.0, 0.0
-    for group in range(GROUPS):
-        chain = trial.chain[group]
-        at = tabled.firsts[group][chain, level] + trial.outside[group]
-        if group != carrier:
-            at += tabled.aboves[group][chain, k]
-        stay = tabled.stays[group][order_of[group], chain, at, k]
-        if tabled.tensors[k] == IFMAP and group >= PAIR:
-            slid = slid * stay + whole * tabled.kepts[group][order_of[group], chain, at, k]
-        else:
-            slid *= stay
-        whole *= stay
-        if whole == 0.0 and slid == 0.0 and (group >= PAIR or tabled.tensors[k] != IFMAP):
-            return 0.0
-    return whole + slid
-
-
-@part
-def _order_of(order, order_of, trial):
-    """Lay down how many loops of each group an order has, and which way round those of two dims are; returns loops."""
-    n, seen = 0, 0
-    for group in range(GROUPS):
-        trial.outside[group] = 0
-        order_of[group] = 0
-    while n < LOOPS and order[n] >= 0:
-        group = order[n] // 2
-        if order[n] % 2 == 0 and seen >> (order[n] + 1) & 1:
-            order_of[group] = 1
-        seen |= 1 << order[n]
-        trial.outside[group] += 1
-        n += 1
-    return n
-
-
-@part
-def _saved(level, order, order_of, tabled, trial):
-    """Energy of what stays in place at one level in one order: from the innermost loop out, for a tile that has moved
-    on one carry moves on all further out.
-    """
-    n, saved = _order_of(order, order_of, trial), 0.0
-    alive = (1 << tabled.prices.shape[0]) - 1
-    for j in range(n - 1, -1, -1):
-        trial.outside[order[j] // 2] -= 1
-        for k in range(tabled.prices.shape[0]):
-            if alive >> k & 1 and tabled.children[k] > level:
-                words = _carried(level, order, j, order_of, tabled, trial, k)
-                saved += tabled.prices[k] * words
-                if words == 0.0:
-                    alive &= ~(1 << k)
-        if alive == 0:
-            break
-    return saved
-
-
-@part
-def _mask(level, tabled, trial):
-    mask = 0
-    for group in range(GROUPS):
-        for d in range(2):
-            if tabled.there[group][trial.chain[group], level, d]:
-                mask |= 1 << (2 * group + d)
-    return mask
-
-
-@njit(cache=True, nogil=True)
-def energy_of(tabled, orders, masks, constant, order_of, trial):
-    """Energy of the chosen chains, every level in its best order (`trial.best`).
-
-    masks : int64[1 << loops], which row of `orders.first` a set of loops has.
-    """
-    joules = constant
-    for k in range(tabled.prices.shape[0]):
-        words = 1.0
-        for group in range(GROUPS):
-            words *= tabled.totals[group][trial.chain[group], k]
-        joules += tabled.prices[k] * words
-    for level in range(trial.best.shape[0]):
-        row = masks[_mask(level, tabled, trial)]
-        most = -1.0
-        for one in range(orders.first[row], orders.first[row + 1]):
-            saved = _saved(level, orders.loops[one], order_of, tabled, trial)
-            if saved > most:
-                most = saved
-                trial.best[level] = one
-        joules -= max(most, 0.0)
-    return joules
+__all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial", "Walk", "settle"]
 
 
 class Best(NamedTuple):
-    """The best so far: score float64[1], energy float64[1], chain int64[group], order int64[level]; tried int64[1]."""
+    """The best so far: score, energy float64[1], chain int64[group], order int64[level, loop]; tried int64[1]."""
 
     score: npt.NDArray[np.float64]
     energy: npt.NDArray[np.float64]
@@ -175,15 +46,28 @@ class Tiles(NamedTuple):
     between: npt.NDArray[np.float64]
 
 
+class Room(NamedTuple):
+    """What is in memories above the PE: factors int64[chain, partition, tensor] of each group, of the bits of tiles.
+
+    least, most : int64[partition], bits.
+    """
+
+    factors: tuple[npt.NDArray[np.int64], ...]
+    least: npt.NDArray[np.int64]
+    most: npt.NDArray[np.int64]
+
+
 class Known(NamedTuple):
-    """What does not change while leaves are settled."""
+    """What does not change while leaves are settled; constant : energy that no mapping of the placement changes."""
 
     classes: object
     inners: object
     tiles: Tiles
+    room: Room
     tabled: Tabled
     orders: Orders
     masks: npt.NDArray[np.int64]
+    constant: float
 
 
 class Walk(NamedTuple):
@@ -191,7 +75,6 @@ class Walk(NamedTuple):
 
     pick: npt.NDArray[np.int64]
     lower: npt.NDArray[np.float64]
-    order_of: npt.NDArray[np.int64]
 
 
 @part
@@ -229,16 +112,17 @@ def _next_tile(c, tiles, leaf, pick):
 
 
 @part
-def _is_first(c, tile, cycles, objective, known, leaf, walk, best):
-    """Whether no earlier class has this tile below the best: it would be tried there."""
-    tiles = known.tiles
+def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
+    """Earlier classes that have this tile below the best, a bit for each."""
+    tiles, found = known.tiles, 0
     for other in range(c):
         reach = True
         for g in range(GROUPS):
             reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
-        if reach and weighed(walk.lower[other] + known.classes.outer[other, tile], cycles, objective) < best.score[0]:
-            return False
-    return True
+        joules = walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile]
+        if reach and weighed(joules, cycles, objective) < best.score[0]:
+            found |= 1 << other
+    return found
 
 
 @part
@@ -255,7 +139,31 @@ def _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
 
 
 @part
-def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best):
+def _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best):
+    """Whether an earlier class has tried these chains: it has not where its own bound of further memories is higher."""
+    for other in range(c):
+        if earlier >> other & 1 and _fits_outside(other, tile, cycles, objective, tiles, walk, trial, best):
+            return True
+    return False
+
+
+@part
+def _has_room(room, trial):
+    """Whether the memories hold the tiles of the chosen chains, and as much of them as is asked for."""
+    for p in range(room.most.shape[0]):
+        bits = 0
+        for t in range(3):
+            own = 1
+            for g in range(GROUPS):
+                own *= room.factors[g][trial.chain[g], p, t]
+            bits += own
+        if bits < room.least[p] or bits > room.most[p]:
+            return False
+    return True
+
+
+@part
+def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best):
     """Try the chains that have the picked tile in the memory above the array."""
     tiles = known.tiles
     for g in range(GROUPS):
@@ -264,16 +172,21 @@ def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best
             return
     group = 0
     while group >= 0:
-        if _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
-            joules = energy_of(known.tabled, known.orders, known.masks, constant, walk.order_of, trial)
+        if (
+            _has_room(known.room, trial)
+            and _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best)
+            and not _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best)
+        ):
+            joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
             best.tried[0] += 1
             value = weighed(joules, cycles, objective)
             if value < best.score[0]:
                 best.score[0], best.energy[0] = value, joules
                 for g in range(GROUPS):
                     best.chain[g] = trial.chain[g]
-                for level in range(len(trial.best)):
-                    best.order[level] = trial.best[level]
+                for level in range(trial.order.shape[0]):
+                    for at in range(LOOPS):
+                        best.order[level, at] = trial.order[level, at]
         group = GROUPS - 1
         while group >= 0:
             trial.chain[group] += 1
@@ -284,15 +197,15 @@ def _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best
 
 
 @njit(cache=True, nogil=True)
-def settle(leaves, bounds, constant, objective, known, best):
+def settle(leaves, bounds, objective, known, best):
     """Try every tile and order of leaves whose bound may still win; returns how many leaves were looked at.
 
     leaves : int64[leaf, group], by rising bounds float64[leaf].
     """
     classes, inners, tiles = known.classes, known.inners, known.tiles
-    trial = Trial(np.zeros(GROUPS, np.int64), np.zeros(len(best.order), np.int64), np.zeros(GROUPS, np.int64))
+    trial = trial_of(len(best.order))
     n = classes.prices.shape[0]
-    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(n), np.zeros(GROUPS, np.int64))
+    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(n))
     done = 0
     for at in range(leaves.shape[0]):
         if bounds[at] >= best.score[0]:
@@ -306,15 +219,18 @@ def settle(leaves, bounds, constant, objective, known, best):
         cycles = cycles_of(steps, macs, inners)
         covered = _index(tiles.strides, walk.pick)
         for c in range(n):
-            walk.lower[c] = _lower(c, classes, constant, leaf)
+            walk.lower[c] = _lower(c, classes, known.constant, leaf)
         for c in range(n):
-            if weighed(walk.lower[c] + classes.reach[c, covered], cycles, objective) >= best.score[0]:
+            if weighed(walk.lower[c] + classes.reach[classes.rows[c, 1], covered], cycles, objective) >= best.score[0]:
                 continue
             more = True
             while more:
                 tile = _index(tiles.strides, walk.pick)
-                value = weighed(walk.lower[c] + classes.outer[c, tile], cycles, objective)
-                if value < best.score[0] and _is_first(c, tile, cycles, objective, known, leaf, walk, best):
-                    _around(c, tile, leaf, cycles, objective, constant, known, walk, trial, best)
+                value = weighed(walk.lower[c] + classes.outer[classes.rows[c, 0], tile], cycles, objective)
+                if value < best.score[0]:
+                    earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
+                    # with one memory above the array nothing but the tile decides
+                    if earlier == 0 or tiles.outer.shape[0]:
+                        _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
     return done

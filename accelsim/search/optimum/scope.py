@@ -1,0 +1,125 @@
+"""What of a machine's mapspace is searched: all of it, in which factors, or what a dataflow makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from accelsim.architecture.model import Architecture
+from accelsim.mapping.mapping import Loop
+from accelsim.search.factors import divisors
+from accelsim.search.optimum.chains import imperfect, perfect
+from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NoBoundError, NothingFitsError
+from accelsim.search.optimum.placements import every_bypass
+from accelsim.workload.problem import LOOP_DIMS, Problem
+
+__all__ = ["ALL", "Axes", "Flow", "NoBoundError", "NothingFitsError", "Scope", "Sides"]
+Axes = Mapping[str, tuple[int, int]]
+"""Of every dim that is spatial, its factors on the rows and on the columns of the array."""
+Sides = tuple[tuple[Loop, ...], tuple[Loop, ...]]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A dataflow's space on one machine and layer, as constraints of the whole one.
+
+    chains : every chain of each dim. axes : what may be spatial at a time, of the same products one. bypass : what
+    passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe : in which order dims
+    are written on the two sides of the array and in the PE.
+    """
+
+    name: str
+    chains: Mapping[str, tuple[Chain, ...]]
+    axes: Sequence[Axes]
+    bypass: Bypass
+    innermost: Mapping[int, tuple[str, ...]]
+    y: tuple[str, ...]
+    x: tuple[str, ...]
+    pe: tuple[str, ...]
+
+    def laid(self, across: Mapping[str, int]) -> Sides:
+        """The two sides of the array where so much of each dim is spatial."""
+        wanted = {dim: factor for dim, factor in across.items() if factor > 1}
+        axes = next(one for one in self.axes if {d: y * x for d, (y, x) in one.items() if y * x > 1} == wanted)
+        rows = tuple(Loop(dim, axes[dim][0]) for dim in self.y if dim in axes and axes[dim][0] > 1)
+        return rows, tuple(Loop(dim, axes[dim][1]) for dim in self.x if dim in axes and axes[dim][1] > 1)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which mappings are looked at: those of a dataflow or any, in factors that divide or (`imperfect`) others too.
+
+    A dataflow's space has other factors always. constraints : what is left out.
+    """
+
+    imperfect: bool = False
+    flow: Flow | None = None
+    constraints: Constraints = field(default_factory=Constraints)
+
+    @property
+    def name(self) -> str:
+        """What a mapping of it is called."""
+        return self.flow.name if self.flow else "best"
+
+    def chains(
+        self, problem: Problem, dim: str, levels: int, spatial: bool, inside: bool, timed: bool, pes: int
+    ) -> list[Chain]:
+        """Every chain of a dim.
+
+        levels : memories above the PE; spatial, inside : whether there is an array of pes, and something stays in the
+        PE. Groups have loops outside alone, and for cycles on the array: they give no reuse and take room.
+        """
+        size = problem[dim]
+        if self.flow:
+            found = list(self.flow.chains[dim])
+        elif self.imperfect:
+            found = list(imperfect(size, levels, spatial and (dim != "G" or timed), inside, dim == "G", pes))
+        else:
+            found = list(perfect(size, levels, spatial and (dim != "G" or timed), inside, dim == "G"))
+        allowed = [chain for chain in found if self.constraints.allows(dim, size, chain)]
+        if not allowed:
+            raise NothingFitsError(f"no loops over {dim} {size} keep the constraints")
+        return allowed
+
+    def placements(self, machine: Architecture) -> list[Bypass]:
+        """What passes by each level, one mapping for each placement that is looked at."""
+        if self.flow:
+            found: Sequence[Bypass] = [self.flow.bypass]
+        elif self.constraints.placements is not None:
+            found = self.constraints.placements
+        else:
+            found = list(every_bypass(machine))
+        allowed = [bypass for bypass in found if self.constraints.places(bypass)]
+        if not allowed:
+            raise NothingFitsError("no placement keeps the constraints")
+        return allowed
+
+    def laid(self, across: Mapping[str, int], sides: tuple[int, int]) -> Sides:
+        """What is spatial, on the two sides of the array: any divisor of all of it is a product of divisors."""
+        if self.flow:
+            return self.flow.laid(across)
+        total = prod(across.values())
+        side = next(y for y in reversed(divisors(total)) if y <= sides[0] and total // y <= sides[1])
+        y, x = [], []
+        for dim, factor in across.items():
+            on_y = next(f for f in reversed(divisors(factor)) if side % f == 0)
+            side //= on_y
+            if on_y > 1:
+                y.append(Loop(dim, on_y))
+            if factor // on_y > 1:
+                x.append(Loop(dim, factor // on_y))
+        return tuple(y), tuple(x)
+
+    @property
+    def in_pe(self) -> tuple[str, ...]:
+        """Dims in the order of their loops in the PE."""
+        own = self.flow.pe if self.flow else ()
+        return own + tuple(dim for dim in LOOP_DIMS if dim not in own)
+
+    def innermost(self) -> dict[int, tuple[str, ...]]:
+        """By level, its innermost loops, outer to inner: the dataflow's, else those of the constraints."""
+        return {**self.constraints.innermost, **(self.flow.innermost if self.flow else {})}
+
+
+ALL = Scope()
