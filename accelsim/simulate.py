@@ -426,19 +426,8 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
     rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
-    return LayerResult(
-        "",
-        problem,
-        nest,
-        source,
-        counts,
-        timing,
-        rows,
-        bits=machine.widths,
-        search=found,
-        bias_bits=machine.bias_bits,
-        moved=machine.moved_widths,
-    )
+    ran = LayerResult("", problem, nest, source, counts, timing, rows, search=found)
+    return replace(ran, bits=machine.widths, bias_bits=machine.bias_bits, moved=machine.moved_widths)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

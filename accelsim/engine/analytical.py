@@ -144,17 +144,7 @@ def lower_bound(
             for came in (_refills(program, index, words, processing), _begun(program, index, bias, processing)):
                 for name, cycles in came.items():
                     total[name] = total.get(name, 0) + cycles
-        shares: dict[str, Ints] = {}
-        for use in ports_of(program, tensor, parent, child, t == PSUM, False):
-            if not (processing and use.outermost):
-                carried = columns[:, index, use.column] if use.root < 0 else at_ports[index, use.fanout][:, use.root]
-                bits = architecture.moved_bits[tensor]
-                if use.narrow and finals is not None:
-                    linked = use.root >= 0
-                    narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
-                    _raise(shares, use, np.maximum(carried - narrow, 0), bits, narrow, architecture.final_bits)
-                else:
-                    _raise(shares, use, carried, bits)
+        shares = _shares(program, index, columns, at_ports, processing, finals, final_ports)
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
         fixed, rest = _before_transfers(program, index), _rest(program, index)
         held = fixed * _transfers(program, index, columns) if fixed else 0
@@ -185,6 +175,32 @@ def lower_bound(
         last = architecture.pipeline + architecture.skew_cycles
         busiest = np.maximum(busiest, (steps - 1) * architecture.least + before_steps + last)
     return busiest + architecture.before + architecture.after
+
+
+def _shares(
+    program: Program,
+    index: int,
+    columns: Ints,
+    at_ports: Mapping[tuple[int, int], Ints],
+    processing: bool,
+    finals: Ints | None,
+    final_ports: Mapping[tuple[int, int], Ints],
+) -> dict[str, Ints]:
+    """Cycles of each port that an edge's transfers hold; parameters as of `lower_bound`."""
+    architecture, (t, parent, child) = program.architecture, program.edges[index, :3].tolist()
+    bits = architecture.moved_bits[TENSORS[t]]
+    shares: dict[str, Ints] = {}
+    for use in ports_of(program, TENSORS[t], parent, child, t == PSUM, False):
+        if processing and use.outermost:
+            continue
+        carried = columns[:, index, use.column] if use.root < 0 else at_ports[index, use.fanout][:, use.root]
+        if use.narrow and finals is not None:
+            linked = use.root >= 0
+            narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
+            _raise(shares, use, np.maximum(carried - narrow, 0), bits, narrow, architecture.final_bits)
+        else:
+            _raise(shares, use, carried, bits)
+    return shares
 
 
 def _before_transfers(program: Program, index: int) -> int:
