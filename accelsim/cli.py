@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import sweeping, tools
+from accelsim import reporting, sweeping, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -29,6 +29,7 @@ from accelsim.options import (
     Node,
     Objective,
     Out,
+    Report,
     Seed,
     Settings,
     Supply,
@@ -38,6 +39,7 @@ from accelsim.options import (
     known,
     parameters,
 )
+from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def run(
     seed: Seed = 0,
     bits: Bits = None,
     out: Out = None,
+    report_to: Report = None,
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
@@ -122,14 +125,11 @@ def run(
     ] = None,
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
-    if out:
-        from accelsim.report.files import check_place
-
-        check_place(out, folder=True)
+    _check_places(out, report_to)
     if store or workload is None:
-        result = _again(context, architecture, store)
+        result = run_again(context, architecture, store)
     else:
-        result = _simulate(
+        result = simulated(
             architecture,
             workload,
             dataflow=dataflow,
@@ -154,10 +154,7 @@ def run(
         from accelsim.simulate import check_outputs
 
         checks = list(check_outputs(result))
-    if out:
-        from accelsim.report.files import write_result
-
-        write_result(out, result)
+    _write(result, out, report_to)
     if as_json:
         from accelsim.report.files import document_text
 
@@ -168,39 +165,26 @@ def run(
         terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
-    _tell_failures(result)
+    tell_failures(result)
 
 
-def _again(context: typer.Context, file: str, store: Path | None) -> Result:
-    """Run a result, or a point of a store, again: what it ran is there, so only what is written may be chosen."""
-    if not (store or file.endswith(".json")):
-        raise AccelsimError("run takes an ARCH and a WORKLOAD, or a result.json alone")
-    for option in context.command.params:
-        source = context.get_parameter_source(option.name or "")
-        given = source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-        if given and option.name not in ("architecture", "out", "as_json", "check", "store"):
-            raise AccelsimError(f"{option.opts[0]}: {file} says what is run; leave the option out")
-    from accelsim.report.progress import progress
-    from accelsim.simulate import rerun
+def _check_places(out: Path | None, report_to: Path | None) -> None:
+    """Refuse what could not be written, before anything runs."""
+    if out:
+        from accelsim.report.files import check_place
 
-    with progress() as step:
-        if store:
-            from accelsim.sweep.again import again
-
-            result = again(store, file, step)
-        else:
-            result = rerun(file, progress=step)
-    if not result.layers:
-        _tell_failures(result)
-    return result
+        check_place(out, folder=True)
+    if report_to:
+        reporting.check_page(report_to)
 
 
-def _tell_failures(result: Result) -> None:
-    """End with all reasons where a layer could not be mapped; what could be is printed and written by then."""
-    if result.failures:
-        from accelsim.outcome import reasons
+def _write(result: Result, out: Path | None, report_to: Path | None) -> None:
+    if out:
+        from accelsim.report.files import write_result
 
-        raise AccelsimError("\n".join(f"not run: {reason}" for reason in reasons(result.failures)))
+        write_result(out, result)
+    if report_to:
+        reporting.write_page(report_to, {"": result})
 
 
 @app.command()
@@ -225,11 +209,14 @@ def compare(
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
+    report_to: Report = None,
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
     if plot_to:
         _check_picture(plot_to)
+    if report_to:
+        reporting.check_page(report_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -254,16 +241,18 @@ def compare(
             seed=seed,
             bits=bits_of(bits),
         )
-    _print_comparison(comparison, plot_to, as_json)
+    _print_comparison(comparison, plot_to, report_to, as_json)
 
 
-def _print_comparison(comparison: Comparison, plot_to: Path | None, as_json: bool) -> None:
+def _print_comparison(comparison: Comparison, plot_to: Path | None, report_to: Path | None, as_json: bool) -> None:
     if not comparison.results:
         raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
     if plot_to:
         from accelsim.report.plot import save
 
         save(comparison.plot(), str(plot_to))
+    if report_to:
+        reporting.write_comparison(report_to, comparison)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
@@ -299,7 +288,7 @@ def search(
 
     if out:
         check_place(out)
-    result = _simulate(
+    result = simulated(
         architecture,
         workload,
         dataflow=dataflow,
@@ -327,7 +316,7 @@ def search(
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
-    _tell_failures(result)
+    tell_failures(result)
 
 
 @app.command()
@@ -376,7 +365,7 @@ def plot(
         else:
             axes = getattr(draw.Plots(documents[0]), kind)()
     elif len(sources) == 2:
-        result = _simulate(
+        result = simulated(
             *sources,
             dataflow=dataflow,
             mapping=mapping,
@@ -396,7 +385,7 @@ def plot(
     draw.save(axes, str(out))
     typer.echo(f"wrote {out}")
     if result:
-        _tell_failures(result)
+        tell_failures(result)
 
 
 for _name, _command in (
@@ -409,20 +398,11 @@ for _name, _command in (
     ("trace", tools.trace),
     ("warm", tools.warm),
     ("reproduce", tools.reproduce),
+    ("report", reporting.report),
+    ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
 ):
     app.command(_name)(_command)
-
-
-def _simulate(architecture: str, workload: str, **options: Any) -> Result:
-    from accelsim.report.progress import progress
-    from accelsim.simulate import simulate
-
-    with progress() as step:
-        result = simulate(architecture, workload, progress=step, tolerant=True, **options)
-    if not result.layers:
-        _tell_failures(result)
-    return result
 
 
 def _check_picture(path: Path) -> None:
@@ -437,7 +417,7 @@ def main() -> None:
     """The console script."""
     # what imports and a search make lives long: looking for garbage as often as Python does is a tenth of a short run,
     # and looking through all there is before it is let go is as much again
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(1_000_000, 20, 20)
     atexit.register(gc.freeze)
     try:
         app(prog_name="accelsim")

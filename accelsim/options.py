@@ -49,6 +49,10 @@ Bits = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
 
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
+]
+
 
 def parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""

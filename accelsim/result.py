@@ -46,6 +46,18 @@ class Result(Outcome):
         rows = self.vector_table if vector else self.table
         return pandas.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=columns)
 
+    def to_parquet(self, path: str | Path, vector: bool = False) -> None:
+        """Write `to_pandas` as a Parquet file, whole or not at all. AccelsimError without pandas and pyarrow."""
+        from accelsim.report.files import replacing
+
+        frame = self.to_pandas(vector)
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            raise AccelsimError("to_parquet needs pyarrow: pip install 'accelsim[sweep]'") from None
+        with replacing(path) as temporary:
+            frame.to_parquet(temporary, index=False)
+
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""
         return document_of(self)

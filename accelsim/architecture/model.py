@@ -31,6 +31,7 @@ from accelsim.architecture.pe import Pairing as Pairing
 from accelsim.architecture.pe import Sparsity as Sparsity
 from accelsim.architecture.physical import Physical
 from accelsim.architecture.runs import RunRule
+from accelsim.drawn import Pictured
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering, lowered
 from accelsim.workload.problem import TENSORS, Padding, Problem, Tensor, Width
@@ -177,7 +178,7 @@ class Level:
 
 
 @dataclass(frozen=True, repr=False)
-class Architecture:
+class Architecture(Pictured):
     """A machine: levels outermost first, word widths in bits, PE.
 
     serial : the stationary tensor of `passes: serial` (docs/model.md, T10), or None.
@@ -187,10 +188,9 @@ class Architecture:
     stream : serial passes of an input only; the first step of a pass takes its operands word by word (docs/model.md,
         "Passes that stream in").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
-    overlap : of layers that do not need one another.
+    overlap : of layers that do not need one another. lock : where PEs are in lock step, or None.
     mac_cycles : of each MAC. psum_in, window : cycles of a PE behind the MACs of a step, for each word of a psum tile
         that ends there and for each new word of the ifmap.
-    lock : where PEs are in lock step, or None.
     skew : systolic arrays, one inside the other if there are several (docs/model.md, T12).
     lanes : operations of the vector unit per cycle; 0: none is declared, and vector operations take no time.
     sparsity : what zeros save. cartesian : a PE of SCNN's kind, or None.

@@ -140,28 +140,31 @@ def lower_bound(
         if not program.timed[index] or (processing and child == 1):
             continue
         tensor = TENSORS[t]
-        for came in (_refills(program, index, words, processing), _begun(program, index, bias, processing)):
-            for name, cycles in came.items():
-                total[name] = total.get(name, 0) + cycles
+        if t == PSUM:
+            for came in (_refills(program, index, words, processing), _begun(program, index, bias, processing)):
+                for name, cycles in came.items():
+                    total[name] = total.get(name, 0) + cycles
         shares: dict[str, Ints] = {}
         for use in ports_of(program, tensor, parent, child, t == PSUM, False):
             if not (processing and use.outermost):
                 carried = columns[:, index, use.column] if use.root < 0 else at_ports[index, use.fanout][:, use.root]
-                narrow = 0 * carried
+                bits = architecture.moved_bits[tensor]
                 if use.narrow and finals is not None:
                     linked = use.root >= 0
                     narrow = final_ports[index, use.fanout][:, use.root] if linked else finals[:, index, use.column]
-                wide, bits = np.maximum(carried - narrow, 0), architecture.moved_bits[tensor]
-                _raise(shares, use, wide, bits, narrow, architecture.final_bits)
+                    _raise(shares, use, np.maximum(carried - narrow, 0), bits, narrow, architecture.final_bits)
+                else:
+                    _raise(shares, use, carried, bits)
         stationary = tensor is architecture.serial and t != PSUM and architecture.wave is None
-        fixed, spare = _before_transfers(program, index), _spare(program, index, columns)
+        fixed, rest = _before_transfers(program, index), _rest(program, index)
         held = fixed * _transfers(program, index, columns) if fixed else 0
+        spare = rest * np.maximum(columns[:, index, columns_of(parent, child)] - 1, 0) if rest else 0
         if parent == 0 and t != PSUM and tensor in architecture.levels[0].outstanding and not processing:
-            own = [np.maximum(share - spare, 0) for name, share in shares.items() if name not in peaks]
+            own = [_less(share, spare) for name, share in shares.items() if name not in peaks]
             total[f"{tensor} outstanding"] = _few_at_a_time(program, index, columns, own)
         for name, share in shares.items():
             total[name] = total.get(name, 0) + share + held
-            cycles = np.maximum(share - spare, 0) + held
+            cycles = _less(share, spare) + held
             if innermost[t] != index or name in peaks:
                 continue
             if stationary:
@@ -187,7 +190,7 @@ def lower_bound(
 def _before_transfers(program: Program, index: int) -> int:
     """Fixed cycles before each fill of an edge's child, or of psums before each drain."""
     t, _, child = (int(v) for v in program.edges[index, :3])
-    if child == program.levels:
+    if child == program.levels or not program.architecture.levels[child].fixed:
         return 0
     fixed, tensor = program.architecture.levels[child].fixed, TENSORS[t]
     if t == PSUM:
@@ -196,13 +199,15 @@ def _before_transfers(program: Program, index: int) -> int:
     return fixed.fill.get(tensor, 0) + (0 if innermost else fixed.tile.get(tensor, 0))
 
 
-def _spare(program: Program, index: int, columns: Ints) -> Ints:
-    """Cycles at most in which ports rest behind an edge's transfers, when these are over; but for the last."""
-    t, parent, child = (int(v) for v in program.edges[index, :3])
-    networks = [level.fanout.network(TENSORS[t]) for level in program.architecture.levels[parent:child]]
-    rest = max(network.every for network in networks) - 1
-    spare: Ints = rest * np.maximum(columns[:, index, columns_of(parent, child)] - 1, 0)
-    return spare
+def _rest(program: Program, index: int) -> int:
+    """Cycles at most in which a port rests behind each of an edge's transfers, when that is over."""
+    t, parent, child = program.edges[index, :3].tolist()
+    return max(level.fanout.network(TENSORS[t]).every for level in program.architecture.levels[parent:child]) - 1
+
+
+def _less(share: Ints, spare: Ints | int) -> Ints:
+    """Cycles of a port without those that it rests at the end."""
+    return share if isinstance(spare, int) else np.maximum(share - spare, 0)
 
 
 def _few_at_a_time(program: Program, index: int, columns: Ints, shares: list[Ints]) -> Ints:
@@ -238,6 +243,8 @@ def _transfers(program: Program, index: int, columns: Ints) -> Ints:
 def _before_steps(program: Program, columns: Ints) -> Ints:
     """Fixed cycles before the first steps of all tiles that the PEs work on."""
     architecture, cycles = program.architecture, np.zeros(len(columns), np.int64)
+    if not any(level.fixed for level in architecture.levels):
+        return cycles
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if program.timed[index]}
     for t, index in innermost.items():
         child = int(program.edges[index, 2])
@@ -250,6 +257,8 @@ def _before_steps(program: Program, columns: Ints) -> Ints:
 def _behind_macs(program: Program, columns: Ints) -> Ints:
     """Cycles that PEs take for words behind the MACs of their steps."""
     cycles: Ints = np.zeros(len(columns), np.int64)
+    if not program.architecture.behind_macs:
+        return cycles
     innermost = {int(edge[0]): index for index, edge in enumerate(program.edges) if program.timed[index]}
     for tensor, each in program.architecture.behind_macs.items():
         index = innermost[TENSORS.index(tensor)]
@@ -297,11 +306,15 @@ def _raise(
 ) -> None:
     """Let a port take the time of these words, if it is more than it takes by now; narrow : words of other bits."""
     port = use.port
-    units, bits = (words + narrow, word_bits) if port.in_words else (words * word_bits + narrow * narrow_bits, 1)
+    units, bits = (words, word_bits) if port.in_words else (words * word_bits, 1)
+    if narrow_bits:
+        units = units + (narrow if port.in_words else narrow * narrow_bits)
     most = max(int(units.max(initial=0)) * bits * port.rate.denominator, port.rate.numerator)
     # a rate given in GB/s may have a fraction that only big integers hold the product with
     cycles = port.cycles(units if most < COUNT_LIMIT else units.astype(object), bits)
-    cycles = np.maximum(cycles.astype(np.int64) * use.every - (use.every - 1), 0)
+    cycles = cycles.astype(np.int64)
+    if use.every > 1:
+        cycles = np.maximum(cycles * use.every - (use.every - 1), 0)
     shares[port.name] = np.maximum(cycles, shares.get(port.name, 0))
 
 

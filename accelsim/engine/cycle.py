@@ -11,6 +11,7 @@ from accelsim.engine.counts import Counts, Timing, in_core_cycles
 from accelsim.engine.lockstep import in_both
 from accelsim.engine.networks.links import linked
 from accelsim.engine.networks.ports import Crossed
+from accelsim.engine.pool import beside
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing.repeats import Repeats, find_repeats, simulate_repeats
 from accelsim.engine.timing.simulation import Simulation, simulate
@@ -19,6 +20,9 @@ from accelsim.engine.timing.windows import across_links, outline, windows
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
 from accelsim.engine.words.bias import begun, bias_columns
 from accelsim.sparsity.masks import Masks
+
+LONG = 1 << 17
+"""Steps of a layer whose two times are found at once."""
 
 
 def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None) -> tuple[Counts, Timing]:
@@ -41,7 +45,8 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     found = find_repeats(program) if repeats and not differ else None
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
-        return _timed_counts(program, counts, *(run_repeats(program, found, way)[:2] for way in (False, True)))
+        all_, inside = (partial(run_repeats, program, found, processing) for processing in (False, True))
+        return _timed_counts(program, counts, *(each[:2] for each in beside(all_, inside, worth=found.steps > LONG)))
     return window_by_window(program, masks if zeros else None)
 
 

@@ -1,4 +1,4 @@
-"""Kernels over slices of their arrays, on a few threads; they let go of the interpreter while they run."""
+"""Kernels on a few threads; they let go of the interpreter while they run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SLICES = 4
 """Slices for each thread, so that none waits long for the others."""
@@ -24,6 +27,15 @@ def threads() -> int:
     """How many run at a time: as many as there are cores, or NUMBA_NUM_THREADS."""
     wanted = os.environ.get("NUMBA_NUM_THREADS", "")
     return int(wanted) if wanted.isdecimal() and int(wanted) else os.cpu_count() or 1
+
+
+def beside(one: Callable[[], T], other: Callable[[], T], worth: bool) -> tuple[T, T]:
+    """What both give, the first on another thread if that is worth it."""
+    if not worth or threads() == 1:
+        return one(), other()
+    begun = _pool().submit(one)
+    found = other()
+    return begun.result(), found
 
 
 def in_slices(size: int, least: int, kernel: Callable[[int, int], object]) -> None:

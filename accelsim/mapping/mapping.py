@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from accelsim.architecture.model import Architecture, Buffer
+from accelsim.architecture.model import Architecture, Buffer, Level, Partition
+from accelsim.drawn import Pictured
 from accelsim.errors import MappingError, Overflow, nearest
 from accelsim.mapping.finals import holds_finals
 from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor, distinct_positions
@@ -47,7 +48,7 @@ class LevelMapping:
 
 
 @dataclass(frozen=True, repr=False)
-class LoopNest:
+class LoopNest(Pictured):
     """A mapping, level by level, outermost first. Levels without loops may be left out.
 
     ``LoopNest.parse("DRAM: N4 P8 C3 | GLB: M3 Q55 y R11 x M2 P7 | RF: S11 M16")``; ``str()`` gives it back.
@@ -297,6 +298,26 @@ def capacity_overflows(
     whole : dims that the dataflow does not cut, so that none of their loops can be moved.
     """
     found = []
+    for spec, partition, demand, dims in demands(architecture, nest, problem):
+        if demand > partition.bits:
+            what = "+".join(t.value for t in TENSORS if t in partition.tensors)
+            uncut = (*whole, *(RUN_DIMS if problem.runs else ()))
+            moved = ", ".join(d for d in LOOP_DIMS if d in dims and d not in uncut)
+            lever = f"move a loop of {moved} from {spec.name} or below to a level above"
+            stuck = ", ".join(d for d in LOOP_DIMS if d in dims)
+            other = f"take another dataflow: this one never cuts {stuck}" if stuck else "shorter words"
+            levers = [lever if moved else other]
+            if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
+                levers.append("buffer it single")
+            levers.append("enlarge the capacity")
+            found.append(Overflow(spec.name, what, demand, partition.bits, tuple(levers)))
+    return found
+
+
+def demands(
+    architecture: Architecture, nest: LoopNest, problem: Problem
+) -> Iterator[tuple[Level, Partition, int, set[str]]]:
+    """(level, part of its capacity, bits its tiles take, dims they go over) of every partition, outermost first."""
     for index, spec in enumerate(architecture.levels):
         tile = tile_sizes(architecture, nest, problem, index)
         for partition in spec.capacity:
@@ -309,16 +330,4 @@ def capacity_overflows(
                     planes = problem.runs is not None and index <= planes_to(architecture)
                     demand += spec.slots(tensor) * tile_words(problem, tile, tensor, planes) * bits
                     dims |= {d for d in TENSOR_DIMS[tensor] if tile[d] > 1}
-            if demand > partition.bits:
-                what = "+".join(t.value for t in TENSORS if t in partition.tensors)
-                uncut = (*whole, *(RUN_DIMS if problem.runs else ()))
-                moved = ", ".join(d for d in LOOP_DIMS if d in dims and d not in uncut)
-                lever = f"move a loop of {moved} from {spec.name} or below to a level above"
-                stuck = ", ".join(d for d in LOOP_DIMS if d in dims)
-                other = f"take another dataflow: this one never cuts {stuck}" if stuck else "shorter words"
-                levers = [lever if moved else other]
-                if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
-                    levers.append("buffer it single")
-                levers.append("enlarge the capacity")
-                found.append(Overflow(spec.name, what, demand, partition.bits, tuple(levers)))
-    return found
+            yield spec, partition, demand, dims

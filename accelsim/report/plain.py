@@ -60,7 +60,7 @@ def _table(grid: Grid, width: int) -> list[str] | None:
     """The lines of a table; None where it is too wide, or its cells are not what they seem as wide as."""
     heads = [name.split(" ") for name in grid.header]
     columns = [[*head, *cells] for head, cells in zip(heads, zip(*grid.rows, strict=True), strict=False)]
-    if len(columns) != len(heads) or not all(cell.isascii() and "\n" not in cell for own in columns for cell in own):
+    if len(columns) != len(heads) or not all(map(_is_as_wide_as_long, (cell for own in columns for cell in own))):
         return None
     widths = [max(map(len, own)) for own in columns]
     blank = " " * (len(EDGE) * 2 + sum(widths) + len(GAP) * (len(widths) - 1))
@@ -74,6 +74,11 @@ def _table(grid: Grid, width: int) -> list[str] | None:
         rows.insert(body, blank)
     rule = f"{EDGE}{RULE * (len(blank) - 2 * len(EDGE))}{EDGE}"
     return [blank, *_rows(zip(*heads, strict=True), widths), rule, *rows, blank]
+
+
+def _is_as_wide_as_long(cell: str) -> bool:
+    """Whether every character takes one place; names are shortened with an ellipsis."""
+    return cell.replace("…", "").isascii() and "\n" not in cell
 
 
 def _rows(rows: Iterable[Sequence[str]], widths: Sequence[int]) -> Iterator[str]:

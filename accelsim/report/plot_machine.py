@@ -99,7 +99,7 @@ def _kept(machine: Architecture, level: Level, tensor: Tensor) -> str:
             shared = [other.value for other in TENSORS if other in part.tensors and other is not tensor]
             words = part.bits / machine.word_bits[tensor]
             few = not shared and words <= FEW
-            room = f"{words:g} words" if few else _size(part.bits)
+            room = f"{words:g} words" if few else size_text(part.bits)
             lines.append(f"{room} with {' and '.join(shared)}" if shared else room)
     buffer = level.buffering(tensor)
     how = [str(buffer)] if buffer is not Buffer.SINGLE else []
@@ -110,7 +110,8 @@ def _kept(machine: Architecture, level: Level, tensor: Tensor) -> str:
     return "\n".join([*lines, *([", ".join(how)] if how else [])])
 
 
-def _size(bits: int) -> str:
+def size_text(bits: int) -> str:
+    """A capacity as a person writes it."""
     size = bits / 8
     for unit in ("B", "KiB", "MiB"):
         if size < 1024 or unit == "MiB":
@@ -135,11 +136,11 @@ def _networks(machine: Architecture, index: int, axes: Axes, left: float, return
         if fanout.y * fanout.x > 1:
             kind = network.kind.value
             axes.text(middle, y + 0.08, kind, fontsize=TEXT - 1, ha="center", va="bottom", color=PAINT[tensor], **PLAIN)
-        told = _told(machine, index, tensor)
+        told = speed_text(machine, index, tensor)
         axes.text(middle, y - 0.1, told, fontsize=TEXT - 1, ha="center", va="top", color=GREY, **PLAIN)
 
 
-def _told(machine: Architecture, index: int, tensor: Tensor) -> str:
+def speed_text(machine: Architecture, index: int, tensor: Tensor) -> str:
     """How fast a tensor is below a level; nothing of what takes no time."""
     fanout = machine.levels[index].fanout
     network, told = fanout.network(tensor), []

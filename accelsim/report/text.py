@@ -73,6 +73,11 @@ def shown(name: str, longest: int = LONGEST_NAME) -> str:
     return f"{text[:ahead]}…{text[-(longest - 1 - ahead) :]}"
 
 
+def arrows(cause: str) -> str:
+    """A cause of stalls as a page has it, which breaks no line within an arrow: ``DRAM→GLB ifmap``."""
+    return visible(cause).replace("->", "→").replace("<-", "←")
+
+
 def many(count: int, noun: str) -> str:
     """``1 layer``, ``3 layers``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

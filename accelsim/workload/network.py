@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from accelsim.drawn import Tabled
 from accelsim.errors import WorkloadError
 from accelsim.workload.coverage import Coverage
 from accelsim.workload.density import DENSE, Densities
@@ -111,7 +112,7 @@ class Layer:
 
 
 @dataclass(frozen=True, repr=False)
-class Network:
+class Network(Tabled):
     """Layers in an order they can run in: each reads the network's input or layers before it.
 
     batch : images; already in each problem's N. padding : overrides the architecture's, if given.

@@ -97,7 +97,8 @@ def test_when_the_first_sum_is_done(nest: str, phi: int) -> None:
     problem = Problem.of({"M": 4, "C": 4})
     lowered = build(split, LoopNest.parse(nest), problem)
     extent = np.array([problem[dim] for dim in LOOP_DIMS], np.int64)
-    assert last_touch(lowered.loops, lowered.inside, extent, lowered.packs) == phi
+    left, at = np.empty_like(extent), np.empty_like(extent)
+    assert last_touch(lowered.loops, lowered.inside, extent, lowered.packs, left, at) == phi
     told = golden.run(split, LoopNest.parse(nest), problem)
     assert cycle.evaluate(lowered)[1].cycles == told.cycles
 

@@ -15,7 +15,7 @@ from accelsim.report import plain, terminal
 from accelsim.report.grid import Grid
 from accelsim.simulate import simulate
 
-WORDS = st.text("ab:0% -.", max_size=9)
+WORDS = st.text("ab:0% -.…", max_size=9)
 
 
 @st.composite
@@ -53,6 +53,11 @@ def test_reports_are_printed_by_hand(fake_engine):
 def test_what_rich_changes_is_left_to_it(text):
     assert by_hand([text], 120) is None
     assert by_hand([Grid("t", ("layer", "x"), ((text, "1"),))], 120) is None
+
+
+def test_shortened_names_are_printed_by_hand():
+    blocks = [Grid("t", ("layer", "x"), (("features.…downsample.0", "1"),))]
+    assert by_hand(blocks, 120) == by_rich(blocks, 120)
 
 
 def test_what_is_as_wide_as_two_is_left_to_rich():

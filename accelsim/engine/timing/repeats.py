@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isqrt, prod
+from threading import local
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
-from accelsim.engine.nest.kernels.records import EARLIER, NDIMS
+from accelsim.engine.nest.kernels.records import AWAY, EARLIER, NDIMS
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program
-from accelsim.engine.timing.kernels import bodies, records, replay
+from accelsim.engine.timing.kernels import bodies, memory, records, replay
 from accelsim.engine.timing.kernels.body_window import BodyWindow
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.schedule import Tables, tabled, tabulate, tile_ids
 from accelsim.engine.timing.streams import Streams
 from accelsim.workload.problem import LOOP_DIMS, REDUCTION_DIMS, TENSOR_DIMS, TENSORS
 
+_rooms = local()
 STEPS = 64
 """Steps a body should have at least."""
 LOOK_UP = 8
@@ -39,8 +41,7 @@ class Repeats:
 
     revisits : whether a pass may read psums back that an earlier body of the same pass drained.
     kind_rows, slow_rows : the streams of versions in `kinds` and in `layer`.
-    known : uint8[x], as in `kernels.records.Machine`. looks_back : bool[x], psums: whether a body reads back what an
-        earlier one drained.
+    known : uint8[x], as in `kernels.records.Machine`.
     """
 
     tables: Tables
@@ -55,7 +56,11 @@ class Repeats:
     kind_rows: Ints
     slow_rows: Ints
     known: npt.NDArray[np.uint8]
-    looks_back: npt.NDArray[np.bool_]
+
+    @property
+    def steps(self) -> int:
+        """How many the layer has."""
+        return int(self.layer.first[-1])
 
     @property
     def sums(self) -> Ints:
@@ -128,22 +133,23 @@ def find_repeats(program: Program) -> Repeats | None:
     kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())
     psum = edges[:, 0] == PSUM
     read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
-    back = np.bincount(kind_rows[kinds.back == EARLIER], minlength=n) > 0
+    kinds.back[(kinds.back == AWAY) & slow[kind_rows].astype(bool)] = EARLIER
     return Repeats(
         tables, kinds, listed, inner_at, full_at, inner_tiles, tiles, revisits,
         Streams.of(program, edges, tables.ports), kind_rows, np.repeat(np.arange(n), np.diff(start)),
-        (~psum | read).astype(np.uint8), psum & back,
+        (~psum | read).astype(np.uint8),
     )  # fmt: skip
 
 
 def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
     """(cycles, stalls, bodies simulated) with `found.streams`, or those of the processing latency."""
     rows, serial = streams.rows, streams.serial
-    kinds = found.kinds._replace(work=streams.select(found.kinds.work, found.kind_rows))
+    back = _read_back(found, streams)
+    kinds = found.kinds._replace(work=streams.select(found.kinds.work, found.kind_rows), back=back)
     layer = found.layer._replace(work=streams.select(found.layer.work, found.slow_rows))
     slow_rows, psum = found.slow_rows, rows[:, records.TENSOR] == PSUM
     present = rows[:, records.ABSENT] == 0
-    looks = found.looks_back & present
+    looks = psum & present & (np.bincount(found.kind_rows[back == EARLIER], minlength=len(rows)) > 0)
     apart = serial >= 0 and streams.lead and streams.wave < 0 and not found.revisits
     if apart and present[serial] and not psum[serial]:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
@@ -168,12 +174,37 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
     while True:
         state = streams.state(tiles + found.inner_tiles, tiles)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, _body_window(layer, room), allowed, MOST_STEPS)
+        known, window = _memory(state, len(layer.kind) if allowed else 1), _body_window(layer, room)
+        cycles, simulated = replay.replay(kinds, layer, machine, state, window, known, allowed, MOST_STEPS)
         if cycles == -2:
             raise too_many_steps(int(simulated))
         if cycles >= 0:
             return int(cycles), state.stalls, int(simulated)
         room = room * 4
+
+
+def _read_back(found: Repeats, streams: Streams) -> Ints:
+    """Of each kind's versions, the drain in an earlier body that they wait for.
+
+    Where the parent's tile was away since, none: it came back after its own drain, which was after theirs. The parent
+    must hold ports, so that this takes a cycle at least, or the drain might be as late and the cause.
+    """
+    back, parent = found.kinds.back, streams.rows[:, records.PARENT]
+    if not (back == AWAY).any():
+        return back
+    after = (parent >= 0) & (streams.uses_at[parent, :, 1].sum(axis=1) > 0)
+    return np.where(back == AWAY, np.where(after[found.kind_rows], -1, EARLIER), back)
+
+
+def _memory(state: records.State, bodies: int) -> memory.Memory:
+    """Room for what is remembered of bodies: that of this thread's last layer, if its machine has as much of all.
+
+    Pages that the system gives anew for each layer would cost more than a short simulation.
+    """
+    shape = tuple(len(part) for part in (state.progress, state.free, state.scalars, state.stalls))
+    if getattr(_rooms, "shape", None) != shape:
+        _rooms.shape, _rooms.memory = shape, memory.remember(*shape)
+    return memory.less(_rooms.memory, bodies)
 
 
 def _takes_time(*work: Ints) -> bool:

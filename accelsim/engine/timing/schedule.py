@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
 import numpy.typing as npt
@@ -191,12 +191,16 @@ def tabled(program: Program, tables: Tables) -> Tabled:
 
 def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:
     """Raise MappingError if what the kernels multiply to get cycles could pass 2^63."""
+    if not len(cells) or not len(ports.held):
+        return
+    # no column has more than all of a table
+    most = np.maximum.reduceat(cells, at[:, :, FIRST].ravel()).reshape(at.shape[:2]).astype(np.float64)
+    if most.prod(axis=1).max() * ports.rates[:, [0, 2]].max() < COUNT_LIMIT / 2:
+        return
     for (x, column, _, _), (wide, _, narrow, _), use in zip(
         ports.rows.tolist(), ports.rates.tolist(), ports.held, strict=True
     ):
-        words = 1
-        for group in range(at.shape[1]):
-            words *= int(_table(at, cells, x, group)[:, column].max(initial=1))
+        words = prod(int(_table(at, cells, x, group)[:, column].max(initial=1)) for group in range(at.shape[1]))
         if words * max(wide, narrow) >= COUNT_LIMIT:
             raise MappingError(
                 f"port '{use.port.name}': {words} words at {use.port.rate} a cycle are counted in numbers beyond 2^63; "

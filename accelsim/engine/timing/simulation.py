@@ -58,12 +58,14 @@ class OpenWindow:
         starts = at + np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
         def joined(here: Ints, there: list[Ints]) -> Ints:
-            parts = [part for rows, more in zip(old, there, strict=True) for part in (here[rows], more)]
-            if starts[-1] <= len(here):
-                here[at : starts[-1]] = np.concatenate(parts) if parts else here[:0]
-                return here
-            spare: Ints = np.zeros((int(starts[-1]) // 2, *here.shape[1:]), np.int64)
-            return np.concatenate([here[:at], *parts, spare])
+            kept, to = [here[rows].copy() for rows in old], here
+            if starts[-1] > len(here):
+                to = np.empty((int(starts[-1]) * 3 // 2, *here.shape[1:]), np.int64)
+                to[:at] = here[:at]
+            for first, end, before, more in zip(starts[:-1], starts[1:], kept, there, strict=True):
+                middle = first + len(before)
+                to[first:middle], to[middle:end] = before, more
+            return to
 
         self.begin = joined(self.begin, [schedule.begin[rows] for rows in new])
         self.back = joined(self.back, [schedule.back[rows] for rows in new])

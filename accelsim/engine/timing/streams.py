@@ -155,7 +155,7 @@ class Streams:
             free=np.zeros(len(self.names) + 1, np.int64),
             drains=np.zeros((tiles, 3), np.int64),
             records=np.zeros((n, self.ring, records.FIELDS), np.int64),
-            progress=np.zeros((n, 8), np.int64),
+            progress=np.zeros((n, records.PROGRESS), np.int64),
             scalars=np.zeros(records.SCALARS, np.int64),
             stalls=np.zeros(2 * n + len(OTHERS), np.int64),
             seen=np.zeros(seen, np.int64),

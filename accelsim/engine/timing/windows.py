@@ -133,7 +133,9 @@ class TileSlots:
         """Replace the tiles of a stream's next versions by their slots."""
         room = int(self.count[1 + x]) + len(tile)
         if room > self.free.shape[1]:
-            self.free = np.pad(self.free, [(0, 0), (0, 2 * room - self.free.shape[1])])
+            free = np.empty((len(self.free), 2 * room), np.int64)
+            free[:, : self.free.shape[1]] = self.free
+            self.free = free
         lend_slots(tile, final, self.of, self.free[x], self.count, 1 + x)
 
 

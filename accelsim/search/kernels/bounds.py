@@ -20,12 +20,13 @@ LAST = GROUPS - 1
 class Picked(NamedTuple):
     """What the tables hold of the options chosen in all groups but the last; scratch of one unit.
 
-    part : float64[group, pair, 6]; factor : int64[group, partition, 3]; total : float64[group, term]: rows of those.
-    left : float64[2, group, pair, 4], ways to have come by the groups before each position of the order; row 1 is the
-    second order of an ifmap. around : float64[2, pair, 6], what stays in place as a linear form of the last group's
-    part. whole, words, other : float64[term]. fits : bool[option] of the last group.
+    pick : int64[group]. part : float64[group, pair, 6]; factor : int64[group, partition, 3]; total : float64[group,
+    term]: rows of those. left : float64[2, group, pair, 4], ways to have come by the groups before each position of the
+    order; row 1 is the second order of an ifmap. around : float64[2, pair, 6], what stays in place as a linear form of
+    the last group's part. whole, words, other : float64[term]. fits : bool[option] of the last group.
     """
 
+    pick: npt.NDArray[np.int64]
     part: npt.NDArray[np.float64]
     factor: npt.NDArray[np.int64]
     total: npt.NDArray[np.float64]
@@ -163,16 +164,19 @@ def bound_all(combined, tensor, pairs, options, limits, charges, bounds):
     for u in range(combined.units.shape[0]):
         unit = combined.units[u]
         picked = Picked(
-            np.zeros((LAST, rows, 6)), np.zeros((LAST, len(limits), 3), np.int64), np.zeros((LAST, terms)),
+            np.empty(GROUPS, np.int64), np.zeros((LAST, rows, 6)), np.zeros((LAST, len(limits), 3), np.int64),
+            np.zeros((LAST, terms)),
             np.zeros((2, GROUPS, rows, 4)), np.zeros((2, rows, 6)), np.zeros(terms), np.zeros(terms), np.zeros(terms),
             np.zeros(unit[LAST, 1] - unit[LAST, 0], np.bool_),
         )  # fmt: skip
         _bound_unit(unit, combined.starts[u], tensor, pairs, options, limits, charges, picked, bounds)
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _bound_unit(unit, start, tensor, pairs, options, limits, charges, picked, bounds):
-    pick = unit[:, 0].copy()
+    pick = picked.pick
+    for group in range(GROUPS):
+        pick[group] = unit[group, 0]
     inner = 0  # the group that is gone through before the others move on
     for group in range(LAST - 1, -1, -1):
         if unit[group, 1] - unit[group, 0] > unit[inner, 1] - unit[inner, 0]:

@@ -20,7 +20,7 @@ class Trial(NamedTuple):
     ways : float64[group + 1, pair, 4], to have come by the groups before each position of an order. lost :
     float64[level, order, term], words left in place; number : int64[level, order], which permutation each order is,
     `choices` int64[level] of them. words : float64[level + 1, term], left after the levels outside. alive :
-    int64[level], groups with free loops there; chosen, best : int64[level], orders.
+    int64[level], groups with free loops there; chosen, best : int64[level], orders; groups : int64[group].
     """
 
     ways: npt.NDArray[np.float64]
@@ -31,6 +31,7 @@ class Trial(NamedTuple):
     choices: npt.NDArray[np.int64]
     chosen: npt.NDArray[np.int64]
     best: npt.NDArray[np.int64]
+    groups: npt.NDArray[np.int64]
 
 
 class Best(NamedTuple):
@@ -41,7 +42,7 @@ class Best(NamedTuple):
     score: npt.NDArray[np.float64]
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def next_permutation(a, n):
     """Advance a[:n] to its next permutation in lexicographic order; the first index that changed, -1 after the last."""
     i = n - 2
@@ -92,7 +93,7 @@ def beaten(lost, by, one, charges):
     return less or by < one
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def orders_of_level(level, segment, order, pick, pairs, parts, charges, trial):
     """Find what every order of one level's free loops leaves in place: its `choices` are those that none beats.
 
@@ -104,7 +105,9 @@ def orders_of_level(level, segment, order, pick, pairs, parts, charges, trial):
     for i in range(pairs.runs[segment, 0], pairs.runs[segment, 1]):
         for k in range(4):
             ways[0, i, k] = ways[GROUPS - alive, i, k]
-    groups = order[level, :alive].copy()
+    groups = trial.groups
+    for i in range(alive):
+        groups[i] = order[level, i]
     kept, begin, permutation = 0, 0, 0
     while begin >= 0:
         walk_on(groups, begin, alive, pick, segment, pairs, parts, ways)
@@ -156,7 +159,7 @@ def free_groups(level, free, pick, options, groups):
     return n
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def best_order(free, pairs, options, charges, trial, now):
     """Try every order of the free loops of one combination, `now.pick`; fills its order and score.
 
@@ -241,9 +244,15 @@ def search_orders(ranked, bounds, combined, free, pairs, options, charges, best)
     trial = Trial(
         np.zeros((GROUPS + 1, pairs.rows.shape[0], 4)), np.zeros((levels, CHOICES, terms)),
         np.zeros((levels, CHOICES), np.int64), np.zeros((levels + 1, terms)), np.zeros(levels, np.int64),
-        np.zeros(levels, np.int64), np.zeros(levels, np.int64), np.zeros(levels, np.int64),
+        np.zeros(levels, np.int64), np.zeros(levels, np.int64), np.zeros(levels, np.int64), np.empty(GROUPS, np.int64),
     )  # fmt: skip
     now = Best(np.zeros((levels, GROUPS), np.int64), np.zeros(GROUPS, np.int64), np.zeros(3))
+    return _search(ranked, bounds, combined, free, pairs, options, charges, trial, now, best)
+
+
+@njit(_nrt=False)
+def _search(ranked, bounds, combined, free, pairs, options, charges, trial, now, best):
+    """See `search_orders`; nothing is allocated here, so references need not be counted."""
     done = 0
     for at in ranked:
         if bounds[at] >= best.score[0] or bounds[at] == np.inf:
@@ -257,7 +266,15 @@ def search_orders(ranked, bounds, combined, free, pairs, options, charges, best)
         best_order(free, pairs, options, charges, trial, now)
         done += 1
         if now.score[0] < best.score[0]:
-            best.score[:] = now.score
-            best.order[:] = now.order
-            best.pick[:] = now.pick
+            _keep(now, best)
     return done
+
+
+@part
+def _keep(now, best):
+    for i in range(now.score.shape[0]):
+        best.score[i] = now.score[i]
+    for group in range(GROUPS):
+        best.pick[group] = now.pick[group]
+        for level in range(now.order.shape[0]):
+            best.order[level, group] = now.order[level, group]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from accelsim.architecture.model import Architecture, Level, Partition
+from accelsim.architecture.levers import room_name, roomier, side_name
+from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, kept, tile_sizes, tile_words
@@ -39,14 +39,14 @@ def limits(machine: Architecture, nest: LoopNest, problem: Problem) -> tuple[Lim
         for partition in spec.capacity:
             held = [t for t in TENSORS if t in partition.tensors and kept(machine, nest, index, t)]
             bits = sum(spec.slots(t) * tile_words(problem, tile, t) * machine.word_bits[t] for t in held)
-            out.append(Limit(_name(spec, partition), bits / partition.bits))
+            out.append(Limit(room_name(spec, partition), bits / partition.bits))
         mapped = nest.level(spec.name)
         for axis, loops in (("y", mapped.y), ("x", mapped.x)):
             size, used = getattr(spec.fanout, axis), 1
             for loop in loops:
                 used *= loop.factor
             if size > 1:
-                out.append(Limit(f"array {axis}", used / size))
+                out.append(Limit(side_name(machine, spec, axis), used / size))
     return tuple(out)
 
 
@@ -63,7 +63,7 @@ def steps(
     Raises MappingError where the machine has no bound.
     """
     before = optimum(machine, problem, objective, table, budget)
-    changed = dict(_doubled(machine))
+    changed = {lever.what: lever.machine for lever in roomier(machine)}
     out = []
     for one in limits(machine, nest, problem):
         try:
@@ -73,29 +73,3 @@ def steps(
             continue
         out.append(replace(one, saves=max(1 - after.score / before.score, 0.0)) if after.certified else one)
     return tuple(out)
-
-
-def _name(level: Level, partition: Partition) -> str:
-    """What a partition is called: as its level, if it is all of it."""
-    if len(level.capacity) == 1:
-        return level.name
-    return f"{level.name} {'+'.join(t for t in TENSORS if t in partition.tensors)}"
-
-
-def _doubled(machine: Architecture) -> Iterator[tuple[str, Architecture]]:
-    """The machine with twice of one capacity or side of the array, by its name."""
-
-    def changed(index: int, **values: object) -> Architecture:
-        levels = list(machine.levels)
-        levels[index] = replace(levels[index], **values)  # type: ignore[arg-type]
-        return replace(machine, levels=tuple(levels))
-
-    for index, spec in enumerate(machine.levels):
-        for at, partition in enumerate(spec.capacity):
-            capacity = list(spec.capacity)
-            capacity[at] = replace(partition, bits=2 * partition.bits)
-            yield _name(spec, partition), changed(index, capacity=tuple(capacity))
-        for axis in ("y", "x"):
-            size = getattr(spec.fanout, axis)
-            if size > 1:
-                yield f"array {axis}", changed(index, fanout=replace(spec.fanout, **{axis: 2 * size}))

@@ -142,14 +142,16 @@ def spatial_extent(loops, group, low, high, merge_from, merge):
     return n, one, two
 
 
-@njit(cache=True)
-def group_of(nest, edge, group):
-    """A group of an edge, before its first combination."""
+@part
+def group_of(nest, edge, group, rows):
+    """A group of an edge, before its first combination; it lies in scratch of `rows`."""
     loops, child = nest.loops, edge[CHILD]
-    room = loops.shape[0] + 1
-    own, slot = np.empty(room, np.int64), np.zeros(room, np.int64)
+    own, slot, at = rows.of_loops[0], rows.of_loops[1], rows.of_loops[2]
+    size, tile, owned = rows.of_dims[0], rows.of_dims[1], rows.of_dims[2]
+    base, before = rows.of_dims[3], rows.of_dims[4]
     number = own_loops(loops, group, child, own)
-    size, tile, owned = np.ones(2, np.int64), np.ones(2, np.int64), np.zeros(2, np.int64)
+    slot[:number], at[:number] = 0, 0
+    size[:], tile[:], owned[:], base[:], before[:] = 1, 1, 0, 0, 0
     for a in range(2):
         dim = GROUP_DIMS[group, a]
         if dim < 0:
@@ -164,9 +166,8 @@ def group_of(nest, edge, group):
                 slot[i] = a
     plane = edge[TENSOR] == IFMAP and group >= 4
     return Group(
-        number, own, slot, size, tile, owned, np.zeros(room, np.int64), np.zeros(2, np.int64), np.zeros(2, np.int64),
-        plane, nest.axes[group - 4 if group >= 4 else 0],
-    )  # fmt: skip
+        number, own, slot, size, tile, owned, at, base, before, plane, nest.axes[group - 4 if group >= 4 else 0]
+    )
 
 
 @part

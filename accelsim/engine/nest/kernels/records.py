@@ -18,7 +18,9 @@ DIM, FACTOR, KIND, LEVEL, STEP = 0, 1, 2, 3, 4  # columns of a loop row; KIND: 0
 TENSOR, PARENT, CHILD, OPERAND, REUSE = range(5)  # columns of an edge
 GROUPS = 6
 RUNS = 4  # the dim P, which counts runs of pixels
-FRESH, EARLIER = -2, -3  # of a psum tile that comes in: it has nothing to read; what an earlier body drained
+# of a psum tile that comes in: it has nothing to read; what an earlier body drained; the same, and its parent's tile
+# has been away since and come back
+FRESH, EARLIER, AWAY = -2, -3, -4
 PART = 1 << 10  # combinations of a group tabulated at a time
 NDIMS = 10
 GROUP_DIMS = np.array([[0, 9], [1, -1], [2, 8], [3, -1], [4, 6], [5, 7]], dtype=np.int64)
@@ -65,6 +67,7 @@ class Rows(NamedTuple):
     moved : int64[carry, combination]: -1 no such carry, else whether the group's tile index moved on the carry *into*
         this combination; row i: own loop i carried, row n + i: a foreign loop did that has i own loops outside.
     slide : int64[carry, combination, column]: words not in the tile before, for ifmap rows and columns.
+    of_loops : int64[3, loop], of_dims : int64[5, 2], scratch of `groups.group_of`.
     """
 
     offsets: Ints
@@ -73,3 +76,5 @@ class Rows(NamedTuple):
     full: Ints
     moved: Ints
     slide: Ints
+    of_loops: Ints
+    of_dims: Ints

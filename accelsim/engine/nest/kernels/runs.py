@@ -18,9 +18,16 @@ from accelsim.engine.nest.kernels.records import (
     STEP,
     TENSOR,
 )
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 
 LISTED = 64  # combinations tabulated without a look at which do alike
+
+
+@part
+def in_one(nest, edge, group, own):
+    """(own loops of a group above `child`, their combinations); 0 combinations where `runs_of` is to list them."""
+    n, combinations = group_shape(nest.loops, group, edge[CHILD], own)
+    return n, combinations if combinations <= LISTED else 0
 
 
 @njit(cache=True)

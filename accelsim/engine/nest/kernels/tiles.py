@@ -36,13 +36,13 @@ from accelsim.jit import njit, part
 FOREIGN = np.repeat(1 - OWN[PSUM : PSUM + 1], 64, axis=0).astype(np.uint8)  # every level adds over every foreign dim
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def group_rows(nest, edge, group, begin, end, rows):
     """Tabulate combinations begin .. end - 1 of one group of one edge; returns own loops.
 
     edge : int64[5 or more], see records.TENSOR .. REUSE. rows : filled, see `records.Rows`.
     """
-    one = group_of(nest, edge, group)
+    one = group_of(nest, edge, group, rows)
     rows.moved[: 2 * one.number + 1, : end - begin] = -1
     merge = nest.merge[edge[TENSOR]]
     looks = 2 * (edge[CHILD] - edge[PARENT]) + 1

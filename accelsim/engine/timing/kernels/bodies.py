@@ -13,6 +13,7 @@ import numpy as np
 
 from accelsim.engine.nest.kernels.groups import in_group
 from accelsim.engine.nest.kernels.records import (
+    AWAY,
     CHILD,
     DIM,
     EARLIER,
@@ -27,7 +28,7 @@ from accelsim.engine.nest.kernels.records import (
     STEP,
     TENSOR,
 )
-from accelsim.engine.timing.kernels.odometer import odometer, open_sums, psum_level, step_on, step_rows
+from accelsim.engine.timing.kernels.odometer import Odometer, odometer, open_sums, psum_level, step_on, step_rows
 from accelsim.engine.timing.kernels.versions import ABOVE, NARROWED, ON_DRAIN, Past, Room, generate
 from accelsim.engine.words.kernels.tables import COMBINATIONS, LISTED
 from accelsim.jit import njit, part
@@ -109,6 +110,18 @@ class Table(NamedTuple):
     slots: np.ndarray
 
 
+class _Walk(NamedTuple):
+    """Where a walk has got to and what it has seen. extent : int64[dim], of a body; level : that keeps psums."""
+
+    odo: Odometer
+    extent: np.ndarray
+    level: int
+    drained: Drained
+    past: Past
+    room: Room
+    key: np.ndarray
+
+
 @njit(cache=True)
 def _same_block(row_of, one, other, inner):
     """Whether two outer combinations see the same words in all inner ones."""
@@ -181,6 +194,13 @@ def walk(layer, cut, outer, kinds, bodies, table):
     bodies.number[:] = 0
     bodies.first[0] = kinds.steps_at[0] = 0
     key = np.zeros(table.keys.shape[1], np.int64)
+    return _list_all(layer, cut, _Walk(odo, extent, level, drained, past, room, key), outer, kinds, bodies, table)
+
+
+@njit(_nrt=False)
+def _list_all(layer, cut, scratch, outer, kinds, bodies, table):
+    """See `walk`; nothing is allocated here for a body like one before, so references need not be counted."""
+    odo, extent, level, drained, past, room, key = scratch
     found, used, listed, carry = 0, 0, 0, -1
     while True:
         _lay_key(layer, odo, carry, level, extent, outer, drained, past.before, key)
@@ -278,7 +298,7 @@ def _slot(table, key):
     return slot
 
 
-@njit(cache=True)
+@njit(_nrt=True)
 def _add_kind(kind, used, steps, outer, past, room, kinds, table):
     """Write down what was generated as a kind of its own; gives the versions of all kinds, -1: there is no room."""
     stepped, total = kinds.steps_at[kind] + steps, past.number.sum()
@@ -323,7 +343,7 @@ def _add_body(layer, odo, kind, body, outer, kinds, drained, bodies):
             bodies.back[v] = kinds.back[first]
             if psum:
                 bodies.tile[v] += odo.tile[x] * outer.tiles[x]
-                if kinds.back[first] == EARLIER:
+                if kinds.back[first] == EARLIER or kinds.back[first] == AWAY:
                     bodies.back[v] = drained.version[tile]
                 drained.version[tile] = bodies.number[x]
         bodies.number[x] += m

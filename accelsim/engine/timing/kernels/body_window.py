@@ -30,7 +30,7 @@ class BodyWindow(NamedTuple):
     work: np.ndarray
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _append(x, kinds, layer, window, machine):
     """Append stream x's versions of its next body."""
     b = window.body[x]
@@ -54,7 +54,7 @@ def _append(x, kinds, layer, window, machine):
     window.body[x] = b + 1
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _drop(x, keep, window):
     """Forget versions before `keep`, to make room."""
     begin = window.start[x] + keep
@@ -70,7 +70,7 @@ def _drop(x, keep, window):
     window.start[x] = to - keep
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _room(x, kinds, layer, window, keep):
     """Make room for the next body of stream x; False if there is none to make."""
     m = kinds.many[layer.kind[window.body[x]], x]
@@ -80,7 +80,7 @@ def _room(x, kinds, layer, window, keep):
     return True
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def cover(j, at, kinds, layer, window, machine, progress):
     """Write out what body j can look at; at : int64[x], first versions of body j. Returns whether there was room."""
     n = at.shape[0]

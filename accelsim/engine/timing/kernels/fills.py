@@ -37,6 +37,7 @@ from accelsim.engine.timing.kernels.records import (
     LAST,
     NEVER,
     NOBODY,
+    NOT_BEFORE,
     OLD_PSUM,
     OLD_SLOTS,
     OUTSTANDING,
@@ -73,6 +74,8 @@ from accelsim.jit import part
 def issue_fills(x, k, machine, versions, state):
     """T9: issue all fills of stream x whose kappa is at most k, as far as versions are written down."""
     streams, progress = machine.streams, state.progress
+    if k < progress[x, NOT_BEFORE]:
+        return
     while progress[x, TO_ISSUE] < versions.limit[x]:
         v = progress[x, TO_ISSUE]
         at = versions.start[x] + v
@@ -88,6 +91,7 @@ def issue_fills(x, k, machine, versions, state):
         if v >= slots and v - slots + 1 >= versions.low[x]:
             kappa = versions.begin[at - slots + 1] - 1
         if kappa > k:
+            progress[x, NOT_BEFORE] = kappa
             return
         kappa = max(kappa, _parent_step(x, at, machine, versions, state))
         if kappa > k:

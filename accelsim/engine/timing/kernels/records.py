@@ -35,8 +35,10 @@ COLUMNS = 18
 FIELDS = 25
 # columns of a stream's progress: the next version to fill, its parent's version, the version in use, the stationary
 # version of the pass of the next one, and the step after which the last fill could begin; of psums with room for their
-# delivery the cycles of all drains so far, and the first of them that was not needed so far: cycles before it, it
-TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF, DELIVERED, WENT, GOING = range(8)
+# delivery the cycles of all drains so far, and the first of them that was not needed so far: cycles before it, it;
+# and the step before which the next version cannot be filled
+TO_ISSUE, SERVING, CURRENT, IN_PASS, KAPPA_OF, DELIVERED, WENT, GOING, NOT_BEFORE = range(9)
+PROGRESS = NOT_BEFORE + 1
 # the scalars that live between two steps; C_FREE: when the array is free; PASS_END: what the stationary operand of the
 # next pass waits for: time, hold, key
 C_START, C_END, C_UNITS, C_FREE, LAST, TOTAL_C, AT_PASS, PASS_END = range(8)
@@ -128,7 +130,7 @@ class State(NamedTuple):
 
     free : int64[port], when each is. drains : int64[tile, 3], (end, hold, last step) of the last drain of a psum tile.
     records : int64[x, ring, 25]; the ring is a power of two above 2 slots + 2 (fills run ahead by the slots, C looks
-    as far back). progress : int64[x, 8], see TO_ISSUE .. scalars : int64[SCALARS], see C_START ..
+    as far back). progress : int64[x, 9], see TO_ISSUE .. scalars : int64[SCALARS], see C_START ..
     stalls : int64[cause]. seen : int64[tile] scratch of `replay`, zeros.
     best, late : int64[3] scratch, the latest bound so far of the activity at hand and of a streamed operand's end.
     log : int64[1 + transfers], the order of the outermost level's transfers (how many, then for each 2 * tensor + 1 if
@@ -154,6 +156,7 @@ def begin_state(state):
     state.progress[:] = 0
     state.progress[:, CURRENT] = -1
     state.progress[:, KAPPA_OF] = -1
+    state.progress[:, NOT_BEFORE] = -1
     state.scalars[:] = 0
     state.scalars[PASS_END + HOLD] = NOBODY
 

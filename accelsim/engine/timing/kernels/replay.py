@@ -6,13 +6,12 @@ A body met again in a known state (`state.read_state`) is looked up; for others 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from accelsim.engine.nest.kernels.records import PSUM, Ints
+from accelsim.engine.nest.kernels.records import PSUM
 from accelsim.engine.timing.kernels.body_window import cover
 from accelsim.engine.timing.kernels.located import Body, issued_of, locate, moment, opens_pass, read_content, undrained
+from accelsim.engine.timing.kernels.memory import ENTRY, LIES_IN_ENTRY, SHIFT, STEPS_LATER, forget
 from accelsim.engine.timing.kernels.records import (
     A_KEY,
     ABSENT,
@@ -34,6 +33,7 @@ from accelsim.engine.timing.kernels.records import (
     L_KEY,
     LANDED,
     LAST,
+    NOT_BEFORE,
     P_END,
     P_START,
     PASS_END,
@@ -52,112 +52,19 @@ from accelsim.engine.timing.kernels.state import drain_binds, read_state, reads_
 from accelsim.engine.timing.kernels.sweep import advance, finish
 from accelsim.jit import njit, part
 
-ENTRIES = 512
+NEW = 512  # bodies that may be new before what is left is foreseen
 FORESEE = 1 << 24  # steps simulated before what is left is foreseen
-MOST_RECORDS = 48
-MOST_DRAINS = 1 << 18
-WIDE = 1024
-CONTENT = 256
 TIMES = np.array([ARRIVE, F_START, F_END, USE, LANDED, D_START, D_END, P_START, P_END], np.int64)
 KEYS = np.array([A_KEY, U_KEY, L_KEY, D_KEY], np.int64)
-ENTRY, SHIFT, STEPS_LATER, LIES_IN_ENTRY = range(4)
-"""What `Memory.now` has: the known body that the last one ran as, or -1; how many cycles and steps later; whether its
-records are still to be restored."""
-
-
-class Keyed(NamedTuple):
-    """Keys that have been met, in a table of hashes.
-
-    keys : int64[room, ..], the first lengths : int64[room] of each count; number : int64[1], how many there are.
-    slots : int64[a power of two], which of the keys lies there, or -1.
-    """
-
-    keys: Ints
-    lengths: Ints
-    number: Ints
-    slots: Ints
-
-
-class Following(NamedTuple):
-    """Which known body follows a known one, if the body at hand consists of something known.
-
-    pairs : int64[a power of two], a known body and a content as one number, or -1; entry : int64[slot], what follows;
-    asks : int64[slot, 2, x], what `reads_back` asks. number : int64[1], how many there are.
-    """
-
-    pairs: Ints
-    entry: Ints
-    asks: Ints
-    number: Ints
-
-
-class Kept(NamedTuple):
-    """What is known of bodies that have been simulated; the first axis is the entry.
-
-    records : int64[.., record, FIELDS + 1], many : int64[..] of them, progress : int64[.., x], scalars, free : see
-    `records.State`, after the body; stalls, and of the scalars the sums: what it added. begins : int64[.., 2], its
-    `moment` and the step before it. times : int64[..], how often it has been looked up. drained_at : int64[.. + 1],
-    where its own begin in drains : int64[.., 3].
-    """
-
-    records: Ints
-    many: Ints
-    progress: Ints
-    scalars: Ints
-    free: Ints
-    stalls: Ints
-    begins: Ints
-    times: Ints
-    drained_at: Ints
-    drains: Ints
-
-
-class Memory(NamedTuple):
-    """What is remembered of the bodies so far. now : int64[4], see ENTRY ..; asked, key, scratch : scratch."""
-
-    states: Keyed
-    contents: Keyed
-    following: Following
-    kept: Kept
-    now: Ints
-    asked: Ints
-    key: Ints
-    scratch: Ints
-
-
-@njit(cache=True)
-def _remember(bodies, machine, state):
-    """Room for what is remembered of so many bodies."""
-    n, most = machine.streams.shape[0], 1  # tables have powers of two for sizes
-    while most < min(bodies, ENTRIES):
-        most *= 2
-    kept = Kept(
-        np.empty((most, MOST_RECORDS, FIELDS + 1), np.int64), np.zeros(most, np.int64), np.zeros((most, n), np.int64),
-        np.zeros((most, state.scalars.shape[0]), np.int64), np.zeros((most, state.free.shape[0]), np.int64),
-        np.zeros((most, state.stalls.shape[0]), np.int64), np.zeros((most, 2), np.int64), np.zeros(most, np.int64),
-        np.zeros(most + 1, np.int64), np.empty((MOST_DRAINS, 3), np.int64),
-    )  # fmt: skip
-    now = np.zeros(4, np.int64)
-    now[ENTRY] = -1
-    return Memory(
-        _keyed(most, WIDE), _keyed(most, CONTENT),
-        Following(
-            np.full(8 * most, -1, np.int64), np.zeros(8 * most, np.int64), np.zeros((8 * most, 2, n), np.int64),
-            np.zeros(1, np.int64),
-        ),
-        kept, now, np.zeros((2, n), np.int64), np.zeros(WIDE, np.int64), np.zeros(WIDE, np.int64),
-    )  # fmt: skip
-
-
-@njit(cache=True)
-def _keyed(most, wide):
-    return Keyed(
-        np.empty((most, wide), np.int64), np.zeros(most, np.int64), np.zeros(1, np.int64),
-        np.full(4 * most, -1, np.int64),
-    )  # fmt: skip
 
 
 @part
+def _copy(row, to):
+    for i in range(row.shape[0]):
+        to[i] = row[i]
+
+
+@njit(_nrt=False)
 def _keep(body, k, machine, state, kept, kept_progress):
     """Copy what a later body may need of the records after one that ends with step k; how many, -1: too many."""
     streams, progress, records = machine.streams, state.progress, state.records
@@ -202,13 +109,14 @@ def _restore_last(machine, state, memory):
             state.free[p] = kept.free[entry, p] + now[SHIFT]
 
 
-@part
+@njit(_nrt=False)
 def _restore(machine, state, shift, steps, kept, m, kept_progress):
     """Copy records and progress after a known body back, `shift` cycles and `steps` steps later."""
     streams, progress, records = machine.streams, state.progress, state.records
     later = order_key(steps - 1, 0, 0, 0, len(streams))  # of a key, as of times `shift`
     for x in range(streams.shape[0]):
         progress[x, TO_ISSUE] = 0 if streams[x, ABSENT] else progress[x, CURRENT] + kept_progress[x]
+        progress[x, NOT_BEFORE] = -1
     for i in range(m):
         x = kept[i, FIELDS]
         v = kept[i, VID] + progress[x, CURRENT]
@@ -223,7 +131,7 @@ def _restore(machine, state, shift, steps, kept, m, kept_progress):
             to[field] += later
 
 
-@part
+@njit(_nrt=False)
 def _copy_drains(body, k, machine, state, origin, pool, m, back):
     """Write down when psums were drained in a body, after step k, or (`back`) copy them back; how many are in `pool`.
 
@@ -309,7 +217,7 @@ def _link_of(pair, pairs):
     return slot
 
 
-@part
+@njit(_nrt=False)
 def _follow(body, length, origin, machine, state, memory):
     """(the last body and what this one consists of as one number, or -1; the entry that it runs as, or -1)."""
     content, entry, following = _number_of(memory.key, length, memory.contents), -1, memory.following
@@ -323,7 +231,7 @@ def _follow(body, length, origin, machine, state, memory):
     return pair, entry
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _meet(body, length, pair, machine, state, memory):
     """(where the state before a body is, or would be, or -1: it is too long; its length; the entry that it is, or -1).
 
@@ -331,7 +239,7 @@ def _meet(body, length, pair, machine, state, memory):
     """
     following = memory.following
     before = body.layer.first[body.j] - 1
-    length, plain = read_state(before, memory.asked, body, machine, state, memory.key, length)
+    length, plain = read_state(before, memory.asked, body, memory.bounds, machine, state, memory.key, length)
     if length <= 0:
         return -1, length, -1
     slot = _slot_of(memory.key, length, memory.states)
@@ -347,7 +255,7 @@ def _meet(body, length, pair, machine, state, memory):
     return slot, length, entry
 
 
-@part
+@njit(_nrt=False)
 def _jump(body, entry, origin, machine, state, memory):
     """Run a body as a known one: the state after it is that one's, later."""
     kept, now, scalars, before = memory.kept, memory.now, state.scalars, body.layer.first[body.j] - 1
@@ -368,14 +276,15 @@ def _jump(body, entry, origin, machine, state, memory):
     now[ENTRY], now[SHIFT], now[STEPS_LATER], now[LIES_IN_ENTRY] = entry, shift, steps, 1
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _simulate(body, slot, length, origin, machine, written, state, memory):
     """Simulate a body; keep what is known after it under the key at hand, if there is room. slot -1: it has no key."""
     kinds, layer, j = body.kinds, body.layer, body.j
     scalars, kept, states = state.scalars, memory.kept, memory.states
     here, before, after = kinds.steps_at[layer.kind[j]], layer.first[j] - 1, layer.first[j + 1] - 1
     last, total, passes = scalars[LAST], scalars[TOTAL_C], scalars[AT_PASS]
-    stalls = state.stalls.copy()
+    stalls = memory.stalls
+    _copy(state.stalls, stalls)
     scalars[LAST] = 0
     steps = Steps(layer.first[layer.kind.shape[0]], before + 1, kinds.n[here:], kinds.phi[here:])
     advance(before, after, machine, written, steps, state)
@@ -388,17 +297,18 @@ def _simulate(body, slot, length, origin, machine, written, state, memory):
             memory.now[ENTRY] = _enter(memory.key, length, slot, states)
             kept.many[e] = found
             kept.drained_at[e + 1] = drained
-            kept.scalars[e] = scalars
+            _copy(scalars, kept.scalars[e])
             kept.scalars[e, TOTAL_C] -= total
             kept.scalars[e, AT_PASS] -= passes
-            kept.free[e] = state.free
-            kept.stalls[e] = state.stalls - stalls
+            _copy(state.free, kept.free[e])
+            for c in range(stalls.shape[0]):
+                kept.stalls[e, c] = state.stalls[c] - stalls[c]
             kept.begins[e, 0], kept.begins[e, 1] = origin, before
     scalars[LAST] = max(scalars[LAST], last)
 
 
-@njit(cache=True)
-def replay(kinds, layer, machine, state, window, look_up, most_steps):
+@njit(_nrt=False, nogil=True)
+def replay(kinds, layer, machine, state, window, memory, look_up, most_steps):
     """Run a layer body by body.
 
     A state is that after a known body more often than not: then that one's number and what the body at hand consists of
@@ -406,15 +316,16 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
 
     Parameters
     ----------
-    look_up : whether bodies met again are looked up. most_steps : to simulate.
+    memory : see `memory.remember`. look_up : whether bodies met again are looked up. most_steps : to simulate.
 
     Returns
     -------
     (the cycle at which the layer ends, bodies simulated); (-1, 0): the window is too small; (-2, steps it would take):
     there are too many to simulate, judged by the bodies so far.
     """
-    bodies, at = layer.kind.shape[0], np.zeros(machine.streams.shape[0], np.int64)
-    memory = _remember(bodies if look_up else 1, machine, state)
+    bodies, at = layer.kind.shape[0], memory.at
+    forget(memory)
+    at[:] = 0
     written = Versions(
         window.start, layer.number, window.low, window.limit, window.begin, window.back, window.tile, window.work
     )
@@ -439,7 +350,7 @@ def replay(kinds, layer, machine, state, window, look_up, most_steps):
             simulated += 1
             walked += layer.first[j + 1] - layer.first[j]
             # what is new comes early in a layer: only later bodies foretell the rest
-            foreseen = walked if simulated <= ENTRIES else walked // (j + 1) * bodies
+            foreseen = walked if simulated <= NEW else walked // (j + 1) * bodies
             if foreseen > most_steps and walked > min(most_steps, FORESEE):
                 return -2, foreseen
         for x in range(at.shape[0]):

@@ -144,7 +144,7 @@ def reads_back(k, asked, origin, body, machine, state, scratch):
 class Bounds(NamedTuple):
     """No fill yet to come begins before; of each stream.
 
-    issued : versions issued. fills : uint8[x], whether any is left to fill. held : when its ports are free.
+    issued : versions issued. fills : whether any is left to fill. held : when its ports are free.
     waits : its other bounds; floor : both. ready : int64[port], no use yet to come begins before; NEVER: there is none.
     """
 
@@ -266,7 +266,8 @@ def _facts(x, v, over, read_by, origin, bounds, machine, state):
     use = (slot and r[USE] >= bounds.held[x] and r[USE] >= bounds.waits[x]) or (psum and r[USE] >= origin)
     landed = psum and v >= current and r[LANDED] >= origin
     if psum:
-        drain = drain_binds(x, v, r, bounds.issued[x], current, bounds.held[x], origin, machine)
+        # what has not been drained yet is known by what it waits for
+        drain = v < over and drain_binds(x, v, r, bounds.issued[x], current, bounds.held[x], origin, machine)
     else:
         # an input in use has no last user yet, and nothing asks for one before there is
         drain = innermost and v < over and slot and r[D_END] >= bounds.held[x]
@@ -311,8 +312,8 @@ def _read_versions(x, over, read_by, origin, key_origin, bounds, machine, state,
     return m + 1
 
 
-@njit(cache=True)
-def read_state(k, asked, body, machine, state, out, m):
+@njit(_nrt=False)
+def read_state(k, asked, body, bounds, machine, state, out, m):
     """Append the state before step k + 1, the first of a body, relative to `moment`.
 
     Parameters
@@ -325,7 +326,7 @@ def read_state(k, asked, body, machine, state, out, m):
     (length, whether no fill waits for a drain of an earlier body); length -1: it is too long.
     """
     streams, serial, scalars = machine.streams, machine.serial, state.scalars
-    n, ports = len(streams), len(state.free)
+    n = len(streams)
     key_origin = order_key(k, 0, 0, 0, n)
     apart = opens_pass(body.j, machine, body.kinds, body.layer)
     led = apart and streams[serial, TENSOR] != PSUM
@@ -337,10 +338,7 @@ def read_state(k, asked, body, machine, state, out, m):
         m = _append_time(scalars, PASS_END, origin, key_origin, out, m + 2)
     else:
         m += 5
-    bounds = Bounds(
-        np.empty(n, np.int64), np.zeros(n, np.uint8), np.full(n, -NEVER, np.int64), np.zeros(n, np.int64),
-        np.zeros(n, np.int64), np.full(ports, NEVER, np.int64),
-    )  # fmt: skip
+    bounds.fills[:], bounds.held[:], bounds.waits[:], bounds.floor[:], bounds.ready[:] = 0, -NEVER, 0, 0, NEVER
     asked[0, :] = -1
     for x in range(n):
         if not streams[x, ABSENT]:

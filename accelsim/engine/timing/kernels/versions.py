@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from accelsim.engine.nest.kernels.groups import columns_of
 from accelsim.engine.nest.kernels.records import (
+    AWAY,
     CHILD,
     DIM,
     EARLIER,
@@ -63,7 +64,7 @@ class Room(NamedTuple):
     start, end : int64[x], version v lies at ``start[x] + v`` of `begin`, `back`, `tile` and (rows of) `work`, if that
     is less than ``end[x]``; else it is only counted. begin : int64[version], first step; work : int64[version, use
     slot], cycles; back : int64[version], psum: version of the latest earlier drain of this tile, else -1; FRESH:
-    there are no sums to read; EARLIER: the drain is in a body before; tile : int64[version], psum.
+    there are no sums to read; EARLIER, AWAY: the drain is in a body before; tile : int64[version], psum.
     step_n, step_phi : int64[step], cycles of C and the unit after which a psum drain may stream; with no room nobody
     asks. sums : int64[x, 2 * column], words, added to; behind them those of the drains that are narrowed.
     """
@@ -82,13 +83,15 @@ class Room(NamedTuple):
 class _Step(NamedTuple):
     """Scratch of a walk.
 
-    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped. cycles : int64[2], of C and until a
-    psum drain may stream. others : int64[x, column], words but for the inner group; words, begun : int64[column], of a
-    version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted : int64[use], words (times
-    3, plus which rate) and cycles of the version before.
+    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; left, at : int64[dim]. cycles :
+    int64[2], of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words, begun :
+    int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted :
+    int64[use], words (times 3, plus which rate) and cycles of the version before.
     """
 
     extent: Ints
+    left: Ints
+    at: Ints
     tile: Ints
     cycles: Ints
     others: Ints
@@ -99,7 +102,7 @@ class _Step(NamedTuple):
     lasted: Ints
 
 
-@njit(cache=True)
+@njit(_nrt=True)
 def generate(layer, cut, outer, carry, past, room):
     """Walk the steps of one body once and write every stream's versions; returns the steps.
 
@@ -140,7 +143,13 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
     (steps, loop that moves into the next one: less than `cut` after the last, cycles of C in all).
     """
     odo = odometer(layer, step_rows(layer.loops, layer.inside), cut, index)
-    step, level = _begin(layer), psum_level(layer.streams)
+    return _walk(layer, odo, _begin(layer), cut, carry, first, most, past, room)
+
+
+@njit(_nrt=False)
+def _walk(layer, odo, step, cut, carry, first, most, past, room):
+    """See `walk_steps`; nothing is allocated here, so references need not be counted."""
+    level = psum_level(layer.streams)
     k, busy, changed = 0, 0, True
     while True:
         if changed:
@@ -164,7 +173,9 @@ def walk_steps(layer, cut, index, carry, first, most, past, room):
 def _begin(layer):
     n, uses, columns = layer.streams.shape[0], layer.uses.shape[0], widest(layer.streams)
     step = _Step(
-        np.zeros(NDIMS, np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64), np.zeros((n, columns), np.int64),
+        np.zeros(NDIMS, np.int64), np.empty(NDIMS, np.int64), np.empty(NDIMS, np.int64), np.ones(NDIMS, np.int64),
+        np.zeros(2, np.int64),
+        np.zeros((n, columns), np.int64),
         np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(n + 1, np.int64),
         np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
     )  # fmt: skip
@@ -195,7 +206,7 @@ def _extent(layer, odo, step, dim):
     return layer.ends[last] - layer.ends[first] if dim == RUNS and layer.ends.shape[0] else last - first
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def _time_of(layer, odo, step):
     """T2, T7: cycles of C in a step of these extents, and until a psum drain may stream."""
     macs = 1
@@ -204,7 +215,8 @@ def _time_of(layer, odo, step):
         macs *= packed(0, step.extent[dim], layer.packs[dim])
     lanes = layer.macs_together
     step.cycles[0] = (macs + lanes - 1) // lanes
-    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent, layer.packs) + lanes - 1) // lanes
+    touched = last_touch(layer.loops, layer.inside, step.extent, layer.packs, step.left, step.at)
+    step.cycles[1] = (touched + lanes - 1) // lanes
 
 
 @part
@@ -213,14 +225,14 @@ def packed(first, count, pack):
     return (first + count + pack - 1) // pack - (first + pack - 1) // pack
 
 
-@njit(cache=True)
-def last_touch(loops, inside, extent, packs):
+@njit(_nrt=False)
+def last_touch(loops, inside, extent, packs, left, at):
     """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7).
 
-    MACs that go together (`packs`) are where the first of them is, and count as one.
+    MACs that go together (`packs`) are where the first of them is, and count as one. left, at : int64[dim], scratch.
     """
-    left = extent.copy()
-    at = np.zeros(NDIMS, np.int64)
+    for dim in range(NDIMS):
+        left[dim], at[dim] = extent[dim], 0
     before = 0
     for i in range(loops.shape[0]):
         dim = loops[i, DIM]
@@ -364,6 +376,8 @@ def _read_back(streams, x, v, tile, past):
         refilled = past.before[x, 2] == 1
         lost = lost or (last == EARLIER and past.before[x, 1] == 1)
     reads = FRESH if lost and not refilled else last
+    if above >= 0 and lost and reads == EARLIER:
+        reads = AWAY
     past.since[x, REFILLED] = 1 if streams[x, ON_DRAIN] == 0 and reads != FRESH else 0
     if not lost:
         past.since[x, TAKEN_UP] += 1

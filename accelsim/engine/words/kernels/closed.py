@@ -27,7 +27,7 @@ from accelsim.engine.nest.kernels.records import (
     TENSOR,
     Rows,
 )
-from accelsim.engine.nest.kernels.runs import runs_of
+from accelsim.engine.nest.kernels.runs import in_one, runs_of
 from accelsim.engine.nest.kernels.steps import bases_below
 from accelsim.engine.nest.kernels.tiles import group_rows
 from accelsim.jit import njit, part
@@ -45,18 +45,29 @@ class Sums(NamedTuple):
     kept: npt.NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def group_sums(nest, edge, group, rows, sums):
-    """Tabulate one group of one edge (`tiles.group_rows`), some combinations at a time, and sum; returns own loops."""
-    columns, slides, n = columns_of(edge[PARENT], edge[CHILD]), edge[TENSOR] == IFMAP and group >= 4, 0
+    """Tabulate one group of one edge (`tiles.group_rows`) and sum; returns own loops."""
+    columns, slides = columns_of(edge[PARENT], edge[CHILD]), edge[TENSOR] == IFMAP and group >= 4
     sums.total[: columns + 1] = 0
     sums.stay[:, : columns + 1] = 0
     sums.kept[:, : columns + 1] = 0
+    n, many = in_one(nest, edge, group, rows.of_loops[0])
+    if many:
+        group_rows(nest, edge, group, 0, many, rows)
+        _add_rows(2 * n + 1, columns, slides, many, 1, rows, sums)
+    else:
+        _add_runs(nest, edge, group, 2 * n + 1, columns, slides, rows, sums)
+    return n
+
+
+@njit(_nrt=True)
+def _add_runs(nest, edge, group, carries, columns, slides, rows, sums):
+    """The same some combinations at a time, one of those that do alike for all."""
     runs, _ = runs_of(nest, edge, group)
     for run in range(runs.shape[0]):
-        n = group_rows(nest, edge, group, runs[run, 0], runs[run, 1], rows)
-        _add_rows(2 * n + 1, columns, slides, runs[run, 1] - runs[run, 0], runs[run, 2], rows, sums)
-    return n
+        group_rows(nest, edge, group, runs[run, 0], runs[run, 1], rows)
+        _add_rows(carries, columns, slides, runs[run, 1] - runs[run, 0], runs[run, 2], rows, sums)
 
 
 @part
@@ -77,7 +88,7 @@ def _add_rows(carries, columns, slides, many, times, rows, sums):
                     sums.kept[carry, k] += times * (full[c, k] - rows.slide[carry, c, k])
 
 
-@njit(cache=True)
+@njit(_nrt=False)
 def edge_words(nest, edge, scratch, out):
     """Words of one edge over a whole layer, one number per column of `tiles`; then the versions of its child's tile.
 
@@ -126,8 +137,8 @@ def _take_off(columns, slides, at, sums, out):
 
 
 @njit(cache=True)
-def make_rows(nest, combinations, carries, spatial):
-    """Room for some combinations of a group at a time."""
+def make_rows(nest, loops, combinations, carries, spatial):
+    """Room for some combinations of a group of so many loops at a time."""
     columns, reach = 3 * nest.levels + 3, 2
     for a in range(2):
         span = nest.axes[a, 0] * (nest.bounds[4 + a] - 1) + nest.axes[a, 1] * (nest.bounds[6 + a] - 1) + 1
@@ -136,7 +147,8 @@ def make_rows(nest, combinations, carries, spatial):
     return Rows(
         np.empty((3, spatial, 2), np.int64), np.empty(3, np.int64), np.zeros((2, reach), np.int64),
         np.zeros((combinations, columns), np.int64), np.empty((carries, combinations), np.int64),
-        np.zeros((carries, combinations, columns), np.int64),
+        np.zeros((carries, combinations, columns), np.int64), np.empty((3, loops + 1), np.int64),
+        np.empty((5, 2), np.int64),
     )  # fmt: skip
 
 
@@ -157,7 +169,7 @@ def make_scratch(nest):
         np.empty((GROUPS, columns), np.int64), np.empty((GROUPS, carries, columns), np.int64),
         np.empty((GROUPS, carries, columns), np.int64),
     )  # fmt: skip
-    rows = make_rows(nest, combinations, carries, spatial)
+    rows = make_rows(nest, nest.loops.shape[0], combinations, carries, spatial)
     return rows, sums, np.empty((2, GROUPS), np.int64), np.empty(GROUPS, np.int64)
 
 

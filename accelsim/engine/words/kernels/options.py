@@ -43,11 +43,16 @@ def option_tables(nest, rows, lengths, group, edges, terms, most, table):
     most : (combinations, carries, instances) an option has at most.
     table : filled.
     """
-    room, columns = make_rows(nest, most[0], most[1], most[2]), 3 * nest.levels + 4
+    room, columns = make_rows(nest, rows.shape[1], most[0], most[1], most[2]), 3 * nest.levels + 4
     sums = Sums(
         np.zeros(columns, np.int64), np.zeros((most[1], columns), np.int64), np.zeros((most[1], columns), np.int64)
     )
-    own = np.empty(rows.shape[1] + 1, np.int64)
+    _fill_tables(nest, rows, lengths, group, edges, terms, room, sums, table)
+
+
+@njit(_nrt=False)
+def _fill_tables(nest, rows, lengths, group, edges, terms, room, sums, table):
+    """See `option_tables`; nothing is allocated here, so references need not be counted."""
     for o in range(rows.shape[0]):
         here = Nest(
             rows[o, : lengths[o]],
@@ -61,7 +66,7 @@ def option_tables(nest, rows, lengths, group, edges, terms, most, table):
             nest.held,
         )
         for e in range(edges.shape[0]):
-            table.above[o, e] = own_loops(here.loops, group, edges[e, CHILD], own)
+            table.above[o, e] = own_loops(here.loops, group, edges[e, CHILD], room.of_loops[0])
             n = -1
             for t in range(terms.shape[0]):
                 if terms[t, 0] == e:

@@ -1,0 +1,195 @@
+"""The page of a result: its numbers are the result's, names are text, nothing is asked of a network."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+import fakes
+from accelsim.advice import advise
+from accelsim.errors import AccelsimError
+from accelsim.report.grid import Grid
+from accelsim.report.html import facts, page
+from accelsim.report.html.layers import layer_table
+from accelsim.report.html.paints import COMPUTE, of_causes, of_components
+from accelsim.report.html.ran import defaults
+from accelsim.report.table import grids
+from accelsim.report.text import energy_scale
+from accelsim.simulate import simulate
+from accelsim.specs import json_schema
+
+EVIL = ("<script>alert(1)</script>", "[red]", '"><img src=x onerror=alert(1)>', "a&b", "{{ 7 * 7 }}")
+
+
+@pytest.fixture(scope="module")
+def result():
+    return simulate("eyeriss", "alexnet", mapping="eyeriss_alexnet_jssc17", layers="CONV*,POOL*", batch=4)
+
+
+@pytest.fixture(scope="module")
+def whole(result):
+    return page({"": result}, {"": advise(result)})
+
+
+class Elements(HTMLParser):
+    """Tags in order, and whether each that must be closed is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        given = dict(attrs)
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given[key] for key in ("href", "src") if key in given]
+        if tag not in ("meta", "link", "img", "input", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+
+def test_it_is_one_whole_document_that_asks_for_nothing(whole):
+    found = Elements(whole)
+    assert found.open == [] and len(set(found.ids)) == len(found.ids)
+    assert {link for link in found.links if not link.startswith("#")} == {"data:,"}
+    assert all(link[1:] in found.ids for link in found.links if link.startswith("#"))
+    assert found.tags.count("script") == found.tags.count("style") == 1
+    assert not re.search(r"https?://|@import|url\((?!#)", whole)
+    assert "default-src 'none'" in whole
+
+
+def test_it_says_all_that_was_run(result, whole):
+    for text in (*result.ran.versions.values(), "eyeriss_alexnet_jssc17", "eyeriss_relative", "Table IV"):
+        assert text in whole
+    hashes = result.to_dict()["ran"]["sha256"]
+    assert all(found in whole for found in hashes.values() if isinstance(found, str))
+    for layer in result.layers:
+        assert f"<summary>{layer.name}</summary>" in whole
+    assert "What would move it" in whole and "Twice the width of port" in whole
+    assert "POOL1" in whole
+
+
+def test_its_four_numbers_are_the_results(result):
+    (latency, _, what), (rate, *_), (energy, unit, _), (used, *_) = facts.section(result).numbers
+    sums = result.total
+    assert float(latency.replace(",", "")) == pytest.approx(sums.ms, abs=1e-3) and "processing 101.6" in what
+    assert float(rate) == pytest.approx(4 / (sums.ms / 1e3), rel=5e-3)
+    assert unit == "x 10⁹ MAC energies" and float(energy) == pytest.approx(sums.energy / 4e9, rel=5e-3)
+    assert float(used) == pytest.approx(100 * sums.utilization, abs=0.05)
+
+
+def test_the_table_of_layers_is_that_of_the_terminal(result):
+    table = layer_table(result, "r0")
+    time_grid: Grid = next(grid for grid in grids(result) if grid.title == "time")
+    heads = [head for head, _ in table.heads]
+    for theirs, ours in (("MACs [M]", "MACs [M]"), ("cycles", "cycles"), ("total [ms]", "time [ms]")):
+        at, own = time_grid.header.index(theirs), heads.index(ours)
+        assert [row[at] for row in time_grid.rows] == [row[own].text for row in (*table.rows, *table.sums)]
+    assert [row[0].link for row in table.rows] == [f"#r0-l{at}" for at in range(len(result.layers))]
+
+
+def test_pictures_add_up_to_the_totals(result):
+    scale, unit = energy_scale(result.energy_unit, result.total.energy)
+    paint = of_components(result)
+    for data in (facts.by_type(result, paint), facts.by_layer(result, paint)):
+        spent = sum(sum(values.values()) for _, values in data.rows)
+        assert spent == pytest.approx(result.total.energy / scale) and data.unit == unit
+        assert set(data.parts) <= set(paint)
+    causes = of_causes(result.total.stall_cycles)
+    cycles = facts.by_cause(result, causes)
+    assert sum(sum(values.values()) for _, values in cycles.rows) == result.total.cycles
+    assert sum(values[COMPUTE] for _, values in cycles.rows) == result.total.compute_cycles
+    assert {part for _, values in cycles.rows for part in values} <= set(causes)
+
+
+def test_words_and_prices_are_those_of_the_account(result):
+    words = facts.words_table(result)
+    at = {tuple(cell.text for cell in row[:3]): row for row in words.rows}
+    read = sum(layer.counts("GLB", "ifmap", "read") * layer.repeat for layer in result.layers)
+    assert at["GLB", "ifmap", "read"][3].text == f"{read:,}"
+    prices = {tuple(cell.text for cell in row[:3]): row[4].text for row in facts.price_table(result).rows}
+    # Chen, Emer and Sze, ISCA 2016, Table IV
+    assert (prices["DRAM", "ifmap", "read"], prices["GLB", "ifmap", "read"], prices["RF", "filter", "read"]) == (
+        "200", "6", "1",
+    )  # fmt: skip
+    assert prices["network", "psum", "hop"] == "2"
+
+
+def test_repeats_and_blocks_count_every_run():
+    result = simulate("tpu_v1", "bert_base", layers="l0_q,l0_ff1")
+    names = [f"b{at // 4}_x{at % 4}" for at in range(40)]
+    base = result.layers[0]
+    deep = replace(result, layers=tuple(replace(base, name=name, repeat=1 + at % 3) for at, name in enumerate(names)))
+    data = facts.by_layer(deep, of_components(deep))
+    assert data.title == "Energy by block and level" and len(data.rows) == 10
+    scale, _ = energy_scale(deep.energy_unit, deep.total.energy)
+    assert sum(sum(values.values()) for _, values in data.rows) == pytest.approx(deep.total.energy / scale)
+
+
+@pytest.mark.parametrize("name", ["albireo", "eie", "gemmini16", "isaac", "ne16", "nv_small", "redmule", "scnn"])
+def test_machines_of_every_kind_have_a_page(name):
+    evaluator = "cycle" if name == "scnn" else "analytical"
+    result = simulate(name, "alexnet", layers="CONV3", evaluator=evaluator)
+    text = page({"": result})
+    assert Elements(text).open == []
+    for level in result.architecture.levels:
+        assert f">{level.name}" in text
+    assert f"{result.total.cycles:,}" in text and f"{result.architecture.pes:,} PEs" in text
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_names_are_text(fake_engine, evil):
+    result = simulate(fakes.machine(), fakes.network())
+    layers = tuple(replace(layer, name=evil if at == 0 else layer.name) for at, layer in enumerate(result.layers))
+    text = page({evil: replace(result, layers=layers, workload=evil), "other": result})
+    found = Elements(text)
+    assert found.open == [] and found.tags.count("script") == 1 and "img" not in found.tags
+    assert evil not in text or evil in ("[red]", "{{ 7 * 7 }}")
+    assert "<summary>49</summary>" not in text
+
+
+def test_several_results_stand_side_by_side(result):
+    text = page({"one": result, "two": replace(result, failures=(("FC6", "too large"),))})
+    assert text.count('<article id="r') == 2 and "Side by side" in text
+    assert "not run: FC6: too large" in text
+
+
+def test_nothing_is_no_page(result):
+    with pytest.raises(AccelsimError, match="nothing to show"):
+        page({"": replace(result, layers=())})
+    with pytest.raises(AccelsimError, match="nothing to show"):
+        page({})
+
+
+def test_every_default_of_the_file_is_told(result):
+    machine = result.to_dict()["ran"]["machine"]
+    found = dict(defaults("arch", machine))
+    keys = json_schema("arch")["properties"]
+    told = {key for key in keys if key not in machine and keys[key].get("if_left_out") not in (None, "", "an error")}
+    assert told and told <= set(found)
+    assert "lowering" in found and "clock" not in found and "levels.GLB.component" in found
+    assert "levels.FILTER_BANK.component" not in found
+
+
+def test_a_deep_network_is_small_and_fast():
+    result = simulate("tpu_v1", "resnet50")
+    layers = [*result.layers, *result.layers, *result.layers][:150]
+    deep = replace(result, layers=tuple(replace(layer, name=f"{layer.name}.{at}") for at, layer in enumerate(layers)))
+    page({"": deep})
+    begun = time.process_time()
+    text = page({"": deep})
+    assert time.process_time() - begun < 2
+    assert len(text.encode()) < 3_000_000
