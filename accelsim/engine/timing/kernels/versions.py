@@ -84,9 +84,9 @@ class _Step(NamedTuple):
     """Scratch of a walk.
 
     extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; left, at : int64[dim]. cycles :
-    int64[2], of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words, begun :
-    int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried, lasted :
-    int64[use], words (times 3, plus which rate) and cycles of the version before.
+    int64[2], of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words,
+    begun : int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried,
+    lasted : int64[use], words (times 3, plus which rate) and cycles of the version before.
     """
 
     extent: Ints
