@@ -100,5 +100,5 @@ def test_words_that_no_mode_takes_are_refused(result: Result) -> None:
 
 def test_the_layer_that_has_them_is_named(result: Result, tmp_path: Path) -> None:
     (tmp_path / "wide.yaml").write_text(NETWORK.replace("ifmap: 8,", "ifmap: 20,"))
-    with pytest.raises(AccelsimError, match="^layer 'CONV2': architecture 'split': modes: none takes"):
+    with pytest.raises(AccelsimError, match=r"^layer 'CONV2': architecture 'split': modes: none takes"):
         simulate(result.architecture, tmp_path / "wide.yaml")
