@@ -131,6 +131,7 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         "counts": [_count(*row) for row in counts.rows()],
         **({} if counts.narrow is None else {"ofmap_counts": list(_narrowed(counts))}),
         **({} if counts.bias is None else {"bias_counts": list(_bias(counts))}),
+        **({"steps": dict(counts.steps)} if counts.steps else {}),
         "network": list(_network(counts)),
         "energy": layer.energy,
         "energy_breakdown": [row.to_dict() for row in layer.energy_rows],

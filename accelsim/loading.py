@@ -129,6 +129,7 @@ class _Layer(BaseModel):
     ofmap_counts: list[_Narrowed] | None = None
     bias_counts: list[_Narrowed] | None = None
     network: list[_Moved]
+    steps: dict[str, Whole] = Field(default_factory=dict)
     mapping: Levels
     mapping_source: str
     search: _Search | None = None
@@ -290,7 +291,7 @@ def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Coun
     return Counts(
         names, words, moved, entry.macs, entry.compute_cycles, entry.active_pes, entry.visited_macs,
         entry.effectual_macs, entry.busy_cycles, tuple(entry.compression), dram, tuple(links), tuple(tags),
-        rare["ofmap_counts"], rare["bias_counts"], entry.slots,
+        rare["ofmap_counts"], rare["bias_counts"], entry.slots, tuple(entry.steps.items()),
     )  # fmt: skip
 
 

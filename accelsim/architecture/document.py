@@ -83,8 +83,11 @@ def _candidates(machine: Architecture) -> list[Data]:
         "vector",
         "physical",
     )
+    # what a package of models has priced is written down: a document holds wherever it is read
+    parts = (kept.get("physical") or {}).get("parts") or {}
+    own = [] if any("model" in part for part in parts.values()) else [kept]
     patched = {key: value for key, value in {**kept, **{k: anew.get(k) for k in top}}.items() if value is not None}
-    return [kept, patched, anew]
+    return [*own, patched, anew]
 
 
 def _means(data: Mapping[str, Any], machine: Architecture) -> bool:

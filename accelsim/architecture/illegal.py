@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accelsim.architecture.analog import unreadable
 from accelsim.architecture.pe import PLAIN
+from accelsim.architecture.physical import stepping
 from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import TENSORS, Tensor
@@ -34,6 +36,7 @@ def refuse(machine: Architecture) -> None:
     _refuse_outstanding(machine)
     _refuse_bias(machine)
     _refuse_every(machine)
+    _refuse_analog(machine)
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
@@ -51,6 +54,8 @@ def _refuse_cartesian(machine: Architecture) -> None:
         )
     if machine.slices:
         raise AccelsimError(f"{where} multiplies whole words; it takes no slices")
+    if stepping(machine.physical):
+        raise AccelsimError(f"{where} runs no nest; no part acts on its steps")
     if machine.lowering is not Lowering.NONE:
         raise AccelsimError(f"{where} convolves; it takes no lowering: {machine.lowering}")
 
@@ -218,3 +223,16 @@ def refuse_levels(machine: Architecture) -> None:
                     f"{where}: level '{level.name}': {tensor} is 'stream', which only the innermost level that keeps a "
                     "tensor may be"
                 )
+
+
+def _refuse_analog(machine: Architecture) -> None:
+    analog = machine.physical.analog if machine.physical else None
+    if analog is None:
+        return
+    where, names = f"architecture '{machine.name}': analog", [level.name for level in machine.levels]
+    if analog.level not in names:
+        raise AccelsimError(f"{where}: '{analog.level}' is no level ({', '.join(names)})")
+    if why := unreadable(analog, machine.levels):
+        raise AccelsimError(f"{where}: {why}")
+    if machine.cartesian or machine.runs:
+        raise AccelsimError(f"{where}: not of a Cartesian PE, or of runs of pixels")

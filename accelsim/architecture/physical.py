@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
-from accelsim.architecture import actions
-from accelsim.architecture.actions import Action, ActionSpec, Amount, actions_of
+from accelsim.architecture import actions, analog
+from accelsim.architecture.actions import Action, ActionSpec, Amount, Trigger, actions_of
+from accelsim.architecture.analog import Analog, AnalogSpec, analog_of
+from accelsim.architecture.priced import ModelSpec, priced
 from accelsim.errors import AccelsimError
 from accelsim.specs import Axis, Count, Natural, Spec, key, pick, quantity
 from accelsim.workload.problem import TENSORS, Tensor
-from accelsim.yamlfile import Document, unknown
+from accelsim.yamlfile import Document, Place, unknown
+
+if TYPE_CHECKING:
+    from accelsim.architecture.model import Level
 
 ALL = "*"
 MOST_FLOOR = 100
@@ -110,8 +115,9 @@ class PartSpec(Spec):
 
     source: str = key("Where its numbers are from.")
     count: Count = key("How many there are.", 1)
-    area: Amount = key("Cells of one.", Fraction(0), unit="mm2")
-    static: Amount = key("Power of one, always.", Fraction(0), unit="mW")
+    model: ModelSpec | None = key("What prices it where its own keys do not.", None, "nothing does")
+    area: Amount | None = key("Cells of one.", None, "that of its `model`; without one none", unit="mm2")
+    static: Amount | None = key("Power of one, always.", None, "what its `model` leaks; without one none", unit="mW")
     actions: dict[str, ActionSpec] = key("What it does, by name.", {}, "it does nothing", names="ACTION")
 
 
@@ -137,6 +143,7 @@ class PhysicalSpec(Spec):
         names="LEVEL",
     )  # fmt: skip
     parts: dict[str, PartSpec] = key("Components of one's own.", {}, "there are none", names="PART")
+    analog: AnalogSpec | None = key("What sums go through before they are words.", None, "nothing: they are exact")
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ class Physical:
     arithmetic: Arithmetic = Arithmetic.INT
     layouts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     parts: Mapping[str, OwnPart] = field(default_factory=dict)
+    analog: Analog | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.floorplan <= MOST_FLOOR:
@@ -186,10 +194,17 @@ class Physical:
         return parts.get(tensor) or parts.get(ALL) or Memory()
 
 
-def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[str, int]) -> Physical | None:
-    """The value; notes an error for a level that is not there and a layout of another size. arrays : children below."""
+def stepping(physical: Physical | None) -> tuple[str, ...]:
+    """The levels whose steps make some part act."""
+    acts = (act for part in physical.parts.values() for act in part.actions.values()) if physical else ()
+    return tuple(sorted({act.level for act in acts if act.on is Trigger.STEP}))
+
+
+def physical_of(document: Document, spec: PhysicalSpec | None, levels: Sequence[Level]) -> Physical | None:
+    """The value; notes an error for a level that is not there and a layout of another size."""
     if spec is None:
         return None
+    arrays = {level.name: level.fanout.y * level.fanout.x for level in levels}
     for what in ("memories", "layouts"):
         for name in getattr(spec, what):
             if name not in arrays:
@@ -205,13 +220,7 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         if name in arrays or name in TAKEN or not name.isidentifier():
             why = "is what something else is called" if name.isidentifier() else "is no name: letters, digits and _"
             document.refuse(("physical", "parts", name), f"'{quantities.short(name)}' {why}", key=True)
-    own = {
-        name: OwnPart(
-            one.source, one.count, one.area, one.static,
-            actions_of(document, ("physical", "parts", name, "actions"), one.actions, arrays),
-        )
-        for name, one in spec.parts.items()
-    }  # fmt: skip
+    own = {name: _part(document, name, one, arrays) for name, one in spec.parts.items()}
     return Physical(
         spec.source,
         spec.floorplan,
@@ -228,7 +237,24 @@ def physical_of(document: Document, spec: PhysicalSpec | None, arrays: Mapping[s
         spec.arithmetic,
         {name: (layout.y, layout.x) for name, layout in spec.layouts.items()},
         own,
+        analog_of(document, spec.analog, levels),
     )
+
+
+def _part(document: Document, name: str, spec: PartSpec, arrays: Mapping[str, int]) -> OwnPart:
+    """A part with the numbers of its model where it has none of its own."""
+    place: Place = ("physical", "parts", name)
+    model, area, static = None, spec.area, spec.static
+    if spec.model:
+        try:
+            model = priced(spec.model)
+            area = model.area() if area is None else area
+            static = model.static() if static is None else static
+        except ValueError as error:
+            document.refuse((*place, "model"), str(error), key=True)
+            return OwnPart(spec.source, spec.count)
+    acts = actions_of(document, (*place, "actions"), spec.actions, arrays, model)
+    return OwnPart(spec.source, spec.count, area or Fraction(0), static or Fraction(0), acts)
 
 
 def written(physical: Physical) -> dict[str, Any]:
@@ -248,6 +274,8 @@ def written(physical: Physical) -> dict[str, Any]:
         found.setdefault("memories", {})[level] = said.get(ALL, said)
     if physical.parts:
         found["parts"] = {name: _own(part) for name, part in physical.parts.items()}
+    if physical.analog:
+        found["analog"] = analog.written(physical.analog)
     if physical.layouts:
         found["layouts"] = {name: {"y": y, "x": x} for name, (y, x) in physical.layouts.items()}
     return found

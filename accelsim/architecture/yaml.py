@@ -86,7 +86,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     bias = bias_of(document, spec.bias, levels)
     slices = slices_of(document, spec.pe)
     runs = runs_of(document, spec.runs, [level.name for level in spec.levels])
-    physical = physical_of(document, spec.physical, {one.name: one.fanout.y * one.fanout.x for one in levels})
+    physical = physical_of(document, spec.physical, levels)
     document.check()
     try:
         return Architecture(

@@ -28,6 +28,9 @@ def _times(counts: Counts, action: Action) -> Iterable[tuple[str, int]]:
     if action.on is Trigger.MAC:
         yield NO_TENSOR, counts.effectual
         return
+    if action.on is Trigger.STEP:
+        yield NO_TENSOR, dict(counts.steps).get(action.level, 0)
+        return
     for tensor in TENSORS:
         if action.tensor in (None, tensor):
             yield tensor.value, _words(counts, action, tensor)

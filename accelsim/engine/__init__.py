@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from accelsim.architecture.physical import stepping
 from accelsim.errors import AccelsimError, nearest
 from accelsim.sparsity.masks import Masks
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from accelsim.architecture.model import Architecture
     from accelsim.engine.batch import Batch
     from accelsim.engine.counts import Counts, Timing
+    from accelsim.engine.program import Program
     from accelsim.mapping.mapping import LoopNest
     from accelsim.workload.density import Densities
     from accelsim.workload.problem import Problem
@@ -53,6 +56,18 @@ def evaluate(
 
         return cartesian.evaluate(architecture, problem, masks or Masks())
     lowered = program.build(architecture, nest, problem)
+    counts, timing = _evaluated(lowered, evaluator, masks, densities, raw_ifmap)
+    if stepped := stepping(architecture.physical):
+        from accelsim.engine.words.iterations import iterations
+
+        counts = replace(counts, steps=iterations(lowered, stepped))
+    return counts, timing
+
+
+def _evaluated(
+    lowered: Program, evaluator: str, masks: Masks | None, densities: Densities | None, raw_ifmap: bool
+) -> tuple[Counts, Timing]:
+    architecture, problem = lowered.architecture, lowered.problem
     if evaluator == "cycle":
         from accelsim.engine import cycle
 

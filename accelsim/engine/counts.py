@@ -142,6 +142,7 @@ class Counts:
     narrow : int64[level, what], words of psums (already in `words` and `network`) that move as ofmap words; `NARROWED`
         says what. None: the machine narrows nothing.
     bias : int64[level, what], words of the layer's bias, beside all others; `BEGUN` says what. None: none comes.
+    steps : (level, times the array below is at work), of levels that some part acts on so.
 
     See docs/model.md for the conventions (section Counting).
     """
@@ -162,6 +163,7 @@ class Counts:
     narrow: Words | None = None
     bias: Words | None = None
     slots: int = -1
+    steps: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.slots < 0:

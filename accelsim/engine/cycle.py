@@ -46,7 +46,8 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
         all_, inside = (partial(run_repeats, program, found, processing) for processing in (False, True))
-        return _timed_counts(program, counts, *(each[:2] for each in beside(all_, inside, worth=found.steps > LONG)))
+        timed = beside(all_, inside, worth=found.steps > LONG)
+        return _timed_counts(program, counts, *(each[:2] for each in timed))
     return window_by_window(program, masks if zeros else None)
 
 

@@ -48,6 +48,11 @@ GLOSSARY = {
         "the MACs of a step.",
         "cycles - compute_cycles, split by the transfer that set the start of each step",
     ),
+    "signal_to_noise": Entry(
+        "dB",
+        "Outputs as converters of a machine read them (physical: analog), beside exact ones; `run --check` tells it.",
+        "10 log10(sum of exact outputs squared / sum of differences squared)",
+    ),
     "active_pes": Entry(
         "PEs",
         "PEs that hold work in the fullest step. Of several layers: the mean weighted by compute_cycles.",

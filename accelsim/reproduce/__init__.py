@@ -7,6 +7,7 @@ from pathlib import Path
 from accelsim.report.files import write_text
 from accelsim.reproduce import (
     accelforge_timeloop,
+    albireo,
     chip,
     dram,
     eie,
@@ -14,8 +15,10 @@ from accelsim.reproduce import (
     eyeriss_v2,
     isaac,
     isca16,
+    isca16_sizes,
     nn_dataflow,
     nvdla,
+    nvdla_area,
     process,
     rtl,
     scalesim,
@@ -37,9 +40,10 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    machines = (chip, isca16, nn_dataflow, scalesim, zigzag, accelforge_timeloop, scnn, eyeriss_v2, eie, tpu, nvdla)
-    others = (rtl, dram, process, watts, isaac, envision, stripes)
-    return "\n".join([INTRODUCTION, *(source.section() for source in (*machines, *others))])
+    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
+    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
+    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
+    return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

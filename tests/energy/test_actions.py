@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
 
 import fakes
 from accelsim.architecture.actions import Action, Trigger
@@ -16,10 +18,16 @@ from accelsim.energy.floor import floor_of
 from accelsim.energy.free import what_is_free
 from accelsim.energy.load import load_table
 from accelsim.energy.yaml import build
+from accelsim.engine import evaluate
 from accelsim.errors import SpecError
+from accelsim.mapping.mapping import LoopNest
+from accelsim.result import Result
 from accelsim.simulate import simulate
-from accelsim.workload.problem import Tensor
+from accelsim.sparsity.masks import Masks
+from accelsim.workload.problem import Problem, Tensor
 from accelsim.yamlfile import parse
+from golden.nest import Walk
+from strategies import cases
 
 TABLE = load_table("cmos_65nm")
 WORDS = {("GLB", "ifmap", "read"): 10, ("GLB", "psum", "update"): 20, ("RF", "filter", "fill"): 30}
@@ -55,6 +63,51 @@ def paid(machine):
 )
 def test_each_trigger(on, level, tensor, times):
     assert paid(toy(act=Action(Fraction(1, 3), on, level))) == {(tensor, "act", times): Fraction(times, 3)}
+
+
+def test_a_step_is_one_of_the_array_below() -> None:
+    """Reads of crossbars, counted by hand: outputs times bits times crossbars that share a layer's weights."""
+    read = Action(Fraction(30), Trigger.STEP, "REGISTERS")
+    isaac = load_architecture("isaac")
+    machine = replace(isaac, physical=replace(isaac.physical, parts={"CROSSBAR": OwnPart("s", actions={"read": read})}))
+    problem = machine.lower(Problem.of({"N": 3, "P": 5, "Q": 7, "C": 40, "R": 3, "S": 3, "M": 50}))
+    nest = LoopNest.parse("EDRAM: N3 P5 Q7 IB16 x C3 M4 | REGISTERS: y C14 R3 S3 x M16 WB8 | CELL:")
+    times = 3 * 5 * 7 * 16 * -(-40 // 14) * -(-50 // 16)
+    for evaluator in ("analytical", "cycle"):
+        counts, timing = evaluate(machine, nest, problem, evaluator)
+        assert counts.steps == (("REGISTERS", times),)
+        rows = account(machine, counts, load_table("own_parts"), timing.cycles)
+        (row,) = (row for row in rows if row.component == "CROSSBAR" and row.action == "read")
+        assert (row.tensor, row.count, row.energy) == ("none", times, 30 * times)
+
+
+@settings(deadline=None, max_examples=150)
+@given(cases())
+def test_steps_are_those_of_the_nest_walked_out(drawn) -> None:
+    machine, nest, problem = drawn
+    acts = {f"at_{level.name}": Action(Fraction(1), Trigger.STEP, level.name) for level in machine.levels}
+    machine = replace(machine, physical=Physical(parts={"PART": OwnPart("s", actions=acts)}))
+    counts, _ = evaluate(machine, nest, problem, "analytical")
+    walk = Walk(machine, nest, problem, Masks())
+    for index, level in enumerate(machine.levels):
+        times = sum(
+            walk.inside(walk.shifted(base, instance))
+            for step in range(len(walk.steps))
+            for base in walk.iterations(step)
+            for instance in walk.instances(index)
+        )
+        assert dict(counts.steps)[level.name] == times
+
+
+def test_steps_are_in_the_document(tmp_path) -> None:
+    machine = load_architecture("isaac").with_(
+        **{"physical.parts.CELLS.actions": {"read": {"energy": 30, "on": "step", "level": "REGISTERS"}}}
+    )
+    result = simulate(machine, "alexnet", layers="FC8", evaluator="analytical")
+    (tmp_path / "result.json").write_text(json.dumps(result.to_dict()))
+    again = Result.load(tmp_path / "result.json")
+    assert again.layers[0].counts.steps == result.layers[0].counts.steps != ()
+    assert again.to_dict() == result.to_dict()
 
 
 def test_words_of_one_tensor_only():

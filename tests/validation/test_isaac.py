@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from accelsim.reproduce import isaac
@@ -27,6 +29,24 @@ def test_counts_times_prices_are_the_rows_of_the_table() -> None:
         assert watts[name] == pytest.approx(milliwatts * 168 / 1e3)
     assert watts["LINKS"] == pytest.approx(10.4)
     assert watts["ADC"] / isaac.full().power == pytest.approx(0.49, abs=0.005)
+
+
+def test_the_papers_rule_by_hand() -> None:
+    """One chip: as many copies as 2,016 units hold; a plane of outputs is four times that behind its pooling."""
+    found = isaac.balanced("convolutions, 1 chip")
+    assert list(found.copies.values()) == [64, 64, 16, 16, 4, 4, 4, 1, 1, 1, 1, 1, 1]
+    # crossbars of a copy: C x 9 over 128 rows, M x 8 over 128 columns
+    shapes = pairwise([3, 64, 64, 128, 128, 256, 256, 256, *[512] * 6])
+    crossbars = [-(-9 * c // 128) * m * 8 // 128 for c, m in shapes]
+    assert found.units == sum(-(-n * k // 8) for n, k in zip(crossbars, found.copies.values(), strict=True))
+    assert found.reads == 16 * 224 * 224 // 64
+
+
+@pytest.mark.parametrize(("run", "most"), [("convolutions, 1 chip", 1.001), ("all layers, 16 chips", 1.25)])
+def test_ours_is_the_rule_or_better(run: str, most: float) -> None:
+    """A quarter: the rule's next step for all layers at once is at most that (from four to five copies of the last)."""
+    ratio = isaac.pipeline(run).images_per_second / isaac.balanced(run).images_per_second
+    assert 1 <= ratio <= most
 
 
 @pytest.mark.parametrize("run", isaac.RUNS)

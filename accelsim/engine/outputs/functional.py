@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
+from accelsim.engine.outputs.addresses import ONE_LOOP, addresses, laid_out
+from accelsim.engine.outputs.analog import Noise, converted
 from accelsim.engine.outputs.kernels import functional as kernel
 from accelsim.engine.program import Ints, Program, build
 from accelsim.errors import AccelsimError, MappingError
@@ -20,7 +23,7 @@ from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.masks import refuse_words
 from accelsim.workload.precision import span, sum_bits
-from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, TENSORS, Problem, Tensor
+from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem, Tensor
 from accelsim.workload.slices import CHANNELS
 
 Bytes = npt.NDArray[np.int8]
@@ -54,20 +57,50 @@ def check(
     program = build(architecture, nest, run)
     try:
         ifmap, weights = given() if given else operands(problem, seed, architecture.word_bits)
-        if replace(run, slices=problem.slices) == problem:
-            found = outputs(program, ifmap, weights)
-        elif run.runs:
-            found = outputs_of_runs(program, im2col.ifmap_matrix(problem, ifmap), weights)
-        else:
-            matrices = im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights)
-            found = im2col.ofmap_planes(problem, outputs(program, *matrices))
-        return verdict(
+        found = carried_out(program, problem, ifmap, weights)
+        said = verdict(
             found,
             convolution(problem, ifmap, weights),
             "operands given" if given else f"seed {seed}",
         ) + overflow(found, architecture.word_bits[Tensor.PSUM])
+        if architecture.physical and architecture.physical.analog:
+            read = carried_out(program, problem, ifmap, weights, partial(converted, seed=seed))
+            said += f"; {Noise.between(found, read)}"
+        return said
     except MemoryError:
         raise AccelsimError("not checked: the operands of this layer do not fit in memory") from None
+
+
+def noisy(
+    architecture: Architecture, nest: LoopNest, problem: Problem, ifmap: Integers, weights: Integers, seed: int = 0
+) -> Ints:
+    """int64[N, G, M, P, Q] of a layer under a mapping, its sums read as the machine's `analog` part reads them.
+
+    problem : the layer's own. ifmap, weights : as of `operands`. seed : of the deviations.
+    Raises MappingError : the mapping is illegal here. AccelsimError : the machine has no such part.
+    """
+    if not (architecture.physical and architecture.physical.analog):
+        raise AccelsimError(f"architecture '{architecture.name}' says nothing of how sums are read (physical: analog)")
+    run = architecture.lower(problem)
+    check_mapping(architecture, nest, run)
+    return carried_out(build(architecture, nest, run), problem, ifmap, weights, partial(converted, seed=seed))
+
+
+def carried_out(
+    program: Program,
+    problem: Problem,
+    ifmap: Integers,
+    weights: Integers,
+    how: Callable[[Program, Integers, Integers], Ints] | None = None,
+) -> Ints:
+    """int64[N, G, M, P, Q] of a layer, whatever its problem is lowered to; how : default `outputs`."""
+    run, how = program.problem, how or outputs
+    if replace(run, slices=problem.slices) == problem:
+        return how(program, ifmap, weights)
+    if run.runs:
+        return outputs_of_runs(program, im2col.ifmap_matrix(problem, ifmap), weights)
+    matrices = im2col.ifmap_matrix(problem, ifmap), im2col.filter_matrix(problem, weights)
+    return im2col.ofmap_planes(problem, how(program, *matrices))
 
 
 def operands(problem: Problem, seed: int, bits: Mapping[Tensor, int] | None = None) -> tuple[Bytes, Bytes]:
@@ -91,32 +124,16 @@ def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
     a shift.
     """
     problem, cuts = program.problem, program.architecture.cuts
-    n, g, m, c, p, q, _, _ = problem.sizes
     ifmap, weights = (
         np.concatenate(list(cuts[t].values(words.astype(np.int64))), axis=CHANNELS) if t in cuts else words
         for t, words in ((Tensor.IFMAP, ifmap), (Tensor.FILTER, weights))
     )
-    # output channels lie next to each other: they are the innermost loop of most nests
-    ofmap = np.zeros((n, g, p, q, m), np.int64)
-    weights = np.ascontiguousarray(weights.transpose(0, 2, 3, 4, 1))
-    reach = np.zeros((len(LOOP_DIMS), 5), np.int64)
-    for column, array, dims in (
-        (kernel.IFMAP_AT, ifmap, "NGC"),
-        (kernel.FILTER_AT, weights, "GCRSM"),
-        (kernel.OFMAP_AT, ofmap, "NGPQM"),
-    ):
-        for dim, stride in zip(dims, array.strides, strict=False):
-            reach[DIM_INDEX[dim], column] = stride // array.itemsize
-    for dim, column in (("IB", kernel.IFMAP_AT), ("WB", kernel.FILTER_AT)):
-        reach[DIM_INDEX[dim], column] = c * reach[DIM_INDEX["C"], column]
-    for axis, pitch, column, dims in ((0, problem.width, kernel.ROW, "PR"), (1, 1, kernel.COLUMN, "QS")):
-        for dim, far in zip(dims, (problem.stride[axis], problem.dilation[axis]), strict=True):
-            reach[DIM_INDEX[dim], [kernel.IFMAP_AT, column]] = far * pitch, far
-    top, left = problem.pad
-    start = np.array([-top * problem.width - left, 0, 0, -top, -left], np.int64)
-    loops = program.loops if len(program.loops) else np.array([[0, 1, 0, 0, 1]], np.int64)
+    ifmap = np.ascontiguousarray(ifmap)  # addresses are those of its axes, in any order
+    weights, ofmap = laid_out(problem, weights)
+    loops = program.loops if len(program.loops) else ONE_LOOP
+    moves, start = addresses(problem, ifmap, weights, ofmap)
     kernel.execute(
-        loops, program.bounds, reach[loops[:, 0]] * loops[:, 4:], start, problem.height, problem.width,
+        loops, program.bounds, moves[loops[:, 0]] * loops[:, 4:], start, problem.height, problem.width,
         ifmap.reshape(-1), weights.reshape(-1), ofmap.reshape(-1),
     )  # fmt: skip
     return ofmap.transpose(0, 1, 4, 2, 3)

@@ -46,6 +46,15 @@ def test_the_reference_by_definition(seed):
     assert np.array_equal(convolution(problem, ifmap, weights), expected)
 
 
+def test_operands_lie_in_any_order():
+    """What comes out of other code may be a view with its axes turned round."""
+    machine, problem = load_architecture("systolic_os"), Problem.of({"M": 4, "C": 6, "P": 3, "Q": 5, "R": 3})
+    ifmap, weights = operands(problem, 0)
+    turned = [np.ascontiguousarray(x.transpose(4, 3, 2, 1, 0)).transpose(4, 3, 2, 1, 0) for x in (ifmap, weights)]
+    program = build(machine, LoopNest.parse("DRAM: C6 M4 Q5 P3 R3"), problem)
+    assert np.array_equal(outputs(program, *turned), convolution(problem, ifmap, weights))
+
+
 def test_seeds_differ_and_repeat():
     problem = Problem.of({"C": 4, "P": 5, "Q": 5, "R": 3, "S": 3})
     one, again, other = operands(problem, 1), operands(problem, 1), operands(problem, 2)

@@ -83,15 +83,14 @@ class Room(NamedTuple):
 class _Step(NamedTuple):
     """Scratch of a walk.
 
-    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; left, at : int64[dim]. cycles :
+    extent, tile : int64[dim], of the step's MACs, and where nothing is clipped; ahead : see `last_touch`. cycles :
     int64[2], of C and until a psum drain may stream. others : int64[x, column], words but for the inner group; words,
     begun : int64[column], of a version and of the bias that it begins with. first_use : int64[x + 1]; carried,
     lasted : int64[use], words (times 3, plus which rate) and cycles of the version before.
     """
 
     extent: Ints
-    left: Ints
-    at: Ints
+    ahead: Ints
     tile: Ints
     cycles: Ints
     others: Ints
@@ -173,8 +172,7 @@ def _walk(layer, odo, step, cut, carry, first, most, past, room):
 def _begin(layer):
     n, uses, columns = layer.streams.shape[0], layer.uses.shape[0], widest(layer.streams)
     step = _Step(
-        np.zeros(NDIMS, np.int64), np.empty(NDIMS, np.int64), np.empty(NDIMS, np.int64), np.ones(NDIMS, np.int64),
-        np.zeros(2, np.int64),
+        np.zeros(NDIMS, np.int64), np.empty((2, NDIMS), np.int64), np.ones(NDIMS, np.int64), np.zeros(2, np.int64),
         np.zeros((n, columns), np.int64),
         np.zeros(columns, np.int64), np.zeros(columns, np.int64), np.zeros(n + 1, np.int64),
         np.full(uses, -1, np.int64), np.zeros(uses, np.int64),
@@ -215,8 +213,7 @@ def _time_of(layer, odo, step):
         macs *= packed(0, step.extent[dim], layer.packs[dim])
     lanes = layer.macs_together
     step.cycles[0] = (macs + lanes - 1) // lanes
-    touched = last_touch(layer.loops, layer.inside, step.extent, layer.packs, step.left, step.at)
-    step.cycles[1] = (touched + lanes - 1) // lanes
+    step.cycles[1] = (last_touch(layer.loops, layer.inside, step.extent, layer.packs, step.ahead) + lanes - 1) // lanes
 
 
 @part
@@ -226,11 +223,12 @@ def packed(first, count, pack):
 
 
 @njit(_nrt=False)
-def last_touch(loops, inside, extent, packs, left, at):
+def last_touch(loops, inside, extent, packs, ahead):
     """1 + index, in the loop order inside a step, of the last MAC that touches the first psum word (T7).
 
-    MACs that go together (`packs`) are where the first of them is, and count as one. left, at : int64[dim], scratch.
+    MACs that go together (`packs`) are where the first of them is, and count as one. ahead : int64[2, dim], scratch.
     """
+    left, at = ahead[0], ahead[1]
     for dim in range(NDIMS):
         left[dim], at[dim] = extent[dim], 0
     before = 0
