@@ -78,7 +78,7 @@ def layer_table(result: Outcome, key: str) -> Table:
             _ms(result.milliseconds(layer.cycles)),
             share(_ratio(sum(layer.stall_cycles.values()), layer.cycles)),
             count(layer.active_pes),
-            share(result.utilization(layer.counts.visited, layer.cycles)),
+            share(result.utilization(layer.counts.visited, layer.cycles, layer)),
             count(layer.energy / scale),
             count(_ratio(layer.energy, layer.macs)),
         )

@@ -61,19 +61,21 @@ class Roofline:
 def roofline(result: Outcome, paint: dict[str, Paint]) -> Roofline:
     """Of the layers of a result. A port that tensors share is counted once; MACs are those that took a slot."""
     machine = result.architecture
+    # of multipliers that split, in the mode of those that ran that does most
+    peak = max(map(result.macs_at_once, result.layers), default=machine.macs_at_once)
     roofs, points, instances = [], [], 1
     for index, level in enumerate(machine.levels):
         ports = dict(_ports(machine, index, instances))
         if ports:
             bandwidth = float(sum(ports.values())) / 8
-            roofs.append(Roof(level.name, bandwidth, machine.macs_at_once / bandwidth))
+            roofs.append(Roof(level.name, bandwidth, peak / bandwidth))
             for layer in result.layers:
                 moved = crossing(machine, layer, index)
                 if moved and layer.cycles:
                     done = layer.counts.visited
                     points.append(Point(layer.name, level.name, done / moved, done / layer.cycles))
         instances *= level.fanout.y * level.fanout.x
-    return Roofline(machine.macs_at_once, tuple(roofs), tuple(points), paint)
+    return Roofline(peak, tuple(roofs), tuple(points), paint)
 
 
 def crossing(machine: Architecture, layer: LayerResult, index: int) -> float:
