@@ -97,6 +97,8 @@ class Part(JITCodeLibrary):
         self._raise_if_finalized()
         self._shared_module = None
         self._link_into(self._final_module)
+        # callers are optimised with it as it was, or they would depend on which kernel was compiled first
+        self._shared_module = _for_others(self._final_module)
         level: Any = config
         passes, builder = codegen._module_pass_manager(opt=min(int(level.OPT), ENOUGH))
         passes.run(self._final_module, builder)
@@ -122,11 +124,7 @@ class Part(JITCodeLibrary):
         """The function without what it calls, to be dropped where it is not called."""
         if self._finalized:
             return self._get_module_for_linking()
-        module = self._final_module.clone()
-        for function in module.functions:
-            if not function.is_declaration and function.linkage == Linkage.external:
-                function.linkage = "linkonce_odr"
-        return module
+        return _for_others(self._final_module)
 
     def _link_into(self, module: Any) -> None:
         """Add all it calls, callers first: LLVM takes only functions that something has called so far."""
@@ -136,6 +134,15 @@ class Part(JITCodeLibrary):
             self._reload_init.update(library._reload_init)
             other = library._own() if isinstance(library, Part) else library._get_module_for_linking()
             module.link_in(other, preserve=True)
+
+
+def _for_others(module: Any) -> Any:
+    """A copy to be linked with, of which what nobody calls is dropped."""
+    copy = module.clone()
+    for function in copy.functions:
+        if not function.is_declaration and function.linkage == Linkage.external:
+            function.linkage = "linkonce_odr"
+    return copy
 
 
 def _visit(library: Any, found: dict[Any, None]) -> None:
