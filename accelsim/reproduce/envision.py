@@ -118,7 +118,7 @@ _HEAD = """\
 
 Sub-words: Moons et al., ISSCC 2017. Ours is a 5 x 5 convolution that fills `envision`, priced by `cmos_28nm` alone. Of
 the paper its title is at hand: 0.26 to 10 TOPS/W, taken here to be those of 16-b and of 4-b words. Clocks and supplies
-are second-hand, and parameters of the machine (docs/envision.md).
+are recalled, not checked, and parameters of the machine (docs/envision.md).
 """
 
 _WHY = """\

@@ -88,7 +88,7 @@ _HEAD = """\
 
 Inputs bit by bit: Judd et al., MICRO 2016. `stripes` has 16 tiles of 16 filters by 16 windows of 16 lanes, each of 1 b
 by 16 b; with `windows: 1` and `serial: 16 b` it is DaDianNao. The paper's claim is that time goes almost in proportion
-to the bits of the ifmap: 16 / bits against DaDianNao. Bits of each layer are second-hand.
+to the bits of the ifmap: 16 / bits against DaDianNao. Bits of each layer are recalled, not checked.
 """
 
 _WHY = paragraph(
