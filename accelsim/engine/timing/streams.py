@@ -261,11 +261,16 @@ def of_layer(architecture: Architecture, edges: Ints, cycles: int, stalls: Ints)
     return cycles + around, _by_cause(architecture, edges, stalls)
 
 
-def _by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
+def causes(architecture: Architecture, edges: Ints) -> list[str]:
+    """What stalls are charged to, by the numbers of `Machine`."""
     names = [spec.name for spec in architecture.levels] + ["PE"]
     labels = []
     for t, parent, child, _, _ in edges.tolist():
         for arrow in ("->", "<-"):
             labels.append(f"{names[parent]}{arrow}{names[child]} {TENSORS[t].value}")
-    labels += OTHERS
+    return labels + OTHERS
+
+
+def _by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
+    labels = causes(architecture, edges)
     return {label: cycles for label, cycles in zip(labels, stalls.tolist(), strict=True) if cycles}
