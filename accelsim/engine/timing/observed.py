@@ -6,6 +6,7 @@ Before the window, what repeats is looked up; behind it nothing is simulated tha
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,8 +118,6 @@ def in_windows(
 ) -> Seen:
     """Look at a layer that is simulated step by step; server : see `simulation.simulate`."""
     watched = _Watched(streams, found.steps, look_at(streams, span, most))
-    try:
+    with suppress(_Over):
         simulate(found, parts, [watched], server)
-    except _Over:
-        pass
     return _seen(streams, watched.look, watched.state, watched.done == found.steps - 1)

@@ -199,7 +199,9 @@ def list_bodies(found: Repeats, streams: Streams, look_up: bool = True) -> Liste
     if apart and present[serial] and not psum[serial]:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
-        held = np.isin(np.arange(kinds.work.shape[1]), [i for at, n in streams.uses_at[serial] for i in range(at, at + n)])
+        held = np.isin(
+            np.arange(kinds.work.shape[1]), [i for at, n in streams.uses_at[serial] for i in range(at, at + n)]
+        )
         stationary = kinds.work[found.kind_rows == serial], layer.work[slow_rows == serial]
         if streams.skew_rows > 0 or _takes_time(*(work[:, held] for work in stationary)):
             looks &= rows[:, records.INNERMOST] == 0
