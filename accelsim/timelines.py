@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from accelsim.report.timeline import Layer
     from accelsim.result import Result
 
+FORMATS = ("json", "svg", "png", "pdf")
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The trace, .json; or a picture, .svg, ...")]
 WINDOW = 1_000_000
 """Cycles shown where nobody says how many."""
 MOST = 1 << 20
@@ -43,7 +45,9 @@ def timeline(
     architecture: Arch,
     workload: Work,
     layers: Annotated[str, typer.Option(metavar="GLOB", help="The layers to look at, e.g. CONV3.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.json", help="The trace.")] = Path("timeline.json"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The trace, .json; or a picture.")] = Path(
+        "timeline.json"
+    ),
     first: Annotated[int, typer.Option("--from", metavar="CYCLE", help="The first cycle, of each layer.")] = 0,
     cycles: Annotated[int, typer.Option(metavar="N", help="How many cycles; fewer where the layer ends.")] = WINDOW,
     processing: Annotated[
@@ -63,7 +67,7 @@ def timeline(
     """Write every step, transfer and stall of some cycles as a Chrome trace, for Perfetto (ui.perfetto.dev)."""
     from accelsim.report.files import check_place
 
-    known("trace format", out.suffix.removeprefix("."), ("json",))
+    known("timeline format", out.suffix.removeprefix("."), FORMATS)
     check_place(out)
     if first < 0:
         raise AccelsimError(f"--from: {first} is no cycle; the first is 0")
@@ -138,8 +142,29 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
             "ask for fewer --cycles or --layers"
         )
     low, high = min(each.window.span[0] for each in windows), max(each.window.span[1] for each in windows)
-    typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {size / 1e6:,.1f} MB", err=True)
-    about = {"architecture": result.architecture.name, "workload": result.workload, "batch": result.batch}
-    with replacing(out) as temporary, open(temporary, "w", encoding="utf-8") as file:  # noqa: PTH123
-        write(file, windows, about)
+    joined = [each.name for each in windows if each.window.joined]
+    if out.suffix == ".json":
+        typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {size / 1e6:,.1f} MB", err=True)
+        if joined:
+            how = "what follows its like without a gap is one slice; fewer --cycles show each"
+            typer.echo(f"{', '.join(joined)}: {how}", err=True)
+        machine, network = result.architecture.name, result.workload
+        about = {"architecture": machine, "workload": network, "batch": result.batch, "joined": joined}
+        with replacing(out) as temporary, open(temporary, "w", encoding="utf-8") as file:  # noqa: PTH123
+            write(file, windows, about)
+    else:
+        _draw(out, windows, slices)
     typer.echo(f"wrote {out}")
+
+
+def _draw(out: Path, windows: list[Layer], slices: int) -> None:
+    """A picture of one layer."""
+    from accelsim.report.plot import save
+    from accelsim.report.plot_timeline import MOST as MOST_DRAWN
+    from accelsim.report.plot_timeline import draw
+
+    if len(windows) > 1:
+        raise AccelsimError(f"{out}: a picture shows one layer, not {len(windows)}; a .json file takes all of them")
+    if slices > MOST_DRAWN:
+        raise AccelsimError(f"{out}: {slices:,} slices are more than the {MOST_DRAWN:,} of a picture; fewer --cycles")
+    save(draw(windows[0]), str(out))

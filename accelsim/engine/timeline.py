@@ -13,20 +13,23 @@ from accelsim.engine.lockstep import in_lock_step
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.observe import OPENS
-from accelsim.engine.timing.observed import Seen, in_repeats, in_windows
+from accelsim.engine.timing.kernels.odometer import count_steps
+from accelsim.engine.timing.observed import Seen, Wanted, in_repeats, in_windows
 from accelsim.engine.timing.streams import Streams, causes
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.sparsity.masks import Masks
 from accelsim.workload.problem import LOOP_DIMS, TENSOR_DIMS, TENSORS, Problem
 
+DETAIL = 200_000
+"""Lines of a window that are told one by one, about."""
 FILL, DRAIN, OLD, STEP = range(4)
 """Kinds of activities: a fill, a drain, old psums on their way down, a step of the MAC array."""
 
 
 @dataclass(frozen=True)
 class Waited:
-    """What an activity waited for: another one, of this kind and stream (-1: a step), issued after step `after`."""
+    """What an activity waited for: another one, of this kind and stream, issued after step `after`; or that step, -1."""
 
     kind: int
     stream: int
@@ -40,6 +43,8 @@ class Timeline:
     span : the cycles from and to which. cycles : of the layer.
     lines : int64[line, column], see `timing.kernels.observe`, in program order (T9). causes : of stalls, by number.
     drain : when the last step ended and all had landed, if it was simulated: a stall that no line tells.
+    joined : whether steps, and transfers of one network, that follow each other without a gap are one line, with the
+    tile of the first; what takes no time is then no line.
     tiles : int64[line, dim], where the tile, or the work of the step, begins; -1: a dim that the tensor has not.
     """
 
@@ -51,6 +56,7 @@ class Timeline:
     lines: Ints
     causes: tuple[str, ...]
     drain: tuple[int, int] | None
+    joined: bool
     tiles: Ints
 
     def waited(self, key: int) -> Waited | None:
@@ -77,11 +83,13 @@ def observe(
     cycles: int,
     most: int,
     processing: bool = False,
+    joined: bool | None = None,
 ) -> Timeline | int:
     """Look at a layer from one cycle to another.
 
     masks : as of `engine.evaluate`. cycles : of the layer, as that found them. most : lines at most.
     processing : leave out what crosses the outermost level's networks, as the processing latency does.
+    joined : see `Timeline`; None: where there would be more than some `DETAIL` lines.
 
     Returns
     -------
@@ -99,31 +107,32 @@ def observe(
     lowered = programs.build(architecture, nest, problem)
     if architecture.lock:
         lowered = in_lock_step(lowered)
-    inside = span[0] - architecture.before, span[1] - architecture.before
-    edges, seen = _look(lowered, masks if architecture.sees_zeros else None, inside, most, processing)
+    if joined is None:
+        steps = int(count_steps(lowered.loops, lowered.inside, lowered.bounds))
+        joined = steps * (span[1] - span[0]) * (1 + int(lowered.timed.sum())) > DETAIL * max(cycles, 1)
+    wanted = Wanted((span[0] - architecture.before, span[1] - architecture.before), joined, most)
+    edges, seen = _look(lowered, masks if architecture.sees_zeros else None, wanted, processing)
     if seen.lines is None:
         return seen.until + architecture.before
     drain = None if seen.last is None else (seen.last[0] + architecture.before, seen.last[1] + architecture.before)
     names = causes(architecture, edges)
     tiles = tiles_of(lowered, edges, seen.lines)
-    return Timeline(architecture, span, cycles, seen.streams, edges, seen.lines, tuple(names), drain, tiles)
+    return Timeline(architecture, span, cycles, seen.streams, edges, seen.lines, tuple(names), drain, joined, tiles)
 
 
-def _look(
-    program: Program, masks: Masks | None, span: tuple[int, int], most: int, processing: bool
-) -> tuple[Ints, Seen]:
+def _look(program: Program, masks: Masks | None, wanted: Wanted, processing: bool) -> tuple[Ints, Seen]:
     """(the streams' edges, what was seen)."""
     found = repeats_of(program, masks, words=True)
     if found is not None:
         streams = found.streams.processing if processing else found.streams
-        return found.tables.edges, in_repeats(found, streams, span, most)
+        return found.tables.edges, in_repeats(found, streams, wanted)
     layer = windowed(program, masks, words=True)
     tables = layer.found.tables
     streams = Streams.of(program, tables.edges, tables.ports)
     if processing:
         # banks take no time there
-        return tables.edges, in_windows(layer.found, layer.parts, streams.processing, None, span, most)
-    return tables.edges, in_windows(layer.found, layer.parts, streams, layer.banks, span, most)
+        return tables.edges, in_windows(layer.found, layer.parts, streams.processing, None, wanted)
+    return tables.edges, in_windows(layer.found, layer.parts, streams, layer.banks, wanted)
 
 
 def tiles_of(program: Program, edges: Ints, lines: Ints) -> Ints:

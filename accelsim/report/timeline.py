@@ -24,6 +24,8 @@ COMPUTE, STALL, TRANSFER, PORT = "compute", "stall", "transfer", "port"
 """Categories of slices."""
 NAMES = {FILL: "fill", DRAIN: "drain", OLD: "old psums"}
 MACS = "MAC array"
+HEAD = 180
+"""Bytes that name a track."""
 SAMPLE = 500
 """Slices that are written to tell how large a file will be."""
 
@@ -129,6 +131,8 @@ def _array(found: Timeline) -> Iterator[Slice]:
         row = found.lines[at].tolist()
         first, units, step = row[line.START] + before, row[line.UNITS], row[line.NUMBER]
         ready, name = first - row[line.BEFORE], f"step {step}"
+        if row[line.MANY] > 1:
+            name = f"steps {step} to {step + row[line.MANY] - 1}"
         told = {"tile": reasons.tile(at)}
         if ready > row[line.BEGIN] + before:
             waits = reasons.of(row)
@@ -172,14 +176,14 @@ class _Reasons:
         """A transfer on a network."""
         row = self.found.lines[at].tolist()
         told = {"words": row[line.WORDS], "tile": self.tile(at), "from step": row[line.OPENS], **self.of(row)}
-        name = f"{NAMES[row[line.ACTIVITY]]} {row[line.NUMBER]}"
+        name = _named_of(row[line.ACTIVITY], row[line.NUMBER], row[line.MANY])
         return _clipped(self.found, Slice(name, TRANSFER, begin, end, told))
 
     def holder(self, at: int, begin: int, end: int) -> Slice:
         """A transfer on one of its ports."""
         activity, x, number = self.found.lines[at, :3].tolist()
-        tensor = TENSORS[self.found.edges[x, 0]].value
-        return _clipped(self.found, Slice(f"{tensor} {NAMES[activity]} {number}", PORT, begin, end, {}))
+        name = _named_of(activity, number, int(self.found.lines[at, line.MANY]))
+        return _clipped(self.found, Slice(f"{TENSORS[self.found.edges[x, 0]].value} {name}", PORT, begin, end, {}))
 
     def tile(self, at: int) -> str:
         """Where a tile begins: 'M16 P3'; dims at 0 are left out."""
@@ -203,10 +207,10 @@ class _Reasons:
             cause = found.causes[row[line.CAUSE]] if step and row[line.CAUSE] >= 0 else ""
             return {"waited for": "the step before", "rule": cause or "T8"}
         if waited.kind == STEP:
-            text = f"step {waited.after + 1}"
+            text = f"step {waited.after}"
         else:
             name = found.causes[2 * waited.stream + (waited.kind == DRAIN)]
-            text = f"{name}, after step {waited.after + (waited.kind == DRAIN)}" if waited.after >= 0 else name
+            text = f"{name}, after step {waited.after}" if waited.after >= 0 else name
         return {"waited for": text, "rule": self.rule(row, waited)}
 
     def rule(self, row: Sequence[int], waited: Waited) -> str:
@@ -227,6 +231,11 @@ class _Reasons:
         return "T6" if waited.kind == STEP else "T5, T6"
 
 
+def _named_of(activity: int, number: int, many: int) -> str:
+    """A transfer by its version, or several by the first."""
+    return f"{NAMES[activity]} {number}" if many == 1 else f"{NAMES[activity]} {number} and {many - 1:,} more"
+
+
 def _of_step(found: Timeline, row: Sequence[int], waited: Waited) -> str:
     """The rule by which a step waits."""
     if waited.kind in (FILL, OLD):
@@ -243,8 +252,9 @@ def size_of(layers: Sequence[Layer]) -> tuple[int, int]:
         for track in tracks(layer.window):
             shown = [len(_event(each, 1, 1)) for each in islice(iter(track.slices), SAMPLE)]
             slices += track.many
-            size += sum(shown) * track.many // max(len(shown), 1) + 2 * track.many
-    return slices, size + 400
+            size += sum(shown) * track.many // max(len(shown), 1) + 2 * track.many + HEAD + len(track.name)
+        size += HEAD
+    return slices, size + HEAD
 
 
 def write(file: TextIO, layers: Sequence[Layer], about: Mapping[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -21,8 +20,7 @@ from accelsim.engine.timing.kernels import observe as line
 from accelsim.errors import AccelsimError
 from accelsim.simulate import simulate
 from accelsim.workload.problem import LOOP_DIMS, TENSOR_DIMS, TENSORS, Tensor
-from golden.machine import Machine
-from golden.program import MAC_ARRAY, Activity, Program
+from golden.program import Activity, Program
 from golden.stalls import start_bound
 
 MOST = 1 << 16
@@ -35,7 +33,7 @@ def seen(drawn: Any, span: tuple[int, int] | None = None, processing: bool = Fal
     _, timing = evaluate(drawn.architecture, drawn.nest, drawn.problem, masks=masks)
     cycles = timing.processing if processing else timing.cycles
     found = observe(
-        drawn.architecture, drawn.nest, drawn.problem, masks, span or (0, cycles + 1), cycles, MOST, processing
+        drawn.architecture, drawn.nest, drawn.problem, masks, span or (0, cycles + 1), cycles, MOST, processing, False
     )
     assert isinstance(found, Timeline)
     return found, timing
@@ -233,11 +231,11 @@ def test_what_repeats_is_jumped_over(machine: str, network: str, layer: str, mor
     result = simulate(machine, network, layers=layer, data="dense", **more)
     one = result.layers[0]
     given_ = result.architecture, one.nest, one.problem, None
-    whole = observe(*given_, (0, one.cycles), one.cycles, 1 << 22)
+    whole = observe(*given_, (0, one.cycles), one.cycles, 1 << 22, joined=False)
     assert isinstance(whole, Timeline)
     for at in (one.cycles // 7, one.cycles // 2, one.cycles - 2000, one.cycles - 1):
         span = max(at, 0), min(at + 3000, one.cycles)
-        window = observe(*given_, span, one.cycles, MOST)
+        window = observe(*given_, span, one.cycles, MOST, joined=False)
         assert isinstance(window, Timeline)
         part_of(whole, window)
 
@@ -245,8 +243,42 @@ def test_what_repeats_is_jumped_over(machine: str, network: str, layer: str, mor
 def test_too_many_lines_are_told_with_how_far_they_go() -> None:
     result = simulate("eyeriss", "alexnet", mapping="eyeriss_alexnet_jssc17", layers="CONV5", data="dense")
     one = result.layers[0]
-    found = observe(result.architecture, one.nest, one.problem, None, (0, one.cycles), one.cycles, 100)
+    found = observe(result.architecture, one.nest, one.problem, None, (0, one.cycles), one.cycles, 100, joined=False)
     assert isinstance(found, int)
     assert 0 < found < 50_000
-    again = observe(result.architecture, one.nest, one.problem, None, (0, found * 9 // 10), one.cycles, 100)
+    again = observe(
+        result.architecture, one.nest, one.problem, None, (0, found * 9 // 10), one.cycles, 100, joined=False
+    )
     assert isinstance(again, Timeline)
+
+
+@pytest.mark.parametrize("kind", ["dense", "zeros", "links"])
+def test_joined_lines_add_up_to_single_ones(kind: str) -> None:
+    @given(drawn=CASES[kind])
+    @settings(max_examples=30, deadline=None)
+    def compare(drawn: Any) -> None:
+        masks = drawn.masks if isinstance(drawn, strategies.SparseCase) else None
+        given_ = drawn.architecture, drawn.nest, drawn.problem, masks
+        try:
+            _, timing = evaluate(*given_[:3], masks=masks)
+        except AccelsimError:
+            return
+        single, joined = (
+            observe(*given_, (0, timing.cycles + 1), timing.cycles, MOST, joined=j) for j in (False, True)
+        )
+        assert isinstance(single, Timeline)
+        assert isinstance(joined, Timeline)
+        assert stalls_of(joined) == stalls_of(single)
+        assert len(joined.lines) <= len(single.lines)
+        lasting = single.lines[
+            single.lines[:, line.BEGIN]
+            < np.maximum(single.lines[:, line.END], single.lines[:, line.FREED :].max(axis=1))
+        ]
+        for column in (line.MANY, line.UNITS, line.WORDS):
+            for activity in (FILL, DRAIN, OLD, STEP):
+                one, other = (
+                    each[each[:, line.ACTIVITY] == activity, column].sum() for each in (lasting, joined.lines)
+                )
+                assert one == other
+
+    compare()

@@ -1,10 +1,11 @@
-"""A timeline's slices add up to the cycles and stalls of a layer on every machine that ships; its file is a Chrome trace."""
+"""A timeline's slices add up to a layer's cycles and stalls on every machine that ships; its file is a Chrome trace."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_no_two_slices_of_a_track_overlap(machine: str, network: Network) -> Non
         names.append(track.name)
         shown = list(track.slices)
         assert len(shown) == track.many
-        for before, after in zip(shown, shown[1:], strict=False):
+        for before, after in pairwise(shown):
             assert before.end <= after.begin
             assert before.begin < before.end
         kinds = {each.category for each in shown}
@@ -95,7 +96,7 @@ def test_transfers_have_words_tile_and_what_they_waited_for() -> None:
     found = {track.name: list(track.slices) for track in tracks(layer.window)}
     first, second = found["GLB->RF ifmap"][:2]
     assert first.told == {
-        "words": 90, "tile": "first", "from step": 0, "waited for": "FILTER_BANK->RF filter", "rule": "T10",
+        "words": 270, "tile": "first", "from step": 0, "waited for": "FILTER_BANK->RF filter", "rule": "T10",
     }  # fmt: skip
     assert second.told["tile"] == "Q1"
     assert second.told["waited for"] == "step 0"

@@ -37,8 +37,17 @@ class Seen:
     last: tuple[int, int] | None
 
 
-def look_at(streams: Streams, span: tuple[int, int], most: int) -> Look:
-    """Room for what lies in a span of cycles, `most` lines of it."""
+@dataclass(frozen=True)
+class Wanted:
+    """The span of cycles to look at; joins : as of `Look`; most : lines at most."""
+
+    span: tuple[int, int]
+    joins: bool
+    most: int
+
+
+def look_at(streams: Streams, wanted: Wanted) -> Look:
+    """Room for what is wanted."""
     slots = streams.ports.shape[1]
     words = np.zeros((len(streams.rows), 2), np.int64)
     for x, kept in enumerate(streams.kept):
@@ -46,8 +55,9 @@ def look_at(streams: Streams, span: tuple[int, int], most: int) -> Look:
             name = streams.labels[x][slot][0]
             if name in WORDS:
                 words[x, WORDS.index(name)] = column
-    lines = np.empty((most, observe.FREED + slots), np.int64)
-    return Look(np.array(span, np.int64), words, lines, np.zeros(1, np.int64), np.zeros(slots, np.int64))
+    lines, latest = np.empty((wanted.most, observe.FREED + slots), np.int64), np.full(2 * len(words) + 1, -1, np.int64)
+    span, seen, free = np.array(wanted.span, np.int64), np.zeros(1, np.int64), np.zeros(slots, np.int64)
+    return Look(span, wanted.joins, words, lines, seen, latest, free)
 
 
 def _seen(streams: Streams, look: Look, state: State, over: bool) -> Seen:
@@ -59,15 +69,15 @@ def _seen(streams: Streams, look: Look, state: State, over: bool) -> Seen:
     return Seen(streams, look.lines[:many], int(look.span[1]), last)
 
 
-def in_repeats(found: Repeats, streams: Streams, span: tuple[int, int], most: int) -> Seen:
+def in_repeats(found: Repeats, streams: Streams, wanted: Wanted) -> Seen:
     """Look at a layer given as a list of bodies: the last ones before the window are found, then simulated from there.
 
-    most : lines at most. Raises MappingError where too many steps would have to be simulated.
+    Raises MappingError where too many steps would have to be simulated.
     """
     listed, larger = list_bodies(found, streams), 1
-    until, many = span[0] - int(streams.rest.max(initial=0)), len(listed.layer.kind)
+    until, many = wanted.span[0] - int(streams.rest.max(initial=0)), len(listed.layer.kind)
     while True:
-        look = look_at(streams, span, most)
+        look = look_at(streams, wanted)
         state, known, window = listed.begin(larger)
         parts = listed.kinds, listed.layer, listed.machine
         first, simulated = replay.approach(
@@ -114,10 +124,10 @@ class _Watched(Simulation):
 
 
 def in_windows(
-    found: Outline, parts: Iterable[Window], streams: Streams, server: Server | None, span: tuple[int, int], most: int
+    found: Outline, parts: Iterable[Window], streams: Streams, server: Server | None, wanted: Wanted
 ) -> Seen:
     """Look at a layer that is simulated step by step; server : see `simulation.simulate`."""
-    watched = _Watched(streams, found.steps, look_at(streams, span, most))
+    watched = _Watched(streams, found.steps, look_at(streams, wanted))
     with suppress(_Over):
         simulate(found, parts, [watched], server)
     return _seen(streams, watched.look, watched.state, watched.done == found.steps - 1)

@@ -60,27 +60,31 @@ from accelsim.jit import njit, part
 # something moves, or is computed. AFTER: the step after which it is issued; OPENS: the first step of its version.
 # CAUSE: what waiting for it is charged to; of a step, the gap before it. BEHIND: key of what it waited for; WAITED: the
 # earliest start that allowed; PORT: which of its ports let it begin, -1: none. BEFORE: fixed cycles before START. LATE,
-# LATE_CAUSE: a gap inside C, and its cause; POST: cycles behind the MACs. WORDS: that a version moves. From FREED on:
-# when each port is free for others.
+# LATE_CAUSE: a gap inside C, and its cause; POST: cycles behind the MACs. WORDS: that a version moves. MANY: how many
+# are joined in the line. From FREED on: when each port is free for others.
 (
     ACTIVITY, OF, NUMBER, BEGIN, START, END, UNITS, AFTER, OPENS, CAUSE, BEHIND, WAITED, PORT, BEFORE,
-    LATE, LATE_CAUSE, POST, WORDS, FREED,
-) = range(19)  # fmt: skip
+    LATE, LATE_CAUSE, POST, WORDS, MANY, FREED,
+) = range(20)  # fmt: skip
 OLD, STEP_C = 2, 3  # activities beside FILL and DRAIN
 
 
 class Look(NamedTuple):
     """What is looked at, and what was seen.
 
-    span : int64[2], the cycles from and to which. words : int64[x, 2], the column of `Versions.work` that has a
-    version's words down and up. lines : int64[line, FREED + slots]. seen : int64[1], how many there are; more than
-    there is room for are counted alone. free : int64[slot], scratch.
+    span : int64[2], the cycles from and to which. joins : whether what follows on its like without a gap is told with
+    it, and what takes no time is not told. words : int64[x, 2], the column of `Versions.work` that has a version's
+    words down and up. lines : int64[line, FREED + slots]. seen : int64[1], how many there are; more than there is room
+    for are counted alone. latest : int64[2 * x + 1], the latest line of each direction of a stream, and of steps.
+    free : int64[slot], scratch.
     """
 
     span: np.ndarray
+    joins: bool
     words: np.ndarray
     lines: np.ndarray
     seen: np.ndarray
+    latest: np.ndarray
     free: np.ndarray
 
 
@@ -91,10 +95,30 @@ def _next_line(look):
 
 
 @part
-def _keep(line, first, last, look):
-    """Keep a line if what it tells lies in the span."""
-    if (first < look.span[1] and last > look.span[0]) or (first == last and look.span[0] <= first < look.span[1]):
-        look.seen[0] += 1
+def _keep(to, whose, last, look):
+    """Keep a line if what it tells lies in the span. whose : its place in `latest`. last : when its ports are free."""
+    line, first = look.lines[to], look.lines[to, BEGIN]
+    if first == last and not look.joins:
+        look.seen[0] += look.span[0] <= first < look.span[1]
+    elif first < last and first < look.span[1] and last > look.span[0]:
+        before = look.latest[whose]
+        if not (look.joins and before >= 0 and _joins(line, look.lines[before])):
+            look.latest[whose] = to
+            look.seen[0] += 1
+            return
+        joined = look.lines[before]
+        joined[END] = line[END]
+        for column in (UNITS, WORDS, MANY):
+            joined[column] += line[column]
+        for column in range(FREED, line.shape[0]):
+            joined[column] = max(joined[column], line[column])
+
+
+@part
+def _joins(line, before):
+    """Whether an activity follows on its like: at once, with nothing in it but units."""
+    plain = line[BEFORE] == 0 and line[LATE] == 0 and line[POST] == 0 and before[LATE] == 0 and before[POST] == 0
+    return plain and line[ACTIVITY] == before[ACTIVITY] and line[BEGIN] == before[END] and line[START] == line[BEGIN]
 
 
 @part
@@ -123,7 +147,7 @@ def _tell(activity, x, v, way, times, last, kappa, machine, versions, state, loo
     if slots > 0 and not in_turn and look.free[last] == begin and begin > 0:
         line[PORT] = first + last
     line[BEFORE], line[LATE], line[LATE_CAUSE], line[POST] = start - begin, 0, -1, 0
-    line[WORDS] = versions.work[at, look.words[x, way]]
+    line[WORDS], line[MANY] = versions.work[at, look.words[x, way]], 1
     for i in range(look.free.shape[0]):
         line[FREED + i] = -1
     for i in range(slots):
@@ -132,7 +156,7 @@ def _tell(activity, x, v, way, times, last, kappa, machine, versions, state, loo
             freed = end
         line[FREED + first + i] = max(freed, begin)
         until = max(until, freed)
-    _keep(to, begin, until, look)
+    _keep(to, 2 * x + way, until, look)
 
 
 @part
@@ -176,8 +200,8 @@ def _look_at_step(k, machine, versions, steps, state, look):
     line[WAITED], line[BEHIND] = state.best[TIME], state.best[KEY]
     line[CAUSE] = gap_cause(k, machine, state) if state.best[TIME] > before else -1
     line[LATE_CAUSE] = late_cause(machine, state) if line[LATE] > 0 else -1
-    line[WORDS] = 0
-    _keep(to, before, scalars[C_END], look)
+    line[WORDS], line[MANY] = 0, 1
+    _keep(to, look.latest.shape[0] - 1, scalars[C_END], look)
 
 
 @part
