@@ -29,7 +29,7 @@ FILL, DRAIN, OLD, STEP = range(4)
 
 @dataclass(frozen=True)
 class Waited:
-    """What an activity waited for: another one, of this kind and stream, issued after step `after`; or that step, -1."""
+    """What an activity waited for: another one, of this kind and stream, issued after step `after`; or a step."""
 
     kind: int
     stream: int
