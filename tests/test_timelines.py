@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,28 @@ def test_cartesian_pes_are_told_in_a_line(tmp_path):
     assert code == 2
     assert "Cartesian PEs have no timeline" in err
     assert err.count("\n") == 1
+
+
+def test_the_worked_layer_of_the_page(tmp_path, monkeypatch):
+    """docs/timeline.md: the layer it writes has the cycles that its table gives reasons for."""
+    page = (Path(__file__).parents[1] / "docs" / "timeline.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(page.split("<<'EOF'\n")[1].split("EOF\n")[0])
+    code, _, _ = accelsim("timeline", "eyeriss", "small.yaml", "--layers", "A", "--data", "dense", "-o", "t.json")
+    assert code == 0
+    macs = [(each["ts"], each["ts"] + each["dur"], each["name"]) for each in events(Path("t.json")) if each["tid"] == 1]
+    told = re.findall(r"^\| (\d+) to (\d+) \| (.*?) \|", page, re.MULTILINE)
+    assert (told[0][0], told[-1][1]) == ("0", "735")
+    for (_, end, _), (begin, _, _) in pairwise(told):
+        assert end == begin
+    for first, last, what in told:
+        inside = [each for each in macs if int(first) <= each[0] and each[1] <= int(last)]
+        assert (inside[0][0], inside[-1][1]) == (int(first), int(last))
+        stands = re.fullmatch(r"stands still: `(.*)`", what)
+        if stands:
+            assert [name for _, _, name in inside] == [stands[1]]
+        else:
+            steps = list(dict.fromkeys(name for *_, name in inside if name.startswith("step ")))
+            assert [name.removeprefix("step ") for name in (steps[0], steps[-1])] == [
+                re.findall(r"\d+", what)[0], re.findall(r"steps? \d+(?: (?:to|and) (\d+))?", what)[0] or steps[0][5:]
+            ]  # fmt: skip
