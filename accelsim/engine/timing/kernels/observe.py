@@ -133,9 +133,12 @@ def _ports_before(x, way, machine, state, look):
 
 
 @part
-def _tell(activity, x, v, way, times, last, kappa, machine, versions, state, look):
-    """Write the line of a transfer that has just been issued; times : its start, end, units and hold."""
-    to = _next_line(look)
+def _tell(activity, x, v, way, times, issued, machine, versions, state, look):
+    """Write the line of a transfer that has just been issued.
+
+    times : its start, end, units and hold. issued : the last of its ports to be free, the step after which it may begin.
+    """
+    to, (last, kappa) = _next_line(look), issued
     line, (start, end, units, hold) = look.lines[to], times
     first, slots, at = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1], versions.start[x] + v
     in_turn = way == FILL and machine.turns[x, TAKES] > v
@@ -181,7 +184,7 @@ def _look_at_fills(x, k, machine, versions, state, look):
                 times = r[P_START], r[P_END], r[P_UNITS], r[A_HOLD]
             else:
                 times = r[F_START], r[F_END], r[F_UNITS], r[A_HOLD]
-            _tell(OLD if old else FILL, x, v, FILL, times, last, k, machine, versions, state, look)
+            _tell(OLD if old else FILL, x, v, FILL, times, (last, k), machine, versions, state, look)
 
 
 @part
@@ -214,7 +217,7 @@ def _look_at_drain(x, k, machine, versions, steps, state, look):
     if drains:
         r = state.records[x, slot_of(state.records, x, v)]
         times = r[D_START], r[D_END], r[D_UNITS], r[D_HOLD]
-        _tell(DRAIN, x, v, DRAIN, times, last, k, machine, versions, state, look)
+        _tell(DRAIN, x, v, DRAIN, times, (last, k), machine, versions, state, look)
 
 
 @part
