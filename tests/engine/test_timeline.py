@@ -140,9 +140,9 @@ def test_lines_are_the_golden_machines_events(kind: str) -> None:
     @given(drawn=CASES[kind], processing=st.booleans(), rng=st.randoms(use_true_random=False))
     @settings(max_examples=30, deadline=None)
     def compare(drawn: Any, processing: bool, rng: Random) -> None:
-        if kind not in ("turns", "flat"):  # they have their own pace, or none
-            drawn = strategies.with_pace(rng, strategies.with_ofmap(rng, drawn))
         try:
+            if kind not in ("turns", "flat"):  # they have their own pace, or none
+                drawn = strategies.with_pace(rng, strategies.with_ofmap(rng, drawn))
             same_events(drawn, processing)
         except AccelsimError:
             return

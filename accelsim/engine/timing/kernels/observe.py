@@ -136,7 +136,7 @@ def _ports_before(x, way, machine, state, look):
 def _tell(activity, x, v, way, times, issued, machine, versions, state, look):
     """Write the line of a transfer that has just been issued.
 
-    times : its start, end, units and hold. issued : the last of its ports to be free, the step after which it may begin.
+    times : its start, end, units and hold. issued : the last of its ports to be free, the step after which it is.
     """
     to, (last, kappa) = _next_line(look), issued
     line, (start, end, units, hold) = look.lines[to], times
