@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import reporting, sweeping, tools
+from accelsim import reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -154,16 +154,16 @@ def run(
             seed=seed,
             bits=bits_of(bits),
         )
-    _write(result, out, report_to)
-    _print(result, as_json, check)
-
-
-def _print(result: Result, as_json: bool, check: bool) -> None:
     checks = []
     if check:
         from accelsim.simulate import check_outputs
 
         checks = list(check_outputs(result))
+    _write(result, out, report_to)
+    _print(result, as_json, checks)
+
+
+def _print(result: Result, as_json: bool, checks: list[str]) -> None:
     if as_json:
         from accelsim.report.files import document_text
 
@@ -396,7 +396,12 @@ def plot(
 
 for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):
     app.command(_name.removesuffix("_names"))(getattr(tools, _name))
-for _name, _command in (("report", reporting.report), ("diff", reporting.diff), ("sweep", sweeping.sweep)):
+for _name, _command in (
+    ("report", reporting.report),
+    ("diff", reporting.diff),
+    ("sweep", sweeping.sweep),
+    ("timeline", timelines.timeline),
+):
     app.command(_name)(_command)
 
 

@@ -35,6 +35,7 @@ from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.mapping.dataflows.dataflow import Dataflow
+    from accelsim.sparsity.masks import Masks
     from accelsim.sparsity.operands import Operands
     from accelsim.workload.network import Layer
 
@@ -417,17 +418,23 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         # nothing is drawn: the closed form takes the densities themselves
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
     else:
-        masks = zeros.packed(layer, machine.sees_zeros_of, machine.cuts) if zeros else None
-        masks = replace(masks, raw_ifmap=raw) if masks else None
-        if masks and not as_given:
-            from accelsim.sparsity.im2col import lowered_masks
-
-            masks = lowered_masks(replace(layer.problem, slices=problem.slices), masks)
-        counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks)
+        counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks_for(machine, layer, problem, zeros))
     rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
     ran = LayerResult("", problem, nest, source, counts, timing, rows, search=found)
     return replace(ran, bits=machine.widths, bias_bits=machine.bias_bits, moved=machine.moved_widths)
+
+
+def masks_for(machine: Architecture, layer: Layer, problem: Problem, zeros: Operands | None) -> Masks | None:
+    """Which operands of a layer are zero, as the engine takes it; problem : of the layer, lowered."""
+    if not zeros or layer.problem is None:
+        return None
+    masks = replace(zeros.packed(layer, machine.sees_zeros_of, machine.cuts), raw_ifmap=INPUT in layer.inputs)
+    if replace(problem, slices=(1, 1)) == layer.problem:
+        return masks
+    from accelsim.sparsity.im2col import lowered_masks
+
+    return lowered_masks(replace(layer.problem, slices=problem.slices), masks)
 
 
 def _as_lowered(machine: Architecture, layer: Layer) -> str:

@@ -13,7 +13,11 @@ import accelsim
 
 ROOT = Path(accelsim.__file__).parent
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_PARAMETERS = 450, 80, 10
-MANY = {"cli.py": "run compare search plot", "simulate.py": "simulate"}  # a parameter for each option
+MANY = {
+    "cli.py": "run compare search plot",
+    "simulate.py": "simulate",
+    "timelines.py": "timeline",
+}  # a parameter for each option
 
 
 def sources() -> Iterator[tuple[str, str]]:

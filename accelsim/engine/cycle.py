@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +18,14 @@ from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing.repeats import Repeats, find_repeats, simulate_repeats
 from accelsim.engine.timing.simulation import Simulation, simulate
 from accelsim.engine.timing.streams import Streams, of_layer
-from accelsim.engine.timing.windows import across_links, outline, windows
+from accelsim.engine.timing.windows import Outline, Window, across_links, outline, windows
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
 from accelsim.engine.words.bias import begun, bias_columns
 from accelsim.sparsity.masks import Masks
+
+if TYPE_CHECKING:
+    from accelsim.engine.dram.banks import Banks
+    from accelsim.engine.zeros.sparse import Zeros
 
 LONG = 1 << 17
 """Steps of a layer whose two times are found at once."""
@@ -32,33 +38,48 @@ def evaluate(program: Program, repeats: bool = True, masks: Masks | None = None)
     """
     if program.architecture.lock:
         return in_both(program, partial(evaluate, repeats=repeats))
-    zeros = masks is not None and program.architecture.sees_zeros
-    banks = program.architecture.levels[0].dram is not None
-    links = any(True for _ in linked(program))
-    # which words are zero, where they lie in a DRAM and what routes they take differs from version to version
-    differ = zeros or banks or links or bool(program.apart)
-    # how full a buffer is on the way out, and what came long ago, is no matter of the last few steps; nor are words
-    # those of ports everywhere
-    differ |= any(
-        level.delivery or level.turns or level.atoms or level.outstanding for level in program.architecture.levels
-    )
-    found = find_repeats(program) if repeats and not differ else None
+    zeros = masks if program.architecture.sees_zeros else None
+    found = repeats_of(program, zeros) if repeats else None
     if found is not None:
         counts = count(program, found.sums, found.compute_cycles)
         all_, inside = (partial(run_repeats, program, found, processing) for processing in (False, True))
         timed = beside(all_, inside, worth=found.steps > LONG)
         return _timed_counts(program, counts, *(each[:2] for each in timed))
-    return window_by_window(program, masks if zeros else None)
+    return window_by_window(program, zeros)
 
 
-def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
-    """The same with every step simulated, and no more of the schedule in memory than time asks for.
+def repeats_of(program: Program, masks: Masks | None, words: bool = False) -> Repeats | None:
+    """What repeats in a layer; None where versions may differ that look alike, or too few are alike.
 
-    masks : None where zeros make no difference.
+    masks : None where zeros make no difference. words : see `timing.schedule.tabulate`.
     """
-    found = outline(program)
-    counts, tables = count(program, found.sums, found.compute_cycles), found.tables
-    parts = windows(program, found)
+    banks = program.architecture.levels[0].dram is not None
+    links = any(True for _ in linked(program))
+    # which words are zero, where they lie in a DRAM and what routes they take differs from version to version
+    differ = masks is not None or banks or links or bool(program.apart)
+    # how full a buffer is on the way out, and what came long ago, is no matter of the last few steps; nor are words
+    # those of ports everywhere
+    differ |= any(
+        level.delivery or level.turns or level.atoms or level.outstanding for level in program.architecture.levels
+    )
+    return None if differ else find_repeats(program, words)
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A layer whose schedule comes in windows, before it is simulated, with what is written into each."""
+
+    found: Outline
+    parts: Iterable[Window]
+    crossed: list[Crossed]
+    zeros: Zeros | None
+    banks: Banks | None
+
+
+def windowed(program: Program, masks: Masks | None, words: bool = False) -> Windowed:
+    """Lay a layer out window by window; masks, words : see `repeats_of`."""
+    found = outline(program, words)
+    tables, parts = found.tables, windows(program, found)
     crossed = [Crossed(program, tables.ports, x, crossing) for x, crossing in tables.crossings]
     if crossed:
         parts = across_links(parts, crossed)
@@ -73,10 +94,21 @@ def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Tim
         from accelsim.engine.dram.banks import Banks
 
         banks = Banks(program, found.tables)
+    return Windowed(found, parts, crossed, zeros, banks)
+
+
+def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
+    """The same with every step simulated, and no more of the schedule in memory than time asks for.
+
+    masks : None where zeros make no difference.
+    """
+    layer = windowed(program, masks)
+    found, tables, zeros, banks = layer.found, layer.found.tables, layer.zeros, layer.banks
+    counts = count(program, found.sums, found.compute_cycles)
     streams = Streams.of(program, tables.edges, tables.ports)
     simulations = [Simulation(each, found.steps) for each in (streams, streams.processing)]
-    simulate(found, parts, simulations, banks)
-    counts = with_links(program, counts, [(each.crossing, each.words, each.narrow) for each in crossed])
+    simulate(found, layer.parts, simulations, banks)
+    counts = with_links(program, counts, [(each.crossing, each.words, each.narrow) for each in layer.crossed])
     if zeros is not None:
         counts = zeros.recount(counts)
     if banks is not None:

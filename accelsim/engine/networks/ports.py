@@ -16,6 +16,9 @@ from accelsim.mapping.finals import WIDE
 Labels = list[list[tuple[str, bool]]]
 PES = "the PEs"
 """In place of a port, what PEs do with a version's words behind the MACs of a step: no transfer holds it."""
+WORDS = ("words down", "words up")
+"""In place of ports, the words of a version: those that leave its parent, and those that come back to it."""
+NO_PORTS = (PES, *WORDS)
 WIDER, RATE, NARROWER = range(3)
 """Columns of a use's rates, see `kernels.odometer.Tabled`."""
 
@@ -60,7 +63,7 @@ class Uses:
         for x, row in enumerate(self.labels):
             mine = kept[first[x] : first[x + 1]]
             labels.append([row[u - int(self.rows[u, 2])] for u in mine])
-            held = [u for u in mine if self.held[u].port.name != PES]
+            held = [u for u in mine if self.held[u].port.name not in NO_PORTS]
             drains = sum(self.rows[u, 3] == DRAIN_ACTIVITY for u in held)
             at[x] = (0, len(held) - drains), (len(held) - drains, drains)
         rows[:, 2] = first[rows[:, 0]]

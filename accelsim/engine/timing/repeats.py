@@ -78,11 +78,14 @@ class Repeats:
         return int(times @ each)
 
 
-def find_repeats(program: Program) -> Repeats | None:
-    """List the bodies of a layer; None where too few are alike. Raises MappingError where the list is too long."""
+def find_repeats(program: Program, words: bool = False) -> Repeats | None:
+    """List the bodies of a layer; None where too few are alike. Raises MappingError where the list is too long.
+
+    words : see `schedule.tabulate`.
+    """
     program, cut = _cut(program)
     loops = program.step_loops
-    tables = tabulate(program)
+    tables = tabulate(program, words)
     edges, n = tables.edges, len(tables.edges)
     if not n:
         return None
@@ -141,8 +144,50 @@ def find_repeats(program: Program) -> Repeats | None:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A list of bodies as the kernels take it for some streams.
+
+    tiles : psum tiles of the layer that have a slot, behind them those of one body. allowed : whether bodies met again
+    may be looked up. room : int64[x], versions around a body, to begin with.
+    """
+
+    found: Repeats
+    streams: Streams
+    kinds: bodies.Kinds
+    layer: bodies.Bodies
+    machine: records.Machine
+    tiles: int
+    allowed: bool
+    room: Ints
+
+    def begin(self, larger: int, bodies: int | None = None) -> tuple[records.State, memory.Memory, BodyWindow]:
+        """(state, memory, window) at the start; larger : how many times as large a window as to begin with.
+
+        bodies : how many are remembered at most; None: as many as there are.
+        """
+        state = self.streams.state(self.tiles + self.found.inner_tiles, self.tiles)
+        most = len(self.layer.kind) if bodies is None else bodies
+        return state, _memory(state, most if self.allowed else 1), _body_window(self.layer, self.room * larger)
+
+
 def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
     """(cycles, stalls, bodies simulated) with `found.streams`, or those of the processing latency."""
+    listed, larger = list_bodies(found, streams, look_up), 1
+    while True:
+        state, known, window = listed.begin(larger)
+        cycles, simulated = replay.replay(
+            listed.kinds, listed.layer, listed.machine, state, window, known, listed.allowed, MOST_STEPS
+        )
+        if cycles == -2:
+            raise too_many_steps(int(simulated))
+        if cycles >= 0:
+            return int(cycles), state.stalls, int(simulated)
+        larger *= 4
+
+
+def list_bodies(found: Repeats, streams: Streams, look_up: bool = True) -> Listed:
+    """Lay a list of bodies out for `found.streams`, or those of the processing latency."""
     rows, serial = streams.rows, streams.serial
     back = _read_back(found, streams)
     kinds = found.kinds._replace(work=streams.select(found.kinds.work, found.kind_rows), back=back)
@@ -154,7 +199,9 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     if apart and present[serial] and not psum[serial]:
         # what drained in an earlier pass is over before anything of a later one follows its stationary operand; if that
         # takes no time it may arrive at the same cycle, and the drain may be the cause
-        held = np.arange(kinds.work.shape[1]) != rows[serial, records.POST]
+        held = np.isin(
+            np.arange(kinds.work.shape[1]), [i for at, n in streams.uses_at[serial] for i in range(at, at + n)]
+        )
         stationary = kinds.work[found.kind_rows == serial], layer.work[slow_rows == serial]
         if streams.skew_rows > 0 or _takes_time(*(work[:, held] for work in stationary)):
             looks &= rows[:, records.INNERMOST] == 0
@@ -172,15 +219,7 @@ def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> 
     layer = layer._replace(back=np.where(looks[slow_rows], layer.back, np.minimum(layer.back, -1)), tile=slow_tile)
     machine = streams.machine(found.known, looks.astype(np.uint8), tile_at)
     room = 4 * (kinds.many.max(axis=0) + np.minimum(rows[:, records.SLOTS], 4) + 4)
-    while True:
-        state = streams.state(tiles + found.inner_tiles, tiles)
-        known, window = _memory(state, len(layer.kind) if allowed else 1), _body_window(layer, room)
-        cycles, simulated = replay.replay(kinds, layer, machine, state, window, known, allowed, MOST_STEPS)
-        if cycles == -2:
-            raise too_many_steps(int(simulated))
-        if cycles >= 0:
-            return int(cycles), state.stalls, int(simulated)
-        room = room * 4
+    return Listed(found, streams, kinds, layer, machine, tiles, allowed, room)
 
 
 def _read_back(found: Repeats, streams: Streams) -> Ints:

@@ -14,7 +14,7 @@ from accelsim.architecture.model import Architecture, Port
 from accelsim.engine.limits import refuse_bytes
 from accelsim.engine.nest.laid import laid
 from accelsim.engine.networks.links import Crossing, crossings
-from accelsim.engine.networks.ports import PES, Uses, dominated
+from accelsim.engine.networks.ports import PES, WORDS, Uses, dominated
 from accelsim.engine.program import (
     DRAIN_ACTIVITY,
     FILL_ACTIVITY,
@@ -103,8 +103,8 @@ def _listed(program: Program, edges: Ints) -> int:
     return found
 
 
-def tabulate(program: Program) -> Tables:
-    """Tabulate the groups of every stream that takes time.
+def tabulate(program: Program, words: bool = False) -> Tables:
+    """Tabulate the groups of every stream that takes time; `words`: also the words of each version (`ports.WORDS`).
 
     Raises
     ------
@@ -119,7 +119,7 @@ def tabulate(program: Program) -> Tables:
         of_bias = factors.tabulate(laid(bias_program(program)), bias_edge(program))
         at, row_of, cells = _behind((at, row_of, cells), of_bias)
     _fill_atoms(architecture, edges, at, cells)
-    ports = _uses(program, edges)
+    ports = _uses(program, edges, words)
     _refuse_rates(at, cells, ports)
     timed = np.flatnonzero(program.timed).tolist()
     crossed = tuple((timed.index(crossing.edge), crossing) for crossing in crossings(program))
@@ -208,7 +208,7 @@ def _refuse_rates(at: Ints, cells: Ints, ports: Uses) -> None:
             )
 
 
-def _uses(program: Program, edges: Ints) -> Uses:
+def _uses(program: Program, edges: Ints, words: bool) -> Uses:
     architecture, held = program.architecture, list[PortUse]()
     uses: list[list[int]] = []
     rates: list[list[int]] = []
@@ -243,6 +243,12 @@ def _uses(program: Program, edges: Ints) -> Uses:
                         "2^63; give it a rounder rate"
                     )
                 mine.append((use.port.name, use.outermost))
+        for up in range(2 if words and t == PSUM else int(words)):
+            kind = DRAIN_ACTIVITY if up else OLD_ACTIVITY if old else FILL_ACTIVITY
+            uses.append([x, 0, first, kind])
+            rates.append([1, 1, 1, 1])
+            held.append(PortUse(Port(WORDS[up], Fraction(1), in_words=True), 0))
+            mine.append((WORDS[up], False))
         labels.append(mine)
     rows, shares = np.array(uses, np.int64).reshape(-1, 4), np.array(rates, np.int64).reshape(-1, 4)
     return Uses(rows, shares, labels, uses_at, held)

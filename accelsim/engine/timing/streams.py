@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture, Buffer
 from accelsim.engine.limits import refuse_bytes
-from accelsim.engine.networks.ports import PES, Labels, Uses
+from accelsim.engine.networks.ports import PES, WORDS, Labels, Uses
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program, buffering, latency_of
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.timing.kernels.odometer import count_steps
@@ -239,7 +239,7 @@ def _turns(architecture: Architecture, rows: Ints, labels: Labels) -> Ints:
     if len(pair) < 2 or min(pair) < 0:
         return found
     names, shared = [[name for name, _ in labels[x]] for x in pair], architecture.levels[0].shared_port
-    also = sorted(set(names[0]) & set(names[1]) - {shared})
+    also = sorted(set(names[0]) & set(names[1]) - {shared, *WORDS})
     if also:
         raise MappingError(
             f"{architecture.levels[0].name}: its inputs take port '{shared}' in turn, but share '{also[0]}'"
@@ -261,11 +261,16 @@ def of_layer(architecture: Architecture, edges: Ints, cycles: int, stalls: Ints)
     return cycles + around, _by_cause(architecture, edges, stalls)
 
 
-def _by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
+def causes(architecture: Architecture, edges: Ints) -> list[str]:
+    """What stalls are charged to, by the numbers of `Machine`."""
     names = [spec.name for spec in architecture.levels] + ["PE"]
     labels = []
     for t, parent, child, _, _ in edges.tolist():
         for arrow in ("->", "<-"):
             labels.append(f"{names[parent]}{arrow}{names[child]} {TENSORS[t].value}")
-    labels += OTHERS
+    return labels + OTHERS
+
+
+def _by_cause(architecture: Architecture, edges: Ints, stalls: Ints) -> dict[str, int]:
+    labels = causes(architecture, edges)
     return {label: cycles for label, cycles in zip(labels, stalls.tolist(), strict=True) if cycles}

@@ -139,11 +139,11 @@ class TileSlots:
         lend_slots(tile, final, self.of, self.free[x], self.count, 1 + x)
 
 
-def outline(program: Program) -> Outline:
-    """Walk the steps, writing only what has few versions. Raises MappingError where there are too many."""
+def outline(program: Program, words: bool = False) -> Outline:
+    """Walk the steps, writing only what has few versions; words : see `tabulate`. Raises MappingError if too many."""
     steps = int(count_steps(program.loops, program.inside, program.bounds))
     refuse_steps(steps)
-    tables = tabulate(program)
+    tables = tabulate(program, words)
     edges, n = tables.edges, len(tables.edges)
     tile_at, tiles = tile_ids(program, edges)
     refuse_bytes(12 * tiles, f"the last drains of {tiles:.1e} psum tiles")

@@ -165,15 +165,23 @@ def _wait_for_room(x, machine, versions, state):
 
 
 @part
+def gap_cause(k, machine, state):
+    """T15: what a gap before C(k) is charged to: what it waited for."""
+    if k == 0:
+        return machine.idle_fill
+    return state.best[HOLD] if state.best[HOLD] >= 0 else machine.idle_fill + PIPELINE
+
+
+@part
+def late_cause(machine, state):
+    """T15: what a gap inside C is charged to: the streamed operand that is late."""
+    return state.late[HOLD] if state.late[HOLD] >= 0 else machine.idle_fill + PIPELINE
+
+
+@part
 def _charge(k, gap, stretch, machine, state):
-    """T15: charge the gap before C(k) to what it waited for, that inside it to the streamed operand that is late."""
-    pipeline = machine.idle_fill + PIPELINE
+    """T15: charge the gap before C(k), and that inside it."""
     if gap > 0:
-        cause = state.best[HOLD]
-        if k == 0:
-            cause = machine.idle_fill
-        elif cause < 0:
-            cause = pipeline
-        state.stalls[cause] += gap
+        state.stalls[gap_cause(k, machine, state)] += gap
     if stretch > 0:
-        state.stalls[state.late[HOLD] if state.late[HOLD] >= 0 else pipeline] += stretch
+        state.stalls[late_cause(machine, state)] += stretch

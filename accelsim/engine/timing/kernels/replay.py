@@ -33,6 +33,7 @@ from accelsim.engine.timing.kernels.records import (
     L_KEY,
     LANDED,
     LAST,
+    NEVER,
     NOT_BEFORE,
     P_END,
     P_START,
@@ -307,30 +308,32 @@ def _simulate(body, slot, length, origin, machine, written, state, memory):
     scalars[LAST] = max(scalars[LAST], last)
 
 
-@njit(_nrt=False, nogil=True)
-def replay(kinds, layer, machine, state, window, memory, look_up, most_steps):
-    """Run a layer body by body.
+@njit(_nrt=False)
+def run_bodies(kinds, layer, machine, state, window, memory, run, until):
+    """Run bodies until one leaves something that lands after the cycle `until`.
 
     A state is that after a known body more often than not: then that one's number and what the body at hand consists of
     lead to the entry that it runs as, and records are restored only before something reads them.
 
     Parameters
     ----------
-    memory : see `memory.remember`. look_up : whether bodies met again are looked up. most_steps : to simulate.
+    memory : see `memory.remember`. run : whether bodies met again are looked up, steps to simulate at most, bodies to
+        run at most.
 
     Returns
     -------
-    (the cycle at which the layer ends, bodies simulated); (-1, 0): the window is too small; (-2, steps it would take):
-    there are too many to simulate, judged by the bodies so far.
+    (bodies run, but for the one that was too late; how many of them were simulated); (-1, 0): the window is too small;
+    (-2, steps it would take): there are too many to simulate, judged by the bodies so far.
     """
     bodies, at = layer.kind.shape[0], memory.at
+    look_up, most_steps, end = run
     forget(memory)
     at[:] = 0
     written = Versions(
         window.start, layer.number, window.low, window.limit, window.begin, window.back, window.tile, window.work
     )
-    simulated, walked = 0, 0
-    for j in range(bodies):
+    simulated, walked, done = 0, 0, end
+    for j in range(end):
         body, origin = Body(j, at, kinds, layer), moment(opens_pass(j, machine, kinds, layer), state)
         length, pair, slot, entry = 0, -1, -1, -1
         if look_up and j > 0 and j + 1 < bodies:
@@ -355,7 +358,34 @@ def replay(kinds, layer, machine, state, window, memory, look_up, most_steps):
                 return -2, foreseen
         for x in range(at.shape[0]):
             at[x] += kinds.many[layer.kind[j], x]
+        if state.scalars[LAST] > until:
+            done = j
+            break
     for e in range(memory.states.number[0]):
         for c in range(state.stalls.shape[0]):
             state.stalls[c] += memory.kept.times[e] * memory.kept.stalls[e, c]
-    return finish(machine, state), simulated
+    return done, simulated
+
+
+@njit(_nrt=False, nogil=True)
+def replay(kinds, layer, machine, state, window, memory, look_up, most_steps):
+    """Run a layer body by body.
+
+    memory, look_up, most_steps : see `run_bodies`.
+
+    Returns
+    -------
+    (the cycle at which the layer ends, bodies simulated); (-1, 0), (-2, steps): as of `run_bodies`.
+    """
+    run = look_up, most_steps, layer.kind.shape[0]
+    done, simulated = run_bodies(kinds, layer, machine, state, window, memory, run, NEVER)
+    return finish(machine, state) if done >= 0 else done, simulated
+
+
+@njit(_nrt=False, nogil=True)
+def approach(kinds, layer, machine, state, window, memory, run, until):
+    """Run bodies as `run_bodies` does, and leave the state as it is after the last, looked up or not."""
+    done, simulated = run_bodies(kinds, layer, machine, state, window, memory, run, until)
+    if done >= 0:
+        _restore_last(machine, state, memory)
+    return done, simulated

@@ -1,0 +1,62 @@
+"""A window of a layer's cycles as a picture: a lane for the MAC array, each network direction and each port."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accelsim.report.plot import GREY, MAC_COLOUR, PLAIN, new_axes
+from accelsim.report.plot_machine import PAINT
+from accelsim.report.timeline import COMPUTE, STALL, Layer, Slice, Track, tracks
+from accelsim.workload.problem import TENSORS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDE = 7.0
+TEXT = 7
+MOST = 4000
+"""Slices that a picture shows at most: more are too thin to be seen."""
+
+
+def lanes(layer: Layer) -> list[tuple[Track, list[Slice]]]:
+    """What is drawn: the tracks in which anything happens, each with its slices."""
+    found = [(track, list(track.slices)) for track in tracks(layer.window)]
+    return [(track, slices) for track, slices in found if slices]
+
+
+def draw(layer: Layer, axes: Axes | None = None) -> Axes:
+    """Draw a window into `axes`, or a picture of its own: stalls are hatched, and named where there is room.
+
+    A slice of a network or port has the colour of its tensor.
+    """
+    shown = lanes(layer)
+    axes = axes or new_axes(WIDE, 0.24 * len(shown) + 0.8)
+    low, high = layer.window.span
+    for at, (track, slices) in enumerate(shown):
+        for one in slices:
+            _bar(axes, at, track, one)
+            if one.category == STALL and one.end - one.begin > 0.012 * len(one.name) * (high - low):
+                middle = (one.begin + one.end) / 2
+                box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+                axes.text(middle, at, one.name, fontsize=TEXT - 1, ha="center", va="center", bbox=box, **PLAIN)
+    axes.set_yticks(range(len(shown)), [track.name for track, _ in shown], fontsize=TEXT, **PLAIN)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=TEXT)
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlabel("core cycle", fontsize=TEXT)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    title = f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}; hatched: the MAC array stands still"
+    axes.set_title(title, loc="left", fontsize=TEXT + 1, color=GREY, **PLAIN)
+    return axes
+
+
+def _bar(axes: Axes, at: int, track: Track, one: Slice) -> None:
+    span = [(one.begin, one.end - one.begin)]
+    if one.category == STALL:
+        axes.broken_barh(span, (at - 0.36, 0.72), facecolor="none", edgecolor="#999999", hatch="////", lw=0)
+        return
+    words = f"{track.name} {one.name}".split()
+    tensor = next((tensor for tensor in TENSORS if tensor.value in words), None)
+    colour = MAC_COLOUR if one.category == COMPUTE or tensor is None else PAINT[tensor]
+    axes.broken_barh(span, (at - 0.36, 0.72), facecolor=colour, edgecolor="white", lw=0.3)

@@ -1,0 +1,296 @@
+"""A window of a layer's cycles as a Chrome trace, which Perfetto opens: tracks of slices, one cycle one microsecond.
+
+Slices come out of `tracks`, data that anything can draw; `write` makes the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+
+from accelsim.engine.networks.ports import NO_PORTS
+from accelsim.engine.program import Ints
+from accelsim.engine.timeline import DRAIN, FILL, OLD, STEP, Timeline, Waited
+from accelsim.engine.timing.kernels import observe as line
+from accelsim.engine.timing.kernels import records
+from accelsim.version import __version__
+from accelsim.workload.problem import LOOP_DIMS, TENSORS, Tensor
+
+COMPUTE, STALL, TRANSFER, PORT = "compute", "stall", "transfer", "port"
+"""Categories of slices."""
+NAMES = {FILL: "fill", DRAIN: "drain", OLD: "old psums"}
+MACS = "MAC array"
+HEAD = 180
+"""Bytes that name a track."""
+SAMPLE = 500
+"""Slices that are written to tell how large a file will be."""
+
+
+class Slice(NamedTuple):
+    """What a track shows from cycle `begin` to cycle `end`, cut off at the window.
+
+    told : words, tile, what it waited for.
+    """
+
+    name: str
+    category: str
+    begin: int
+    end: int
+    told: Mapping[str, Any]
+
+
+class Track(NamedTuple):
+    """A name and slices in order of time, none of which overlap; `many` of them."""
+
+    name: str
+    many: int
+    slices: Iterable[Slice]
+
+
+class Layer(NamedTuple):
+    """A window of one layer; name : as the workload has it."""
+
+    name: str
+    window: Timeline
+
+
+def tracks(found: Timeline) -> Iterator[Track]:
+    """The MAC array, then each direction of each network, then each port; in several lanes where slices overlap.
+
+    The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
+    """
+    macs = list(_array(found))
+    yield Track(MACS, len(macs), macs)
+    lines, reasons = found.lines, _Reasons(found)
+    order = np.argsort(found.edges[:, 1], kind="stable").tolist()
+    for way, activities in ((0, (FILL, OLD)), (1, (DRAIN,))):
+        for x in order if way == 0 else order[::-1]:
+            if way and TENSORS[found.edges[x, 0]] is not Tensor.PSUM:
+                continue
+            mine = np.flatnonzero((lines[:, line.OF] == x) & np.isin(lines[:, line.ACTIVITY], activities))
+            name = found.causes[2 * x + way]
+            yield from _lanes(found, name, mine, lines[mine, line.START], lines[mine, line.END], reasons.transfer)
+    for port, name in enumerate(found.streams.names):
+        if name in NO_PORTS:
+            continue
+        mine, freed = _holders(found, port)
+        yield from _lanes(found, f"port {name}", mine, lines[mine, line.BEGIN], freed, reasons.holder)
+
+
+def _holders(found: Timeline, port: int) -> tuple[Ints, Ints]:
+    """(lines that hold a port, until when each does)."""
+    lines, streams = found.lines, found.streams
+    index, until = [], []
+    for x, kept in enumerate(streams.kept):
+        for slot in np.flatnonzero(streams.ports[x, : len(kept)] == port).tolist():
+            if streams.labels[x][kept[slot]][0] in NO_PORTS:
+                continue
+            mine = np.flatnonzero((lines[:, line.OF] == x) & (lines[:, line.FREED + slot] >= 0))
+            index.append(mine)
+            until.append(lines[mine, line.FREED + slot])
+    none = np.zeros(0, np.int64)
+    chosen, freed = np.concatenate([none, *index]), np.concatenate([none, *until])
+    # a port that an activity names twice is held once
+    chosen, first = np.unique(chosen, return_index=True)
+    return chosen, freed[first]
+
+
+def _lanes(found: Timeline, name: str, index: Ints, begin: Ints, end: Ints, tell: Any) -> Iterator[Track]:
+    """A track of these lines, or several; what takes no time is left out, as is what lies outside the window."""
+    before, (low, high) = found.architecture.before, found.span
+    begin, end = begin + before, end + before
+    inside = (end > begin) & (end > low) & (begin < high)
+    index, begin, end = index[inside], begin[inside], end[inside]
+    order = np.lexsort((end, begin))
+    index, begin, end = index[order], begin[order], end[order]
+    lanes: list[int] = []
+    of = np.zeros(len(index), np.int64)
+    if (begin[1:] >= end[:-1]).all():
+        lanes = [0]
+    else:
+        for i, (first, last) in enumerate(zip(begin.tolist(), end.tolist(), strict=True)):
+            lane = next((at for at, free in enumerate(lanes) if free <= first), len(lanes))
+            lanes[lane : lane + 1] = [last]
+            of[i] = lane
+    for lane in range(len(lanes)):
+        mine = np.flatnonzero(of == lane)
+        told = name if lane == 0 else f"{name} ({lane + 1})"
+        yield Track(told, len(mine), (tell(int(index[i]), int(begin[i]), int(end[i])) for i in mine))
+
+
+def _array(found: Timeline) -> Iterator[Slice]:
+    """What the MAC array does in each cycle of the window."""
+    machine, reasons = found.architecture, _Reasons(found)
+    before, end = machine.before, found.cycles - machine.after
+    yield from _cut(found, "fixed", STALL, 0, before, {})
+    for at in np.flatnonzero(found.lines[:, line.ACTIVITY] == STEP).tolist():
+        row = found.lines[at].tolist()
+        first, units, step = row[line.START] + before, row[line.UNITS], row[line.NUMBER]
+        ready, name = first - row[line.BEFORE], f"step {step}"
+        if row[line.MANY] > 1:
+            name = f"steps {step} to {step + row[line.MANY] - 1}"
+        told = {"tile": reasons.tile(at)}
+        if ready > row[line.BEGIN] + before:
+            waits = reasons.of(row)
+            yield from _cut(found, found.causes[row[line.CAUSE]], STALL, row[line.BEGIN] + before, ready, waits)
+        yield from _cut(found, "fixed", STALL, ready, first, {})
+        if row[line.LATE]:
+            # the last unit waits for the last word that is streamed
+            yield from _cut(found, name, COMPUTE, first, first + units - 1, told)
+            first += units - 1
+            yield from _cut(found, found.causes[row[line.LATE_CAUSE]], STALL, first, first + row[line.LATE], {})
+            first, units = first + row[line.LATE], 1
+        yield from _cut(found, name, COMPUTE, first, first + units, told)
+        yield from _cut(found, "pe", STALL, row[line.END] - row[line.POST] + before, row[line.END] + before, {})
+    if found.drain is not None:
+        yield from _cut(found, "drain", STALL, *found.drain, {})
+    yield from _cut(found, "fixed", STALL, end, found.cycles, {})
+
+
+def _cut(found: Timeline, name: str, category: str, begin: int, end: int, told: Mapping[str, Any]) -> Iterator[Slice]:
+    """A slice, cut off at the window; none where nothing is left."""
+    if begin < end and begin < found.span[1] and end > found.span[0]:
+        yield _clipped(found, Slice(name, category, begin, end, told))
+
+
+def _clipped(found: Timeline, shown: Slice) -> Slice:
+    """A slice cut off at the window; it then says from when to when it really lasts."""
+    low, high = found.span
+    if shown.begin >= low and shown.end <= high:
+        return shown
+    told = {**shown.told, "from": shown.begin, "to": shown.end}
+    return shown._replace(begin=max(shown.begin, low), end=min(shown.end, high), told=told)
+
+
+class _Reasons:
+    """What slices tell of their lines."""
+
+    def __init__(self, found: Timeline) -> None:
+        self.found, self.known = found, dict[int, Waited | None]()
+
+    def transfer(self, at: int, begin: int, end: int) -> Slice:
+        """A transfer on a network."""
+        row = self.found.lines[at].tolist()
+        told = {"words": row[line.WORDS], "tile": self.tile(at), "from step": row[line.OPENS], **self.of(row)}
+        name = _named_of(row[line.ACTIVITY], row[line.NUMBER], row[line.MANY])
+        return _clipped(self.found, Slice(name, TRANSFER, begin, end, told))
+
+    def holder(self, at: int, begin: int, end: int) -> Slice:
+        """A transfer on one of its ports."""
+        activity, x, number = self.found.lines[at, :3].tolist()
+        name = _named_of(activity, number, int(self.found.lines[at, line.MANY]))
+        return _clipped(self.found, Slice(f"{TENSORS[self.found.edges[x, 0]].value} {name}", PORT, begin, end, {}))
+
+    def tile(self, at: int) -> str:
+        """Where a tile begins: 'M16 P3'; dims at 0 are left out."""
+        firsts = self.found.tiles[at].tolist()
+        return " ".join(f"{dim}{first}" for dim, first in zip(LOOP_DIMS, firsts, strict=True) if first > 0) or "first"
+
+    def of(self, row: Sequence[int]) -> dict[str, str]:
+        """What an activity waited for, and the rule of docs/model.md that says so; nothing for what began at once."""
+        found, step = self.found, row[line.ACTIVITY] == STEP
+        if row[line.PORT] >= 0:
+            port = found.streams.names[found.streams.ports[row[line.OF], row[line.PORT]]]
+            return {"waited for": f"port {port}", "rule": "T9"}
+        held = row[line.START] - row[line.BEFORE]
+        if row[line.WAITED] != held or held <= 0:
+            return {}
+        key = row[line.BEHIND]
+        if key not in self.known:
+            self.known[key] = found.waited(key)
+        waited = self.known[key]
+        if waited is None:
+            cause = found.causes[row[line.CAUSE]] if step and row[line.CAUSE] >= 0 else ""
+            return {"waited for": "the step before", "rule": cause or "T8"}
+        if waited.kind == STEP:
+            text = f"step {waited.after}"
+        else:
+            name = found.causes[2 * waited.stream + (waited.kind == DRAIN)]
+            text = f"{name}, after step {waited.after}" if waited.after >= 0 else name
+        return {"waited for": text, "rule": self.rule(row, waited)}
+
+    def rule(self, row: Sequence[int], waited: Waited) -> str:
+        """The rule by which one activity waits for another."""
+        found, kind, x = self.found, row[line.ACTIVITY], row[line.OF]
+        rows, serial, other = found.streams.rows, found.streams.serial, waited.stream
+        if kind == STEP:
+            return _of_step(found, row, waited)
+        if kind == DRAIN:
+            own = waited.kind == STEP or (waited.kind == OLD and other == x)
+            return "T6" if other == rows[x, records.PARENT] and not own else "T7"
+        if waited.kind in (FILL, OLD):
+            if other == rows[x, records.PARENT]:
+                return "T5"
+            return "T10" if other == serial and other != x else "T6"
+        if x == serial and TENSORS[rows[x, records.TENSOR]] is not Tensor.PSUM:
+            return "T10"
+        return "T6" if waited.kind == STEP else "T5, T6"
+
+
+def _named_of(activity: int, number: int, many: int) -> str:
+    """A transfer by its version, or several by the first."""
+    return f"{NAMES[activity]} {number}" if many == 1 else f"{NAMES[activity]} {number} and {many - 1:,} more"
+
+
+def _of_step(found: Timeline, row: Sequence[int], waited: Waited) -> str:
+    """The rule by which a step waits."""
+    if waited.kind in (FILL, OLD):
+        return "T5"
+    if found.causes[row[line.CAUSE]] == "room":
+        return "room"
+    return "T10" if waited.kind == STEP else "T6"
+
+
+def size_of(layers: Sequence[Layer]) -> tuple[int, int]:
+    """(slices, about how many bytes their file takes)."""
+    slices = size = 0
+    for layer in layers:
+        for track in tracks(layer.window):
+            shown = [len(_event(each, 1, 1)) for each in islice(iter(track.slices), SAMPLE)]
+            slices += track.many
+            size += sum(shown) * track.many // max(len(shown), 1) + 2 * track.many + HEAD + len(track.name)
+        size += HEAD
+    return slices, size + HEAD
+
+
+def write(file: TextIO, layers: Sequence[Layer], about: Mapping[str, Any]) -> None:
+    """Write a Chrome trace: a process for each layer, a thread for each track; ts and dur in cycles.
+
+    about : what was run, for `otherData`.
+    """
+    told = {"accelsim": __version__, "unit": "1 us is one core cycle", **about}
+    file.write('{"displayTimeUnit":"ns","otherData":' + json.dumps(told) + ',"traceEvents":[\n')
+    written = False
+    for pid, layer in enumerate(layers, 1):
+        low, high = layer.window.span
+        title = f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}"
+        heads = [_named("process_name", pid, 0, title)]
+        for tid, track in enumerate(tracks(layer.window), 1):
+            heads += [_named("thread_name", pid, tid, track.name), _sorted(pid, tid)]
+            for text in heads:
+                file.write((",\n" if written else "") + text)
+                written = True
+            heads = []
+            for each in track.slices:
+                file.write(",\n" + _event(each, pid, tid))
+    file.write("\n]}\n")
+
+
+def _event(shown: Slice, pid: int, tid: int) -> str:
+    told = f',"args":{json.dumps(shown.told)}' if shown.told else ""
+    return (
+        f'{{"ph":"X","pid":{pid},"tid":{tid},"ts":{shown.begin},"dur":{shown.end - shown.begin},'
+        f'"name":{json.dumps(shown.name)},"cat":"{shown.category}"{told}}}'
+    )
+
+
+def _named(what: str, pid: int, tid: int, name: str) -> str:
+    return json.dumps({"ph": "M", "pid": pid, "tid": tid, "name": what, "args": {"name": name}})
+
+
+def _sorted(pid: int, tid: int) -> str:
+    return json.dumps({"ph": "M", "pid": pid, "tid": tid, "name": "thread_sort_index", "args": {"sort_index": tid}})

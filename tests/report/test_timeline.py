@@ -1,0 +1,130 @@
+"""A timeline's slices add up to a layer's cycles and stalls on every machine that ships; its file is a Chrome trace."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.errors import AccelsimError
+from accelsim.report.timeline import COMPUTE, MACS, PORT, STALL, TRANSFER, Layer, size_of, tracks, write
+from accelsim.result import Result
+from accelsim.simulate import simulate
+from accelsim.timelines import windows_of
+from accelsim.workload.network import Network
+from accelsim.workload.yaml import network_of
+from accelsim.yamlfile import builtin, parse
+
+NETWORK = """
+name: small
+source: made up for this test
+input: {C: 8, H: 12, W: 12}
+layers:
+  one: {op: conv, M: 16, kernel: 3, pad: 1, density: {ifmap: 0.6, filter: 0.5, ofmap: 0.5}}
+"""
+MACHINES = [name for name in builtin("arch") if not load_architecture(name).cartesian]
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return network_of(parse(NETWORK, "small"), batch=2)
+
+
+def run(machine: str, network: Network) -> Result:
+    flow = None if load_architecture(machine).dataflow else "row_stationary"
+    return simulate(machine, network, flow)
+
+
+def sums(layer: Layer) -> tuple[int, Counter[str]]:
+    """Cycles of the MAC array's slices: computing, and stalls by cause; they follow each other without a gap."""
+    macs = next(iter(tracks(layer.window)))
+    assert macs.name == MACS
+    compute, stalls, at = 0, Counter[str](), layer.window.span[0]
+    for shown in macs.slices:
+        assert shown.begin == at
+        at = shown.end
+        if shown.category == COMPUTE:
+            compute += shown.end - shown.begin
+        else:
+            assert shown.category == STALL
+            stalls[shown.name] += shown.end - shown.begin
+    assert at == layer.window.span[1]
+    return compute, stalls
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_slices_add_up(machine: str, network: Network) -> None:
+    result = run(machine, network)
+    one = result.layers[0]
+    for processing in (False, True):
+        (layer,) = windows_of(result, processing=processing)
+        compute, stalls = sums(layer)
+        assert compute == one.timing.compute
+        assert stalls == (one.timing.processing_stalls if processing else one.stall_cycles)
+        assert compute + stalls.total() == (one.timing.processing if processing else one.cycles)
+    # cut in three, the parts are the whole
+    parts = [windows_of(result, first, one.cycles // 3 + 1)[0] for first in range(0, one.cycles, one.cycles // 3 + 1)]
+    added = [sums(part) for part in parts]
+    assert sum(compute for compute, _ in added) == one.timing.compute
+    assert sum((stalls for _, stalls in added), Counter()) == one.stall_cycles
+
+
+@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "simba", "eyeriss_v2", "nvdla_full"])
+def test_no_two_slices_of_a_track_overlap(machine: str, network: Network) -> None:
+    (layer,) = windows_of(run(machine, network))
+    names = []
+    for track in tracks(layer.window):
+        names.append(track.name)
+        shown = list(track.slices)
+        assert len(shown) == track.many
+        for before, after in pairwise(shown):
+            assert before.end <= after.begin
+            assert before.begin < before.end
+        kinds = {each.category for each in shown}
+        assert kinds <= ({PORT} if track.name.startswith("port ") else {TRANSFER, COMPUTE, STALL})
+    assert len(set(names)) == len(names)
+
+
+def test_transfers_have_words_tile_and_what_they_waited_for() -> None:
+    result = simulate("eyeriss", "alexnet", mapping="eyeriss_alexnet_jssc17", layers="CONV5", data="dense")
+    (layer,) = windows_of(result, 0, 5000)
+    found = {track.name: list(track.slices) for track in tracks(layer.window)}
+    first, second = found["GLB->RF ifmap"][:2]
+    assert first.told == {
+        "words": 270, "tile": "first", "from step": 0, "waited for": "FILTER_BANK->RF filter", "rule": "T10",
+    }  # fmt: skip
+    assert second.told["tile"] == "Q1"
+    assert second.told["waited for"] == "step 0"
+    assert second.told["rule"] == "T6"
+    drain = found["GLB<-RF psum"][0]
+    assert drain.told == {"words": 416, "tile": "first", "from step": 0, "waited for": "step 0", "rule": "T7"}
+    assert {track for track in found if track.startswith("port ")} >= {"port DRAM link"}
+    assert found["port DRAM link"][0].name == "ifmap fill 0"
+
+
+def test_the_file_is_a_chrome_trace(network: Network) -> None:
+    layers = windows_of(run("eyeriss", network), 100, 3000)
+    text = io.StringIO()
+    write(text, layers, {"architecture": "eyeriss"})
+    document: dict[str, Any] = json.loads(text.getvalue())
+    events = [event for event in document["traceEvents"] if event["ph"] == "X"]
+    slices, size = size_of(layers)
+    assert len(events) == slices
+    assert size == pytest.approx(len(text.getvalue()), rel=0.2)
+    assert all(event["ts"] >= 100 and event["ts"] + event["dur"] <= 3100 for event in events)
+    named = {event["tid"] for event in document["traceEvents"] if event["name"] == "thread_name"}
+    assert {event["tid"] for event in events} <= named
+    cut = [event["args"] for event in events if "from" in event.get("args", {})]
+    assert cut
+    assert all(args["from"] < 100 or args["to"] > 3100 for args in cut)
+    assert document["otherData"]["unit"] == "1 us is one core cycle"
+
+
+def test_cartesian_pes_have_none(network: Network) -> None:
+    with pytest.raises(AccelsimError, match="Cartesian PEs have no timeline"):
+        windows_of(simulate("scnn", network))

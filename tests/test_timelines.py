@@ -1,0 +1,159 @@
+"""`accelsim timeline`: what it writes, and what it says where it cannot."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from accelsim import timelines
+from accelsim.cli import app
+from accelsim.report import plot_timeline
+
+RUN = ("timeline", "eyeriss", "alexnet", "--mapping", "eyeriss_alexnet_jssc17", "--data", "dense")
+
+
+def accelsim(*words: object) -> tuple[int, str, str]:
+    found = CliRunner().invoke(app, list(map(str, words)))
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+    return found.exit_code, found.stdout, found.stderr
+
+
+def events(path: Path) -> list[dict]:
+    return [each for each in json.loads(path.read_text())["traceEvents"] if each["ph"] == "X"]
+
+
+def test_a_window_is_written_and_its_size_named(tmp_path):
+    code, out, err = accelsim(*RUN, "--layers", "CONV5", "--from", 500_000, "--cycles", 5000, "-o", tmp_path / "t.json")
+    assert (code, out) == (0, f"wrote {tmp_path / 't.json'}\n")
+    found = events(tmp_path / "t.json")
+    assert err.startswith(f"cycles 500,000 to 505,000: {len(found)} slices, about ")
+    macs = [each for each in found if each["tid"] == 1]
+    assert sum(each["dur"] for each in macs) == 5000
+    assert [path.name for path in tmp_path.iterdir()] == ["t.json"]
+
+
+def test_layers_are_processes_each_from_its_own_first_cycle(tmp_path):
+    code, _, _ = accelsim(*RUN, "--layers", "CONV4,CONV5", "--cycles", 3000, "-o", tmp_path / "t.json")
+    assert code == 0
+    found = events(tmp_path / "t.json")
+    assert {each["pid"] for each in found} == {1, 2}
+    for layer in (1, 2):
+        assert sum(each["dur"] for each in found if (each["pid"], each["tid"]) == (layer, 1)) == 3000
+
+
+def test_a_dense_window_joins_what_follows_its_like(tmp_path):
+    words = ("timeline", "tpu_v1", "alexnet", "--layers", "CONV3", "--batch", 64, "-o", tmp_path / "t.json")
+    code, _, err = accelsim(*words)
+    assert code == 0
+    assert "what follows its like without a gap is one slice" in err
+    found = events(tmp_path / "t.json")
+    assert len(found) < 20_000
+    assert any(each["name"].startswith("steps ") for each in found)
+
+
+def test_a_picture_is_drawn(tmp_path):
+    code, out, err = accelsim(*RUN, "--layers", "CONV5", "--cycles", 4000, "-o", tmp_path / "t.svg")
+    assert (code, err, out) == (0, "", f"wrote {tmp_path / 't.svg'}\n")
+    text = (tmp_path / "t.svg").read_text()
+    assert "MAC array" in text
+    assert "core cycle" in text
+
+
+def test_what_is_drawn(tmp_path):
+    """The lanes of a picture are the tracks in which anything happens, the array first."""
+    from accelsim.simulate import simulate
+
+    result = simulate("eyeriss", "alexnet", mapping="eyeriss_alexnet_jssc17", layers="CONV5", data="dense")
+    (layer,) = timelines.windows_of(result, 0, 4000)
+    shown = plot_timeline.lanes(layer)
+    names = [track.name for track, _ in shown]
+    assert names[:5] == [
+        "MAC array", "DRAM->GLB ifmap", "DRAM->FILTER_BANK filter", "GLB->RF ifmap", "FILTER_BANK->RF filter",
+    ]  # fmt: skip
+    first = [(each.name, each.begin, each.end) for each in shown[0][1][:2]]
+    assert first == [("fill", 0, 3267), ("step 0", 3267, 3411)]
+    axes = plot_timeline.draw(layer)
+    assert [text.get_text() for text in axes.get_yticklabels()] == names
+    assert axes.get_xlabel() == "core cycle"
+    assert axes.get_xlim() == (0, 4000)
+    assert "fill" in [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--layers", "CONV5", "--from", 10**9),
+            "--from: CONV5 has 1,017,732 cycles, 0 to 1,017,731; 1,000,",
+        ),
+        (("--layers", "CONV5", "--from", -1), "--from: -1 is no cycle"),
+        (("--layers", "CONV5", "--cycles", 0), "--cycles: 0 is no window"),
+        (("--layers", "POOL1"), "none that fits 'POOL1' has MACs"),
+        (("--layers", "CONF5"), "no layer of 'alexnet' fits 'CONF5'; did you mean 'CONV5'?"),
+    ],
+)
+def test_bad_windows_are_told_in_a_line(words, told, tmp_path):
+    code, out, err = accelsim(*RUN, *words, "-o", tmp_path / "t.json")
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_places_that_cannot_be_written_are_told_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(timelines, "simulated", None)
+    (tmp_path / "file").write_text("")
+    for place, told in (("file/t.json", "is no folder"), ("t.txt", "unknown timeline format 'txt'"), ("", "timeline")):
+        code, out, err = accelsim(*RUN, "--layers", "CONV5", "-o", tmp_path / place if place else "t")
+        assert (code, out) == (2, "")
+        assert told in err
+        assert err.count("\n") == 1
+
+
+def test_too_much_is_refused_with_what_would_fit(tmp_path, monkeypatch):
+    monkeypatch.setattr(timelines, "MOST", 300)
+    for words in (("--cycles", 1_000_000), ("--cycles", 40_000)):
+        code, out, err = accelsim(*RUN, "--layers", "CONV5", *words, "-o", tmp_path / "t.json")
+        assert (code, out) == (2, "")
+        assert "--cycles" in err
+        assert err.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+    code, _, err = accelsim(*RUN, "--layers", "CONV5", "--cycles", 6000, "-o", tmp_path / "t.json")
+    assert code == 0, err
+
+
+def test_cartesian_pes_are_told_in_a_line(tmp_path):
+    code, _, err = accelsim("timeline", "scnn", "alexnet", "--layers", "CONV5", "-o", tmp_path / "t.json")
+    assert code == 2
+    assert "Cartesian PEs have no timeline" in err
+    assert err.count("\n") == 1
+
+
+def test_the_worked_layer_of_the_page(tmp_path, monkeypatch):
+    """docs/timeline.md: the layer it writes has the cycles that its table gives reasons for."""
+    page = (Path(__file__).parents[1] / "docs" / "timeline.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(page.split("<<'EOF'\n")[1].split("EOF\n")[0])
+    code, _, _ = accelsim("timeline", "eyeriss", "small.yaml", "--layers", "A", "--data", "dense", "-o", "t.json")
+    assert code == 0
+    macs = [(each["ts"], each["ts"] + each["dur"], each["name"]) for each in events(Path("t.json")) if each["tid"] == 1]
+    told = re.findall(r"^\| (\d+) to (\d+) \| (.*?) \|", page, re.MULTILINE)
+    assert (told[0][0], told[-1][1]) == ("0", "735")
+    for (_, end, _), (begin, _, _) in pairwise(told):
+        assert end == begin
+    for first, last, what in told:
+        inside = [each for each in macs if int(first) <= each[0] and each[1] <= int(last)]
+        assert (inside[0][0], inside[-1][1]) == (int(first), int(last))
+        stands = re.fullmatch(r"stands still: `(.*)`", what)
+        if stands:
+            assert [name for _, _, name in inside] == [stands[1]]
+        else:
+            steps = list(dict.fromkeys(name for *_, name in inside if name.startswith("step ")))
+            assert [name.removeprefix("step ") for name in (steps[0], steps[-1])] == [
+                re.findall(r"\d+", what)[0], re.findall(r"steps? \d+(?: (?:to|and) (\d+))?", what)[0] or steps[0][5:]
+            ]  # fmt: skip
