@@ -21,7 +21,6 @@ from accelsim.engine.timing import repeats
 from accelsim.engine.words.kernels.closed import lattice
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
-from accelsim.search import best
 from accelsim.sparsity.masks import Masks, refuse_words
 from accelsim.workload.problem import TENSORS, Problem, distinct_positions
 
