@@ -97,12 +97,18 @@ def observe(
 
     Raises
     ------
-    MappingError : the mapping is illegal here; Cartesian PEs, whose time is not made of transfers; too many steps.
+    MappingError : the mapping is illegal here; Cartesian PEs, whose time is not made of transfers; a mode at part of
+        the clock; too many steps.
     """
     check(architecture, nest, problem)
     if architecture.cartesian:
         raise MappingError(
             f"architecture '{architecture.name}': Cartesian PEs have no timeline: no transfer of theirs is simulated"
+        )
+    if architecture.mode.divider > 1:
+        part = f"1/{architecture.mode.divider} of the clock"
+        raise MappingError(
+            f"architecture '{architecture.name}': a mode at {part} has no timeline: its cycles are not the core's"
         )
     lowered = programs.build(architecture, nest, problem)
     if architecture.lock:

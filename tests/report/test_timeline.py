@@ -125,6 +125,11 @@ def test_the_file_is_a_chrome_trace(network: Network) -> None:
     assert document["otherData"]["unit"] == "1 us is one core cycle"
 
 
+def test_a_slower_mode_has_none(network: Network) -> None:
+    with pytest.raises(AccelsimError, match="a mode at 1/4 of the clock has no timeline"):
+        windows_of(simulate("envision", network, bits={"ifmap": 4, "filter": 4, "psum": 12}))
+
+
 def test_cartesian_pes_have_none(network: Network) -> None:
     with pytest.raises(AccelsimError, match="Cartesian PEs have no timeline"):
         windows_of(simulate("scnn", network))
