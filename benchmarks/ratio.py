@@ -11,9 +11,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+from timeit import repeat
 from typing import Any
 
 CASES = (
@@ -94,13 +94,7 @@ def measure(nests: str) -> None:
 
 def shortest(work: Callable[[], Any], times: int) -> float:
     """Seconds of the shortest of some runs, after one that does not count."""
-    work()
-    found = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - begun)
-    return min(found)
+    return min(repeat(work, repeat=1 + times, number=1)[1:])
 
 
 if __name__ == "__main__":

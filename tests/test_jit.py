@@ -206,6 +206,30 @@ def test_a_kernel_that_python_calls_too():
     assert not any(map(linking.is_linked_only, [*inner.overloads.values(), *outer.overloads.values()]))
 
 
+def test_a_caller_is_the_same_whatever_was_compiled_first():
+    sizes = []
+    for first in (False, True):
+
+        @jit.njit(cache=False)
+        def inner(values, step):
+            total = 0
+            for i in range(0, values.shape[0], step):
+                total += values[i]
+            return total
+
+        @jit.njit(cache=False)
+        def outer(values, inner=inner):
+            return inner(values, 1)
+
+        values = np.arange(8)
+        if first:
+            assert inner(values, 1) == 28
+        assert outer(values) == 28
+        (compiled,) = outer.overloads.values()
+        sizes.append(len(compiled.library.get_llvm_str().splitlines()))
+    assert sizes[0] == sizes[1]
+
+
 def test_a_slice_of_another_shape_is_refused():
     @jit.njit(cache=False)
     def kernel(a, b):

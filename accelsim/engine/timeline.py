@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from accelsim.engine.cycle import repeats_of, windowed
 from accelsim.engine.lockstep import in_lock_step
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing.kernels import records
-from accelsim.engine.timing.kernels.observe import OPENS
+from accelsim.engine.timing.kernels.observe import OF, OPENS
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.observed import Seen, Wanted, in_repeats, in_windows
 from accelsim.engine.timing.streams import Streams, causes
@@ -148,7 +149,7 @@ def tiles_of(program: Program, edges: Ints, lines: Ints) -> Ints:
     at = _indices(program, opens)
     tiles = np.full((len(lines), len(LOOP_DIMS)), -1, np.int64)
     for x in range(-1, len(edges)):
-        mine = np.flatnonzero(lines[:, 1] == x)
+        mine = np.flatnonzero(lines[:, OF] == x)
         if not len(mine):
             continue
         dims = LOOP_DIMS if x < 0 or edges[x, 3] else TENSOR_DIMS[TENSORS[edges[x, 0]]]
@@ -168,7 +169,7 @@ def _indices(program: Program, steps: Ints) -> Ints:
         for other in {row[0] for row in rows[t + 1 :]}:
             inner = [(row[1], row[4]) for row in rows[t + 1 :] if row[0] == other]
             if other == dim:
-                own = int(np.prod([each for each, _ in inner]))
+                own = prod(each for each, _ in inner)
             else:
                 others *= _existing(inner, bounds[other] - base[:, other])
         last = np.minimum(factor, -(-(bounds[dim] - base[:, dim]) // step)) - 1
@@ -186,5 +187,5 @@ def _existing(loops: list[tuple[int, int]], left: Ints) -> Ints:
     whole = np.minimum(factor, left // step)
     rest = left - whole * step
     partly = (whole < factor) & (rest > 0)
-    full = int(np.prod([each for each, _ in inner]))
+    full = prod(each for each, _ in inner)
     return whole * full + np.where(partly, _existing(inner, np.maximum(rest, 1)), 0)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.limits import MOST_STEPS, refuse_bytes, refuse_steps, too_many_steps
-from accelsim.engine.nest.kernels.records import AWAY, EARLIER, NDIMS
+from accelsim.engine.nest.kernels.records import AWAY, EARLIER, FRESH, NDIMS
 from accelsim.engine.program import OPERAND, PSUM, Ints, Program
 from accelsim.engine.timing.kernels import bodies, memory, records, replay
 from accelsim.engine.timing.kernels.body_window import BodyWindow
@@ -135,7 +135,7 @@ def find_repeats(program: Program, words: bool = False) -> Repeats | None:
     revisits = any(LOOP_DIMS[row[0]] in REDUCTION_DIMS for row in loops[_passes(program) : cut])
     kind_rows = np.repeat(np.tile(np.arange(n), found), kinds.many.ravel())
     psum = edges[:, 0] == PSUM
-    read = np.bincount(kind_rows[kinds.back != -2], minlength=n) > 0
+    read = np.bincount(kind_rows[kinds.back != FRESH], minlength=n) > 0
     kinds.back[(kinds.back == AWAY) & slow[kind_rows].astype(bool)] = EARLIER
     return Repeats(
         tables, kinds, listed, inner_at, full_at, inner_tiles, tiles, revisits,
@@ -161,14 +161,11 @@ class Listed:
     allowed: bool
     room: Ints
 
-    def begin(self, larger: int, bodies: int | None = None) -> tuple[records.State, memory.Memory, BodyWindow]:
-        """(state, memory, window) at the start; larger : how many times as large a window as to begin with.
-
-        bodies : how many are remembered at most; None: as many as there are.
-        """
+    def begin(self, larger: int) -> tuple[records.State, memory.Memory, BodyWindow]:
+        """(state, memory, window) at the start; larger : how many times as large a window as to begin with."""
         state = self.streams.state(self.tiles + self.found.inner_tiles, self.tiles)
-        most = len(self.layer.kind) if bodies is None else bodies
-        return state, _memory(state, most if self.allowed else 1), _body_window(self.layer, self.room * larger)
+        known = _memory(state, len(self.layer.kind) if self.allowed else 1)
+        return state, known, _body_window(self.layer, self.room * larger)
 
 
 def simulate_repeats(found: Repeats, streams: Streams, look_up: bool = True) -> tuple[int, Ints, int]:
