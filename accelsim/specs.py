@@ -207,13 +207,13 @@ def quantity(unit: str, *examples: object) -> dict[str, Any]:
     return {"type": "string", "format": QUANTITY, "unit": unit, "examples": list(examples)}
 
 
-def _number(least: int, *examples: object) -> dict[str, Any]:
-    """A whole number, or text that a parameter is in."""
-    return {"type": ["integer", "string"], "minimum": least, "pattern": PARAMETER, "examples": list(examples)}
+def number(*examples: object, kind: str = "integer", **bounds: int) -> dict[str, Any]:
+    """The schema of a number, by default a whole one, or text that a parameter is in."""
+    return {"type": [kind, "string"], **bounds, "pattern": PARAMETER, "examples": list(examples)}
 
 
 def _pair(least: int) -> WithJsonSchema:
-    one = _number(least)
+    one = number(minimum=least)
     return WithJsonSchema(
         {"anyOf": [one, {"type": "array", "items": one, "minItems": 2, "maxItems": 2}], "examples": [least + 1, [3, 1]]}
     )
@@ -221,15 +221,15 @@ def _pair(least: int) -> WithJsonSchema:
 
 def _several(least: int, *lengths: int, names: Sequence[str] = ()) -> WithJsonSchema:
     """One number, or a list of as many as one of `lengths`; or a name."""
-    one = _number(least)
+    one = number(minimum=least)
     lists = [{"type": "array", "items": one, "minItems": count, "maxItems": count} for count in lengths]
     said = [{"enum": list(names)}] if names else []
     return WithJsonSchema({"anyOf": [one, *lists, *said], "examples": [least + 1, [3, *[1] * (lengths[0] - 1)]]})
 
 
-Count = Annotated[int, PlainValidator(whole(1)), WithJsonSchema(_number(1, 16))]
-Natural = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(_number(0, 3))]
-_COUNT, _NATURAL = WithJsonSchema(_number(1, 16)), WithJsonSchema(_number(0, 3))
+Count = Annotated[int, PlainValidator(whole(1)), WithJsonSchema(number(16, minimum=1))]
+Natural = Annotated[int, PlainValidator(whole(0)), WithJsonSchema(number(3, minimum=0))]
+_COUNT, _NATURAL = WithJsonSchema(number(16, minimum=1)), WithJsonSchema(number(3, minimum=0))
 Axis = Annotated[int, PlainValidator(whole(1, "rows or columns of an array")), _COUNT]
 Macs = Annotated[int, PlainValidator(whole(1, "MACs per cycle")), _COUNT]
 Pipeline = Annotated[int, PlainValidator(whole(0, "pipeline")), _NATURAL]

@@ -53,7 +53,6 @@ class Bench:
     """A trained network and how ISAAC runs its layers."""
 
     def __init__(self, name: str) -> None:
-        self.name: str = name
         self.digits: Digits = digits(prune=NETWORKS[name])
         found = simulate("isaac", self.digits.network, evaluator="analytical", bits=BITS)
         self.nests: dict[str, LoopNest] = {layer.name: layer.nest for layer in found.layers}

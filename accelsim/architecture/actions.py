@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture.priced import Priced
-from accelsim.specs import PARAMETER, Spec, key, pick
+from accelsim.specs import Spec, key, number, pick
 from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, Place, unknown
 
@@ -46,8 +46,7 @@ def _amount(value: object) -> Fraction:
     return Fraction(str(value))
 
 
-_AMOUNT = {"type": ["number", "string"], "minimum": 0, "pattern": PARAMETER, "examples": [0.5]}
-Amount = Annotated[Fraction, PlainValidator(_amount), WithJsonSchema(_AMOUNT)]
+Amount = Annotated[Fraction, PlainValidator(_amount), WithJsonSchema(number(0.5, kind="number", minimum=0))]
 TriggerName = Annotated[Trigger, BeforeValidator(pick("trigger", Trigger))]
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
 

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
 from accelsim import quantities
 from accelsim.architecture.actions import Amount
-from accelsim.specs import PARAMETER, Spec, key, pick, whole
+from accelsim.specs import Spec, key, number, pick, plain, whole
 from accelsim.workload.problem import Tensor
 from accelsim.yamlfile import Document, Place, unknown
 
@@ -56,15 +56,10 @@ def _range(value: object) -> tuple[Fraction, Fraction]:
     return low, high
 
 
-_BITS = {
-    "type": ["integer", "string"],
-    "minimum": 1,
-    "maximum": MOST_CONVERTER_BITS,
-    "pattern": PARAMETER,
-    "examples": [8],
-}
-_END = {"type": ["number", "string"], "pattern": PARAMETER, "examples": [255]}
-ConverterBits = Annotated[int, PlainValidator(_converter), WithJsonSchema(_BITS)]
+_END = number(255, kind="number")
+ConverterBits = Annotated[
+    int, PlainValidator(_converter), WithJsonSchema(number(8, minimum=1, maximum=MOST_CONVERTER_BITS))
+]
 Range = Annotated[
     tuple[Fraction, Fraction],
     PlainValidator(_range),
@@ -177,7 +172,7 @@ def written(analog: Analog) -> dict[str, Any]:
     if analog.bits:
         found["bits"] = analog.bits
     if analog.range:
-        found["range"] = [int(end) if end.denominator == 1 else float(end) for end in analog.range]
+        found["range"] = plain(analog.range)
     if analog.weights is not Storage.SIGNED:
         found["weights"] = analog.weights.value
     for name in ("cell", "read"):

@@ -11,8 +11,8 @@ from typing import Any
 
 from accelsim.architecture.dram.model import Dram
 from accelsim.architecture.illegal import refuse, refuse_levels
-from accelsim.architecture.modes import WHOLE, mode_of, refuse_modes, widest
 from accelsim.architecture.modes import Mode as Mode
+from accelsim.architecture.modes import mode_of, refuse_modes, widest
 from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
 from accelsim.architecture.network import REDUCING as REDUCING
 from accelsim.architecture.network import Count as Count
@@ -386,7 +386,7 @@ class Architecture(Pictured):
     @property
     def mode(self) -> Mode:
         """How its multipliers work on words of these widths."""
-        return mode_of(self.modes, self.moved_bits) if self.modes else WHOLE
+        return mode_of(self.modes, self.moved_bits)
 
     @property
     def mac_bits(self) -> dict[Tensor, int]:

@@ -14,7 +14,7 @@ from accelsim.architecture.choices import DataDim
 from accelsim.architecture.network import within
 from accelsim.errors import AccelsimError
 from accelsim.quantities import MOST_BITS
-from accelsim.specs import PARAMETER, REFUSED, Macs, Spec, key, pick, whole
+from accelsim.specs import REFUSED, Macs, Spec, key, number, pick, quantity, whole
 from accelsim.workload.problem import DIMS, Tensor
 
 if TYPE_CHECKING:
@@ -159,12 +159,7 @@ def _positive(value: object, most: Fraction | None = None) -> Fraction:
     return found
 
 
-def _number(**more: Any) -> dict[str, Any]:
-    """The schema of a number, or text that a parameter is in."""
-    return {"type": ["number", "string"], "minimum": 0, "pattern": PARAMETER, **more}
-
-
-_WIDTH: dict[str, Any] = {"type": "string", "format": "quantity", "unit": quantities.WORD.shown, "examples": ["8 b"]}
+_WIDTH = quantity(quantities.WORD.shown, "8 b")
 _EACH = {
     "type": "object",
     "description": "A width for each operand.",
@@ -175,17 +170,13 @@ _EACH = {
     "additionalProperties": False,
 }
 Bits = Annotated[Pair, PlainValidator(_pair), WithJsonSchema({"anyOf": [_WIDTH, _EACH]})]
-Share = Annotated[Fraction, PlainValidator(_positive), WithJsonSchema(_number(examples=[0.25]))]
+Share = Annotated[Fraction, PlainValidator(_positive), WithJsonSchema(number(0.25, kind="number", minimum=0))]
 Supply = Annotated[
     Fraction,
     PlainValidator(lambda value: _positive(value, MOST_SUPPLY)),
-    WithJsonSchema(_number(maximum=int(MOST_SUPPLY), examples=[0.8])),
+    WithJsonSchema(number(0.8, kind="number", minimum=0, maximum=int(MOST_SUPPLY))),
 ]
-Divider = Annotated[
-    int,
-    PlainValidator(whole(1, "pipeline")),
-    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "pattern": PARAMETER, "examples": [2]}),
-]
+Divider = Annotated[int, PlainValidator(whole(1, "pipeline")), WithJsonSchema(number(2, minimum=1))]
 AlongName = Annotated[DataDim, BeforeValidator(pick("dim", DataDim))]
 
 

@@ -10,6 +10,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
 from accelsim.energy.load import load_table
+from accelsim.energy.rows import grouped
 from accelsim.engine import evaluate
 from accelsim.engine.counts import Counts, Timing
 from accelsim.mapping.mapping import LoopNest
@@ -22,7 +23,6 @@ SETTINGS = ("conservative", "moderate", "aggressive")
 GIGAHERTZ = {"conservative": 5, "moderate": 5, "aggressive": 8}
 TABLE_GIGAHERTZ = 5
 """Of the power table, but for what it gives at the aggressive setting's 8."""
-CYCLES = 120
 
 
 @cache
@@ -91,9 +91,8 @@ def chip(setting: str) -> Chip:
     """What that layer's counts come to while its MACs are at work."""
     counts, timing = ran(setting)
     seconds = timing.compute / float(machine(setting).clock_hz)
-    watts: dict[str, float] = {}
-    for row in account(machine(setting), counts, load_table(machine(setting).energy), timing.compute):
-        watts[row.component] = watts.get(row.component, 0.0) + float(row.energy) * 1e-12 / seconds
+    rows = account(machine(setting), counts, load_table(machine(setting).energy), timing.compute)
+    watts = {part: float(energy) * 1e-12 / seconds for part, energy in grouped(rows, "component").items()}
     return Chip(watts, 2e-12 * counts.macs / seconds)
 
 

@@ -11,6 +11,7 @@ from accelsim.architecture.precision import with_bits
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
 from accelsim.energy.load import load_table
+from accelsim.energy.rows import grouped
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce.markdown import error, table
@@ -70,10 +71,9 @@ def point(bits: int, density: float = 1.0) -> Point:
         zeros = Densities(Density(density), Density(density))
         counts, timing = evaluate(machine, mapping(bits), LAYER, "analytical", densities=zeros)
     seconds = timing.cycles / float(machine.clock_hz)
-    outside, parts = machine.levels[0].name, dict[str, float]()
-    for row in account(machine, counts, load_table(machine.energy), timing.cycles, nest=mapping(bits)):
-        if row.component != outside:
-            parts[row.component] = parts.get(row.component, 0.0) + float(row.energy) * 1e-9 / seconds
+    rows = account(machine, counts, load_table(machine.energy), timing.cycles, nest=mapping(bits))
+    spent, outside = grouped(rows, "component"), machine.levels[0].name
+    parts = {part: float(energy) * 1e-9 / seconds for part, energy in spent.items() if part != outside}
     mode = machine.mode
     return Point(
         str(mode),

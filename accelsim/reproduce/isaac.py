@@ -12,6 +12,7 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
 from accelsim.energy.floor import floor_of
 from accelsim.energy.load import load_table
+from accelsim.energy.rows import grouped
 from accelsim.engine import evaluate
 from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest
@@ -63,9 +64,8 @@ def full() -> Full:
     problem, nest = filling()
     counts, timing = evaluate(machine(), nest, problem, "analytical")
     prices, seconds = load_table(machine().energy), timing.cycles / float(machine().clock_hz)
-    watts: dict[str, float] = {}
-    for row in account(machine(), counts, prices, timing.cycles):
-        watts[row.component] = watts.get(row.component, 0.0) + float(row.energy) * 1e-12 / seconds
+    spent = grouped(account(machine(), counts, prices, timing.cycles), "component")
+    watts = {part: float(energy) * 1e-12 / seconds for part, energy in spent.items()}
     return Full(watts, 2e-12 * problem.macs / seconds, float(floor_of(machine(), prices).area))
 
 
@@ -100,7 +100,7 @@ def balanced(run: str) -> Balanced:
     chips, pattern = RUNS[run]
     own = load_architecture(MACHINE, {"chips": chips})
     flow = load(own.dataflow)
-    layers = [layer for layer in load_network(NETWORK).select(pattern) if layer.problem]
+    layers = load_network(NETWORK).select(pattern)
     problems = {layer.name: own.lower(layer.problem) for layer in layers if layer.problem}
     sizes = {name: resident(own, problem, flow).size for name, problem in problems.items()}
     outputs = {name: problem["P"] * problem["Q"] for name, problem in problems.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import product
 from math import inf
 
 from accelsim.architecture.yaml import load_architecture
@@ -26,17 +27,21 @@ WORD = 2
 """Bytes."""
 
 
-def parameters(kind: str, pes: int) -> dict[str, object]:
-    """Of a machine of so many PEs.
+def room(kind: str, pes: int) -> int:
+    """Bytes of the buffer of a machine of so many PEs.
 
     One area is that of the PEs, with 512 B each, and of a buffer of PEs x 512 B. So what a dataflow's smaller register
     files leave to the buffer grows as the PEs do.
     """
     machine = load_architecture(f"eyeriss_isca16_{kind}")
     assert machine.document is not None
-    size = int(str(machine.document["parameters"]["glb"]).split()[0])
+    return int(str(machine.document["parameters"]["glb"]).split()[0]) * pes // 256
+
+
+def parameters(kind: str, pes: int) -> dict[str, object]:
+    """Of a machine of so many PEs."""
     rows, cols = SIDES[pes] if kind in SQUARE else (1, pes)
-    return {"rows": rows, "cols": cols, "glb": f"{size * pes // 256} B"}
+    return {"rows": rows, "cols": cols, "glb": f"{room(kind, pes)} B"}
 
 
 @cache
@@ -114,18 +119,15 @@ def _tiles(problem: Problem, words: int) -> Iterator[int]:
         parts = [min(rows, p - first) for first in range(0, p, rows)]
         tall = [(part - 1) * problem.stride[0] + (r - 1) * problem.dilation[0] + 1 for part in parts]
         every = n * c * width * sum(tall)
-        for images in _spans(n):
-            tiles = len(tall) * -(-n // images)
-            for some in _spans(m):
-                for channels in (1, c):
-                    held = images * (some * rows * q + channels * tall[0] * width) + some * channels * r * s
-                    if held > words:
-                        continue
-                    groups = -(-m // some)
-                    yield every * groups + weights * tiles
-                    if channels == c:
-                        yield every + weights * (tiles if groups > 1 else 1)
-                        yield every * (groups if tiles > 1 else 1) + weights
+        for images, some, channels in product(_spans(n), _spans(m), (1, c)):
+            held = images * (some * rows * q + channels * tall[0] * width) + some * channels * r * s
+            if held > words:
+                continue
+            tiles, groups = len(tall) * -(-n // images), -(-m // some)
+            yield every * groups + weights * tiles
+            if channels == c:
+                yield every + weights * (tiles if groups > 1 else 1)
+                yield every * (groups if tiles > 1 else 1) + weights
 
 
 def _spans(size: int) -> list[int]:
@@ -139,11 +141,10 @@ EQUATIONS: dict[str, Callable[[Problem, int, int], float]] = {"ws": weight_stati
 @cache
 def recomputed(kind: str, pes: int, batch: int, layers: str) -> float | None:
     """Theirs per MAC; None where a layer cannot run."""
-    words = int(str(parameters(kind, pes)["glb"]).split()[0]) // WORD
     spent, macs = 0.0, 0
     for layer in load_network(NETWORK, batch).select(LAYERS[layers]):
         if layer.problem:
-            spent += layer.problem["G"] * EQUATIONS[kind](layer.problem, pes, words)
+            spent += layer.problem["G"] * EQUATIONS[kind](layer.problem, pes, room(kind, pes) // WORD)
             macs += layer.problem.macs
     return spent / macs if spent < inf else None
 

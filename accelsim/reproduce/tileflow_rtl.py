@@ -53,9 +53,8 @@ _REST = (
     "Published with TileFlow. A product of tiles takes its reads, (rows + columns) x depth / 4 + 12 cycles, a tile of "
     "sums its write, words / 4 + 6; MACs and writes are hidden behind reads where they are shorter. Where a write is "
     "longer than the reads of a product, and several products follow one another into a tile, the runs take longer, as "
-    "if the second product's reads waited for the write to end; so do those with 128 x 128 sums. With that rule 1,038 "
-    "of 1,152 would be met to the cycle and the largest error would be 12 %; what causes it is not said, and no "
-    "property of the machine holds reads up so. Ours is longer at the start, for the second tile of inputs is read "
-    "before the first weights, which shows where writes bind; and shorter by the last weights where all tiles have the "
-    "same, for those are in the array."
+    "if the second product's reads waited for the write to end; so do those with 128 x 128 sums. What causes it is "
+    "not said, and no property of the machine holds reads up so. Ours is longer at the start, for the second tile of "
+    "inputs is read before the first weights, which shows where writes bind; and shorter by the last weights where all "
+    "tiles have the same, for those are in the array."
 )

@@ -11,15 +11,17 @@ from accelsim.workload.network import Network
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import parse
 
+CYCLES = 120
+
 
 @pytest.mark.parametrize("evaluator", ["analytical", "cycle"])
 def test_converters_of_a_cycle_are_those_that_are_built(evaluator: str) -> None:
     """63 inputs are five windows of three in 9 channels; 243 weights, 45 sums: as many as the machine has."""
     counts, timing = albireo.ran("conservative", evaluator)
-    assert timing.compute == albireo.CYCLES
+    assert timing.compute == CYCLES
     sent = (counts.sent("CACHE", "ifmap", "down"), counts.sent("CACHE", "filter", "down"))
-    assert sent == (63 * albireo.CYCLES, 243 * albireo.CYCLES)
-    assert counts.sent("COLUMN", "psum", "up") == 45 * albireo.CYCLES
+    assert sent == (63 * CYCLES, 243 * CYCLES)
+    assert counts.sent("COLUMN", "psum", "up") == 45 * CYCLES
     parts = load_architecture("albireo").physical.parts
     assert (parts["DAC"].count, parts["MODULATORS"].count, parts["ADC"].count) == (306, 306, 45)
 

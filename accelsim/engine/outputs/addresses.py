@@ -15,12 +15,15 @@ ONE_LOOP = np.array([[0, 1, 0, 0, 1]], np.int64)
 """Of a nest without loops: kernels want one."""
 
 
-def laid_out(problem: Problem, weights: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ints]:
-    """Weights [G, C, R, S, M] and an empty ofmap [N, G, P, Q, M]: output channels, the innermost loop of most nests,
-    lie next to each other.
-    """
+def laid_out(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Weights [G, C, R, S, M]: output channels, the innermost loop of most nests, lie next to each other."""
+    return np.ascontiguousarray(weights.transpose(0, 2, 3, 4, 1))
+
+
+def empty(problem: Problem) -> Ints:
+    """An ofmap [N, G, P, Q, M], laid out as weights are."""
     n, g, m, _, p, q, _, _ = problem.sizes
-    return np.ascontiguousarray(weights.transpose(0, 2, 3, 4, 1)), np.zeros((n, g, p, q, m), np.int64)
+    return np.zeros((n, g, p, q, m), np.int64)
 
 
 def addresses(problem: Problem, ifmap: npt.NDArray[Any], weights: npt.NDArray[Any], ofmap: Ints) -> tuple[Ints, Ints]:

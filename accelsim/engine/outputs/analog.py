@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.analog import Analog, Deviation, Storage
-from accelsim.engine.outputs.addresses import ONE_LOOP, addresses, laid_out
+from accelsim.engine.outputs.addresses import ONE_LOOP, addresses, empty, laid_out
 from accelsim.engine.outputs.kernels import analog as kernel
 from accelsim.engine.outputs.kernels.functional import IFMAP_AT
 from accelsim.engine.program import PSUM, Ints, Program
+from accelsim.quantities import MOST_BITS
 from accelsim.workload.problem import LOOP_DIMS, Tensor
 from accelsim.workload.slices import CHANNELS, Cut
 
@@ -67,11 +68,11 @@ def converted(program: Program, ifmap: npt.NDArray[Any], weights: npt.NDArray[An
     assert physical.analog is not None
     analog, cuts = physical.analog, program.architecture.cuts
     drives, scales = _drives(ifmap.astype(np.int64), cuts.get(Tensor.IFMAP))
-    own = Cut(program.architecture.word_bits[Tensor.FILTER], 64)
-    cells, tops, weighs, offset = _cells(weights.astype(np.int64), cuts.get(Tensor.FILTER), own, analog)
+    whole = Cut(program.architecture.word_bits[Tensor.FILTER], MOST_BITS)
+    cells, tops, weighs, offset = _cells(weights.astype(np.int64), cuts.get(Tensor.FILTER, whole), analog)
     streams = np.random.SeedSequence([seed, *problem.bounds]).generate_state(2, np.uint64).astype(np.uint64)
     drives = np.ascontiguousarray(drives)  # slices of what may lie in any order
-    laid, ofmap = laid_out(problem, cells)
+    laid, ofmap = laid_out(cells), empty(problem)
     moves, start = addresses(problem, drives, laid, ofmap)
     summed = _summed(program, analog)
     rows = _rows(program.loops[summed], moves)
@@ -79,12 +80,12 @@ def converted(program: Program, ifmap: npt.NDArray[Any], weights: npt.NDArray[An
     # whatever order they have on the machine: column after column of the same inputs
     loops = loops[np.argsort(moves[loops[:, 0], IFMAP_AT] == 0, kind="stable")] if len(loops) else ONE_LOOP
     last = float((1 << analog.bits) - 1) if analog.bits else -1.0
-    most = np.concatenate([np.full_like(weights, top, np.int64) for top in tops], axis=CHANNELS)
-    turned = most - cells if analog.weights is Storage.INVERTED else cells[:0]
+    turned = cells[:0]
+    if analog.weights is Storage.INVERTED:
+        turned = np.concatenate([np.full_like(weights, top, np.int64) for top in tops], axis=CHANNELS) - cells
     off = _deviations(weights.shape, len(tops), streams[CELLS]) if analog.cell else np.zeros(())
     held = [
-        laid_out(problem, one + off * _at(analog.cell, one))[0].reshape(-1) if one.size else np.zeros(0)
-        for one in (cells, turned)
+        laid_out(one + off * _at(analog.cell, one)).reshape(-1) if one.size else np.zeros(0) for one in (cells, turned)
     ]
     columns = kernel.Columns(
         rows, held[0], held[1], tops, scales, weighs, np.array([offset], np.int64), _both(analog.read),
@@ -134,14 +135,12 @@ def _drives(words: Ints, cut: Cut | None) -> tuple[Ints, Ints]:
     return np.concatenate(slices, axis=CHANNELS), np.array(scales, np.int64)
 
 
-def _cells(words: Ints, cut: Cut | None, whole: Cut, analog: Analog) -> tuple[Ints, Ints, Ints, int]:
+def _cells(words: Ints, cut: Cut, analog: Analog) -> tuple[Ints, Ints, Ints, int]:
     """What cells hold, what they could hold at most, what a unit of each slice stands for, what was added to a word.
 
-    whole : of words that are not cut. Unsigned words, none negative and some past half the range, are stored as they
-    are.
+    Unsigned words, none negative and some past half the range, are stored as they are.
     """
-    cut, offset = cut or whole, 0
-    half = 1 << cut.bits - 1
+    offset, half = 0, 1 << cut.bits - 1
     if analog.weights is not Storage.SIGNED and (words.min(initial=0) < 0 or words.max(initial=0) < half):
         offset = half
     firsts = range(0, cut.bits, cut.width)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.architecture.model import Architecture
-from accelsim.engine.outputs.addresses import ONE_LOOP, addresses, laid_out
+from accelsim.engine.outputs.addresses import ONE_LOOP, addresses, empty, laid_out
 from accelsim.engine.outputs.analog import Noise, converted
 from accelsim.engine.outputs.kernels import functional as kernel
 from accelsim.engine.program import Ints, Program, build
@@ -129,7 +129,7 @@ def outputs(program: Program, ifmap: Integers, weights: Integers) -> Ints:
         for t, words in ((Tensor.IFMAP, ifmap), (Tensor.FILTER, weights))
     )
     ifmap = np.ascontiguousarray(ifmap)  # addresses are those of its axes, in any order
-    weights, ofmap = laid_out(problem, weights)
+    weights, ofmap = laid_out(weights), empty(problem)
     loops = program.loops if len(program.loops) else ONE_LOOP
     moves, start = addresses(problem, ifmap, weights, ofmap)
     kernel.execute(

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.nest.kernels.records import DIM, FACTOR, NDIMS, STEP
-from accelsim.engine.outputs.kernels.functional import COLUMN, FILTER_AT, IFMAP_AT, OFMAP_AT, ROW
+from accelsim.engine.nest.kernels.records import NDIMS
+from accelsim.engine.outputs.kernels.functional import COLUMN, FILTER_AT, IFMAP_AT, OFMAP_AT, ROW, step_on
 from accelsim.jit import njit, part
 
 Ints = npt.NDArray[np.int64]
@@ -73,28 +73,12 @@ def execute(loops, bounds, moves, start, plane, ifmap, weights, ofmap, columns):
     at = start.copy()
     driven = Driven(np.full(9, -1, np.int64), np.zeros(rows), np.zeros(rows, np.int64), np.zeros(rows, np.int64))
     known = np.zeros(len(columns.turned), np.uint8)
-    while True:
+    level = last
+    while level >= 0:
         gather(base, bounds, at, plane, ifmap, columns.rows, driven)
         inverted = len(known) > 0 and fuller(base, at[FILTER_AT], weights, driven, columns.tops, known)
         ofmap[at[OFMAP_AT]] += one_sum(base, bounds, at, inverted, driven, columns)
-        level = last
-        while level >= 0:
-            dim, far = loops[level, DIM], loops[level, STEP]
-            index[level] += 1
-            base[dim] += far
-            if index[level] < loops[level, FACTOR] and base[dim] < bounds[dim]:
-                turns = 1
-            else:
-                base[dim] -= index[level] * far
-                turns = 1 - index[level]
-                index[level] = 0
-            for address in range(5):
-                at[address] += moves[level, address] * turns
-            if index[level]:
-                break
-            level -= 1
-        if level < 0:
-            return
+        level = step_on(last, loops, bounds, moves, index, base, at)
 
 
 @part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.engine.nest.kernels.records import DIM, FACTOR, NDIMS, STEP
-from accelsim.jit import njit
+from accelsim.jit import njit, part
 
 IFMAP_AT, FILTER_AT, OFMAP_AT, ROW, COLUMN = range(5)
 
@@ -23,8 +23,9 @@ def execute(loops, bounds, moves, start, rows, columns, ifmap, weights, ofmap):
     inner, step = loops[last, DIM], loops[last, STEP]
     di, df, do, drow, dcolumn = moves[last, 0], moves[last, 1], moves[last, 2], moves[last, 3], moves[last, 4]
     index, base = np.zeros(last + 1, np.int64), np.zeros(NDIMS, np.int64)
-    i, f, o, row, column = start[0], start[1], start[2], start[3], start[4]
-    while True:
+    at, level = start.copy(), last
+    while level >= 0:
+        i, f, o, row, column = at[IFMAP_AT], at[FILTER_AT], at[OFMAP_AT], at[ROW], at[COLUMN]
         times = min(loops[last, FACTOR], (bounds[inner] - base[inner] - 1) // step + 1)
         if drow == 0 and dcolumn == 0:
             if 0 <= row < rows and 0 <= column < columns:
@@ -33,27 +34,31 @@ def execute(loops, bounds, moves, start, rows, columns, ifmap, weights, ofmap):
             for k in range(times):
                 if 0 <= row + k * drow < rows and 0 <= column + k * dcolumn < columns:
                     ofmap[o + k * do] += np.int64(ifmap[i + k * di]) * np.int64(weights[f + k * df])
-        level = last - 1
-        while level >= 0:
-            dim, far = loops[level, DIM], loops[level, STEP]
-            index[level] += 1
-            base[dim] += far
-            if index[level] < loops[level, FACTOR] and base[dim] < bounds[dim]:
-                turns = 1
-            else:
-                base[dim] -= index[level] * far
-                turns = 1 - index[level]
-                index[level] = 0
-            i += moves[level, IFMAP_AT] * turns
-            f += moves[level, FILTER_AT] * turns
-            o += moves[level, OFMAP_AT] * turns
-            row += moves[level, ROW] * turns
-            column += moves[level, COLUMN] * turns
-            if index[level]:
-                break
-            level -= 1
-        if level < 0:
-            return
+        level = step_on(last - 1, loops, bounds, moves, index, base, at)
+
+
+@part
+def step_on(level, loops, bounds, moves, index, base, at):
+    """Go to the next iteration of the loops up to `level`; the loop that moved on, or -1: all are through.
+
+    index : int64[loop], iteration of each. base : int64[dim], where they stand. at : int64[5], addresses as `start`.
+    """
+    while level >= 0:
+        dim, far = loops[level, DIM], loops[level, STEP]
+        index[level] += 1
+        base[dim] += far
+        if index[level] < loops[level, FACTOR] and base[dim] < bounds[dim]:
+            turns = 1
+        else:
+            base[dim] -= index[level] * far
+            turns = 1 - index[level]
+            index[level] = 0
+        for address in range(5):
+            at[address] += moves[level, address] * turns
+        if index[level]:
+            break
+        level -= 1
+    return level
 
 
 @njit(cache=True)
