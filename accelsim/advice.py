@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from accelsim.architecture.levers import CAPACITY, SIDE, Lever, levers
-from accelsim.architecture.model import Architecture
 from accelsim.compiling import summed_up
 from accelsim.dataflows import known_dataflow
 from accelsim.errors import AccelsimError
-from accelsim.given import operands_for
-from accelsim.outcome import GIVEN, SEARCH, LayerResult, Outcome
+from accelsim.outcome import SEARCH, LayerResult, Outcome
 from accelsim.report.gains import DATAFLOW, Gain
-from accelsim.simulate import Job, Plan, Progress, jobs, run_job
+from accelsim.simulate import Job, Plan, Progress, jobs, plan_of, run_job
 
 FIXED = "its mapping was given, and makes no use of more"
 CARTESIAN = "its PEs map a layer by themselves"
+PROVED = "its mapping was searched for to the end, as 'accelsim map --why' does for more room"
 BEST = "the search of all mappings takes long; 'accelsim map --dataflow best --why' does it"
 
 
@@ -33,16 +32,8 @@ def advise(
     dataflows : others to search under, on the machine as it is.
     Raises AccelsimError for a result that does not say what it ran, and for operands that are gone.
     """
-    ran = result.ran
-    if ran is None:
-        raise AccelsimError(f"{result!r} does not say what it ran")
-    machine = result.architecture
-    zeros = operands_for(machine, ran.network, ran.data, ran.seed, ran.dims) if machine.sees_zeros else None
-    plan = Plan(
-        machine, result.energy_table, result.dataflow, result.evaluator, {}, GIVEN, zeros, ran,
-        failures=result.failures,
-    )  # fmt: skip
-    todo = [*levers(machine), *(Lever(DATAFLOW, name, machine) for name in dataflows)]
+    plan = plan_of(result)
+    todo = [*levers(plan.machine), *(Lever(DATAFLOW, name, plan.machine) for name in dataflows)]
     found: dict[str, list[Gain]] = {layer.name: [] for layer in result.layers}
     for index, lever in enumerate(todo):
         if progress:
@@ -57,11 +48,11 @@ def _gains(lever: Lever, result: Outcome, plan: Plan) -> Iterator[tuple[str, Gai
     other = lever.kind == DATAFLOW
     anew = other or lever.kind in (CAPACITY, SIDE)
     dataflow = lever.what if other else result.dataflow
-    searched_for = {layer.name for layer in result.layers if other or (anew and layer.mapping_source == SEARCH)}
-    kept = {layer.name: layer.nest for layer in result.layers if layer.name not in searched_for}
+    searched = {layer.name for layer in result.layers if other or (anew and layer.mapping_source == SEARCH)}
+    kept = {name: nest for name, nest in plan.given.items() if name not in searched}
     machine = lever.machine
     flow, gone = None, ""
-    if searched_for and not machine.cartesian:
+    if searched and not machine.cartesian:
         try:
             flow = known_dataflow(machine, dataflow, True)
         except AccelsimError as error:  # a file of one's own that is not here
@@ -70,8 +61,8 @@ def _gains(lever: Lever, result: Outcome, plan: Plan) -> Iterator[tuple[str, Gai
     done: dict[Job, tuple[LayerResult | None, str]] = {}
     own = {job.layer.name: job for job in jobs(changed)}
     for layer in result.layers:
-        new = layer.name not in kept
-        reason = (_unusable(machine, dataflow, new, other) if anew else "") or (gone if new else "")
+        new = layer.name in searched
+        reason = (_unusable(layer, plan, new, other) if anew else "") or (gone if new else "")
         after = None
         if not reason:
             job = own[layer.name]
@@ -92,13 +83,17 @@ def _gains(lever: Lever, result: Outcome, plan: Plan) -> Iterator[tuple[str, Gai
         )
 
 
-def _unusable(machine: Architecture, dataflow: str, new: bool, other: bool) -> str:
+def _unusable(layer: LayerResult, plan: Plan, new: bool, other: bool) -> str:
     """Why more room or PEs, or another dataflow, are not evaluated; empty if they are."""
-    if machine.cartesian:
+    if plan.machine.cartesian:
         return CARTESIAN
     if not new:
         return FIXED
-    return BEST if dataflow == "best" and not other else ""
+    if other:
+        return ""
+    if plan.dataflow == "best":
+        return BEST
+    return PROVED if layer.search and layer.search.certificate else ""
 
 
 def _evaluated(job: Job, plan: Plan) -> tuple[LayerResult | None, str]:

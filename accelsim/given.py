@@ -11,6 +11,7 @@ from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.workload.network import Layer, Network
 
 if TYPE_CHECKING:
+    from accelsim.outcome import Ran
     from accelsim.sparsity.operands import Operands
 
 DENSE = "dense"
@@ -35,6 +36,11 @@ def operands_for(
 
         return Operands(network, None, seed, derive=True, store=Weights(data, dims))
     return Operands(network, data, seed, derive=True)
+
+
+def operands_of(machine: Architecture, ran: Ran) -> Operands | None:
+    """The same, of what was run."""
+    return operands_for(machine, ran.network, ran.data, ran.seed, ran.dims)
 
 
 def digests_of(operands: Operands | None, layers: Iterable[Layer]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from accelsim.options import known
 
 if TYPE_CHECKING:
     from accelsim.outcome import Outcome, Outcomes
-    from accelsim.report.gains import Gain
+    from accelsim.report.gains import Gains
 
 Page = Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="The page.")]
 
@@ -90,7 +90,7 @@ def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True, 
     from accelsim.report.files import write_text
     from accelsim.report.html import page
 
-    gains: dict[str, Mapping[str, Sequence[Gain]] | str] = {}
+    gains: dict[str, Gains | str] = {}
     if advice:
         from accelsim.advice import advise
         from accelsim.report.progress import progress

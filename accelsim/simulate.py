@@ -19,13 +19,13 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.given import DENSE, digests_of, operands_for
+from accelsim.given import DENSE, digests_of, operands_for, operands_of
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
-from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Ran, reasons
+from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.search.proof import NONE, Proof
 from accelsim.vector import vector_layers
@@ -194,29 +194,33 @@ def rerun(result: Result | str | Path, progress: Progress | None = None) -> Resu
     """
     if not isinstance(result, Result):
         result = Result.load(result)
-    ran = result.ran
-    if ran is None:
-        raise AccelsimError(f"{result!r} does not say what it ran")
-    machine, network = result.architecture, ran.network
-    plan = Plan(
-        machine,
-        result.energy_table,
-        result.dataflow,
-        result.evaluator,
-        {layer.name: layer.nest for layer in result.layers},
-        GIVEN,
-        operands_for(machine, network, ran.data, ran.seed, ran.dims) if machine.sees_zeros else None,
-        replace(ran, versions=versions()),
-        {layer.name: layer for layer in result.layers},
-        result.failures,
-    )
-    operands = None if ran.data in (None, DENSE) else operands_for(machine, network, ran.data, ran.seed, ran.dims)
+    plan = plan_of(result)
+    ran = plan.ran
+    operands = None if ran.data in (None, DENSE) else operands_of(plan.machine, ran)
     failed = dict(result.failures)
     now = digests_of(operands, [layer for layer in plan.layers if layer.problem and layer.name not in failed])
     for file, digest in ran.operand_files.items():
         if now.get(file, digest) != digest:
             raise AccelsimError(f"{file}: has changed since this result was written (its sha256 is another)")
     return _execute(plan, progress)
+
+
+def plan_of(result: Outcome) -> Plan:
+    """What a result ran, with its nests, as a run before it begins. AccelsimError for one that does not say."""
+    machine, ran = result.architecture, _asked(result)
+    zeros = operands_of(machine, ran) if machine.sees_zeros else None
+    layers = {layer.name: layer for layer in result.layers}
+    return Plan(
+        machine, result.energy_table, result.dataflow, result.evaluator,
+        {name: layer.nest for name, layer in layers.items()}, GIVEN, zeros, replace(ran, versions=versions()), layers,
+        result.failures,
+    )  # fmt: skip
+
+
+def _asked(result: Outcome) -> Ran:
+    if result.ran is None:
+        raise AccelsimError(f"{result!r} does not say what it ran")
+    return result.ran
 
 
 def _execute(plan: Plan, progress: Progress | None) -> Result:
@@ -315,10 +319,8 @@ def check_outputs(result: Result) -> Iterator[str]:
     from accelsim.engine.outputs.functional import check
     from accelsim.sparsity.operands import Operands
 
-    machine, ran = result.architecture, result.ran
-    if ran is None:
-        raise AccelsimError(f"{result!r} does not say what it ran")
-    operands = operands_for(machine, ran.network, ran.data, ran.seed, ran.dims)
+    machine, ran = result.architecture, _asked(result)
+    operands = operands_of(machine, ran)
     layers = {layer.name: layer for layer in ran.network.layers}
     done: dict[tuple[Problem, LoopNest, str, Bits], str] = {}
     for found in result.layers:

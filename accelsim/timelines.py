@@ -28,13 +28,10 @@ from accelsim.options import (
 from accelsim.running import simulated, tell_failures
 
 if TYPE_CHECKING:
-    from accelsim.engine.timeline import Timeline
-    from accelsim.outcome import LayerResult
     from accelsim.report.timeline import Layer
     from accelsim.result import Result
 
 FORMATS = ("json", "svg", "png", "pdf")
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The trace, .json; or a picture, .svg, ...")]
 WINDOW = 1_000_000
 """Cycles shown where nobody says how many."""
 MOST = 1 << 20
@@ -89,15 +86,23 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
 
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
+    from accelsim.architecture.precision import with_bits
+    from accelsim.engine.timeline import observe
     from accelsim.report.timeline import Layer
+    from accelsim.simulate import masks_for, plan_of
 
+    plan = plan_of(result)
+    given = {layer.name: layer for layer in plan.layers}
     shown, left = [], MOST
     for layer in result.layers:
         length = layer.timing.processing if processing else layer.cycles
         if first >= length:
             raise AccelsimError(f"--from: {layer.name} has {length:,} cycles, 0 to {length - 1:,}; {first:,} is behind")
         span = first, min(first + cycles, length)
-        window = window_of(result, layer, span, processing, left)
+        machine, own = with_bits(plan.machine, layer.bits), given[layer.name]
+        zeros = None if machine.cartesian else plan.zeros and plan.zeros.of(own)
+        masks = masks_for(machine, own, layer.problem, zeros)
+        window = observe(machine, layer.nest, layer.problem, masks, span, length, left, processing)
         if isinstance(window, int):
             fewer = max((window - first) * 9 // 10, 1)
             raise AccelsimError(
@@ -107,27 +112,6 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
         left -= len(window.lines)
         shown.append(Layer(layer.name, window))
     return shown
-
-
-def window_of(
-    result: Result, layer: LayerResult, span: tuple[int, int], processing: bool = False, most: int = MOST
-) -> Timeline | int:
-    """What happens in one layer of a result from one cycle to another; see `engine.timeline.observe`."""
-    from accelsim.architecture.precision import with_bits
-    from accelsim.engine.timeline import observe
-    from accelsim.given import operands_for
-    from accelsim.simulate import masks_for
-
-    ran, machine = result.ran, with_bits(result.architecture, layer.bits)
-    if ran is None:
-        raise AccelsimError(f"{result!r} does not say what it ran")
-    masks = None
-    if machine.sees_zeros and not machine.cartesian:
-        given = next(each for each in ran.network.layers if each.name == layer.name)
-        zeros = operands_for(result.architecture, ran.network, ran.data, ran.seed, ran.dims)
-        masks = masks_for(machine, given, layer.problem, zeros and zeros.of(given))
-    cycles = layer.timing.processing if processing else layer.cycles
-    return observe(machine, layer.nest, layer.problem, masks, span, cycles, most, processing)
 
 
 def _write(out: Path, result: Result, windows: list[Layer]) -> None:

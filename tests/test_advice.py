@@ -72,6 +72,11 @@ def test_a_given_mapping_makes_no_use_of_more_room():
     assert reasons[CAPACITY] == reasons[SIDE] == {advice.FIXED} and reasons[PORT] == {""}
 
 
+def test_a_proved_mapping_is_not_compared_with_one_that_is_not():
+    found = advice.advise(simulate("eyeriss_isca16_rs", "alexnet", layers="FC8", evaluator="analytical", exact=True))
+    assert {gain.reason for gain in found["FC8"] if gain.kind in (CAPACITY, SIDE)} == {advice.PROVED}
+
+
 def test_pes_that_map_by_themselves_keep_to_it():
     result = simulate("scnn", "alexnet", layers="CONV5")
     assert {gain.reason for gain in advice.advise(result)["CONV5"] if gain.kind == SIDE} == {advice.CARTESIAN}

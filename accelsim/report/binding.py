@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from accelsim.architecture.precision import with_bits
 from accelsim.outcome import Outcome
 from accelsim.search.proof import Proof
 
@@ -13,7 +14,7 @@ def binding(result: Outcome, why: bool, proof: Proof) -> dict[str, str]:
 
     proof : what the search was asked to prove.
     """
-    machine, ran, done = result.architecture, result.ran, dict[object, str]()
+    ran, done = result.ran, dict[object, str]()
     notes = {}
     for layer in result.layers:
         if layer.search is None or layer.search.certificate is None or ran is None:
@@ -23,9 +24,9 @@ def binding(result: Outcome, why: bool, proof: Proof) -> dict[str, str]:
         from accelsim.search.space import with_slices
         from accelsim.search.whole import scope_of
 
-        key = layer.problem, layer.nest
+        given = with_bits(result.architecture, layer.bits), layer.nest, layer.problem
+        key = layer.problem, layer.nest, tuple(layer.bits.items())
         if key not in done:
-            given = machine, layer.nest, layer.problem
             found = limits(*given)
             if why:
                 flow = None if result.dataflow == BEST else with_slices(load(result.dataflow), layer.problem)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 
-from accelsim.report.difference import Change, Changes, Difference, Given
+from accelsim.report.difference import Change, Changes, Difference
 from accelsim.report.grid import Grid
 from accelsim.report.text import component, many, number, percent, shown
 
@@ -33,8 +33,9 @@ def blocks(found: Difference, most: int) -> Iterator[str | Grid]:
     """Lines and tables. most : rows of a table; what is left is added up in one more."""
     yield from headline(found)
     if found.inputs:
-        yield _given("what was given", found, found.inputs)
-        yield from _left(len(found.inputs))
+        yield _given(found)
+        if (left := len(found.inputs) - MOST_GIVEN) > 0:
+            yield f"and {left} more; the page that --out writes has all"
     else:
         yield "what was given is the same"
     if found.nests:
@@ -56,14 +57,10 @@ def signed(value: float) -> str:
     return f"{'+' if value > 0 else ''}{number(value)}"
 
 
-def _given(title: str, found: Difference, rows: Iterable[Given]) -> Grid:
+def _given(found: Difference) -> Grid:
+    rows = found.inputs[:MOST_GIVEN]
     cells = [(shown(row.place, 60), shown(row.before, VALUE), shown(row.after, VALUE)) for row in rows]
-    return Grid(title, ("key", *map(shown, found.names)), tuple(cells[:MOST_GIVEN]), sums=0)
-
-
-def _left(count: int) -> Iterator[str]:
-    if count > MOST_GIVEN:
-        yield f"and {count - MOST_GIVEN} more; the page that --out writes has all"
+    return Grid("what was given", ("key", *map(shown, found.names)), tuple(cells), sums=0)
 
 
 def _grid(changes: Changes, most: int, names: tuple[str, str]) -> Grid:

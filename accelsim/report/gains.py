@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from accelsim.architecture.levers import CAPACITY, CHANNELS, PORT, SIDE
@@ -66,6 +66,10 @@ class Gain:
         parts = [text for text, saved in ((cycles, self.faster), (energy, self.cheaper)) if abs(saved) >= MATTERS]
         left = f"; {self.left} of the layers could not be evaluated so" if self.left else ""
         return f"{self.name}, {again}: {', '.join(parts) or 'changes nothing'}{left}"
+
+
+Gains = Mapping[str, Sequence[Gain]]
+"""By layer."""
 
 
 def added(gains: Iterable[tuple[Gain, int]]) -> list[Gain]:

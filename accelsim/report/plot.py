@@ -38,19 +38,8 @@ OUTERMOST, NETWORK, INNERMOST = COLOURS[0], COLOURS[3], COLOURS[2]
 BETWEEN = (COLOURS[1], COLOURS[4], COLOURS[5], COLOURS[6])
 MAC_COLOUR = "#999999"
 UNIT_COLOUR = "#000000"  # any other unit, such as the one for vector operations
-HATCHES = (
-    "",
-    "//",
-    "..",
-    "xx",
-    "++",
-    "--",
-    "||",
-    "oo",
-    "**",
-    "\\\\",
-    "OO",
-)  # where a role has more members than colours
+# where a role has more members than colours
+HATCHES = ("", "//", "..", "xx", "++", "--", "||", "oo", "**", "\\\\", "OO")
 MISSING = "did not run"
 GREY = "#555555"
 CAPTION = 28  # letters that fit beside the bars

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.report.plot import GREY, MAC_COLOUR, PLAIN, new_axes
 from accelsim.report.plot_machine import PAINT
-from accelsim.report.timeline import COMPUTE, STALL, Layer, Slice, Track, tracks
+from accelsim.report.timeline import PORT, STALL, Layer, Slice, Track, tracks
 from accelsim.workload.problem import TENSORS
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def _bar(axes: Axes, at: int, track: Track, one: Slice) -> None:
     if one.category == STALL:
         axes.broken_barh(span, (at - 0.36, 0.72), facecolor="none", edgecolor="#999999", hatch="////", lw=0)
         return
-    words = f"{track.name} {one.name}".split()
+    # a port's slices are named after their tensors, a network's track is
+    words = (one.name if one.category == PORT else track.name).split()
     tensor = next((tensor for tensor in TENSORS if tensor.value in words), None)
-    colour = MAC_COLOUR if one.category == COMPUTE or tensor is None else PAINT[tensor]
+    colour = MAC_COLOUR if tensor is None else PAINT[tensor]
     axes.broken_barh(span, (at - 0.36, 0.72), facecolor=colour, edgecolor="white", lw=0.3)

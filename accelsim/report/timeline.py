@@ -264,20 +264,19 @@ def write(file: TextIO, layers: Sequence[Layer], about: Mapping[str, Any]) -> No
     """
     told = {"accelsim": __version__, "unit": "1 us is one core cycle", **about}
     file.write('{"displayTimeUnit":"ns","otherData":' + json.dumps(told) + ',"traceEvents":[\n')
-    written = False
+    for at, text in enumerate(_events(layers)):
+        file.write((",\n" if at else "") + text)
+    file.write("\n]}\n")
+
+
+def _events(layers: Sequence[Layer]) -> Iterator[str]:
     for pid, layer in enumerate(layers, 1):
         low, high = layer.window.span
-        title = f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}"
-        heads = [_named("process_name", pid, 0, title)]
+        yield _named("process_name", pid, 0, f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}")
         for tid, track in enumerate(tracks(layer.window), 1):
-            heads += [_named("thread_name", pid, tid, track.name), _sorted(pid, tid)]
-            for text in heads:
-                file.write((",\n" if written else "") + text)
-                written = True
-            heads = []
-            for each in track.slices:
-                file.write(",\n" + _event(each, pid, tid))
-    file.write("\n]}\n")
+            yield _named("thread_name", pid, tid, track.name)
+            yield _sorted(pid, tid)
+            yield from (_event(each, pid, tid) for each in track.slices)
 
 
 def _event(shown: Slice, pid: int, tid: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
-from accelsim.report.gains import Gain
+from accelsim.report.gains import Gains
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from accelsim.report.difference import Difference
     from accelsim.report.html.facts import Section
-
-
-Gains = Mapping[str, Sequence[Gain]]
 
 
 def page(

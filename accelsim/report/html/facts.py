@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from accelsim.energy.rows import MAC, NO_TENSOR, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.outcome import STANDING, LayerResult, Outcome, standing_of
-from accelsim.report.gains import Gain, added, advice
+from accelsim.report.gains import Gains, added, advice
 from accelsim.report.groups import blocks
 from accelsim.report.html import bars, machine, roofline, usage
 from accelsim.report.html.bars import Bars
@@ -34,8 +34,6 @@ from accelsim.report.text import (
     visible,
 )
 from accelsim.workload.problem import TENSORS
-
-Gains = Mapping[str, Sequence[Gain]]
 
 
 @dataclass(frozen=True)
@@ -111,20 +109,17 @@ def _numbers(result: Outcome) -> Iterable[tuple[str, str, str]]:
     sums = result.total
     least = "" if all(layer.timing.exact for layer in result.layers) else " at least"
     processing = f"total latency{least}; processing {milliseconds(sums.processing_ms)} ms"
-    yield f"{milliseconds(sums.ms)}", "ms", processing
+    yield milliseconds(sums.ms), "ms", processing
     seconds = sums.ms / 1e3
     rate = number(result.batch / seconds) if seconds else "-"
     done = number(2e-12 * result.visited_macs / seconds) if seconds else "-"
     yield rate, "inferences/s", f"{done} TOPS; batch {result.batch}"
     text, _, unit = energy_text(sums.energy / result.batch, result.energy_unit).partition(" ")
     each = number(sums.energy / sums.macs) if sums.macs else "-"
-    yield (
-        text,
-        unit.replace("10^9", "10⁹").replace("10^6", "10⁶"),
-        (f"per inference; {each} {energy_unit(result.energy_unit)} per MAC"),
-    )
-    used = f"{percent(sums.utilization)}"
-    yield used, "%", f"of the peak; {number(sums.active_pes)} of {result.architecture.pes:,} PEs active"
+    unit = unit.replace("10^9", "10⁹").replace("10^6", "10⁶")
+    yield text, unit, f"per inference; {each} {energy_unit(result.energy_unit)} per MAC"
+    active = f"{number(sums.active_pes)} of {result.architecture.pes:,} PEs active"
+    yield percent(sums.utilization), "%", f"of the peak; {active}"
 
 
 def _binding(result: Outcome) -> str:
@@ -156,16 +151,13 @@ def by_type(result: Outcome, paint: Mapping[str, Paint]) -> Bars:
     """Energy by data type, stacked by level."""
     scale, unit = energy_scale(result.energy_unit, result.total.energy)
     rows = result.energy_rows()
-    standing = standing_of(rows)
     found: list[tuple[str, dict[str, float]]] = []
     for tensor in TENSORS:
         own = grouped((row for row in rows if row.tensor == tensor.value), "component")
         found.append((tensor.value, {name: float(spent) / scale for name, spent in own.items()}))
     others = [row for row in rows if row.tensor == NO_TENSOR]
-    cycles = [row for row in others if standing and standing_of([row])]
-    macs = [row for row in others if row not in cycles]
-    for name, own_rows in ((component(MAC), macs), (STANDING, cycles)):
-        own = grouped(own_rows, "component")
+    for name, stands in ((component(MAC), False), (STANDING, True)):
+        own = grouped((row for row in others if bool(standing_of([row])) is stands), "component")
         if own:
             found.append((name, {part: float(spent) / scale for part, spent in own.items()}))
     return Bars("Energy by data type and level", unit, tuple(found), paint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ from accelsim.energy.rows import NO_TENSOR
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import ACTIONS
 from accelsim.outcome import LayerResult, Outcome
-from accelsim.report.gains import Gain, advice
+from accelsim.report.gains import Gains, advice
 from accelsim.report.html import nest
 from accelsim.report.html.paints import COMPUTE
 from accelsim.report.html.tables import Cell, Table, count, named, share, table
@@ -37,7 +37,7 @@ class LayerFacts:
     tables: tuple[Table, ...]
 
 
-def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Mapping[str, Sequence[Gain]]) -> LayerFacts:
+def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> LayerFacts:
     """One layer, one run of it."""
     sizes = " ".join(f"{dim}{layer.problem[dim]}" for dim in LOOP_DIMS if layer.problem[dim] > 1)
     runs = f", runs {layer.repeat} times: what is below is one run" if layer.repeat > 1 else ""

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from accelsim.architecture.levers import room_name
 from accelsim.architecture.model import Architecture, Buffer, Level, NetworkKind, Partition
+from accelsim.architecture.precision import with_bits
 from accelsim.mapping.mapping import demands
 from accelsim.outcome import Outcome
-from accelsim.report.html.svg import FAINT, GRID, INK, Drawing
+from accelsim.report.html.svg import FAINT, INK, Drawing
 from accelsim.report.plot_machine import PAINT, size_text, speed_text
 from accelsim.report.text import number, percent, shown
 from accelsim.workload.problem import TENSORS, Tensor
@@ -36,7 +37,8 @@ def fills(result: Outcome) -> dict[str, Fill]:
         return {}
     shares: dict[str, list[float]] = {}
     for layer in result.layers:
-        for level, partition, demand, _ in demands(result.architecture, layer.nest, layer.problem):
+        sized = with_bits(result.architecture, layer.bits)
+        for level, partition, demand, _ in demands(sized, layer.nest, layer.problem):
             shares.setdefault(room_name(level, partition), []).append(demand / partition.bits)
     return {name: Fill(max(own), sum(own) / len(own)) for name, own in shares.items()}
 
@@ -150,4 +152,3 @@ def _arrows(drawing: Drawing, top: float, height: float, texts: Mapping[Tensor, 
         for at, line in enumerate(lines):
             own = FAINT if line != tensor.value else TEXTS[tensor]
             drawing.text(x + 0.02, top + PAD + LINE * (at + 1) - 3, shown(line, 20), colour=own, bold=own != FAINT)
-    drawing.line((0, top, 0, top), GRID, 0)

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from accelsim.energy.table import energy_unit
 from accelsim.outcome import LayerResult, Outcome
+from accelsim.report.html.svg import between
 from accelsim.report.html.tables import Cell, Table, count, named, share, table
 from accelsim.report.text import energy_scale, visible
 
@@ -59,8 +60,7 @@ def _cell(value: float | None, least: float) -> Cell:
 def shade(above: float) -> str:
     """The colour of a share of 1."""
     part = min(max(above, 0.0), 1.0)
-    mixed = (round(a + (b - a) * part) for a, b in zip(BEST, WORST, strict=True))
-    return "" if not part else "#" + "".join(f"{one:02x}" for one in mixed)
+    return between(BEST, WORST, part) if part else ""
 
 
 def _totals(results: Mapping[str, Outcome]) -> Table:

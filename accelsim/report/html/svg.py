@@ -17,6 +17,7 @@ ALONE = 640
 INK, FAINT, GRID = "#222222", "#555555", "#dddddd"
 Paint = tuple[str, str]
 """A colour and a hatch, one of `report.plot.HATCHES`."""
+RGB = tuple[int, int, int]
 
 _LINES = {
     "//": "M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4",
@@ -99,6 +100,11 @@ def patterns(paints: Iterable[Paint]) -> Markup:
 def short(value: float) -> str:
     """A number with two places at most."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def between(low: RGB, high: RGB, share: float) -> str:
+    """The colour that is so far from one to another."""
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))
 
 
 def _pattern_name(paint: Paint) -> str:

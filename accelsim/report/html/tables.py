@@ -42,9 +42,9 @@ def count(value: float | Fraction, digits: int = 3) -> Cell:
     return Cell(number(found, digits), f"{found:.6g}")
 
 
-def share(value: float, signed: bool = False) -> Cell:
+def share(value: float) -> Cell:
     """A cell of a share of 1, as a percentage."""
-    return Cell(("+" if signed and value > 0 else "") + percent(value), f"{value:.6g}")
+    return Cell(percent(value), f"{value:.6g}")
 
 
 def table(

@@ -12,13 +12,15 @@ from markupsafe import Markup
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest
 from accelsim.outcome import Outcome
-from accelsim.report.html.svg import FAINT, INK, Drawing
+from accelsim.report.html.svg import FAINT, INK, Drawing, between
 from accelsim.report.text import percent, shown
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
 Mask = npt.NDArray[np.bool_]
 SIDE, LEAST, BARE = 300, 14, 40
 """Most pixels of a picture's side, and least; most rows or columns that are drawn one by one."""
+IDLE, BUSY = (238, 238, 238), (0, 114, 178)
+"""Light grey to the blue of the palette."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def draw(use: Use) -> Markup:
             share = float(cells[0])
             title = f"row {_span(top, tall)}, column {_span(left, broad)}: {percent(share)} % of the cycles with MACs"
             box = (1 + left * wide / columns, 1 + top * high / rows, broad * wide / columns, tall * high / rows)
-            drawing.rect(*box, (_shade(share), ""), title, "#ffffff" if single else "")
+            drawing.rect(*box, (between(IDLE, BUSY, share), ""), title, "#ffffff" if single else "")
     drawing.rect(1, 1, wide, high, ("none", ""), edge=FAINT)
     drawing.text(1, high + 15, f"{rows} x {columns} below {shown(use.level, 20)}", colour=INK)
     drawing.text(1, high + 29, f"works {percent(use.mean)} % of the cycles with MACs", colour=FAINT)
@@ -117,9 +119,3 @@ def _runs(lines: npt.NDArray[np.float64], count: int, single: bool) -> list[tupl
 
 def _span(first: int, count: int) -> str:
     return f"{first}" if count == 1 else f"{first} to {first + count - 1}"
-
-
-def _shade(share: float) -> str:
-    """Light grey to the blue of the palette."""
-    low, high = (238, 238, 238), (0, 114, 178)
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in zip(low, high, strict=True))

@@ -9,10 +9,10 @@ from accelsim.architecture.levers import room_name, roomier, side_name
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import MappingError
-from accelsim.mapping.mapping import LoopNest, kept, tile_sizes, tile_words
+from accelsim.mapping.mapping import LoopNest, demands
 from accelsim.search.optimum.optimum import optimum
 from accelsim.search.optimum.scope import ALL, Scope
-from accelsim.workload.problem import TENSORS, Problem
+from accelsim.workload.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,10 @@ class Limit:
 def limits(machine: Architecture, nest: LoopNest, problem: Problem) -> tuple[Limit, ...]:
     """What of every capacity and side of the array a mapping takes."""
     out = []
-    for index, spec in enumerate(machine.levels):
-        tile = tile_sizes(machine, nest, problem, index)
-        for partition in spec.capacity:
-            held = [t for t in TENSORS if t in partition.tensors and kept(machine, nest, index, t)]
-            bits = sum(spec.slots(t) * tile_words(problem, tile, t) * machine.word_bits[t] for t in held)
-            out.append(Limit(room_name(spec, partition), bits / partition.bits))
+    taken = {room_name(level, part): bits / part.bits for level, part, bits, _ in demands(machine, nest, problem)}
+    for spec in machine.levels:
+        names = (room_name(spec, partition) for partition in spec.capacity)
+        out += [Limit(name, taken[name]) for name in names]
         mapped = nest.level(spec.name)
         for axis, loops in (("y", mapped.y), ("x", mapped.x)):
             size, used = getattr(spec.fanout, axis), 1

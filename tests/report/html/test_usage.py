@@ -73,3 +73,8 @@ def test_full_is_what_the_mapping_takes_of_a_capacity():
     ]
     # 11 words of a sliding window, 11 x 16 filters, 16 sums (Table III of the paper)
     assert taken == [11 * 16, 11 * 16 * 16, 16 * 16]
+
+
+def test_full_is_of_the_words_that_ran():
+    result = simulate("eyeriss", "alexnet", layers="CONV3", bits={"ifmap": 8, "filter": 8}, evaluator="analytical")
+    assert all(0 < fill.most <= 1 for fill in machine.fills(result).values())
