@@ -16,10 +16,10 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.conflict import conflict
-from accelsim.search.optimum.constraints import FREE
+from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.flow import flow_of, why_no_flow
 from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
-from accelsim.search.optimum.scope import NoBoundError, NothingFitsError, Scope
+from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.search.proof import Proof
 from accelsim.search.space import Space
