@@ -423,8 +423,10 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks_for(machine, layer, problem, zeros))
     rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
     found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
-    ran = LayerResult("", problem, nest, source, counts, timing, rows, search=found)
-    return replace(ran, bits=machine.widths, bias_bits=machine.bias_bits, moved=machine.moved_widths)
+    return LayerResult(
+        "", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found,
+        bias_bits=machine.bias_bits, moved=machine.moved_widths,
+    )  # fmt: skip
 
 
 def masks_for(machine: Architecture, layer: Layer, problem: Problem, zeros: Operands | None) -> Masks | None:

@@ -16,10 +16,10 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.conflict import conflict
-from accelsim.search.optimum.constraints import FREE
+from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.flow import flow_of, why_no_flow
 from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
-from accelsim.search.optimum.scope import NoBoundError, NothingFitsError, Scope
+from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.search.proof import Proof
 from accelsim.search.space import Space
@@ -110,9 +110,16 @@ def find_exact(
 
 def scope_of(machine: Architecture, problem: Problem, dataflow: Dataflow | None, proof: Proof) -> Scope:
     """What a search with a certificate looks at; dataflow : None: all mappings."""
-    flow = flow_of(machine, problem, dataflow) if dataflow else None
-    wanted = proof.constraints
-    return Scope(proof.imperfect and not flow, flow, wanted.on(machine) if wanted else FREE)
+    constraints = proof.constraints.on(machine) if proof.constraints else FREE
+    if dataflow is None:
+        return Scope(proof.imperfect, constraints=constraints)
+    scope = Scope(flow=flow_of(machine, problem, dataflow), constraints=constraints)
+    if dataflow.whole:
+        try:
+            optimum(machine, problem, budget=AT_ONCE, scope=scope)
+        except NothingFitsError:  # cut, as `find_exact` does
+            return replace(scope, flow=flow_of(machine, problem, replace(dataflow, whole=())))
+    return scope
 
 
 @dataclass(frozen=True)

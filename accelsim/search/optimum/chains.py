@@ -138,7 +138,7 @@ def perfect(size: int, levels: int, spatial: bool, inside: bool, only_outermost:
     spatial : whether it may be spatial; inside : whether it may have loops in the PE; only_outermost : whether it may
     have loops at the outermost level alone, and on the array.
     """
-    for chain in _factorizations(size, levels + ROWS):
+    for chain in factorizations(size, levels + ROWS):
         across, within = chain[-2:]
         if (across > 1 and not spatial) or (within > 1 and not inside):
             continue
@@ -147,15 +147,13 @@ def perfect(size: int, levels: int, spatial: bool, inside: bool, only_outermost:
         yield chain
 
 
-def imperfect(
-    size: int, levels: int, spatial: bool, inside: bool, only_outermost: bool, pes: int = 1 << 30
-) -> Iterator[Chain]:
+def imperfect(size: int, levels: int, inside: bool, only_outermost: bool, pes: int) -> Iterator[Chain]:
     """Every chain of factors that cover a dim, none of which a smaller one replaces; parameters as of `perfect`.
 
     Chosen from the inside out: over the array, at most `pes`, then in the PE, then level by level; each is the least
     of those that leave as many trips.
     """
-    for across in tight(size, pes) if spatial else (1,):
+    for across in tight(size, pes):
         trips = -(-size // across)
         for within in tight(trips, trips) if inside and not only_outermost else (1,):
             rest = -(-trips // within)
@@ -173,11 +171,11 @@ def covering(trips: int, parts: int) -> tuple[Chain, ...]:
 
 
 @cache
-def _factorizations(size: int, parts: int) -> tuple[Chain, ...]:
+def factorizations(size: int, parts: int) -> tuple[Chain, ...]:
     """Every way to write a size as a product of so many factors, in order."""
     if parts == 1:
         return ((size,),)
-    return tuple((f, *rest) for f in divisors(size) for rest in _factorizations(size // f, parts - 1))
+    return tuple((f, *rest) for f in divisors(size) for rest in factorizations(size // f, parts - 1))
 
 
 def _numbers(lists: Sequence[Ints], trips: Ints) -> Ints:

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.dataflows.dataflow import Dataflow
-from accelsim.search.factors import divisors, tight
-from accelsim.search.optimum.chains import covering
+from accelsim.search.factors import tight
+from accelsim.search.optimum.chains import covering, factorizations
 from accelsim.search.optimum.constraints import Bypass, Chain
 from accelsim.search.optimum.scope import Axes, Flow
 from accelsim.search.space import Space
 from accelsim.search.unrolling import MOST_IN_PE, Unrollings
 from accelsim.workload.problem import LOOP_DIMS, Problem
-
-MOST_AXES = 1 << 16
-"""Most joint ways to unroll the array."""
 
 
 def flow_of(machine: Architecture, problem: Problem, dataflow: Dataflow) -> Flow:
@@ -84,19 +81,10 @@ def _above(space: Space, dim: str, trips: int) -> Iterator[Chain]:
             yield tuple(run if i == at else rest if i == 0 else 1 for i in range(levels))
         return
     # a batch is cut into equal parts
-    ways = _equal(trips, len(space.free)) if dim == "N" else covering(trips, len(space.free))
+    ways = factorizations(trips, len(space.free)) if dim == "N" else covering(trips, len(space.free))
     for factors in ways:
         own = dict(zip(space.free, factors, strict=True))
         yield tuple(own.get(i, 1) for i in range(levels))
-
-
-def _equal(trips: int, parts: int) -> Iterator[Chain]:
-    if parts == 1:
-        yield (trips,)
-        return
-    for f in divisors(trips):
-        for rest in _equal(trips // f, parts - 1):
-            yield (*rest, f)
 
 
 def _bypass(space: Space) -> Bypass:

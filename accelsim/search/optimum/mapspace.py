@@ -13,7 +13,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
-from accelsim.search.factors import divisors, longest
+from accelsim.search.factors import longest
 from accelsim.search.kernels.bounds import tile_factors
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import chains_of
@@ -57,12 +57,12 @@ class Mapspace:
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
         self.placements = placements_of(machine, problem, table, scope.placements(machine), timed=timed)
         inside = any(one.inside for one in self.placements.every)
-        levels, spatial = self.array + 1, self.pes > 1
+        levels = self.array + 1
         self.chains = [
             chains_of(
                 problem, g, levels,
                 [
-                    self._fitting(g, a, scope.chains(problem, dim, levels, spatial, inside, timed, self.pes))
+                    self._fitting(g, a, scope.chains(problem, dim, levels, inside, timed, self.pes))
                     for a, dim in enumerate(dims)
                 ],
             )
@@ -128,18 +128,16 @@ class Mapspace:
         found: Ints = tile_factors(group, tiles, rows, bits, strides)
         return found
 
-    @property
+    @cached_property
     def _packs(self) -> npt.NDArray[np.bool_]:
         """bool[PEs + 1]: which numbers of PEs can be laid out, in any rectangle; a dataflow's are listed."""
         rows, columns = self.sides
         least, most = self.scope.constraints.pes
-        out = np.zeros(self.pes + 1, np.bool_)
-        for n in range(1, self.pes + 1):
-            laid = self.scope.flow or any(y <= rows and n // y <= columns for y in divisors(n))
-            out[n] = least <= n <= most and bool(laid)
-        return out
+        out, n = np.zeros(self.pes + 1, np.bool_), np.arange(self.pes + 1)
+        out[n[1:] if self.scope.flow else np.multiply.outer(n[1 : rows + 1], n[1 : columns + 1])] = True
+        return out & (least <= n) & (n <= most)
 
-    @property
+    @cached_property
     def _strides(self) -> Ints:
         """int64[group]: of a tile's index among all tiles."""
         out, stride = np.zeros(len(GROUPS), np.int64), 1

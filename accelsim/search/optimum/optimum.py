@@ -16,12 +16,13 @@ from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.constraints import NoBoundError, NothingFitsError
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
 from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
-from accelsim.search.optimum.scope import ALL, NoBoundError, NothingFitsError, Scope
+from accelsim.search.optimum.scope import ALL, Scope
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 

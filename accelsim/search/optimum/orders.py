@@ -16,7 +16,7 @@ from accelsim.workload.problem import DIMS
 CODES = {dim: 2 * g + a for g, dims in enumerate(GROUPS) for a, dim in enumerate(dims) if dim in DIMS}
 """A dim as the kernels number it: its group, and which of the group's it is."""
 INNERMOST = (
-    *permutations("MPR"), *permutations("MQS"), *(("P", *rest) for rest in ("QN",)), ("Q", "P", "N"), ("R", "S", "C"),
+    *permutations("MPR"), *permutations("MQS"), ("P", "Q", "N"), ("Q", "P", "N"), ("R", "S", "C"),
     ("S", "R", "C"), ("N", "P", "Q"), ("C", "R", "S"),
 )  # fmt: skip
 """Sequences, innermost first, of loops that let a tile stay or slide; what else there is lies outside them."""

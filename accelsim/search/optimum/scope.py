@@ -10,11 +10,10 @@ from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import Loop
 from accelsim.search.factors import divisors
 from accelsim.search.optimum.chains import imperfect, perfect
-from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NoBoundError, NothingFitsError
+from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NothingFitsError
 from accelsim.search.optimum.placements import every_bypass
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
-__all__ = ["ALL", "Axes", "Flow", "NoBoundError", "NothingFitsError", "Scope", "Sides"]
 Axes = Mapping[str, tuple[int, int]]
 """Of every dim that is spatial, its factors on the rows and on the columns of the array."""
 Sides = tuple[tuple[Loop, ...], tuple[Loop, ...]]
@@ -62,21 +61,19 @@ class Scope:
         """What a mapping of it is called."""
         return self.flow.name if self.flow else "best"
 
-    def chains(
-        self, problem: Problem, dim: str, levels: int, spatial: bool, inside: bool, timed: bool, pes: int
-    ) -> list[Chain]:
+    def chains(self, problem: Problem, dim: str, levels: int, inside: bool, timed: bool, pes: int) -> list[Chain]:
         """Every chain of a dim.
 
-        levels : memories above the PE; spatial, inside : whether there is an array of pes, and something stays in the
-        PE. Groups have loops outside alone, and for cycles on the array: they give no reuse and take room.
+        levels : memories above the PE; inside : whether something stays in the PE; pes : in the array. Groups have
+        loops outside alone, and for cycles on the array: they give no reuse and take room.
         """
-        size = problem[dim]
+        size, spatial = problem[dim], pes > 1 and (dim != "G" or timed)
         if self.flow:
             found = list(self.flow.chains[dim])
         elif self.imperfect:
-            found = list(imperfect(size, levels, spatial and (dim != "G" or timed), inside, dim == "G", pes))
+            found = list(imperfect(size, levels, inside, dim == "G", pes if spatial else 1))
         else:
-            found = list(perfect(size, levels, spatial and (dim != "G" or timed), inside, dim == "G"))
+            found = list(perfect(size, levels, spatial, inside, dim == "G"))
         allowed = [chain for chain in found if self.constraints.allows(dim, size, chain)]
         if not allowed:
             raise NothingFitsError(f"no loops over {dim} {size} keep the constraints")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -189,13 +188,8 @@ def constraints_of(document: Document) -> Wanted:
     return Wanted(document, validate(document, ConstraintsSpec))
 
 
-def _names(machine: Architecture) -> Iterator[str]:
-    for level in machine.levels:
-        yield level.name
-
-
 def _level(machine: Architecture, document: Document, place: Place, others: tuple[str, ...] = ()) -> int:
-    names = list(_names(machine))
+    names = [level.name for level in machine.levels]
     if place[-1] not in names:
         document.refuse(place, unknown("level", place[-1], (*names, *others)), key=True)
         return 0

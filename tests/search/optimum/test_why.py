@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from accelsim.architecture.yaml import load_architecture
+from accelsim.mapping.dataflows import load
 from accelsim.mapping.mapping import LoopNest
+from accelsim.search import find
 from accelsim.search.optimum.optimum import optimum
 from accelsim.search.optimum.why import limits, steps
+from accelsim.search.proof import Proof
+from accelsim.search.whole import scope_of
 from accelsim.workload.problem import Problem
 
 FC = Problem((4, 1, 120, 84, 1, 1, 1, 1))
@@ -31,6 +37,16 @@ def test_a_step_saves_what_the_larger_machine_does():
     assert found["GLB"].saves == pytest.approx(1 - larger.energy / before.energy)
     assert max(one.saves for one in found.values()) > 0
     assert "twice of it saves" in found["GLB"].describe()
+
+
+def test_a_step_cuts_a_dataflow_where_its_search_does():
+    machine, proof, flow = load_architecture("eyeriss"), Proof(exact=True), load("row_stationary")
+    # a row of a filter is longer than the 12 words of the ifmap that a PE holds
+    layer = Problem((1, 1, 4, 2, 5, 5, 3, 20))
+    found = find(machine, layer, flow, proof=proof)
+    within = partial(scope_of, problem=layer, dataflow=flow, proof=proof)
+    assert optimum(machine, layer, scope=within(machine)).energy == pytest.approx(found.bound)
+    assert all(one.saves is not None for one in steps(machine, found.nest, layer, "energy", scope_of=within))
 
 
 def test_partitions_have_names_of_their_own():

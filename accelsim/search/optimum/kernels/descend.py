@@ -52,8 +52,7 @@ class Way(NamedTuple):
     pick : int64[depth]. product : float64[depth, class, term]; pes, tile : int64[depth]; steps : float64[depth]; room :
     int64[depth, partition, tensor]. rest : float64[depth, class, term], the least the choices to come multiply by;
     rest_steps : float64[depth]. ways : int64[depth, 2], the first way to be spatial that is left, and the one after the
-    last. alive : int64[depth, class], those whose bound may still win, `many` int64[depth] of
-    them.
+    last. alive : int64[depth, class], those whose bound may still win, `many` int64[depth] of them.
     """
 
     pick: npt.NDArray[np.int64]
@@ -92,18 +91,12 @@ def cycles_of(steps, macs, inners):
 
 @part
 def _starts(classes, inners, way):
-    """Lay down what nothing chosen comes to, and the least that all choices multiply by."""
+    """Lay down what nothing chosen takes (all else is 1 or 0 as it was made), and the least all choices multiply by."""
     n, terms = classes.prices.shape
-    way.product[0] = 1.0
-    way.pes[0] = 1
-    way.tile[0] = 0
-    way.steps[0] = 1.0
     for p in range(inners.words.shape[0]):
         for t in range(3):
             way.room[0, p, t] = inners.words[p, t]
-    way.ways[0, 0], way.ways[0, 1] = 0, inners.joint.shape[0]
-    way.rest[GROUPS] = 1.0
-    way.rest_steps[GROUPS] = 1.0
+    way.ways[0, 1] = inners.joint.shape[0]
     for depth in range(GROUPS - 1, -1, -1):
         group = inners.turn[depth]
         least_steps = np.inf
