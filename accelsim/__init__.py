@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from accelsim.mapping.yaml import load_mappings
     from accelsim.onnx.torch import from_torch
     from accelsim.outcome import LayerResult
+    from accelsim.outputs import check_outputs
     from accelsim.result import Comparison, Result
-    from accelsim.simulate import check_outputs, compare, rerun, simulate
+    from accelsim.simulate import compare, rerun, simulate
     from accelsim.sweep import sweep
     from accelsim.sweep.swept import Sweep
     from accelsim.workload.network import Network
@@ -58,7 +59,7 @@ _HOMES = {
     "LoopNest": "mapping.mapping",
     "Network": "workload.network",
     "Result": "result",
-    "check_outputs": "simulate",
+    "check_outputs": "outputs",
     "compare": "simulate",
     "from_torch": "onnx.torch",
     "load_architecture": "architecture.yaml",

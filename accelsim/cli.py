@@ -156,7 +156,7 @@ def run(
         )
     checks = []
     if check:
-        from accelsim.simulate import check_outputs
+        from accelsim.outputs import check_outputs
 
         checks = list(check_outputs(result))
     _write(result, out, report_to)

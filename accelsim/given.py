@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelsim.architecture.model import Architecture
+from accelsim.errors import AccelsimError
 from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.workload.network import Layer, Network
 
 if TYPE_CHECKING:
-    from accelsim.outcome import Ran
+    from accelsim.outcome import Outcome, Ran
     from accelsim.sparsity.operands import Operands
 
 DENSE = "dense"
@@ -46,3 +47,10 @@ def operands_of(machine: Architecture, ran: Ran) -> Operands | None:
 def digests_of(operands: Operands | None, layers: Iterable[Layer]) -> dict[str, str]:
     """Read and check the arrays of some layers; the sha256 of each file."""
     return operands.digests(layers) if operands else {}
+
+
+def asked(result: Outcome) -> Ran:
+    """What a result ran. AccelsimError for one that does not say."""
+    if result.ran is None:
+        raise AccelsimError(f"{result!r} does not say what it ran")
+    return result.ran

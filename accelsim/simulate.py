@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.given import DENSE, digests_of, operands_for, operands_of
+from accelsim.given import DENSE, asked, digests_of, operands_for, operands_of
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
@@ -153,21 +152,21 @@ def prepare(
     **options: Any,
 ) -> Plan:
     """All of a run but the running: names and files read, arguments checked. `options` are those of `simulate`."""
-    asked = {**_DEFAULTS, **options}
-    mapping, data, evaluator, layers = (asked[name] for name in ("mapping", "data", "evaluator", "layers"))
-    batch, seed = arguments.whole("batch", asked["batch"], 1), arguments.whole("seed", asked["seed"], 0)
-    set_ = arguments.settings("parameters", asked["parameters"])
-    machine, network = load(architecture, workload, batch, set_, asked["dims"], asked["inputs"])
+    options = {**_DEFAULTS, **options}
+    mapping, data, evaluator, layers = (options[name] for name in ("mapping", "data", "evaluator", "layers"))
+    batch, seed = arguments.whole("batch", options["batch"], 1), arguments.whole("seed", options["seed"], 0)
+    set_ = arguments.settings("parameters", options["parameters"])
+    machine, network = load(architecture, workload, batch, set_, options["dims"], options["inputs"])
     arguments.known("evaluator", evaluator, EVALUATORS)
-    arguments.known("objective", asked["objective"], OBJECTIVES)
-    table = table_for(machine, asked["energy"], asked["node"], asked["supply"])
-    table = table if asked["accounting"] is None else replace(table, accounting=asked["accounting"])
+    arguments.known("objective", options["objective"], OBJECTIVES)
+    table = table_for(machine, options["energy"], options["node"], options["supply"])
+    table = table if options["accounting"] is None else replace(table, accounting=options["accounting"])
     given, source = arguments.mappings(mapping, network), GIVEN
     globs = "*" if layers is None else ",".join(arguments.names("layers", layers))
-    widths = arguments.settings("bits", asked["bits"])
+    widths = arguments.settings("bits", options["bits"])
     wanted = checked(widths)
     chosen, dataflow = [layer for layer in network.select(globs) if layer.problem], dataflow or machine.dataflow
-    data, sizes = arguments.data(data, workload), sizes_of(asked["dims"])
+    data, sizes = arguments.data(data, workload), sizes_of(options["dims"])
     operands = None if data in (None, DENSE) else operands_for(machine, network, data, seed, sizes)
     zeros = operands_for(machine, network, data, seed, sizes) if machine.sees_zeros else None
     if not (dataflow or machine.cartesian or mapping):
@@ -176,11 +175,11 @@ def prepare(
     missing = [layer.name for layer in chosen if layer.name not in given]
     flow = known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
     ran = Ran(
-        network, asked["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
+        network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
         sizes if is_onnx(data) else {},
     )  # fmt: skip
-    proof = arguments.proof(*(asked[name] for name in ("budget", "exact", "imperfect", "constraints")))
+    proof = arguments.proof(*(options[name] for name in ("budget", "exact", "imperfect", "constraints")))
     if proof.constraints:
         proof.constraints.on(machine)
     return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, proof=proof)
@@ -207,7 +206,7 @@ def rerun(result: Result | str | Path, progress: Progress | None = None) -> Resu
 
 def plan_of(result: Outcome) -> Plan:
     """What a result ran, with its nests, as a run before it begins. AccelsimError for one that does not say."""
-    machine, ran = result.architecture, _asked(result)
+    machine, ran = result.architecture, asked(result)
     zeros = operands_of(machine, ran) if machine.sees_zeros else None
     layers = {layer.name: layer for layer in result.layers}
     return Plan(
@@ -215,12 +214,6 @@ def plan_of(result: Outcome) -> Plan:
         {name: layer.nest for name, layer in layers.items()}, GIVEN, zeros, replace(ran, versions=versions()), layers,
         result.failures,
     )  # fmt: skip
-
-
-def _asked(result: Outcome) -> Ran:
-    if result.ran is None:
-        raise AccelsimError(f"{result!r} does not say what it ran")
-    return result.ran
 
 
 def _execute(plan: Plan, progress: Progress | None) -> Result:
@@ -308,32 +301,6 @@ def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | Mappi
 def result_error(result: Result) -> MappingError:
     """What to raise for layers that could not be mapped: a line for each reason, with the layers it holds for."""
     return MappingError("\n".join(reasons(result.failures)))
-
-
-def check_outputs(result: Result) -> Iterator[str]:
-    """Carry out a result's layers on the operands of its run, against numpy; a sentence for each.
-
-    Where the run had none, they are integers drawn with its seed. Raises AccelsimError for the first output that
-    differs.
-    """
-    from accelsim.engine.outputs.functional import check
-    from accelsim.sparsity.operands import Operands
-
-    machine, ran = result.architecture, _asked(result)
-    operands = operands_of(machine, ran)
-    layers = {layer.name: layer for layer in ran.network.layers}
-    done: dict[tuple[Problem, LoopNest, str, Bits], str] = {}
-    for found in result.layers:
-        layer = layers[found.name]
-        assert layer.problem is not None
-        sized = with_bits(machine, found.bits)
-        widths = tuple(sized.widths.items())
-        source = operands or (Operands(ran.network, None, ran.seed) if layer.spread else None)
-        key = (layer.problem, found.nest, source.identity(layer) if source else "", widths)
-        if key not in done:
-            given = partial(source.values, layer, sized.word_bits) if source else None
-            done[key] = check(sized, found.nest, layer.problem, ran.seed, given)
-        yield f"{found.name}: {done[key]}"
 
 
 @summed_up

@@ -12,7 +12,8 @@ from accelsim.compiling import summed_up
 from accelsim.engine import evaluate_many
 from accelsim.errors import MappingError
 from accelsim.given import DENSE
-from accelsim.simulate import check_outputs, simulate
+from accelsim.outputs import check_outputs
+from accelsim.simulate import simulate
 from accelsim.workload.network import Network
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import builtin, parse

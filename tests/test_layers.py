@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import golden
 from accelsim.engine.outputs.functional import outputs
 from accelsim.engine.program import build
-from accelsim.simulate import check_outputs, simulate
+from accelsim.outputs import check_outputs
+from accelsim.simulate import simulate
 from accelsim.sparsity.operands import Operands
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Problem

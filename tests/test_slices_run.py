@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from accelsim.outputs import check_outputs
 from accelsim.result import Result
-from accelsim.simulate import check_outputs, simulate
+from accelsim.simulate import simulate
 
 MACHINE = """
 name: serial

@@ -17,6 +17,7 @@ from accelsim.engine.timing.kernels.observe import OF, OPENS
 from accelsim.engine.timing.kernels.odometer import count_steps
 from accelsim.engine.timing.observed import Seen, Wanted, in_repeats, in_windows
 from accelsim.engine.timing.streams import Streams, causes
+from accelsim.engine.words.iterations import begun
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.sparsity.masks import Masks
@@ -167,25 +168,13 @@ def _indices(program: Program, steps: Ints) -> Ints:
     for t, (dim, factor, _, _, step) in enumerate(rows):
         others, own = np.ones(len(steps), np.int64), 1
         for other in {row[0] for row in rows[t + 1 :]}:
-            inner = [(row[1], row[4]) for row in rows[t + 1 :] if row[0] == other]
+            inner = [(row[4], row[1]) for row in rows[t + 1 :] if row[0] == other]
             if other == dim:
-                own = prod(each for each, _ in inner)
+                own = prod(each for _, each in inner)
             else:
-                others *= _existing(inner, bounds[other] - base[:, other])
+                others *= begun(bounds[other] - base[:, other], inner)
         last = np.minimum(factor, -(-(bounds[dim] - base[:, dim]) // step)) - 1
         at[:, t] = np.minimum(left // (others * own), last)
         left -= at[:, t] * others * own
         base[:, dim] += at[:, t] * step
     return at
-
-
-def _existing(loops: list[tuple[int, int]], left: Ints) -> Ints:
-    """Iterations of one dim's (factor, step) loops, outermost first, that begin within what is left of it."""
-    if not loops:
-        return np.ones(len(left), np.int64)
-    (factor, step), inner = loops[0], loops[1:]
-    whole = np.minimum(factor, left // step)
-    rest = left - whole * step
-    partly = (whole < factor) & (rest > 0)
-    full = prod(each for each, _ in inner)
-    return whole * full + np.where(partly, _existing(inner, np.maximum(rest, 1)), 0)

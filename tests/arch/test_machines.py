@@ -7,7 +7,8 @@ from math import prod
 import pytest
 
 from accelsim.architecture.yaml import load_architecture
-from accelsim.simulate import check_outputs, simulate
+from accelsim.outputs import check_outputs
+from accelsim.simulate import simulate
 from accelsim.workload.problem import Tensor
 
 KIB = 8 * 1024

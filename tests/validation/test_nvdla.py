@@ -15,9 +15,10 @@ from accelsim.architecture.model import Partition
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
+from accelsim.outputs import check_outputs
 from accelsim.reproduce import nvdla
 from accelsim.search import best
-from accelsim.simulate import check_outputs, simulate
+from accelsim.simulate import simulate
 from accelsim.workload.problem import Problem
 
 LANES, CELLS = 64, 32

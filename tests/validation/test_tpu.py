@@ -13,11 +13,12 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
 from accelsim.mapping.dataflows import load
 from accelsim.mapping.mapping import LoopNest
+from accelsim.outputs import check_outputs
 from accelsim.reproduce import tpu
 from accelsim.search import best
 from accelsim.search.space import Space
 from accelsim.search.unrolling import Unrollings
-from accelsim.simulate import check_outputs, simulate
+from accelsim.simulate import simulate
 from accelsim.workload.problem import Problem
 
 SIDE = 256

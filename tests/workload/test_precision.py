@@ -6,8 +6,9 @@ import pytest
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.errors import AccelsimError
+from accelsim.outputs import check_outputs
 from accelsim.report.table import moved_grid
-from accelsim.simulate import check_outputs, simulate
+from accelsim.simulate import simulate
 from accelsim.workload.problem import TENSORS, Tensor
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import parse
