@@ -73,7 +73,7 @@ class Drawn:
 
     def _use(self, at: At, own: OperationSpec, source: str) -> None:
         assert own.block is not None
-        declared_ = self.spec.blocks[own.block].parameters
+        declared_ = self.file.data["blocks"][own.block].get("parameters", {})
         given = {"C": at.C, "M": at.M, "stride": at.stride, "same": int(at.same)}
         values = {**{name: value for name, value in given.items() if name in declared_}, **own.set}
         self._add(at.name, {"block": own.block, "inputs": [source], "set": values}, at.entry)

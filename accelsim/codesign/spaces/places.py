@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from accelsim.codesign.spaces.spec import CellSpec, CellUseSpec, ChooseSpec, SpaceSpec, Where
 from accelsim.specs import part
+from accelsim.workload.blocks import BlockSpec
 from accelsim.yamlfile import Document, Place, unknown
 
 ALL = "all"
@@ -51,6 +52,8 @@ Stands = tuple[str, Any] | At | Copy
 
 def check_names(document: Document, spec: SpaceSpec) -> None:
     """Blocks that operations name, operations that cells name; edges that lead on."""
+    for name, block in spec.blocks.items():
+        part(document, ("blocks", name), block, BlockSpec)
     for name, own in spec.operations.items():
         if own.block is not None and own.block not in spec.blocks:
             document.refuse(("operations", name, "block"), unknown("block", own.block, spec.blocks))

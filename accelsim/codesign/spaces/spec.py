@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field
 
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.specs import Count, Name, Names, Natural, PadPair, Spec, key, pick
-from accelsim.workload.blocks import BlockSpec
 from accelsim.workload.precision import BitsTable
 from accelsim.workload.yaml import InputSpec
 
@@ -66,11 +65,11 @@ class CellSpec(Spec):
 class CountingSpec(Spec):
     """How the source counts operations and parameters, beside MACs and filter words. Globs over layer names."""
 
-    operations_of_outputs: Names = key("One operation for every word that these give (a bias).", ())
-    operations_of_inputs: Names = key("One operation for every word that these read (a mean).", ())
-    biases: Names = key("A parameter for each channel that these give.", ())
-    norms: Names = key("Two parameters for each channel that these give (a batch norm).", ())
-    more_parameters: Natural = key("Others.", 0, unit="words")
+    operations_of_outputs: Names = key("One operation for every word that these give (a bias).", (), "none")
+    operations_of_inputs: Names = key("One operation for every word that these read (a mean).", (), "none")
+    biases: Names = key("A parameter for each channel that these give.", (), "none")
+    norms: Names = key("Two parameters for each channel that these give (a batch norm).", (), "none")
+    more_parameters: Natural = key("Others.", 0, "none", unit="words")
 
 
 class SpaceSpec(Spec):
@@ -87,5 +86,7 @@ class SpaceSpec(Spec):
         "The network: layers and uses of blocks as in a workload file, positions (`choose`) and cells (`cell`).",
         min_length=1, names="LAYER",
     )  # fmt: skip
-    blocks: dict[str, BlockSpec] = key("Layers that operations are made of.", {}, "there are none", names="BLOCK")
+    blocks: dict[str, Any] = key(
+        "Layers that operations are made of, as in a workload file.", {}, "there are none", names="BLOCK"
+    )
     counting: CountingSpec = key("How the source counts.", CountingSpec(), "MACs and filter words alone")
