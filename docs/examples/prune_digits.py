@@ -16,6 +16,7 @@ from accelsim.sparsity import training
 from accelsim.sparsity.digits import LAYERS, PIXEL, pictures, quantized
 
 MACHINES = ("eyeriss", "eyeriss_v2", "scnn")
+DATAFLOWS = {"eyeriss_v2": "row_stationary"}
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8)
 LOSSES = (0.0, 0.002, 0.005, 0.01, 0.02, 0.04)
 LOST = 0.01
@@ -75,7 +76,7 @@ class Net:
             network = type(digits)(
                 digits.pixels[:batch], digits.labels[:batch], digits.filters, digits.scales, 0.0
             ).network
-            return simulate(machine, network, data=folder)
+            return simulate(machine, network, DATAFLOWS.get(machine), data=folder)
 
 
 class Point(NamedTuple):
