@@ -17,6 +17,7 @@ MANY = {
     "cli.py": "run compare search plot",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
+    "footprints.py": "footprint",
 }  # a parameter for each option
 
 
