@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -13,8 +13,7 @@ from accelsim.codesign.carbon.units import energy_text, mass, time_text
 from accelsim.report.grid import Grid
 from accelsim.report.text import number, visible
 
-SHOWN: Mapping[str, Callable[[Fraction], str]] = {"kWh": energy_text, "h": time_text}
-"""Units that are brought to a readable size."""
+MILLION = 10**6
 TIME = "%Y-%m-%dT%H:%MZ"
 
 
@@ -82,8 +81,17 @@ def _when(window: Window) -> tuple[str, str]:
 
 def _line(factor: Factor) -> str:
     """One factor with its source: ``  PUE: 1.1 (given)``."""
-    value = SHOWN.get(factor.unit, lambda one: f"{number(float(one), 6)} {factor.unit}".rstrip())(factor.value)
-    return f"  {visible(factor.name)}: {value} ({visible(factor.source)})"
+    return f"  {visible(factor.name)}: {_shown(factor)} ({visible(factor.source)})"
+
+
+def _shown(factor: Factor) -> str:
+    if factor.unit == "kWh":
+        return energy_text(factor.value)
+    if factor.unit == "h":
+        return time_text(factor.value)
+    value = float(factor.value)
+    text = f"{value:,.6g}" if abs(value) < MILLION else number(value)
+    return f"{text} {factor.unit}".rstrip()
 
 
 def document_of(found: Footprint) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+from accelsim.codesign.carbon.units import per_gb
 from accelsim.errors import AccelsimError, listing
 from accelsim.yamlfile import hint
 
@@ -62,7 +63,7 @@ def region(name: str, what: str = "region") -> Factor:
 def constant(name: str) -> Factor:
     """A default of the model: ``yield``, ``abatement``, ``package``."""
     row = next(row for row in rows("constants") if row["name"] == name)
-    return Factor(name, Fraction(row["value"]), row["unit"], "ACT's default")
+    return Factor(name, Fraction(row["value"]), row["unit"].removeprefix("1"), "ACT's default")
 
 
 @cache
@@ -102,8 +103,13 @@ def memories() -> dict[str, Factor]:
 
 
 def memory(process: str) -> Factor:
-    """One of `memories`. Raises AccelsimError, one line with the nearest name."""
+    """One of `memories`, or a mass for a GB: ``400 g/GB``. Raises AccelsimError, one line with the nearest name."""
     known = memories()
-    if process not in known:
-        raise AccelsimError(f"memory: unknown process '{process}'{hint(process, known)}")
-    return known[process]
+    if process in known:
+        return known[process]
+    if process.strip()[:1].isdigit():
+        try:
+            return Factor(f"memory of {process}", per_gb(process), "g/GB", "given")
+        except ValueError as error:
+            raise AccelsimError(f"memory: {error}") from None
+    raise AccelsimError(f"memory: unknown process '{process}'{hint(process, known)}")

@@ -72,6 +72,8 @@ FAB_ENERGY = Measure(
 )
 PER_AREA = Measure("a mass for an area", "275 g/cm2", "g/cm2, kg/cm2", _units("g/cm2", {"g/cm2": 1, "kg/cm2": 1000}))
 
+PER_GB = Measure("a mass for a GB", "65 g/GB", "g/GB, kg/GB", _units("g/GB", {"g/GB": 1, "kg/GB": 1000}))
+
 
 def reader(measure: Measure, *, zero: bool = False) -> Callable[[object], Fraction]:
     """A function from text to the base unit of a measure; it raises ValueError, one line, for what is no such thing."""
@@ -85,6 +87,7 @@ def reader(measure: Measure, *, zero: bool = False) -> Callable[[object], Fracti
 energy, power, span, area = (reader(measure) for measure in (ENERGY, POWER, SPAN, AREA))
 fab_energy = reader(FAB_ENERGY)
 per_area = reader(PER_AREA, zero=True)
+per_gb = reader(PER_GB)
 
 
 def intensity(text: object) -> Fraction:
