@@ -50,7 +50,7 @@ def trainings() -> list[Run]:
 
 
 def _run(name: str, kwh: str | float, grams: float, **keys: str) -> Run:
-    ours = footprint(**keys).costs[0]
+    ours = footprint(None, None, **keys).costs[0]
     return Run(name, float(kwh), grams, float(ours.kwh), float(ours.grams))
 
 
@@ -140,8 +140,8 @@ def _part_rows() -> Iterator[list[str]]:
 def _xlm() -> str:
     ours = xlm_tonnes()
     return paragraph(
-        f"Spread over {LIFETIME}, XLM's {XLM_DAYS} take {ours:.3f} t of what its machines took to make, by the products; "
-        f"theirs is {XLM_TONNES} t ({error(ours, XLM_TONNES)})."
+        f"Spread over {LIFETIME}, XLM's {XLM_DAYS} take {ours:.3f} t of what its machines took to make, by the "
+        f"products; theirs is {XLM_TONNES} t ({error(ours, XLM_TONNES)})."
     )
 
 
