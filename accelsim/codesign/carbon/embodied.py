@@ -47,6 +47,8 @@ class Embodied:
     def __post_init__(self) -> None:
         if self.die is None and not self.memories:
             raise AccelsimError("nothing is made: give a die (area, node, fab_grid) or memory")
+        for name in self.memories:
+            memory(name)  # a name that is none is refused here
 
     @property
     def parts(self) -> dict[str, Fraction]:

@@ -248,13 +248,13 @@ def _series(
     kept = [sample for sample in samples if sample[2]]
     if len(kept) < 2:
         raise AccelsimError(f"{file}: has {len(kept)} values; two at least are wanted")
-    for (_, before, _), (line, after, _) in pairwise(kept):
+    for (_, before, _), (line, after, _) in pairwise(samples):
         if after <= before:
             where = _where(file, mark, line)
             raise AccelsimError(f"{where}: {_utc(after)} does not come after {_utc(before)}; times must rise")
-    apart = Counter(after - before for (_, before, _), (_, after, _) in pairwise(kept))
+    apart = Counter(after - before for (_, before, _), (_, after, _) in pairwise(samples))
     step = min(apart, key=lambda one: (-apart[one], one))
-    for (_, before, _), (line, after, _) in pairwise(kept):
+    for (_, before, _), (line, after, _) in pairwise(samples):
         if (after - before) % step:
             where = _where(file, mark, line)
             raise AccelsimError(f"{where}: {_utc(after)} is no multiple of {_minutes(step)} after {_utc(before)}")

@@ -132,4 +132,4 @@ def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
     from accelsim.report.text import number
 
     name, scale = next(((name, scale) for name, scale in units if abs(value) >= scale), units[-1])
-    return f"{number(value / scale, 4)} {name}" if value else f"0 {units[-3][0]}"
+    return f"{number(value / scale, 4)} {name}" if value else "0"
