@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
+from math import lcm
 from pathlib import Path
 
 from accelsim.codesign.carbon.units import INTENSITY, POUND, intensity_unit
@@ -80,14 +81,20 @@ class Series:
     @property
     def mean(self) -> Fraction:
         """Over all of it, g CO2e/kWh."""
-        return self._sums[-1] / len(self.values)
+        return Fraction(self._sums[-1], self._unit * len(self.values))
 
     @cached_property
-    def _sums(self) -> tuple[Fraction, ...]:
-        return (Fraction(0), *accumulate(self.values))
+    def _unit(self) -> int:
+        """That all values are whole numbers of parts of: sums of a year of five minutes are taken in integers."""
+        return lcm(*(value.denominator for value in self.values))
 
-    def windows(self, hours: Fraction) -> Iterator[Window]:
-        """Every start on a step's begin from which a job of so many hours fits, with its mean intensity.
+    @cached_property
+    def _sums(self) -> tuple[int, ...]:
+        whole = (value.numerator * (self._unit // value.denominator) for value in self.values)
+        return (0, *accumulate(whole))
+
+    def _totals(self, hours: Fraction) -> tuple[list[int], Fraction]:
+        """Sum over the window from each start from which a job fits, and what a sum is divided by for its mean.
 
         The power of the job is taken to be even, so a step counts by how long the job is in it. Raises AccelsimError
         for a job longer than the file.
@@ -98,30 +105,46 @@ class Series:
                 f"{self.file}: a job of {_hours(hours)} h is longer than the file, which has {_hours(self.hours)} h"
             )
         whole, part = divmod(steps, 1)
-        last = len(self.values) - int(whole) - (part > 0)
-        for first in range(last + 1):
-            end = first + int(whole)
-            total = self._sums[end] - self._sums[first] + (part * self.values[end] if part else 0)
-            yield Window(self.start + first * self.step, total / steps)
+        sums, parts, of = self._sums, part.numerator, part.denominator
+        starts = len(self.values) - whole + (part == 0)
+        if not parts:
+            found = [sums[first + whole] - sums[first] for first in range(starts)]
+        else:
+            ends = ((first, first + whole) for first in range(starts))
+            found = [of * (sums[end] - sums[first]) + parts * (sums[end + 1] - sums[end]) for first, end in ends]
+        return found, self._unit * of * steps
+
+    def _window(self, first: int, total: int, by: Fraction) -> Window:
+        return Window(self.start + first * self.step, total / by)
+
+    def windows(self, hours: Fraction) -> Iterator[Window]:
+        """Every start on a step's begin from which a job of so many hours fits, with its mean intensity."""
+        totals, by = self._totals(hours)
+        return (self._window(first, total, by) for first, total in enumerate(totals))
 
     def at(self, start: datetime, hours: Fraction) -> Window:
         """The window from the step that holds `start` on. Raises AccelsimError for one the file does not hold."""
         first = (start - self.start) // self.step
-        found = list(self.windows(hours))
-        if not 0 <= first < len(found):
+        totals, by = self._totals(hours)
+        if not 0 <= first < len(totals):
+            last = self.start + (len(totals) - 1) * self.step
             raise AccelsimError(
-                f"start: a job of {_hours(hours)} h may start from {_utc(found[0].start)} to {_utc(found[-1].start)} "
-                f"in {self.file}, not at {_utc(start)}"
+                f"start: a job of {_hours(hours)} h may start from {_utc(self.start)} to {_utc(last)} in {self.file}, "
+                f"not at {_utc(start)}"
             )
-        return found[first]
+        return self._window(first, totals[first], by)
 
     def best(self, hours: Fraction) -> Window:
         """The window that emits least, of several the earliest."""
-        return min(self.windows(hours), key=lambda window: window.intensity)
+        totals, by = self._totals(hours)
+        least = min(totals)
+        return self._window(totals.index(least), least, by)
 
     def worst(self, hours: Fraction) -> Window:
         """The window that emits most, of several the earliest."""
-        return max(self.windows(hours), key=lambda window: window.intensity)
+        totals, by = self._totals(hours)
+        most = max(totals)
+        return self._window(totals.index(most), most, by)
 
 
 def best_place(series: Sequence[Series], hours: Fraction) -> tuple[Series, Window]:

@@ -117,15 +117,15 @@ class TestWindows:
         assert series.at(found[index].start + late * timedelta(minutes=1), hours) == found[index]
 
     def test_equal_windows_are_the_first(self):
-        one = Series("A", layouts.START, layouts.HOUR, (5, 3, 3, 5), "", "", "A.csv")
-        other = Series("B", layouts.START, layouts.HOUR, (4, 3, 3, 3), "", "", "B.csv")
+        one = Series("A", layouts.START, layouts.HOUR, tuple(map(Fraction, (5, 3, 3, 5))), "", "", "A.csv")
+        other = Series("B", layouts.START, layouts.HOUR, tuple(map(Fraction, (4, 3, 3, 3))), "", "", "B.csv")
         assert one.best(Fraction(1)).start == layouts.START + layouts.HOUR
         assert best_place([one, other], Fraction(1)) == (one, one.best(Fraction(1)))
         place, window = best_place([one, other], Fraction(3))
         assert (place, window.start, window.intensity) == (other, layouts.START + layouts.HOUR, 3)
 
     def test_a_job_longer_than_the_file_or_out_of_it(self):
-        series = Series("A", layouts.START, layouts.HOUR, (5, 3), "", "", "A.csv")
+        series = Series("A", layouts.START, layouts.HOUR, (Fraction(5), Fraction(3)), "", "", "A.csv")
         with pytest.raises(AccelsimError, match=r"A.csv: a job of 2.5 h is longer than the file, which has 2 h"):
             series.best(Fraction(5, 2))
         with pytest.raises(AccelsimError, match=r"may start from 2024-03-30 00:00 to 2024-03-30 00:00 in A\.csv, not"):
