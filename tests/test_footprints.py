@@ -129,3 +129,14 @@ def test_run_refuses_before_it_runs(tmp_path, monkeypatch):
     code, _, err = accelsim("run", "eyeriss", "alexnet", "--carbon", "usa")
     assert code == 2 and err.startswith("energy table 'eyeriss_relative' is relative to a MAC")
     assert not (tmp_path / "out").exists()
+
+
+def test_validate_knows_factors(tmp_path):
+    file = tmp_path / "f.yaml"
+    file.write_text("grid: usa\npue: 1.1\n")
+    assert accelsim("validate", file)[1] == f"{file}: factors of a footprint are fine: grid, pue\n"
+    file.write_text("grid: usa\nfab_grid: taiwn\n")
+    code, _, err = accelsim("validate", file)
+    assert code == 2 and err.startswith("fab_grid: unknown region 'taiwn'; did you mean 'taiwan'?")
+    file.write_text("grid: usa\nlifetime: -1 years\n")
+    assert accelsim("validate", file)[2] == f"{file}:2:11: lifetime: a time must be positive, got '-1 years'\n"

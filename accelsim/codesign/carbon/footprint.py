@@ -119,6 +119,12 @@ class Footprint:
         told = self.job.notes
         if self.training and self.job.macs is not None:
             told += ("a training counts for each example what the result ran: gradients only where the run has them",)
+        for cost in self.costs:
+            lives = cost.times * (self.share or 0)
+            if lives > 1:
+                told += (
+                    f"{cost.what}: {float(lives):.3g} working lives of a device, one after the other or side by side",
+                )
         if self.place.series is not None and self.place.series.signal.startswith("marginal"):
             told += ("a marginal intensity is that of one kWh more or less, not of the grid's mean",)
         return told

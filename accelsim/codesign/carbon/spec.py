@@ -69,13 +69,20 @@ def _gigabytes(value: object) -> Fraction:
     return units.gigabytes(size)
 
 
+def _share(value: object) -> Fraction:
+    """A number above 0 and at most 1, or a percentage."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return number(0, 100, above=True)(value.strip().removesuffix("%")) / 100
+    return number(0, 1, above=True)(value)
+
+
 def _value(read_one: Callable[[object], Any]) -> Any:
     return PlainValidator(read_one)
 
 
 Count = Annotated[Fraction, _value(number(0, above=True))]
 Whole = Annotated[int, _value(_whole)]
-Share = Annotated[Fraction, _value(number(0, 1, above=True))]
+Share = Annotated[Fraction, _value(_share)]
 PerArea = Annotated[Fraction, _value(units.per_area)]
 
 

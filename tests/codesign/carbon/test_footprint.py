@@ -161,6 +161,11 @@ class TestPlaces:
         )
 
 
+def test_a_share_may_be_percent():
+    keys = {"energy": "1 kWh", "time": "1 h", "grid": "usa", "memory": {"lpddr4": "1 GB"}, "lifetime": "1 year"}
+    assert footprint(use="12.5 %", **keys).share == footprint(use=0.125, **keys).share == Fraction(8, 365 * 24)
+
+
 class TestWrong:
     """Beside those above."""
 
@@ -170,6 +175,7 @@ class TestWrong:
             ({"lifetime": "-3 years"}, "footprint: lifetime: a time must be positive, got '-3 years'"),
             ({"pue": 0.9}, "footprint: pue: must be at least 1, got 0.9"),
             ({"use": 2}, "footprint: use: must be at most 1, got 2"),
+            ({"use": "200 %"}, "footprint: use: must be at most 100, got 200"),
             ({"use": 0.5}, "use: a share of the lifetime; give lifetime too"),
             ({"fab_yield": 0}, "footprint: fab_yield: must be above 0, got 0"),
             ({"abatement": 90}, "footprint: abatement: should be one of 95, 97, 99 %, got 90"),
