@@ -122,9 +122,7 @@ class Footprint:
         for cost in self.costs:
             lives = cost.times * (self.share or 0)
             if lives > 1:
-                told += (
-                    f"{cost.what}: {float(lives):.3g} working lives of a device, one after the other or side by side",
-                )
+                told += (f"{cost.what}: {float(lives):.3g} working lives of a device, whether in turn or side by side",)
         if self.place.series is not None and self.place.series.signal.startswith("marginal"):
             told += ("a marginal intensity is that of one kWh more or less, not of the grid's mean",)
         return told
