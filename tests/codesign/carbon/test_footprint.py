@@ -104,8 +104,8 @@ class TestRun:
     def test_what_it_leaves_out_is_said(self, run):
         assert footprint(run, grid="usa").notes == ("of the layers CONV3,CONV4,POOL5 alone",)
         keys = {"fab_grid": "usa", "lifetime": "1 year", "use": 0.5}
-        many = footprint(run, grid="usa", requests=10**12, **keys)
-        lives = 10**12 * float(many.job.hours) / (365 * 24 * 0.5)
+        many = footprint(run, grid="usa", requests=10**15, **keys)
+        lives = 10**15 * float(many.job.hours) / (365 * 24 * 0.5)
         assert many.notes[1] == f"all requests: {lives:.3g} working lives of a device, whether in turn or side by side"
         assert len(footprint(run, grid="usa", requests=10, **keys).notes) == 1
         assert "gradients only where the run has them" in footprint(run, grid="usa", dataset=10).notes[1]
