@@ -252,16 +252,17 @@ def _of_json(path: str | Path) -> Series:
 
 
 def _time(file: str, line: int, text: str, utc: bool, mark: str = "") -> datetime:
-    where = _where(file, mark, line)
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
+        if found.tzinfo is None and utc:
+            found = found.replace(tzinfo=UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        where = _where(file, mark, line)
         raise AccelsimError(f"{where}: '{short(text)}' is no time; write 2024-03-30T05:00:00+00:00") from None
-    if found.tzinfo is None:
-        if not utc:
-            raise AccelsimError(f"{where}: '{short(text)}' does not say its time zone; write {text.strip()}+00:00")
-        found = found.replace(tzinfo=UTC)
-    return found.astimezone(UTC)
+    where = _where(file, mark, line)
+    raise AccelsimError(f"{where}: '{short(text)}' does not say its time zone; write {text.strip()}+00:00")
 
 
 def _series(

@@ -59,9 +59,9 @@ def _abatement(value: object) -> int:
 def _time(value: object) -> datetime:
     try:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ValueError(f"should be a time in UTC such as 2024-03-30T05:00, got '{short(value)}'") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _gigabytes(value: object) -> Fraction:

@@ -63,6 +63,34 @@ def test_a_job_by_hand(watts, hours, devices, pue, grams, use, years, requests):
         assert cost.macs is None
 
 
+RUNS = {
+    "sparse": ("eyeriss", "alexnet", {"node": 28, "layers": "CONV3,POOL5", "batch": 2, "seed": 3}),
+    "short words": ("tpu_v1", "alexnet", {"node": 16, "layers": "FC8", "bits": {"ifmap": 4, "filter": 4}}),
+    "repeats": ("eyeriss", "squeezebert", {"node": 22, "layers": "*", "batch": 2, "parameters": {"seq": 16}}),
+    "parts of its own": ("isaac", "alexnet", {"layers": "CONV3"}),
+    "DRAM with banks": ("systolic_ws", "vgg16", {"node": 28, "layers": "FC7", "parameters": {"dram": "lpddr4_3200"}}),
+}
+"""Old features that change energy, time or area of a run."""
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_any_run_by_its_rows(name):
+    """Energy by the tidy rows of MAC and vector layers, time by cycles, area by the parts: in floating point."""
+    machine, network, options = RUNS[name]
+    result = accelsim.simulate(machine, network, evaluator="analytical", **options)
+    found = footprint(result, grid="123 g/kWh", pue=1.25, fab_grid="usa", node=5, lifetime="2 years", use="40%")
+    joules = 1e-12 * sum(row["energy"] for row in (*result.table, *result.vector_table)) / result.batch
+    cycles = sum(layer.repeat * layer.cycles for layer in (*result.layers, *result.vector_layers))
+    seconds = cycles / float(result.architecture.clock_hz) / result.batch
+    cm2 = sum(float(part.floor) for part in result.floor.parts) / 100
+    device = cm2 * (380 * 2.75 + 327.5 + 500) / 0.875 + 150
+    (cost,) = found.costs
+    assert float(cost.operational) == pytest.approx(1.25 * joules / 3.6e6 * 123)
+    assert float(cost.hours) == pytest.approx(seconds / 3600)
+    assert float(cost.embodied) == pytest.approx(device * seconds / (2 * 365 * 86400 * 0.4))
+    assert float(cost.macs) == sum(layer.macs * layer.repeat for layer in result.layers) / result.batch
+
+
 @pytest.fixture(scope="module")
 def run():
     return accelsim.simulate("tpu_v1", "alexnet", node=7, layers="CONV3,CONV4,POOL5", evaluator="analytical", batch=4)
@@ -188,6 +216,7 @@ class TestWrong:
             ({"requests": "many"}, "footprint: requests: should be a number, got 'many'"),
             ({"requests": float("nan")}, "footprint: requests: should be a number, got 'nan'"),
             ({"start": "noon"}, "footprint: start: should be a time in UTC such as 2024-03-30T05:00, got 'noon'"),
+            ({"start": "0001-01-01T00:00+14:00"}, "footprint: start: should be a time in UTC such as 2024-03-30T05:00"),
             ({"lifetme": "3 years"}, "footprint: lifetme: unknown key; did you mean 'lifetime'?"),
             ({"power": "3 W"}, "energy and power: each says what the job takes; give one of them"),
             ({"lifetime": "3 years"}, "lifetime: nothing is made that could be spread over it"),
