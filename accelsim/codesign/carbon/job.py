@@ -103,7 +103,10 @@ def _area(result: Outcome) -> tuple[Fraction | None, str]:
     """Area of the die in cm2, or why it is not known."""
     if not result.energy_table.prices_parts:
         return None, f"energy table '{result.energy_table.name}' knows no areas"
-    floor = result.floor
+    try:
+        floor = result.floor
+    except AccelsimError as error:  # it says which part, and running alone needs no area
+        return None, str(error)
     if floor.missing:
         return None, f"no area of {', '.join(floor.missing)} of '{result.architecture.name}'"
     return floor.area / 100, ""
