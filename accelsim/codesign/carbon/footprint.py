@@ -123,6 +123,9 @@ class Footprint:
             lives = cost.times * (self.share or 0)
             if lives > 1:
                 told += (f"{cost.what}: {float(lives):.3g} working lives of a device, whether in turn or side by side",)
+        kinds = dict.fromkeys(place.series.signal for place in self.places if place.series is not None)
+        if len(kinds) > 1:
+            told += (f"the lowest grid is one of intensities of different kinds: {', '.join(kinds)}",)
         if self.place.series is not None and self.place.series.signal.startswith("marginal"):
             told += ("a marginal intensity is that of one kWh more or less, not of the grid's mean",)
         return told

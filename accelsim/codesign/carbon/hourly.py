@@ -146,6 +146,20 @@ class Series:
         most = max(totals)
         return self._window(totals.index(most), most, by)
 
+    def hour_of_day(self, hours: Fraction) -> tuple[int, Fraction]:
+        """The hour of the day (UTC, 0 to 23) in which starts emit least, and their mean intensity over all days.
+
+        Of equal hours it is the earliest. A start that recurs is better taken from it than from the one best window.
+        """
+        totals, by = self._totals(hours)
+        sums: dict[int, tuple[int, int]] = {}
+        for first, total in enumerate(totals):
+            hour = (self.start + first * self.step).hour
+            added, count = sums.get(hour, (0, 0))
+            sums[hour] = added + total, count + 1
+        means = {hour: Fraction(added, count) / by for hour, (added, count) in sums.items()}
+        return min(sorted(means.items()), key=lambda pair: pair[1])
+
 
 def best_place(series: Sequence[Series], hours: Fraction) -> tuple[Series, Window]:
     """Where and when a job of so many hours emits least; of equals the file named first, then the earliest."""

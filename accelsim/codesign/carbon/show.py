@@ -61,7 +61,7 @@ def _cost_row(cost: Cost, macs: bool, made: bool) -> tuple[str, ...]:
 
 
 def _place_grid(found: Footprint, length: Fraction) -> Grid:
-    header = ("grid", "mean", "starts", "then", "worst start", "then", "first value", "last value")
+    header = ("grid", "covers", "mean", "start", "mean then", "worst start", "mean then", "hour of day", "mean then")
     title = f"where and when, for a job of {time_text(length)}: g CO2e/kWh, times in UTC"
     return Grid(title, header, tuple(_place_row(place, length) for place in found.places), sums=0)
 
@@ -69,10 +69,11 @@ def _place_grid(found: Footprint, length: Fraction) -> Grid:
 def _place_row(place: Place, length: Fraction) -> tuple[str, ...]:
     name, series = visible(place.grid.name.removeprefix("grid: ")), place.series
     if series is None or place.window is None:
-        return (name, number(float(place.grid.value)), "any time", number(float(place.grid.value)), "", "", "", "")
-    last = series.start + (len(series.values) - 1) * series.step
-    ends = (f"{end:%Y-%m-%d %H:%M}" for end in (series.start, last))
-    return (name, number(float(series.mean)), *_when(place.window), *_when(series.worst(length)), *ends)
+        mean = number(float(place.grid.value))
+        return (name, "", mean, "any time", mean, "", "", "", "")
+    hour, then = series.hour_of_day(length)
+    covers = (time_text(series.hours), number(float(series.mean)))
+    return (name, *covers, *_when(place.window), *_when(series.worst(length)), f"{hour:02}", number(float(then)))
 
 
 def _when(window: Window) -> tuple[str, str]:
@@ -134,11 +135,14 @@ def _place(place: Place, length: Fraction | None) -> dict[str, Any]:
     found: dict[str, Any] = {"name": name, "g_per_kwh": float(place.intensity), "source": place.grid.source}
     if place.series is not None and place.window is not None and length is not None:
         best, worst = place.series.best(length), place.series.worst(length)
+        hour, then = place.series.hour_of_day(length)
         found |= {
             "start": place.window.start.strftime(TIME),
             "mean_g_per_kwh": float(place.series.mean),
             "best": {"start": best.start.strftime(TIME), "g_per_kwh": float(best.intensity)},
             "worst": {"start": worst.start.strftime(TIME), "g_per_kwh": float(worst.intensity)},
+            "hour_of_day": {"hour": hour, "g_per_kwh": float(then)},
+            "covers_hours": float(place.series.hours),
             "signal": place.series.signal,
         }
     return found

@@ -112,6 +112,12 @@ class TestWindows:
         assert [window.intensity for window in found] == brute
         assert series.best(hours) == found[brute.index(min(brute))]
         assert series.worst(hours) == found[brute.index(max(brute))]
+        by_hour = {}
+        for window in found:
+            by_hour.setdefault(window.start.hour, []).append(window.intensity)
+        means = {hour: sum(own) / len(own) for hour, own in by_hour.items()}
+        least = min(means.values())
+        assert series.hour_of_day(hours) == (min(hour for hour in means if means[hour] == least), least)
         index = data.draw(st.integers(0, len(fit) - 1))
         late = data.draw(st.integers(0, minutes - 1))
         assert series.at(found[index].start + late * timedelta(minutes=1), hours) == found[index]
