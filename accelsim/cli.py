@@ -130,7 +130,10 @@ def run(
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
     _check_places(out, report_to)
-    wanted = footprints.asked(carbon, architecture if workload else None, energy, node) if carbon else None
+    wanted = None
+    if carbon:
+        machine = architecture if workload else None
+        wanted = footprints.asked(carbon, machine, energy, node, parameters(settings))
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:

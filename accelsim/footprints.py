@@ -93,10 +93,15 @@ def _memory(given: list[str] | None) -> dict[str, str] | None:
     return found or None
 
 
-def asked(text: str, architecture: str | None = None, energy: str | None = None, node: int | None = None) -> CarbonSpec:
-    """What ``run --carbon`` takes, a YAML file of factors or a grid; what cannot be counted is refused before a run."""
-    from accelsim.codesign.carbon.footprint import check_grids
-    from accelsim.codesign.carbon.job import check_table
+def asked(
+    text: str, architecture: str | None, energy: str | None, node: int | None, parameters: dict[str, Any]
+) -> CarbonSpec:
+    """What ``run --carbon`` takes, a YAML file of factors or a grid; what cannot be counted is refused before a run.
+
+    architecture : None where a result is run again, which says itself what it runs.
+    """
+    from accelsim.codesign.carbon.footprint import check_grids, footprint_of
+    from accelsim.codesign.carbon.job import job_before
     from accelsim.codesign.carbon.spec import load_spec, spec_of
 
     found = load_spec(text) if text.endswith((".yaml", ".yml")) else spec_of({"grid": text}, "--carbon")
@@ -106,10 +111,11 @@ def asked(text: str, architecture: str | None = None, energy: str | None = None,
         from accelsim.energy.load import table_for
 
         try:
-            table = table_for(load_architecture(architecture), energy, node)
+            machine = load_architecture(architecture, parameters)
+            table = table_for(machine, energy, node)
         except AccelsimError:
             return found  # the run tells it, with all that it was asked for
-        check_table(table)
+        footprint_of(job_before(machine, table, found), found)
     return found
 
 

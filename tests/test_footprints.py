@@ -126,6 +126,17 @@ def test_run_refuses_before_it_runs(tmp_path, monkeypatch):
     ):
         code, out, err = accelsim(*RUN, "--carbon", carbon, "--out", tmp_path / "out")
         assert (code, out) == (2, "") and err.startswith(said) and err.count("\n") == 1
+    (tmp_path / "h.yaml").write_text("grid: usa\nfab_grid: usa\nlifetime: 1 year\n")
+    (tmp_path / "i.yaml").write_text("grid: usa\nfab_grid: usa\n")
+    (tmp_path / "j.yaml").write_text("grid: usa\npower: 3 W\n")
+    for carbon, options, said in (
+        ("h.yaml", ("--node", "65"), "node: no data of a fab of 65 nm"),
+        ("h.yaml", ("--energy", "horowitz_45nm"), "area: missing; energy table 'horowitz_45nm' knows no areas"),
+        ("i.yaml", ("--node", "28"), "lifetime: missing"),
+        ("j.yaml", ("--node", "28"), "power: the result says it"),
+    ):
+        code, out, err = accelsim("run", "eyeriss", "alexnet", *options, "--carbon", tmp_path / carbon)
+        assert (code, out) == (2, "") and err.startswith(said) and err.count("\n") == 1
     code, _, err = accelsim("run", "eyeriss", "alexnet", "--carbon", "usa")
     assert code == 2 and err.startswith("energy table 'eyeriss_relative' is relative to a MAC")
     assert not (tmp_path / "out").exists()

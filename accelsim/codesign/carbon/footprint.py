@@ -150,7 +150,11 @@ def footprint(result: Outcome | None = None, file: str | Path | CarbonSpec | Non
     """
     base = file if isinstance(file, CarbonSpec) else load_spec(file) if file is not None else CarbonSpec()
     spec = spec_of(keys).over(base)
-    job = given_job(spec) if result is None else job_of(result, spec)
+    return footprint_of(given_job(spec) if result is None else job_of(result, spec), spec)
+
+
+def footprint_of(job: Job, spec: CarbonSpec) -> Footprint:
+    """The footprint of a job. Raises AccelsimError."""
     # what a file lacks is told before what is left out, for it takes longer to mend
     places, place, length = _places(spec, job)
     lifetime, use = _lifetime(spec)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from accelsim.architecture.model import Architecture
 from accelsim.codesign.carbon.spec import CarbonSpec
 from accelsim.codesign.carbon.tables import Factor
 from accelsim.codesign.carbon.units import JOULES
+from accelsim.energy.floor import floor_of
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
@@ -57,11 +59,8 @@ def job_of(result: Outcome, spec: CarbonSpec) -> Job:
 
     Raises AccelsimError for a table of relative energies, and for keys that would say the same another way.
     """
-    for name in ("energy", "power", "time", "devices"):
-        if getattr(spec, name) is not None:
-            raise AccelsimError(f"{name}: the result says it; leave it out")
     table = result.energy_table
-    check_table(table)
+    _check(table, spec)
     totals, vector, batch = result.total, result.vector, result.batch
     joules = (totals.energy_exact + vector.energy_exact) / 10**12 / batch
     seconds = Fraction(totals.cycles + vector.cycles) / Fraction(result.architecture.clock_hz) / batch
@@ -75,7 +74,7 @@ def job_of(result: Outcome, spec: CarbonSpec) -> Job:
         notes.append(f"of the layers {result.ran.layers} alone")
     if vector.vector_ops and table.vector_op is None:
         notes.append("vector operations have no price in the table, so no energy")
-    area, why = _area(result)
+    area, why = _area(result.architecture, table)
     return Job(
         "inference",
         joules / JOULES,
@@ -90,8 +89,18 @@ def job_of(result: Outcome, spec: CarbonSpec) -> Job:
     )
 
 
-def check_table(table: EnergyTable) -> None:
-    """Raise AccelsimError for energies that are relative."""
+def job_before(machine: Architecture, table: EnergyTable, spec: CarbonSpec) -> Job:
+    """An inference whose energy and time are not known yet, here 0 and a second: for what else may be wrong."""
+    _check(table, spec)
+    area, why = _area(machine, table)
+    node = table.technology.node if table.technology else None
+    return Job("inference", Fraction(0), Fraction(1, 3600), 1, (), None, area, node, why)
+
+
+def _check(table: EnergyTable, spec: CarbonSpec) -> None:
+    for name in ("energy", "power", "time", "devices"):
+        if getattr(spec, name) is not None:
+            raise AccelsimError(f"{name}: the result says it; leave it out")
     if table.unit != "pJ":
         raise AccelsimError(
             f"energy table '{table.name}' is relative to a MAC, so there are no joules to multiply; run with --node, "
@@ -99,14 +108,14 @@ def check_table(table: EnergyTable) -> None:
         )
 
 
-def _area(result: Outcome) -> tuple[Fraction | None, str]:
+def _area(machine: Architecture, table: EnergyTable) -> tuple[Fraction | None, str]:
     """Area of the die in cm2, or why it is not known."""
-    if not result.energy_table.prices_parts:
-        return None, f"energy table '{result.energy_table.name}' knows no areas"
+    if not table.prices_parts:
+        return None, f"energy table '{table.name}' knows no areas"
     try:
-        floor = result.floor
+        floor = floor_of(machine, table)
     except AccelsimError as error:  # it says which part, and running alone needs no area
         return None, str(error)
     if floor.missing:
-        return None, f"no area of {', '.join(floor.missing)} of '{result.architecture.name}'"
+        return None, f"no area of {', '.join(floor.missing)} of '{machine.name}'"
     return floor.area / 100, ""
