@@ -18,6 +18,7 @@ MANY = {
     "simulate.py": "simulate",
     "timelines.py": "timeline",
     "designing.py": "table",
+    "footprints.py": "footprint",
 }  # a parameter for each option
 
 
