@@ -3,72 +3,19 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
 
-import accelsim
 from accelsim import cli, options, yamlfile
 from accelsim.errors import AccelsimError
 from accelsim.specs import json_schema
+from blocks import blocks, commands, heredocs, meant
 from schemas import errors
 
-ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 MADE = ("digits/digits.yaml", "model.onnx", "net.yaml", "result.json")
 """Files that the pages speak of: `trace` or the reader writes them."""
-
-
-class Block(NamedTuple):
-    """Text between fences, or a command within a sentence."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.page}:{self.line}"
-
-
-def blocks(*languages: str) -> list[Block]:
-    return [block for path in PAGES for block in _blocks(path) if block.language in languages]
-
-
-def _blocks(path: Path) -> Iterator[Block]:
-    language, begun, inside = "", 0, []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if line.strip().startswith("```"):
-            if language:
-                yield Block(path.name, begun, language, "\n".join(inside) + "\n")
-            language, begun, inside = ("" if language else line.strip("` ") or "text"), number, []
-        elif language:
-            inside.append(line)
-        else:
-            yield from (Block(path.name, number, "inline", found) for found in re.findall(r"`(accelsim [^`]+)`", line))
-
-
-HERE = re.compile(r"cat > (\S+) <<'EOF'\n(.*?)\nEOF\n", re.DOTALL)
-
-
-def heredocs() -> list[tuple[Block, str, str]]:
-    """The files that a page has its reader write."""
-    return [(block, name, body + "\n") for block in blocks("sh") for name, body in HERE.findall(block.text)]
-
-
-def commands() -> Iterator[tuple[str, list[str]]]:
-    """(where, words after `accelsim`) of every command in fences and in sentences."""
-    for block in blocks("sh", "inline"):
-        for line in HERE.sub("", block.text).splitlines():
-            for part in re.split(r"&&|\||>.*", line):
-                words = shlex.split(part, comments=True)
-                words = words[1:] if words[:1] == ["$"] else words
-                if words and Path(words[0]).name == "accelsim" and len(words) > 1 and words[1][0] != "-":
-                    yield f"{block} {' '.join(words[1:])}", words[1:]
 
 
 def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
@@ -78,11 +25,6 @@ def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
     name, command, rest = group.resolve_command(parent, list(words))
     assert command is not None
     return str(name), command.make_context(name, rest, parent=parent).params
-
-
-def meant(name: str) -> bool:
-    """Whether a word is itself, not a placeholder such as ARCH."""
-    return not re.fullmatch(r"[A-Z_.]+", name)
 
 
 def shipped(kind: str, name: str) -> bool:
@@ -155,23 +97,6 @@ def test_a_file_to_copy_is_fine(block, name, body, tmp_path):
     with pytest.raises(SystemExit) as done:
         cli.app(["validate", str(tmp_path / name)])
     assert done.value.code == 0
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_python_runs(block, tmp_path, monkeypatch):
-    """As it stands, but on one layer and in closed form."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    monkeypatch.chdir(tmp_path)
-    quick = {"layers": "CONV3", "evaluator": "analytical"}
-    for name in ("simulate", "compare"):
-        whole = getattr(accelsim, name)
-        monkeypatch.setattr(accelsim, name, lambda *at, _whole=whole, **more: _whole(*at, **{**more, **quick}))
-    exec(compile(block.text, str(block), "exec"), {})
-    for file in re.findall(r"savefig\(\"([^\"]+)\"", block.text):
-        assert (tmp_path / file).stat().st_size
 
 
 def test_the_check_would_find_it():
