@@ -1,7 +1,7 @@
 """What README and docs/ show is what happens: every page's blocks run, in their order, as its reader would type them.
 
 `sh` runs; `console` runs and says what the page says; `python` runs; `pycon` gives what the page gives. In `sh` and
-`python`, networks that ship are run on one layer and in closed form, as their pages tell nothing of what comes out.
+`python`, networks that ship are run on one layer and in closed form, as their pages tell nothing of what comes out. Run as a program, this file draws the pages' pictures again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from typer.testing import CliRunner
 
 import accelsim
 from accelsim import cli, yamlfile
-from blocks import HERE, PAGES, Block, blocks, meant, name_of, of_page
+from blocks import HERE, PAGES, ROOT, Block, name_of, of_page
 
 RUNS = ("sh", "console", "python", "pycon")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -135,6 +137,20 @@ def quicker(words: list[str]) -> list[str]:
     return words
 
 
+def pictures(path: Path) -> list[tuple[str, Path]]:
+    """(file that the page's reader draws, file that the page shows): a comment before a picture says which it is."""
+    found = re.findall(
+        r"^<!-- ([\w.]+\.svg) -->\n!\[[^]]*\]\(([^)]+)\)", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return [(drawn, path.parent / shown) for drawn, shown in found]
+
+
+def labels(picture: Path) -> list[str]:
+    """All that is written in a picture; matplotlib has it in comments, where letters are shapes."""
+    text = picture.read_text(encoding="utf-8")
+    return re.findall(r"<!-- (.+) -->", text) or re.findall(r">([^<>\n]+)</text>", text)
+
+
 def graphs(folder: Path) -> None:
     """Graphs of the names that pages have, a product with open sizes."""
     from onnx import save
@@ -172,6 +188,8 @@ def test_a_page_does_what_it_says(path, reader, monkeypatch):
     for block in of_page(path):
         if block.language in RUNS:
             reader.run(block)
+    for drawn, shown in pictures(path):
+        assert labels(shown) == labels(reader.folder / drawn), f"{shown}: run this file to draw it again"
 
 
 def test_languages_are_known():
@@ -189,3 +207,17 @@ def test_a_page_that_lies_is_found(reader):
     with pytest.raises(AssertionError, match="neither a file"):
         reader.run(Block("page", 1, "sh", "accelsim run eyeris alexnet\n"))
     reader.run(Block("page", 1, "console", f"$ accelsim --version\naccelsim {accelsim.__version__}\n"))
+
+
+if __name__ == "__main__":
+    with pytest.MonkeyPatch.context() as patch:
+        for page in PAGES:
+            if pictures(page):
+                with tempfile.TemporaryDirectory() as folder:
+                    one = Reader(patch, Path(folder))
+                    for block in of_page(page):
+                        if block.language in RUNS:
+                            one.run(block)
+                    for drawn, shown in pictures(page):
+                        shutil.copy(one.folder / drawn, shown)
+                    patch.chdir(ROOT)
