@@ -60,6 +60,11 @@ def lines_of(block: Block) -> list[str]:
     return [line[2:] for line in lines if line.startswith("$ ")] if block.language == "console" else lines
 
 
+def redirected() -> set[str]:
+    """The files that commands write their output to."""
+    return {name for block in blocks("console") for name in re.findall(r" > (\S+)$", block.text, re.MULTILINE)}
+
+
 def commands() -> Iterator[tuple[str, list[str]]]:
     """(where, words after `accelsim`) of every command in fences and in sentences."""
     for block in blocks("sh", "console", "inline"):

@@ -50,6 +50,7 @@ class Reader:
         self.folder = folder
         self.check = doctest.OutputChecker()
         monkeypatch.chdir(folder)
+        monkeypatch.setenv("PWD", str(folder))
 
     def run(self, block: Block) -> None:
         """Do what the block says; AssertionError, with what the page says and what came, where they differ."""
@@ -72,15 +73,17 @@ class Reader:
         assert tried and not failed, "".join(told)
 
     def shell(self, block: Block) -> None:
-        text = block.text
-        for name, body in HERE.findall(text):
+        text, *files = HERE.split(block.text)
+        self.commands(block, text.splitlines())
+        for name, body, after in zip(files[::3], files[1::3], files[2::3], strict=True):
             (self.folder / name).write_text(body + "\n", encoding="utf-8")
-        lines = HERE.sub("", text).splitlines()
+            self.commands(block, after.splitlines())
+
+    def commands(self, block: Block, lines: list[str]) -> None:
         if block.language == "sh":
-            for line in lines:
-                for part in line.split("&&"):
-                    code, told = self.typed(part, quick=True)
-                    assert code == 0, f"{block}: {part}\n{told}"
+            for part in (part for line in lines for part in line.split("&&")):
+                code, told = self.typed(part, quick=True)
+                assert code == 0, f"{block}: {part}\n{told}"
             return
         begins = [at for at, line in enumerate(lines) if line.startswith("$ ")]
         assert begins and begins[0] == 0, f"{block}: a console begins with a prompt"
