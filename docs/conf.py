@@ -18,8 +18,7 @@ exclude_patterns = ["examples/**", "figures/**"]
 nitpicky = True
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
-# a glob of the index may match no page yet
-suppress_warnings = ["toc.empty_glob"]
+nitpick_ignore = [("py:class", "collections.abc.Callable")]  # an alias of it has no page
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"accelsim {release}"
@@ -47,7 +46,8 @@ OUTSIDE = {"VALIDATION.md": "validation.md", "CONTRIBUTING.md": "contributing.md
 def inside(app: Sphinx, name: str, source: list[str]) -> None:
     """Let links to pages at the root, as GitHub needs them, lead to their copies in the site."""
     for there, here in OUTSIDE.items():
-        source[0] = re.sub(rf"\]\((?:\.\./)+{re.escape(there)}(#[^)]*)?\)", rf"]({here}\1)", source[0])
+        near = "../" * name.count("/") + here
+        source[0] = re.sub(rf"\]\((?:\.\./)+{re.escape(there)}(#[^)]*)?\)", rf"]({near}\1)", source[0])
 
 
 NAMES = r"\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*"
