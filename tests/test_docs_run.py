@@ -132,6 +132,8 @@ def quicker(words: list[str]) -> list[str]:
     command, names = words[0], [word for word in words[1:] if word[0] != "-"]
     if "model.onnx" in names and "--dim" not in words:
         words = [*words, "--dim", "batch=1", "--dim", "seq=8"]
+    if "--workers" in words:
+        words = ["2" if before == "--workers" else word for before, word in zip(["", *words], words, strict=False)]
     network = next((name for name in names if name in yamlfile.builtin("workload")), None)
     if network and command in ("run", "compare", "map", "plot"):
         if "--layers" not in words:
