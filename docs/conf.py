@@ -16,6 +16,7 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["examples/**", "figures/**"]
 nitpicky = True
+smartquotes = False  # a quote may be typed
 myst_heading_anchors = 4
 myst_enable_extensions = ["deflist"]
 nitpick_ignore = [("py:class", "collections.abc.Callable")]  # an alias of it has no page

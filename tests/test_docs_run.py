@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 
 import accelsim
 from accelsim import cli, yamlfile
-from blocks import HERE, PAGES, ROOT, Block, name_of, of_page
+from blocks import HERE, PAGES, ROOT, Block, blocks, meant, name_of, of_page
 
 RUNS = ("sh", "console", "python", "pycon")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -37,7 +37,13 @@ ELSEWHERE = {
     "reproduce": "tests/validation does",
 }
 """What pages tell to type and this file does not run, and why."""
-ONE_LAYER = {"alexnet": "CONV3", "vgg16": "FC8", "resnet50": "conv3_1_b", "bert_base": "q"}
+ONE_LAYER = {
+    "alexnet": "CONV3",
+    "alexnet_two_tower": "CONV3",
+    "vgg16": "FC8",
+    "resnet50": "conv3_1b",
+    "bert_base": "l0_q",
+}
 SHELL = ("mkdir", "cp", "mv", "cat", "sed", "grep", "python")
 
 
@@ -130,7 +136,7 @@ class Reader:
 def quicker(words: list[str]) -> list[str]:
     """The command with one layer and the closed form instead, where it runs a network that ships."""
     command, names = words[0], [word for word in words[1:] if word[0] != "-"]
-    if "model.onnx" in names and "--dim" not in words:
+    if any(name.endswith(".onnx") for name in names) and "--dim" not in words:
         words = [*words, "--dim", "batch=1", "--dim", "seq=8"]
     if "--workers" in words:
         words = ["2" if before == "--workers" else word for before, word in zip(["", *words], words, strict=False)]
@@ -198,6 +204,29 @@ def test_a_page_does_what_it_says(path, reader, monkeypatch):
             reader.run(block)
     for drawn, shown in pictures(path):
         assert labels(shown) == labels(reader.folder / drawn), f"{shown}: run this file to draw it again"
+
+
+def typed_in_sentences() -> dict[str, str]:
+    """command -> where it is first said, of those that are whole: no placeholder, more than a name."""
+    found: dict[str, str] = {}
+    for block in blocks("inline"):
+        words = shlex.split(block.text.partition(" > ")[0])
+        if (len(words) > 2 or words[1:] == ["list"]) and all(map(meant, words)):
+            found.setdefault(block.text, str(block))
+    return found
+
+
+@pytest.mark.slow
+def test_commands_in_sentences_run(reader):
+    """On one layer and in closed form, beside the files that they speak of."""
+    graphs(reader.folder)
+    shutil.copy("model.onnx", "resnet18.onnx")
+    Path("docs").mkdir()
+    reader.run(Block("", 0, "sh", "accelsim run eyeriss alexnet --out first\n"))
+    for name in ("result.json", "A.json", "B.json"):
+        shutil.copy("first/result.json", name)
+    for command, where in typed_in_sentences().items():
+        reader.run(Block(where, 0, "sh", command))
 
 
 def test_languages_are_known():

@@ -34,3 +34,15 @@ def test_machines_run_the_dataflow_that_the_pages_say():
             text = (folder("arch") / f"{machine}.yaml").read_text(encoding="utf-8")
             assert f"dataflow: {flow}\n" in text, (flow, machine)
     assert {machine for machines in said().values() for machine in machines} == set(builtin("arch")) - OWN
+
+
+def test_the_table_of_five_says_what_their_pages_show():
+    rows = re.findall(r"^\| ([\w\- ]+) \| \d \|(.*)\|$", (PAGES / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) == 5
+    for name, cells in rows:
+        page = (PAGES / f"{name.replace('-', '_').replace(' ', '_')}.md").read_text(encoding="utf-8")
+        ifmap, filters, up, down, cycles, energy = (int(cell.replace(",", "")) for cell in cells.split("|"))
+        shown = dict(re.findall(r"^(ifmap read|filter read|psum update|psum read) (\d+)$", page, re.MULTILINE))
+        told = (shown["ifmap read"], shown["filter read"], shown["psum update"], shown.get("psum read", "0"))
+        assert tuple(map(int, told)) == (ifmap, filters, up, down)
+        assert f"({cycles}, {energy}.0)" in page
