@@ -178,7 +178,8 @@ def reader(monkeypatch, tmp_path):
     import matplotlib
 
     matplotlib.use("Agg")
-    monkeypatch.delenv("ACCELSIM_PATH", raising=False)
+    for name in ("ACCELSIM_PATH", "COLUMNS", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("simulate", "compare"):
         whole = getattr(accelsim, name)
 
