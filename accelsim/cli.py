@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import reporting, sweeping, timelines, tools
+from accelsim import designing, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -401,6 +401,7 @@ for _name, _command in (
     ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
     ("timeline", timelines.timeline),
+    ("table", designing.table),
 ):
     app.command(_name)(_command)
 

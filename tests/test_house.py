@@ -17,6 +17,7 @@ MANY = {
     "cli.py": "run compare search plot",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
+    "designing.py": "table",
 }  # a parameter for each option
 
 
