@@ -96,7 +96,8 @@ def test_yaml_is_what_its_schema_takes(block):
         return
     if data.keys() == {"networks"}:
         data = {"levels": [{"name": "ANY", "array": {"size": {}, **data}}]}
-    schema = json_schema("arch" if data.keys() & {"levels", "physical", "pe", "word"} else "workload")
+    machine = data.keys() & {"levels", "physical", "pe", "word"}
+    schema = json_schema("arch" if machine else "space" if "operations" in data else "workload")
     del schema["required"]
     assert not list(errors(schema, data))
 
