@@ -42,6 +42,7 @@ from accelsim.options import (
     bits_of,
     dims_of,
     known,
+    once,
     parameters,
 )
 from accelsim.running import run_again, simulated, tell_failures
@@ -69,6 +70,13 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted; nothing half-written", err=True)
             raise typer.Exit(130) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command and what is left for it. Raises AccelsimError for a second value of what takes one."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            once(command, command.context_class(command, info_name=name, parent=ctx), rest)
+        return name, command, rest
 
 
 app = typer.Typer(

@@ -72,6 +72,18 @@ Report = Annotated[
 ]
 
 
+def once(command: Any, context: Any, args: list[str]) -> None:
+    """Raise AccelsimError where an option that takes one value has two, of which the first would be lost unsaid."""
+    context.resilient_parsing = True  # what cannot be parsed is said by the command itself, in its own words
+    _, _, order = command.make_parser(context).parse_args(list(args))
+    seen = set()
+    for option in order:
+        takes_one = option.param_type_name == "option" and not (option.multiple or option.is_flag or option.count)
+        if takes_one and option.name in seen:
+            raise AccelsimError(f"{option.opts[0]}: given twice; give it once")
+        seen.add(option.name)
+
+
 def parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
     return _settings("--set", settings)
