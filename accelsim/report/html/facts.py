@@ -17,6 +17,7 @@ from accelsim.report.html import bars, machine, roofline, usage
 from accelsim.report.html.bars import Bars
 from accelsim.report.html.layers import LayerFacts, layer_facts, layer_table
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
+from accelsim.report.html.pictures import Picture
 from accelsim.report.html.ran import RanFacts
 from accelsim.report.html.ran import facts as ran_facts
 from accelsim.report.html.svg import Paint
@@ -34,16 +35,6 @@ from accelsim.report.text import (
     visible,
 )
 from accelsim.workload.problem import TENSORS
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture with its legend."""
-
-    title: str
-    svg: Markup
-    legend: tuple[tuple[str, Markup], ...] = ()
-    note: str = ""
 
 
 @dataclass(frozen=True)
