@@ -56,11 +56,16 @@ class Designs(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What one field moves. of : value -> metric over the mean. alone : whether the other fields were equal."""
+    """What one field moves.
+
+    of : value -> metric over the mean. alone : whether the other fields were equal. values : of the field, of which
+    those have no ratio that no design has beside another one that is equal in all other fields.
+    """
 
     field: str
     of: Mapping[str, float]
     alone: bool
+    values: int
 
     @property
     def span(self) -> float:
@@ -85,10 +90,11 @@ def run_of(row: Row, differ: Sequence[str]) -> str:
 
 def runs(designs: Designs) -> dict[str, list[Row]]:
     """Designs with metrics by what they run; of energies in several units, by unit too, as they do not compare."""
-    units = {row["energy_unit"] for row in designs.done}
+    done, differ = designs.done, designs.varied
+    units = {row["energy_unit"] for row in done}
     found: dict[str, list[Row]] = {}
-    for row in designs.done:
-        label = run_of(row, designs.varied)
+    for row in done:
+        label = run_of(row, differ)
         if len(units) > 1:
             label += f", in {energy_unit(row['energy_unit'])}"
         found.setdefault(label, []).append(row)
@@ -133,7 +139,8 @@ def _move(rows: Sequence[Row], name: str, fields: Sequence[str], metric: str) ->
         mean = sum(log(row[metric]) for row in group) / len(group)
         for row in group:
             logs.setdefault(str(row[name]), []).append(log(row[metric]) - mean)
-    return Move(name, {text: exp(sum(each) / len(each)) for text, each in logs.items()}, bool(alone))
+    ratios = {text: exp(sum(each) / len(each)) for text, each in logs.items()}
+    return Move(name, ratios, bool(alone), len({str(row[name]) for row in rows}))
 
 
 def set_side_by_side(designs: Designs) -> str:

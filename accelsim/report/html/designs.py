@@ -121,7 +121,8 @@ def _numbers(view: View) -> Iterator[tuple[str, str, str]]:
             divisor, unit = view.scales[metric]
             most = f"{number(max(values) / min(values))} times less than the most: " if min(values) > 0 else ""
             name = data.design_of(least, designs.design)
-            yield number(least[metric] / divisor), unit, f"least {metric}, {most}{name}"
+            times = "x " if unit.startswith("10") else ""
+            yield number(least[metric] / divisor), f"{times}{unit}", f"least {metric}, {most}{name}"
 
 
 def reasons(designs: Designs) -> Iterator[str]:
@@ -139,35 +140,43 @@ def reasons(designs: Designs) -> Iterator[str]:
 
 def front_pictures(view: View) -> Iterator[Picture]:
     """Designs by their first two objectives."""
-    designs, numbers = view.designs, view.numbers
+    designs = view.designs
     if len(designs.objectives) < 2 or not set(designs.objectives[:2]) <= set(view.metrics):
         return
     first, second = designs.objectives[:2]
-    (wide, unit), (high, other) = view.scales[first], view.scales[second]
     found = []
     for label, rows in data.runs(designs).items():
         valued = [row for row in rows if row.get(first) is not None and row.get(second) is not None]
         # those of the front in its order, which is that of the first objective
-        valued.sort(key=lambda row: numbers.get(row["point"], 0))
-        dots = (_dot(row, (row[first] / wide, row[second] / high), view) for row in valued)
-        found.append((label, tuple(dots)))
+        valued.sort(key=lambda row: view.numbers.get(row["point"], 0))
+        found.append((label, tuple(dot_of(row, view) for row in valued)))
     if not any(dots for _, dots in found):
         return
-    colours = tuple(COLOURS[at % len(COLOURS)] for at in range(len(found)))
-    both = len(designs.objectives) == 2
-    drawn = fronts.Fronts((f"{first} [{unit}]", f"{second} [{other}]"), tuple(found), colours, both)
-    names = legend(
-        {label: (colour, "") for (label, _), colour in zip(found, colours, strict=True)}, [label for label, _ in found]
-    )
-    note = "Large dots, numbered as in the table of the front: no other design is better."
-    note += "" if both else f" {len(designs.objectives) - 2} more objectives are not drawn."
+    more = len(designs.objectives) - 2
+    note = "Large dots: no other design is better; numbered as in the table of the front."
+    note += f" The front is of {more} more, too." if more else ""
     note += " Numbers that would lie on each other are left out; pointed at, a dot says which it is."
-    yield Picture(f"{second} against {first}", fronts.draw(drawn), tuple(names), note)
+    yield front_picture(view, found, note)
 
 
-def _dot(row: Row, at: tuple[float, float], view: View) -> fronts.Dot:
+def front_picture(view: View, found: Sequence[tuple[str, tuple[fronts.Dot, ...]]], note: str) -> Picture:
+    """The picture of dots of these runs."""
+    first, second = view.designs.objectives[:2]
+    colours = tuple(COLOURS[at % len(COLOURS)] for at in range(len(found)))
+    axes = (f"{first} [{view.scales[first][1]}]", f"{second} [{view.scales[second][1]}]")
+    svg = fronts.draw(fronts.Fronts(axes, tuple(found), colours, len(view.designs.objectives) == 2))
+    paint = {label: (colour, "") for (label, _), colour in zip(found, colours, strict=True)}
+    names = legend(paint, list(paint)) if len(found) > 1 else []
+    return Picture(f"{second.capitalize()} against {first}", svg, tuple(names), note, tall=True)
+
+
+def dot_of(row: Row, view: View, label: str = "") -> fronts.Dot:
+    """A design as it is drawn. label : beside it; '': its number, if it is on the front."""
+    first, second = view.designs.objectives[:2]
+    at = row[first] / view.scales[first][0], row[second] / view.scales[second][0]
     place = view.numbers.get(row["point"], 0)
-    return fronts.Dot(*at, data.design_of(row, view.fields) if place else "", place)
+    name = data.design_of(row, view.fields) if place or label else ""
+    return fronts.Dot(*at, label or (str(place) if place else ""), name, bool(place))
 
 
 def front_table(view: View) -> Table:
@@ -209,7 +218,7 @@ def move_tables(designs: Designs) -> Iterator[Table]:
         for value in values:
             ratios = [own[field].of.get(value) if field in own else None for own in found.values()]
             cells = [Cell("") if ratio is None else count(ratio) for ratio in ratios]
-            rows.append((named(data.short(field)), named(shown(value)), named("" if alone else "yes"), *cells))
+            rows.append((named(data.short(field)), named(shown(value)), named("no" if alone else "yes"), *cells))
     left = f"; the first {MOST_ROWS:,} of {len(rows):,} values" if len(rows) > MOST_ROWS else ""
     heads = ("field", "value", "others differ too", *(f"{metric} [times the mean]" for metric in metrics))
     yield table(f"What each field moves{left}", heads, rows[:MOST_ROWS], 3)
@@ -281,7 +290,8 @@ def _scale(metric: str, rows: Sequence[Row]) -> tuple[float, str]:
         return 1.0, "units differ"
     unit = next(iter(units))
     if metric == "energy":
-        return energy_scale(unit, most)
+        divisor, told = energy_scale(unit, most)
+        return divisor, told.replace("10^9", "10⁹").replace("10^6", "10⁶")
     return scaled(most, data.unit_of(metric, unit))
 
 
@@ -296,7 +306,7 @@ def _hashes(designs: Designs) -> Iterator[tuple[str, str]]:
             yield from ((name, one) for one in found)
 
 
-FEW = 8
+FEW = 4
 """Hashes of a kind that are listed."""
 
 

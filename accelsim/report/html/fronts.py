@@ -24,12 +24,16 @@ GRAIN = (400, 200)
 
 @dataclass(frozen=True)
 class Dot:
-    """x, y : in the units of the axes. number : in the table of the front, 0 of designs that are not on it."""
+    """x, y : in the units of the axes. label : what stands beside it. name : what is told of it where it is pointed at.
+
+    best : whether it is on the front.
+    """
 
     x: float
     y: float
-    name: str
-    number: int = 0
+    label: str = ""
+    name: str = ""
+    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,9 @@ def draw(data: Fronts) -> Markup:
     _axes(drawing, data.axes, across, up)
     taken: list[tuple[float, float, float]] = []
     for (label, dots), colour in zip(data.runs, data.colours, strict=True):
-        best = [dot for dot in dots if dot.number]
-        for x, y in _places((dot for dot in dots if not dot.number), across, up):
-            drawing.dot(x, y, colour, radius=2.5, faint=True)
+        best = [dot for dot in dots if dot.best]
+        for dot, x, y in _places((dot for dot in dots if not dot.best), across, up):
+            drawing.dot(x, y, colour, f"{dot.name}: {_told(data, dot)}" if dot.name else "", 3, faint=True)
         if data.line:
             for one, other in pairwise(best):
                 # what a better second objective costs is paid at once
@@ -63,11 +67,10 @@ def draw(data: Fronts) -> Markup:
                 drawing.line((_x(across, one.x), corner[1], *corner), colour, 1.2)
                 drawing.line((*corner, corner[0], _y(up, other.y)), colour, 1.2)
         for dot in best:
-            told = f"{number(dot.x)} {data.axes[0]}, {number(dot.y)} {data.axes[1]}"
-            title = f"{dot.number} {label}: {dot.name}: {told}"
+            title = f"{dot.label} {label}: {dot.name}: {_told(data, dot)}"
             drawing.dot(_x(across, dot.x), _y(up, dot.y), colour, title, 4.5)
-    for at in _ends_first([dot for _, dots in data.runs for dot in dots if dot.number]):
-        _number(drawing, at, (_x(across, at.x), _y(up, at.y)), taken)
+    for at in _ends_first([dot for _, dots in data.runs for dot in dots if dot.label]):
+        _label(drawing, at, (_x(across, at.x), _y(up, at.y)), taken)
     return drawing.markup()
 
 
@@ -96,25 +99,30 @@ def short_number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _places(dots: Iterator[Dot], across: Scale, up: Scale) -> Iterator[tuple[float, float]]:
+def _told(data: Fronts, dot: Dot) -> str:
+    return f"{number(dot.x)} {data.axes[0]}, {number(dot.y)} {data.axes[1]}"
+
+
+def _places(dots: Iterator[Dot], across: Scale, up: Scale) -> Iterator[tuple[Dot, float, float]]:
     found = set()
     for dot in dots:
         at = round(across.share(dot.x) * GRAIN[0]), round(up.share(dot.y) * GRAIN[1])
         if at not in found:
             found.add(at)
-            yield _x(across, dot.x), _y(up, dot.y)
+            yield dot, _x(across, dot.x), _y(up, dot.y)
 
 
 def _ends_first(dots: Sequence[Dot]) -> list[Dot]:
-    """The first and the last of all, then those between."""
+    """Those of a front before others; of these the first and the last, then those between."""
+    dots = sorted(dots, key=lambda dot: not dot.best)
     return [*dots[:1], *dots[-1:], *dots[1:-1]] if len(dots) > 1 else list(dots)
 
 
-def _number(drawing: Drawing, dot: Dot, place: tuple[float, float], taken: list[tuple[float, float, float]]) -> None:
-    """A design's number beside its dot, if nothing is there yet."""
-    text = str(dot.number)
+def _label(drawing: Drawing, dot: Dot, place: tuple[float, float], taken: list[tuple[float, float, float]]) -> None:
+    """What stands beside a dot, if nothing is there yet."""
+    text = dot.label
     wide, left = LETTER * len(text), place[0] * NARROW + BESIDE
-    turned = place[0] > 0.9
+    turned = left + wide > NARROW
     left = left - 2 * BESIDE - wide if turned else left
     foot = place[1] - BESIDE
     if any(x < left + wide and left < x + own and abs(y - foot) < LINE for x, y, own in taken):

@@ -53,8 +53,10 @@ def _x(scale: Scale, ratio: float) -> float:
 def _row(drawing: Drawing, top: float, move: Move, scale: Scale) -> None:
     low, high = (end(move.of, key=lambda text: move.of[text]) for end in (min, max))
     drawing.text(0, top + 12, short(move.field), bold=True)
-    if not move.alone:
-        drawing.text(1, top + 12, "others differ too", "end", FAINT)
+    few = len(move.of) < move.values
+    told = "others differ too" if not move.alone else f"{len(move.of)} of {move.values} values" if few else ""
+    if told:
+        drawing.text(1, top + 12, told, "end", FAINT)
     drawing.line((_x(scale, move.of[low]), top + 24, _x(scale, move.of[high]), top + 24), "#b3d4e8", 6)
     for text, ratio in move.of.items():
         drawing.dot(_x(scale, ratio), top + 24, BLUE, f"{short(move.field)} {shown(text)}: {ratio:.3g} times the mean")

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with its legend."""
+    """A picture with its legend. tall : as high as two others."""
 
     title: str
     svg: Markup
     legend: tuple[tuple[str, Markup], ...] = ()
     note: str = ""
+    tall: bool = False

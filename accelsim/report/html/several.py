@@ -8,12 +8,15 @@ from fractions import Fraction
 
 from accelsim.energy.table import energy_unit
 from accelsim.outcome import LayerResult, Outcome
-from accelsim.report.designs import Designs, Row
-from accelsim.report.html.designs import View, front_pictures, move_pictures, view_of
+from accelsim.report.designs import Designs
+from accelsim.report.html.designs import dot_of, front_picture, move_pictures, view_of
 from accelsim.report.html.heat import heat_table
 from accelsim.report.html.pictures import Picture
 from accelsim.report.html.tables import Table, count, named, share, table
 from accelsim.report.text import energy_scale, shown, visible
+
+LONGEST = 18
+"""Letters of a result's name in a picture."""
 
 
 def side_by_side(results: Mapping[str, Outcome]) -> list[Table]:
@@ -72,10 +75,18 @@ def pictures(results: Mapping[str, Outcome]) -> list[Picture]:
         return []
     view = view_of(designs_of(alike))
     apart = [shown(label) for label in results if label not in alike]
-    note = f" Not in it, as other layers were run: {', '.join(apart)}." if apart else ""
-    told = ", ".join(f"{number} {shown(str(row['result']))}" for row, number in _front(view))
-    found = [replace(one, note=f"On the front: {told}. {one.note}{note}") for one in front_pictures(view)]
-    return [*found, *move_pictures(view.designs)]
+    left = f" Other layers were run by {', '.join(apart)}." if apart else ""
+    best = ", ".join(shown(str(row["result"])) for rows in view.best.values() for row in rows)
+    note = f"Large dots: no other result is better in both: {best}.{left}"
+    note += " Names that would lie on each other are left out; pointed at, a dot says which it is."
+    rows = sorted(view.designs.rows, key=lambda row: view.numbers.get(row["point"], 0))
+    dots = tuple(dot_of(row, view, shown(str(row["result"]), LONGEST)) for row in rows)
+    first = next(iter(alike.values()))
+    found = [front_picture(view, [(shown(first.workload), dots)], note)]
+    for picture in move_pictures(view.designs):
+        title = picture.title.replace("each field moves", "the choice moves")
+        found.append(replace(picture, title=title, note="Each dot: a result, over the geometric mean of all."))
+    return found
 
 
 def comparable(results: Mapping[str, Outcome]) -> dict[str, Outcome]:
@@ -106,7 +117,3 @@ def designs_of(results: Mapping[str, Outcome]) -> Designs:
         for at, (label, result) in enumerate(results.items())
     ]
     return Designs("results", rows, ("result",), ("energy", "cycles"))
-
-
-def _front(view: View) -> list[tuple[Row, int]]:
-    return [(row, view.numbers[row["point"]]) for rows in view.best.values() for row in rows]

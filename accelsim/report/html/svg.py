@@ -60,7 +60,7 @@ class Drawing:
     def dot(self, x: float, y: float, colour: str, title: str = "", radius: float = 4.0, faint: bool = False) -> None:
         """A filled circle. faint : one of many, without an outline."""
         place = f'cx="{self.x(x)}" cy="{short(y)}" r="{short(radius)}"'
-        look = 'fill-opacity="0.3"' if faint else 'fill-opacity="0.9" stroke="white" stroke-width="0.7"'
+        look = 'fill-opacity="0.4"' if faint else 'fill-opacity="0.9" stroke="white" stroke-width="0.7"'
         self._parts.append(_with_title("circle", f'{place} fill="{colour}" {look}', title))
 
     def text(
