@@ -217,7 +217,7 @@ def move_tables(designs: Designs) -> Iterator[Table]:
         alone = all(own[field].alone for own in found.values() if field in own)
         for value in values:
             ratios = [own[field].of.get(value) if field in own else None for own in found.values()]
-            cells = [Cell("") if ratio is None else count(ratio) for ratio in ratios]
+            cells = [Cell("") if ratio is None else count(float(f"{ratio:.6g}")) for ratio in ratios]
             rows.append((named(data.short(field)), named(shown(value)), named("no" if alone else "yes"), *cells))
     left = f"; the first {MOST_ROWS:,} of {len(rows):,} values" if len(rows) > MOST_ROWS else ""
     heads = ("field", "value", "others differ too", *(f"{metric} [times the mean]" for metric in metrics))
