@@ -18,7 +18,7 @@ from accelsim.report.html.paints import COMPUTE
 from accelsim.report.html.tables import Cell, Table, count, named, share, table
 from accelsim.report.summary import binds
 from accelsim.report.text import arrows, component, energy_scale, milliseconds, number, shown, visible
-from accelsim.workload.problem import LOOP_DIMS, TENSORS
+from accelsim.workload.problem import LOOP_DIMS, TENSORS, Problem
 
 MOST_ADVICE = 4
 
@@ -48,13 +48,34 @@ def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> 
     return LayerFacts(
         key,
         visible(layer.name),
-        f"{layer.op}, {sizes}, {number(layer.macs / 1e6)} M MACs{runs}",
+        f"{layer.op}, {sizes}{strides(layer.problem)}, {number(layer.macs / 1e6)} M MACs{runs}{_zeros(result, layer)}",
         found,
         nest.draw(layer.nest, result.architecture, layer.problem),
         arrows(bound),
         tuple(advice(own, result.energy_unit, MOST_ADVICE)),
         (_cycles(layer), _words(result, layer), _energy(result, layer)),
     )
+
+
+def strides(problem: Problem) -> str:
+    """How rows and columns of the ifmap follow from those of the ofmap, as far as it is not one by one."""
+    found = ""
+    for name, pair, plain in (
+        ("stride", problem.stride, 1), ("dilation", problem.dilation, 1), ("padding", problem.pad, 0),
+    ):  # fmt: skip
+        if pair != (plain, plain):
+            found += f", {name} {pair[0]}" + ("" if pair[0] == pair[1] else f" down, {pair[1]} across")
+    return found
+
+
+def _zeros(result: Outcome, layer: LayerResult) -> str:
+    """Shares of words that are not zero, where the run makes something of them and draws them itself."""
+    if not result.operands or not result.ran or result.ran.operand_files:
+        return ""
+    of = {one.name: one.density for one in result.ran.network.layers}.get(layer.name)
+    named = {"ifmap": of and of.ifmap, "filter": of and of.filter, "ofmap": of and of.ofmap}
+    told = [f"{tensor} {known}" for tensor, known in named.items() if known]
+    return f"; words that are not zero: {', '.join(told)}" if told else ""
 
 
 def layer_table(result: Outcome, key: str) -> Table:
