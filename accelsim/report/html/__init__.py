@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from accelsim.report.html.facts import Section
 
 
+MOST_OPENED = 300
+"""Layers of several results, of which each opens; of more none does."""
+
+
 def page(
     results: Mapping[str, Outcome], gains: Mapping[str, Gains | str] | None = None, lines: Sequence[str] = ()
 ) -> str:
@@ -34,9 +38,10 @@ def page(
 
     if not any(result.layers for result in results.values()):
         raise AccelsimError("nothing to show: no layer was run")
-    known = gains or {}
+    known, layers = gains or {}, sum(len(result.layers) for result in results.values())
+    opened = len(results) == 1 or layers <= MOST_OPENED
     sections = [
-        section(result, f"r{at}", label, known.get(label)) for at, (label, result) in enumerate(results.items())
+        section(result, f"r{at}", label, known.get(label), opened) for at, (label, result) in enumerate(results.items())
     ]
     first = next(iter(results.values()))
     title = f"{first.workload} on {first.architecture.name}" if len(results) == 1 else f"{len(results)} results"

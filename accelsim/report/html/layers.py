@@ -79,7 +79,7 @@ def _zeros(result: Outcome, layer: LayerResult) -> str:
 
 
 def layer_table(result: Outcome, key: str) -> Table:
-    """A row for each layer, one run of it; each leads to what opens."""
+    """A row for each layer, one run of it; each leads to what opens, if `key` says where that is."""
     scale, unit = energy_scale(result.energy_unit, result.total.energy)
     heads = (
         "layer", "kind", "binds", "runs", "MACs [M]", "cycles", "time [ms]", "stalled [%]", "active PEs",
@@ -90,7 +90,7 @@ def layer_table(result: Outcome, key: str) -> Table:
         spent = {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
         most = max(spent, key=lambda cause: (spent[cause], cause)) if layer.cycles else ""
         return (
-            named(visible(layer.name), f"#{key}-l{at}"),
+            named(visible(layer.name), f"#{key}-l{at}" if key else ""),
             named(layer.op),
             named(arrows(most)),
             count(layer.repeat),

@@ -168,6 +168,15 @@ def test_several_results_stand_side_by_side(result):
     assert "not run: FC6: too large" in text
 
 
+def test_layers_of_very_many_results_do_not_open(result, monkeypatch):
+    monkeypatch.setattr("accelsim.report.html.MOST_OPENED", 2 * len(result.layers) - 1)
+    text = page({"one": result, "two": result})
+    found = Elements(text)
+    assert "<summary>CONV1</summary>" not in text and text.count(facts.CLOSED) == 2 and text.count(">CONV1<") >= 2
+    assert {link.removeprefix("#") for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert "<summary>CONV1</summary>" in page({"one": result})
+
+
 def test_nothing_is_no_page(result):
     with pytest.raises(AccelsimError, match="nothing to show"):
         page({"": replace(result, layers=())})
