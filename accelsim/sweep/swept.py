@@ -14,6 +14,7 @@ from accelsim.outcome import Row
 from accelsim.report.designs import Designs, front
 from accelsim.sweep import export, pools
 from accelsim.sweep.plan import SweepPlan, plan_of, read_plan
+from accelsim.sweep.record import METRICS
 from accelsim.sweep.run import Progress, Run
 from accelsim.sweep.store import Store, StoredPlan
 from accelsim.yamlfile import Document, read, resolve
@@ -72,8 +73,20 @@ class Sweep:
         from accelsim.report.html import designs_page
 
         check_page(path)
-        designs = Designs(self.plan.name, list(self.rows()), self.plan.fields, self.plan.objectives, self.layer_rows())
-        write_text(path, designs_page(designs, self.plan.data, self.path))
+        write_text(path, designs_page(self._designs(), self.plan.data, self.path))
+
+    def _designs(self) -> Designs:
+        """As a page takes them: a field that is called as a metric, `energy`, is `energy given` there."""
+        with Store(self.path, read_only=True) as store:
+            given = {entry.ordinal: entry.fields for entry in store.entries(self.plan.id)}
+        both = {name: f"{name} given" for name in self.plan.fields if name in METRICS}
+
+        def told(row: Row) -> Row:
+            return row | {new: export.plain(given[row["point"]].get(name)) for name, new in both.items()}
+
+        fields = tuple(both.get(name, name) for name in self.plan.fields)
+        rows, layers = list(map(told, self.rows())), map(told, self.layer_rows())
+        return Designs(self.plan.name, rows, fields, self.plan.objectives, layers)
 
     @property
     def plot(self) -> SweepPlots:

@@ -180,6 +180,21 @@ def test_a_page_that_cannot_be_is_told_in_a_line(swept, capsys, monkeypatch):
     assert not (swept / "page.html").exists() and not list(swept.glob(".page*"))
 
 
+def test_energy_tables_that_are_varied_are_told_from_energies(tmp_path):
+    found = accelsim.sweep(
+        arch="eyeriss", workload="ds_cnn", layers="conv1", energy=["cmos_65nm", "cmos_45nm"], workers=1,
+        dataflow="row_stationary", evaluator="analytical", data="dense", store=tmp_path / "e.sweep",
+    )  # fmt: skip
+    designs = found._designs()
+    assert designs.varied == ["energy given"] and [row["energy given"] for row in designs.rows] == [
+        "cmos_65nm", "cmos_45nm",
+    ]  # fmt: skip
+    assert [row["energy"] for row in designs.rows] == [row["energy"] for row in found.rows()]
+    found.report(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Energy of each layer by energy given [" in text and "cmos_45nm" in text
+
+
 def test_a_sweep_of_which_nothing_ran_has_no_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "none.yaml").write_text(FILE.replace("[16 KiB, 2 B]", "2 B"))
