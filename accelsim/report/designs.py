@@ -72,6 +72,11 @@ class Move(NamedTuple):
         """The most over the least."""
         return max(self.of.values()) / min(self.of.values())
 
+    @property
+    def idle(self) -> bool:
+        """Whether it moves nothing, but for what adding up logarithms leaves."""
+        return self.span < 1 + 1e-9
+
 
 class Heat(NamedTuple):
     """The least of a metric. down, across : what rows and columns are. cells : row -> column -> value."""

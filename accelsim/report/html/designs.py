@@ -215,6 +215,12 @@ def move_tables(designs: Designs) -> Iterator[Table]:
     for field in dict.fromkeys(field for own in found.values() for field in own):
         values = dict.fromkeys(value for own in found.values() if field in own for value in own[field].of)
         alone = all(own[field].alone for own in found.values() if field in own)
+        if all(own[field].idle for own in found.values() if field in own):
+            cells = [count(1) for _ in found]
+            rows.append(
+                (named(data.short(field)), named(f"all {len(values)}"), named("no" if alone else "yes"), *cells)
+            )
+            continue
         for value in values:
             ratios = [own[field].of.get(value) if field in own else None for own in found.values()]
             cells = [Cell("") if ratio is None else count(float(f"{ratio:.6g}")) for ratio in ratios]

@@ -57,6 +57,10 @@ def _row(drawing: Drawing, top: float, move: Move, scale: Scale) -> None:
     told = "others differ too" if not move.alone else f"{len(move.of)} of {move.values} values" if few else ""
     if told:
         drawing.text(1, top + 12, told, "end", FAINT)
+    if move.idle:
+        drawing.dot(_x(scale, 1.0), top + 24, BLUE, f"{short(move.field)}: none of {len(move.of)} values moves it")
+        drawing.text(0, top + 42, f"moves nothing: {len(move.of)} values", "start", FAINT)
+        return
     drawing.line((_x(scale, move.of[low]), top + 24, _x(scale, move.of[high]), top + 24), "#b3d4e8", 6)
     for text, ratio in move.of.items():
         drawing.dot(_x(scale, ratio), top + 24, BLUE, f"{short(move.field)} {shown(text)}: {ratio:.3g} times the mean")

@@ -105,6 +105,19 @@ def test_what_moves_is_told_for_each_value():
     assert "RF.rows 8: 2 times the mean" in facts.pictures[1].svg
 
 
+def test_a_field_that_moves_nothing_is_one_row():
+    own = swept()
+    own = own._replace(
+        rows=[{**row, "energy": 7.0 / (1 + FLOWS.index(row["dataflow"])), "cycles": 3} for row in own.rows]
+    )
+    facts = design_facts(own)
+    table = named(facts, "What each field moves")
+    assert [cell.text for cell in table.rows[-1]] == ["RF.rows", "all 3", "no", "1", "1"]
+    assert len(table.rows) == len(FLOWS) + 1 and "moves nothing: 3 values" in facts.pictures[1].svg
+    # a row of zeros and equal values is drawn, too
+    assert facts.pictures[0].tall
+
+
 def test_what_did_not_run_is_told_and_left_out():
     facts = design_facts(swept(failed=(0, 4)))
     assert facts.failed == ("not run: point 0 and 1 more: no room",)
