@@ -17,6 +17,8 @@ MANY = {
     "cli.py": "run compare search plot",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
+    "designing.py": "table",
+    "footprints.py": "footprint",
 }  # a parameter for each option
 
 
