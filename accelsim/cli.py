@@ -200,7 +200,9 @@ def _check_places(out: Path | None, report_to: Path | None) -> None:
 
         check_place(out, folder=True)
     if report_to:
-        reporting.check_page(report_to)
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
 
 
 def _write(result: Result, out: Path | None, report_to: Path | None) -> None:
@@ -241,7 +243,9 @@ def compare(
     if plot_to:
         _check_picture(plot_to)
     if report_to:
-        reporting.check_page(report_to)
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -277,7 +281,7 @@ def _print_comparison(comparison: Comparison, plot_to: Path | None, report_to: P
 
         save(comparison.plot(), str(plot_to))
     if report_to:
-        reporting.write_comparison(report_to, comparison)
+        comparison.report(report_to)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:

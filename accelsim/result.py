@@ -99,6 +99,18 @@ class Comparison(Outcomes):
         documents = {name: result.to_dict() for name, result in self.results.items()}
         return compare(documents, ax, tuple(self.missing))
 
+    def report(self, path: str | Path) -> None:
+        """Write a page of all, side by side and each by itself, whole or not at all.
+
+        Raises AccelsimError if nothing could be run, and for a page that cannot be written.
+        """
+        from accelsim.report.files import check_page, write_text
+        from accelsim.report.html import page
+        from accelsim.report.summary import comparison_failures
+
+        check_page(path)
+        write_text(path, page(self.results, lines=comparison_failures(self)))
+
     def _repr_html_(self) -> str:
         from accelsim.report.notebook import comparison_html
 

@@ -26,6 +26,8 @@ MARK = 0x61636373
 """SQLite's application id of a store."""
 SCHEMA = 1
 """Of the tables below; a store of another one is refused."""
+KEPT = 4096
+"""Layers that are kept by a reader."""
 WAIT = 60.0
 """Seconds that a writer waits for another one."""
 _TABLES = """
@@ -90,6 +92,7 @@ class Store:
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = str(path)
         self._documents: dict[str, dict[str, Any]] = {}
+        self._records: dict[int, Record] = {}
         there = Path(path).is_file() and Path(path).stat().st_size > 0
         if read_only and not there:
             raise AccelsimError(f"{path}: no such store")
@@ -276,8 +279,13 @@ class Store:
         return [(ordinal, json.loads(fields), error) for ordinal, fields, error in rows]
 
     def record(self, number: int) -> Record:
-        """A layer by its number."""
-        return Record.from_json(self._db.execute("SELECT record FROM layers WHERE id=?", (number,)).fetchone()[0])
+        """A layer by its number; the last some thousand are kept, as points share layers."""
+        if number not in self._records:
+            if len(self._records) >= KEPT:
+                self._records.clear()
+            row = self._db.execute("SELECT record FROM layers WHERE id=?", (number,)).fetchone()
+            self._records[number] = Record.from_json(row[0])
+        return self._records[number]
 
     def document(self, sha256: str) -> dict[str, Any]:
         """A machine, a network or an energy table by its hash; the last few are kept."""
