@@ -27,9 +27,10 @@ from accelsim.workload.network import Network
 from accelsim.yamlfile import Document, Place, bare, hint, read, resolve, unknown
 
 Fields = dict[str, Any]
-NAMES = ("arch", "workload", "dataflow", "energy")
+NAMES = ("arch", "workload", "dataflow", "energy", "constraints")
+"""Fields whose values may be files."""
 MOST_LOOKED = 10_000
-NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective")
+NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect")
 """Fields whose every value is looked at before anything runs, and which come first then."""
 MOST_TRIED = 64
 
@@ -219,6 +220,29 @@ def _try_values(document: Document, grid: Grid, resolver: Resolver) -> None:
         for name in set(axis.names) & {"arch", "workload"}:
             points = [{**grid.at(0), **axis.at(step)} for step in range(len(axis))]
             _try_names(document, places[name], name, points, resolver)
+    document.check()
+    _try_constraints(document, places, grid, resolver)
+
+
+def _try_constraints(document: Document, places: dict[str, Place], grid: Grid, resolver: Resolver) -> None:
+    """Refuse constraints that speak of what none of the machines has."""
+    machines = [axis.at(step) for axis in grid.axes if "arch" in axis.names for step in range(len(axis))]
+    for axis in grid.axes:
+        for step in range(len(axis) if "constraints" in axis.names else 0):
+            wrong = []
+            for machine in machines[:MOST_TRIED]:
+                fields = {**grid.at(0), **machine, **axis.at(step)}
+                wanted = resolver.constraints(fields)
+                try:
+                    if wanted:
+                        wanted.on(resolver.machine(fields))
+                    break
+                except AccelsimError as error:
+                    wrong.append(error)
+            else:
+                at = places["constraints"]
+                place = (*at, step) if (*at, step) in document.values else at
+                document.refuse(place, _blamed(wrong[0], ())[1])
 
 
 def _rank(axis: Axis) -> int:

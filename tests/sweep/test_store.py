@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -15,9 +16,11 @@ import pytest
 
 import accelsim
 from accelsim.errors import AccelsimError
+from accelsim.sweep.again import again
 from accelsim.sweep.plan import read_plan
 from accelsim.sweep.record import Record
 from accelsim.sweep.store import MARK, Store, StoreFullError
+from accelsim.sweep.swept import opened
 
 GRID = {
     "arch": "eyeriss_isca16_rs",
@@ -39,8 +42,6 @@ if __name__ == "__main__":
 
 def begun(store: Path, workers: int) -> subprocess.Popen[bytes]:
     """A sweep in a process of its own."""
-    import json
-
     script = store.parent / "driver.py"
     script.write_text(DRIVER)
     command = [sys.executable, str(script), json.dumps(GRID), str(store), str(workers)]
@@ -86,9 +87,7 @@ def sound(path: Path, swept: accelsim.Sweep) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         entries = db.execute("SELECT ordinal FROM entries WHERE plan=? ORDER BY ordinal", (swept.plan.id,)).fetchall()
         assert [row[0] for row in entries] == list(range(SIZE))
-        layers = [
-            number for (text,) in db.execute("SELECT layers FROM points") for number in __import__("json").loads(text)
-        ]
+        layers = [number for (text,) in db.execute("SELECT layers FROM points") for number in json.loads(text)]
         known = {row[0] for row in db.execute("SELECT id FROM layers")}
         assert set(layers) <= known
         assert db.execute("SELECT count(*), count(DISTINCT key) FROM layers").fetchone() == (len(known), len(known))
@@ -191,9 +190,31 @@ def test_a_store_of_another_schema(tmp_path):
         assert db.execute("PRAGMA application_id").fetchone()[0] == MARK
         db.execute("PRAGMA user_version=7")
     with pytest.raises(
-        AccelsimError, match=r"a store of schema 7, written by version .* reads schema 1: export it there"
+        AccelsimError, match=r"a store of schema 7, written by version .* reads schemas 1, 2: export it there"
     ):
         Store(path)
+
+
+def test_a_store_of_the_schema_before_is_read_and_gone_on_with(tmp_path):
+    grid = {**GRID, "dataflow": "row_stationary", "layers": "block0.pw", "set": {"rows": [8, 16]}}
+    path = tmp_path / "s.sweep"
+    before = exported(accelsim.sweep({**grid, "set": {"rows": 8}}, store=path, workers=1), tmp_path)
+    with sqlite3.connect(path) as db:
+        # what that schema had of a point
+        (key, made) = db.execute("SELECT key, made FROM points").fetchone()
+        old = {name: value for name, value in json.loads(made).items() if name != "proof"}
+        db.execute("UPDATE points SET made=? WHERE key=?", (json.dumps(old), key))
+        db.execute("PRAGMA user_version=1")
+    assert exported(opened(path), tmp_path) == before
+    assert len(again(path, key).layers) == 1
+
+    def schema():
+        with sqlite3.connect(path) as db:
+            return db.execute("PRAGMA user_version").fetchone()[0]
+
+    assert schema() == 1  # nothing was written
+    assert accelsim.sweep(grid, store=path, workers=1).state.evaluated == 1
+    assert schema() == 2
 
 
 def test_what_is_no_store(tmp_path):
