@@ -270,6 +270,8 @@ class _Search:
                 break
             if self._late:
                 return out, floor
+            if self.steps is not None:
+                self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
             classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
             if not np.isfinite(classes.outer).any():
