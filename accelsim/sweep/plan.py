@@ -119,6 +119,7 @@ def plan_of(document: Document) -> SweepPlan:
     resolver = Resolver(options)
     ordinals = _sample(document, spec, grid)
     document.check()
+    _try_layers(document, grid, resolver)
     _try_values(document, grid, resolver)
     constraints = _constraints(document, spec, grid, resolver)
     _try_objectives(document, spec, grid, resolver)
@@ -183,6 +184,25 @@ def _sample(document: Document, spec: SweepSpec, grid: Grid) -> tuple[int, ...] 
     else:
         return tuple(grid.random(wanted, seed))
     return None
+
+
+def _try_layers(document: Document, grid: Grid, resolver: Resolver) -> None:
+    """Refuse globs that fit a layer of none of the networks."""
+    wrong = []
+    for axis in grid.axes:
+        for step in range(min(len(axis), MOST_TRIED) if "workload" in axis.names else 0):
+            try:
+                network = resolver.network({**grid.at(0), **axis.at(step)})
+            except AccelsimError:
+                return  # the network itself is refused, with all that is wrong in it
+            try:
+                network.select(resolver.options["layers"])
+                return
+            except AccelsimError as error:
+                wrong.append(_blamed(error, ())[1])
+    if wrong:
+        document.refuse(("layers",), wrong[0])
+    document.check()
 
 
 def _try_values(document: Document, grid: Grid, resolver: Resolver) -> None:

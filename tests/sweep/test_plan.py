@@ -121,6 +121,8 @@ WRONG = [
     ("constraints: {pes: 3}", "constraints: a table is a range"),
     ("constraints: [{pes: 3}, {loop: {C: {GLB: 1}}}]", "loop: unknown key; did you mean 'loops'?"),
     ("constraints: [null, {loops: {C: {GLV: 1}}}]", "loops.C.GLV: unknown level 'GLV'; did you mean 'GLB'?"),
+    ("layers: FC9", "s.yaml:4:9: layers: no layer of 'ds_cnn' fits 'FC9' (conv1,"),
+    ("layers: FC9\nset: {clock: [1 GHz]}", "s.yaml:4:9: layers: no layer of 'ds_cnn' fits 'FC9' (conv1,"),
     ("dataflow: bst", "dataflow: unknown dataflow 'bst'"),
     ("sets: {rows: 3}", "s.yaml:4:1: sets: unknown key; did you mean 'set'"),
 ]  # fmt: skip

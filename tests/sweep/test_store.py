@@ -232,6 +232,53 @@ def test_what_is_no_store(tmp_path):
         Store(tmp_path)
 
 
+FLAT = """
+import json, resource, sys
+from concurrent.futures import Executor, Future
+import accelsim
+from importlib import import_module
+
+import_module("accelsim.sweep.run").RECORDS = 64  # what is remembered of layers is full early
+EARLY, LATE = 300, int(sys.argv[2])
+
+
+class Same(Executor):
+    # every layer gives what the first one gave: points cost what the sweep itself takes
+    known = None
+
+    def submit(self, fn, task):
+        self.known = self.known or fn(task)[0][1]
+        done = Future()
+        done.set_result([(key, self.known) for key, _ in task.jobs])
+        return done
+
+
+def told(state):
+    if state.points == EARLY and not seen:
+        seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+seen = []
+grid = {"arch": "eyeriss_isca16_rs", "workload": "ds_cnn", "layers": "fc", "evaluator": "analytical",
+        "set": {"clock": {"from": "100 MHz", "to": f"{99 + LATE} MHz", "step": "1 MHz"}}}
+found = accelsim.sweep(grid, store=sys.argv[1], executor=Same(), progress=told)
+late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert found.state.evaluated == found.state.layers == LATE
+print(json.dumps([seen[0], late]))
+"""
+
+
+@pytest.mark.slow
+def test_memory_is_flat_in_the_number_of_points_through_the_store(tmp_path):
+    points, store = 1200, tmp_path / "s.sweep"
+    command = [sys.executable, "-c", FLAT, str(store), str(points)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    early, late = json.loads(done.stdout)
+    # KiB: pages that SQLite and Python keep; a machine, a network and a plan of each point would be ten times as much
+    assert late - early < 6 * 1024, (early, late)
+    assert store.stat().st_size > points * 2000
+
+
 def test_memory_is_flat_in_the_number_of_points():
     """A plan of 10^12 points takes what one of a thousand does."""
     import tracemalloc
