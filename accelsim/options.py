@@ -66,6 +66,14 @@ Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
 ]
+PictureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--width",
+        metavar="WIDTH",
+        help="Of the picture: column (3.5 in), page (7.16 in) or slide (10 in); default: its own.",
+    ),
+]
 
 
 def parameters(settings: list[str] | None) -> dict[str, Any]:

@@ -17,7 +17,9 @@ DPI = 150
 
 
 class ShownFigure(Figure):
-    """A figure that a notebook shows."""
+    """A figure that a notebook shows. exact : it is saved as wide as it is, not as what is drawn on it."""
+
+    exact = False
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
@@ -54,9 +56,11 @@ def write(figure: Any, where: Any, kind: str) -> None:
     """Write a figure into a file or a stream."""
     from matplotlib import rc_context
 
-    # names inside an SVG are random unless salted
-    with rc_context({"svg.hashsalt": "accelsim"}), _letters_missing():
-        figure.savefig(where, format=kind, dpi=DPI, bbox_inches="tight", metadata=METADATA[kind])
+    exact = getattr(figure, "exact", False)
+    size: dict[str, Any] = {"dpi": figure.dpi} if exact else {"dpi": DPI, "bbox_inches": "tight"}
+    # names inside an SVG are random unless salted; its letters stay letters, which can be searched and edited
+    with rc_context({"svg.hashsalt": "accelsim", "svg.fonttype": "none"}), _letters_missing():
+        figure.savefig(where, format=kind, metadata=METADATA[kind], **size)
 
 
 @contextmanager

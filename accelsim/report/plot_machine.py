@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelsim.architecture.model import Architecture, Buffer, Level, Network, Port
-from accelsim.report.plot import COLOURS, GREY, MAC_COLOUR, PLAIN, new_axes
+from accelsim.report.framing import PLAIN, new_axes
+from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
 from accelsim.workload.problem import TENSORS, Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAINT = dict(zip(TENSORS, (COLOURS[0], COLOURS[1], COLOURS[2]), strict=True))
 ROWS = {Tensor.IFMAP: 2.5, Tensor.FILTER: 1.5, Tensor.PSUM: 0.5}
 """Where each tensor is, from the bottom; a box is three rows high."""
 HEIGHT, BOX, GAP, MOST, FEW = 3.0, 2.05, 1.75, 16, 512

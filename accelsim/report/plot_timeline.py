@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accelsim.report.plot import GREY, MAC_COLOUR, PLAIN, new_axes
-from accelsim.report.plot_machine import PAINT
+from accelsim.report.framing import PLAIN, new_axes
+from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
 from accelsim.report.timeline import PORT, STALL, Layer, Slice, Track, tracks
 from accelsim.workload.problem import TENSORS
 
