@@ -59,7 +59,7 @@ class Size(NamedTuple):
 
 COLUMN = Size("column", 3.5, 2.3, 7, True, 8, 300)
 PAGE = Size("page", 7.16, 2.7, 8, False, 9, 200)
-SLIDE = Size("slide", 10.0, 4.2, 14, False, 8, 150)
+SLIDE = Size("slide", 10.0, 4.0, 14, False, 8, 150)
 SIZES = {size.name: size for size in (COLUMN, PAGE, SLIDE)}
 
 
@@ -108,11 +108,12 @@ def furnish(
     handles: Sequence[tuple[Artist, str]] = (),
     caption: str = "",
     height: float | None = None,
+    bare: float | None = None,
 ) -> None:
     """Put title and legend above the axes and a caption below; the figure becomes as high as all of it.
 
     title : lines, the first in bold. handles : (what is drawn, its name). height : inches of the axes, with what is
-    written along them; None: `size.height`.
+    written along them; None: `size.height`. bare : points of axes that nothing is written along, which fill the width.
     """
     figure: Any = axes.figure
     heads = [line for text in title[:1] for line in wrapped(axes, text, size.inner, size.head, bold=True)]
@@ -123,7 +124,7 @@ def furnish(
     gap = 0.4 * size.text
     above = EDGE + LINE * size.head * len(heads) + LINE * size.text * len(lines) + gap + (key + gap if legend else 0)
     below = (LINE * size.text * len(notes) + gap if notes else 0) + EDGE
-    whole = above + 72 * (height or size.height) + below
+    whole = above + (bare or 72 * (height or size.height)) + below
     figure.set_size_inches(size.width, whole / 72)
     left, top = EDGE / (72 * size.width), 1 - EDGE / whole
 
@@ -139,9 +140,26 @@ def furnish(
     if legend:
         legend.set_bbox_to_anchor((left, y - gap / whole), transform=figure.transFigure)
     write(below / whole - gap / whole, notes, size.text, color=GREY)
+    if bare is not None:
+        figure.set_layout_engine("none")
+        axes.set_position((left, below / whole, size.inner / (72 * size.width), bare / whole))
+        return
     figure.set_layout_engine(
         "constrained", rect=(0, below / whole, 1, 1 - (above + below) / whole), w_pad=EDGE / 72, h_pad=EDGE / 144
     )
+    # the first layout is made of ticks that the second one changes
+    figure.draw_without_rendering()
+
+
+def beside(axes: Axes, size: Size, title: Sequence[str], handles: Sequence[tuple[Artist, str]]) -> None:
+    """Put a title above axes that someone gave, and the legend at their right."""
+    axes.set_title("\n".join(title), loc="left", fontsize=size.text, **PLAIN)
+    legend = axes.legend(
+        [handle for handle, _ in handles], [name for _, name in handles], loc="upper left", bbox_to_anchor=(1, 1),
+        frameon=False, fontsize=size.text,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def patches(entries: Sequence[tuple[str, Paint]]) -> list[tuple[Artist, str]]:

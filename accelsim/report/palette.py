@@ -28,7 +28,8 @@ TEXTS = {Tensor.IFMAP: "#005A8E", Tensor.FILTER: "#8F6000", Tensor.PSUM: "#00694
 """The colours of tensors, dark enough for letters."""
 COMPUTE = "compute"
 OTHERS = (COLOURS[3], COLOURS[5], COLOURS[4], COLOURS[6])
-"""Of stalls that no one tensor causes: 'fill', 'drain' and so on."""
+CAUSES = ("fill", "drain", "pipeline", "fixed", "least", "room", "pe")
+"""Of stalls that no one tensor causes, as `engine.timing.streams` names them; each has its place among `OTHERS`."""
 _PRINTED = {COLOURS[at]: turn for at, turn in ((1, 1), (2, 2), (3, 3), (4, 9), (5, 5), (6, 4))}
 """Where the hatches of a colour begin, in `HATCHES`; at the first, none, where nothing is said."""
 
@@ -59,18 +60,16 @@ def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, Paint
 
 def of_causes(causes: Iterable[str]) -> dict[str, Paint]:
     """By cause of a stall, after 'compute': the tensor's colour, a hatch for each way that it takes."""
+    split = {cause: cause.rpartition(" ") for cause in causes}
+    ways = sorted({way for way, _, name in split.values() if way and name in set(Tensor)})
+    known = [*CAUSES, *(cause for cause in split if cause not in CAUSES)]
     found: dict[str, Paint] = {COMPUTE: (MAC_COLOUR, "")}
-    ways: dict[str, int] = {}
-    others = 0
-    for cause in causes:
-        way, _, name = cause.rpartition(" ")
-        if way and name in set(Tensor):
-            index = ways.setdefault(way, len(ways))
-            found[cause] = (PAINT[Tensor(name)], HATCHES[index % len(HATCHES)])
+    for cause, (way, _, name) in split.items():
+        if way in ways:
+            found[cause] = (PAINT[Tensor(name)], HATCHES[ways.index(way) % len(HATCHES)])
         else:
-            turn, at = divmod(others, len(OTHERS))
+            turn, at = divmod(known.index(cause), len(OTHERS))
             found[cause] = (OTHERS[at], HATCHES[turn % len(HATCHES)])
-            others += 1
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -200,7 +200,8 @@ def compare_bars(documents: Mapping[str, Document], missing: Sequence[str] = ())
     for label, document in documents.items():
         require_macs(document)
         name = _short(label) + (" *" if document.get("failures") else "")
-        name = free(name if one else f"{name}: {what[label]}", stacks)
+        named = one or _names_all(label, document, documents.values())
+        name = free(name if named else f"{name}: {what[label]}", stacks)
         total = document["total"]
         stacks[name] = _stacks([(row, 1) for row in total["energy_breakdown"]], total["macs"])
     levels = dict.fromkeys(level for document in documents.values() for level in document["levels"])
@@ -301,6 +302,12 @@ def _what(document: Document) -> str:
     """Workload, batch and how many layers of it: what results must share to be drawn under one title."""
     layers = len(document["layers"]) + len(document.get("failures", ()))
     return f"{shown(document['workload'])}, batch {document.get('batch', 1)}, {many(layers, 'layer')}"
+
+
+def _names_all(label: str, document: Document, documents: Iterable[Document]) -> bool:
+    """Whether a label has the workload in it, and that is all that differs."""
+    batches = {other.get("batch", 1) for other in documents}
+    return document["workload"] in label and len(batches) == 1
 
 
 def _short(name: str) -> str:

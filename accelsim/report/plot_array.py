@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
-from accelsim.report.framing import PLAIN, Size, cut, furnish, size_of, sized_axes, wrapped
+from accelsim.report.framing import LINE, PLAIN, Size, beside, cut, furnish, size_of, sized_axes, wrapped
 from accelsim.report.html.usage import Use, uses
 from accelsim.report.palette import COLOURS, GREY
 from accelsim.report.plot_bars import Row
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IDLE, BUSY = "#EEEEEE", COLOURS[0]
-SIDE, GAP = 1.0, 0.3
-"""Of the longest side of an array, and between arrays."""
+GAP = 0.25
+"""Between arrays, in widths of the place of each."""
 BARE = 32
 """Most rows or columns with lines between them."""
 THIN = 0.12
-"""Least side of an array that is long and thin."""
+"""Least side of an array that is long and thin, in its longer one."""
 
 
 def draw(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:
@@ -31,21 +31,19 @@ def draw(result: Outcome, ax: Axes | None = None, width: str | None = None) -> A
     data = array_data(result)
     size = size_of(width)
     axes = sized_axes(size) if ax is None else ax
-    room = size.inner / (len(data) + GAP * (len(data) - 1))
-    side = min(room, 2.3 * 72 if size.flat else 0.55 * 72 * size.height)
-    share = max(max(use.share.shape[0] / max(use.share.shape) for use in data), THIN)
-    lines = _maps(data, axes, size, max(room, 1.0) * (1 + 0.8 * GAP))
+    high = _maps(data, axes, size)
+    axes.set_xlim(0, size.inner)
+    axes.set_ylim(-high, 0)
+    axes.set_aspect("equal" if ax else "auto")
     axes.axis("off")
-    where = headline(result)
     sums = result.total
     told = f"{number(sums.active_pes)} of {result.architecture.pes:,} PEs active in the mean cycle with MACs"
+    title = (headline(result), told)
     if ax is None:
         note = "share of the cycles with MACs in which a place holds work; mean of all layers by those cycles"
-        furnish(axes, size, (where, told), _key(), note, (side * share + (lines + 1.2) * 1.25 * size.text) / 72)
+        furnish(axes, size, title, _key(), note, bare=high)
     else:
-        axes.set_title(f"{where}\n{told}", loc="left", fontsize=size.text, **PLAIN)
-        handles, names = zip(*_key(), strict=True)
-        axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=size.text)
+        beside(axes, size, title, _key())
     return axes
 
 
@@ -72,38 +70,40 @@ def rows(data: Sequence[Use]) -> list[Row]:
     ]
 
 
-def _maps(data: Sequence[Use], axes: Axes, size: Size, room: float) -> int:
-    """Draw the arrays beside each other; gives how many lines stand below the longest."""
+def _maps(data: Sequence[Use], axes: Axes, size: Size) -> float:
+    """Draw the arrays beside each other, in points from the top left corner; gives the height of all."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shades = LinearSegmentedColormap.from_list("use", [IDLE, BUSY])
-    left, most, top = 0.0, 0, 0.0
-    for use in data:
-        high, wide = use.share.shape
-        tall, broad = (max(SIDE * side / max(high, wide), THIN) for side in (high, wide))
-        begin = left + (SIDE - broad) / 2
-        box = (begin, begin + broad, 0.0, tall)
+    room = size.inner / (len(data) + GAP * (len(data) - 1))
+    side = min(room, 165.0 if size.flat else 40 * size.height)
+    shapes = [use.share.shape for use in data]
+    sides = [tuple(side * max(one / max(shape), THIN) for one in shape) for shape in shapes]
+    top = max(tall for tall, _ in sides)
+    lines = 0
+    for index, (use, (tall, broad)) in enumerate(zip(data, sides, strict=True)):
+        middle = room * (index * (1 + GAP) + 0.5)
+        begin, end = middle - broad / 2, middle + broad / 2
+        rows, columns = use.share.shape
         axes.imshow(
-            use.share, cmap=shades, vmin=0, vmax=1, extent=box, aspect="auto", interpolation="nearest", origin="upper"
-        )
-        if max(high, wide) <= BARE:
-            for at in range(1, wide):
-                axes.plot([begin + at * broad / wide] * 2, [0, tall], color="white", lw=0.4)
-            for at in range(1, high):
-                axes.plot([begin, begin + broad], [at * tall / high] * 2, color="white", lw=0.4)
-        axes.plot([begin, begin + broad, begin + broad, begin, begin], [0, 0, tall, tall, 0], color=GREY, lw=0.6)
-        name = f"{high} x {wide} below {cut(axes, shown(use.level), 9 * size.text, size.text)}"
-        lines = [*wrapped(axes, name, room, size.text), *wrapped(axes, f"works {percent(use.mean)} %", room, size.text)]
-        axes.annotate(
-            "\n".join(lines), (left + SIDE / 2, 0), (0, -0.4 * size.text), textcoords="offset points",
-            ha="center", va="top", fontsize=size.text, annotation_clip=False, **PLAIN,
+            use.share, cmap=shades, vmin=0, vmax=1, extent=(begin, end, -top, tall - top), aspect="auto",
+            interpolation="nearest", origin="upper",
         )  # fmt: skip
-        most, top = max(most, len(lines)), max(top, tall)
-        left += SIDE + GAP
-    axes.set_xlim(-GAP / 2, left - GAP / 2)
-    axes.set_ylim(0, top)
-    axes.set_aspect("equal", anchor="N")
-    return most
+        if max(rows, columns) <= BARE:
+            for at in range(1, columns):
+                axes.plot([begin + at * broad / columns] * 2, [-top, tall - top], color="white", lw=0.4)
+            for at in range(1, rows):
+                axes.plot([begin, end], [at * tall / rows - top] * 2, color="white", lw=0.4)
+        axes.plot([begin, end, end, begin, begin], [-top, -top, tall - top, tall - top, -top], color=GREY, lw=0.6)
+        name = f"{rows} x {columns} below {cut(axes, shown(use.level), room, size.text)}"
+        told = [
+            line for text in (name, f"works {percent(use.mean)} %") for line in wrapped(axes, text, room, size.text)
+        ]
+        for at, line in enumerate(told):
+            place = -top - (0.4 + LINE * at) * size.text
+            axes.text(middle, place, line, fontsize=size.text, ha="center", va="top", **PLAIN)
+        lines = max(lines, len(told))
+    return float(top + (0.4 + LINE * lines) * size.text)
 
 
 def _key() -> list[tuple[Any, str]]:

@@ -140,13 +140,13 @@ def _lying(data: Bars, axes: Axes, size: Size) -> None:
         wide = max(map(len, (name for _, name in data.bars)))
         own = axes.secondary_yaxis("left")
         lines = [
-            "\n".join(_lines(axes, name, 0.22 * size.inner, size.text, len(data.bars))) + total for name, total in names
+            "\n".join(broken(axes, name, 0.22 * size.inner, size.text, len(data.bars))) + total for name, total in names
         ]
         own.set_yticks(range(count), lines, fontsize=size.text, fontweight="bold", **PLAIN)
         own.tick_params(axis="y", length=0, pad=LETTER_OF_BAR * size.text * wide + size.text)
         own.spines["left"].set_visible(False)
     else:
-        lines = [_lines(axes, name, 0.36 * size.inner, size.text, 1)[0] + total for name, total in names]
+        lines = [broken(axes, name, 0.36 * size.inner, size.text, 1)[0] + total for name, total in names]
         axes.set_yticks(range(count), lines, fontsize=size.text, **PLAIN)
     for place in range(len(data.stacks), count):
         axes.text(0.01, place, MISSING, color=GREY, fontsize=size.text, va="center",
@@ -174,16 +174,18 @@ def _standing(data: Bars, axes: Axes, size: Size) -> None:
     if several:
         places = [place for group in _places(data) for place in group]
         kinds = [name for _, name in data.bars] * len(data.stacks)
-        axes.set_xticks(places, kinds, rotation=90, fontsize=size.text, **PLAIN)
-        below = LETTER_OF_BAR * size.text * max(len(name) for _, name in data.bars) + 0.9 * size.text
+        longest = max(length(axes, name, size.text) for _, name in data.bars)
+        upright = longest + 0.5 * size.text < each * SPAN / len(data.bars)
+        axes.set_xticks(places, kinds, rotation=0 if upright else 90, fontsize=size.text, **PLAIN)
+        below = (1.4 * size.text if upright else longest) + 0.9 * size.text
         own: Any = axes.secondary_xaxis("bottom")
         own.spines["bottom"].set_visible(False)
     else:
         own = axes
-    lines = [_lines(axes, name, each - 0.3 * size.text, size.text, 3, several) for name in data.groups]
+    lines = [broken(axes, name, each - 0.3 * size.text, size.text, 3, several) for name in data.groups]
     turned = not several and any(len(parts) > 1 or "…" in parts[0] for parts in lines)
     if turned:
-        lines = [_lines(axes, name, 9 * size.text, size.text, 1) for name in data.groups]
+        lines = [broken(axes, name, 9 * size.text, size.text, 1) for name in data.groups]
         high = max(len(parts[0]) for parts in lines) * LETTER_OF_BAR
     else:
         high = LINE_OF_BAR * max(map(len, lines))
@@ -207,7 +209,7 @@ def _handles(data: Bars) -> list[Any]:
     return patches([(name, paint) for _, name, paint in data.parts])
 
 
-def _lines(axes: Axes, name: str, room: float, points: float, most: int, bold: bool = True) -> list[str]:
+def broken(axes: Axes, name: str, room: float, points: float, most: int, bold: bool = True) -> list[str]:
     """A name over as many lines as there may be, each no wider than `room`, in points; what is left over is cut."""
     lines: list[str] = []
     pieces = BREAK.findall(name)
@@ -272,12 +274,12 @@ def _label_axes(data: Bars, axes: Axes) -> None:
 def _names(groups: Sequence[str]) -> tuple[list[str], bool]:
     """Names as they stand under the bars, and whether they are turned: over several lines, or upright if too long."""
     room = ROOM if len(groups) <= FEW else ROOM_OF_MANY
-    broken = [_broken(group, room) for group in groups]
-    turned = len(groups) > 4 and max(len(line) for text in broken for line in text.split("\n")) > room
-    return (list(groups), True) if turned else (broken, False)
+    found = [_wrapped(group, room) for group in groups]
+    turned = len(groups) > 4 and max(len(line) for text in found for line in text.split("\n")) > room
+    return (list(groups), True) if turned else (found, False)
 
 
-def _broken(name: str, room: int) -> str:
+def _wrapped(name: str, room: int) -> str:
     """A name broken behind underscores, hyphens and blanks where it is too long for its place."""
     if len(name) <= room:
         return name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError, nearest
 from accelsim.mapping.mapping import kept, tile_sizes, tile_words
 from accelsim.outcome import LayerResult, Outcome
-from accelsim.report.framing import PLAIN, Size, cut, furnish, length, size_of, sized_axes
+from accelsim.report.framing import PLAIN, Size, beside, cut, furnish, length, size_of, sized_axes
 from accelsim.report.palette import GREY, TEXTS
 from accelsim.report.plot_bars import Row
 from accelsim.report.plot_result import require_layers
@@ -52,13 +52,12 @@ def draw(result: Outcome, ax: Axes | None = None, width: str | None = None, laye
     told = f"{sizes or 'one MAC'}, {number(found.macs)} MACs; mapping: {found.mapping_source}"
     if layer is None and len(result.layers) > 1:
         told += f"; of {many(len(result.layers), 'layer')} the one that takes most cycles"
+    title = (where, told)
     if ax is None:
         note = "loops from outside in, spatial ones below those in time; words of a tile in one instance of its level"
-        furnish(axes, size, (where, told), _key(), note, (high + 4) / 72)
+        furnish(axes, size, title, _key(), note, bare=high)
     else:
-        axes.set_title(f"{where}\n{told}", loc="left", fontsize=size.text, **PLAIN)
-        handles, names = zip(*_key(), strict=True)
-        axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=size.text)
+        beside(axes, size, title, _key())
     return axes
 
 
@@ -107,42 +106,54 @@ def rows(data: Sequence[Place]) -> list[Row]:
 
 
 def _nest(data: Sequence[Place], axes: Axes, size: Size) -> float:
-    """Draw it in points from the top left corner down; gives its height."""
-    from matplotlib.patches import Rectangle
-
-    text, line = size.text, 1.75 * size.text
+    """Draw it in points from the top left corner down, tiles below loops or, where there is room, beside them; gives
+    its height.
+    """
+    text = size.text
     left = max(length(axes, shown(place.level, WIDE), text, bold=True) for place in data) + text
+    right = size.inner if size.flat else 0.55 * size.inner
     top = 0.2 * text
     for index, place in enumerate(data):
         if index:
             axes.plot([0, size.inner], [-top, -top], color="#dddddd", lw=0.6)
-            top += 0.5 * text
+            top += 0.4 * text
         axes.text(0, -top - 0.75 * text, shown(place.level, WIDE), fontsize=text, weight="bold", va="center", **PLAIN)
-        if not place.loops:
-            axes.text(left, -top - 0.75 * text, "no loops", fontsize=text, color=GREY, va="center")
-        x = left
-        for kind, dim, factor in place.loops:
-            name = f"{dim} {factor:,}" if kind == "temporal" else f"{dim} {factor:,} {kind}"
-            wide = length(axes, name, text) + 0.8 * text
-            if x + wide > size.inner and x > left:
-                x, top = left, top + line
-            fill = KINDS[kind][0]
-            axes.add_patch(Rectangle((x, -top - 1.5 * text), wide, 1.5 * text, facecolor=fill, edgecolor=GREY, lw=0.6))
-            axes.text(x + wide / 2, -top - 0.78 * text, name, fontsize=text, ha="center", va="center", **PLAIN)
-            x += wide + 0.4 * text
-        top += line
-        top = _tiles(place, axes, size, (left, top))
+        below = _loops(place, axes, text, (left, right, top))
+        if size.flat:
+            top = _tiles(place, axes, text, (left, right, below))
+        else:
+            top = max(below, _tiles(place, axes, text, (right + text, size.inner, top + 0.25 * text)))
     return top
 
 
-def _tiles(place: Place, axes: Axes, size: Size, corner: tuple[float, float]) -> float:
+def _loops(place: Place, axes: Axes, text: float, room: tuple[float, float, float]) -> float:
+    """Boxes from left to right in lines from the top down; gives where the next may begin."""
+    from matplotlib.patches import Rectangle
+
+    left, right, top = room
+    if not place.loops:
+        axes.text(left, -top - 0.75 * text, "no loops", fontsize=text, color=GREY, va="center")
+    x = left
+    for kind, dim, factor in place.loops:
+        name = f"{dim} {factor:,}" if kind == "temporal" else f"{dim} {factor:,} {kind}"
+        wide = length(axes, name, text) + 0.8 * text
+        if x + wide > right and x > left:
+            x, top = left, top + 1.75 * text
+        fill = KINDS[kind][0]
+        axes.add_patch(Rectangle((x, -top - 1.5 * text), wide, 1.5 * text, facecolor=fill, edgecolor=GREY, lw=0.6))
+        axes.text(x + wide / 2, -top - 0.78 * text, name, fontsize=text, ha="center", va="center", **PLAIN)
+        x += wide + 0.4 * text
+    return top + 1.85 * text
+
+
+def _tiles(place: Place, axes: Axes, text: float, room: tuple[float, float, float]) -> float:
     """Words of each tensor in a line, or several; gives where the next may begin."""
-    text, (left, top) = size.text, corner
+    left, right, top = room
     x = left
     for tensor, words in place.tiles:
-        told = cut(axes, f"{tensor.value} {_words(words)}", size.inner - left, text)
+        told = cut(axes, f"{tensor.value} {_words(words)}", right - left, text)
         wide = length(axes, told, text)
-        if x + wide > size.inner and x > left:
+        if x + wide > right and x > left:
             x, top = left, top + 1.3 * text
         axes.text(x, -top - 0.5 * text, told, fontsize=text, color=TEXTS[tensor], va="center", **PLAIN)
         x += wide + 1.2 * text

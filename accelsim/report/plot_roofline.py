@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
-from accelsim.report.framing import PLAIN, Size, furnish, size_of, sized_axes
+from accelsim.report.framing import Size, beside, furnish, size_of, sized_axes
 from accelsim.report.html.roofline import Roof, Roofline, roofline
 from accelsim.report.palette import Paint, colours
 from accelsim.report.plot_bars import Row
@@ -35,11 +35,9 @@ def draw(result: Outcome, ax: Axes | None = None, width: str | None = None) -> A
     axes.set_ylabel("performance [MACs/cycle]", fontsize=size.text)
     title = title_of(result)
     if ax is None:
-        furnish(axes, size, title, handles, caption(result, data), size.height)
+        furnish(axes, size, title, handles, caption(result, data))
     else:
-        axes.set_title("\n".join(title), loc="left", fontsize=size.text, **PLAIN)
-        marks, names = zip(*handles, strict=True)
-        axes.legend(marks, names, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=size.text)
+        beside(axes, size, title, handles)
     return axes
 
 

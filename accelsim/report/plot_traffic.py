@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from accelsim.engine.counts import ACTIONS
 from accelsim.outcome import Outcome
-from accelsim.report.framing import PLAIN, Size, furnish, patches, size_of, sized_axes, thin_hatches
+from accelsim.report.framing import PLAIN, Size, beside, furnish, patches, size_of, sized_axes, thin_hatches
 from accelsim.report.palette import PAINT, look
-from accelsim.report.plot_bars import LINE_OF_BAR, THIN, Row
+from accelsim.report.plot_bars import LINE_OF_BAR, THIN, Row, broken
 from accelsim.report.plot_result import headline, require_layers
 from accelsim.report.text import many, number, shown
 from accelsim.workload.problem import TENSORS, Tensor
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 GAP = 0.45
 """Between levels, in bars."""
-WIDE = 12
+AXIS = "words (logarithmic)"
+WIDE = 14
 """Letters of a level's name."""
 
 
@@ -46,19 +47,17 @@ class Traffic:
 
 
 def traffic(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:
-    """A bar for each level and tensor, on a logarithmic axis, its words behind it."""
+    """A bar for each level and tensor, on a logarithmic axis, its words at its end."""
     data = traffic_data(result)
     size = size_of(width)
     axes = sized_axes(size) if ax is None else ax
-    _draw(data, axes, size)
+    (_lying if size.flat else _standing)(data, axes, size)
     entries = patches([(tensor.value, (PAINT[tensor], "")) for tensor in TENSORS])
     if ax is None:
-        bars = len(data.levels) * (len(TENSORS) + GAP)
-        furnish(axes, size, data.title, entries, data.caption, (LINE_OF_BAR * bars + 3.6) * size.text / 72)
+        lines = LINE_OF_BAR * len(data.levels) * (len(TENSORS) + GAP) + 3.6
+        furnish(axes, size, data.title, entries, data.caption, lines * size.text / 72 if size.flat else None)
     else:
-        axes.set_title("\n".join(data.title), loc="left", fontsize=size.text, **PLAIN)
-        handles, names = zip(*entries, strict=True)
-        axes.legend(handles, names, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=size.text)
+        beside(axes, size, data.title, entries)
     return axes
 
 
@@ -79,35 +78,89 @@ def traffic_data(result: Outcome) -> Traffic:
     return Traffic((where, told), caption, levels, words)
 
 
-def _draw(data: Traffic, axes: Axes, size: Size) -> None:
-    sums = {at: sum(actions.values()) for at, actions in data.words.items()}
-    least = min((words for words in sums.values() if words), default=1)
-    most = max((*sums.values(), 1))
-    low, high = 10.0 ** (len(str(least)) - 1) / 2, float(most)
+def _lying(data: Traffic, axes: Axes, size: Size) -> None:
+    """Levels from the top down, a line for each tensor."""
+    low, high = _span(data)
+    for place, tensor, words in _places(data):
+        if words:
+            with thin_hatches():
+                axes.barh(place, words - low, THIN, low, **look((PAINT[tensor], "")))
+        axes.annotate(
+            number(words) if words else "-", (max(words, low), place), (0.4 * size.text, 0),
+            textcoords="offset points", va="center", fontsize=size.text, annotation_clip=False,
+        )  # fmt: skip
+    letters = max(len(number(words)) for _, _, words in _places(data)) + 1
     axes.set_xscale("log")
-    axes.set_xlim(low, high)
-    pitch = len(TENSORS) + GAP
+    axes.set_xlim(low, _room(low, high, letters * 0.62 * size.text / (0.75 * size.inner)))
+    axes.set_ylim(_end(data) - 0.4, -0.6)
+    axes.set_yticks(_middles(data), [shown(name, WIDE) for name in data.levels], fontsize=size.text, **PLAIN)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(AXIS, fontsize=size.text, x=1.0, ha="right")
+    _finish(axes, "x", size)
+
+
+def _standing(data: Traffic, axes: Axes, size: Size) -> None:
+    """Levels from left to right, a column for each tensor."""
+    low, high = _span(data)
+    for place, tensor, words in _places(data):
+        if words:
+            with thin_hatches():
+                axes.bar(place, words - low, THIN, low, **look((PAINT[tensor], "")))
+        axes.annotate(
+            short(words) if words else "-", (place, max(words, low)), (0, 0.4 * size.text), rotation=90 if words else 0,
+            textcoords="offset points", ha="center", va="bottom", fontsize=size.text, annotation_clip=False,
+        )  # fmt: skip
+    letters = max(len(short(words)) for _, _, words in _places(data)) + 1
+    axes.set_yscale("log")
+    axes.set_ylim(low, _room(low, high, letters * 0.62 * size.text / (0.75 * 72 * size.height)))
+    axes.set_xlim(-0.6, _end(data) - 0.4)
+    each = 0.95 * size.inner / len(data.levels) - size.text
+    axes.set_xticks(
+        _middles(data), ["\n".join(broken(axes, name, each, size.text, 2)) for name in data.levels],
+        fontsize=size.text, **PLAIN,
+    )  # fmt: skip
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylabel(AXIS, fontsize=size.text)
+    _finish(axes, "y", size)
+
+
+def short(words: int) -> str:
+    """Three digits and a power of a thousand: ``742 M``."""
+    for scale, name in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if words >= scale:
+            return f"{words / scale:.3g}{name}"
+    return str(words)
+
+
+def _places(data: Traffic) -> Iterator[tuple[float, Tensor, int]]:
+    """(place, tensor, words) of every bar, levels with a gap between."""
     for index, level in enumerate(data.levels):
         for at, tensor in enumerate(TENSORS):
-            place, words = index * pitch + at, sums[level, tensor]
-            if words:
-                with thin_hatches():
-                    axes.barh(place, words - low, THIN, low, **look((PAINT[tensor], "")))
-            axes.annotate(
-                number(words) if words else "-", (max(words, low), place), (0.4 * size.text, 0),
-                textcoords="offset points", va="center", fontsize=size.text, annotation_clip=False,
-            )  # fmt: skip
-    # room behind the longest bar for its words
-    letters = max(len(number(words)) for words in sums.values()) + 1
-    share = letters * 0.62 * size.text / (0.75 * size.inner)
-    axes.set_xlim(low, high * (high / low) ** (share / max(1 - share, 0.2)))
-    axes.set_ylim((len(data.levels) - 1) * pitch + len(TENSORS) - 0.4, -0.6)
-    places = [index * pitch + (len(TENSORS) - 1) / 2 for index in range(len(data.levels))]
-    axes.set_yticks(places, [shown(name, WIDE) for name in data.levels], fontsize=size.text, **PLAIN)
-    axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="x", which="both", labelsize=size.text)
+            yield index * (len(TENSORS) + GAP) + at, tensor, sum(data.words[level, tensor].values())
+
+
+def _middles(data: Traffic) -> list[float]:
+    return [index * (len(TENSORS) + GAP) + (len(TENSORS) - 1) / 2 for index in range(len(data.levels))]
+
+
+def _end(data: Traffic) -> float:
+    return (len(data.levels) - 1) * (len(TENSORS) + GAP) + len(TENSORS)
+
+
+def _span(data: Traffic) -> tuple[float, float]:
+    """Where bars begin, half a power of ten below the shortest or less, and the end of the longest."""
+    known = [words for _, _, words in _places(data) if words]
+    return 10.0 ** (len(str(min(known, default=1))) - 1) / 2, float(max(known, default=1))
+
+
+def _room(low: float, high: float, share: float) -> float:
+    """The end of an axis of which a share is free behind the longest bar."""
+    return float(low * max(high / low, 10.0) ** (1 / max(1 - share, 0.2)))
+
+
+def _finish(axes: Axes, axis: Literal["x", "y"], size: Size) -> None:
     axes.minorticks_off()
-    axes.set_xlabel("words (logarithmic)", fontsize=size.text, x=1.0, ha="right")
+    axes.tick_params(axis=axis, labelsize=size.text)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="x", color="#dddddd", lw=0.5)
+    axes.grid(axis=axis, color="#dddddd", lw=0.5)
     axes.set_axisbelow(True)
