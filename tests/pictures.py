@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.text import Text
 
+from accelsim.report.letters import letters_missing
+
 SLACK = 0.5
 """Points that two boxes may share: a box is a little larger than its letters."""
 
@@ -14,7 +16,8 @@ SLACK = 0.5
 def texts(axes: Any) -> list[tuple[str, Any, float]]:
     """(text, box in points, points of a letter) of all that is written in a figure."""
     figure = axes.figure
-    figure.canvas.draw()
+    with letters_missing():
+        figure.canvas.draw()
     found = []
     for one in figure.findobj(Text):
         # ticks that lie outside the limits of their axis are not drawn

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from accelsim.report.letters import letters_missing
 
 METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 DPI = 150
@@ -59,13 +58,5 @@ def write(figure: Any, where: Any, kind: str) -> None:
     exact = getattr(figure, "exact", False)
     size: dict[str, Any] = {"dpi": figure.dpi} if exact else {"dpi": DPI, "bbox_inches": "tight"}
     # names inside an SVG are random unless salted; its letters stay letters, which can be searched and edited
-    with rc_context({"svg.hashsalt": "accelsim", "svg.fonttype": "none"}), _letters_missing():
+    with rc_context({"svg.hashsalt": "accelsim", "svg.fonttype": "none"}), letters_missing():
         figure.savefig(where, format=kind, metadata=METADATA[kind], **size)
-
-
-@contextmanager
-def _letters_missing() -> Iterator[None]:
-    """Letters that the font lacks are drawn as boxes; that needs no line for each."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelsim.cache import prepare_matplotlib
 from accelsim.errors import AccelsimError, nearest
+from accelsim.report.letters import cut, letters_missing, wrapped
 from accelsim.report.palette import GREY, Paint, look
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def save(axes: Axes, path: str) -> None:
     canvas.save(axes, path)
 
 
+@letters_missing()
 def furnish(
     axes: Axes,
     size: Size,
@@ -116,9 +118,9 @@ def furnish(
     written along them; None: `size.height`. bare : points of axes that nothing is written along, which fill the width.
     """
     figure: Any = axes.figure
-    heads = [line for text in title[:1] for line in wrapped(axes, text, size.inner, size.head, bold=True)]
-    lines = [line for text in title[1:] for line in wrapped(axes, text, size.inner, size.text)]
-    notes = wrapped(axes, caption, size.inner, size.text) if caption else []
+    heads = [line for text in title[:1] for line in wrapped(text, size.inner, size.head, bold=True)]
+    lines = [line for text in title[1:] for line in wrapped(text, size.inner, size.text)]
+    notes = wrapped(caption, size.inner, size.text) if caption else []
     legend = _legend(axes, size, handles) if handles else None
     key = legend.get_window_extent().height * 72 / figure.dpi if legend else 0.0
     gap = 0.4 * size.text
@@ -177,42 +179,10 @@ def thin_hatches() -> AbstractContextManager[None]:
     return rc_context({"hatch.linewidth": 0.5})
 
 
-def wrapped(axes: Axes, text: str, room: float, points: float, bold: bool = False) -> list[str]:
-    """A line broken at blanks so that each part is no wider than `room`, in points; a word that is wider is cut."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and length(axes, longer, points, bold) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(cut(axes, word, room, points, bold))
-    return lines
-
-
-def cut(axes: Axes, text: str, room: float, points: float, bold: bool = False) -> str:
-    """A text with its middle left out where it is wider than `room`, in points."""
-    found, kept = text, len(text)
-    while kept > 3 and length(axes, found, points, bold) > room:
-        kept -= 1
-        ahead = (kept - 1) // 2
-        found = f"{text[:ahead]}…{text[len(text) - (kept - 1 - ahead) :]}"
-    return found
-
-
-def length(axes: Axes, text: str, points: float, bold: bool = False) -> float:
-    """Points that a line of text takes."""
-    from matplotlib.font_manager import FontProperties
-
-    figure: Any = axes.figure
-    font = FontProperties(size=points, weight="bold" if bold else "normal")
-    wide, _, _ = figure.canvas.get_renderer().get_text_width_height_descent(text, font, ismath=False)
-    return float(wide) * 72 / float(figure.dpi)
-
-
 def _legend(axes: Axes, size: Size, handles: Sequence[tuple[Artist, str]]) -> Any:
     """A legend of the figure in as many columns as fit."""
     figure: Any = axes.figure
-    names = [cut(axes, name, size.inner - 3.5 * size.text, size.text) for _, name in handles]
+    names = [cut(name, size.inner - 3.5 * size.text, size.text) for _, name in handles]
     for columns in range(len(handles), 0, -1):
         # a legend fills column by column, and is read line by line
         order = [at for column in range(columns) for at in range(column, len(handles), columns)]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
-from accelsim.report.framing import LINE, PLAIN, Size, beside, cut, furnish, size_of, sized_axes, wrapped
+from accelsim.report.framing import LINE, PLAIN, Size, beside, furnish, size_of, sized_axes
 from accelsim.report.html.usage import Use, uses
+from accelsim.report.letters import cut, wrapped
 from accelsim.report.palette import COLOURS, GREY
 from accelsim.report.plot_bars import Row
 from accelsim.report.plot_result import headline, require_cycles
@@ -95,10 +96,8 @@ def _maps(data: Sequence[Use], axes: Axes, size: Size) -> float:
             for at in range(1, rows):
                 axes.plot([begin, end], [at * tall / rows - top] * 2, color="white", lw=0.4)
         axes.plot([begin, end, end, begin, begin], [-top, -top, tall - top, tall - top, -top], color=GREY, lw=0.6)
-        name = f"{rows} x {columns} below {cut(axes, shown(use.level), room, size.text)}"
-        told = [
-            line for text in (name, f"works {percent(use.mean)} %") for line in wrapped(axes, text, room, size.text)
-        ]
+        name = f"{rows} x {columns} below {cut(shown(use.level), room, size.text)}"
+        told = [line for text in (name, f"works {percent(use.mean)} %") for line in wrapped(text, room, size.text)]
         for at, line in enumerate(told):
             place = -top - (0.4 + LINE * at) * size.text
             axes.text(middle, place, line, fontsize=size.text, ha="center", va="top", **PLAIN)

@@ -8,7 +8,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from accelsim.report.framing import PLAIN, Size, cut, furnish, length, new_axes, patches, sized_axes, thin_hatches
+from accelsim.report.framing import PLAIN, Size, furnish, new_axes, patches, sized_axes, thin_hatches
+from accelsim.report.letters import cut, length
 from accelsim.report.palette import GREY, Paint, look
 
 if TYPE_CHECKING:
@@ -139,14 +140,12 @@ def _lying(data: Bars, axes: Axes, size: Size) -> None:
         axes.set_yticks(places, [name for _, name in data.bars] * len(data.stacks), fontsize=size.text, **PLAIN)
         wide = max(map(len, (name for _, name in data.bars)))
         own = axes.secondary_yaxis("left")
-        lines = [
-            "\n".join(broken(axes, name, 0.22 * size.inner, size.text, len(data.bars))) + total for name, total in names
-        ]
+        lines = ["\n".join(broken(name, 0.22 * size.inner, size.text, len(data.bars))) + total for name, total in names]
         own.set_yticks(range(count), lines, fontsize=size.text, fontweight="bold", **PLAIN)
         own.tick_params(axis="y", length=0, pad=LETTER_OF_BAR * size.text * wide + size.text)
         own.spines["left"].set_visible(False)
     else:
-        lines = [broken(axes, name, 0.36 * size.inner, size.text, 1)[0] + total for name, total in names]
+        lines = [broken(name, 0.36 * size.inner, size.text, 1)[0] + total for name, total in names]
         axes.set_yticks(range(count), lines, fontsize=size.text, **PLAIN)
     for place in range(len(data.stacks), count):
         axes.text(0.01, place, MISSING, color=GREY, fontsize=size.text, va="center",
@@ -174,7 +173,7 @@ def _standing(data: Bars, axes: Axes, size: Size) -> None:
     if several:
         places = [place for group in _places(data) for place in group]
         kinds = [name for _, name in data.bars] * len(data.stacks)
-        longest = max(length(axes, name, size.text) for _, name in data.bars)
+        longest = max(length(name, size.text) for _, name in data.bars)
         upright = longest + 0.5 * size.text < each * SPAN / len(data.bars)
         axes.set_xticks(places, kinds, rotation=0 if upright else 90, fontsize=size.text, **PLAIN)
         below = (1.4 * size.text if upright else longest) + 0.9 * size.text
@@ -182,10 +181,10 @@ def _standing(data: Bars, axes: Axes, size: Size) -> None:
         own.spines["bottom"].set_visible(False)
     else:
         own = axes
-    lines = [broken(axes, name, each - 0.3 * size.text, size.text, 3, several) for name in data.groups]
+    lines = [broken(name, each - 0.3 * size.text, size.text, 3, several) for name in data.groups]
     turned = not several and any(len(parts) > 1 or "…" in parts[0] for parts in lines)
     if turned:
-        lines = [broken(axes, name, 9 * size.text, size.text, 1) for name in data.groups]
+        lines = [broken(name, 9 * size.text, size.text, 1) for name in data.groups]
         high = max(len(parts[0]) for parts in lines) * LETTER_OF_BAR
     else:
         high = LINE_OF_BAR * max(map(len, lines))
@@ -197,7 +196,7 @@ def _standing(data: Bars, axes: Axes, size: Size) -> None:
     own.tick_params(axis="x", length=0, pad=below or 0.3 * size.text)
     plot_height = 72 * size.height - below - high * size.text
     label = [f"{data.axis} [{data.unit}]"]
-    if length(axes, label[0], size.text) > 0.95 * plot_height:
+    if length(label[0], size.text) > 0.95 * plot_height:
         label = [data.axis, f"[{data.unit}]"]
     axes.set_ylabel("\n".join(label), fontsize=size.text, **PLAIN)
     _mark(data, axes, size.text)
@@ -209,21 +208,21 @@ def _handles(data: Bars) -> list[Any]:
     return patches([(name, paint) for _, name, paint in data.parts])
 
 
-def broken(axes: Axes, name: str, room: float, points: float, most: int, bold: bool = True) -> list[str]:
+def broken(name: str, room: float, points: float, most: int, bold: bool = True) -> list[str]:
     """A name over as many lines as there may be, each no wider than `room`, in points; what is left over is cut."""
     lines: list[str] = []
     pieces = BREAK.findall(name)
     while pieces:
         piece = pieces.pop(0)
         joined = (lines[-1] if lines else "") + piece
-        if lines and length(axes, joined.rstrip("_ "), points, bold) <= room:
+        if lines and length(joined.rstrip("_ "), points, bold) <= room:
             lines[-1] = joined
         elif lines and len(lines) == most:
             lines[-1] = joined + "".join(pieces)
             break
         else:
             lines.append(piece)
-    return [cut(axes, line.rstrip("_ ") or line, room, points, bold) for line in lines] or [name]
+    return [cut(line.rstrip("_ ") or line, room, points, bold) for line in lines] or [name]
 
 
 # ---- as wide as its groups -------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError, nearest
 from accelsim.mapping.mapping import kept, tile_sizes, tile_words
 from accelsim.outcome import LayerResult, Outcome
-from accelsim.report.framing import PLAIN, Size, beside, cut, furnish, length, size_of, sized_axes
+from accelsim.report.framing import PLAIN, Size, beside, furnish, size_of, sized_axes
+from accelsim.report.letters import cut, length
 from accelsim.report.palette import GREY, TEXTS
 from accelsim.report.plot_bars import Row
 from accelsim.report.plot_result import require_layers
@@ -110,7 +111,7 @@ def _nest(data: Sequence[Place], axes: Axes, size: Size) -> float:
     its height.
     """
     text = size.text
-    left = max(length(axes, shown(place.level, WIDE), text, bold=True) for place in data) + text
+    left = max(length(shown(place.level, WIDE), text, bold=True) for place in data) + text
     right = size.inner if size.flat else 0.55 * size.inner
     top = 0.2 * text
     for index, place in enumerate(data):
@@ -136,7 +137,7 @@ def _loops(place: Place, axes: Axes, text: float, room: tuple[float, float, floa
     x = left
     for kind, dim, factor in place.loops:
         name = f"{dim} {factor:,}" if kind == "temporal" else f"{dim} {factor:,} {kind}"
-        wide = length(axes, name, text) + 0.8 * text
+        wide = length(name, text) + 0.8 * text
         if x + wide > right and x > left:
             x, top = left, top + 1.75 * text
         fill = KINDS[kind][0]
@@ -151,8 +152,8 @@ def _tiles(place: Place, axes: Axes, text: float, room: tuple[float, float, floa
     left, right, top = room
     x = left
     for tensor, words in place.tiles:
-        told = cut(axes, f"{tensor.value} {_words(words)}", right - left, text)
-        wide = length(axes, told, text)
+        told = cut(f"{tensor.value} {_words(words)}", right - left, text)
+        wide = length(told, text)
         if x + wide > right and x > left:
             x, top = left, top + 1.3 * text
         axes.text(x, -top - 0.5 * text, told, fontsize=text, color=TEXTS[tensor], va="center", **PLAIN)

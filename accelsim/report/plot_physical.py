@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.framing import PLAIN, cut, furnish, new_axes, size_of, sized_axes, thin_hatches
+from accelsim.report.framing import PLAIN, furnish, new_axes, size_of, sized_axes, thin_hatches
 from accelsim.report.groups import MOST, blocks
+from accelsim.report.letters import cut
 from accelsim.report.palette import COLOURS, colours, look
 from accelsim.report.plot import require_macs
 from accelsim.report.plot_bars import SHORT, Bars, draw, free
@@ -81,7 +82,7 @@ def area(document: Document, ax: Axes | None = None, width: str | None = None) -
     axes.set_yticks(places, names, **PLAIN)
     axes.set_xlabel("area [mm2]", **PLAIN)
     if size:
-        short = [cut(axes, name, 0.45 * size.inner, size.text) for name in names]
+        short = [cut(name, 0.45 * size.inner, size.text) for name in names]
         axes.set_yticks(places, short, fontsize=size.text, **PLAIN)
         axes.set_xlabel("area [mm2]", fontsize=size.text, x=1.0, ha="right")
         handles = list(zip(*axes.get_legend_handles_labels(), strict=True))

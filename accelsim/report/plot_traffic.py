@@ -116,7 +116,7 @@ def _standing(data: Traffic, axes: Axes, size: Size) -> None:
     axes.set_xlim(-0.6, _end(data) - 0.4)
     each = 0.95 * size.inner / len(data.levels) - size.text
     axes.set_xticks(
-        _middles(data), ["\n".join(broken(axes, name, each, size.text, 2)) for name in data.levels],
+        _middles(data), ["\n".join(broken(name, each, size.text, 2)) for name in data.levels],
         fontsize=size.text, **PLAIN,
     )  # fmt: skip
     axes.tick_params(axis="x", length=0)
