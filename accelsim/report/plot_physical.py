@@ -89,7 +89,7 @@ def area(document: Document, ax: Axes | None = None, width: str | None = None) -
         furnish(axes, size, (title, told), handles, height=(1.7 * len(parts) + 3.6) * size.text / 72)
         return axes
     axes.set_title(f"{title}\n{told}", loc="left", fontsize=10, **PLAIN)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     return axes
 
 

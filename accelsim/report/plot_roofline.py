@@ -89,13 +89,15 @@ def _paints(result: Outcome) -> dict[str, Paint]:
 def _lines(data: Roofline, axes: Axes, size: Size, paints: Mapping[str, Paint]) -> None:
     xs = [point.intensity for point in data.points] + [roof.ridge for roof in data.roofs]
     ys = [point.performance for point in data.points] + [data.peak]
-    (left, right), (low, high) = _around(xs, 2.0), _around(ys, 1.6)
+    (left, right), (low, high) = _around(xs, 2.0, 0.5), _around(ys, 1.6, 0.0)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)
+    for axis, ends in ((axes.xaxis, (left, right)), (axes.yaxis, (low, high))):
+        places = _ticks(*ends)
+        axis.set_ticks(places, [_power(place) for place in places], fontsize=size.text)
     axes.minorticks_off()
-    axes.tick_params(labelsize=size.text)
     thick = 0.14 * size.text
     for at, roof in enumerate(data.roofs):
         begin = min(left, roof.ridge)
@@ -116,7 +118,7 @@ def _points(data: Roofline, axes: Axes, size: Size, paints: Mapping[str, Paint])
     for at, roof in enumerate(data.roofs):
         colour, mark = paints[roof.level][0], MARKS[at % len(MARKS)]
         own = [point for point in data.points if point.level == roof.level]
-        side = size.text * max(0.8 - 0.2 * at, 0.3)
+        side = size.text * max(0.9 - 0.4 * at, 0.3)
         axes.plot(
             [point.intensity for point in own], [point.performance for point in own], mark, color=colour, ms=side,
             mec="white", mew=0.4, alpha=0.85, zorder=2 + 0.01 * at,
@@ -134,10 +136,29 @@ def told(roof: Roof) -> str:
     return f"{shown(roof.level, 16)}: {number(roof.bandwidth)} B/cycle, ridge at {number(roof.ridge)} MACs/B"
 
 
-def _around(values: Sequence[float], times: float) -> tuple[float, float]:
-    """Limits of a logarithmic axis around all values above 0, with room at both ends."""
+def _around(values: Sequence[float], times: float, above: float) -> tuple[float, float]:
+    """Limits of a logarithmic axis around all values above 0, with room at both ends, a power of ten apart at least.
+
+    above : of the room that this takes, the share beyond the largest value.
+    """
     known = [value for value in values if value > 0]
     low, high = min(known, default=1.0) / times, max(known, default=1.0) * times
-    # at least one decade, so that there is a tick
-    spare = max(0.0, 1.05 - math.log10(high / low)) / 2
-    return low / 10**spare, high * 10**spare
+    spare = max(0.0, 1.05 - math.log10(high / low))
+    return low / 10 ** (spare * (1 - above)), high * 10 ** (spare * above)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Powers of ten; where few lie between the limits also twice and five times these."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if math.log10(high / low) < 2.2 else (1,)
+    every = [step * 10.0**power for power in powers for step in steps]
+    return [place for place in every if low <= place <= high]
+
+
+def _power(value: float) -> str:
+    """A tick as a plain number, or with a power of ten where that is shorter."""
+    if 1e-3 < value < 1e6:
+        return f"{value:,g}" if value < 1e5 else f"{value:,.0f}"
+    power = math.floor(math.log10(value) + 1e-9)
+    step = round(value / 10.0**power)
+    return f"$10^{{{power}}}$" if step == 1 else f"${step} \\times 10^{{{power}}}$"

@@ -65,6 +65,14 @@ def test_roofs_meet_the_peak_at_their_ridge():
     assert "DRAM: 2.40 B/cycle, ridge at 70 MACs/B" in legend and "ridge point" in legend
 
 
+def test_ticks_are_round_numbers():
+    ticks = plot_roofline._ticks
+    assert ticks(0.3, 4e3) == [1, 10, 100, 1000]
+    assert ticks(4.0, 210.0) == [5, 10, 20, 50, 100, 200]
+    told = [plot_roofline._power(value) for value in (0.1, 5000.0, 5e5, 1e6, 5e6, 2e-4)]
+    assert told == ["0.1", "5,000", "500,000", "$10^{6}$", "$5 \\times 10^{6}$", "$2 \\times 10^{-4}$"]
+
+
 def test_levels_without_a_roof_are_named():
     text = plot_roofline.caption(chip(), plot_roofline.roofline_data(chip()))
     assert text == "peak 168 MACs/cycle; no width, so no roof: GLB"
