@@ -61,6 +61,10 @@ class Plots:
     def __init__(self, result: Outcome) -> None:
         self._result = result
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(name for name in vars(Plots) if not name.startswith("_"))
+        return f"Plots({self._result.workload} on {self._result.architecture.name}: {kinds})"
+
     @cached_property
     def _document(self) -> Document:
         from accelsim.document import document_of
