@@ -75,6 +75,11 @@ def plot(
     result = None
     if kind in OF_SWEEPS:
         axes = sweeping.drawn(sources, kind)
+        if width is not None:
+            from accelsim.report.framing import size_of
+            from accelsim.report.refit import refit
+
+            refit(axes, size_of(width))
     elif all(source.endswith(".json") for source in sources):
         axes = draw.of_files(sources, kind, layers=layers, **more)
     elif len(sources) == 2:
@@ -104,7 +109,6 @@ def plot(
 def _of_kind(kind: str, width: str | None, by: str | None, layer: str | None) -> dict[str, str]:
     """What is asked of one kind of picture. Raises AccelsimError for what another has."""
     for option, given, allowed in (
-        ("--width", width, KINDS),
         ("--by", by, ("energy",)),
         ("--layer", layer, ("mapping",)),
     ):

@@ -97,7 +97,6 @@ def test_a_comparison_has_cycles_and_widths(plot, tmp_path):
         (["--by", "netwrk"], "unknown group of bars 'netwrk'; did you mean 'network'? (layer, network)"),
         (["--kind", "cycles", "--by", "network"], "--by is for energy, not for cycles"),
         (["--layer", "CONV4"], "--layer is for mapping, not for energy"),
-        (["--kind", "pareto", "--width", "column"], "--width is for energy, cycles, "),
         (["--kind", "mapping", "--layer", "CONV6"], "no layer 'CONV6' was run; did you mean 'CONV"),
         (["--kind", "cycles", "--layers", "FC*"], "no layer of this result fits 'FC*'"),
         (["--layers", ""], "no layer of this result fits ''"),

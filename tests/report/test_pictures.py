@@ -47,7 +47,15 @@ def test_letters_lie_on_nothing(machine, network, kind):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("machine", MACHINES)
 def test_letters_lie_on_nothing_on_any_machine(machine, network, kind):
-    found = result(machine, network, 45 if kind in ("power", "area") else None)
+    if kind not in ("power", "area"):
+        check(result(machine, network), kind)
+        return
+    try:
+        found = result(machine, network, 45)
+    except AccelsimError as error:
+        if "under physical:" not in str(error):
+            raise
+        pytest.skip(str(error))
     check(found, kind)
 
 
