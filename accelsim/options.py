@@ -70,6 +70,14 @@ Carbon = Annotated[
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
 ]
+PictureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--width",
+        metavar="WIDTH",
+        help="Of the picture: column (3.5 in), page (7.16 in) or slide (10 in); default: its own.",
+    ),
+]
 
 
 def once(command: Any, context: Any, args: list[str]) -> None:
