@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import reporting, sweeping, timelines, tools
+from accelsim import predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -401,6 +401,8 @@ for _name, _command in (
     ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
     ("timeline", timelines.timeline),
+    ("fit", predicting.fit),
+    ("predict", predicting.predict),
 ):
     app.command(_name)(_command)
 

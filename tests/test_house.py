@@ -15,6 +15,7 @@ ROOT = Path(accelsim.__file__).parent
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_PARAMETERS = 450, 80, 10
 MANY = {
     "cli.py": "run compare search plot",
+    "predicting.py": "fit",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
 }  # a parameter for each option

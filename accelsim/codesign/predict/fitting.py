@@ -1,0 +1,253 @@
+"""Fitting a model: synthetic layers drawn, simulated, and a part of them held out to say how far off it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from accelsim import arguments
+from accelsim.architecture.document import document_of as machine_document
+from accelsim.architecture.model import Architecture
+from accelsim.codesign.predict import draw
+from accelsim.codesign.predict.folds import Arrays, arrays_of
+from accelsim.codesign.predict.kinds import FEATURES, PHYSICAL, Described, describe
+from accelsim.codesign.predict.measure import Cost, measured, synthetic
+from accelsim.codesign.predict.model import KINDS, Model, TypeModel
+from accelsim.codesign.predict.polynomial import fit_polynomial
+from accelsim.codesign.predict.predicted import predict
+from accelsim.codesign.predict.table import fit_table
+from accelsim.codesign.predict.terms import Floats
+from accelsim.codesign.predict.tiles import filled, points
+from accelsim.document import sha256, versions
+from accelsim.energy.document import document_of as table_document
+from accelsim.errors import AccelsimError
+from accelsim.simulate import Plan, prepare
+from accelsim.sweep.pools import Pool, processes
+from accelsim.workload.network import Network
+
+HELD_OUT = 0.15
+"""Share of the layers that no model sees: its errors are theirs."""
+FEWEST = 60
+"""Samples of a type: a tenth of them is left out in turn, and there are a dozen dozen terms."""
+CHECKS = ("alexnet", "resnet50")
+OPTIONS = ("dataflow", "evaluator", "objective", "energy", "node", "supply", "accounting", "parameters", "bits")
+"""Those of `simulate.prepare` that a model may be fitted under."""
+IDLE = 0.5
+"""Below this share of busy multipliers the steps of a machine are told from the rest."""
+Told = Callable[[int, int, str], None]
+
+
+class Sample(NamedTuple):
+    """The layers of a type that could be run, and what each costs."""
+
+    layers: list[Described]
+    ms: Floats
+    energy: Floats
+
+    def part(self, chosen: Sequence[int]) -> Sample:
+        """Some of them."""
+        at = list(chosen)
+        return Sample([self.layers[index] for index in at], self.ms[at], self.energy[at])
+
+
+def fit(
+    architecture: str | Path | Architecture,
+    kind: str = "polynomial",
+    samples: int = 500,
+    seed: int = 0,
+    checks: Sequence[str | Path | Network] = CHECKS,
+    workers: int | None = None,
+    progress: Told | None = None,
+    **options: Any,
+) -> Model:
+    """Fit a model of a machine on synthetic layers.
+
+    Parameters
+    ----------
+    kind : 'polynomial' (`polynomial`) or 'table' (`table`).
+    samples, seed : layers drawn of each type, and of what; see `draw`. The same seed draws the same layers.
+    checks : networks that are simulated too, none of them fitted: how far off the model is on each.
+    workers : processes; default: as many as there are cores. progress : called with (done, of, what).
+    options : of `OPTIONS`, as `accelsim.simulate` takes them; by default what it runs by default, without zeros.
+
+    Raises
+    ------
+    AccelsimError : an argument that is wrong, scikit-learn that is missing, a machine that can run none of the layers.
+    """
+    arguments.known("kind", kind, KINDS)
+    for name in options:
+        arguments.known("option", name, OPTIONS)
+    samples, seed = arguments.whole("samples", samples, FEWEST), arguments.whole("seed", seed, 0)
+    need_sklearn()
+    pool = processes(workers)
+    try:
+        plans = [prepare(architecture, network, **_dense(options)) for network in checks]
+        drawn = {name: list(draw.layers(name, samples, seed)) for name in FEATURES}
+        first = prepare(architecture, synthetic(drawn[next(iter(drawn))]), **_dense(options))
+        arrays = arrays_of(first.machine, first.flow)
+        found = {name: _sample(architecture, drawn[name], options, pool, _named(progress, name)) for name in drawn}
+        model = _fitted(kind, first, arrays, found, seed)
+        return model.with_networks(
+            network_errors(model, plan.ran.network, measured(plan, pool, _named(progress, plan.ran.network.name)))
+            for plan in plans
+        )
+    finally:
+        pool.close()
+
+
+def need_sklearn() -> None:
+    """Raise AccelsimError without scikit-learn, which fits."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise AccelsimError("fit needs scikit-learn: pip install 'accelsim[codesign]'") from None
+
+
+def _dense(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {**options, "data": "dense"}
+
+
+def _named(progress: Told | None, name: str) -> Told | None:
+    return None if progress is None else lambda done, of, what: progress(done, of, f"{name.replace('_', ' ')}: {what}")
+
+
+def _sample(
+    architecture: str | Path | Architecture, problems: Sequence[Any], options: Mapping[str, Any], pool: Pool,
+    progress: Told | None,
+) -> Sample:  # fmt: skip
+    """The layers of a type, measured; those that the machine cannot run are left out."""
+    plan = prepare(architecture, synthetic(problems), **_dense(options))
+    costs = measured(plan, pool, progress)
+    pairs = [(describe(problem), cost) for problem, cost in zip(problems, costs.values(), strict=True)]
+    ran = [(layer, cost) for layer, cost in pairs if isinstance(cost, Cost) and cost.ms > 0]
+    ms, energy = (np.array([getattr(cost, what) for _, cost in ran]) for what in ("ms", "energy"))
+    return Sample([layer for layer, _ in ran], ms, energy)
+
+
+def _fitted(kind: str, plan: Plan, arrays: Arrays, found: Mapping[str, Sample], seed: int) -> Model:
+    types: dict[str, TypeModel] = {}
+    counts = {}
+    machine = machine_of(plan)
+    alone = {}
+    for name, sample in found.items():
+        if len(sample.layers) < FEWEST // 2:
+            continue  # a machine that can run hardly any of a type
+        order = np.random.default_rng([seed, len(types)]).permutation(len(sample.layers))
+        held = round(HELD_OUT * len(order))
+        train, test = sample.part(sorted(order[held:])), sample.part(sorted(order[:held]))
+        types[name] = _type(kind, name, arrays, train, seed)
+        counts[name] = {"fitted": len(train.layers), "held_out": held}
+        alone[name] = train, test
+    if not types:
+        raise AccelsimError(f"'{plan.machine.name}' runs too few of the drawn layers to fit anything")
+    model = Model(kind, machine, arrays, types, {"seed": seed, "layers": counts, "versions": versions()})
+    return Model(
+        kind, machine, arrays,
+        {
+            name: replace(own, errors=layer_errors(model, *alone[name]))
+            for name, own in types.items()
+        },
+        model.fitted,
+    )  # fmt: skip
+
+
+def _type(kind: str, name: str, arrays: Arrays, train: Sample, seed: int) -> TypeModel:
+    described = np.array([(*layer.features, *layer.physical) for layer in train.layers])
+    names = (*FEATURES[name], *PHYSICAL)
+    ranges = {
+        number: (float(column.min()), float(column.max())) for number, column in zip(names, described.T, strict=True)
+    }
+    if kind == "table":
+        numbers = points(train.layers, arrays)
+        runtime, energy = (fit_table(numbers, one, np.random.default_rng(seed)) for one in (train.ms, train.energy))
+        return TypeModel(runtime, "energy", energy, ranges, {}, numbers)
+    return TypeModel(
+        fit_polynomial(name, described, train.ms, seed),
+        "power",
+        fit_polynomial(name, described, train.energy / train.ms, seed, log=True),
+        ranges,
+        {},
+    )
+
+
+def machine_of(plan: Plan) -> dict[str, Any]:
+    """What a model says of its machine. digest : of all that decides what a dense layer costs there."""
+    machine, ran = plan.machine, plan.ran
+    told = {
+        "dataflow": plan.dataflow, "evaluator": plan.evaluator, "objective": ran.objective,
+        "energy_table": plan.table.name, "accounting": plan.table.accounting or "counts", "bits": dict(ran.bits),
+    }  # fmt: skip
+    documents = {**told, "machine": machine_document(machine), "table": table_document(plan.table)}
+    return {
+        "name": machine.name, "digest": sha256(documents), "clock_hz": float(machine.clock_hz),
+        "energy_unit": plan.table.unit, "parameters": {name: str(value) for name, value in ran.parameters.items()},
+        **told,
+    }  # fmt: skip
+
+
+def check_machine(model: Model, architecture: str | Path | Architecture, parameters: Mapping[str, Any]) -> None:
+    """Raise AccelsimError unless the model is of this machine, run as it was fitted (`Model.require`)."""
+    options = dict(model.machine.get("options", {}))
+    plan = prepare(architecture, synthetic(()), **_dense({**options, "parameters": dict(parameters)}))
+    model.require(machine_of(plan)["digest"], plan.machine.name)
+
+
+def rmspe(predicted: Floats, true: Floats) -> float:
+    """Root of the mean squared relative error."""
+    return float(np.sqrt(np.mean((predicted / true - 1) ** 2)))
+
+
+def layer_errors(model: Model, train: Sample, test: Sample) -> dict[str, Any]:
+    """RMSPE on held-out layers of a type.
+
+    macs_alone : the same of a constant times MACs, the constant that is best for the layers fitted on. idle, busy : of
+    runtime, where less than half of the multipliers has work in the mean step, and where more has.
+    """
+    costs = model.costs(test.layers)
+    of = {"runtime": (costs.ms, test.ms), "power": (costs.power, test.energy / test.ms)}
+    of["energy"] = costs.energy, test.energy
+    found: dict[str, Any] = {what: _error(*pair) for what, pair in of.items()}
+    found["macs_alone"] = {
+        what: _error(_constant(train, of_train) * _macs(test), of[what][1])
+        for what, of_train in (("runtime", train.ms), ("energy", train.energy))
+    }
+    share = np.array([filled(layer, model.arrays) for layer in test.layers])
+    for name, chosen in (("idle", share < IDLE), ("busy", share >= IDLE)):
+        if chosen.any():
+            found[name] = {"layers": int(chosen.sum()), "runtime": _error(costs.ms[chosen], test.ms[chosen])}
+    return found
+
+
+def _error(predicted: Floats, true: Floats) -> float:
+    return round(rmspe(predicted, true), 6)
+
+
+def _macs(sample: Sample) -> Floats:
+    return np.array([layer.physical[0] for layer in sample.layers])
+
+
+def _constant(sample: Sample, true: Floats) -> float:
+    """What times MACs has the least RMSPE."""
+    ratio = _macs(sample) / true
+    return float(ratio.sum() / (ratio**2).sum())
+
+
+def network_errors(model: Model, network: Network, costs: Mapping[str, Cost | str]) -> dict[str, Any]:
+    """Relative errors of a network's runtime, power and energy, over its layers that could be simulated."""
+    told = {layer.name: layer for layer in predict(model, network).layers}
+    true = [(told[name], cost) for name, cost in costs.items() if isinstance(cost, Cost) and name in told]
+    ms, energy = (sum(getattr(cost, what) * own.repeat for own, cost in true) for what in ("ms", "energy"))
+    ours = [sum(getattr(own, what) * own.repeat for own, _ in true) for what in ("ms", "energy")]
+    return {
+        "name": network.name, "batch": network.batch, "layers": len(true), "ms": ms, "energy": energy,
+        "outside": sum(bool(own.outside) for own, _ in true),
+        "errors": {
+            "runtime": round(ours[0] / ms - 1, 6),
+            "power": round(ours[1] / ours[0] / (energy / ms) - 1, 6),
+            "energy": round(ours[1] / energy - 1, 6),
+        },
+    }  # fmt: skip

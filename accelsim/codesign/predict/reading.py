@@ -1,0 +1,20 @@
+"""What the readers of a model's file share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def floats(data: Any, length: int) -> NDArray[np.float64]:
+    """A list of so many finite numbers. TypeError or ValueError if it is none."""
+    if not isinstance(data, list) or any(isinstance(one, bool) or not isinstance(one, int | float) for one in data):
+        raise TypeError("expected a list of numbers")
+    found = np.array(data, np.float64)
+    if len(found) != length:
+        raise ValueError(f"expected {length} numbers, got {len(found)}")
+    if not np.isfinite(found).all():
+        raise ValueError("a number is not finite")
+    return found
