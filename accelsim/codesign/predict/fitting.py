@@ -28,6 +28,7 @@ from accelsim.errors import AccelsimError
 from accelsim.simulate import Plan, prepare
 from accelsim.sweep.pools import Pool, processes
 from accelsim.workload.network import Network
+from accelsim.workload.problem import Problem
 
 HELD_OUT = 0.15
 """Share of the layers that no model sees: its errors are theirs."""
@@ -36,6 +37,8 @@ FEWEST = 60
 CHECKS = ("alexnet", "resnet50")
 OPTIONS = ("dataflow", "evaluator", "objective", "energy", "node", "supply", "accounting", "parameters", "bits")
 """Those of `simulate.prepare` that a model may be fitted under."""
+ONE = Problem((1,) * 8)
+"""A layer that any plan can be made with."""
 IDLE = 0.5
 """Below this share of busy multipliers the steps of a machine are told from the rest."""
 Told = Callable[[int, int, str], None]
@@ -52,6 +55,16 @@ class Sample(NamedTuple):
         """Some of them."""
         at = list(chosen)
         return Sample([self.layers[index] for index in at], self.ms[at], self.energy[at])
+
+
+class Samples(NamedTuple):
+    """All that a model is fitted on and checked with. plan : of the machine; checks : networks with their costs."""
+
+    plan: Plan
+    seed: int
+    types: Mapping[str, Sample]
+    checks: tuple[tuple[Network, Mapping[str, Cost | str]], ...]
+    options: Mapping[str, Any]
 
 
 def fit(
@@ -79,24 +92,60 @@ def fit(
     AccelsimError : an argument that is wrong, scikit-learn that is missing, a machine that can run none of the layers.
     """
     arguments.known("kind", kind, KINDS)
+    need_sklearn()
+    return fitted(sampled(architecture, samples, seed, checks, workers, progress, **options), kind)
+
+
+def sampled(
+    architecture: str | Path | Architecture,
+    samples: int = 500,
+    seed: int = 0,
+    checks: Sequence[str | Path | Network] = CHECKS,
+    workers: int | None = None,
+    progress: Told | None = None,
+    **options: Any,
+) -> Samples:
+    """Draw layers and simulate them, for models of either kind; parameters and errors as of `fit`."""
     for name in options:
         arguments.known("option", name, OPTIONS)
     samples, seed = arguments.whole("samples", samples, FEWEST), arguments.whole("seed", seed, 0)
-    need_sklearn()
     pool = processes(workers)
     try:
+        plan = prepare(architecture, synthetic((ONE,)), **_dense(options))
         plans = [prepare(architecture, network, **_dense(options)) for network in checks]
-        drawn = {name: list(draw.layers(name, samples, seed)) for name in FEATURES}
-        first = prepare(architecture, synthetic(drawn[next(iter(drawn))]), **_dense(options))
-        arrays = arrays_of(first.machine, first.flow)
-        found = {name: _sample(architecture, drawn[name], options, pool, _named(progress, name)) for name in drawn}
-        model = _fitted(kind, first, arrays, found, seed)
-        return model.with_networks(
-            network_errors(model, plan.ran.network, measured(plan, pool, _named(progress, plan.ran.network.name)))
-            for plan in plans
-        )
+        types = {}
+        for name in FEATURES:
+            drawn = list(draw.layers(name, samples, seed))
+            types[name] = _sample(architecture, drawn, options, pool, _named(progress, name))
+        costs = [(own.ran.network, measured(own, pool, _named(progress, own.ran.network.name))) for own in plans]
+        return Samples(plan, seed, types, tuple(costs), options)
     finally:
         pool.close()
+
+
+def fitted(found: Samples, kind: str) -> Model:
+    """The model of layers that were measured."""
+    plan, seed = found.plan, found.seed
+    arrays = arrays_of(plan.machine, plan.flow)
+    types: dict[str, TypeModel] = {}
+    parts = {}
+    for name, sample in found.types.items():
+        if len(sample.layers) < FEWEST // 2:
+            continue  # a machine that can run hardly any of a type
+        order = np.random.default_rng([seed, len(types)]).permutation(len(sample.layers))
+        held = round(HELD_OUT * len(order))
+        parts[name] = sample.part(sorted(order[held:])), sample.part(sorted(order[:held]))
+        types[name] = _type(kind, name, arrays, parts[name][0], seed)
+    if not types:
+        raise AccelsimError(f"'{plan.machine.name}' runs too few of the drawn layers to fit anything")
+    counts = {
+        name: {"fitted": len(train.layers), "held_out": len(test.layers)} for name, (train, test) in parts.items()
+    }
+    told = {"seed": seed, "layers": counts, "versions": versions()}
+    model = Model(kind, machine_of(plan, found.options), arrays, types, told)
+    own = {name: replace(one, errors=layer_errors(model, *parts[name])) for name, one in types.items()}
+    model = replace(model, types=own)
+    return replace(model, networks=tuple(network_errors(model, network, costs) for network, costs in found.checks))
 
 
 def need_sklearn() -> None:
@@ -116,7 +165,7 @@ def _named(progress: Told | None, name: str) -> Told | None:
 
 
 def _sample(
-    architecture: str | Path | Architecture, problems: Sequence[Any], options: Mapping[str, Any], pool: Pool,
+    architecture: str | Path | Architecture, problems: Sequence[Problem], options: Mapping[str, Any], pool: Pool,
     progress: Told | None,
 ) -> Sample:  # fmt: skip
     """The layers of a type, measured; those that the machine cannot run are left out."""
@@ -126,33 +175,6 @@ def _sample(
     ran = [(layer, cost) for layer, cost in pairs if isinstance(cost, Cost) and cost.ms > 0]
     ms, energy = (np.array([getattr(cost, what) for _, cost in ran]) for what in ("ms", "energy"))
     return Sample([layer for layer, _ in ran], ms, energy)
-
-
-def _fitted(kind: str, plan: Plan, arrays: Arrays, found: Mapping[str, Sample], seed: int) -> Model:
-    types: dict[str, TypeModel] = {}
-    counts = {}
-    machine = machine_of(plan)
-    alone = {}
-    for name, sample in found.items():
-        if len(sample.layers) < FEWEST // 2:
-            continue  # a machine that can run hardly any of a type
-        order = np.random.default_rng([seed, len(types)]).permutation(len(sample.layers))
-        held = round(HELD_OUT * len(order))
-        train, test = sample.part(sorted(order[held:])), sample.part(sorted(order[:held]))
-        types[name] = _type(kind, name, arrays, train, seed)
-        counts[name] = {"fitted": len(train.layers), "held_out": held}
-        alone[name] = train, test
-    if not types:
-        raise AccelsimError(f"'{plan.machine.name}' runs too few of the drawn layers to fit anything")
-    model = Model(kind, machine, arrays, types, {"seed": seed, "layers": counts, "versions": versions()})
-    return Model(
-        kind, machine, arrays,
-        {
-            name: replace(own, errors=layer_errors(model, *alone[name]))
-            for name, own in types.items()
-        },
-        model.fitted,
-    )  # fmt: skip
 
 
 def _type(kind: str, name: str, arrays: Arrays, train: Sample, seed: int) -> TypeModel:
@@ -174,8 +196,11 @@ def _type(kind: str, name: str, arrays: Arrays, train: Sample, seed: int) -> Typ
     )
 
 
-def machine_of(plan: Plan) -> dict[str, Any]:
-    """What a model says of its machine. digest : of all that decides what a dense layer costs there."""
+def machine_of(plan: Plan, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model says of its machine. digest : of all that decides what a dense layer costs there.
+
+    options : what was chosen; names and numbers of them are kept.
+    """
     machine, ran = plan.machine, plan.ran
     told = {
         "dataflow": plan.dataflow, "evaluator": plan.evaluator, "objective": ran.objective,
@@ -186,14 +211,19 @@ def machine_of(plan: Plan) -> dict[str, Any]:
         "name": machine.name, "digest": sha256(documents), "clock_hz": float(machine.clock_hz),
         "energy_unit": plan.table.unit, "parameters": {name: str(value) for name, value in ran.parameters.items()},
         **told,
+        "options": {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in options.items()
+            if name != "parameters" and isinstance(value, str | int | float | Mapping)
+        },
     }  # fmt: skip
 
 
 def check_machine(model: Model, architecture: str | Path | Architecture, parameters: Mapping[str, Any]) -> None:
     """Raise AccelsimError unless the model is of this machine, run as it was fitted (`Model.require`)."""
     options = dict(model.machine.get("options", {}))
-    plan = prepare(architecture, synthetic(()), **_dense({**options, "parameters": dict(parameters)}))
-    model.require(machine_of(plan)["digest"], plan.machine.name)
+    plan = prepare(architecture, synthetic((ONE,)), **_dense({**options, "parameters": dict(parameters)}))
+    model.require(machine_of(plan, options)["digest"], plan.machine.name)
 
 
 def rmspe(predicted: Floats, true: Floats) -> float:

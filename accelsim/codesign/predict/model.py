@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -130,10 +130,6 @@ class Model:
             if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
                 found.append(f"{name} {value:,.6g} is outside {low:,.6g} to {high:,.6g}")
         return found + ([layer.odd] if layer.odd else [])
-
-    def with_networks(self, found: Iterable[Mapping[str, Any]]) -> Model:
-        """The same with the errors on whole networks."""
-        return replace(self, networks=tuple(found))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -20,8 +20,8 @@ HALF = 0.5
 class LayerPrediction:
     """One layer, run once; totals multiply by `repeat`.
 
-    energy : in the unit `Model.unit`. filled : share of the multipliers that have work in the mean step. outside : what of it the
-    model was not fitted on.
+    energy : in the unit `Model.unit`. filled : share of the multipliers that have work in the mean step.
+    outside : what of it the model was not fitted on.
     """
 
     name: str

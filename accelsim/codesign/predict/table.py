@@ -1,8 +1,8 @@
 """A table of measured layers, and what lies between them: kriging (Gaussian process regression) over tiles and folds.
 
-The logarithm of runtime, or of energy, is a plane over the numbers of `tiles`, plus what the nearest measured layers say:
-a Matérn covariance of order 3/2, which has a length for each number. C. E. Rasmussen and C. K. I. Williams, Gaussian
-Processes for Machine Learning, MIT Press 2006, eq. 2.25 and 4.17.
+The logarithm of runtime, or of energy, is a plane over the numbers of `tiles`, plus what the nearest measured layers
+say: a Matérn covariance of order 3/2, which has a length for each number. C. E. Rasmussen and C. K. I. Williams,
+Gaussian Processes for Machine Learning, MIT Press 2006, sections 2.2 and 4.2.
 """
 
 from __future__ import annotations
