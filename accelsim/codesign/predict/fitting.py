@@ -25,7 +25,7 @@ from accelsim.codesign.predict.tiles import filled, points
 from accelsim.document import sha256, versions
 from accelsim.energy.document import document_of as table_document
 from accelsim.errors import AccelsimError
-from accelsim.simulate import Plan, prepare
+from accelsim.simulate import Plan, jobs, prepare
 from accelsim.sweep.pools import Pool, processes
 from accelsim.workload.network import Network
 from accelsim.workload.problem import Problem
@@ -126,7 +126,8 @@ def sampled(
 def fitted(found: Samples, kind: str) -> Model:
     """The model of layers that were measured."""
     plan, seed = found.plan, found.seed
-    arrays = arrays_of(plan.machine, plan.flow)
+    # of the widths of the run: a multiplier may split
+    arrays = arrays_of(jobs(plan)[0].machine, plan.flow)
     types: dict[str, TypeModel] = {}
     parts = {}
     for name, sample in found.types.items():

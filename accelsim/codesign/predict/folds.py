@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from accelsim.workload.lowering import Lowering
+
 if TYPE_CHECKING:
-    from accelsim.architecture.model import Architecture
+    from accelsim.architecture.model import Architecture, Fanout
     from accelsim.mapping.dataflows.dataflow import Dataflow
 
 DIMS = ("N", "G", "M", "C", "P", "Q", "R", "S")
@@ -43,10 +45,14 @@ class Array:
 
 @dataclass(frozen=True)
 class Arrays:
-    """All arrays of a machine, the innermost first. macs : multipliers of a PE that one step keeps busy."""
+    """All arrays of a machine, the innermost first.
+
+    macs : multipliers of a PE that one step keeps busy. im2col : whether layers are lowered to matrix products.
+    """
 
     arrays: tuple[Array, ...]
     macs: float = 1.0
+    im2col: bool = False
 
     @property
     def places(self) -> float:
@@ -55,6 +61,9 @@ class Arrays:
 
     def steps(self, sizes: Sequence[int]) -> int:
         """Iterations that are left to one PE of a layer of so many N G M C P Q R S."""
+        if self.im2col:  # as `workload.lowering.lowered`
+            n, g, m, c, p, q, r, s = sizes
+            sizes = (1, g, m, c * r * s, 1, n * p * q, 1, 1)
         left = dict(zip(DIMS, sizes, strict=True))
         image = left["G"] * left["C"] <= IMAGE
         for array in self.arrays:
@@ -63,7 +72,7 @@ class Arrays:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"macs": self.macs, "arrays": [array.to_dict() for array in self.arrays]}
+        return {"macs": self.macs, "im2col": self.im2col, "arrays": [array.to_dict() for array in self.arrays]}
 
 
 def _unroll(array: Array, left: dict[str, int], image: bool) -> None:
@@ -99,15 +108,21 @@ def arrays_of(machine: Architecture, flow: Dataflow | None) -> Arrays:
     fans = [level.fanout for level in machine.levels]
     declared = [fan for fan in fans if fan.y * fan.x > 1]
     macs = float(machine.macs_at_once) / prod(fan.y * fan.x for fan in declared)
-    if flow is None:
-        return Arrays(tuple(Array(fan.y, fan.x, DIMS, DIMS) for fan in reversed(declared)), macs)
+    return Arrays(tuple(_as_filled(fans, declared, flow)), macs, machine.lowering is Lowering.IM2COL)
+
+
+def _as_filled(fans: list[Fanout], declared: list[Fanout], flow: Dataflow | None) -> list[Array]:
+    if flow is None or not declared:
+        return [Array(fan.y, fan.x, DIMS, DIMS) for fan in reversed(declared)]
+    own = (flow.y, flow.x, flow.whole, flow.strip, flow.image)
     if flow.arrays:
-        inner, around = declared[-1], list(zip(reversed(declared[:-1]), reversed(flow.arrays), strict=False))
-        found = [Array(inner.y, inner.x, flow.y, flow.x, flow.whole, flow.strip, flow.image)]
-        return Arrays((*found, *(Array(fan.y, fan.x, axes.y, axes.x) for fan, axes in around)), macs)
+        around = zip(reversed(declared[:-1]), reversed(flow.arrays), strict=False)
+        inner = Array(declared[-1].y, declared[-1].x, *own)
+        return [inner, *(Array(fan.y, fan.x, axes.y, axes.x) for fan, axes in around)]
+    # rows and columns may be of two levels, one inside the other (`search.space.Space.axes`)
     rows = next((fan.y for fan in reversed(fans) if fan.y > 1), 1)
     columns = next((fan.x for fan in reversed(fans) if fan.x > 1), 1)
-    return Arrays((Array(rows, columns, flow.y, flow.x, flow.whole, flow.strip, flow.image),), macs)
+    return [Array(rows, columns, *own)]
 
 
 def arrays_from(data: Mapping[str, Any]) -> Arrays:
@@ -117,4 +132,4 @@ def arrays_from(data: Mapping[str, Any]) -> Arrays:
     for one in data["arrays"]:
         y, x, whole, image = (tuple(map(str, one[side])) for side in sides)
         arrays.append(Array(int(one["rows"]), int(one["columns"]), y, x, whole, str(one["strip"]), image))
-    return Arrays(tuple(arrays), float(data["macs"]))
+    return Arrays(tuple(arrays), float(data["macs"]), bool(data["im2col"]))

@@ -98,7 +98,7 @@ class Model:
         """Of layers, whatever their types, in their order. Raises AccelsimError for a type that was not fitted."""
         told = [one if isinstance(one, Described) else describe(one) for one in layers]
         ms, energy = np.zeros(len(told)), np.zeros(len(told))
-        for kind in {one.kind for one in told}:
+        for kind in dict.fromkeys(one.kind for one in told):
             at = [index for index, one in enumerate(told) if one.kind == kind]
             own = [told[index] for index in at]
             model = self._of(kind)

@@ -114,8 +114,8 @@ def _lines(prediction: Prediction) -> list[str]:
     )
     found.append(f"RMSPE of runtime, power, energy on held-out layers: {'; '.join(told)}")
     if prediction.on_edges:
-        off = {kind: errors[kind]["idle"]["runtime"] for kind in {one.kind for one in prediction.on_edges}
-               if "idle" in errors[kind]}  # fmt: skip
+        idle = dict.fromkeys(one.kind for one in prediction.on_edges)
+        off = {kind: errors[kind]["idle"]["runtime"] for kind in idle if "idle" in errors[kind]}
         text = f"; so did held-out layers that it missed by {', '.join(f'{percent(one)} %' for one in off.values())}"
         layers = many(len(prediction.on_edges), "layer")
         found.append(

@@ -155,7 +155,7 @@ def test_a_type_that_was_not_fitted(model):
     from dataclasses import replace
 
     less = replace(model, types={"convolution": model.types["convolution"]})
-    with pytest.raises(AccelsimError, match="no model of a fully connected layer; there is of convolution"):
+    with pytest.raises(AccelsimError, match="no model of a grouped layer; there is of convolution"):
         predict.predict(less, "alexnet")
 
 
