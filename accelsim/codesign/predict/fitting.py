@@ -18,6 +18,7 @@ from accelsim.codesign.predict.kinds import FEATURES, PHYSICAL, Described, descr
 from accelsim.codesign.predict.measure import Cost, measured, synthetic
 from accelsim.codesign.predict.model import KINDS, Model, TypeModel
 from accelsim.codesign.predict.polynomial import fit_polynomial
+from accelsim.codesign.predict.pooling import fit_pooling
 from accelsim.codesign.predict.predicted import predict
 from accelsim.codesign.predict.table import fit_table
 from accelsim.codesign.predict.terms import Floats
@@ -61,6 +62,7 @@ class Samples(NamedTuple):
     """All that a model is fitted on and checked with. plan : of the machine; checks : networks with their costs."""
 
     plan: Plan
+    samples: int
     seed: int
     types: Mapping[str, Sample]
     checks: tuple[tuple[Network, Mapping[str, Cost | str]], ...]
@@ -118,7 +120,7 @@ def sampled(
             drawn = list(draw.layers(name, samples, seed))
             types[name] = _sample(architecture, drawn, options, pool, _named(progress, name))
         costs = [(own.ran.network, measured(own, pool, _named(progress, own.ran.network.name))) for own in plans]
-        return Samples(plan, seed, types, tuple(costs), options)
+        return Samples(plan, samples, seed, types, tuple(costs), options)
     finally:
         pool.close()
 
@@ -143,7 +145,8 @@ def fitted(found: Samples, kind: str) -> Model:
         name: {"fitted": len(train.layers), "held_out": len(test.layers)} for name, (train, test) in parts.items()
     }
     told = {"seed": seed, "layers": counts, "versions": versions()}
-    model = Model(kind, machine_of(plan, found.options), arrays, types, told)
+    pooling = fit_pooling(plan, found.samples, seed, HELD_OUT)
+    model = Model(kind, machine_of(plan, found.options), arrays, types, pooling, told)
     own = {name: replace(one, errors=layer_errors(model, *parts[name])) for name, one in types.items()}
     model = replace(model, types=own)
     return replace(model, networks=tuple(network_errors(model, network, costs) for network, costs in found.checks))

@@ -12,6 +12,7 @@ import numpy as np
 from accelsim.codesign.predict.folds import Arrays, arrays_from
 from accelsim.codesign.predict.kinds import FEATURES, PHYSICAL, Described, describe
 from accelsim.codesign.predict.polynomial import Polynomial
+from accelsim.codesign.predict.pooling import Pooling
 from accelsim.codesign.predict.reading import floats
 from accelsim.codesign.predict.table import Table
 from accelsim.codesign.predict.terms import Floats
@@ -70,14 +71,15 @@ class Model:
     """Predicts layers and networks of one machine, without simulating any.
 
     kind : of `KINDS`. machine : name, digest, clock and what it was run with. arrays : how a layer folds.
-    types : by the names of `kinds.FEATURES`. fitted : samples, seed, how many were held out. networks : errors on
-    whole networks that were not fitted.
+    types : by the names of `kinds.FEATURES`. pooling : of layers without MACs. fitted : samples, seed, how many were
+    held out. networks : errors on whole networks that were not fitted.
     """
 
     kind: str
     machine: Mapping[str, Any]
     arrays: Arrays
     types: Mapping[str, TypeModel]
+    pooling: Pooling
     fitted: Mapping[str, Any]
     networks: tuple[Mapping[str, Any], ...] = ()
 
@@ -147,7 +149,7 @@ class Model:
         return {
             "format": FORMAT, "schema": SCHEMA, "kind": self.kind, "machine": dict(self.machine),
             "fitted": dict(self.fitted), "arrays": self.arrays.to_dict(),
-            "networks": [dict(one) for one in self.networks], "types": types,
+            "networks": [dict(one) for one in self.networks], "pooling": self.pooling.to_dict(), "types": types,
         }  # fmt: skip
 
     def save(self, path: str | Path) -> None:
@@ -197,8 +199,11 @@ def _model(data: Mapping[str, Any], where: str) -> Model:
             if name not in FEATURES:
                 raise ValueError(f"unknown type{nearest(name, FEATURES)}")
             types[name] = _type_model(data["kind"], name, own)
+        field_ = "pooling"
+        pooling = Pooling.of(data["pooling"])
         field_ = "fitted"
-        return Model(data["kind"], machine, arrays, types, dict(data["fitted"]), tuple(map(dict, data["networks"])))
+        networks = tuple(map(dict, data["networks"]))
+        return Model(data["kind"], machine, arrays, types, pooling, dict(data["fitted"]), networks)
     except KeyError as error:
         raise AccelsimError(f"{where}: {field_}: {error.args[0]!r} is missing") from None
     except (TypeError, ValueError, AccelsimError) as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from accelsim.codesign.predict.kinds import describe
 from accelsim.codesign.predict.model import Model
+from accelsim.codesign.predict.pooling import numbers_of
 from accelsim.codesign.predict.tiles import filled
 from accelsim.errors import AccelsimError
 from accelsim.workload.network import Layer, Network
@@ -36,7 +38,7 @@ class LayerPrediction:
     @property
     def power(self) -> float:
         """Energy per ms."""
-        return self.energy / self.ms
+        return self.energy / self.ms if self.ms else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -49,13 +51,17 @@ class LayerPrediction:
 
 @dataclass(frozen=True, repr=False)
 class Prediction:
-    """A network on the model's machine. left_out : layers without MACs, which are in no total."""
+    """A network on the model's machine.
+
+    beside : layers without MACs, and what others do beside MACs; as of a run they are in no total but `beside_ms` and
+    `beside_energy`.
+    """
 
     model: Model
     network: str
     batch: int
     layers: tuple[LayerPrediction, ...]
-    left_out: int = 0
+    beside: tuple[LayerPrediction, ...] = ()
 
     def __repr__(self) -> str:
         return f"<{self.network} on {self.model.machine['name']}, predicted: {self.ms:.6g} ms>"
@@ -76,11 +82,21 @@ class Prediction:
         return self.energy / self.ms
 
     @property
+    def beside_ms(self) -> float:
+        """Sum over what is done beside MACs; 0 where the machine takes no time for it."""
+        return sum(layer.ms * layer.repeat for layer in self.beside)
+
+    @property
+    def beside_energy(self) -> float:
+        """Sum over the same."""
+        return sum(layer.energy * layer.repeat for layer in self.beside)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """A line for each layer outside of what the model was fitted on."""
         return tuple(
             f"layer '{layer.name}' ({layer.kind.replace('_', ' ')}): {', '.join(layer.outside)}"
-            for layer in self.layers
+            for layer in (*self.layers, *self.beside)
             if layer.outside
         )
 
@@ -101,7 +117,8 @@ class Prediction:
             "energy_unit": self.model.unit,
             "layers": [layer.to_dict() for layer in self.layers],
             "total": {"ms": self.ms, "power": self.power, "energy": self.energy},
-            "layers_without_macs": self.left_out,
+            "layers_without_macs": [layer.to_dict() for layer in self.beside],
+            "total_without_macs": {"ms": self.beside_ms, "energy": self.beside_energy},
             "warnings": list(self.warnings),
             "on_edges": [layer.name for layer in self.on_edges],
         }
@@ -128,7 +145,7 @@ def predict(
     network = network_from(workload, batch, parameters, dims)
     chosen = network.select(layers)
     multiplying = [layer for layer in chosen if layer.problem]
-    found = Prediction(model, network.name, network.batch, _layers(model, multiplying), len(chosen) - len(multiplying))
+    found = Prediction(model, network.name, network.batch, _layers(model, multiplying), _beside(model, network, chosen))
     if not found.layers:
         raise AccelsimError(f"network '{network.name}': no layer that fits '{layers}' has MACs to predict")
     if strict and found.warnings:
@@ -149,4 +166,18 @@ def _layers(model: Model, layers: list[Layer]) -> tuple[LayerPrediction, ...]:
         found.append(
             LayerPrediction(layer.name, one.kind, int(one.physical[0]), *numbers, layer.repeat, tuple(outside))
         )
+    return tuple(found)
+
+
+def _beside(model: Model, network: Network, layers: Sequence[Layer]) -> tuple[LayerPrediction, ...]:
+    own, numbers = numbers_of(network, layers)
+    costs = model.pooling.costs(numbers)
+    found = []
+    for layer, row, ms, energy in zip(own, numbers.tolist(), *(cost.tolist() for cost in costs), strict=True):
+        outside = tuple(
+            f"{name} {value:,.6g} is outside {low:,.6g} to {high:,.6g}"
+            for (name, (low, high)), value in zip(model.pooling.ranges.items(), row, strict=True)
+            if not low <= value <= high and value
+        )
+        found.append(LayerPrediction(layer.name, layer.op, 0, ms, energy, 0.0, layer.repeat, outside))
     return tuple(found)

@@ -122,6 +122,10 @@ def _lines(prediction: Prediction) -> list[str]:
             f"{layers} have work for less than half of the multipliers (folds, edges), which no polynomial follows"
             f"{text if off else ''}: --kind table does"
         )
-    if prediction.left_out:
-        found.append(f"{many(prediction.left_out, 'layer')} without MACs are left out, as of the totals of a run")
+    if prediction.beside:
+        time = f"{milliseconds(prediction.beside_ms)} ms, " if model.pooling.runtime else "no time, "
+        energy = energy_text(prediction.beside_energy, model.unit)
+        found.append(
+            f"not in the sum, as in that of a run: {many(len(prediction.beside), 'layer')} without MACs, {time}{energy}"
+        )
     return found
