@@ -154,11 +154,10 @@ class Model:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON, whole or not at all."""
-        import json
-
+        from accelsim.codesign.predict.reading import text
         from accelsim.report.files import write_text
 
-        write_text(path, json.dumps(self.to_dict(), indent=1) + "\n")
+        write_text(path, text(self.to_dict()))
 
     def require(self, digest: str, name: str) -> None:
         """Raise AccelsimError unless the model was fitted on the machine of this digest, called `name`."""

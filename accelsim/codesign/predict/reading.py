@@ -1,11 +1,20 @@
-"""What the readers of a model's file share."""
+"""What reading and writing a model's file takes."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_NUMBERS = re.compile(r"\[\n\s+([^\[\]{}\"]+?)\n\s*\]")
+
+
+def text(data: object) -> str:
+    """JSON as a person reads it: a line for each entry, and one for a list of numbers."""
+    return _NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", json.dumps(data, indent=1)) + "\n"
 
 
 def floats(data: Any, length: int) -> NDArray[np.float64]:
