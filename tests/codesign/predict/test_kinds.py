@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accelsim.codesign.predict.kinds import FEATURES, PHYSICAL, describe, kind_of
@@ -37,6 +37,7 @@ def test_tokens_are_a_product_and_heads_its_groups():
     assert (1, 12, 128, 64, 128) in found and (1, 1, 128, 768, 3072) in found
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(PROBLEMS)
 def test_numbers_are_those_of_the_problem(problem):
     told = describe(problem)

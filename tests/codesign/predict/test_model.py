@@ -14,6 +14,7 @@ from accelsim.codesign.predict import draw
 from accelsim.codesign.predict.fitting import fitted, sampled
 from accelsim.codesign.predict.kinds import FEATURES, describe
 from accelsim.codesign.predict.measure import Cost, measured, synthetic
+from accelsim.codesign.predict.shown import TOO_FAR, fit_report
 from accelsim.errors import AccelsimError
 from accelsim.simulate import prepare
 from accelsim.sweep.pools import here
@@ -157,6 +158,19 @@ def test_a_type_that_was_not_fitted(model):
     less = replace(model, types={"convolution": model.types["convolution"]})
     with pytest.raises(AccelsimError, match="no model of a grouped layer; there is of convolution"):
         predict.predict(less, "alexnet")
+
+
+def test_what_fit_says(model):
+    first, layers, networks, *steps = fit_report(model)
+    assert first.startswith(f"{model.kind} of 'nvdla_full', fitted on layers drawn with seed 1; digest ")
+    assert [row[:3] for row in layers.rows] == [(name.replace("_", " "), "68", "12") for name in model.types]
+    assert networks.rows[0][:2] == ("ds_cnn", "10")
+    far = [name for name, own in model.types.items() if own.errors["runtime"] > TOO_FAR]
+    assert [line.partition(":")[0] for line in steps] == [name.replace("_", " ") for name in far]
+    for line in steps:
+        # where more than half of the multipliers idle, folds and edges rule
+        assert "of the multipliers have work" in line
+        assert ("--kind table has them" in line) == (model.kind == "polynomial")
 
 
 @pytest.mark.nightly
