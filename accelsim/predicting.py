@@ -40,7 +40,7 @@ def fit(
     ),
     kind: Annotated[str, typer.Option(help="polynomial, or table: interpolation over tiles and folds.")] = "polynomial",
     dataflow: Dataflow = None,
-    samples: Annotated[int, typer.Option(help="Synthetic layers drawn of each type.")] = 500,
+    samples: Annotated[int, typer.Option(help="Synthetic layers drawn of each type.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the layers that are drawn.")] = 0,
     check: Annotated[
         list[str] | None,

@@ -1,6 +1,6 @@
 """How far off predictors are: three machines, both kinds, networks never fitted; prints the tables of docs/predict.md.
 
-python benchmarks/predict.py [--samples 500] [--save DIR] [MACHINE...]      (some 10 minutes a machine on two cores)
+python benchmarks/predict.py [--samples 1000] [--save DIR] [MACHINE...]      (some 10 to 20 minutes a machine on two cores)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ QUANTITIES = ("runtime", "power", "energy")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("machines", nargs="*", default=MACHINES)
-    parser.add_argument("--samples", type=int, default=500)
+    parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--save", type=Path)
     asked = parser.parse_args()
     for machine in asked.machines:

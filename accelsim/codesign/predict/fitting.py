@@ -72,7 +72,7 @@ class Samples(NamedTuple):
 def fit(
     architecture: str | Path | Architecture,
     kind: str = "polynomial",
-    samples: int = 500,
+    samples: int = 1000,
     seed: int = 0,
     checks: Sequence[str | Path | Network] = CHECKS,
     workers: int | None = None,
@@ -100,7 +100,7 @@ def fit(
 
 def sampled(
     architecture: str | Path | Architecture,
-    samples: int = 500,
+    samples: int = 1000,
     seed: int = 0,
     checks: Sequence[str | Path | Network] = CHECKS,
     workers: int | None = None,

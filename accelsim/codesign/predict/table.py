@@ -18,7 +18,7 @@ from accelsim.codesign.predict.reading import floats
 from accelsim.codesign.predict.terms import Floats
 from accelsim.codesign.predict.tiles import NUMBERS
 
-MOST_FOR_LENGTHS = 350
+MOST_FOR_LENGTHS = 600
 """Layers that lengths are chosen on; all of them are interpolated between."""
 SHORTEST, LONGEST = 0.1, 100.0
 """Bounds of a length, in deviations of its number; a longer one leaves the number out."""

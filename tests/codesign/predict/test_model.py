@@ -174,11 +174,14 @@ def test_what_fit_says(model):
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "nvdla_full"])
-def test_tables_are_within_the_published_errors(machine):
-    """Networks within 10 %, convolutions and FC within 25 % (NeuralPower on a GPU: 11.8, 11.7, 2.8 %; 40, 42 %)."""
+@pytest.mark.parametrize(("machine", "samples"), [("eyeriss", 1000), ("tpu_v1", 300), ("nvdla_full", 300)])
+def test_tables_are_within_the_published_errors(machine, samples):
+    """Networks within 10 %, convolutions and FC within 25 % (NeuralPower on a GPU: 11.8, 11.7, 2.8 %; 40, 42 %).
+
+    A row-stationary PE's tiles depend on more than its steps, so `eyeriss` takes more layers.
+    """
     networks = ("alexnet", "vgg16", "resnet50", "googlenet", "squeezenet_v1_1", "bert_base")
-    found = fitted(sampled(machine, 500, 0, networks), "table")
+    found = fitted(sampled(machine, samples, 0, networks), "table")
     for what in ("runtime", "power", "energy"):
         assert np.mean([abs(one["errors"][what]) for one in found.networks]) < 0.1, what
     for name in ("convolution", "fully_connected"):
