@@ -1,6 +1,6 @@
 """How far off predictors are: three machines, both kinds, networks never fitted; prints the tables of docs/predict.md.
 
-python benchmarks/predict.py [--samples 1000] [--save DIR] [MACHINE...]      (some 10 to 20 minutes a machine on two cores)
+python benchmarks/predict.py [--samples 1000] [--save DIR] [MACHINE...]   (some 10 to 20 minutes a machine, two cores)
 """
 
 from __future__ import annotations
