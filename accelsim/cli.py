@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import predicting, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -19,6 +19,7 @@ from accelsim.options import (
     Batch,
     Bits,
     Budget,
+    Carbon,
     Constraints,
     Data,
     Dataflow,
@@ -120,6 +121,7 @@ def run(
     bits: Bits = None,
     out: Out = None,
     report_to: Report = None,
+    carbon: Carbon = None,
     as_json: Json = False,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
@@ -128,6 +130,10 @@ def run(
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
     _check_places(out, report_to)
+    wanted = None
+    if carbon:
+        machine = architecture if workload else None
+        wanted = footprints.asked(carbon, machine, energy, node, parameters(settings))
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:
@@ -161,6 +167,9 @@ def run(
         checks = list(check_outputs(result))
     _write(result, out, report_to)
     _print(result, as_json, checks)
+    if wanted:
+        footprints.show_carbon(result, wanted, as_json)
+    tell_failures(result)
 
 
 def _print(result: Result, as_json: bool, checks: list[str]) -> None:
@@ -174,7 +183,6 @@ def _print(result: Result, as_json: bool, checks: list[str]) -> None:
         terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
-    tell_failures(result)
 
 
 def _check_places(out: Path | None, report_to: Path | None) -> None:
@@ -403,6 +411,8 @@ for _name, _command in (
     ("timeline", timelines.timeline),
     ("fit", predicting.fit),
     ("predict", predicting.predict),
+    ("table", designing.table),
+    ("footprint", footprints.footprint),
 ):
     app.command(_name)(_command)
 

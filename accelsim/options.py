@@ -63,6 +63,10 @@ Bits = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
 
+Carbon = Annotated[
+    str | None,
+    typer.Option(metavar="GRID|FILE.yaml", help="Also count carbon: a region, an intensity, or a file of factors."),
+]
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
 ]

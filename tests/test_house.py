@@ -18,6 +18,8 @@ MANY = {
     "predicting.py": "fit",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
+    "designing.py": "table",
+    "footprints.py": "footprint",
 }  # a parameter for each option
 
 

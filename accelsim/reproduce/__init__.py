@@ -8,6 +8,7 @@ from accelsim.report.files import write_text
 from accelsim.reproduce import (
     accelforge_timeloop,
     albireo,
+    carbon,
     chip,
     dram,
     eie,
@@ -23,6 +24,7 @@ from accelsim.reproduce import (
     rtl,
     scalesim,
     scnn,
+    spaces,
     stripes,
     tpu,
     watts,
@@ -42,7 +44,7 @@ def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
-    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
+    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes, spaces, carbon)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 

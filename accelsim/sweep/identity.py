@@ -27,7 +27,7 @@ from accelsim.workload.problem import Problem
 Of = TypeVar("Of")
 Found = TypeVar("Found")
 
-_SHOW = frozenset({"report", "reproduce", "onnx", "sweep", "reference"})
+_SHOW = frozenset({"report", "reproduce", "onnx", "sweep", "reference", "codesign"})
 """Rooms that show results or make inputs, which the keys have resolved: no number depends on them."""
 _DOORS = frozenset(
     {"cli", "options", "tools", "warm", "checks", "cache", "compiling", "folders", "version", "__main__"}
@@ -92,6 +92,11 @@ _machine: _Memo[Architecture, tuple[str, dict[str, Any]]] = _Memo(lambda of: _ha
 _network: _Memo[Network, tuple[str, dict[str, Any]]] = _Memo(lambda of: _hashed(network_document(of)), 64)
 _table: _Memo[EnergyTable, tuple[str, dict[str, Any]]] = _Memo(lambda of: _hashed(table_document(of)), 64)
 _problem: _Memo[Problem, Any] = _Memo(canonical, 4096)
+
+
+def sized_hash(machine: Architecture) -> str:
+    """Of all that numbers depend on in a machine; its prose left out."""
+    return _sized(machine)
 
 
 @cache
