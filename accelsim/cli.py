@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import designing, footprints, plotting, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, plotting, predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -365,6 +365,8 @@ for _name, _command in (
     ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
     ("timeline", timelines.timeline),
+    ("fit", predicting.fit),
+    ("predict", predicting.predict),
     ("table", designing.table),
     ("footprint", footprints.footprint),
 ):
