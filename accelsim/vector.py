@@ -138,8 +138,9 @@ def vector_layers(
     for layer in layers:
         if layer.problem and not layer.vector_ops:
             continue
-        reads, writes = (words * network.batch for words in network.traffic(layer))
-        operations = layer.vector_ops * network.batch
+        images = network.images(layer)
+        reads, writes = (words * images for words in network.traffic(layer))
+        operations = layer.vector_ops * images
         sized = with_bits(machine, {**layer.bits, **bits})
         cycles, processing = latency(sized, reads, writes, operations)
         # a layer that multiplies too has its name already
