@@ -37,7 +37,9 @@ def _sources(layers: Mapping[str, Layer], name: str) -> list[str]:
         return []
     if layer.op not in VIEWS:
         return [name]
-    inputs = layer.inputs[-1:] if layer.op == PARTS and layer.inputs[0] in layers[layer.inputs[-1]].inputs else layer.inputs
+    inputs = (
+        layer.inputs[-1:] if layer.op == PARTS and layer.inputs[0] in layers[layer.inputs[-1]].inputs else layer.inputs
+    )
     return [source for each in inputs for source in _sources(layers, each)]
 
 
@@ -45,5 +47,7 @@ def _words(network: Network, layer: Layer | None) -> int:
     """Of a recurrent layer its sums, which gates are computed again from, beside what it gives."""
     if layer is None:
         return network.shape(INPUT).words * network.batch
-    sums = layer.problem.words(Tensor.PSUM) * layer.repeat if layer.problem and layer.op in ("lstm", "gru", "rnn") else 0
+    sums = (
+        layer.problem.words(Tensor.PSUM) * layer.repeat if layer.problem and layer.op in ("lstm", "gru", "rnn") else 0
+    )
     return layer.shape.words * network.batch * layer.repeat + sums

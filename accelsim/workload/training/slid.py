@@ -1,4 +1,4 @@
-"""Gradients of a layer that multiplies, as problems: of what it reads a transposed convolution, of weights a correlation.
+"""Gradients of a layer that multiplies as problems: what it reads, a transposed convolution; weights, a correlation.
 
 With dO the gradient of the ofmap, for a stride t, a dilation d and padding a:
 dI[n, c, h] = sum over m, r of dO[n, m, (h + a - r d) / t] W[m, c, r], and
@@ -18,6 +18,8 @@ from accelsim.workload.network import RECURRENT, Layer, Shape
 from accelsim.workload.ops.slide import MOST_PARTS, NAMES, Transposed, single
 from accelsim.workload.problem import Problem, Tensor
 from accelsim.workload.windows import Axis, Spread, inserted, phases, reach
+
+MISSED = "none of its outputs meets a word of what it reads"
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,12 @@ def input_gradient(layer: Layer, shape: Shape, way: Transposed) -> Lowered:
         for found in product(*(list(phases(*axis)) for axis in each)):
             suffix = "".join(f"{name}{at}" for name, (at, _) in zip(NAMES[-len(found) :], found, strict=True))
             parts.append((suffix, _lowered(shape, dims, [axis for _, axis in found], dynamic)))
-        if len(parts) == 1:
-            return parts[0][1]
-        if parts:
-            return Lowered(shape, parts=tuple(parts))
+        if not parts:
+            raise WorkloadError(MISSED)
+        return Lowered(shape, parts=tuple(parts))
     planes = [inserted(*axis) for axis in each]
     if min(plane.size for plane in planes) < 1:
-        raise WorkloadError("none of its outputs meets a word of what it reads")
+        raise WorkloadError(MISSED)
     return _lowered(shape, dims, planes, dynamic)
 
 

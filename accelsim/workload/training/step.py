@@ -8,7 +8,7 @@ from math import prod
 from accelsim.errors import WorkloadError
 from accelsim.workload.density import DENSE, Densities, Density
 from accelsim.workload.layer import Lowered
-from accelsim.workload.network import INPUT, PARTS, RECURRENT, Layer, Network, Shape
+from accelsim.workload.network import PARTS, RECURRENT, Layer, Network, Shape
 from accelsim.workload.problem import Tensor, Width
 from accelsim.workload.training.optimizers import Training
 from accelsim.workload.training.phases import INPUT_GRAD, LOSS, PHASES, UPDATE, VECTOR_GRAD, WEIGHT_GRAD
@@ -270,8 +270,7 @@ class _Step:
             moves=(each + gradients, each), once=once,
         )  # fmt: skip
         if bits:
-            wide = {Width.IFMAP: bits, Width.PSUM: bits, Width.OFMAP: bits}
-            one = replace(one, bits=wide, moves=(each, each))
+            one = replace(one, bits={Width.FILTER: bits}, moves=(each, each))
             # a gradient and a weight are each turned into words of the other width
             cast = replace(
                 one, name=f"{layer.name}.cast", vector_ops=words + gradients, bits=layer.bits, moves=(gradients, words)

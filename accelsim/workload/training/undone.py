@@ -136,9 +136,7 @@ def _elementwise(layer: Layer, shapes: Sequence[Shape]) -> Undone:
     others = [tuple(i for i in range(len(shapes)) if i != at) for at in range(len(shapes))]
     sums = _broadcast(layer, shapes, 0)
     if function in ("", Function.MULTIPLY):
-        return tuple(
-            Part(part.ops + words * len(rest), rest) for part, rest in zip(sums, others, strict=True)
-        )
+        return tuple(Part(part.ops + words * len(rest), rest) for part, rest in zip(sums, others, strict=True))
     if function == Function.SUBTRACT:
         first, *rest = sums
         return (PASSES if first.ops == 0 else first, *(Part(part.ops + words) for part in rest))
