@@ -26,22 +26,27 @@ from accelsim.options import (
     Energy,
     Evaluator,
     Exact,
+    GradientWay,
     Imperfect,
     Json,
     Layers,
     Mapping,
+    MasterBits,
     Node,
     Objective,
+    Optimizer,
     Out,
     Report,
     Seed,
     Settings,
     Supply,
+    Training,
     Work,
     bits_of,
     dims_of,
     known,
     parameters,
+    training_of,
 )
 from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
@@ -121,6 +126,10 @@ def run(
     out: Out = None,
     report_to: Report = None,
     as_json: Json = False,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
@@ -153,6 +162,7 @@ def run(
             data=data,
             seed=seed,
             bits=bits_of(bits),
+            training=training_of(training, optimizer, master_bits, transposed),
         )
     checks = []
     if check:

@@ -67,6 +67,22 @@ Report = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
 ]
 
+Training = Annotated[
+    bool, typer.Option("--training", help="Run the training step: forward, gradients, update (docs/training.md).")
+]
+Optimizer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of --training: sgd, momentum or adam; default: sgd.")
+]
+MasterBits = Annotated[
+    int | None, typer.Option("--master-bits", metavar="N", help="Of --training: bits of weights and state kept aside.")
+]
+GradientWay = Annotated[
+    str | None,
+    typer.Option(
+        "--gradients", metavar="WAY", help="Of --training: gradients of inputs by insert (default), split or scatter."
+    ),
+]
+
 
 def parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
@@ -95,3 +111,16 @@ def known(what: str, name: str, allowed: tuple[str, ...]) -> None:
     """Refuse a name that is none of those allowed, with the nearest of them."""
     if name not in allowed:
         raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
+
+
+def training_of(
+    wanted: bool, optimizer: str | None, master_bits: int | None, transposed: str | None
+) -> dict[str, Any] | None:
+    """What `--training` asks for; an option of it without it is refused."""
+    options = {"optimizer": optimizer, "master_bits": master_bits, "transposed": transposed}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and not wanted:
+        flags = {"master_bits": "--master-bits", "transposed": "--gradients"}
+        name = next(iter(given))
+        raise AccelsimError(f"{flags.get(name, f'--{name}')} is of a training step: give --training too")
+    return {"optimizer": "sgd", **given} if wanted else None
