@@ -31,7 +31,7 @@ def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.layers else []
     phases = [grid] if (grid := training_grid(result)) else []
-    tables = [*grids(result), *phases, *kept_note(result)]
+    tables: list[Block] = [*grids(result), *phases, *kept_note(result)]
     return [*first, heading(result), *efficiency_lines(result), *free(result), *tables, *notes(result)]
 
 
