@@ -133,7 +133,8 @@ def filter_gradient(layer: Layer) -> Lowered:
 
     Images and output pixels are summed over, as channels and taps. Input channels lie on N: [C, G, M, R, S] words. Of a
     transposed convolution the gradient is what windows slide over, and its output channels lie on N. The second operand
-    is a gradient, no weight. Time steps that share a filter are summed over as images are.
+    is a gradient, no weight. Time steps that share a filter are summed over as images are. Without windows (one tap, no
+    padding) it is a product of two matrices: pixels are summed over as channels too, those that are read.
     """
     one = slid(layer)
     assert layer.problem is not None
@@ -148,8 +149,16 @@ def filter_gradient(layer: Layer) -> Lowered:
         for a in one.axes
     ]
     slides, stays = (one.outputs, one.channels) if one.turned else (one.channels, one.outputs)
+    if all(map(flat, axes)):
+        images *= prod(axis.taps for axis in axes)
+        axes = [Axis(1, 1, 1)] * 2
     found = _lowered(Shape(words), (slides, one.groups, stays, images), axes, dynamic=True)
     return found._replace(runs=sets)
+
+
+def flat(axis: Axis) -> bool:
+    """Whether the gradient of a filter has one tap along an axis, and meets no padding there."""
+    return axis.outputs == 1 and axis.before == 0 and (axis.taps - 1) * axis.dilation < axis.size
 
 
 def filters(layer: Layer) -> int:

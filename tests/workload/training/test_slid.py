@@ -178,6 +178,13 @@ class Carried:
         slides, stays = split[::-1] if turned else split
         # channels of what slides lie on N, images are summed over
         slides, stays = slides.swapaxes(0, 2), np.moveaxis(stays, 0, 2)
+        axes = slid(self.layers[name]).axes
+        ends = [(n - 1) * axis.stride + 1 for n, axis in zip(stays.shape[3:], axes, strict=True)]
+        fits = all(end <= size for end, size in zip(ends, slides.shape[3:], strict=True))
+        if fits and all(axis.taps == 1 and axis.before == 0 for axis in axes):
+            # no windows: words that are read are summed over like images
+            read = (..., *(slice(0, end, axis.stride) for end, axis in zip(ends, axes, strict=True)))
+            slides, stays = (x.reshape(*x.shape[:2], -1, 1, 1) for x in (slides[read], stays))
         found = carry_out(layer, slides, stays, self.run)
         others = c if turned else m
         found = found.reshape(m if turned else c, g, others, *shape[3:])

@@ -261,6 +261,7 @@ def test_gradients_of_attention(kv, shared, c, tokens, others, batch):
     assert np.array_equal(of_q, grouped(np.einsum("bkhrt,bkcr->bkhct", g, k)))
     # channels lie on N, heads that share are summed over
     slides, stays = grouped(q).swapaxes(0, 2), np.moveaxis(grouped(g), 0, 2)
+    slides, stays = (x.reshape(*x.shape[:2], -1, 1, 1) for x in (slides, stays))
     of_k = convolution(found["qk.filter_grad"].problem, slides, stays)
     of_k = of_k.reshape(c, batch, kv, rows).transpose(1, 2, 0, 3)
     assert np.array_equal(of_k, np.einsum("bkhrt,bkhct->bkcr", g, q))
