@@ -16,6 +16,7 @@ from accelsim.reproduce import (
     isaac,
     isca16,
     isca16_sizes,
+    kept,
     nn_dataflow,
     nvdla,
     nvdla_area,
@@ -42,7 +43,7 @@ def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
-    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
+    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes, kept)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 
