@@ -66,7 +66,8 @@ def _rows() -> Iterator[list[str]]:
 _HEAD = """\
 ## Activations kept for the backward pass
 
-One sequence through the blocks of a transformer, words of 16 b: Korthikanti et al., MLSys 2023, section 4.1, item by item
-(second-hand); ours are the words that gradients of `--training` read again (docs/training.md). The networks here have no
-dropout, so its masks and outputs are left out; the last column has them: s b h (34 + 5 a s / h) bytes of each layer.
+One sequence through the blocks of a transformer, words of 16 b: Korthikanti et al., MLSys 2023, section 4.1, item by
+item (second-hand); ours are the words that gradients of `--training` read again (docs/training.md). The networks here
+have no dropout, so its masks and outputs are left out; the last column has them: s b h (34 + 5 a s / h) bytes of each
+layer.
 """
