@@ -41,6 +41,7 @@ from accelsim.options import (
     Settings,
     Supply,
     Training,
+    VectorGradients,
     Work,
     bits_of,
     dims_of,
@@ -130,6 +131,7 @@ def run(
     optimizer: Optimizer = None,
     master_bits: MasterBits = None,
     transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
@@ -162,7 +164,7 @@ def run(
             data=data,
             seed=seed,
             bits=bits_of(bits),
-            training=training_of(training, optimizer, master_bits, transposed),
+            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
     checks = []
     if check:

@@ -83,6 +83,15 @@ GradientWay = Annotated[
     ),
 ]
 
+VectorGradients = Annotated[
+    int | None,
+    typer.Option(
+        "--vector-gradients",
+        metavar="N",
+        help="Of --training: operations of the gradient of an op 'vector', for each of its own; default: refused.",
+    ),
+]
+
 
 def parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
@@ -114,13 +123,16 @@ def known(what: str, name: str, allowed: tuple[str, ...]) -> None:
 
 
 def training_of(
-    wanted: bool, optimizer: str | None, master_bits: int | None, transposed: str | None
+    wanted: bool, optimizer: str | None, master_bits: int | None, transposed: str | None, vector_gradients: int | None
 ) -> dict[str, Any] | None:
     """What `--training` asks for; an option of it without it is refused."""
-    options = {"optimizer": optimizer, "master_bits": master_bits, "transposed": transposed}
-    given = {name: value for name, value in options.items() if value is not None}
+    options = {
+        "--optimizer": ("optimizer", optimizer),
+        "--master-bits": ("master_bits", master_bits),
+        "--gradients": ("transposed", transposed),
+        "--vector-gradients": ("vector_gradients", vector_gradients),
+    }
+    given = {flag: option for flag, option in options.items() if option[1] is not None}
     if given and not wanted:
-        flags = {"master_bits": "--master-bits", "transposed": "--gradients"}
-        name = next(iter(given))
-        raise AccelsimError(f"{flags.get(name, f'--{name}')} is of a training step: give --training too")
-    return {"optimizer": "sgd", **given} if wanted else None
+        raise AccelsimError(f"{next(iter(given))} is of a training step: give --training too")
+    return {"optimizer": "sgd", **dict(given.values())} if wanted else None

@@ -49,12 +49,15 @@ class Training:
 
     optimizer : its name, or one of your own. master_bits : of weights and state where they are kept in other words than
     the machine multiplies; 0: in the machine's. transposed : how gradients of inputs are carried out (docs/layers.md).
+    vector_gradients : operations of the gradient of a layer that tells its words alone (op `vector`) for each operation
+    of the layer; None: such a layer is refused.
     Raises AccelsimError, one line, for what is none of these.
     """
 
     optimizer: str | Optimizer = "sgd"
     master_bits: int = 0
     transposed: str = Transposed.INSERT.value
+    vector_gradients: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, Optimizer) and self.optimizer not in OPTIMIZERS:
@@ -62,6 +65,11 @@ class Training:
         bits = self.master_bits
         if not isinstance(bits, int) or isinstance(bits, bool) or not 0 <= bits <= MOST_BITS:
             raise AccelsimError(f"master_bits is {bits}; it must be a whole number up to {MOST_BITS}, 0: the machine's")
+        of_vectors = self.vector_gradients
+        if of_vectors is not None and (
+            not isinstance(of_vectors, int) or isinstance(of_vectors, bool) or of_vectors < 0
+        ):
+            raise AccelsimError(f"vector_gradients is {of_vectors}; it must be a whole number from 0 on")
         ways = [way.value for way in Transposed]
         if self.transposed not in ways:
             raise AccelsimError(f"unknown way of gradients '{self.transposed}'{nearest(str(self.transposed), ways)}")

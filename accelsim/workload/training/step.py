@@ -138,7 +138,8 @@ class _Step:
     def _other(self, layer: Layer, gradient: tuple[str, ...]) -> None:
         """A layer without MACs: what passes, passes; the rest is one layer, of all its inputs that need a gradient."""
         shapes = [self.network.shape(name) for name in layer.inputs]
-        parts = undone(layer, shapes)
+        by_vector = self.asked.vector_gradients
+        parts = undone(layer, shapes, told=by_vector is not None)
         wanted = [
             (at, part)
             for at, part in enumerate(parts)
@@ -150,9 +151,10 @@ class _Step:
                 again[layer.name] = None
             written = [shapes[at].words if part.words is None else part.words for at, part in wanted]
             moves = layer.shape.words + sum(self.network.shape(name).words for name in again), sum(written)
+            ops = sum(part.ops for _, part in wanted) + (layer.op == "vector") * (by_vector or 0) * layer.vector_ops
             one = Layer(
                 f"{layer.name}.grad", VECTOR_GRAD, (*gradient, *again), shapes[wanted[0][0]], repeat=layer.repeat,
-                vector_ops=sum(part.ops for _, part in wanted), bits=layer.bits, moves=moves,
+                vector_ops=ops, bits=layer.bits, moves=moves,
             )  # fmt: skip
             self.layers.append(one)
             for (at, _), words in zip(wanted, written, strict=True):

@@ -96,13 +96,21 @@ STOPS = frozenset({"argmax", "argmin", Function.COMPARE.value})
 """Functions whose gradient is zero wherever it is one."""
 
 
-def undone(layer: Layer, shapes: Sequence[Shape]) -> Undone:
+def undone(layer: Layer, shapes: Sequence[Shape], told: bool = False) -> Undone:
     """The gradient of each input of a layer without a problem, of these shapes.
 
+    told : whether the caller knows the operations of a `vector`'s gradient, of which its parts have none.
     Raises WorkloadError, which names it, for an op whose gradient is not known.
     """
     if layer.op in VIEWS:
         return _view(layer, shapes)
+    if layer.op == "vector":
+        if not told:
+            raise WorkloadError(
+                "op 'vector' tells words alone, and nothing of its gradient; vector_gradients (--vector-gradients) says "
+                "how many operations that takes for each of the layer's"
+            )
+        return (Part(inputs=tuple(range(len(shapes)))),) * len(shapes)
     if layer.op not in _GRADIENTS:
         raise WorkloadError(f"op '{layer.op}' has no gradient; one is known of: {', '.join(sorted(_GRADIENTS))}")
     return _GRADIENTS[layer.op](layer, shapes)

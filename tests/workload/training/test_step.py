@@ -275,6 +275,7 @@ def test_gradients_of_attention(kv, shared, c, tokens, others, batch):
         ({"optimiser": "sgd"}, "training: unknown option 'optimiser'; did you mean 'optimizer'?"),
         ({"master_bits": 65}, "master_bits is 65; it must be a whole number up to 64, 0: the machine's"),
         ({"transposed": "inser"}, "unknown way of gradients 'inser'; did you mean 'insert'?"),
+        ({"vector_gradients": -1}, "vector_gradients is -1; it must be a whole number from 0 on"),
         (7, "training: wanted True, an optimizer or a Training, got int"),
     ],
 )
@@ -297,8 +298,15 @@ def test_networks_that_cannot_be_trained_are_named():
     with pytest.raises(WorkloadError, match=r"^network 'pools' has no weights to train$"):
         pools.training_step()
     own = {"V": {"op": "vector", "ops": 3}, "C2": {"op": "conv", "M": 8, "kernel": 1}}
-    with pytest.raises(WorkloadError, match=r"^layer 'V': op 'vector' has no gradient; one is known of: add, "):
-        Network.of("own", {"C1": SMALL["C1"], **own}, (3, 8, 8)).training_step()
+    found = Network.of("own", {"C1": SMALL["C1"], **own}, (3, 8, 8))
+    with pytest.raises(
+        WorkloadError, match=r"^layer 'V': op 'vector' tells words alone, and nothing of its gradient; "
+    ):
+        found.training_step()
+    # a factor of one's own: it reads the gradient and what the layer read, and writes as much
+    step = found.training_step({"vector_gradients": 4})
+    layer = by_name(step)["V.grad"]
+    assert (step.traffic(layer), layer.vector_ops) == ((2 * 512, 512), 12)
 
 
 def test_nothing_asked_is_the_network_itself():
