@@ -65,11 +65,9 @@ class Training:
         bits = self.master_bits
         if not isinstance(bits, int) or isinstance(bits, bool) or not 0 <= bits <= MOST_BITS:
             raise AccelsimError(f"master_bits is {bits}; it must be a whole number up to {MOST_BITS}, 0: the machine's")
-        of_vectors = self.vector_gradients
-        if of_vectors is not None and (
-            not isinstance(of_vectors, int) or isinstance(of_vectors, bool) or of_vectors < 0
-        ):
-            raise AccelsimError(f"vector_gradients is {of_vectors}; it must be a whole number from 0 on")
+        each = self.vector_gradients
+        if each is not None and (not isinstance(each, int) or isinstance(each, bool) or each < 0):
+            raise AccelsimError(f"vector_gradients is {each}; it must be a whole number from 0 on")
         ways = [way.value for way in Transposed]
         if self.transposed not in ways:
             raise AccelsimError(f"unknown way of gradients '{self.transposed}'{nearest(str(self.transposed), ways)}")

@@ -107,8 +107,8 @@ def undone(layer: Layer, shapes: Sequence[Shape], told: bool = False) -> Undone:
     if layer.op == "vector":
         if not told:
             raise WorkloadError(
-                "op 'vector' tells words alone, and nothing of its gradient; vector_gradients (--vector-gradients) says "
-                "how many operations that takes for each of the layer's"
+                "op 'vector' tells words alone, and nothing of its gradient; vector_gradients (--vector-gradients) "
+                "says how many operations that takes for each of the layer's"
             )
         return (Part(inputs=tuple(range(len(shapes)))),) * len(shapes)
     if layer.op not in _GRADIENTS:
