@@ -201,13 +201,20 @@ def same_gradients(rng: Random, way: str, back: str, run=convolution) -> None:
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from(WAYS), st.sampled_from(GRADIENT_WAYS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_gradients_are_those_of_loops(rng, way, back):
     same_gradients(rng, way, back)
 
 
+@pytest.mark.nightly
 @given(st.randoms(use_true_random=False), st.sampled_from(WAYS), st.sampled_from(GRADIENT_WAYS))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=5_000, deadline=None)
+def test_gradients_are_those_of_loops_at_length(rng, way, back):
+    same_gradients(rng, way, back)
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from(WAYS), st.sampled_from(GRADIENT_WAYS))
+@settings(max_examples=25, deadline=None)
 def test_gradients_of_drawn_machines(rng, way, back):
     """The golden model and the nest carry out each gradient."""
 
@@ -245,7 +252,7 @@ def products(layer: Layer) -> int:
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from(("", "insert")), st.sampled_from(GRADIENT_WAYS))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_each_gradient_has_the_products_of_the_forward_pass(rng, way, back):
     """Counted by loops: every product of a word and a tap comes back once in each gradient, and no other."""
     one = drawn(rng, way)
@@ -266,12 +273,10 @@ def test_each_gradient_has_the_products_of_the_forward_pass(rng, way, back):
     assert layers["B.filter_grad"].macs == channels * taps * (prod(one.size) if way else outputs_)
 
 
-@given(st.randoms(use_true_random=False), st.sampled_from(WAYS), st.sampled_from(GRADIENT_WAYS))
-@settings(max_examples=60, deadline=None)
-def test_evaluators_agree_on_gradients(rng, way, back):
-    """Closed form, cycles and golden model; two of them on inserted zeros and on zeros that are drawn."""
-    found = training(drawn(rng, way, 200), way, back)
-    gradient = [layer for layer in found.mac_layers if layer.op in PHASES and layer.macs <= 400]
+def same_counts(rng: Random, way: str, back: str) -> None:
+    """Closed form, cycles and golden model; two of them on the zeros that gradients insert."""
+    found = training(drawn(rng, way, 120), way, back)
+    gradient = [layer for layer in found.mac_layers if layer.op in PHASES and layer.macs <= 250]
     for layer in gradient[:3]:
         agree(*case_of(rng, layer.problem))
     for layer in gradient[-2:]:
@@ -280,3 +285,16 @@ def test_evaluators_agree_on_gradients(rng, way, back):
         levels = tuple(replace(level, compression=draw_compression(rng, level)) for level in machine.levels)
         machine = replace(machine, levels=levels, sparsity=draw_sparsity(rng))
         agree_on_zeros(machine, nest, problem, masks)
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from(WAYS), st.sampled_from(GRADIENT_WAYS))
+@settings(max_examples=20, deadline=None)
+def test_evaluators_agree_on_gradients(rng, way, back):
+    same_counts(rng, way, back)
+
+
+@pytest.mark.nightly
+@given(st.randoms(use_true_random=False), st.sampled_from(WAYS), st.sampled_from(GRADIENT_WAYS))
+@settings(max_examples=3_000, deadline=None)
+def test_evaluators_agree_on_gradients_at_length(rng, way, back):
+    same_counts(rng, way, back)
