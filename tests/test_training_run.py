@@ -13,6 +13,7 @@ from accelsim.cli import app
 from accelsim.engine.vector import latency
 from accelsim.outputs import check_outputs
 from accelsim.report import terminal
+from accelsim.report.html import page
 from accelsim.result import Result
 from accelsim.shares import kept_of, shares
 from accelsim.simulate import compare, rerun, simulate
@@ -95,6 +96,12 @@ def test_what_is_kept_is_told(result):
     words = 2 * (4 * 256 + 8 * 64 + 8 * 64 + 8 * 4 * 2 + 5)
     assert kept_of(result).words == words and kept_of(result).bytes == 2 * words
     assert any(f"{words:,} words of activations of 16 b" in str(block) for block in terminal.report(result))
+
+
+def test_a_page_has_the_phases(result):
+    found = page({"": result})
+    assert "Training step by phase" in found and "weight gradient" in found and "kept for the backward pass" in found
+    assert "Training step by phase" not in page({"": simulate("eyeriss", small(), layers="F")})
 
 
 def test_gradients_are_compared_too():

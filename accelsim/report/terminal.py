@@ -15,7 +15,6 @@ from accelsim.report.physical import efficiency_lines
 from accelsim.report.summary import answer, comparison_failures, free, heading, notes
 from accelsim.report.table import Grid, comparison_grid, grids
 from accelsim.report.text import shown, visible
-from accelsim.report.training import kept_note, training_grid
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,9 +29,7 @@ Block = str | Grid
 def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.layers else []
-    phases = [grid] if (grid := training_grid(result)) else []
-    tables: list[Block] = [*grids(result), *phases, *kept_note(result)]
-    return [*first, heading(result), *efficiency_lines(result), *free(result), *tables, *notes(result)]
+    return [*first, heading(result), *efficiency_lines(result), *free(result), *grids(result), *notes(result)]
 
 
 def comparison_report(comparison: Outcomes) -> list[Block]:
