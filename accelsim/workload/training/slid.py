@@ -19,8 +19,6 @@ from accelsim.workload.ops.slide import MOST_PARTS, NAMES, Transposed, single
 from accelsim.workload.problem import Problem, Tensor
 from accelsim.workload.windows import Axis, Spread, inserted, phases, reach
 
-MISSED = "none of its outputs meets a word of what it reads"
-
 
 @dataclass(frozen=True)
 class Slid:
@@ -69,10 +67,11 @@ def _turned(axes: list[Axis], spread: Spread) -> list[Axis]:
     return found
 
 
-def input_gradient(layer: Layer, shape: Shape, way: Transposed) -> Lowered:
+def input_gradient(layer: Layer, shape: Shape, way: Transposed) -> Lowered | None:
     """The gradient of what a layer reads, out of that of its ofmap and the filter; `shape` : of what it reads.
 
-    In parts where `way` splits it. Raises WorkloadError where no word of the plane meets an output.
+    In parts where `way` splits it. None where no output meets a word, but padding alone: it is zero. Raises
+    WorkloadError where there are too many parts.
     """
     one = slid(layer)
     assert layer.problem is not None
@@ -94,12 +93,10 @@ def input_gradient(layer: Layer, shape: Shape, way: Transposed) -> Lowered:
         for found in product(*(list(phases(*axis)) for axis in each)):
             suffix = "".join(f"{name}{at}" for name, (at, _) in zip(NAMES[-len(found) :], found, strict=True))
             parts.append((suffix, _lowered(shape, dims, [axis for _, axis in found], dynamic)))
-        if not parts:
-            raise WorkloadError(MISSED)
-        return Lowered(shape, parts=tuple(parts))
+        return Lowered(shape, parts=tuple(parts)) if parts else None
     planes = [inserted(*axis) for axis in each]
     if min(plane.size for plane in planes) < 1:
-        raise WorkloadError(MISSED)
+        return None
     return _lowered(shape, dims, planes, dynamic)
 
 

@@ -219,6 +219,8 @@ class _Step:
         words = g * c * n * prod((problem.height, problem.width)) // self.network.batch
         shape = self.network.shape(first[0]) if first else Shape(max(1, words))
         found = input_gradient(layer, shape, self.asked.way)
+        if found is None:
+            return
         name, below = f"{layer.name}.ifmap_grad", []
         for suffix, part in found.parts:
             below.append(self._layer(layer, f"ifmap_grad.{suffix}", INPUT_GRAD, reads, part).name)

@@ -142,6 +142,9 @@ class Carried:
         """The gradient of what a layer reads; grouped : its filter [G, M, C, taps]."""
         turned = grouped.swapaxes(1, 2)
         turned = turned.reshape(-1, *turned.shape[2:])
+        if f"{name}.ifmap_grad" not in self.layers:
+            # its outputs meet padding alone
+            return np.zeros(shape, np.int64)
         layer = self.layers[f"{name}.ifmap_grad"]
         if layer.problem is None:
             found = np.zeros(shape, np.int64)

@@ -189,6 +189,14 @@ def test_nothing_flows_to_what_no_weights_lie_behind():
     assert names == ["P", "C", "C.loss", "C.filter_grad", "C.update"]
 
 
+def test_outputs_that_meet_padding_alone_send_nothing_back():
+    """A window of one tap, a step of 5: its one output lies over the padding before the plane."""
+    layers = {"C": {"op": "conv", "M": 2, "kernel": 1}, "D": {"op": "conv", "M": 2, "kernel": 1, "stride": 5, "pad": 2}}
+    found = by_name(Network.of("n", layers, (3, 1, 1)).training_step())
+    assert found["D"].problem.macs_over_plane == 0
+    assert "D.filter_grad" in found and "D.ifmap_grad" not in found and "C.filter_grad" not in found
+
+
 def test_repeats_have_gradients_as_often():
     step = small(C2={"op": "conv", "M": 8, "kernel": 3, "pad": 1, "repeat": 3})
     found = by_name(step)
