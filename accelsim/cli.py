@@ -27,23 +27,29 @@ from accelsim.options import (
     Energy,
     Evaluator,
     Exact,
+    GradientWay,
     Imperfect,
     Json,
     Layers,
     Mapping,
+    MasterBits,
     Node,
     Objective,
+    Optimizer,
     Out,
     PictureWidth,
     Report,
     Seed,
     Settings,
     Supply,
+    Training,
+    VectorGradients,
     Work,
     bits_of,
     dims_of,
     once,
     parameters,
+    training_of,
 )
 from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
@@ -126,6 +132,11 @@ def run(
     report_to: Report = None,
     carbon: Carbon = None,
     as_json: Json = False,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
@@ -162,6 +173,7 @@ def run(
             data=data,
             seed=seed,
             bits=bits_of(bits),
+            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
     checks = []
     if check:

@@ -92,6 +92,32 @@ def once(command: Any, context: Any, args: list[str]) -> None:
         seen.add(option.name)
 
 
+Training = Annotated[
+    bool, typer.Option("--training", help="Run the training step: forward, gradients, update (docs/training.md).")
+]
+Optimizer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of --training: sgd, momentum or adam; default: sgd.")
+]
+MasterBits = Annotated[
+    int | None, typer.Option("--master-bits", metavar="N", help="Of --training: bits of weights and state kept aside.")
+]
+GradientWay = Annotated[
+    str | None,
+    typer.Option(
+        "--gradients", metavar="WAY", help="Of --training: gradients of inputs by insert (default), split or scatter."
+    ),
+]
+
+VectorGradients = Annotated[
+    int | None,
+    typer.Option(
+        "--vector-gradients",
+        metavar="N",
+        help="Of --training: operations of the gradient of an op 'vector', for each of its own; default: refused.",
+    ),
+]
+
+
 def parameters(settings: list[str] | None) -> dict[str, Any]:
     """``--set rows=16`` as values: a number where it is one, else text."""
     return _settings("--set", settings)
@@ -119,3 +145,19 @@ def known(what: str, name: str, allowed: tuple[str, ...]) -> None:
     """Refuse a name that is none of those allowed, with the nearest of them."""
     if name not in allowed:
         raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
+
+
+def training_of(
+    wanted: bool, optimizer: str | None, master_bits: int | None, transposed: str | None, vector_gradients: int | None
+) -> dict[str, Any] | None:
+    """What `--training` asks for; an option of it without it is refused."""
+    options = {
+        "--optimizer": ("optimizer", optimizer),
+        "--master-bits": ("master_bits", master_bits),
+        "--gradients": ("transposed", transposed),
+        "--vector-gradients": ("vector_gradients", vector_gradients),
+    }
+    given = {flag: option for flag, option in options.items() if option[1] is not None}
+    if given and not wanted:
+        raise AccelsimError(f"{next(iter(given))} is of a training step: give --training too")
+    return {"optimizer": "sgd", **dict(given.values())} if wanted else None

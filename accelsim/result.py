@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.document import document_of
 from accelsim.errors import AccelsimError
 from accelsim.outcome import COLUMNS, LayerResult, Outcome, Outcomes, Ran, Row, Totals
+from accelsim.shares import Share, shares
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,6 +58,11 @@ class Result(Outcome):
             raise AccelsimError("to_parquet needs pyarrow: pip install 'accelsim[sweep]'") from None
         with replacing(path) as temporary:
             frame.to_parquet(temporary, index=False)
+
+    @property
+    def phases(self) -> tuple[Share, ...]:
+        """Of a training step: MACs, cycles and energy of the forward pass, its gradients and the update; else empty."""
+        return shares(self)
 
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from accelsim.sparsity.masks import Masks
     from accelsim.sparsity.operands import Operands
     from accelsim.workload.network import Layer
+    from accelsim.workload.training.optimizers import Training
 
 EVALUATORS = ("cycle", "analytical")
 OBJECTIVES = ("energy", "cycles", "edp")
@@ -46,6 +47,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
     "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
+    "training": None,
 }  # fmt: skip
 
 
@@ -101,6 +103,7 @@ def simulate(
     exact: bool = False,
     imperfect: bool = False,
     constraints: str | Path | Mapping[str, Any] | None = None,
+    training: bool | str | Mapping[str, Any] | Training | None = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -125,6 +128,7 @@ def simulate(
         mappings are searched to the end too, with a certificate. imperfect : 'best' takes factors that do not divide.
         constraints : a file, or what is in it, of what mappings are left out; with any a search is exact.
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
+    training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
 
     Raises
     ------
@@ -134,7 +138,7 @@ def simulate(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
         bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
-        imperfect=imperfect, constraints=constraints,
+        imperfect=imperfect, constraints=constraints, training=training,
     )  # fmt: skip
     result = _execute(plan, progress)
     if result.failures and not tolerant:
@@ -154,6 +158,8 @@ def prepare(
     batch, seed = arguments.whole("batch", options["batch"], 1), arguments.whole("seed", options["seed"], 0)
     set_ = arguments.settings("parameters", options["parameters"])
     machine, network = load(architecture, workload, batch, set_, options["dims"], options["inputs"])
+    if options["training"]:
+        network = network.training_step(options["training"])
     arguments.known("evaluator", evaluator, EVALUATORS)
     arguments.known("objective", options["objective"], OBJECTIVES)
     table = table_for(machine, options["energy"], options["node"], options["supply"])

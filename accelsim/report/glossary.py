@@ -48,6 +48,17 @@ GLOSSARY = {
         "the MACs of a step.",
         "cycles - compute_cycles, split by the transfer that set the start of each step",
     ),
+    "phase": Entry(
+        "share",
+        "Of a training step (run --training): the forward pass; the gradients of inputs, of layers without MACs too; "
+        "those of weights; the update of weights and state. Layers without MACs count in each.",
+        "MACs, cycles or energy of its layers / those of all",
+    ),
+    "kept_bytes": Entry(
+        "bytes",
+        "Activations that a training step keeps until its backward pass has read them; `kept_words` are words.",
+        "words that a gradient reads of the forward pass, each once x batch x bits of an ifmap word / 8",
+    ),
     "signal_to_noise": Entry(
         "dB",
         "Outputs as converters of a machine read them (physical: analog), beside exact ones; `run --check` tells it.",

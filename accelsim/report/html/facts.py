@@ -22,6 +22,7 @@ from accelsim.report.html.ran import RanFacts
 from accelsim.report.html.ran import facts as ran_facts
 from accelsim.report.html.svg import Paint
 from accelsim.report.html.tables import Table, count, named, share, table
+from accelsim.report.html.training import training_table
 from accelsim.report.summary import answer, binds, free, heading, not_run, notes
 from accelsim.report.text import (
     arrows,
@@ -206,6 +207,8 @@ def _tables(result: Outcome) -> Iterable[Table]:
     yield price_table(result)
     if result.vector_layers:
         yield vector_table(result)
+    if phases := training_table(result):
+        yield phases
 
 
 def words_table(result: Outcome) -> Table:
