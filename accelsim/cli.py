@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import designing, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, plotting, predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -19,6 +19,7 @@ from accelsim.options import (
     Batch,
     Bits,
     Budget,
+    Carbon,
     Constraints,
     Data,
     Dataflow,
@@ -26,33 +27,35 @@ from accelsim.options import (
     Energy,
     Evaluator,
     Exact,
+    GradientWay,
     Imperfect,
     Json,
     Layers,
     Mapping,
+    MasterBits,
     Node,
     Objective,
+    Optimizer,
     Out,
+    PictureWidth,
     Report,
     Seed,
     Settings,
     Supply,
+    Training,
+    VectorGradients,
     Work,
     bits_of,
     dims_of,
-    known,
+    once,
     parameters,
+    training_of,
 )
 from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
 
 if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
-
-
-PICTURES = ("png", "svg", "pdf")
-KINDS = ("energy", "power", "area")
-OF_SWEEPS = ("pareto", "sensitivity", "heatmap", "skislope")
 
 
 class Commands(typer.core.TyperGroup):
@@ -68,6 +71,13 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted; nothing half-written", err=True)
             raise typer.Exit(130) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command and what is left for it. Raises AccelsimError for a second value of what takes one."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            once(command, command.context_class(command, info_name=name, parent=ctx), rest)
+        return name, command, rest
 
 
 app = typer.Typer(
@@ -120,7 +130,13 @@ def run(
     bits: Bits = None,
     out: Out = None,
     report_to: Report = None,
+    carbon: Carbon = None,
     as_json: Json = False,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
@@ -128,6 +144,10 @@ def run(
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
     _check_places(out, report_to)
+    wanted = None
+    if carbon:
+        machine = architecture if workload else None
+        wanted = footprints.asked(carbon, machine, energy, node, parameters(settings))
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:
@@ -153,6 +173,7 @@ def run(
             data=data,
             seed=seed,
             bits=bits_of(bits),
+            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
     checks = []
     if check:
@@ -161,6 +182,9 @@ def run(
         checks = list(check_outputs(result))
     _write(result, out, report_to)
     _print(result, as_json, checks)
+    if wanted:
+        footprints.show_carbon(result, wanted, as_json)
+    tell_failures(result)
 
 
 def _print(result: Result, as_json: bool, checks: list[str]) -> None:
@@ -174,7 +198,6 @@ def _print(result: Result, as_json: bool, checks: list[str]) -> None:
         terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
-    tell_failures(result)
 
 
 def _check_places(out: Path | None, report_to: Path | None) -> None:
@@ -184,7 +207,9 @@ def _check_places(out: Path | None, report_to: Path | None) -> None:
 
         check_place(out, folder=True)
     if report_to:
-        reporting.check_page(report_to)
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
 
 
 def _write(result: Result, out: Path | None, report_to: Path | None) -> None:
@@ -206,6 +231,9 @@ def compare(
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -218,14 +246,17 @@ def compare(
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Of the picture: energy or cycles.")] = "energy",
+    width: PictureWidth = None,
     report_to: Report = None,
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
-    if plot_to:
-        _check_picture(plot_to)
+    more = plotting.of_comparison(plot_to, kind, width)
     if report_to:
-        reporting.check_page(report_to)
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -240,6 +271,9 @@ def compare(
             evaluator=evaluator,
             objective=objective,
             budget=budget,
+            exact=exact,
+            imperfect=imperfect,
+            constraints=constraints,
             energy=energy,
             node=node,
             supply=supply,
@@ -250,18 +284,18 @@ def compare(
             seed=seed,
             bits=bits_of(bits),
         )
-    _print_comparison(comparison, plot_to, report_to, as_json)
-
-
-def _print_comparison(comparison: Comparison, plot_to: Path | None, report_to: Path | None, as_json: bool) -> None:
-    if not comparison.results:
-        raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
-    if plot_to:
+    if plot_to and comparison.results:
         from accelsim.report.plot import save
 
-        save(comparison.plot(), str(plot_to))
+        save(comparison.plot(**more), str(plot_to))
+    _print_comparison(comparison, report_to, as_json)
+
+
+def _print_comparison(comparison: Comparison, report_to: Path | None, as_json: bool) -> None:
+    if not comparison.results:
+        raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
     if report_to:
-        reporting.write_comparison(report_to, comparison)
+        comparison.report(report_to)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
@@ -335,83 +369,20 @@ def search(
     tell_failures(result)
 
 
-@app.command()
-def plot(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="ARCH WORKLOAD | RESULT.json... | STORE", help="What to run, or what has been."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The picture: .png, .svg or .pdf; default: KIND.png.")
-    ] = None,
-    kind: Annotated[
-        str, typer.Option(metavar="KIND", help=f"What to draw: {', '.join(KINDS)}; of a store {', '.join(OF_SWEEPS)}.")
-    ] = "energy",
-    dataflow: Dataflow = None,
-    mapping: Mapping = None,
-    batch: Batch = 1,
-    layers: Layers = None,
-    energy: Energy = None,
-    node: Node = None,
-    supply: Supply = None,
-    settings: Settings = None,
-    dims: Dims = None,
-    data: Data = None,
-    seed: Seed = 0,
-) -> None:
-    """Draw energy per data type by level, of one result per layer, of several side by side; or power, or area."""
-    from accelsim.report import plot as draw
-
-    known("kind of picture", kind, (*KINDS, *OF_SWEEPS))
-    out = out or Path(f"{kind}.png")
-    _check_picture(out)
-    result = None
-    if kind in OF_SWEEPS:
-        axes = sweeping.drawn(sources, kind)
-    elif all(source.endswith(".json") for source in sources):
-        axes = draw.of_files(sources, kind)
-    elif len(sources) == 2:
-        result = simulated(
-            *sources,
-            dataflow=dataflow,
-            mapping=mapping,
-            batch=batch,
-            layers=layers,
-            energy=energy,
-            node=node,
-            supply=supply,
-            parameters=parameters(settings),
-            dims=dims_of(dims),
-            data=data,
-            seed=seed,
-        )
-        axes = getattr(result.plot, kind)()
-    else:
-        raise AccelsimError("plot takes an ARCH and a WORKLOAD, or result.json files")
-    draw.save(axes, str(out))
-    typer.echo(f"wrote {out}")
-    if result:
-        tell_failures(result)
-
-
 for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):
     app.command(_name.removesuffix("_names"))(getattr(tools, _name))
 for _name, _command in (
+    ("plot", plotting.plot),
     ("report", reporting.report),
     ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
     ("timeline", timelines.timeline),
+    ("fit", predicting.fit),
+    ("predict", predicting.predict),
     ("table", designing.table),
+    ("footprint", footprints.footprint),
 ):
     app.command(_name)(_command)
-
-
-def _check_picture(path: Path) -> None:
-    """Refuse a picture that could not be saved, before it is computed what it shows."""
-    from accelsim.report.files import check_place
-
-    known("picture format", path.suffix.removeprefix("."), PICTURES)
-    check_place(path)
 
 
 def main() -> None:

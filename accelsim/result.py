@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.document import document_of
 from accelsim.errors import AccelsimError
 from accelsim.outcome import COLUMNS, LayerResult, Outcome, Outcomes, Ran, Row, Totals
+from accelsim.shares import Share, shares
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,6 +59,11 @@ class Result(Outcome):
         with replacing(path) as temporary:
             frame.to_parquet(temporary, index=False)
 
+    @property
+    def phases(self) -> tuple[Share, ...]:
+        """Of a training step: MACs, cycles and energy of the forward pass, its gradients and the update; else empty."""
+        return shares(self)
+
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""
         return document_of(self)
@@ -67,7 +73,7 @@ class Result(Outcome):
         """Pictures: ``result.plot.energy()`` gives matplotlib Axes."""
         from accelsim.report.plot import Plots
 
-        return Plots(self.to_dict())
+        return Plots(self)
 
     def _repr_html_(self) -> str:
         from accelsim.report.notebook import html
@@ -92,12 +98,26 @@ class Comparison(Outcomes):
         failures = [{"label": label, "layer": layer, "reason": reason} for label, layer, reason in self.failures]
         return {"results": {name: result.to_dict() for name, result in self.results.items()}, "failures": failures}
 
-    def plot(self, ax: Any = None) -> Any:
-        """Energy per MAC by data type and level for each; takes and returns matplotlib Axes."""
-        from accelsim.report.plot import compare
+    def plot(self, ax: Any = None, kind: str = "energy", width: str | None = None) -> Any:
+        """Energy per MAC by data type and level for each, or cycles by cause; takes and returns matplotlib Axes.
 
-        documents = {name: result.to_dict() for name, result in self.results.items()}
-        return compare(documents, ax, tuple(self.missing))
+        kind : 'energy' or 'cycles'. width : of a figure of its own, 'column', 'page' or 'slide'.
+        """
+        from accelsim.report.plot import compare_results
+
+        return compare_results(self.results, kind, ax, tuple(self.missing), width)
+
+    def report(self, path: str | Path) -> None:
+        """Write a page of all, side by side and each by itself, whole or not at all.
+
+        Raises AccelsimError if nothing could be run, and for a page that cannot be written.
+        """
+        from accelsim.report.files import check_page, write_text
+        from accelsim.report.html import page
+        from accelsim.report.summary import comparison_failures
+
+        check_page(path)
+        write_text(path, page(self.results, lines=comparison_failures(self)))
 
     def _repr_html_(self) -> str:
         from accelsim.report.notebook import comparison_html
