@@ -118,8 +118,14 @@ def digits(seed: int = 0, epochs: int = 15, prune: float = 0.0) -> Digits:
     # one thread: the sums, and so the weights, do not depend on how many there are; and small products are faster
     with _one_thread():
         weights = training.train(images[:held], labels[:held], seed, epochs, prune)
-        scales = _scales(images[:held], weights)
-        scores = training.activations(images[held:], weights)[2]
+        return quantized(weights, pixels, labels, held)
+
+
+def quantized(weights: training.Weights, pixels: Integers, labels: npt.NDArray[np.int64], held: int) -> Digits:
+    """A trained network in integers, for the pictures after the first `held`, which it was trained on."""
+    images: training.Floats = pixels * np.float64(PIXEL)
+    scales = _scales(images[:held], weights)
+    scores = training.activations(images[held:], weights)[2]
     filters = {name: np.rint(w / scales[name].filter).astype(np.int64) for name, w in zip(LAYERS, weights, strict=True)}
     known = float(np.mean(scores.argmax(axis=1) == labels[held:]))
     return Digits(pixels[held:], labels[held:], filters, scales, known)

@@ -29,11 +29,11 @@ def train(images: Floats, labels: Labels, seed: int, epochs: int, prune: float =
     # He et al., ICCV 2015: variance 2 / fan-in keeps activations alive through ReLUs
     start = tuple(rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape) for shape in SHAPES)
     kept: Weights = tuple(np.ones(shape) for shape in SHAPES)
-    weights = _descend(rng, images, labels, start, kept, epochs)
+    weights = descend(rng, images, labels, start, kept, epochs)
     if not prune:
         return weights
     kept = tuple(_largest(w, prune) for w in weights)
-    return _descend(rng, images, labels, weights, kept, max(1, epochs // 3))
+    return descend(rng, images, labels, weights, kept, max(1, epochs // 3))
 
 
 def activations(images: Floats, weights: Weights) -> tuple[Floats, Floats, Floats]:
@@ -54,14 +54,14 @@ def _windows(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return planes.reshape(n, c, h // 2, 2, w // 2, 2)
 
 
-def _taps(planes: Floats) -> Floats:
+def taps(planes: Floats) -> Floats:
     """[images, channels, rows, columns, 3, 3]: what a 3 x 3 filter sees under each output, with pad 1."""
     padded = np.pad(planes, ((0, 0), (0, 0), (1, 1), (1, 1)))
     return np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
 
 
 def _convolve(planes: Floats, weights: Floats) -> Floats:
-    return np.moveaxis(np.tensordot(_taps(planes), weights, ([1, 4, 5], [1, 2, 3])), 3, 1)
+    return np.moveaxis(np.tensordot(taps(planes), weights, ([1, 4, 5], [1, 2, 3])), 3, 1)
 
 
 def _largest(weights: Floats, prune: float) -> Floats:
@@ -70,9 +70,10 @@ def _largest(weights: Floats, prune: float) -> Floats:
     return kept.reshape(weights.shape)
 
 
-def _descend(
+def descend(
     rng: np.random.Generator, images: Floats, labels: Labels, start: Weights, kept: Weights, epochs: int
 ) -> Weights:
+    """Weights trained on from some; those whose `kept` is 0 stay zero. Parameters as of `train`."""
     weights = [w * k for w, k in zip(start, kept, strict=True)]
     speeds = [np.zeros_like(w) for w in weights]
     for epoch in range(epochs):
@@ -101,8 +102,8 @@ def _slopes(images: Floats, labels: Labels, weights: Sequence[Floats]) -> Weight
     turned = weights[1][:, :, ::-1, ::-1].swapaxes(0, 1)
     by_first = _unpool(first, _convolve(by_second, turned))
     return (
-        np.tensordot(by_first, _taps(images), ([0, 2, 3], [0, 2, 3])),
-        np.tensordot(by_second, _taps(between), ([0, 2, 3], [0, 2, 3])),
+        np.tensordot(by_first, taps(images), ([0, 2, 3], [0, 2, 3])),
+        np.tensordot(by_second, taps(between), ([0, 2, 3], [0, 2, 3])),
         chances.T @ last.reshape(len(images), -1),
     )
 
