@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import designing, footprints, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, plotting, predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -34,6 +34,7 @@ from accelsim.options import (
     Node,
     Objective,
     Out,
+    PictureWidth,
     Report,
     Seed,
     Settings,
@@ -41,7 +42,7 @@ from accelsim.options import (
     Work,
     bits_of,
     dims_of,
-    known,
+    once,
     parameters,
 )
 from accelsim.running import run_again, simulated, tell_failures
@@ -49,11 +50,6 @@ from accelsim.version import __version__
 
 if TYPE_CHECKING:
     from accelsim.result import Comparison, Result
-
-
-PICTURES = ("png", "svg", "pdf")
-KINDS = ("energy", "power", "area")
-OF_SWEEPS = ("pareto", "sensitivity", "heatmap", "skislope")
 
 
 class Commands(typer.core.TyperGroup):
@@ -69,6 +65,13 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted; nothing half-written", err=True)
             raise typer.Exit(130) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command and what is left for it. Raises AccelsimError for a second value of what takes one."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            once(command, command.context_class(command, info_name=name, parent=ctx), rest)
+        return name, command, rest
 
 
 app = typer.Typer(
@@ -216,6 +219,9 @@ def compare(
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -228,12 +234,13 @@ def compare(
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="Of the picture: energy or cycles.")] = "energy",
+    width: PictureWidth = None,
     report_to: Report = None,
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side."""
-    if plot_to:
-        _check_picture(plot_to)
+    more = plotting.of_comparison(plot_to, kind, width)
     if report_to:
         from accelsim.report.files import check_page
 
@@ -252,6 +259,9 @@ def compare(
             evaluator=evaluator,
             objective=objective,
             budget=budget,
+            exact=exact,
+            imperfect=imperfect,
+            constraints=constraints,
             energy=energy,
             node=node,
             supply=supply,
@@ -262,16 +272,16 @@ def compare(
             seed=seed,
             bits=bits_of(bits),
         )
-    _print_comparison(comparison, plot_to, report_to, as_json)
-
-
-def _print_comparison(comparison: Comparison, plot_to: Path | None, report_to: Path | None, as_json: bool) -> None:
-    if not comparison.results:
-        raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
-    if plot_to:
+    if plot_to and comparison.results:
         from accelsim.report.plot import save
 
-        save(comparison.plot(), str(plot_to))
+        save(comparison.plot(**more), str(plot_to))
+    _print_comparison(comparison, report_to, as_json)
+
+
+def _print_comparison(comparison: Comparison, report_to: Path | None, as_json: bool) -> None:
+    if not comparison.results:
+        raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
     if report_to:
         comparison.report(report_to)
     if as_json:
@@ -347,84 +357,20 @@ def search(
     tell_failures(result)
 
 
-@app.command()
-def plot(
-    sources: Annotated[
-        list[str],
-        typer.Argument(metavar="ARCH WORKLOAD | RESULT.json... | STORE", help="What to run, or what has been."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The picture: .png, .svg or .pdf; default: KIND.png.")
-    ] = None,
-    kind: Annotated[
-        str, typer.Option(metavar="KIND", help=f"What to draw: {', '.join(KINDS)}; of a store {', '.join(OF_SWEEPS)}.")
-    ] = "energy",
-    dataflow: Dataflow = None,
-    mapping: Mapping = None,
-    batch: Batch = 1,
-    layers: Layers = None,
-    energy: Energy = None,
-    node: Node = None,
-    supply: Supply = None,
-    settings: Settings = None,
-    dims: Dims = None,
-    data: Data = None,
-    seed: Seed = 0,
-) -> None:
-    """Draw energy per data type by level, of one result per layer, of several side by side; or power, or area."""
-    from accelsim.report import plot as draw
-
-    known("kind of picture", kind, (*KINDS, *OF_SWEEPS))
-    out = out or Path(f"{kind}.png")
-    _check_picture(out)
-    result = None
-    if kind in OF_SWEEPS:
-        axes = sweeping.drawn(sources, kind)
-    elif all(source.endswith(".json") for source in sources):
-        axes = draw.of_files(sources, kind)
-    elif len(sources) == 2:
-        result = simulated(
-            *sources,
-            dataflow=dataflow,
-            mapping=mapping,
-            batch=batch,
-            layers=layers,
-            energy=energy,
-            node=node,
-            supply=supply,
-            parameters=parameters(settings),
-            dims=dims_of(dims),
-            data=data,
-            seed=seed,
-        )
-        axes = getattr(result.plot, kind)()
-    else:
-        raise AccelsimError("plot takes an ARCH and a WORKLOAD, or result.json files")
-    draw.save(axes, str(out))
-    typer.echo(f"wrote {out}")
-    if result:
-        tell_failures(result)
-
-
 for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):
     app.command(_name.removesuffix("_names"))(getattr(tools, _name))
 for _name, _command in (
+    ("plot", plotting.plot),
     ("report", reporting.report),
     ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
     ("timeline", timelines.timeline),
+    ("fit", predicting.fit),
+    ("predict", predicting.predict),
     ("table", designing.table),
     ("footprint", footprints.footprint),
 ):
     app.command(_name)(_command)
-
-
-def _check_picture(path: Path) -> None:
-    """Refuse a picture that could not be saved, before it is computed what it shows."""
-    from accelsim.report.files import check_place
-
-    known("picture format", path.suffix.removeprefix("."), PICTURES)
-    check_place(path)
 
 
 def main() -> None:

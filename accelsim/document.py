@@ -87,6 +87,7 @@ def _ran(result: Outcome, ran: Ran) -> Row:
         "bits": dict(ran.bits),
         "data": ran.data,
         **({"dims": dict(ran.dims)} if ran.dims else {}),
+        **({"proof": proof} if (proof := ran.proof.to_dict()) else {}),
         "seed": ran.seed,
         "versions": dict(ran.versions),
         "sha256": {

@@ -70,6 +70,26 @@ Carbon = Annotated[
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
 ]
+PictureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--width",
+        metavar="WIDTH",
+        help="Of the picture: column (3.5 in), page (7.16 in) or slide (10 in); default: its own.",
+    ),
+]
+
+
+def once(command: Any, context: Any, args: list[str]) -> None:
+    """Raise AccelsimError where an option that takes one value has two, of which the first would be lost unsaid."""
+    context.resilient_parsing = True  # what cannot be parsed is said by the command itself, in its own words
+    _, _, order = command.make_parser(context).parse_args(list(args))
+    seen = set()
+    for option in order:
+        takes_one = option.param_type_name == "option" and not (option.multiple or option.is_flag or option.count)
+        if takes_one and option.name in seen:
+            raise AccelsimError(f"{option.opts[0]}: given twice; give it once")
+        seen.add(option.name)
 
 
 def parameters(settings: list[str] | None) -> dict[str, Any]:

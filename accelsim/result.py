@@ -67,7 +67,7 @@ class Result(Outcome):
         """Pictures: ``result.plot.energy()`` gives matplotlib Axes."""
         from accelsim.report.plot import Plots
 
-        return Plots(self.to_dict())
+        return Plots(self)
 
     def _repr_html_(self) -> str:
         from accelsim.report.notebook import html
@@ -92,12 +92,14 @@ class Comparison(Outcomes):
         failures = [{"label": label, "layer": layer, "reason": reason} for label, layer, reason in self.failures]
         return {"results": {name: result.to_dict() for name, result in self.results.items()}, "failures": failures}
 
-    def plot(self, ax: Any = None) -> Any:
-        """Energy per MAC by data type and level for each; takes and returns matplotlib Axes."""
-        from accelsim.report.plot import compare
+    def plot(self, ax: Any = None, kind: str = "energy", width: str | None = None) -> Any:
+        """Energy per MAC by data type and level for each, or cycles by cause; takes and returns matplotlib Axes.
 
-        documents = {name: result.to_dict() for name, result in self.results.items()}
-        return compare(documents, ax, tuple(self.missing))
+        kind : 'energy' or 'cycles'. width : of a figure of its own, 'column', 'page' or 'slide'.
+        """
+        from accelsim.report.plot import compare_results
+
+        return compare_results(self.results, kind, ax, tuple(self.missing), width)
 
     def report(self, path: str | Path) -> None:
         """Write a page of all, side by side and each by itself, whole or not at all.

@@ -26,7 +26,6 @@ from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
-from accelsim.search.proof import NONE, Proof
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
@@ -55,8 +54,7 @@ class Plan:
     """A run before it begins.
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
-    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once; proof :
-    what it is to prove.
+    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
     """
 
     machine: Architecture
@@ -70,7 +68,6 @@ class Plan:
     recorded: Mapping[str, LayerResult] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
     flow: Dataflow | None = None
-    proof: Proof = NONE
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -174,15 +171,15 @@ def prepare(
         source = SHIPPED
     missing = [layer.name for layer in chosen if layer.name not in given]
     flow = known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
-    ran = Ran(
-        network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
-        None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
-        sizes if is_onnx(data) else {},
-    )  # fmt: skip
     proof = arguments.proof(*(options[name] for name in ("budget", "exact", "imperfect", "constraints")))
     if proof.constraints:
         proof.constraints.on(machine)
-    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, proof=proof)
+    ran = Ran(
+        network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
+        None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
+        sizes if is_onnx(data) else {}, proof,
+    )  # fmt: skip
+    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow)
 
 
 @summed_up
@@ -372,7 +369,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         from accelsim.search import find
 
         wanted = plan.ran.objective, table, table.accounting or None, plan.evaluator
-        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, proof=plan.proof)
+        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, proof=plan.ran.proof)
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = replace(problem, slices=(1, 1)) == layer.problem

@@ -143,7 +143,7 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
 
 def _draw(out: Path, windows: list[Layer], slices: int) -> None:
     """A picture of one layer."""
-    from accelsim.report.plot import save
+    from accelsim.report.framing import save
     from accelsim.report.plot_timeline import MOST as MOST_DRAWN
     from accelsim.report.plot_timeline import draw
 

@@ -20,7 +20,7 @@ from accelsim.workload.problem import Tensor, Width
 OPERATION = "operation"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VectorLayer:
     """A layer without MACs, or the vector operations of one that has both, run once; totals multiply by `repeat`.
 
@@ -37,6 +37,12 @@ class VectorLayer:
     processing_cycles: int
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
+
+    def __repr__(self) -> str:
+        runs = f" x{self.repeat}" if self.repeat > 1 else ""
+        words = f"{self.reads:,} words read, {self.writes:,} written"
+        done = f"{self.vector_ops:,} operations, {self.cycles:,} cycles"
+        return f"VectorLayer({self.name}{runs}, {self.op}: {words}, {done})"
 
     @property
     def energy(self) -> float:

@@ -14,7 +14,9 @@ import accelsim
 ROOT = Path(accelsim.__file__).parent
 MOST_LINES, MOST_OF_A_FUNCTION, MOST_PARAMETERS = 450, 80, 10
 MANY = {
-    "cli.py": "run compare search plot",
+    "cli.py": "run compare search",
+    "plotting.py": "plot",
+    "predicting.py": "fit",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
     "designing.py": "table",

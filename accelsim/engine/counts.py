@@ -172,6 +172,12 @@ class Counts:
             if getattr(self, name) < 0:
                 object.__setattr__(self, name, self.slots)
 
+    def __repr__(self) -> str:
+        words = ", ".join(f"{name} {int(self.words[at].sum()):,}" for at, name in enumerate(self.levels))
+        return (
+            f"Counts({self.macs:,} MACs in {self.compute_cycles:,} cycles, {self.active_pes:,} PEs; words at {words})"
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Counts):
             return NotImplemented

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from accelsim.report.letters import letters_missing
+
 METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 DPI = 150
 
 
 class ShownFigure(Figure):
-    """A figure that a notebook shows."""
+    """A figure that a notebook shows. exact : it is saved as wide as it is, not as what is drawn on it."""
+
+    exact = False
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
@@ -54,14 +55,8 @@ def write(figure: Any, where: Any, kind: str) -> None:
     """Write a figure into a file or a stream."""
     from matplotlib import rc_context
 
-    # names inside an SVG are random unless salted
-    with rc_context({"svg.hashsalt": "accelsim"}), _letters_missing():
-        figure.savefig(where, format=kind, dpi=DPI, bbox_inches="tight", metadata=METADATA[kind])
-
-
-@contextmanager
-def _letters_missing() -> Iterator[None]:
-    """Letters that the font lacks are drawn as boxes; that needs no line for each."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
+    exact = getattr(figure, "exact", False)
+    size: dict[str, Any] = {"dpi": figure.dpi} if exact else {"dpi": DPI, "bbox_inches": "tight"}
+    # names inside an SVG are random unless salted; its letters stay letters, which can be searched and edited
+    with rc_context({"svg.hashsalt": "accelsim", "svg.fonttype": "none"}), letters_missing():
+        figure.savefig(where, format=kind, metadata=METADATA[kind], **size)

@@ -17,7 +17,7 @@ Number = int | Fraction
 Key = tuple[str, ...]
 ABSENT = "-"
 """What stands where one of the two says nothing."""
-ASKED = ("layers", "objective", "mapping", "parameters", "bits", "data", "dims", "seed", "versions")
+ASKED = ("layers", "objective", "mapping", "parameters", "bits", "data", "dims", "seed", "proof", "versions")
 DOCUMENTS = ("machine", "network", "energy_table")
 
 

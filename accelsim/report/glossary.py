@@ -222,6 +222,11 @@ GLOSSARY = {
         "What is paid by the cycle, whatever moves: leakage of memories, clock of flip-flops, declared parts.",
         "(leakage x instances + static) x time + flip-flops x clock price x cycles",
     ),
+    "wire": Entry(
+        "as energy",
+        "A word on its way over a network: wires by their length, routers of a mesh, registers that hand it on.",
+        "words x bits x pitches x price per mm (docs/energy.md); router: links x bits; register: deliveries x bits",
+    ),
     "isca16": Entry(
         "as energy",
         "An accounting that charges energy as Chen et al., ISCA 2016 do; an option for comparing, never the default.",
@@ -327,6 +332,9 @@ GLOSSARY = {
 
 # headings whose entry has another name
 ALIASES = {
+    "register": "wire",
+    "router": "wire",
+    "static": "standing",
     "all_stalls": "stall_cycles",
     "bits_i/f/p/o": "bits",
     "bursts": "dram",
@@ -356,6 +364,7 @@ ALIASES = {
     "ofmap": "psum",
     "operation": "vector_ops",
     "overlap": "stall_cycles",
+    "accumulate": "isca16",
     "pipeline": "stall_cycles",
     "fixed": "stall_cycles",
     "least": "stall_cycles",

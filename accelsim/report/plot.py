@@ -1,19 +1,22 @@
-"""Pictures of energy: bars per data type, stacked by level. Every function takes and returns matplotlib Axes."""
+"""Pictures of a result. Every function takes and returns matplotlib Axes; what is drawn is worked out apart from it."""
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelsim.cache import prepare_matplotlib
 from accelsim.energy.rows import MAC, NO_TENSOR
 from accelsim.energy.table import energy_unit
-from accelsim.errors import AccelsimError
-from accelsim.outcome import SEARCH
+from accelsim.errors import AccelsimError, nearest
+from accelsim.outcome import SEARCH, Outcome
+from accelsim.report.framing import PLAIN, Size, new_axes, save, size_of
 from accelsim.report.groups import MOST, blocks
+from accelsim.report.palette import COLOURS, GREY, HATCHES, MAC_COLOUR, colours
+from accelsim.report.plot_bars import CAPTION, MISSING, SHORT, Bars, Row, draw, free
 from accelsim.report.text import (
     component,
     energy_scale,
@@ -28,91 +31,169 @@ from accelsim.workload.problem import TENSORS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = [
+    "COLOURS", "GREY", "HATCHES", "MAC_COLOUR", "MISSING", "PLAIN", "SHORT", "Plots", "colours", "compare",
+    "compare_bars", "compare_results", "draw", "energy", "energy_bars", "new_axes", "of_files", "picked", "save",
+]  # fmt: skip
+
 Document = Mapping[str, Any]
 Stacks = dict[str, dict[str, dict[str, float]]]
 """group -> data type -> component -> energy."""
 
-# Okabe and Ito's palette, which people with any colour vision can tell apart
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-OUTERMOST, NETWORK, INNERMOST = COLOURS[0], COLOURS[3], COLOURS[2]
-BETWEEN = (COLOURS[1], COLOURS[4], COLOURS[5], COLOURS[6])
-MAC_COLOUR = "#999999"
-UNIT_COLOUR = "#000000"  # any other unit, such as the one for vector operations
-# where a role has more members than colours
-HATCHES = ("", "//", "..", "xx", "++", "--", "||", "oo", "**", "\\\\", "OO")
-MISSING = "did not run"
-GREY = "#555555"
-CAPTION = 28  # letters that fit beside the bars
 DENSE = "dense"
 BARS = (*(tensor.value for tensor in TENSORS), MAC)
-SHORT = 24  # letters of a name below the bars
-BREAK = re.compile(r"[^_\-–: ]*[_\-–: ]*(?<=.)")
-FEW, ROOM, ROOM_OF_MANY = 10, 10, 7  # groups that are few; letters below one of few and of many
-WIDTH = 0.2  # of a bar, where groups are 1 apart
-PLAIN: dict[str, Any] = {"parse_math": False}  # names with dollar signs are no formulas
+LAYER, NETWORK = "layer", "network"
+OF_DOCUMENTS = ("energy", "power", "area")
+"""Pictures for which a document does that does not say all it ran."""
+SEVERAL = ("energy", "cycles")
+"""Those that show several results side by side."""
+BY = (LAYER, NETWORK)
+"""What a group of bars of energy stands for."""
 
 
 class Plots:
-    """The pictures of one result: ``plots.energy()``."""
+    """The pictures of one result: ``plots.energy()``.
 
-    def __init__(self, document: Document) -> None:
-        self._document = document
+    Each takes Axes to draw into, or the width of a figure of its own: 'column' (3.5 in), 'page' (7.16 in) or 'slide'
+    (10 in). Without both, a picture is as wide as what it shows, or as a page.
+    """
 
-    def energy(self, ax: Axes | None = None) -> Axes:
-        """Energy per layer and data type, stacked by level."""
-        return energy(self._document, ax)
+    def __init__(self, result: Outcome) -> None:
+        self._result = result
 
-    def power(self, ax: Axes | None = None) -> Axes:
+    def __repr__(self) -> str:
+        kinds = ", ".join(name for name in vars(Plots) if not name.startswith("_"))
+        return f"Plots({self._result.workload} on {self._result.architecture.name}: {kinds})"
+
+    @cached_property
+    def _document(self) -> Document:
+        from accelsim.document import document_of
+
+        return document_of(self._result)
+
+    def energy(self, ax: Axes | None = None, width: str | None = None, by: str = LAYER) -> Axes:
+        """Energy per layer and data type, stacked by level; `by` 'network': of all layers together."""
+        return energy(self._document, ax, width, by)
+
+    def cycles(self, ax: Axes | None = None, width: str | None = None) -> Axes:
+        """Core cycles of each layer: those with MACs, and those without by cause."""
+        from accelsim.report import plot_cycles
+
+        return plot_cycles.cycles(self._result, ax, width)
+
+    def traffic(self, ax: Axes | None = None, width: str | None = None) -> Axes:
+        """Words that each level moves of each tensor."""
+        from accelsim.report import plot_traffic
+
+        return plot_traffic.traffic(self._result, ax, width)
+
+    def roofline(self, ax: Axes | None = None, width: str | None = None) -> Axes:
+        """MACs per cycle against MACs per byte, a roof with its ridge point for each level."""
+        from accelsim.report import plot_roofline
+
+        return plot_roofline.draw(self._result, ax, width)
+
+    def array(self, ax: Axes | None = None, width: str | None = None) -> Axes:
+        """Which places of each array work, and how long."""
+        from accelsim.report import plot_array
+
+        return plot_array.draw(self._result, ax, width)
+
+    def mapping(self, ax: Axes | None = None, width: str | None = None, layer: str | None = None) -> Axes:
+        """The loop nest of a layer over the levels; None: of the layer that takes most cycles."""
+        from accelsim.report import plot_mapping
+
+        return plot_mapping.draw(self._result, ax, width, layer)
+
+    def power(self, ax: Axes | None = None, width: str | None = None) -> Axes:
         """Power per layer, stacked by level; of energies in pJ."""
         from accelsim.report.plot_physical import power
 
-        return power(self._document, ax)
+        return power(self._document, ax, width)
 
-    def area(self, ax: Axes | None = None) -> Axes:
+    def area(self, ax: Axes | None = None, width: str | None = None) -> Axes:
         """Floor of each component; of a table that knows areas."""
         from accelsim.report.plot_physical import area
 
-        return area(self._document, ax)
+        return area(self._document, ax, width)
+
+    def data(self, kind: str, **given: Any) -> list[Row]:
+        """What the picture of that name shows, as tidy rows for any tool: ``pandas.DataFrame(plots.data("cycles"))``.
+
+        given : `by` of 'energy', `layer` of 'mapping'. Nothing is merged or shortened. AccelsimError for another kind.
+        """
+        from accelsim.report.plot_data import rows
+
+        return rows(self._result, self._document, kind, **given)
 
 
-def energy(document: Document, ax: Axes | None = None) -> Axes:
+def energy(document: Document, ax: Axes | None = None, width: str | None = None, by: str = LAYER) -> Axes:
     """Energy per layer and data type, stacked by level, of one result document; of a deep network per block.
 
-    Bars count every run of a layer, so that they add up to the total in the title.
+    Bars count every run of a layer, so that they add up to the total in the title. by : 'layer', or 'network' for one
+    group of all of them.
     """
+    size = None if width is None else size_of(width)
+    return draw(energy_bars(document, by, _most(size)), ax, size)
+
+
+def _most(size: Size | None) -> int:
+    return MOST if size is None else size.groups
+
+
+def energy_bars(document: Document, by: str = LAYER, most: int = MOST) -> Bars:
+    """Data of `energy`: at most so many groups of layers that did run and that did not."""
+    if by not in BY:
+        raise AccelsimError(f"energy is drawn by layer or network, not by '{by}'{nearest(by, BY)}")
     require_macs(document)
     layers = document["layers"]
     absent = [entry["layer"] for entry in document.get("failures", ())]
-    groups = blocks([_short(layer["name"]) for layer in layers], max(1, MOST - bool(absent)))
+    if by == LAYER:
+        groups = blocks([_short(layer["name"]) for layer in layers], max(1, most - bool(absent)))
+    else:
+        groups = [(_short(document["workload"]), list(range(len(layers))))]
     stacks: Stacks = {}
     for label, members in groups:
-        times = layers[members[0]].get("repeat", 1) if len(members) == 1 else 1
+        times = layers[members[0]].get("repeat", 1) if len(members) == 1 and by == LAYER else 1
         rows = [(row, layers[at].get("repeat", 1)) for at in members for row in layers[at]["energy_breakdown"]]
-        stacks[_free(f"{label} x{times}" if times > 1 else label, stacks)] = _stacks(rows)
-    missing = [_short(name) for name in absent]
-    if len(stacks) + len(missing) > MOST:
+        stacks[free(f"{label} x{times}" if times > 1 else label, stacks)] = _stacks(rows)
+    missing = [_short(name) for name in absent] if by == LAYER else []
+    if len(stacks) + len(missing) > most:
         missing = [many(len(absent), "layer")] if absent else []
-    scale, unit = energy_scale(document["energy_unit"], _highest(stacks))
-    axes = draw(stacks, document["levels"], scale, ax, missing, _caption([document]))
-    what = "layer" if len(groups) == len(layers) else "block"
-    axes.set_ylabel(f"energy per {what} [{visible(unit)}]", **PLAIN)
+    highest = max((sum(parts.values()) for types in stacks.values() for parts in types.values()), default=0.0)
+    scale, unit = energy_scale(document["energy_unit"], highest)
+    what = by if by == NETWORK or len(groups) == len(layers) else "block"
     batch = f", batch {document['batch']}" if document.get("batch", 1) > 1 else ""
-    dataflow = _mapped(document)
     total = document["total"]
     per_mac = f"{number(total['energy'] / total['macs'])} per MAC"
-    title = f"{shown(document['workload'])}{batch} on {shown(document['architecture'])}, {dataflow}"
+    title = f"{shown(document['workload'])}{batch} on {shown(document['architecture'])}, {_mapped(document)}"
     part = f" without {many(len(absent), 'layer')}" if absent else ""
-    title += f"\ntotal{part}: {visible(energy_text(total['energy'], document['energy_unit']))}, {per_mac}"
-    axes.set_title(title, loc="left", fontsize=10, **PLAIN)
-    return axes
+    answer = f"total{part}: {visible(energy_text(total['energy'], document['energy_unit']))}, {per_mac}"
+    return Bars(
+        (title, answer),
+        f"energy per {what}",
+        visible(unit),
+        _scaled(stacks, scale),
+        tuple((kind, component(kind)) for kind in BARS),
+        _parts(stacks, document["levels"]),
+        missing=tuple(missing),
+        caption=tuple(_caption([document])),
+    )
 
 
-def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: Sequence[str] = ()) -> Axes:
+def compare(
+    documents: Mapping[str, Document], ax: Axes | None = None, missing: Sequence[str] = (), width: str | None = None
+) -> Axes:
     """Energy per MAC by data type, stacked by level, of several results side by side.
 
     missing : labels of what could not be run at all. Where workloads or batches differ, every label says its own.
     Raises AccelsimError where units differ: their bars would have no common axis.
     """
+    return draw(compare_bars(documents, missing), ax, None if width is None else size_of(width))
+
+
+def compare_bars(documents: Mapping[str, Document], missing: Sequence[str] = ()) -> Bars:
+    """Data of `compare`."""
     units = {label: document["energy_unit"] for label, document in documents.items()}
     if len(set(units.values())) > 1:
         told = ", ".join(f"{shown(label)} in {energy_unit(unit)}" for label, unit in units.items())
@@ -123,194 +204,96 @@ def compare(documents: Mapping[str, Document], ax: Axes | None = None, missing: 
     for label, document in documents.items():
         require_macs(document)
         name = _short(label) + (" *" if document.get("failures") else "")
-        name = _free(name if one else f"{name}: {what[label]}", stacks)
+        named = one or _names_all(label, document, documents.values())
+        name = free(name if named else f"{name}: {what[label]}", stacks)
         total = document["total"]
         stacks[name] = _stacks([(row, 1) for row in total["energy_breakdown"]], total["macs"])
     levels = dict.fromkeys(level for document in documents.values() for level in document["levels"])
-    caption = _caption(list(documents.values()))
-    axes = draw(stacks, list(levels), 1.0, ax, [_short(label) for label in missing], caption)
-    _label_totals(axes, stacks)
+    sums = [sum(sum(parts.values()) for parts in types.values()) for types in stacks.values()]
     first = next(iter(documents.values()))
-    axes.set_ylabel(f"energy per MAC [{energy_unit(visible(first['energy_unit']))}]", **PLAIN)
     machines = {document["architecture"] for document in documents.values()}
     where = f" on {shown(first['architecture'])}" if len(machines) == 1 else ""
     title = what[next(iter(what))] if one else f"{len(set(what.values()))} workloads"
-    axes.set_title(f"{title}{where}", loc="left", fontsize=10, **PLAIN)
-    return axes
+    return Bars(
+        (f"{title}{where}",),
+        "energy per MAC",
+        energy_unit(visible(first["energy_unit"])),
+        stacks,
+        tuple((kind, component(kind)) for kind in BARS),
+        _parts(stacks, list(levels)),
+        missing=tuple(_short(label) for label in missing),
+        caption=tuple(_caption(list(documents.values()))),
+        totals=tuple(f"total {number(whole)}" for whole in sums),
+    )
 
 
-def of_files(sources: Sequence[str], kind: str) -> Axes:
-    """A picture of one result.json, or of the energy of several side by side.
+def of_files(
+    sources: Sequence[str], kind: str, width: str | None = None, layers: str | None = None, **more: Any
+) -> Axes:
+    """A picture of one result.json, or of the energy or the cycles of several side by side.
 
-    Raises AccelsimError for a file that is none, and for several of any other picture.
+    layers : globs of those that are drawn; None: all. more : `by` of energy, `layer` of a mapping.
+    Raises AccelsimError for a file that is none, for layers that it has not, for several of any other picture.
     """
+    folders = [Path(source).parent.name for source in sources]
+    labels = folders if len(set(folders)) == len(sources) else sources
+    if len(sources) > 1 and kind not in SEVERAL:
+        raise AccelsimError(f"plot draws the {kind} of one result, not of {len(sources)}")
+    if kind not in OF_DOCUMENTS or layers is not None:
+        results = [_loaded(source, layers) for source in sources]
+        if len(results) == 1:
+            found: Axes = getattr(Plots(results[0]), kind)(width=width, **more)
+            return found
+        return compare_results(dict(zip(labels, results, strict=True)), kind, width=width)
     from accelsim.report.document import read_document
 
     documents = [read_document(source) for source in sources]
-    if len(documents) == 1:
-        found: Axes = getattr(Plots(documents[0]), kind)()
-        return found
-    if kind != "energy":
-        raise AccelsimError(f"plot draws the {kind} of one result, not of {len(documents)}")
-    folders = [Path(source).parent.name for source in sources]
-    labels = folders if len(set(folders)) == len(sources) else sources
-    return compare(dict(zip(labels, documents, strict=True)))
+    if len(documents) > 1:
+        return compare(dict(zip(labels, documents, strict=True)), width=width)
+    if kind == "energy":
+        return energy(documents[0], width=width, **more)
+    from accelsim.report import plot_physical
+
+    drawn: Axes = getattr(plot_physical, kind)(documents[0], width=width)
+    return drawn
 
 
-def draw(
-    stacks: Stacks,
-    levels: Sequence[str],
-    scale: float,
+def compare_results(
+    results: Mapping[str, Outcome],
+    kind: str = "energy",
     ax: Axes | None = None,
     missing: Sequence[str] = (),
-    caption: Sequence[str] = (),
+    width: str | None = None,
 ) -> Axes:
-    """Grouped, stacked bars; a level has one colour in every picture. levels : memories, outermost first.
+    """The energy per MAC, or the cycles, of several results side by side. AccelsimError for another kind."""
+    if kind not in SEVERAL:
+        raise AccelsimError(f"no picture of '{kind}' has several results{nearest(kind, SEVERAL)}")
+    if kind == "cycles":
+        from accelsim.report import plot_cycles
 
-    missing : groups that have no bars, named after the others and marked. caption : lines beside the bars.
-    """
-    groups = [*stacks, *missing]
-    components = _components(stacks, levels)
-    axes = ax or _new_axes(groups, len(components), len(caption))
-    paint = colours(components, levels)
-    bars = len(BARS)
-    for index, name in enumerate(components):
-        places, bottoms, heights = [], [], []
-        for group, types in enumerate(stacks.values()):
-            for place, kind in enumerate(BARS):
-                parts = types.get(kind, {})
-                places.append(group + (place - (bars - 1) / 2) * WIDTH)
-                bottoms.append(sum(parts.get(below, 0.0) for below in components[:index]) / scale)
-                heights.append(parts.get(name, 0.0) / scale)
-        colour, hatch = paint[name]
-        axes.bar(places, heights, 0.88 * WIDTH, bottoms, color=colour, hatch=hatch or None, edgecolor="white", lw=0.4)
-    axes.set_ylim(0, 1.08 * _highest(stacks) / scale or 1)
-    for place in range(len(stacks), len(groups)):
-        axes.text(
-            place, 0.02, MISSING, rotation=90, color=GREY, fontsize=9, ha="center", va="bottom",
-            transform=axes.get_xaxis_transform(), **PLAIN,
-        )  # fmt: skip
-    _label_axes(axes, groups, len(stacks))
-    _legend(axes, [(component(name), *paint[name]) for name in components])
-    beside = "\n".join(caption)
-    axes.text(1.02, 0.0, beside, transform=axes.transAxes, fontsize=7, color=GREY, va="bottom", **PLAIN)
-    return axes
+        return plot_cycles.compare(results, ax, missing, width)
+    from accelsim.document import document_of
+
+    return compare({label: document_of(result) for label, result in results.items()}, ax, missing, width)
 
 
-def colours(components: Sequence[str], levels: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and hatch of each component by its role: outermost and innermost level, those between, networks."""
-    found: dict[str, tuple[str, str]] = {}
-    others = 0
-    between = [name for name in levels[1:-1] if name in components]
-    networks = [name for name in components if name not in levels and name.endswith("network")]
-    for name in components:
-        if name == MAC:
-            found[name] = (MAC_COLOUR, "")
-        elif name == levels[0]:
-            found[name] = (OUTERMOST, "")
-        elif name == levels[-1]:
-            found[name] = (INNERMOST, "")
-        elif name in between:
-            turn, index = divmod(between.index(name), len(BETWEEN))
-            found[name] = (BETWEEN[index], HATCHES[turn % len(HATCHES)])
-        elif name in networks:
-            found[name] = (NETWORK, HATCHES[networks.index(name) % len(HATCHES)])
-        else:
-            found[name] = (UNIT_COLOUR, HATCHES[others % len(HATCHES)])
-            others += 1
-    return found
+def _loaded(source: str, layers: str | None) -> Outcome:
+    """A result of a file, of it the layers that fit globs."""
+    from accelsim.loading import load
+
+    return load(source, Outcome) if layers is None else picked(load(source, Outcome), layers)
 
 
-def save(axes: Axes, path: str) -> None:
-    """Write a picture; the ending says the format (png, svg or pdf). Whole or not at all."""
-    prepare_matplotlib()
-    from accelsim.report import canvas
-
-    canvas.save(axes, path)
-
-
-def new_axes(width: float, height: float = 4.2) -> Axes:
-    """Axes of a figure of its own, in inches, that no window belongs to."""
-    prepare_matplotlib()
-    from accelsim.report import canvas
-
-    return canvas.new_axes(width, height)
-
-
-def _new_axes(groups: Sequence[str], components: int, caption: int) -> Axes:
-    """As wide as the groups, as high as the legend with the caption below it, and the names under the bars."""
-    names, turned = _names(groups)
-    below = 0.085 * max(map(len, names)) if turned else 0.15 * max(name.count("\n") + 1 for name in names)
-    beside = 0.18 * (components + 1) + 0.14 * caption
-    width = max(6.4, 2.6 + (0.85 if len(groups) <= FEW else 0.62) * len(groups))
-    return new_axes(width, max(3.0, beside) + 1.1 + below)
-
-
-def _label_axes(axes: Axes, groups: Sequence[str], drawn: int) -> None:
-    bars = len(BARS)
-    places = [group + (bar - (bars - 1) / 2) * WIDTH for group in range(drawn) for bar in range(bars)]
-    kinds = [component(kind) for kind in BARS]
-    axes.set_xticks(places, kinds * drawn, rotation=90, fontsize=7)
-    axes.tick_params(axis="x", length=0)
-    names = axes.secondary_xaxis("bottom")
-    labels, turned = _names(groups)
-    names.set_xticks(
-        range(len(groups)),
-        labels,
-        fontsize=9 if len(groups) <= FEW else 8,
-        fontweight="bold",
-        rotation=90 if turned else 0,
-        **PLAIN,
-    )
-    names.tick_params(axis="x", length=0, pad=42)
-    names.spines["bottom"].set_visible(False)
-    axes.set_xlim(-0.6, len(groups) - 0.4)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", lw=0.6)
-    axes.set_axisbelow(True)
-
-
-def _names(groups: Sequence[str]) -> tuple[list[str], bool]:
-    """Names as they stand under the bars, and whether they are turned: over several lines, or upright if too long."""
-    room = ROOM if len(groups) <= FEW else ROOM_OF_MANY
-    wrapped = [_wrapped(group, room) for group in groups]
-    turned = len(groups) > 4 and max(len(line) for text in wrapped for line in text.split("\n")) > room
-    return (list(groups), True) if turned else (wrapped, False)
-
-
-def _wrapped(name: str, room: int) -> str:
-    """A name broken behind underscores, hyphens and blanks where it is too long for its place."""
-    if len(name) <= room:
-        return name
-    lines: list[str] = []
-    for piece in BREAK.findall(name):
-        if lines and len((lines[-1] + piece).rstrip("_ ")) <= room:
-            lines[-1] += piece
-        else:
-            lines.append(piece)
-    return "\n".join(line.rstrip("_ ") or line for line in lines)
-
-
-def _legend(axes: Axes, entries: Sequence[tuple[str, str, str]]) -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(facecolor=colour, hatch=hatch or None, edgecolor="white") for _, colour, hatch in entries]
-    legend = axes.legend(
-        handles, [name for name, _, _ in entries], frameon=False, fontsize=8, loc="upper left",
-        bbox_to_anchor=(1.0, 1.0), reverse=True, title="level",
-    )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def _label_totals(axes: Axes, stacks: Stacks) -> None:
-    """The sum of each group's bars, above the highest of them."""
-    for place, types in enumerate(stacks.values()):
-        sums = [sum(parts.values()) for parts in types.values()]
-        axes.annotate(
-            f"total {number(sum(sums))}", (place, max(sums, default=0.0)), (0, 2), textcoords="offset points",
-            ha="center", va="bottom", fontsize=8, color=GREY,
-        )  # fmt: skip
+def picked(result: Outcome, layers: str) -> Outcome:
+    """A result with those of its layers alone that fit a glob, such as 'CONV*,FC6'. AccelsimError if none does."""
+    globs = [glob.strip() for glob in layers.split(",")]
+    for glob in globs:
+        if not any(fnmatchcase(layer.name, glob) for layer in result.layers):
+            raise AccelsimError(
+                f"no layer of this result fits '{shown(glob)}'{nearest(glob, (layer.name for layer in result.layers))}"
+            )
+    kept = tuple(layer for layer in result.layers if any(fnmatchcase(layer.name, glob) for glob in globs))
+    return replace(result, layers=kept, vector_layers=(), failures=())
 
 
 def require_macs(document: Document) -> None:
@@ -325,16 +308,14 @@ def _what(document: Document) -> str:
     return f"{shown(document['workload'])}, batch {document.get('batch', 1)}, {many(layers, 'layer')}"
 
 
+def _names_all(label: str, document: Document, documents: Iterable[Document]) -> bool:
+    """Whether a label has the workload in it, and that is all that differs."""
+    batches = {other.get("batch", 1) for other in documents}
+    return document["workload"] in label and len(batches) == 1
+
+
 def _short(name: str) -> str:
     return shown(name, SHORT)
-
-
-def _free(name: str, taken: Mapping[str, object]) -> str:
-    """The name, or with a number behind it: shortened names may be equal."""
-    free, count = name, 2
-    while free in taken:
-        free, count = f"{name} ({count})", count + 1
-    return free
 
 
 def _stacks(rows: Sequence[tuple[Document, int]], divisor: float = 1.0) -> dict[str, dict[str, float]]:
@@ -347,16 +328,21 @@ def _stacks(rows: Sequence[tuple[Document, int]], divisor: float = 1.0) -> dict[
     return sums
 
 
-def _components(stacks: Stacks, levels: Sequence[str]) -> list[str]:
+def _scaled(stacks: Stacks, scale: float) -> Stacks:
+    return {
+        group: {kind: {name: spent / scale for name, spent in parts.items()} for kind, parts in types.items()}
+        for group, types in stacks.items()
+    }
+
+
+def _parts(stacks: Stacks, levels: Sequence[str]) -> tuple[tuple[str, str, tuple[str, str]], ...]:
     """All components that cost anything, bottom up: memories outermost first, then networks, MAC last."""
     drawn = [parts for types in stacks.values() for parts in types.values()]
     found = dict.fromkeys(name for parts in drawn for name, spent in parts.items() if spent)
     networks = [name for name in found if name not in levels and name != MAC]
-    return [name for name in (*levels, *networks, MAC) if name in found]
-
-
-def _highest(stacks: Stacks) -> float:
-    return max((sum(parts.values()) for types in stacks.values() for parts in types.values()), default=0.0)
+    names = [name for name in (*levels, *networks, MAC) if name in found]
+    paint = colours(names, levels)
+    return tuple((name, component(name), paint[name]) for name in names)
 
 
 def _mapped(document: Document) -> str:
@@ -374,15 +360,14 @@ def _caption(documents: Sequence[Document]) -> list[str]:
     def each(key: str, default: str = "") -> list[str]:
         return list(dict.fromkeys(visible(str(document.get(key, default))) for document in documents))
 
-    lines = ["energy table", *(shown(name, CAPTION) for name in each("energy_table"))]
+    lines = [f"energy table {', '.join(shown(name, CAPTION) for name in each('energy_table'))}"]
     unit = documents[0]["energy_unit"]
     lines += ["relative to one MAC"] if energy_unit(unit) != unit else []
     lines += [f"accounting {way}" for way in each("energy_accounting", "counts") if way != "counts"]
-    for operands in each("operands", DENSE):
-        lines += [] if operands == DENSE else textwrap.wrap(f"zeros: {shown(operands, 90)}", CAPTION)
+    lines += [f"zeros: {shown(operands, 90)}" for operands in each("operands", DENSE) if operands != DENSE]
     lines += ["closed form"] if "analytical" in each("evaluator") else []
     if any(layer.get("repeat", 1) > 1 for document in documents for layer in document["layers"]):
-        lines += ["bars count every run", "of a layer (x2, x3...)"]
+        lines += ["bars count every run of a layer (x2, x3...)"]
     if len(documents) > 1 and any(document.get("failures") for document in documents):
         lines += ["* some layers did not run"]
     return lines

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.report.plot import COLOURS, new_axes
-from accelsim.report.plot import save as save_figure
+from accelsim.report.framing import new_axes
+from accelsim.report.framing import save as save_figure
+from accelsim.report.palette import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from accelsim.architecture.model import Architecture, Buffer, Level, Network, Port
-from accelsim.report.plot import COLOURS, GREY, MAC_COLOUR, PLAIN, new_axes
+from accelsim.report.framing import PLAIN, new_axes
+from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
 from accelsim.workload.problem import TENSORS, Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAINT = dict(zip(TENSORS, (COLOURS[0], COLOURS[1], COLOURS[2]), strict=True))
 ROWS = {Tensor.IFMAP: 2.5, Tensor.FILTER: 1.5, Tensor.PSUM: 0.5}
 """Where each tensor is, from the bottom; a box is three rows high."""
 HEIGHT, BOX, GAP, MOST, FEW = 3.0, 2.05, 1.75, 16, 512
@@ -47,7 +47,7 @@ def draw(machine: Architecture, bars: Sequence[Bar], page: Page) -> Axes:
     """The machine above, the time of one small layer below, lanes in the order of their first bar."""
     lanes = list(dict.fromkeys((bar.lane, bar.tensor) for bar in bars))
     tall = 0.24 * len(lanes) + 0.75
-    axes = new_axes(10.2, 3.1 + tall)
+    axes = new_axes(11.6, 3.1 + tall)
     figure = axes.figure
     assert figure is not None
     figure.delaxes(axes)
@@ -135,9 +135,9 @@ def _networks(machine: Architecture, index: int, axes: Axes, left: float, return
         middle = left + GAP / 2
         if fanout.y * fanout.x > 1:
             kind = network.kind.value
-            axes.text(middle, y + 0.08, kind, fontsize=TEXT - 1, ha="center", va="bottom", color=PAINT[tensor], **PLAIN)
+            axes.text(middle, y + 0.08, kind, fontsize=TEXT, ha="center", va="bottom", color=PAINT[tensor], **PLAIN)
         told = speed_text(machine, index, tensor)
-        axes.text(middle, y - 0.1, told, fontsize=TEXT - 1, ha="center", va="top", color=GREY, **PLAIN)
+        axes.text(middle, y - 0.1, told, fontsize=TEXT, ha="center", va="top", color=GREY, **PLAIN)
 
 
 def speed_text(machine: Architecture, index: int, tensor: Tensor) -> str:

@@ -6,46 +6,53 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.groups import blocks
-from accelsim.report.plot import PLAIN, colours, new_axes, require_macs
+from accelsim.report.framing import PLAIN, furnish, new_axes, size_of, sized_axes, thin_hatches
+from accelsim.report.groups import MOST, blocks
+from accelsim.report.letters import cut
+from accelsim.report.palette import COLOURS, colours, look
+from accelsim.report.plot import require_macs
+from accelsim.report.plot_bars import SHORT, Bars, draw, free
 from accelsim.report.text import component, number, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Document = Mapping[str, Any]
-BAR = 0.7
 
 
-def power(document: Document, ax: Axes | None = None) -> Axes:
+def power(document: Document, ax: Axes | None = None, width: str | None = None) -> Axes:
     """MW of each layer over its total latency, stacked by component; of a deep network the mean of each block."""
+    return draw(power_bars(document), ax, None if width is None else size_of(width))
+
+
+def power_bars(document: Document, most: int = MOST) -> Bars:
+    """Data of `power`, of at most so many groups of layers. AccelsimError for relative energies."""
     require_macs(document)
     if "power_mw" not in document["total"]:
         raise AccelsimError(f"energies of {shown(document['energy_table'])} are relative, so there is no power to draw")
     layers = document["layers"]
-    groups = blocks([shown(layer["name"]) for layer in layers])
-    spent = [_milliwatts([layers[at] for at in members], document["clock_hz"]) for _, members in groups]
-    parts = list(dict.fromkeys(name for one in spent for name in one))
+    groups = blocks([shown(layer["name"]) for layer in layers], most)
+    stacks: dict[str, dict[str, dict[str, float]]] = {}
+    for label, members in groups:
+        spent = _milliwatts([layers[at] for at in members], document["clock_hz"])
+        stacks[free(shown(label, SHORT), stacks)] = {"": spent}
+    parts = list(dict.fromkeys(name for bars in stacks.values() for spent in bars.values() for name in spent))
     order = [name for name in document["levels"] if name in parts]
     order += [name for name in parts if name not in order]
     paint = colours(order, document["levels"])
-    axes = ax or new_axes(max(5.0, 2.5 + 0.55 * len(groups)))
-    bottom = [0.0] * len(groups)
-    for name in order:
-        heights = [one.get(name, 0.0) for one in spent]
-        colour, hatch = paint[name]
-        look: dict[str, Any] = {"color": colour, "hatch": hatch or None, "edgecolor": "white", "lw": 0.4}
-        axes.bar(range(len(groups)), heights, BAR, bottom, label=component(name), **look)
-        bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
-    turned = len(groups) > 8
-    axes.set_xticks(range(len(groups)), [label for label, _ in groups], rotation=90 if turned else 0, **PLAIN)
-    axes.set_ylabel("power [mW]", **PLAIN)
     total = document["total"]
-    title = f"{shown(document['workload'])} on {shown(document['architecture'])}, {shown(document['energy_table'])}"
-    title += f"\n{number(total['power_mw'])} mW, {number(total['chip_mw'])} on chip"
-    axes.set_title(title, loc="left", fontsize=10, **PLAIN)
-    axes.legend(*_reversed(axes), loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
-    return axes
+    what = "layer" if len(groups) == len(layers) else "block"
+    return Bars(
+        (
+            f"{shown(document['workload'])} on {shown(document['architecture'])}, {shown(document['energy_table'])}",
+            f"{number(total['power_mw'])} mW, {number(total['chip_mw'])} on chip",
+        ),
+        f"power of each {what}" if what == "block" else "power",
+        "mW",
+        stacks,
+        (("", ""),),
+        tuple((name, component(name), paint[name]) for name in order),
+    )
 
 
 def _milliwatts(layers: list[Any], clock_hz: float) -> dict[str, float]:
@@ -59,27 +66,37 @@ def _milliwatts(layers: list[Any], clock_hz: float) -> dict[str, float]:
     return found
 
 
-def _reversed(axes: Axes) -> tuple[list[Any], list[str]]:
-    """Handles and labels, the topmost first."""
-    handles, labels = axes.get_legend_handles_labels()
-    return handles[::-1], labels[::-1]
-
-
-def area(document: Document, ax: Axes | None = None) -> Axes:
+def area(document: Document, ax: Axes | None = None, width: str | None = None) -> Axes:
     """Floor of each component in mm2, of it the cells; the largest on top."""
+    parts = area_data(document)
+    found = document["total"]["area"]
+    title = f"{shown(document['architecture'])}, {shown(document['energy_table'])}"
+    told = f"{number(found['floor_mm2'])} mm2 of floor, {number(found['cells_mm2'])} of cells"
+    size = None if width is None or ax is not None else size_of(width)
+    axes = sized_axes(size) if size else ax or new_axes(6.5, 1.2 + 0.35 * len(parts))
+    places, high = range(len(parts)), 0.7
+    with thin_hatches():
+        axes.barh(places, [part["floor_mm2"] for part in parts], high, label="floor", **look((COLOURS[4], "")))
+        axes.barh(places, [part["cells_mm2"] for part in parts], high / 2, label="cells", **look((COLOURS[0], "")))
+    names = [f"{component(part['component'])} x{part['instances']:,}" for part in parts]
+    axes.set_yticks(places, names, **PLAIN)
+    axes.set_xlabel("area [mm2]", **PLAIN)
+    if size:
+        short = [cut(name, 0.45 * size.inner, size.text) for name in names]
+        axes.set_yticks(places, short, fontsize=size.text, **PLAIN)
+        axes.set_xlabel("area [mm2]", fontsize=size.text, x=1.0, ha="right")
+        handles = list(zip(*axes.get_legend_handles_labels(), strict=True))
+        furnish(axes, size, (title, told), handles, height=(1.7 * len(parts) + 3.6) * size.text / 72)
+        return axes
+    axes.set_title(f"{title}\n{told}", loc="left", fontsize=10, **PLAIN)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+    return axes
+
+
+def area_data(document: Document) -> list[Mapping[str, Any]]:
+    """Data of `area`: component, instances, floor_mm2, cells_mm2, the smallest first. AccelsimError if none."""
     require_macs(document)
     found = document["total"].get("area")
     if not found:
         raise AccelsimError(f"{shown(document['energy_table'])} knows no areas, so there are none to draw")
-    parts = sorted((part for part in found["parts"] if part["floor_mm2"]), key=lambda part: float(part["floor_mm2"]))
-    axes = ax or new_axes(6.5, 1.2 + 0.35 * len(parts))
-    places = range(len(parts))
-    axes.barh(places, [part["floor_mm2"] for part in parts], BAR, color="#56B4E9", label="floor")
-    axes.barh(places, [part["cells_mm2"] for part in parts], BAR / 2, color="#0072B2", label="cells")
-    axes.set_yticks(places, [f"{component(part['component'])} x{part['instances']:,}" for part in parts], **PLAIN)
-    axes.set_xlabel("area [mm2]", **PLAIN)
-    title = f"{shown(document['architecture'])}, {shown(document['energy_table'])}"
-    title += f"\n{number(found['floor_mm2'])} mm2 of floor, {number(found['cells_mm2'])} of cells"
-    axes.set_title(title, loc="left", fontsize=10, **PLAIN)
-    axes.legend(loc="lower right", frameon=False)
-    return axes
+    return sorted((part for part in found["parts"] if part["floor_mm2"]), key=lambda part: float(part["floor_mm2"]))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelsim.energy.table import energy_unit
 from accelsim.errors import AccelsimError
+from accelsim.report.framing import PLAIN
 from accelsim.report.groups import MOST
-from accelsim.report.plot import COLOURS, GREY, PLAIN
+from accelsim.report.palette import COLOURS, GREY
 from accelsim.report.text import many, shown
 
 if TYPE_CHECKING:

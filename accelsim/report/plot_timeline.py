@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from accelsim.report.plot import GREY, MAC_COLOUR, PLAIN, new_axes
-from accelsim.report.plot_machine import PAINT
+from accelsim.report.framing import PLAIN, new_axes
+from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
 from accelsim.report.timeline import PORT, STALL, Layer, Slice, Track, tracks
 from accelsim.workload.problem import TENSORS
 
@@ -35,10 +35,10 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     for at, (track, slices) in enumerate(shown):
         for one in slices:
             _bar(axes, at, track, one)
-            if one.category == STALL and one.end - one.begin > 0.012 * len(one.name) * (high - low):
+            if one.category == STALL and one.end - one.begin > 0.014 * len(one.name) * (high - low):
                 middle = (one.begin + one.end) / 2
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-                axes.text(middle, at, one.name, fontsize=TEXT - 1, ha="center", va="center", bbox=box, **PLAIN)
+                axes.text(middle, at, one.name, fontsize=TEXT, ha="center", va="center", bbox=box, **PLAIN)
     axes.set_yticks(range(len(shown)), [track.name for track, _ in shown], fontsize=TEXT, **PLAIN)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=TEXT)

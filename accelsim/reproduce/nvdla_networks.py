@@ -9,7 +9,8 @@ from pathlib import Path
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.errors import MappingError
-from accelsim.report.plot import COLOURS, MAC_COLOUR, new_axes, save
+from accelsim.report.framing import new_axes, save
+from accelsim.report.palette import COLOURS, MAC_COLOUR
 from accelsim.reproduce.nvdla_rtl import BANKS, Around, timed
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import Problem

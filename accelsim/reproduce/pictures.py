@@ -10,7 +10,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
-from accelsim.report.plot import save
+from accelsim.report.framing import save
 from accelsim.report.plot_machine import Bar, Page, draw
 from accelsim.reproduce import nvdla_networks
 from accelsim.reproduce.activities import COMPUTE, Activity, activities

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet")
 MADE = ("machine", "network", "energy_table", "dataflow_sha256")
-LAYER = ("layer", "op", "repeat", "macs", "cycles", "energy", "outermost_words", "mapping")
+LAYER = ("layer", "op", "repeat", "macs", "cycles", "energy", "outermost_words", "gap", "mapping")
 """Columns of a layer in a point; totals are times `repeat`."""
 
 
@@ -79,6 +79,7 @@ def layers_of(store: Store, entry: Entry) -> Iterator[Row]:
                 "cycles": record.cycles * repeat,
                 "energy": float(total(record.energy_rows) * repeat),
                 "outermost_words": words * repeat,
+                "gap": record.gap,
                 "mapping": record.mapping,
             }
         yield row

@@ -86,6 +86,26 @@ def test_reprs_can_be_read(result):
     assert repr(accelsim.load_network("alexnet", 4)).startswith("Network(alexnet, batch 4: ")
 
 
+def test_reprs_of_parts_can_be_read(result):
+    layer = result.layers[0]
+    assert repr(layer) == (
+        f"LayerResult(CONV1: {layer.macs:,} MACs, {layer.cycles:,} cycles, energy {layer.energy:.4g})"
+    )
+    assert repr(layer.counts).startswith(
+        f"Counts({layer.macs:,} MACs in {layer.compute_cycles:,} cycles, 8 PEs; words at "
+    )
+    assert f"DRAM {sum(words for level, _, _, words in layer.counts.rows() if level == 'DRAM'):,}, GLB" in repr(
+        layer.counts
+    )
+    pool = result.vector_layers[0]
+    assert repr(pool).startswith(f"VectorLayer(POOL1, maxpool: {pool.reads:,} words read, {pool.writes:,} written, ")
+    assert repr(result.plot) == (
+        "Plots(toynet on toy: energy, cycles, traffic, roofline, array, mapping, power, area, data)"
+    )
+    for thing in (layer, layer.counts, pool, result, result.plot):
+        assert len(repr(thing)) < 160 and "\n" not in repr(thing)
+
+
 def test_rows_can_be_written_as_parquet(result, tmp_path):
     pandas = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")

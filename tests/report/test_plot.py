@@ -192,20 +192,43 @@ def test_energies_of_different_units_have_no_common_axis(result):
         plot.compare({"one": document, "two": dict(document, energy_unit="pJ")})
 
 
-def test_a_level_has_one_colour_in_every_picture():
-    levels = ("DRAM", "GLB", "FILTER_BANK", "RF")
-    few = plot.colours(["DRAM", "GLB", "RF", "MAC"], ("DRAM", "GLB", "RF"))
-    many = plot.colours(["DRAM", "GLB", "FILTER_BANK", "RF", "network", "MAC"], levels)
-    assert few.items() <= many.items()
-    assert len(set(many.values())) == len(many)
-    deep = tuple(f"L{index}" for index in range(12))
-    networks = [f"L{index} network" for index in range(3)]
-    assert len(set(plot.colours([*deep, *networks, "MAC"], deep).values())) == 16
+def test_a_network_named_in_its_label_is_not_named_twice(result):
+    document = result.to_dict()
+    found = plot.compare_bars({"toynet": document, "othernet-1": dict(document, workload="othernet")})
+    assert list(found.stacks) == ["toynet", "othernet-1"]
+    found = plot.compare_bars({"toynet": document, "othernet-1": dict(document, workload="othernet", batch=2)})
+    assert list(found.stacks) == ["toynet: toynet, batch 1, 3 layers", "othernet-1: othernet, batch 2, 3 layers"]
 
 
-def test_the_colours_are_one_palette():
-    assert {plot.OUTERMOST, plot.NETWORK, plot.INNERMOST, *plot.BETWEEN, plot.UNIT_COLOUR} == set(plot.COLOURS)
-    assert plot.MAC_COLOUR not in plot.COLOURS
+def test_all_layers_of_a_network_are_one_group(result):
+    document = result.to_dict()
+    found = plot.energy_bars(document, by="network")
+    assert list(found.stacks) == ["toynet"] and found.axis == "energy per network"
+    for tensor in ("ifmap", "filter", "psum", "MAC"):
+        rows = [row for row in document["total"]["energy_breakdown"] if tensor in (row["tensor"], row["component"])]
+        drawn = [row["value"] for row in found.rows() if row["bar"] == tensor]
+        assert sum(drawn) == pytest.approx(sum(row["energy"] for row in rows))
+    with pytest.raises(AccelsimError, match=r"not by 'layers'; did you mean 'layer'\? \(layer, network\)"):
+        plot.energy_bars(document, by="layers")
+
+
+@pytest.mark.parametrize("width", ["column", "page", "slide"])
+def test_bars_of_any_width_add_up_to_the_energy(result, width):
+    axes = result.plot.energy(width=width)
+    lengths = [bar.get_width() if width == "column" else bar.get_height() for bar in axes.patches]
+    assert sum(lengths) == pytest.approx(result.total.energy)
+    label = axes.get_xlabel() if width == "column" else axes.get_ylabel()
+    assert label.replace("\n", " ") == "energy per layer [MAC energies]"
+
+
+def test_rows_of_a_picture_add_up(result):
+    rows = result.plot.data("energy")
+    assert {row["group"] for row in rows} == {"CONV1", "CONV2", "FC3 x3"} and {row["unit"] for row in rows} == {
+        "MAC energies"
+    }
+    assert sum(row["value"] for row in rows) == pytest.approx(result.total.energy)
+    with pytest.raises(AccelsimError, match=r"unknown kind of picture 'cycle'; did you mean 'cycles'\?"):
+        result.plot.data("cycle")
 
 
 def test_whose_mappings_ran_is_in_the_title(fake_engine):

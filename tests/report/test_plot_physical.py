@@ -9,7 +9,7 @@ import fakes
 from accelsim.cli import app
 from accelsim.errors import AccelsimError
 from accelsim.report.files import write_result
-from accelsim.report.plot import colours
+from accelsim.report.palette import colours
 from accelsim.simulate import simulate
 
 

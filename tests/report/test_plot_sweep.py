@@ -6,8 +6,11 @@ import math
 
 import pytest
 
+import pictures
 from accelsim.errors import AccelsimError
+from accelsim.report.framing import SIZES
 from accelsim.report.plot_sweep import Swept, heatmap, pareto, sensitivity, skislope
+from accelsim.report.refit import refit
 
 
 def row(point, rows, glb, flow="rs", workload="net", error=None):
@@ -38,6 +41,39 @@ FIELDS = ("arch", "workload", "dataflow", "rows", "levels.GLB.capacity")
 
 def swept(rows=ROWS, objectives=("energy", "cycles"), layers=()):
     return Swept("mine", rows, FIELDS, objectives, layers)
+
+
+def many():
+    """Twenty designs that none is better than, and a layer of each of six dataflows in twenty layers."""
+    front = [
+        {**row(at, 1, "1 KiB"), "cycles": 4000 - 190 * at, "energy": 100.0 + at**2, "rows": at} for at in range(20)
+    ]
+    flows = [row(20 + at, 2, "2 KiB", f"dataflow_{at}") for at in range(6)]
+    layers = [
+        {**one, "layer": f"conv{at // 4}_{at % 4}", "energy": 10.0 + (at * one["point"]) % 7}
+        for one in flows
+        for at in range(20)
+    ]
+    return swept([*front, *flows], layers=layers)
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
+@pytest.mark.parametrize("draw", [pareto, sensitivity, heatmap, skislope])
+def test_they_fit_any_width(draw, size):
+    for data in (many(), swept(layers=many().layers)) if draw is not heatmap else (many(),):
+        before = draw(data)
+        axes = refit(draw(data), size)
+        assert pictures.overlaps(axes) == [] and pictures.outside(axes) == []
+        assert pictures.smallest(axes) == size.text and axes.figure.get_size_inches()[0] == size.width
+        written = " ".join(text for text, _, _ in pictures.texts(axes))
+        assert all(word in written for word in before.get_title("left").split())
+        points = [line.get_xydata().tolist() for line in before.lines]
+        assert [line.get_xydata().tolist() for line in axes.lines] == points
+        if draw is pareto:  # who is on the front is said below
+            assert all(word in written for text in texts(before) for word in text.split() if not text.isdigit())
+        if draw is heatmap:
+            assert axes.images[0].get_array().tolist() == before.images[0].get_array().tolist()
+            assert "darkest: " in written
 
 
 def texts(axes):

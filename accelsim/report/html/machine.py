@@ -13,14 +13,13 @@ from accelsim.architecture.precision import with_bits
 from accelsim.mapping.mapping import demands
 from accelsim.outcome import Outcome
 from accelsim.report.html.svg import FAINT, INK, Drawing
-from accelsim.report.plot_machine import PAINT, size_text, speed_text
+from accelsim.report.palette import PAINT, TEXTS
+from accelsim.report.plot_machine import size_text, speed_text
 from accelsim.report.text import number, percent, shown
 from accelsim.workload.problem import TENSORS, Tensor
 
 LINE, PAD = 14, 8
 """Pixels of a line of text; around what is in a box."""
-TEXTS = {Tensor.IFMAP: "#005A8E", Tensor.FILTER: "#8F6000", Tensor.PSUM: "#00694C"}
-"""The colours of tensors, dark enough for letters."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LevelMapping, LoopNest, kept, tile_sizes, tile_words
-from accelsim.report.html.machine import TEXTS
 from accelsim.report.html.svg import FAINT, GRID, INK, Drawing
+from accelsim.report.palette import TEXTS
 from accelsim.report.text import number, shown
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,9 @@ def _options(result: Outcome) -> Iterator[Option]:
         for name, given in (("parameters", ran.parameters), ("bits", ran.bits), ("dims", ran.dims)):
             told = ", ".join(f"{key}={value}" for key, value in given.items())
             yield Option(name, shown(told, 200) or "as the files say", not told)
+        proof = ran.proof.to_dict()
+        told = ", ".join(f"{key}={json.dumps(value)}" for key, value in proof.items())
+        yield Option("proof of mappings", shown(told, 200) or "as the dataflow has it", not proof)
 
 
 def defaults(kind: str, data: Data) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ ALONE = 640
 """Pixels of the width of a picture that stands in no page of ours."""
 INK, FAINT, GRID = "#222222", "#555555", "#dddddd"
 Paint = tuple[str, str]
-"""A colour and a hatch, one of `report.plot.HATCHES`."""
+"""A colour and a hatch, one of `report.palette.HATCHES`."""
 RGB = tuple[int, int, int]
 
 _LINES = {

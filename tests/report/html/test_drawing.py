@@ -15,7 +15,7 @@ from accelsim.report.html import bars, machine, nest
 from accelsim.report.html.bars import Bars, ticks
 from accelsim.report.html.paints import of_causes
 from accelsim.report.html.svg import TEXT, Drawing
-from accelsim.report.plot import COLOURS, HATCHES
+from accelsim.report.palette import COLOURS, HATCHES
 from accelsim.yamlfile import names
 
 SVG = "{http://www.w3.org/2000/svg}"
