@@ -20,6 +20,10 @@ from accelsim.simulate import Job, Plan, Progress, jobs, plan_of, run_job
 FIXED = "its mapping was given, and makes no use of more"
 CARTESIAN = "its PEs map a layer by themselves"
 PROVED = "its mapping was searched for to the end, as 'accelsim map --why' does for more room"
+UNPROVED = (
+    "its search is not to the end, as this run's was, and keeps no constraints that this run may have had: a result "
+    "does not say them"
+)
 BEST = "the search of all mappings takes long; 'accelsim map --dataflow best --why' does it"
 
 
@@ -79,6 +83,7 @@ def _gains(lever: Lever, result: Outcome, plan: Plan) -> Iterator[tuple[str, Gai
                 (layer.energy, last.energy),
                 new and not reason,
                 reason,
+                note=UNPROVED if other and not reason and layer.search and layer.search.certificate else "",
             ),
         )
 

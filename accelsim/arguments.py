@@ -33,19 +33,29 @@ def seconds(what: str, value: object) -> float | None:
     return found
 
 
-def proof(budget: object, exact: bool, imperfect: bool, constraints: object) -> Proof:
-    """What a search is to prove; constraints : a file, or what is in it."""
+def flag(what: str, value: object) -> bool:
+    """True or false."""
+    value = _plain(value)
+    if not isinstance(value, bool):
+        raise AccelsimError(f"{what} is {short(value)}; it must be true or false")
+    return value
+
+
+def proof(budget: object, exact: object, imperfect: object, constraints: object) -> Proof:
+    """What a search is to prove; constraints : a file, what is in it, or that as it was read."""
     wanted = None
     if constraints is not None:
-        from accelsim.search.optimum.wanted import constraints_of, load_constraints
+        from accelsim.search.optimum.wanted import Wanted, constraints_of, load_constraints
 
-        if isinstance(constraints, str | Path):
+        if isinstance(constraints, Wanted):
+            wanted = constraints
+        elif isinstance(constraints, str | Path):
             wanted = load_constraints(constraints)
         elif isinstance(constraints, Mapping):
             wanted = constraints_of(Document("constraints", bare(constraints)))
         else:
             raise AccelsimError(f"constraints: wanted a file or what is in it, got {_kind(constraints)}")
-    return Proof(seconds("budget", budget), bool(exact), bool(imperfect), wanted)
+    return Proof(seconds("budget", budget), flag("exact", exact), flag("imperfect", imperfect), wanted)
 
 
 def whole(what: str, value: object, least: int) -> int:

@@ -53,6 +53,8 @@ def check_file(path: str | Path, dims: Dims | None = None) -> list[str]:
         plan = plan_of(document)
         most = " before constraints" if plan.constraints else ""
         return [f"sweep '{plan.name}' is fine: {plan.size:,} points{most}"]
+    if any(isinstance(document.data[name], str | list) for name in keys & {"grid", "fab_grid"}):
+        return _factors(path)
     if dataflow.looks_like(document.data):
         return [f"dataflow '{dataflow.load(path).name}' is fine"]
     return [f"mapping of {len(mappings_of(document))} layers is fine"]
@@ -63,6 +65,16 @@ def _graph(path: str | Path, dims: Dims | None) -> list[str]:
     network = load_onnx(path, dims=checked(dims))
     assert network.coverage is not None
     return [f"network '{network.name}' is fine", *(f"  {line}" for line in network.coverage.lines())]
+
+
+def _factors(path: str | Path) -> list[str]:
+    """What a footprint is made of."""
+    from accelsim.codesign.carbon.footprint import check_grids
+    from accelsim.codesign.carbon.spec import load_spec
+
+    spec = load_spec(path)
+    check_grids(spec)
+    return [f"factors of a footprint are fine: {', '.join(sorted(spec.model_fields_set))}"]
 
 
 def _machine(document: Document) -> tuple[Architecture, EnergyTable | None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import plotting, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, plotting, predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -19,6 +19,7 @@ from accelsim.options import (
     Batch,
     Bits,
     Budget,
+    Carbon,
     Constraints,
     Data,
     Dataflow,
@@ -26,22 +27,29 @@ from accelsim.options import (
     Energy,
     Evaluator,
     Exact,
+    GradientWay,
     Imperfect,
     Json,
     Layers,
     Mapping,
+    MasterBits,
     Node,
     Objective,
+    Optimizer,
     Out,
     PictureWidth,
     Report,
     Seed,
     Settings,
     Supply,
+    Training,
+    VectorGradients,
     Work,
     bits_of,
     dims_of,
+    once,
     parameters,
+    training_of,
 )
 from accelsim.running import run_again, simulated, tell_failures
 from accelsim.version import __version__
@@ -63,6 +71,13 @@ class Commands(typer.core.TyperGroup):
         except KeyboardInterrupt:
             typer.echo("interrupted; nothing half-written", err=True)
             raise typer.Exit(130) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command and what is left for it. Raises AccelsimError for a second value of what takes one."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            once(command, command.context_class(command, info_name=name, parent=ctx), rest)
+        return name, command, rest
 
 
 app = typer.Typer(
@@ -115,7 +130,13 @@ def run(
     bits: Bits = None,
     out: Out = None,
     report_to: Report = None,
+    carbon: Carbon = None,
     as_json: Json = False,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
     check: Annotated[bool, typer.Option("--check", help="Also compute outputs, against numpy.")] = False,
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
@@ -123,6 +144,10 @@ def run(
 ) -> None:
     """Run a network on a machine; or run a result.json again, as ARCH alone."""
     _check_places(out, report_to)
+    wanted = None
+    if carbon:
+        machine = architecture if workload else None
+        wanted = footprints.asked(carbon, machine, energy, node, parameters(settings))
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:
@@ -148,6 +173,7 @@ def run(
             data=data,
             seed=seed,
             bits=bits_of(bits),
+            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
     checks = []
     if check:
@@ -156,6 +182,9 @@ def run(
         checks = list(check_outputs(result))
     _write(result, out, report_to)
     _print(result, as_json, checks)
+    if wanted:
+        footprints.show_carbon(result, wanted, as_json)
+    tell_failures(result)
 
 
 def _print(result: Result, as_json: bool, checks: list[str]) -> None:
@@ -169,7 +198,6 @@ def _print(result: Result, as_json: bool, checks: list[str]) -> None:
         terminal.show(terminal.report(result))
     for line in checks:
         typer.echo(line, err=as_json)
-    tell_failures(result)
 
 
 def _check_places(out: Path | None, report_to: Path | None) -> None:
@@ -179,7 +207,9 @@ def _check_places(out: Path | None, report_to: Path | None) -> None:
 
         check_place(out, folder=True)
     if report_to:
-        reporting.check_page(report_to)
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
 
 
 def _write(result: Result, out: Path | None, report_to: Path | None) -> None:
@@ -201,6 +231,9 @@ def compare(
     evaluator: Evaluator = "cycle",
     objective: Objective = "energy",
     budget: Budget = None,
+    exact: Exact = False,
+    imperfect: Imperfect = False,
+    constraints: Constraints = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -221,7 +254,9 @@ def compare(
     """Run a network under several dataflows, side by side."""
     more = plotting.of_comparison(plot_to, kind, width)
     if report_to:
-        reporting.check_page(report_to)
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
@@ -236,6 +271,9 @@ def compare(
             evaluator=evaluator,
             objective=objective,
             budget=budget,
+            exact=exact,
+            imperfect=imperfect,
+            constraints=constraints,
             energy=energy,
             node=node,
             supply=supply,
@@ -257,7 +295,7 @@ def _print_comparison(comparison: Comparison, report_to: Path | None, as_json: b
     if not comparison.results:
         raise AccelsimError("\n".join(f"{label}: {reason}" for label, _, reason in comparison.failures))
     if report_to:
-        reporting.write_comparison(report_to, comparison)
+        comparison.report(report_to)
     if as_json:
         typer.echo(json.dumps(comparison.to_dict(), indent=1))
     else:
@@ -339,6 +377,10 @@ for _name, _command in (
     ("diff", reporting.diff),
     ("sweep", sweeping.sweep),
     ("timeline", timelines.timeline),
+    ("fit", predicting.fit),
+    ("predict", predicting.predict),
+    ("table", designing.table),
+    ("footprint", footprints.footprint),
 ):
     app.command(_name)(_command)
 

@@ -15,6 +15,7 @@ from accelsim.architecture.document import document_of as machine_document
 from accelsim.engine.counts import BEGUN, DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult, Outcome, Ran, Row, mean_imbalance
+from accelsim.shares import training_document
 from accelsim.vector import spent
 from accelsim.version import __version__
 from accelsim.workload.problem import TENSORS, Width
@@ -57,6 +58,7 @@ def document_of(result: Outcome) -> Row:
         "layers": [_layer(result, layer) for layer in result.layers],
         "vector_layers": [layer.to_dict() for layer in result.vector_layers],
         **({"coverage": result.coverage.to_dict()} if result.coverage else {}),
+        **training_document(result),
         "failures": [{"layer": layer, "reason": reason} for layer, reason in result.failures],
         "total": _total(result),
         **({"ran": _ran(result, result.ran)} if result.ran else {}),
@@ -87,6 +89,7 @@ def _ran(result: Outcome, ran: Ran) -> Row:
         "bits": dict(ran.bits),
         "data": ran.data,
         **({"dims": dict(ran.dims)} if ran.dims else {}),
+        **({"proof": proof} if (proof := ran.proof.to_dict()) else {}),
         "seed": ran.seed,
         "versions": dict(ran.versions),
         "sha256": {

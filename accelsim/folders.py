@@ -20,6 +20,7 @@ KINDS = {
     "energy": "energy",
     "dataflow": "dataflows",
     "sweep": "sweeps",
+    "space": "spaces",
 }
 """What the folder of each kind of file is called below such a folder."""
 

@@ -36,6 +36,7 @@ from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.yaml import Levels
 from accelsim.outcome import LayerResult, Outcome, Ran
+from accelsim.search.proof import Proof
 from accelsim.specs import validate
 from accelsim.vector import vector_layers
 from accelsim.workload.document import NetworkDocument
@@ -101,11 +102,9 @@ class _Search(BaseModel):
     certificate: _Certificate | None = None
 
     def found(self, nest: LoopNest) -> Found:
-        from accelsim.search.found import Certificate, Found
+        from accelsim.search.found import Found
 
-        own = self.certificate
-        certificate = Certificate(**own.model_dump()) if own else None
-        return Found(nest, **{**self.model_dump(), "cut": tuple(self.cut), "certificate": certificate})
+        return Found.from_dict(self.model_dump(), nest)
 
 
 class _Layer(BaseModel):
@@ -144,6 +143,21 @@ class _Hashes(BaseModel):
     operands: dict[str, str]
 
 
+class _Proof(BaseModel):
+    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    exact: bool = False
+    imperfect: bool = False
+    constraints: dict[str, Any] | None = None
+
+    def proof(self, file: str) -> Proof:
+        if self.constraints is None:
+            return Proof(self.budget, self.exact, self.imperfect)
+        from accelsim.search.optimum.wanted import constraints_of
+
+        wanted = constraints_of(Document(f"{file}: ran.proof.constraints", self.constraints))
+        return Proof(self.budget, self.exact, self.imperfect, wanted)
+
+
 class _Ran(BaseModel):
     layers: str
     objective: str
@@ -158,6 +172,7 @@ class _Ran(BaseModel):
     network: dict[str, Any]
     energy_table: dict[str, Any]
     dims: dict[str, int | str] = Field(default_factory=dict)
+    proof: _Proof = Field(default_factory=lambda: _Proof())
 
 
 class _Result(BaseModel):
@@ -236,7 +251,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         )
     ran = Ran(
         network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
-        asked.sha256.operands, asked.versions, asked.dims,
+        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file),
     )  # fmt: skip
     return kind(
         machine,

@@ -63,6 +63,10 @@ Bits = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Write result.json, counts.csv and mapping.yaml there.")]
 
+Carbon = Annotated[
+    str | None,
+    typer.Option(metavar="GRID|FILE.yaml", help="Also count carbon: a region, an intensity, or a file of factors."),
+]
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.html", help="Also write a page that shows it all.")
 ]
@@ -72,6 +76,44 @@ PictureWidth = Annotated[
         "--width",
         metavar="WIDTH",
         help="Of the picture: column (3.5 in), page (7.16 in) or slide (10 in); default: its own.",
+    ),
+]
+
+
+def once(command: Any, context: Any, args: list[str]) -> None:
+    """Raise AccelsimError where an option that takes one value has two, of which the first would be lost unsaid."""
+    context.resilient_parsing = True  # what cannot be parsed is said by the command itself, in its own words
+    _, _, order = command.make_parser(context).parse_args(list(args))
+    seen = set()
+    for option in order:
+        takes_one = option.param_type_name == "option" and not (option.multiple or option.is_flag or option.count)
+        if takes_one and option.name in seen:
+            raise AccelsimError(f"{option.opts[0]}: given twice; give it once")
+        seen.add(option.name)
+
+
+Training = Annotated[
+    bool, typer.Option("--training", help="Run the training step: forward, gradients, update (docs/training.md).")
+]
+Optimizer = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of --training: sgd, momentum or adam; default: sgd.")
+]
+MasterBits = Annotated[
+    int | None, typer.Option("--master-bits", metavar="N", help="Of --training: bits of weights and state kept aside.")
+]
+GradientWay = Annotated[
+    str | None,
+    typer.Option(
+        "--gradients", metavar="WAY", help="Of --training: gradients of inputs by insert (default), split or scatter."
+    ),
+]
+
+VectorGradients = Annotated[
+    int | None,
+    typer.Option(
+        "--vector-gradients",
+        metavar="N",
+        help="Of --training: operations of the gradient of an op 'vector', for each of its own; default: refused.",
     ),
 ]
 
@@ -103,3 +145,19 @@ def known(what: str, name: str, allowed: tuple[str, ...]) -> None:
     """Refuse a name that is none of those allowed, with the nearest of them."""
     if name not in allowed:
         raise AccelsimError(f"unknown {what} '{name}'{nearest(name, allowed)}")
+
+
+def training_of(
+    wanted: bool, optimizer: str | None, master_bits: int | None, transposed: str | None, vector_gradients: int | None
+) -> dict[str, Any] | None:
+    """What `--training` asks for; an option of it without it is refused."""
+    options = {
+        "--optimizer": ("optimizer", optimizer),
+        "--master-bits": ("master_bits", master_bits),
+        "--gradients": ("transposed", transposed),
+        "--vector-gradients": ("vector_gradients", vector_gradients),
+    }
+    given = {flag: option for flag, option in options.items() if option[1] is not None}
+    if given and not wanted:
+        raise AccelsimError(f"{next(iter(given))} is of a training step: give --training too")
+    return {"optimizer": "sgd", **dict(given.values())} if wanted else None

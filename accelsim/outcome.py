@@ -21,6 +21,7 @@ from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
+from accelsim.search.proof import NONE, Proof
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
 from accelsim.workload.coverage import Coverage
@@ -158,6 +159,7 @@ class Ran:
     parameters, bits : as they were given.
     data, seed : where operands come from. operand_files : sha256 of each file read, by path.
     versions : of accelsim, numpy, numba and python. dims : sizes of the graph that operands are read from.
+    proof : what searches were to prove.
     """
 
     network: Network
@@ -171,6 +173,7 @@ class Ran:
     operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     dims: Mapping[str, int | str] = field(default_factory=dict, hash=False)
+    proof: Proof = field(default=NONE, hash=False)
 
 
 @dataclass(frozen=True, repr=False)

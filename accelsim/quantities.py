@@ -153,7 +153,7 @@ class Quantity:
 
 def size(text: object) -> Quantity:
     """A whole positive number of bits or words: ``"108 KiB"``, ``"64 b"``, ``"4 words"``."""
-    found = _read(text, SIZE)
+    found = read(text, SIZE)
     if found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of {'bits' if found.unit == 'b' else 'words'}")
     return found
@@ -168,7 +168,7 @@ def capacity(text: object) -> Quantity:
 
 def word(text: object) -> int:
     """Bits of one word, 1 to 64: ``"16 b"``, ``"2 B"``."""
-    found = _read(text, WORD)
+    found = read(text, WORD)
     if found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of bits")
     if found.value > MOST_BITS:
@@ -179,23 +179,23 @@ def word(text: object) -> int:
 def rate(text: object) -> Quantity:
     """What a port moves: bits or words per cycle of its clock (``"64 b"``), or bits per second (``"25.6 GB/s"``)."""
     if isinstance(text, str) and text.endswith("/cycle"):
-        found = _read(text.removesuffix("/cycle"), RATE._replace(units=_BITS | _WORDS))
+        found = read(text.removesuffix("/cycle"), RATE._replace(units=_BITS | _WORDS))
     else:
-        found = _read(text, RATE)
+        found = read(text, RATE)
     bounded("a width per second" if found.unit.endswith("/s") else "a width of a port", found.value)
     return found
 
 
 def frequency(text: object) -> Fraction:
     """Cycles per second: ``"200 MHz"``."""
-    found = _read(text, FREQUENCY).value
+    found = read(text, FREQUENCY).value
     bounded("a frequency", found)
     return found
 
 
 def clock(text: object) -> Quantity:
     """A clock of its own (``"1200 MHz"``), or so many for each cycle of the core (``"3/2 per cycle"``)."""
-    found = _read(text, CLOCK)
+    found = read(text, CLOCK)
     if found.unit == "Hz":
         bounded("a frequency", found.value)
     return found
@@ -203,7 +203,7 @@ def clock(text: object) -> Quantity:
 
 def duration(text: object) -> Quantity:
     """Cycles (``5``, ``"5 cycles"``) or seconds (``"20 ns"``); zero is allowed."""
-    found = _read(text, DURATION, zero=True)
+    found = read(text, DURATION, zero=True)
     if found.unit == "cycles" and found.value.denominator != 1:
         raise ValueError(f"'{text}' is not a whole number of cycles")
     bounded("a latency" if found.unit == "cycles" else "a time", found.value)
@@ -243,7 +243,8 @@ def written(value: Fraction, unit: str) -> str:
     return f"{exact(value)} {unit}"
 
 
-def _read(text: object, measure: Measure, *, zero: bool = False) -> Quantity:
+def read(text: object, measure: Measure, *, zero: bool = False) -> Quantity:
+    """A number and one of the units of a measure, in its base unit. Raises ValueError, one line."""
     match = None if isinstance(text, bool) or text is None else _FORM.fullmatch(_plain(text))
     if not match:
         raise ValueError(

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accelsim.errors import AccelsimError
-from accelsim.options import known
 
 if TYPE_CHECKING:
-    from accelsim.outcome import Outcome, Outcomes
+    from accelsim.outcome import Outcome
     from accelsim.report.gains import Gains
 
 Page = Annotated[Path, typer.Option("--out", "-o", metavar="FILE.html", help="The page.")]
 
 
 def report(
-    files: Annotated[list[str], typer.Argument(metavar="RESULT.json...", help="What 'run --out' wrote.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="RESULT.json...", help="What 'run --out' wrote; or a store of 'sweep'.")
+    ],
     out: Page = Path("report.html"),
     advice: Annotated[
         bool, typer.Option("--advice/--no-advice", help="Evaluate each layer again with twice of one thing.")
@@ -29,8 +30,20 @@ def report(
     ] = None,
 ) -> None:
     """Write one page that shows it all: no network, no JavaScript needed."""
+    from accelsim.report.files import check_page
+
     check_page(out)
     flows = dataflow or ()
+    stores = [file for file in files if is_store(file)]
+    if stores:
+        if len(files) > 1 or flows:
+            told = f"beside {len(files) - 1} other files" if len(files) > 1 else "with --dataflow"
+            raise AccelsimError(f"{stores[0]}: a store of sweeps has a page of its own, not {told}")
+        from accelsim.sweep.swept import opened
+
+        opened(stores[0]).report(out)
+        typer.echo(f"wrote {out}")
+        return
     if flows and not advice:
         raise AccelsimError("--dataflow is for advice, and --no-advice leaves it out")
     for name in flows:
@@ -52,6 +65,8 @@ def diff(
 ) -> None:
     """Say what differs in what two results ran, then what that did: by layer, level and cause, largest first."""
     if out:
+        from accelsim.report.files import check_page
+
         check_page(out)
     from accelsim.report import terminal
     from accelsim.report.difference import difference
@@ -66,23 +81,6 @@ def diff(
 
         write_text(out, difference_page(found))
         typer.echo(f"wrote {out}", err=True)
-
-
-def check_page(path: Path) -> None:
-    """Refuse a page that could not be written, before it is computed what it shows."""
-    from accelsim.report.files import check_place
-
-    known("page format", path.suffix.removeprefix("."), ("html",))
-    check_place(path)
-
-
-def write_comparison(path: Path, comparison: Outcomes) -> None:
-    """The page of a comparison, with what could not be run; whole or not at all."""
-    from accelsim.report.files import write_text
-    from accelsim.report.html import page
-    from accelsim.report.summary import comparison_failures
-
-    write_text(path, page(comparison.results, lines=comparison_failures(comparison)))
 
 
 def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True, dataflows: Sequence[str] = ()) -> None:
@@ -105,6 +103,15 @@ def write_page(path: Path, results: Mapping[str, Outcome], advice: bool = True, 
     for told in gains.values():
         if isinstance(told, str):
             typer.echo(f"what would move it is not worked out: {told}", err=True)
+
+
+def is_store(file: str) -> bool:
+    """Whether a file is an SQLite database, as stores of sweeps are; its beginning says so."""
+    try:
+        with Path(file).open("rb") as opened:
+            return opened.read(16) == b"SQLite format 3\0"
+    except OSError:
+        return False
 
 
 def loaded(files: Sequence[str]) -> dict[str, Outcome]:

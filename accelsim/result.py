@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.document import document_of
 from accelsim.errors import AccelsimError
 from accelsim.outcome import COLUMNS, LayerResult, Outcome, Outcomes, Ran, Row, Totals
+from accelsim.shares import Share, shares
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,6 +59,11 @@ class Result(Outcome):
         with replacing(path) as temporary:
             frame.to_parquet(temporary, index=False)
 
+    @property
+    def phases(self) -> tuple[Share, ...]:
+        """Of a training step: MACs, cycles and energy of the forward pass, its gradients and the update; else empty."""
+        return shares(self)
+
     def to_dict(self) -> Row:
         """The document that ``accelsim run --json`` prints: plain lists, dicts, strings and numbers."""
         return document_of(self)
@@ -100,6 +106,18 @@ class Comparison(Outcomes):
         from accelsim.report.plot import compare_results
 
         return compare_results(self.results, kind, ax, tuple(self.missing), width)
+
+    def report(self, path: str | Path) -> None:
+        """Write a page of all, side by side and each by itself, whole or not at all.
+
+        Raises AccelsimError if nothing could be run, and for a page that cannot be written.
+        """
+        from accelsim.report.files import check_page, write_text
+        from accelsim.report.html import page
+        from accelsim.report.summary import comparison_failures
+
+        check_page(path)
+        write_text(path, page(self.results, lines=comparison_failures(self)))
 
     def _repr_html_(self) -> str:
         from accelsim.report.notebook import comparison_html

@@ -12,7 +12,7 @@ from accelsim.errors import AccelsimError
 if TYPE_CHECKING:
     from accelsim.result import Result
 
-WRITES = ("architecture", "out", "report_to", "as_json", "check", "store")
+WRITES = ("architecture", "out", "report_to", "carbon", "as_json", "check", "store")
 """Options that say what is written of a run, not what is run."""
 
 

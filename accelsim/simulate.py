@@ -26,7 +26,6 @@ from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
-from accelsim.search.proof import NONE, Proof
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from accelsim.sparsity.masks import Masks
     from accelsim.sparsity.operands import Operands
     from accelsim.workload.network import Layer
+    from accelsim.workload.training.optimizers import Training
 
 EVALUATORS = ("cycle", "analytical")
 OBJECTIVES = ("energy", "cycles", "edp")
@@ -47,6 +47,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
     "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
+    "training": None,
 }  # fmt: skip
 
 
@@ -55,8 +56,7 @@ class Plan:
     """A run before it begins.
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
-    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once; proof :
-    what it is to prove.
+    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
     """
 
     machine: Architecture
@@ -70,7 +70,6 @@ class Plan:
     recorded: Mapping[str, LayerResult] = field(default_factory=dict)
     failures: tuple[tuple[str, str], ...] = ()
     flow: Dataflow | None = None
-    proof: Proof = NONE
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -104,6 +103,7 @@ def simulate(
     exact: bool = False,
     imperfect: bool = False,
     constraints: str | Path | Mapping[str, Any] | None = None,
+    training: bool | str | Mapping[str, Any] | Training | None = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -128,6 +128,7 @@ def simulate(
         mappings are searched to the end too, with a certificate. imperfect : 'best' takes factors that do not divide.
         constraints : a file, or what is in it, of what mappings are left out; with any a search is exact.
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
+    training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
 
     Raises
     ------
@@ -137,7 +138,7 @@ def simulate(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
         bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
-        imperfect=imperfect, constraints=constraints,
+        imperfect=imperfect, constraints=constraints, training=training,
     )  # fmt: skip
     result = _execute(plan, progress)
     if result.failures and not tolerant:
@@ -157,6 +158,8 @@ def prepare(
     batch, seed = arguments.whole("batch", options["batch"], 1), arguments.whole("seed", options["seed"], 0)
     set_ = arguments.settings("parameters", options["parameters"])
     machine, network = load(architecture, workload, batch, set_, options["dims"], options["inputs"])
+    if options["training"]:
+        network = network.training_step(options["training"])
     arguments.known("evaluator", evaluator, EVALUATORS)
     arguments.known("objective", options["objective"], OBJECTIVES)
     table = table_for(machine, options["energy"], options["node"], options["supply"])
@@ -174,15 +177,15 @@ def prepare(
         source = SHIPPED
     missing = [layer.name for layer in chosen if layer.name not in given]
     flow = known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
-    ran = Ran(
-        network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
-        None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
-        sizes if is_onnx(data) else {},
-    )  # fmt: skip
     proof = arguments.proof(*(options[name] for name in ("budget", "exact", "imperfect", "constraints")))
     if proof.constraints:
         proof.constraints.on(machine)
-    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, proof=proof)
+    ran = Ran(
+        network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
+        None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
+        sizes if is_onnx(data) else {}, proof,
+    )  # fmt: skip
+    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow)
 
 
 @summed_up
@@ -372,7 +375,7 @@ def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan)
         from accelsim.search import find
 
         wanted = plan.ran.objective, table, table.accounting or None, plan.evaluator
-        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, proof=plan.proof)
+        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, proof=plan.ran.proof)
         nest = found.nest
     raw = INPUT in layer.inputs
     as_given = replace(problem, slices=(1, 1)) == layer.problem

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accelsim.errors import AccelsimError
+from accelsim.options import Report
 
 if TYPE_CHECKING:
     from accelsim.sweep.plan import SweepPlan
@@ -36,6 +37,7 @@ def sweep(
     out_layers: Annotated[
         Path | None, typer.Option("--out-layers", metavar="FILE", help="The same, a row for each layer.")
     ] = None,
+    report_to: Report = None,
     status: Annotated[bool, typer.Option("--status", help="Run nothing: say how far the store is.")] = False,
 ) -> None:
     """Run many designs, keep what is done, go on where it was cut short."""
@@ -48,11 +50,15 @@ def sweep(
 
         check_format(path)
         check_place(path)
+    if report_to:
+        from accelsim.report.files import check_page
+
+        check_page(report_to)
     plan = asked(file, {})
     where = store or Path(default_store(plan))
     if status:
         _say_status(plan, where)
-        found = opened(where) if out or out_layers else None
+        found = opened(where) if out or out_layers or report_to else None
     else:
         try:
             with telling() as tell:
@@ -68,6 +74,8 @@ def sweep(
         found.export(out)
     if found and out_layers:
         found.export(out_layers, layers=True)
+    if found and report_to:
+        found.report(report_to)
     if not status and found and found.state.crashed:
         raise AccelsimError("\n".join(_crashes(where, plan)))
 

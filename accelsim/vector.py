@@ -16,6 +16,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.engine.vector import latency
 from accelsim.workload.network import RECURRENT, Layer, Network
 from accelsim.workload.problem import Tensor, Width
+from accelsim.workload.training.phases import UPDATE
 
 OPERATION = "operation"
 
@@ -24,7 +25,8 @@ OPERATION = "operation"
 class VectorLayer:
     """A layer without MACs, or the vector operations of one that has both, run once; totals multiply by `repeat`.
 
-    reads, writes : words at the outermost level, of the whole batch; read as an ifmap is, written as an ofmap is.
+    reads, writes : words at the outermost level, of the whole batch; read as an ifmap is, written as an ofmap is; of
+    the update of a training step both as a filter is.
     vector_ops : of the whole batch; their row in `energy_rows` is missing where the table has no price for them.
     """
 
@@ -144,28 +146,36 @@ def vector_layers(
     for layer in layers:
         if layer.problem and not layer.vector_ops:
             continue
-        reads, writes = (words * network.batch for words in network.traffic(layer))
-        operations = layer.vector_ops * network.batch
+        images = network.images(layer)
+        reads, writes = (words * images for words in network.traffic(layer))
+        operations = layer.vector_ops * images
         sized = with_bits(machine, {**layer.bits, **bits})
-        cycles, processing = latency(sized, reads, writes, operations)
+        cycles, processing = latency(sized, reads, writes, operations, layer.op == UPDATE)
         # a layer that multiplies too has its name already
         name = f"{layer.name} {'gates' if layer.op in RECURRENT else 'sums'}" if layer.problem else layer.name
-        rows = tuple(_rows(sized, reads, writes, operations, cycles, table))
+        rows = (
+            *_moved(sized, reads, writes, table, layer.op == UPDATE), *_computed(sized, operations, cycles, table)
+        )  # fmt: skip
         found.append(VectorLayer(name, layer.op, reads, writes, operations, cycles, processing, rows, layer.repeat))
     return tuple(found)
 
 
-def _rows(
-    machine: Architecture, reads: int, writes: int, operations: int, cycles: int, table: EnergyTable
-) -> Iterable[EnergyRow]:
+def _moved(machine: Architecture, reads: int, writes: int, table: EnergyTable, weights: bool) -> Iterator[EnergyRow]:
+    """Words at the outermost level; weights : those of an update, which are words of filters."""
     outermost = machine.levels[0]
     for tensor, width, action, words in (
         (Tensor.IFMAP, Width.IFMAP, "read", reads),
         (Tensor.PSUM, Width.OFMAP, "update", writes),
     ):
+        if weights:
+            tensor, width = Tensor.FILTER, Width.FILTER
         if words:
             price = access(machine, table, outermost, action, machine.widths[width], tensor)
             yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
+
+
+def _computed(machine: Architecture, operations: int, cycles: int, table: EnergyTable) -> Iterator[EnergyRow]:
+    """Operations, and what stands while they take time."""
     price_of_one = table.operation(machine.word_bits) if operations else None
     if price_of_one is not None:
         yield EnergyRow(VECTOR, NO_TENSOR, OPERATION, operations, operations * price_of_one)

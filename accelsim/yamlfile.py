@@ -34,6 +34,7 @@ KINDS = {
     "energy": Kind("energy table", "accelsim/energy/tables", "accelsim.energy.yaml", "EnergySpec"),
     "dataflow": Kind("dataflow", "accelsim/mapping/dataflows", "accelsim.mapping.dataflows.spec", "DataflowSpec"),
     "sweep": Kind("sweep", "accelsim/sweep/files", "accelsim.sweep.yaml", "SweepSpec"),
+    "space": Kind("search space", "accelsim/codesign/spaces/files", "accelsim.codesign.spaces.spec", "SpaceSpec"),
 }
 
 

@@ -86,12 +86,28 @@ def by_bits(values: dict[int, tuple[float, float]], which: int) -> str:
     return "{" + ", ".join(f"{bits}: {pair[which]:.6g}" for bits, pair in sorted(values.items())) + "}"
 
 
-def floats(found: dict[str, dict[int, tuple[float, float]]]) -> str:
+def brain_float(grids: Path, found: dict[str, dict[int, tuple[float, float]]]) -> float:
+    """pJ of a bf16 multiply and add: those of fp16 by what Jouppi et al., ISCA 2021, have for both at 7 nm.
+
+    Horowitz has no bf16, and prices of two sources are not mixed: at 7 nm fp16 of one is four times that of the other.
+    """
+    at_7 = {
+        row["operation"]: float(row["energy_pJ"]) for row in rows(grids, "arithmetic") if row["source"][:6] == "jouppi"
+    }
+    return sum(found[f"fp16 {what}"][16][0] * at_7[f"bf16 {what}"] / at_7[f"fp16 {what}"] for what in ("mult", "add"))
+
+
+def floats(grids: Path, found: dict[str, dict[int, tuple[float, float]]]) -> str:
     """A multiply and an add of each width, as lines of the file."""
     lines = []
     for name, bits in (("fp16", 16), ("fp32", 32)):
         (e1, a1), (e2, a2) = found[f"{name} mult"][bits], found[f"{name} add"][bits]
         lines.append(f"    {name}: {{energy: {e1 + e2:.6g}, area: {a1 + a2:.6g}}}")
+        if name == "fp16":
+            energy = brain_float(grids, found)
+            lines.append(
+                f"    bf16: {{energy: {energy:.6g}, area: {a1 + a2:.6g}}}  # energy by ISCA 2021; area of fp16"
+            )
     return "\n".join(lines)
 
 
@@ -144,7 +160,7 @@ source: >-
   scaled; arithmetic: Horowitz, ISSCC 2014, 45 nm, 0.9 V, moved here by Stillmaker and Baas, Integration 58, 2017; wire:
   a quarter of C V^2, C = 0.3 pF/mm (Gebhart et al., ISCA 2011); clock: DianNao's layout (Chen et al., ASPLOS 2014);
   router: ISAAC (Shafiee et al., ISCA 2016), as it stands at 32 nm; tags: Aladdin, 65 nm, as it stands; DRAM: Micron's
-  TN-41-01 and TN-40-07
+  TN-41-01 and TN-40-07; bf16 over fp16: Jouppi et al., ISCA 2021, 7 nm, recalled
 note: >-
   {supply:g} V, 300 K, low-standby-power devices; leakage of flip-flops and arithmetic, and control, are in no row;
   DRAM is DDR3-1600, column accesses; a vector operation costs an add
@@ -166,7 +182,7 @@ components:
   multiply_area: {by_bits(found["int mult"], 1)}
   add_area: {by_bits(found["int add"], 1)}
   floats:
-{floats(found)}
+{floats(grids, found)}
   tag_area: {TAG_AREA}
   register_files: |       # words, V, pJ, pJ, uW, um2, how the model made the row
 {files(grids, node)}

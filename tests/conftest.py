@@ -11,7 +11,10 @@ from hypothesis import settings
 
 import fakes
 
-settings.register_profile("repeatable", derandomize=True)
+# how long an example takes says how busy the machine is
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 # what is said while kernels are compiled depends on what ran before
 os.environ["ACCELSIM_QUIET"] = "1"
 

@@ -77,6 +77,18 @@ def test_a_proved_mapping_is_not_compared_with_one_that_is_not():
     assert {gain.reason for gain in found["FC8"] if gain.kind in (CAPACITY, SIDE)} == {advice.PROVED}
 
 
+def test_another_dataflow_beside_a_proved_mapping_says_what_it_lacks():
+    proved = simulate("eyeriss_isca16_rs", "alexnet", layers="FC8", evaluator="analytical", exact=True)
+    plain = simulate("eyeriss_isca16_rs", "alexnet", layers="FC8", evaluator="analytical")
+    for result, note in ((proved, advice.UNPROVED), (plain, "")):
+        (gain,) = (one for one in advice.advise(result, dataflows=["no_local_reuse"])["FC8"] if one.kind == DATAFLOW)
+        other = simulate("eyeriss_isca16_rs", "alexnet", "no_local_reuse", layers="FC8", evaluator="analytical")
+        assert gain.cycles[1] == other.layers[0].cycles and gain.searched and gain.note == note
+        (told,) = sentences([replace(gain, cycles=(2, 1))], "MAC")
+        assert told.endswith(advice.UNPROVED) is bool(note)
+        assert added([(gain, 2)])[0].note == note
+
+
 def test_pes_that_map_by_themselves_keep_to_it():
     result = simulate("scnn", "alexnet", layers="CONV5")
     assert {gain.reason for gain in advice.advise(result)["CONV5"] if gain.kind == SIDE} == {advice.CARTESIAN}

@@ -462,6 +462,8 @@ class TestAgain:
         (("--seed", "-1"), "seed is -1; it must be at least 0"),
         (("--set", "rows=8", "--set", "rows=16"), "--set rows=16: rows is given twice, as 8 too"),
         (("--set", "rows"), "--set rows: write KEY=VALUE"),
+        (("--node", "65", "--supply", "0.9", "--supply", "1.0"), "--supply: given twice; give it once"),
+        (("--batch", "2", "--batch", "4"), "--batch: given twice; give it once"),
         (("--bits", "ifmap=8,ifmap=4"), "--bits ifmap=4: ifmap is given twice, as 8 too"),
         (("--layers", "CONV1,CONV99"), "no layer of 'alexnet' fits 'CONV99'; did you mean 'CONV"),
         (("--layers", ","), "no layer of 'alexnet' fits ''"),

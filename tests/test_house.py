@@ -16,8 +16,11 @@ MOST_LINES, MOST_OF_A_FUNCTION, MOST_PARAMETERS = 450, 80, 10
 MANY = {
     "cli.py": "run compare search",
     "plotting.py": "plot",
+    "predicting.py": "fit",
     "simulate.py": "simulate",
     "timelines.py": "timeline",
+    "designing.py": "table",
+    "footprints.py": "footprint",
 }  # a parameter for each option
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from accelsim.errors import AccelsimError
+from accelsim.outputs import check_outputs
 from accelsim.report.physical import efficiency_lines
 from accelsim.result import Result
-from accelsim.simulate import check_outputs, rerun, simulate
+from accelsim.simulate import rerun, simulate
 
 MACHINE = """
 name: split

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,6 +55,18 @@ def test_a_dense_window_joins_what_follows_its_like(tmp_path):
     found = events(tmp_path / "t.json")
     assert len(found) < 20_000
     assert any(each["name"].startswith("steps ") for each in found)
+
+
+@pytest.mark.parametrize(
+    ("machine", "layer"),
+    [("gemmini16", "CONV3"), ("redmule", "FC6"), ("eyeriss_isca16_nlr", "CONV2"), ("eie", "FC6"), ("eyeriss", "CONV2")],
+)
+def test_a_window_of_a_million_cycles_takes_seconds(machine, layer, tmp_path):
+    words = ("timeline", machine, "alexnet", "--layers", layer, "-o", tmp_path / "t.json")
+    assert accelsim(*words)[0] == 0
+    begun = time.process_time()
+    assert accelsim(*words)[0] == 0
+    assert time.process_time() - begun < 5
 
 
 def test_a_picture_is_drawn(tmp_path):

@@ -41,6 +41,7 @@ class Arithmetic(StrEnum):
 
     INT = "int"
     FP16 = "fp16"
+    BF16 = "bf16"
     FP32 = "fp32"
 
 

@@ -111,7 +111,7 @@ def mac(machine: Architecture, table: EnergyTable) -> Fraction:
 
 def _float(machine: Architecture, table: EnergyTable, kind: Arithmetic) -> tuple[Fraction, Fraction]:
     floats = technology_of(table).floats
-    bits = int(kind.value.removeprefix("fp"))
+    bits = int(kind.value[2:])
     if kind.value not in floats or machine.mac_bits[Tensor.IFMAP] != bits:
         raise AccelsimError(
             f"energy table '{table.name}' has no {kind} MAC of {machine.mac_bits[Tensor.IFMAP]} b "

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from accelsim.architecture.model import Architecture, Level, Sparsity
+from accelsim.architecture.physical import Arithmetic
 from accelsim.energy.floor import floor_of, physical
 from accelsim.energy.table import EnergyTable, show_bytes
 from accelsim.workload.problem import TENSORS, Tensor
@@ -123,5 +124,7 @@ def _unknown(machine: Architecture, table: EnergyTable) -> Iterator[str]:
     for level, pitch in zip(machine.levels, floor.pitch, strict=True):
         if pitch is None and level.fanout.y * level.fanout.x > 1:
             yield f"wires below {level.name}"
+    if physical(machine).arithmetic is Arithmetic.BF16:
+        yield "area of bf16 MACs (fp16's stands for it)"
     yield "leakage of flip-flops and arithmetic"
     yield "control"

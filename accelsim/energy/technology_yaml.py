@@ -130,7 +130,9 @@ class TechnologySpec(Spec):
     flip_flop: FlipFlopSpec = key("A bit of a flip-flop.")
     multiply_area: Areas = key("A multiplier by the bits of its operands.", unit="um2")
     add_area: Areas = key("An adder by its bits.", unit="um2")
-    floats: dict[str, FloatSpec] = key("MACs of other numbers: fp16, fp32.", {}, "there are none", names="ARITHMETIC")
+    floats: dict[str, FloatSpec] = key(
+        "MACs of other numbers: fp16, bf16, fp32.", {}, "there are none", names="ARITHMETIC"
+    )
     tag_area: Number = key("A comparator of a tag.", Fraction(0), unit="um2")
     sram: dict[str, SramRows] = key(
         f"Memories by the bits of their port, a line each: {' '.join(SRAM)}.", names="BITS", min_length=1

@@ -8,19 +8,25 @@ from accelsim.architecture.model import Architecture, Port
 from accelsim.workload.problem import Tensor, Width
 
 
-def latency(architecture: Architecture, reads: int, writes: int, operations: int) -> tuple[int, int]:
+def latency(
+    architecture: Architecture, reads: int, writes: int, operations: int, weights: bool = False
+) -> tuple[int, int]:
     """(total, processing) core cycles of one layer; processing: the outermost level's transfers take no time.
 
     What is read arrives as the ifmap of a layer does, what is written leaves as its ofmap: the same ports, the same
     words. The busiest port or the lanes set the time (docs/model.md, "Vector operations"). Banks of a DRAM are left
     out: words stream at its peak rate.
+
+    weights : what moves is weights: they come as a filter does, and go back the way they came.
     """
     outermost = architecture.levels[0]
-    arriving, leaving = (outermost.fanout.network(tensor) for tensor in (Tensor.IFMAP, Tensor.PSUM))
+    tensors = (Tensor.FILTER, Tensor.FILTER) if weights else (Tensor.IFMAP, Tensor.PSUM)
+    widths = (Width.FILTER, Width.FILTER) if weights else (Width.IFMAP, Width.OFMAP)
+    arriving, leaving = (outermost.fanout.network(tensor) for tensor in tensors)
     busy: dict[str, int] = {}
     for words, width, ports in (
-        (reads, Width.IFMAP, (outermost.read_port, arriving.down)),
-        (writes, Width.OFMAP, (outermost.write_port, leaving.up)),
+        (reads, widths[0], (outermost.read_port, arriving.down)),
+        (writes, widths[1], (outermost.write_port, leaving.down if weights else leaving.up)),
     ):
         for name, cycles in _held(words, architecture.widths[width], ports).items():
             busy[name] = busy.get(name, 0) + cycles

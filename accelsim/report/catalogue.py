@@ -22,6 +22,7 @@ KINDS = {
     "dataflows": "dataflow",
     "energy tables": "energy",
     "sweeps": "sweep",
+    "search spaces": "space",
 }
 
 

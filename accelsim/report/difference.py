@@ -17,7 +17,7 @@ Number = int | Fraction
 Key = tuple[str, ...]
 ABSENT = "-"
 """What stands where one of the two says nothing."""
-ASKED = ("layers", "objective", "mapping", "parameters", "bits", "data", "dims", "seed", "versions")
+ASKED = ("layers", "objective", "mapping", "parameters", "bits", "data", "dims", "seed", "proof", "versions")
 DOCUMENTS = ("machine", "network", "energy_table")
 
 
@@ -131,9 +131,12 @@ def _found_nests(result: Outcome) -> dict[str, str]:
 
 
 def _given(pair: Iterable[Mapping[str, Any]]) -> Iterator[Given]:
-    """What is not the same in two trees of plain data, in their order."""
+    """What is not the same in two trees of plain data, in their order; what one of them lacks last of its kind."""
     one, other = (dict(_flat(tree)) for tree in pair)
+    kinds: dict[str, list[str]] = {}
     for place in dict.fromkeys((*one, *other)):
+        kinds.setdefault(place.partition(".")[0], []).append(place)
+    for place in (place for kind in kinds.values() for place in kind):
         before, after = one.get(place, ABSENT), other.get(place, ABSENT)
         if before != after:
             yield Given(visible(place), visible(before), visible(after))

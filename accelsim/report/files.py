@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelsim.errors import AccelsimError, reason
+from accelsim.errors import AccelsimError, nearest, reason
 
 if TYPE_CHECKING:
     from accelsim.outcome import Outcome
@@ -62,6 +62,14 @@ def check_place(path: str | Path, *, folder: bool = False) -> None:
             raise PermissionError(errno.EACCES, f"nothing can be written into '{above}'")
     except (OSError, ValueError) as error:
         raise AccelsimError(f"{path}: {reason(error)}") from None
+
+
+def check_page(path: str | Path) -> None:
+    """Refuse a page that could not be written, before it is computed what it shows."""
+    suffix = Path(path).suffix.removeprefix(".")
+    if suffix != "html":
+        raise AccelsimError(f"unknown page format '{suffix}'{nearest(suffix, ('html',))}")
+    check_place(path)
 
 
 def _exists(path: Path) -> bool:

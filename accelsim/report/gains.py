@@ -28,6 +28,7 @@ class Gain:
     kind, what : of `architecture.levers.Lever`, or DATAFLOW and its name. cycles : core cycles (before, after).
     energy : in the table's unit (before, after). searched : whether the mapping was searched for anew.
     reason : why it was not evaluated; ''. left : layers that were not, of those that are added up.
+    note : what else to know beside it; ''.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Gain:
     searched: bool = False
     reason: str = ""
     left: int = 0
+    note: str = ""
 
     @property
     def faster(self) -> float:
@@ -65,7 +67,8 @@ class Gain:
         energy = _changed(self.cheaper, "less", "energy", spent)
         parts = [text for text, saved in ((cycles, self.faster), (energy, self.cheaper)) if abs(saved) >= MATTERS]
         left = f"; {self.left} of the layers could not be evaluated so" if self.left else ""
-        return f"{self.name}, {again}: {', '.join(parts) or 'changes nothing'}{left}"
+        note = f"; {self.note}" if self.note else ""
+        return f"{self.name}, {again}: {', '.join(parts) or 'changes nothing'}{left}{note}"
 
 
 Gains = Mapping[str, Sequence[Gain]]
@@ -86,6 +89,7 @@ def added(gains: Iterable[tuple[Gain, int]]) -> list[Gain]:
             any(g.searched for g, _ in own),
             own[0][0].reason if all(g.reason for g, _ in own) else "",
             sum(bool(g.reason) for g, _ in own),
+            next((g.note for g, _ in own if g.note), ""),
         )
         for (kind, what), own in sums.items()
     ]

@@ -48,6 +48,17 @@ GLOSSARY = {
         "the MACs of a step.",
         "cycles - compute_cycles, split by the transfer that set the start of each step",
     ),
+    "phase": Entry(
+        "share",
+        "Of a training step (run --training): the forward pass; the gradients of inputs, of layers without MACs too; "
+        "those of weights; the update of weights and state. Layers without MACs count in each.",
+        "MACs, cycles or energy of its layers / those of all",
+    ),
+    "kept_bytes": Entry(
+        "bytes",
+        "Activations that a training step keeps until its backward pass has read them; `kept_words` are words.",
+        "words that a gradient reads of the forward pass, each once x batch x bits of an ifmap word / 8",
+    ),
     "signal_to_noise": Entry(
         "dB",
         "Outputs as converters of a machine read them (physical: analog), beside exact ones; `run --check` tells it.",
@@ -222,6 +233,11 @@ GLOSSARY = {
         "What is paid by the cycle, whatever moves: leakage of memories, clock of flip-flops, declared parts.",
         "(leakage x instances + static) x time + flip-flops x clock price x cycles",
     ),
+    "wire": Entry(
+        "as energy",
+        "A word on its way over a network: wires by their length, routers of a mesh, registers that hand it on.",
+        "words x bits x pitches x price per mm (docs/energy.md); router: links x bits; register: deliveries x bits",
+    ),
     "isca16": Entry(
         "as energy",
         "An accounting that charges energy as Chen et al., ISCA 2016 do; an option for comparing, never the default.",
@@ -327,6 +343,9 @@ GLOSSARY = {
 
 # headings whose entry has another name
 ALIASES = {
+    "register": "wire",
+    "router": "wire",
+    "static": "standing",
     "all_stalls": "stall_cycles",
     "bits_i/f/p/o": "bits",
     "bursts": "dram",
@@ -356,6 +375,7 @@ ALIASES = {
     "ofmap": "psum",
     "operation": "vector_ops",
     "overlap": "stall_cycles",
+    "accumulate": "isca16",
     "pipeline": "stall_cycles",
     "fixed": "stall_cycles",
     "least": "stall_cycles",

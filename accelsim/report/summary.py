@@ -6,6 +6,7 @@ from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import why_no_time
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, Outcome, Outcomes, reasons
 from accelsim.report.text import energy_text, many, milliseconds, number, percent, shown, visible
+from accelsim.report.training import kept_note
 from accelsim.workload.network import RECURRENT
 
 KINDS = {"cycle": "cycle-level", "analytical": "closed form (cycles are a lower bound)"}
@@ -101,6 +102,7 @@ def notes(result: Outcome) -> list[str]:
     lines += idle_notes(result)
     if result.vector_layers:
         lines.append(vector_note(result))
+    lines += kept_note(result)
     if result.coverage:
         lines += [visible(line) for line in result.coverage.lines()]
     if result.operands:

@@ -22,6 +22,7 @@ from accelsim.report.text import (
     shown,
     visible,
 )
+from accelsim.report.training import training_grid
 from accelsim.workload.problem import TENSORS, Width
 
 SHOWN_CAUSES = 5
@@ -229,6 +230,7 @@ def grids(result: Outcome) -> list[Grid]:
         area_grid(result),
         dram_grid(result),
         zeros_grid(result),
+        training_grid(result),
     )
     return [grid for grid in found if grid]
 

@@ -8,6 +8,7 @@ from accelsim.report.files import write_text
 from accelsim.reproduce import (
     accelforge_timeloop,
     albireo,
+    carbon,
     chip,
     dram,
     eie,
@@ -16,6 +17,7 @@ from accelsim.reproduce import (
     isaac,
     isca16,
     isca16_sizes,
+    kept,
     nn_dataflow,
     nvdla,
     nvdla_area,
@@ -23,6 +25,7 @@ from accelsim.reproduce import (
     rtl,
     scalesim,
     scnn,
+    spaces,
     stripes,
     tpu,
     watts,
@@ -42,7 +45,7 @@ def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
-    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
+    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes, spaces, carbon, kept)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 

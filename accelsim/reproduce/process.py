@@ -14,6 +14,7 @@ from accelsim.energy.load import load_table
 from accelsim.energy.rows import total
 from accelsim.energy.standing import CLOCK
 from accelsim.reproduce import chip
+from accelsim.reproduce.isca16 import KINDS
 from accelsim.reproduce.markdown import error, table, triple
 from accelsim.simulate import simulate
 from accelsim.workload.problem import TENSORS
@@ -41,6 +42,8 @@ class Area:
         return float(sum(part.instances * part.cells if self.cells else part.floor for part in chosen))
 
 
+SCNN = 64
+"""PEs of the chip, published one at a time."""
 NVDLA = ("CBUF", "ACC", "RF", "registers", "MAC")
 AREAS = (
     Area("Eyeriss", "spads, floor", "eyeriss", "cmos_65nm", ("RF",), 5.84),
@@ -50,11 +53,17 @@ AREAS = (
     Area("TPU v1", "matrix unit, floor", "tpu_v1", "cmos_28nm", ("MAC", "RF", "registers"), 79.4),
     Area("NVDLA", "2048 MACs, 28 nm, floor", "nvdla_full", "cmos_28nm", NVDLA, 5.5),
     Area("NVDLA", "2048 MACs, 16 nm, floor", "nvdla_full", "cmos_16nm", NVDLA, 3.3),
+    Area("SCNN", "input and output RAM, floor", "scnn", "cmos_16nm", ("IARAM", "OARAM"), SCNN * 0.031),
+    Area("SCNN", "multipliers, floor", "scnn", "cmos_16nm", ("MAC",), SCNN * 0.008),
+    Area("SCNN", "accumulators, floor", "scnn", "cmos_16nm", ("ACC",), SCNN * 0.036),
+    Area(
+        "SCNN", "these and the FIFO, floor", "scnn", "cmos_16nm", ("IARAM", "OARAM", "MAC", "ACC", "FIFO"), SCNN * 0.079
+    ),
     Area("DianNao", "memories, cells", "diannao", "cmos_65nm", ("BUFFERS",), 1.158, True),
     Area("DianNao", "combinational, cells", "diannao", "cmos_65nm", ("MAC",), 0.609, True),
 )
 """JSSC 2017: shares of a core of 12.25 mm2; ISCA 2017: shares of a die of at most 331 mm2; NVDLA Primer, nvdla.org;
-ASPLOS 2014: a layout."""
+SCNN, ISCA 2017, Table III, recalled (its parts add up within rounding); ASPLOS 2014: a layout."""
 
 
 def energies() -> dict[str, tuple[float, float]]:
@@ -94,9 +103,20 @@ def powers() -> dict[str, tuple[float, float, float]]:
     return found
 
 
+@cache
+def one_area() -> dict[str, dict[str, float]]:
+    """mm2 of floor by component of the six machines of ISCA 2016, which its analysis takes to have one area."""
+    found = load_table("cmos_65nm")
+    machines = {kind: load_architecture(f"eyeriss_isca16_{kind}") for kind in KINDS}
+    return {
+        kind: {part.component: float(part.floor) for part in floor_of(machine, found).parts}
+        for kind, machine in machines.items()
+    }
+
+
 def section() -> str:
     """Energies of components, the chip's power by layer, areas, as Markdown."""
-    parts = [_HEAD, _energies(), _POWER, _powers(), _AREA, _areas()]
+    parts = [_HEAD, _energies(), _POWER, _powers(), _AREA, _areas(), _ONE, _one_area()]
     return "\n".join(parts)
 
 
@@ -115,6 +135,16 @@ def _powers() -> str:
 
 def _areas() -> str:
     return table(["chip", "what", "theirs [mm2]", "ours", "error"], _area_rows())
+
+
+def _one_area() -> str:
+    rows, mean = [], sum(sum(parts.values()) for parts in one_area().values()) / len(KINDS)
+    for kind, parts in one_area().items():
+        buffer, whole = parts["GLB"], sum(parts.values())
+        files = parts.get("RF", 0) + parts.get("WINDOW", 0)
+        cells = [f"{number:.2f}" for number in (buffer, files, whole - buffer - files, whole)]
+        rows.append([kind.upper(), *cells, error(whole, mean)])
+    return table(["mm2", "buffer", "register files, window", "MACs, registers", "all", "over the mean"], rows)
 
 
 def _area_rows() -> Iterable[list[str]]:
@@ -138,5 +168,12 @@ clock that is the same for every layer flattens the ratios between them.
 
 _AREA = """\
 Areas: floor is 3.17 times cells; a layout's memories and logic are larger than the cells of the data. NVDLA's published
-ones have its other engines too, which have no cells here.
+ones have its other engines too, which have no cells here. SCNN's accumulators are 32 small banks a PE, each with ports
+and an adder of its own: the data has a register file of the same words.
+"""
+
+_ONE = """\
+The six machines of ISCA 2016 are taken to have one area: what a dataflow leaves of register files is buffer. Sizes are
+the analysis's, 256 PEs; what its memories are made of is not told, so that kinds are ours (SRAM for 512 B, flip-flops
+for a few bytes), at 65 nm.
 """

@@ -103,6 +103,9 @@ def find(
         candidates = search.candidates(objective)
     if not candidates:
         raise MappingError(_why_nothing(Space(architecture, problem, flow)))
+    if problem.runs:
+        # planes that are held whole are counted in full only by the check of a mapping
+        candidates = [one for one in candidates if _runs(architecture, one.nest, problem)] or candidates
     first = min(candidates, key=_score)
     tried = sum(one.tried for one in candidates)
     found = Found(first.nest, objective, search.said, tried, search.combinations.cut, first.energy)
@@ -118,6 +121,14 @@ def find(
             found = _simulated(found, closed_form, simulated, [*candidates, *others])
     check(architecture, found.nest, problem)
     return found
+
+
+def _runs(architecture: Architecture, nest: LoopNest, problem: Problem) -> bool:
+    try:
+        check(architecture, nest, problem)
+    except MappingError:
+        return False
+    return True
 
 
 def _score(one: Candidate) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -90,6 +90,13 @@ class Found:
             "simulated": self.simulated,
             **({"certificate": asdict(self.certificate)} if self.certificate else {}),
         }
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any], nest: LoopNest) -> Found:
+        """What `to_dict` gave, of the mapping that stands beside it."""
+        own = data.get("certificate")
+        certificate = Certificate(**own) if own else None
+        return Found(nest, **{**data, "cut": tuple(data["cut"]), "certificate": certificate})
 
     def describe(self) -> str:
         """One line."""

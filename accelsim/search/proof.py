@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from accelsim.mapping.dataflows.dataflow import BEST
 
 if TYPE_CHECKING:
     from accelsim.search.optimum.wanted import Wanted
@@ -27,6 +29,18 @@ class Proof:
     def of_flows(self) -> bool:
         """Whether a dataflow's own space is to be searched to its end."""
         return self.exact or self.constraints is not None
+
+    def of(self, dataflow: str) -> Proof:
+        """What of it changes a search under a dataflow: equal ones prove, and find, the same."""
+        if dataflow == BEST:
+            return Proof(self.budget, False, self.imperfect, self.constraints)
+        return Proof(self.budget, True, False, self.constraints) if self.of_flows else NONE
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was asked for, as a result's document has it: nothing of what is left at its default."""
+        found = {"budget": self.budget, "exact": self.exact, "imperfect": self.imperfect}
+        rules = {} if self.constraints is None else {"constraints": self.constraints.data}
+        return {name: value for name, value in found.items() if value} | rules
 
 
 NONE = Proof()

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import accumulate
 from operator import mul
 
+from accelsim.mapping.mapping import RUN_DIMS, planes_to
 from accelsim.search.factors import divisors, thin, tight
 from accelsim.search.nested import NARROWEST
 from accelsim.search.space import Space
@@ -78,14 +79,21 @@ class Spreads:
 
         if dim not in flow.run and dim not in flow.above:
             spread(rest, inner.factor, free, {})
-            return found
+            return self._uncut(dim, found)
         at, whole = space.above if dim in flow.above else space.array, inner.run or rest
         runs = self._runs(rest, whole) if space.tiled and at > 0 else [whole]
         if near:
             runs = choose(at, inner.factor, runs)
         for run in reversed(runs):
             spread(-(-rest // run), inner.factor * run, free if inner.run else [], {at: run})
-        return found
+        return self._uncut(dim, found)
+
+    def _uncut(self, dim: str, found: list[Temporal]) -> list[Temporal]:
+        """Those that leave planes whole outside the level that holds them, where outputs come as runs of pixels."""
+        if self.space.problem.runs is None or dim not in RUN_DIMS:
+            return found
+        held = planes_to(self.space.machine)
+        return [temporal for temporal in found if all(factor == 1 for factor in temporal[:held])]
 
     def _runs(self, rest: int, whole: int) -> Sequence[int]:
         """Lengths up to `whole` tried of a loop that runs right above the array, where an outer level may cut it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -15,9 +16,12 @@ from accelsim.mapping.dataflows.dataflow import BEST, NAMES, Dataflow
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
+from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.conflict import conflict
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
+from accelsim.search.optimum.floor import floor_of
 from accelsim.search.optimum.flow import flow_of, why_no_flow
+from accelsim.search.optimum.optimum import OBJECTIVES as ALL_OBJECTIVES
 from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
@@ -29,6 +33,15 @@ AT_ONCE = 1e-9
 """Seconds of a search that asks only whether anything fits."""
 SCORED = 3
 """Dataflows whose best mapping the evaluator of the run looks at, where cycles count."""
+SEARCHED, SEARCHED_FIRST = 0.8, 0.4
+"""Of a budget, what the search of the whole space has, for energy and where other objectives are searched too."""
+Others = Callable[[bool], list[tuple[float, str, Found]]]
+"""Where the optimum is certified or not: what to set beside it, (bound, whose, found), best first."""
+
+
+def _clock(proof: Proof) -> Clock:
+    """The time of a layer; under constraints nothing else is known to keep them."""
+    return Clock(proof.budget, firm=proof.constraints is None)
 
 
 def find_whole(
@@ -50,7 +63,7 @@ def find_whole(
     table = table or table_for(architecture, None)
     if accounting:
         table = replace(table, accounting=accounting)
-    run = _Run(architecture, problem, objective, table, evaluator, proof)
+    run = _Run(architecture, problem, objective, table, evaluator, proof, _clock(proof))
     reason = why_not(architecture, table)
     if reason:
         if proof.constraints:
@@ -74,14 +87,14 @@ def find_exact(
 
     Where the mapspace cannot be searched to its end, what `find` finds otherwise; that nothing is proved is said.
     """
-    run = _Run(architecture, problem, objective, table, evaluator, proof)
+    run = _Run(architecture, problem, objective, table, evaluator, proof, _clock(proof))
     Space(architecture, problem, dataflow).require()
     reason = why_not(architecture, table) or why_no_flow(architecture, problem, dataflow)
     as_ever = partial(find, architecture, problem, dataflow, objective, table, table.accounting or None, evaluator)
 
-    def others(best: Optimum) -> list[tuple[float, str, Found]]:
+    def others(certified: bool) -> list[tuple[float, str, Found]]:
         """What `find` finds, where the proof was not finished, or where ports count too."""
-        if best.certified and objective == "energy":
+        if certified and objective == "energy":
             return []
         try:
             found = as_ever()
@@ -130,8 +143,9 @@ class _Run:
     table: EnergyTable
     evaluator: str
     proof: Proof
+    clock: Clock
 
-    def proved(self, scope: Scope, space: str, others: Callable[[Optimum], list[tuple[float, str, Found]]]) -> Found:
+    def proved(self, scope: Scope, space: str, others: Others) -> Found:
         """The optimum of a scope under the constraints, or without any what is lower of `others`.
 
         space : the scope in words.
@@ -140,23 +154,23 @@ class _Run:
         if wanted:
             scope = self._bound(scope, wanted)
         try:
-            best = self._optimum(scope, self.objective)
+            best, name = self._first(scope, others)
         except NothingFitsError:
             if wanted is None or not self._meets(scope, wanted.only(())):
                 raise
             raise conflict(wanted, partial(self._meets, scope)) from None
         found = Found(
-            best.nest, self.objective, space + (" under constraints" if wanted else ""), best.tried, (), best.score,
+            best.nest, self.objective, space + " under constraints" * bool(wanted) + name, best.tried, (), best.score,
             certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
         )  # fmt: skip
-        nests, cheapest = {best.nest: ""}, best
-        if self.objective != "energy":
-            optima = {o: self._optimum(scope, o) for o in OBJECTIVES if o != self.objective}
-            nests |= {one.nest: "" for one in optima.values()}
-            cheapest = optima["energy"]
-        if not wanted:
-            nests |= {one.nest: name for _, name, one in others(best) if one.nest not in nests}
-        scores = {nest: self.score(nest) for nest in nests}
+        optima = self._others(scope, best)
+        nests = {one.nest: "" for one in optima.values()}
+        if not (wanted or self.clock.late):
+            nests |= {one.nest: name for _, name, one in others(best.certified) if one.nest not in nests}
+        scores = {best.nest: self.score(best.nest)}
+        for nest in nests:
+            if nest not in scores and not self.clock.late:
+                scores[nest] = self.score(nest)
         nest = min(scores, key=scores.__getitem__)
         divide = "" if scope.imperfect or scope.flow else ", with factors that do not divide"
         lower = f"; lower still{divide}: {nests[nest]}" if nests[nest] else ""
@@ -164,14 +178,43 @@ class _Run:
         if self.objective == "energy":
             return found
         # no mapping has fewer cycles than its MACs take, or than some port is busy
-        busy = least_busy(self.machine, self.problem, self.table, scope)
-        least = max(best.bound, busy if self.objective == "cycles" else cheapest.bound * busy)
+        try:
+            busy = least_busy(self.machine, self.problem, self.table, scope, replace(self.clock, firm=True))
+        except OutOfTimeError:
+            busy = 0.0
+        cheapest = optima["energy"].bound if "energy" in optima else 0.0
+        least = max(best.bound, busy if self.objective == "cycles" else cheapest * busy)
         gap = max(scores[nest] / least - 1, 0.0)
         proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
         return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
 
-    def _optimum(self, scope: Scope, objective: str, budget: float | None = None) -> Optimum:
-        return optimum(self.machine, self.problem, objective, self.table, budget or self.proof.budget, scope)
+    def _first(self, scope: Scope, others: Others) -> tuple[Optimum, str]:
+        """The optimum; or, where time was up before any mapping was found, the best of `others`, and words for that."""
+        clock = self.clock.within(SEARCHED if self.objective == "energy" else SEARCHED_FIRST)
+        try:
+            return self._optimum(scope, self.objective, clock), ""
+        except OutOfTimeError as late:
+            known = others(False)
+            if not known:
+                return self._optimum(scope, self.objective, replace(clock, firm=False)), ""
+            score, name, found = known[0]
+            size = late.size
+        bound = floor_of(self.machine, self.problem, self.table, found.nest, ALL_OBJECTIVES.index(self.objective))
+        best = Optimum(found.nest, self.objective, score, score, min(bound, score), size, 0, 0, 0, self.clock.seconds)
+        return best, f"; time was up before any was found, and this is of {name}"
+
+    def _others(self, scope: Scope, best: Optimum) -> dict[str, Optimum]:
+        """By objective, the optima that the evaluator chooses from, as far as time allows; of energy that one alone."""
+        optima = {self.objective: best}
+        left = [name for name in OBJECTIVES if name != self.objective] if self.objective != "energy" else []
+        for index, name in enumerate(left):
+            if not self.clock.late:
+                with suppress(OutOfTimeError):
+                    optima[name] = self._optimum(scope, name, self.clock.within(1 / (len(left) + 1 - index)))
+        return optima
+
+    def _optimum(self, scope: Scope, objective: str, clock: Clock | float) -> Optimum:
+        return optimum(self.machine, self.problem, objective, self.table, clock, scope)
 
     def _bound(self, scope: Scope, wanted: Wanted) -> Scope:
         """A scope under constraints; a dataflow fixes which loops are innermost where it names any."""
@@ -188,7 +231,7 @@ class _Run:
     def _meets(self, scope: Scope, wanted: Wanted) -> bool:
         """Whether any mapping of a scope keeps some constraints."""
         try:
-            self._optimum(self._bound(scope, wanted), "energy", budget=AT_ONCE)
+            self._optimum(self._bound(scope, wanted), "energy", AT_ONCE)
         except NothingFitsError:
             return False
         return True
@@ -204,9 +247,14 @@ class _Run:
 
     @cached_property
     def finds(self) -> list[tuple[float, str, Found]]:
-        """The best mapping of every built-in dataflow that this machine can run, by the closed form, best first."""
-        out = []
-        for name in NAMES:
+        """The best mapping of every built-in dataflow that this machine can run, by the closed form, best first.
+
+        Once time is up, of those that were looked at by then, the machine's own the first, and of one at least.
+        """
+        out: list[tuple[float, str, Found]] = []
+        for name in sorted(NAMES, key=lambda name: name != self.machine.dataflow):
+            if out and self.clock.late:
+                break
             try:
                 accounting = self.table.accounting or None
                 found = find(self.machine, self.problem, name, self.objective, self.table, accounting)

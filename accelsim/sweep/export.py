@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim.energy.rows import total
-from accelsim.errors import AccelsimError, nearest
+from accelsim.errors import AccelsimError, nearest, reason
 from accelsim.outcome import Row
 from accelsim.sweep.record import METRICS
 from accelsim.sweep.store import Entry, Store, StoredPlan
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet")
 MADE = ("machine", "network", "energy_table", "dataflow_sha256")
-LAYER = ("layer", "op", "repeat", "macs", "cycles", "energy", "outermost_words", "mapping")
+LAYER = ("layer", "op", "repeat", "macs", "cycles", "energy", "outermost_words", "gap", "mapping")
 """Columns of a layer in a point; totals are times `repeat`."""
 
 
@@ -79,6 +79,7 @@ def layers_of(store: Store, entry: Entry) -> Iterator[Row]:
                 "cycles": record.cycles * repeat,
                 "energy": float(total(record.energy_rows) * repeat),
                 "outermost_words": words * repeat,
+                "gap": record.gap,
                 "mapping": record.mapping,
             }
         yield row
@@ -126,6 +127,25 @@ def export(path: str | Path, names: Sequence[str], found: Iterator[Row]) -> None
                 writer.writerows(["" if row[name] is None else row[name] for name in names] for row in found)
         else:
             _parquet(temporary, names, found)
+
+
+def load(path: str | Path) -> Iterator[dict[str, Any]]:
+    """The rows of such a file; of CSV as text. Raises AccelsimError, one line, for one that cannot be read."""
+    kind = check_format(path)
+    try:
+        if kind == "csv":
+            with Path(path).open(newline="", encoding="utf-8") as opened:
+                yield from csv.DictReader(opened, strict=True)
+            return
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise AccelsimError("a Parquet file needs pyarrow: pip install 'accelsim[sweep]'") from None
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise AccelsimError(f"{path}: {reason(error) if isinstance(error, OSError) else error}") from None
+    try:
+        yield from parquet.read_table(path).to_pylist()
+    except (OSError, ArrowException) as error:
+        raise AccelsimError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
 def _parquet(path: str, names: Sequence[str], found: Iterator[Row]) -> None:

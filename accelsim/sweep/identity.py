@@ -18,7 +18,9 @@ from accelsim.architecture.model import Architecture
 from accelsim.document import sha256
 from accelsim.energy.document import document_of as table_document
 from accelsim.energy.table import EnergyTable
+from accelsim.mapping.dataflows.dataflow import BEST, NAMES
 from accelsim.mapping.dataflows.dataflow import load as load_dataflow
+from accelsim.search.proof import Proof
 from accelsim.simulate import Job, Plan
 from accelsim.workload.document import document_of as network_document
 from accelsim.workload.network import Network
@@ -27,7 +29,7 @@ from accelsim.workload.problem import Problem
 Of = TypeVar("Of")
 Found = TypeVar("Found")
 
-_SHOW = frozenset({"report", "reproduce", "onnx", "sweep", "reference"})
+_SHOW = frozenset({"report", "reproduce", "onnx", "sweep", "reference", "codesign"})
 """Rooms that show results or make inputs, which the keys have resolved: no number depends on them."""
 _DOORS = frozenset(
     {"cli", "options", "tools", "warm", "checks", "cache", "compiling", "folders", "version", "__main__"}
@@ -94,11 +96,18 @@ _table: _Memo[EnergyTable, tuple[str, dict[str, Any]]] = _Memo(lambda of: _hashe
 _problem: _Memo[Problem, Any] = _Memo(canonical, 4096)
 
 
+def sized_hash(machine: Architecture) -> str:
+    """Of all that numbers depend on in a machine; its prose left out."""
+    return _sized(machine)
+
+
 @cache
 def dataflow_hash(name: str) -> str:
-    """Of what a dataflow's file says, its prose left out; read once for a sweep (`forget`)."""
+    """Of what a dataflow's file says, its prose left out; read once for a sweep (`forget`). 'best' takes from all."""
     if not name:
         return ""
+    if name == BEST:
+        return sha256([dataflow_hash(one) for one in NAMES])
     flow = load_dataflow(name)
     return sha256([canonical(getattr(flow, f.name)) for f in fields(flow) if f.name not in ("source", "about")])
 
@@ -111,21 +120,29 @@ def forget() -> None:
 def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
     """Of all that the result of each layer depends on; equal layers of different points, even networks, share one.
 
-    Zeros are drawn for a network and a layer of it, so a layer that has some is its network's own.
+    Zeros are drawn for a network and a layer of it, so a layer that has some is its network's own. What is to be proved
+    counts where a mapping is searched for, as far as it changes that search.
     """
     ran = plan.ran
     shared = [
         sources(), dataflow_hash(plan.dataflow), ran.objective, plan.evaluator, _table(plan.table)[0],
     ]  # fmt: skip
-    found = []
+    proof, found = _proved(ran.proof.of(plan.dataflow)), []
     for job in multiplying:
         zeros: Any = ""
         if plan.zeros and plan.zeros.of(job.layer):
             drawn = (_network(ran.network)[0], job.layer.name) if job.zeros else ()
             zeros = [*drawn, job.raw, ran.data or "", ran.seed, dict(sorted(ran.operand_files.items()))]
-        own = [_sized(job.machine), _problem(job.problem), canonical(job.nest), zeros]
+        own = [_sized(job.machine), _problem(job.problem), canonical(job.nest), zeros, "" if job.nest else proof]
         found.append(sha256([shared, own]))
     return found
+
+
+def _proved(proof: Proof) -> Any:
+    """Of constraints, what they say, however it is written."""
+    spec = proof.constraints and proof.constraints.spec
+    rules = spec and {name: getattr(spec, name) for name in type(spec).model_fields}
+    return [proof.budget, proof.exact, proof.imperfect, canonical(rules)]
 
 
 def inputs_of(plan: Plan) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str, Any]]]]:
@@ -146,6 +163,7 @@ def inputs_of(plan: Plan) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str
         "data": ran.data,
         "seed": ran.seed,
         "operands": dict(ran.operand_files),
+        "proof": ran.proof.to_dict(),
     }
     documents = {machine[0]: ("machine", machine[1]), network[0]: ("network", network[1])}
     return made, {**documents, table[0]: ("energy_table", table[1])}

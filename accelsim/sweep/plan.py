@@ -27,9 +27,10 @@ from accelsim.workload.network import Network
 from accelsim.yamlfile import Document, Place, bare, hint, read, resolve, unknown
 
 Fields = dict[str, Any]
-NAMES = ("arch", "workload", "dataflow", "energy")
+NAMES = ("arch", "workload", "dataflow", "energy", "constraints")
+"""Fields whose values may be files."""
 MOST_LOOKED = 10_000
-NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective")
+NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect")
 """Fields whose every value is looked at before anything runs, and which come first then."""
 MOST_TRIED = 64
 
@@ -118,6 +119,7 @@ def plan_of(document: Document) -> SweepPlan:
     resolver = Resolver(options)
     ordinals = _sample(document, spec, grid)
     document.check()
+    _try_layers(document, grid, resolver)
     _try_values(document, grid, resolver)
     constraints = _constraints(document, spec, grid, resolver)
     _try_objectives(document, spec, grid, resolver)
@@ -184,6 +186,25 @@ def _sample(document: Document, spec: SweepSpec, grid: Grid) -> tuple[int, ...] 
     return None
 
 
+def _try_layers(document: Document, grid: Grid, resolver: Resolver) -> None:
+    """Refuse globs that fit a layer of none of the networks."""
+    wrong = []
+    for axis in grid.axes:
+        for step in range(min(len(axis), MOST_TRIED) if "workload" in axis.names else 0):
+            try:
+                network = resolver.network({**grid.at(0), **axis.at(step)})
+            except AccelsimError:
+                return  # the network itself is refused, with all that is wrong in it
+            try:
+                network.select(resolver.options["layers"])
+                return
+            except AccelsimError as error:
+                wrong.append(_blamed(error, ())[1])
+    if wrong:
+        document.refuse(("layers",), wrong[0])
+    document.check()
+
+
 def _try_values(document: Document, grid: Grid, resolver: Resolver) -> None:
     """Refuse fields that no machine or network has, and those of which every value is wrong.
 
@@ -219,6 +240,29 @@ def _try_values(document: Document, grid: Grid, resolver: Resolver) -> None:
         for name in set(axis.names) & {"arch", "workload"}:
             points = [{**grid.at(0), **axis.at(step)} for step in range(len(axis))]
             _try_names(document, places[name], name, points, resolver)
+    document.check()
+    _try_constraints(document, places, grid, resolver)
+
+
+def _try_constraints(document: Document, places: dict[str, Place], grid: Grid, resolver: Resolver) -> None:
+    """Refuse constraints that speak of what none of the machines has."""
+    machines = [axis.at(step) for axis in grid.axes if "arch" in axis.names for step in range(len(axis))]
+    for axis in grid.axes:
+        for step in range(len(axis) if "constraints" in axis.names else 0):
+            wrong = []
+            for machine in machines[:MOST_TRIED]:
+                fields = {**grid.at(0), **machine, **axis.at(step)}
+                wanted = resolver.constraints(fields)
+                try:
+                    if wanted:
+                        wanted.on(resolver.machine(fields))
+                    break
+                except AccelsimError as error:
+                    wrong.append(error)
+            else:
+                at = places["constraints"]
+                place = (*at, step) if (*at, step) in document.values else at
+                document.refuse(place, _blamed(wrong[0], ())[1])
 
 
 def _rank(axis: Axis) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, cast
@@ -24,6 +25,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "ms": ("ms", "the cycles as time"),
     "utilization": ("1", "MACs not skipped / (PEs x MACs per PE and cycle x cycles)"),
     "energy": ("energy_unit", "of the layers that have MACs"),
+    "gap": ("1", "how far above its optimum the mapping of a layer may lie at most; if all have a certificate"),
     "edp": ("energy_unit x ms", "energy times time"),
     "ed2p": ("energy_unit x ms2", "energy times time squared"),
     "outermost_words": ("words", "read and written at the outermost level, which is mostly the DRAM"),
@@ -47,7 +49,8 @@ class Record(Measured):
     """The numbers of one layer, run once; where sums are taken it stands for the `LayerResult` that it is of.
 
     visited : MACs that took a slot. words : (level, tensor, action, words). mapping : the nest, as text.
-    error : why it could not be mapped; then there are no numbers.
+    error : why it could not be mapped; then there are no numbers. search : as a result's document has it, if it came
+    with a certificate.
     """
 
     macs: int
@@ -62,6 +65,7 @@ class Record(Measured):
     op: str = ""
     repeat: int = 1
     error: str = ""
+    search: Mapping[str, Any] | None = None
 
     @staticmethod
     def of(found: LayerResult | MappingError) -> Record:
@@ -72,6 +76,7 @@ class Record(Measured):
         return Record(
             found.macs, counts.visited, found.active_pes, found.timing, found.energy_rows, tuple(counts.rows()),
             str(found.nest), found.mapping_source,
+            search=found.search.to_dict() if found.search and found.search.certificate else None,
         )  # fmt: skip
 
     @staticmethod
@@ -96,6 +101,7 @@ class Record(Measured):
                 "words": self.words,
                 "mapping": self.mapping,
                 "mapping_source": self.mapping_source,
+                **({"search": self.search} if self.search else {}),
             }
         )
 
@@ -114,8 +120,13 @@ class Record(Measured):
         words = tuple((level, tensor, action, number) for level, tensor, action, number in data["words"])
         return Record(
             data["macs"], data["visited"], data["active_pes"], timing, rows, words, data["mapping"],
-            data["mapping_source"],
+            data["mapping_source"], search=data.get("search"),
         )  # fmt: skip
+
+    @property
+    def gap(self) -> float | None:
+        """How far above the optimum the mapping may lie, as a share; None without a certificate."""
+        return self.search["certificate"]["gap"] if self.search else None
 
     @property
     def counts(self) -> Record:
@@ -190,6 +201,9 @@ def metrics_of(outcome: Outcome, layers: list[Record]) -> Row:
         "vector_cycles": vector.cycles,
         "vector_energy": vector.energy,
     }
+    gaps = [layer.gap for layer in layers if layer.gap is not None]
+    if gaps and len(gaps) == len(layers):
+        found["gap"] = max(gaps)
     if sums.energy_unit == "pJ":
         found["power_mw"] = outcome.milliwatts(sums.energy_exact, sums.cycles)
     return found | fixed(outcome)

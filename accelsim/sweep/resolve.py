@@ -19,11 +19,11 @@ from accelsim.document import sha256
 from accelsim.energy.document import document_of as table_document
 from accelsim.energy.load import load_table, table_for
 from accelsim.energy.table import EnergyTable
-from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import is_onnx
+from accelsim.search.optimum.wanted import Wanted
 from accelsim.simulate import EVALUATORS, OBJECTIVES, Plan, prepare
-from accelsim.sweep.identity import canonical
+from accelsim.sweep.identity import canonical, dataflow_hash
 from accelsim.sweep.yaml import FIELDS
 from accelsim.workload.edit import with_density
 from accelsim.workload.network import Network
@@ -31,7 +31,7 @@ from accelsim.yamlfile import Document, read, resolve
 
 Found = TypeVar("Found")
 Fields = Mapping[str, Any]
-_RUN = ("evaluator", "objective", "accounting", "bits", "seed")
+_RUN = ("evaluator", "objective", "accounting", "bits", "seed", "budget", "exact", "imperfect")
 
 
 @dataclass
@@ -66,6 +66,7 @@ class Resolver:
     _machines: _Kept = field(default_factory=lambda: _Kept(64))
     _networks: _Kept = field(default_factory=lambda: _Kept(64))
     _plans: _Kept = field(default_factory=lambda: _Kept(64))
+    _wanted: _Kept = field(default_factory=lambda: _Kept(64))
     _splits: _Kept = field(default_factory=lambda: _Kept(256))
 
     def plan(self, fields: Fields) -> Plan:
@@ -76,6 +77,7 @@ class Resolver:
         settings = arguments.settings("set", {n: v for n, v in fields.items() if n not in FIELDS})
         machine, network = self.machine(fields, settings), self.network(fields, settings)
         run = {name: fields[name] for name in _RUN if fields.get(name) is not None}
+        run["constraints"] = self.constraints(fields)
         table = self.table({**fields, "arch": machine})
         found = prepare(
             machine, network, fields.get("dataflow"), batch=network.batch, energy=table, **run, **self.options
@@ -116,6 +118,14 @@ class Resolver:
         machine: Architecture = self._bases.get(_key(arch), lambda: load(arch))
         return table_for(machine, fields.get("energy"), fields.get("node"), fields.get("supply"))
 
+    def constraints(self, fields: Fields) -> Wanted | None:
+        """What mappings a point leaves out; a file is read once."""
+        value = fields.get("constraints")
+        if value is None:
+            return None
+        read: Callable[[], Wanted | None] = lambda: arguments.proof(None, False, False, value).constraints  # noqa: E731
+        return self._wanted.get(_key(value), read)
+
     def split(self, fields: Fields, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The settings of the network and those of the machine."""
         arch, workload = fields["arch"], fields["workload"]
@@ -135,11 +145,17 @@ class Resolver:
                 self.split(fields, settings)
                 self.network(fields, settings)
         elif name == "dataflow" and value:
-            load_dataflow(value)
+            dataflow_hash(value)
         elif name in ("energy", "node", "supply") and value is not None:
             self.table(fields)
         elif name in ("evaluator", "objective"):
             arguments.known(name, value, EVALUATORS if name == "evaluator" else OBJECTIVES)
+        elif name in ("exact", "imperfect"):
+            arguments.flag(name, value)
+        elif name == "budget":
+            arguments.seconds(name, value)
+        elif name == "constraints":
+            self.constraints(fields)
 
     def fingerprint(self, name: str, value: Any) -> str:
         """The sha256 of what a name stands for."""
@@ -147,8 +163,11 @@ class Resolver:
             return sha256(table_document(value) if isinstance(value, EnergyTable) else canonical(value))
         if not value:
             return ""
+        if name == "constraints":
+            wanted = self.constraints({name: value})
+            return sha256(wanted.data) if wanted else ""
         if name == "dataflow":
-            return sha256(canonical(load_dataflow(value)))
+            return dataflow_hash(value)
         if name == "energy":
             return sha256(table_document(load_table(value)))
         if name == "workload" and is_onnx(value):

@@ -16,6 +16,7 @@ from accelsim.sweep.identity import inputs_of, layer_keys, point_key, sources
 from accelsim.sweep.plan import Fields, SweepPlan
 from accelsim.sweep.pools import Pool
 from accelsim.sweep.record import Point, Record, point_of
+from accelsim.sweep.resolve import shown
 from accelsim.sweep.store import Done, Store, StoredPlan
 from accelsim.sweep.work import Broke, Task
 
@@ -185,7 +186,7 @@ class Run:
         key = point_key(made)
         if self.store.has_point(key):
             with self.store.writing():
-                self.store.add_entry(self.number, ordinal, fields, key)
+                self.store.add_entry(self.number, ordinal, _named(fields), key)
             self.count(found=1)
             return
         missing = {one for one in keys if self._record(one) is None}
@@ -208,7 +209,7 @@ class Run:
         key = sha256([sources(), "refused", self.plan.identity, ordinal])
         with self.store.writing():
             self.store.add_point(Done(key, {}, {}, (), Point({}, str(error))))
-            self.store.add_entry(self.number, ordinal, fields, key)
+            self.store.add_entry(self.number, ordinal, _named(fields), key)
         self.count(evaluated=1, failed=1)
 
     def _record(self, key: str) -> Record | None:
@@ -312,9 +313,9 @@ class Run:
             self.store.add_layers(self._new)
             for waiting, point in done:
                 self.store.add_point(point)
-                self.store.add_entry(self.number, waiting.ordinal, waiting.fields, point.key)
+                self.store.add_entry(self.number, waiting.ordinal, _named(waiting.fields), point.key)
             for waiting, error in self._crashed:
-                self.store.add_crash(self.number, waiting.ordinal, waiting.fields, error)
+                self.store.add_crash(self.number, waiting.ordinal, _named(waiting.fields), error)
         failed = sum(bool(point.point.error) for _, point in done)
         crashed = len(self._crashed)
         self._new, self._ready, self._crashed = [], [], []
@@ -329,3 +330,8 @@ class Run:
     def _fresh(self, key: str) -> Record:
         """A record that is not written yet, and that memory has let go of."""
         return next(record for name, record in self._new if name == key)
+
+
+def _named(fields: Fields) -> Fields:
+    """Fields as a store has them: objects by their name."""
+    return {name: shown(value) for name, value in fields.items()}

@@ -24,8 +24,11 @@ from accelsim.version import __version__
 
 MARK = 0x61636373
 """SQLite's application id of a store."""
-SCHEMA = 1
-"""Of the tables below; a store of another one is refused."""
+SCHEMA, OLDER = 2, (1,)
+"""Of what is in the tables below. Older ones are read; one that is written to becomes one of this schema, so that what
+knows only the older refuses it. Others are refused. 1: nothing of what searches were to prove."""
+KEPT = 4096
+"""Layers that are kept by a reader."""
 WAIT = 60.0
 """Seconds that a writer waits for another one."""
 _TABLES = """
@@ -90,6 +93,7 @@ class Store:
     def __init__(self, path: str | Path, *, read_only: bool = False) -> None:
         self.path = str(path)
         self._documents: dict[str, dict[str, Any]] = {}
+        self._records: dict[int, Record] = {}
         there = Path(path).is_file() and Path(path).stat().st_size > 0
         if read_only and not there:
             raise AccelsimError(f"{path}: no such store")
@@ -130,11 +134,14 @@ class Store:
         if db.execute("PRAGMA application_id").fetchone()[0] != MARK:
             raise AccelsimError(f"{self.path}: is no store of sweeps")
         schema = db.execute("PRAGMA user_version").fetchone()[0]
-        if schema != SCHEMA:
+        if schema in OLDER and not read_only:
+            with self.writing():
+                db.execute(f"PRAGMA user_version={SCHEMA}")
+        elif schema not in (SCHEMA, *OLDER):
             by = db.execute("SELECT version FROM made_by").fetchone()[0]
             raise AccelsimError(
                 f"{self.path}: a store of schema {schema}, written by version {by}; this one, {__version__}, reads "
-                f"schema {SCHEMA}: export it there, and sweep into another file here"
+                f"schemas {', '.join(map(str, (*OLDER, SCHEMA)))}: export it there, and sweep into another file here"
             )
         db.execute("PRAGMA synchronous=NORMAL")
 
@@ -276,8 +283,13 @@ class Store:
         return [(ordinal, json.loads(fields), error) for ordinal, fields, error in rows]
 
     def record(self, number: int) -> Record:
-        """A layer by its number."""
-        return Record.from_json(self._db.execute("SELECT record FROM layers WHERE id=?", (number,)).fetchone()[0])
+        """A layer by its number; the last some thousand are kept, as points share layers."""
+        if number not in self._records:
+            if len(self._records) >= KEPT:
+                self._records.clear()
+            row = self._db.execute("SELECT record FROM layers WHERE id=?", (number,)).fetchone()
+            self._records[number] = Record.from_json(row[0])
+        return self._records[number]
 
     def document(self, sha256: str) -> dict[str, Any]:
         """A machine, a network or an energy table by its hash; the last few are kept."""
@@ -299,6 +311,11 @@ class Store:
             raise AccelsimError(f"{self.path}: {'several points begin' if rows else 'no point begins'} with '{key}'")
         found, made, parameters, row, error = rows[0]
         return found, json.loads(made), json.loads(parameters), Point(json.loads(row), error)
+
+    def layers_of(self, key: str) -> list[Record]:
+        """The layers of a point, by its whole key, in its order."""
+        row = self._db.execute("SELECT layers FROM points WHERE key=?", (key,)).fetchone()
+        return [self.record(number) for number in json.loads(row[0])]
 
     def counts(self, plan: int) -> dict[str, int]:
         """How many points of a plan are done, failed among them; layers of the whole store."""

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from accelsim import arguments
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Row
+from accelsim.report.designs import Designs, front
 from accelsim.sweep import export, pools
 from accelsim.sweep.plan import SweepPlan, plan_of, read_plan
+from accelsim.sweep.record import METRICS
 from accelsim.sweep.run import Progress, Run
 from accelsim.sweep.store import Store, StoredPlan
 from accelsim.yamlfile import Document, read, resolve
@@ -61,6 +63,30 @@ class Sweep:
             export.export(path, export.layer_columns(self.plan), self.layer_rows())
         else:
             export.export(path, export.columns(self.plan), self.rows())
+
+    def report(self, path: str | Path) -> None:
+        """Write a page of it, whole or not at all: the front, what each field moves, who is best at which layer.
+
+        Raises AccelsimError if no point has metrics, and for a page that cannot be written.
+        """
+        from accelsim.report.files import check_page, write_text
+        from accelsim.report.html import designs_page
+
+        check_page(path)
+        write_text(path, designs_page(self._designs(), self.plan.data, self.path))
+
+    def _designs(self) -> Designs:
+        """As a page takes them: a field that is called as a metric, `energy`, is `energy given` there."""
+        with Store(self.path, read_only=True) as store:
+            given = {entry.ordinal: entry.fields for entry in store.entries(self.plan.id)}
+        both = {name: f"{name} given" for name in self.plan.fields if name in METRICS}
+
+        def told(row: Row) -> Row:
+            return row | {new: export.plain(given[row["point"]].get(name)) for name, new in both.items()}
+
+        fields = tuple(both.get(name, name) for name in self.plan.fields)
+        rows, layers = list(map(told, self.rows())), map(told, self.layer_rows())
+        return Designs(self.plan.name, rows, fields, self.plan.objectives, layers)
 
     @property
     def plot(self) -> SweepPlots:
@@ -121,24 +147,11 @@ class SweepPlots:
 
 
 def fronts(found: list[Row], objectives: tuple[str, ...]) -> list[Row]:
-    """Those of each network and batch, as designs that run something else are not to be compared."""
-    runs: dict[tuple[Any, Any], list[Row]] = {}
+    """Those of each network, batch and unit of energy, as designs that run something else are not to be compared."""
+    runs: dict[tuple[Any, ...], list[Row]] = {}
     for row in found:
-        runs.setdefault((row.get("workload"), row.get("batch")), []).append(row)
-    return [row for rows in runs.values() for row in front(rows, objectives)]
-
-
-def front(found: list[Row], objectives: tuple[str, ...]) -> list[Row]:
-    """Rows that none of the others dominates; of equal ones the first."""
-    valued = [row for row in found if all(row.get(name) is not None for name in objectives)]
-    valued.sort(key=lambda row: (*(row[name] for name in objectives), row["point"]))
-    kept: list[Row] = []
-    for row in valued:
-        value = [row[name] for name in objectives]
-        # sorted by the first objective, so that only those before can dominate
-        if not any(all(one[name] <= value[i] for i, name in enumerate(objectives)) for one in kept):
-            kept.append(row)
-    return kept
+        runs.setdefault(tuple(row.get(name) for name in ("workload", "batch", "energy_unit")), []).append(row)
+    return [dict(row) for rows in runs.values() for row in front(rows, objectives)]
 
 
 def opened(path: str | Path, plan: StoredPlan | None = None) -> Sweep:

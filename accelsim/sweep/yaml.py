@@ -78,7 +78,7 @@ class SweepSpec(Spec):
     name: Name = key("What exports and pictures call it.", "sweep")
     arch: Swept = key("Machines: names, or files beside this one.", unit="none")
     workload: Swept = key("Networks: names, or files beside this one.", unit="none")
-    dataflow: Swept = key("Dataflows.", None, "the machine's own", "none")
+    dataflow: Swept = key("Dataflows; `best` is all mappings.", None, "the machine's own", "none")
     batch: Swept = key("Images at a time.", 1, unit="images")
     layers: str = key("Globs over layer names, with commas between them.", "*")
     evaluator: Swept = key("`cycle` or `analytical`.", "cycle", unit="none")
@@ -96,6 +96,13 @@ class SweepSpec(Spec):
         "as the network says",
         "share of words, 0 to 1",
     )
+    budget: Swept = key("Time for a layer's proof; then the best so far.", None, "as long as it takes", "s")
+    exact: Swept = key("`true`: a dataflow's mappings are searched to the end, with a certificate.", False, unit="none")
+    imperfect: Swept = key("`true`: of `best`, factors that do not divide too.", False, unit="none")
+    constraints: Swept = key(
+        "What mappings are left out: files beside this one, or tables of what is in one, in a list; `null` is none.",
+        None, "none", "none",
+    )  # fmt: skip
     data: str | None = key("Operands: a directory or .npz, or `dense`.", None, "the densities that layers have")
     seed: Swept = key("Seeds of operands that are drawn.", 0, unit="none")
     set: dict[str, Swept] = key(_PATHS, {}, "nothing of them is varied", names="PATH")
@@ -114,6 +121,6 @@ class SweepSpec(Spec):
 
 FIELDS = (
     "arch", "workload", "dataflow", "batch", "evaluator", "objective", "energy", "node", "supply", "accounting", "bits",
-    "density", "seed",
+    "density", "seed", "budget", "exact", "imperfect", "constraints",
 )  # fmt: skip
 """Keys of a sweep file that are fields to vary; those in `set` are the others."""

@@ -117,6 +117,7 @@ class LayerSpec(Spec):
             found.moves,
             None if found.stored is None else found.stored * self.repeat,
             found.spread,
+            function=str(getattr(self, "function", None) or ""),
         )
 
 

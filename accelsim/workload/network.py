@@ -80,6 +80,8 @@ class Layer:
     stored : filter words that are stored for it, repeats included; None: those of its problem, for each repeat.
     spread : how the problem's ifmap is made of what the layer reads; None: it is what the layer reads.
     whole : the layer it is a part of.
+    function : of an op that has one; empty: none is named.
+    once : `vector_ops` and `moves` are of the whole batch, not of an image.
     """
 
     name: str
@@ -95,6 +97,8 @@ class Layer:
     stored: int | None = None
     spread: Spread | None = None
     whole: str = ""
+    function: str = ""
+    once: bool = False
 
     @property
     def macs(self) -> int:
@@ -137,8 +141,10 @@ class Network(Tabled):
             if layer.name in known:
                 raise WorkloadError(f"network '{self.name}': two layers are called '{layer.name}'")
             known.add(layer.name)
-        beside = sum((sum(self.traffic(layer)) + layer.vector_ops) * layer.repeat for layer in self.layers)
-        for number, what in ((self.macs, "MACs"), (beside * self.batch, "words and vector operations")):
+        beside = sum(
+            (sum(self.traffic(layer)) + layer.vector_ops) * layer.repeat * self.images(layer) for layer in self.layers
+        )
+        for number, what in ((self.macs, "MACs"), (beside, "words and vector operations")):
             if number * 8 >= COUNT_LIMIT:
                 raise WorkloadError(
                     f"network '{self.name}': {number} {what}: the counts would pass 2^63; it is refused"
@@ -179,6 +185,17 @@ class Network(Tabled):
         found = self if density is None else with_density(self, density)
         return with_bits(found, bits) if bits else found
 
+    def training_step(self, training: object = True) -> Network:
+        """The network with its backward pass and the update of its weights (docs/training.md).
+
+        training : True, an optimizer's name (`sgd`, `momentum`, `adam`), or a dict of `optimizer`, `master_bits` and
+        `transposed`. Raises WorkloadError for a network without weights, with gradients already, or with an op that has
+        none; AccelsimError for an optimizer that is unknown.
+        """
+        from accelsim.workload.training.step import training_step
+
+        return training_step(self, training)
+
     def __repr__(self) -> str:
         return f"Network({self.name}, batch {self.batch}: {len(self.layers)} layers, {self.macs:,} MACs)"
 
@@ -211,6 +228,16 @@ class Network(Tabled):
             return 0, 0
         arriving = [self._shapes[name] for name in layer.inputs]
         return sum(shape.words for shape in arriving if shape), layer.shape.words
+
+    def images(self, layer: Layer) -> int:
+        """What the words and vector operations of a layer are multiplied by, to be those of the batch."""
+        return 1 if layer.once else self.batch
+
+    def shape(self, name: str) -> Shape:
+        """What a layer gives, or the network's input. Raises KeyError for neither."""
+        found = self._shapes[name]
+        assert found is not None
+        return found
 
     @cached_property
     def _shapes(self) -> dict[str, Shape | None]:

@@ -13,6 +13,7 @@ from accelsim.architecture.physical import ALL, Arithmetic, Memory, MemoryKind, 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
 from accelsim.energy.floor import floor_of, mac, register_bits, root
+from accelsim.energy.free import what_is_free
 from accelsim.energy.load import load_table
 from accelsim.errors import AccelsimError
 
@@ -63,8 +64,21 @@ def test_floating_point_only_at_the_widths_of_the_source():
     half = fakes.machine(physical=replace(KINDS, arithmetic=Arithmetic.FP16))
     by = 1.332 / 0.84433
     assert float(mac(half, TABLE)) == pytest.approx(1.5 * by, rel=1e-4)
-    with pytest.raises(AccelsimError, match=r"no fp32 MAC of 16 b \(fp16, fp32, each of its own width\)"):
+    with pytest.raises(AccelsimError, match=r"no fp32 MAC of 16 b \(fp16, bf16, fp32, each of its own width\)"):
         mac(fakes.machine(physical=replace(KINDS, arithmetic=Arithmetic.FP32)), TABLE)
+
+
+def test_brain_floats_cost_what_their_source_has_over_fp16():
+    """ISCA 2021 at 7 nm: multiplies 0.21 and 0.34 pJ, adds 0.11 and 0.16; at 45 nm fp16 takes 1.1 and 0.4 pJ."""
+    brain = fakes.machine(physical=replace(KINDS, arithmetic=Arithmetic.BF16))
+    by_hand = 1.1 * 0.21 / 0.34 + 0.4 * 0.11 / 0.16
+    assert float(mac(brain, load_table("cmos_45nm"))) == pytest.approx(by_hand, rel=1e-5)
+    # no area of it is known: that of fp16, and said to be
+    half = fakes.machine(physical=replace(KINDS, arithmetic=Arithmetic.FP16))
+    assert floor_of(brain, TABLE).area == floor_of(half, TABLE).area
+    told = " ".join(what_is_free(brain, TABLE))
+    assert "area of bf16 MACs (fp16's stands for it)" in told
+    assert "bf16" not in " ".join(what_is_free(half, TABLE))
 
 
 def test_a_root_to_nine_digits():

@@ -18,6 +18,7 @@ from accelsim.energy.account import account
 from accelsim.energy.floor import floor_of
 from accelsim.energy.load import load_table, nodes
 from accelsim.energy.rows import total
+from accelsim.energy.technology import FlipFlop
 from accelsim.energy.wires import arrays, joins
 from accelsim.engine import evaluate
 from accelsim.errors import AccelsimError
@@ -28,6 +29,8 @@ from strategies import case, mesh_case
 TABLE = load_table("cmos_65nm")
 KINDS = Physical(memories={"RF": {ALL: Memory(MemoryKind.FLIP_FLOP)}, "GLB": {ALL: Memory(port=64)}})
 Y, X = 12, 14
+OF_PROCESS = ("wire", "router", "register", "clock")
+"""Actions at prices of the process alone, none of a component's or the arithmetic's."""
 
 
 def machine(kind, physical=KINDS, **more):
@@ -181,12 +184,30 @@ def test_nothing_is_negative_and_no_delivery_free(kind, numbers, tags):
     assert total(rows) == sum(row.energy for row in rows)
 
 
+def drawn_table(rng, node):
+    """A process with prices of its own: wires, routers, flip-flops and tags from nothing dear to absurdly dear."""
+    table = load_table(f"cmos_{node}nm")
+
+    def price():
+        return Fraction(rng.randint(1, 10**6), 10 ** rng.randint(3, 9))
+
+    own = FlipFlop(access=price(), clock=price(), area=price())
+    technology = replace(table.technology, wire=price(), router=price(), flip_flop=own, tag_area=price())
+    return replace(table, technology=technology)
+
+
 @pytest.mark.parametrize("draw", [case, mesh_case])
-@settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 2**32), node=st.sampled_from(nodes()))
-def test_drawn_machines_pay_for_every_array(draw, seed, node):
-    """Rows are of different things, none is negative, and what crosses an array has a wire, a router or a register."""
-    drawn, table = draw(Random(seed)), load_table(f"cmos_{node}nm")
+@settings(deadline=None, max_examples=150)
+@given(
+    seed=st.integers(0, 2**32), node=st.sampled_from(nodes()), supply=st.fractions(Fraction(7, 10), Fraction(13, 10))
+)
+def test_drawn_machines_pay_for_every_array(draw, seed, node, supply):
+    """Rows are of different things, none is negative, and what crosses an array has a wire, a router or a register.
+
+    At another supply all that moves goes with its square; leakage and area stay.
+    """
+    rng = Random(seed)
+    drawn, table = draw(rng), drawn_table(rng, node)
     outermost, *inner = drawn.architecture.levels
     room = Partition(frozenset(TENSORS), 4096)
     inner = [replace(level, capacity=(room,) if level.keeps else (), keeps=level.keeps) for level in inner]
@@ -210,3 +231,17 @@ def test_drawn_machines_pay_for_every_array(draw, seed, node):
                 assert not crossed or tensor.value in priced
     least = account(toy, counts, table, timing.cycles)
     assert total(least) <= total(rows)
+    assert total(rows) == sum(row.energy for row in rows)
+    other = replace(table, technology=table.technology.at(supply))
+    by = (supply / table.technology.supply) ** 2
+    moves = {key: by * row.energy for key, row in zip(keys, rows, strict=True) if key[2] in OF_PROCESS}
+    again = account(toy, counts, other, timing.cycles, nest=drawn.nest)
+    for row in again:
+        key = row.component, row.tensor, row.action
+        if key in moves:
+            assert row.energy == moves[key]
+        elif row.action == "leakage":
+            assert row.energy == rows[keys.index(key)].energy
+    assert floor_of(toy, other) == floor_of(toy, table)
+    cells = sum((part.instances * part.cells for part in floor_of(toy, table).parts), Fraction(0))
+    assert cells == floor_of(toy, table).area > 0

@@ -112,3 +112,13 @@ def test_the_page_has_every_row(found):
         for row in changes.rows:
             assert signed(float(row.by)) in text
     assert all(one.place in text for one in found.inputs)
+
+
+def test_what_one_lacks_stands_beside_its_kind():
+    from accelsim.report.difference import _given
+
+    before = {"machine": {"clock": "1 GHz", "GLB": {"a": 1}}, "mapping of": {"A": "x"}}
+    after = {"machine": {"clock": "2 GHz", "GLB": 2}, "mapping of": {"A": "y"}}
+    assert [row.place for row in _given((before, after))] == [
+        "machine.clock", "machine.GLB.a", "machine.GLB", "mapping of.A",
+    ]  # fmt: skip

@@ -27,6 +27,14 @@ def test_what_compression_gives_is_explained(fake_engine):
         assert name.replace("nonzero", "non-zero") in f"{entry.meaning} {entry.formula}", name
 
 
+@pytest.mark.parametrize("arch", ["eyeriss", "tpu_v1", "nvdla_full"])
+def test_every_action_of_an_account_is_explained(arch):
+    """A machine's own parts name their actions; all others have an entry."""
+    result = simulate(arch, "alexnet", layers="CONV3", node=28, evaluator="analytical")
+    for row in result.energy_rows():
+        assert all(explain(row.action)), row.action
+
+
 @pytest.mark.parametrize("name", sorted(GLOSSARY))
 def test_every_entry_is_complete(name):
     assert all(explain(name))

@@ -125,6 +125,39 @@ def test_the_file_is_a_chrome_trace(network: Network) -> None:
     assert document["otherData"]["unit"] == "1 us is one core cycle"
 
 
+@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "simba", "eie", "redmule", "gemmini16"])
+def test_events_keep_the_rules_of_the_format(machine: str, network: Network) -> None:
+    """Trace Event Format, Google 2016: what a viewer may rely on."""
+    (layer,) = windows_of(run(machine, network), 50, 4000)
+    text = io.StringIO()
+    write(text, [layer, layer._replace(name='</script> "quoted" \\ \n')], {"architecture": machine})
+    document = json.loads(text.getvalue())
+    assert document["displayTimeUnit"] in ("ms", "ns")
+    named: dict[str, list[tuple[int, ...]]] = {"process_name": [], "thread_name": [], "thread_sort_index": []}
+    last: dict[tuple[int, int], int] = {}
+    for event in document["traceEvents"]:
+        assert {type(event[key]) for key in ("pid", "tid")} == {int} and isinstance(event["name"], str)
+        where = event["pid"], event["tid"]
+        if event["ph"] == "M":
+            value = event["args"]["sort_index" if event["name"] == "thread_sort_index" else "name"]
+            assert isinstance(value, int if event["name"] == "thread_sort_index" else str) and value != ""
+            named[event["name"]].append(where[:1] if event["name"] == "process_name" else where)
+            continue
+        # complete events alone: each has an end of its own, so that no B waits for an E
+        assert event["ph"] == "X" and set(event) <= {"ph", "pid", "tid", "ts", "dur", "name", "cat", "args"}
+        assert type(event["ts"]) is type(event["dur"]) is int and event["dur"] > 0
+        # in order on each track, none inside another
+        assert event["ts"] >= last.get(where, 0)
+        last[where] = event["ts"] + event["dur"]
+        assert isinstance(event.get("args", {}), dict)
+    for many in named.values():
+        assert len(many) == len(set(many))
+    assert named["thread_name"] == named["thread_sort_index"]
+    assert set(last) <= set(named["thread_name"]) and {pid for pid, _ in last} == {
+        pid for (pid,) in named["process_name"]
+    }
+
+
 def test_a_slower_mode_has_none(network: Network) -> None:
     with pytest.raises(AccelsimError, match="a mode at 1/4 of the clock has no timeline"):
         windows_of(simulate("envision", network, bits={"ifmap": 4, "filter": 4, "psum": 12}))

@@ -10,7 +10,7 @@ import pytest
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
-from accelsim.energy.load import table_for
+from accelsim.energy.load import load_table, table_for
 from accelsim.engine import evaluate
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows import NAMES, load
@@ -21,6 +21,7 @@ from accelsim.search.spread import Spreads
 from accelsim.search.unrolling import Unrollings
 from accelsim.simulate import simulate
 from accelsim.workload.problem import LOOP_DIMS, Problem
+from accelsim.workload.yaml import load_network
 
 MACHINE = """\
 name: small
@@ -286,3 +287,15 @@ def test_a_search_says_which_factors_it_left_out():
     small = find(load_architecture("eyeriss"), Problem.of({"M": 8, "C": 4}), "row_stationary")
     assert small.cut == ()
     assert "nothing cut" in small.describe()
+
+
+@pytest.mark.parametrize("layer", ["conv2_1b", "conv3_1a"])
+@pytest.mark.parametrize("table", ["eyeriss_relative", "horowitz_45nm", "cmos_28nm"])
+def test_runs_of_pixels_find_planes_that_fit_whatever_words_cost(layer, table):
+    """A plane held whole takes more room than its runs: what a search finds is what the check of a mapping allows."""
+    machine, (one,) = load_architecture("nv_large"), load_network("resnet50").select(layer)
+    problem = machine.lower(one.problem)
+    found = find(machine, problem, machine.dataflow, "energy", load_table(table))
+    check(machine, found.nest, problem)
+    outermost = found.nest.level(machine.levels[0].name)
+    assert not any(loop.dim in "PQRS" and loop.factor > 1 for _, loop in outermost.loops)

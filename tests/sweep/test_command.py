@@ -144,6 +144,66 @@ def test_ctrl_c(monkeypatch, capsys):
     assert said == "interrupted; what is finished is in mine.sweep, and the same command goes on from there\n"
 
 
+def test_a_page_is_written_by_the_sweep_by_status_and_of_the_store(swept, capsys):
+    assert typed("sweep", "mine.yaml", "--workers", "1", "--report", "one.html") == 0
+    assert typed("sweep", "mine.yaml", "--status", "--report", "two.html") == 0
+    assert typed("report", "mine.sweep", "-o", "three.html") == 0
+    assert capsys.readouterr().out.endswith("wrote three.html\n")
+    found = opened("mine.sweep")
+    found.report("four.html")
+    texts = {(swept / f"{name}.html").read_text(encoding="utf-8") for name in ("one", "two", "three", "four")}
+    assert len(texts) == 1
+    (text,) = texts
+    rows = list(found.rows())
+    best = min((row for row in rows if not row["error"]), key=lambda row: row["cycles"])
+    assert best["key"][:12] in text and f"<b>{sum(not row['error'] for row in rows)}</b> designs" in text
+    reasons = {row["error"].partition("\n")[0] for row in rows if row["error"]}
+    assert text.count("<li>not run: point ") == len(reasons) and "Energy of each layer by dataflow" in text
+
+
+def test_a_page_that_cannot_be_is_told_in_a_line(swept, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["accelsim.sweep.swept"], "sweep", None)  # nothing runs
+    (swept / "file").write_text("")
+    (swept / "other.sweep").write_bytes(b"SQLite format 3\0 and nothing of it")
+    for words, message in (
+        (("sweep", "mine.yaml", "--report", "page.pdf"), "unknown page format 'pdf' (html)"),
+        (("sweep", "mine.yaml", "--report", "file/page.html"), "file/page.html: "),
+        (("sweep", "mine.yaml", "--status", "--report", "page.html", "--store", "none.sweep"), "no such store"),
+        (("report", "mine.sweep", "mine.yaml", "-o", "page.html"), "a store of sweeps has a page of its own"),
+        (("report", "mine.sweep", "--dataflow", "row_stationary", "-o", "page.html"), "not with --dataflow"),
+        (("report", "other.sweep", "-o", "page.html"), "other.sweep: is no store of sweeps"),
+        (("diff", "mine.sweep", "mine.yaml"), "mine.sweep: "),
+    ):  # fmt: skip
+        assert typed(*words) == 2
+        said = capsys.readouterr()
+        assert message in said.err and said.err.count("\n") == 1 and said.out == ""
+    assert not (swept / "page.html").exists() and not list(swept.glob(".page*"))
+
+
+def test_energy_tables_that_are_varied_are_told_from_energies(tmp_path):
+    found = accelsim.sweep(
+        arch="eyeriss", workload="ds_cnn", layers="conv1", energy=["cmos_65nm", "cmos_45nm"], workers=1,
+        dataflow="row_stationary", evaluator="analytical", data="dense", store=tmp_path / "e.sweep",
+    )  # fmt: skip
+    designs = found._designs()
+    assert designs.varied == ["energy given"] and [row["energy given"] for row in designs.rows] == [
+        "cmos_65nm", "cmos_45nm",
+    ]  # fmt: skip
+    assert [row["energy"] for row in designs.rows] == [row["energy"] for row in found.rows()]
+    found.report(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Energy of each layer by energy given [" in text and "cmos_45nm" in text
+
+
+def test_a_sweep_of_which_nothing_ran_has_no_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none.yaml").write_text(FILE.replace("[16 KiB, 2 B]", "2 B"))
+    assert typed("sweep", "none.yaml", "--workers", "1", "--report", "page.html") == 2
+    said = capsys.readouterr().err
+    assert "nothing to show: no point of 'none' has metrics: conv1" in said and said.count("\n") == 1
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_places_that_cannot_be_written(capsys):
     assert typed("sweep", "mine.yaml", "--out", "points.xlsx") == 2
     assert "unknown format 'xlsx'" in capsys.readouterr().err

@@ -113,6 +113,17 @@ WRONG = [
     ("where: area_mm2 < 3", "where: unknown field 'area_mm2': energy table 'eyeriss_relative' has no technology"),
     ("where: [pes == 256, 'pes ==']", "where.1: 'pes ==' cannot be read"),
     ("evaluator: cycles", "evaluator: unknown evaluator 'cycles'; did you mean 'cycle'"),
+    ("exact: [true, yes please]", "exact.1: exact is yes please; it must be true or false"),
+    ("imperfect: 1", "imperfect: imperfect is 1; it must be true or false"),
+    ("budget: [2, 0]", "budget.1: budget is 0; it must be a number of seconds above 0"),
+    ("budget: 3 s", "budget: budget is 3 s; it must be a number of seconds above 0"),
+    ("constraints: mine.yaml", "constraints: mine.yaml: "),
+    ("constraints: {pes: 3}", "constraints: a table is a range"),
+    ("constraints: [{pes: 3}, {loop: {C: {GLB: 1}}}]", "loop: unknown key; did you mean 'loops'?"),
+    ("constraints: [null, {loops: {C: {GLV: 1}}}]", "loops.C.GLV: unknown level 'GLV'; did you mean 'GLB'?"),
+    ("layers: FC9", "s.yaml:4:9: layers: no layer of 'ds_cnn' fits 'FC9' (conv1,"),
+    ("layers: FC9\nset: {clock: [1 GHz]}", "s.yaml:4:9: layers: no layer of 'ds_cnn' fits 'FC9' (conv1,"),
+    ("dataflow: bst", "dataflow: unknown dataflow 'bst'"),
     ("sets: {rows: 3}", "s.yaml:4:1: sets: unknown key; did you mean 'set'"),
 ]  # fmt: skip
 

@@ -13,12 +13,13 @@ import pytest
 import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
+from accelsim.report.designs import front
 from accelsim.simulate import jobs, prepare, run_job, simulate
 from accelsim.sweep import work
 from accelsim.sweep.again import record_of
 from accelsim.sweep.record import METRICS, Record, metrics_of, point_of
 from accelsim.sweep.store import Store
-from accelsim.sweep.swept import front, opened
+from accelsim.sweep.swept import opened
 
 QUICK = {"arch": "eyeriss_isca16_rs", "workload": "ds_cnn", "evaluator": "analytical", "layers": "conv1,block0.*"}
 GRID = {

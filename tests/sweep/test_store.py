@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -15,9 +16,11 @@ import pytest
 
 import accelsim
 from accelsim.errors import AccelsimError
+from accelsim.sweep.again import again
 from accelsim.sweep.plan import read_plan
 from accelsim.sweep.record import Record
 from accelsim.sweep.store import MARK, Store, StoreFullError
+from accelsim.sweep.swept import opened
 
 GRID = {
     "arch": "eyeriss_isca16_rs",
@@ -39,8 +42,6 @@ if __name__ == "__main__":
 
 def begun(store: Path, workers: int) -> subprocess.Popen[bytes]:
     """A sweep in a process of its own."""
-    import json
-
     script = store.parent / "driver.py"
     script.write_text(DRIVER)
     command = [sys.executable, str(script), json.dumps(GRID), str(store), str(workers)]
@@ -86,9 +87,7 @@ def sound(path: Path, swept: accelsim.Sweep) -> None:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         entries = db.execute("SELECT ordinal FROM entries WHERE plan=? ORDER BY ordinal", (swept.plan.id,)).fetchall()
         assert [row[0] for row in entries] == list(range(SIZE))
-        layers = [
-            number for (text,) in db.execute("SELECT layers FROM points") for number in __import__("json").loads(text)
-        ]
+        layers = [number for (text,) in db.execute("SELECT layers FROM points") for number in json.loads(text)]
         known = {row[0] for row in db.execute("SELECT id FROM layers")}
         assert set(layers) <= known
         assert db.execute("SELECT count(*), count(DISTINCT key) FROM layers").fetchone() == (len(known), len(known))
@@ -191,9 +190,31 @@ def test_a_store_of_another_schema(tmp_path):
         assert db.execute("PRAGMA application_id").fetchone()[0] == MARK
         db.execute("PRAGMA user_version=7")
     with pytest.raises(
-        AccelsimError, match=r"a store of schema 7, written by version .* reads schema 1: export it there"
+        AccelsimError, match=r"a store of schema 7, written by version .* reads schemas 1, 2: export it there"
     ):
         Store(path)
+
+
+def test_a_store_of_the_schema_before_is_read_and_gone_on_with(tmp_path):
+    grid = {**GRID, "dataflow": "row_stationary", "layers": "block0.pw", "set": {"rows": [8, 16]}}
+    path = tmp_path / "s.sweep"
+    before = exported(accelsim.sweep({**grid, "set": {"rows": 8}}, store=path, workers=1), tmp_path)
+    with sqlite3.connect(path) as db:
+        # what that schema had of a point
+        (key, made) = db.execute("SELECT key, made FROM points").fetchone()
+        old = {name: value for name, value in json.loads(made).items() if name != "proof"}
+        db.execute("UPDATE points SET made=? WHERE key=?", (json.dumps(old), key))
+        db.execute("PRAGMA user_version=1")
+    assert exported(opened(path), tmp_path) == before
+    assert len(again(path, key).layers) == 1
+
+    def schema():
+        with sqlite3.connect(path) as db:
+            return db.execute("PRAGMA user_version").fetchone()[0]
+
+    assert schema() == 1  # nothing was written
+    assert accelsim.sweep(grid, store=path, workers=1).state.evaluated == 1
+    assert schema() == 2
 
 
 def test_what_is_no_store(tmp_path):
@@ -209,6 +230,53 @@ def test_what_is_no_store(tmp_path):
         Store(tmp_path / "none.sweep", read_only=True)
     with pytest.raises(AccelsimError, match=r"nothing can be written into|is a directory|Is a directory"):
         Store(tmp_path)
+
+
+FLAT = """
+import json, resource, sys
+from concurrent.futures import Executor, Future
+import accelsim
+from importlib import import_module
+
+import_module("accelsim.sweep.run").RECORDS = 64  # what is remembered of layers is full early
+EARLY, LATE = 300, int(sys.argv[2])
+
+
+class Same(Executor):
+    # every layer gives what the first one gave: points cost what the sweep itself takes
+    known = None
+
+    def submit(self, fn, task):
+        self.known = self.known or fn(task)[0][1]
+        done = Future()
+        done.set_result([(key, self.known) for key, _ in task.jobs])
+        return done
+
+
+def told(state):
+    if state.points == EARLY and not seen:
+        seen.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+seen = []
+grid = {"arch": "eyeriss_isca16_rs", "workload": "ds_cnn", "layers": "fc", "evaluator": "analytical",
+        "set": {"clock": {"from": "100 MHz", "to": f"{99 + LATE} MHz", "step": "1 MHz"}}}
+found = accelsim.sweep(grid, store=sys.argv[1], executor=Same(), progress=told)
+late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert found.state.evaluated == found.state.layers == LATE
+print(json.dumps([seen[0], late]))
+"""
+
+
+@pytest.mark.slow
+def test_memory_is_flat_in_the_number_of_points_through_the_store(tmp_path):
+    points, store = 1200, tmp_path / "s.sweep"
+    command = [sys.executable, "-c", FLAT, str(store), str(points)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    early, late = json.loads(done.stdout)
+    # KiB: pages that SQLite and Python keep; a machine, a network and a plan of each point would be ten times as much
+    assert late - early < 6 * 1024, (early, late)
+    assert store.stat().st_size > points * 2000
 
 
 def test_memory_is_flat_in_the_number_of_points():

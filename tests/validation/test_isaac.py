@@ -20,6 +20,21 @@ def test_a_chip(what: str, theirs: float) -> None:
     assert ours[what] == pytest.approx(theirs, rel=0.01)
 
 
+@pytest.mark.parametrize(("what", "theirs"), isaac.KNOWN.items())
+def test_peaks_and_shares(what: str, theirs: float) -> None:
+    """1 %: its peak per area is of 40.9 TOPS, its shares have two digits."""
+    assert isaac.known()[what] == pytest.approx(theirs, rel=0.01)
+
+
+def test_a_network_beside_the_paper() -> None:
+    """More than 50,000 copies of a first layer would keep the last one busy; what runs is below the ratio of peaks."""
+    assert isaac.busy_copies() == 224 * 224
+    of = isaac.pipeline("all layers, 16 chips").efficiency
+    assert of is not None and of.tops is not None
+    over = of.tops / (16 * isaac.DADIANNAO["TOPS"])
+    assert 1 < over < isaac.full().tops / isaac.DADIANNAO["TOPS"] < isaac.OVER_DADIANNAO
+
+
 def test_counts_times_prices_are_the_rows_of_the_table() -> None:
     """The other way to the same power: mW of the table times how many there are."""
     watts = isaac.full().watts

@@ -15,7 +15,8 @@ from accelsim.engine import evaluate
 from accelsim.engine.outputs.functional import check, operands, overflow
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
-from accelsim.simulate import check_outputs, simulate
+from accelsim.outputs import check_outputs
+from accelsim.simulate import simulate
 from accelsim.sparsity import im2col
 from accelsim.sparsity.convolution import convolution
 from accelsim.sparsity.masks import Masks, shape_of

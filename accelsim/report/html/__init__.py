@@ -15,8 +15,13 @@ from accelsim.version import __version__
 if TYPE_CHECKING:
     from jinja2 import Template
 
+    from accelsim.report.designs import Designs
     from accelsim.report.difference import Difference
     from accelsim.report.html.facts import Section
+
+
+MOST_OPENED = 300
+"""Layers of several results, of which each opens; of more none does."""
 
 
 def page(
@@ -29,17 +34,19 @@ def page(
     Raises AccelsimError if there is no result, or none with a layer.
     """
     from accelsim.report.html.facts import section
-    from accelsim.report.html.several import side_by_side
+    from accelsim.report.html.several import pictures, side_by_side
 
     if not any(result.layers for result in results.values()):
         raise AccelsimError("nothing to show: no layer was run")
-    known = gains or {}
+    known, layers = gains or {}, sum(len(result.layers) for result in results.values())
+    opened = len(results) == 1 or layers <= MOST_OPENED
     sections = [
-        section(result, f"r{at}", label, known.get(label)) for at, (label, result) in enumerate(results.items())
+        section(result, f"r{at}", label, known.get(label), opened) for at, (label, result) in enumerate(results.items())
     ]
     first = next(iter(results.values()))
     title = f"{first.workload} on {first.architecture.name}" if len(results) == 1 else f"{len(results)} results"
-    return _rendered(title, sections, comparison=side_by_side(results) if len(results) > 1 else (), lines=lines)
+    more = {"comparison": side_by_side(results), "beside": pictures(results)} if len(results) > 1 else {}
+    return _rendered(title, sections, lines=lines, **more)
 
 
 def difference_page(found: Difference) -> str:
@@ -47,6 +54,17 @@ def difference_page(found: Difference) -> str:
     from accelsim.report.html.differences import differences
 
     return _rendered(f"{found.names[0]} and {found.names[1]}", (), differences=differences(found))
+
+
+def designs_page(designs: Designs, asked: Mapping[str, object] | None = None, where: str = "") -> str:
+    """The page of a sweep.
+
+    asked : the keys of its file. where : the store that has it.
+    Raises AccelsimError if no design has metrics.
+    """
+    from accelsim.report.html.designs import design_facts
+
+    return _rendered(designs.name, (), designs=design_facts(designs, asked, where))
 
 
 def _rendered(title: str, sections: Sequence[Section], **more: object) -> str:
@@ -59,7 +77,7 @@ def _rendered(title: str, sections: Sequence[Section], **more: object) -> str:
     # ours, and no names of anybody else's are in them
     style, script = (Markup(_text(name)) for name in ("page.css", "page.js"))
     ours = {"css": style, "script": script, "patterns": hatched, "version": __version__}
-    given = {"comparison": (), "lines": (), "differences": None, **more}
+    given = {"comparison": (), "beside": (), "lines": (), "differences": None, "designs": None, **more}
     return _template().render(title=visible(title), sections=sections, **ours, **given)
 
 

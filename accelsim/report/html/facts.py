@@ -17,10 +17,12 @@ from accelsim.report.html import bars, machine, roofline, usage
 from accelsim.report.html.bars import Bars
 from accelsim.report.html.layers import LayerFacts, layer_facts, layer_table
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
+from accelsim.report.html.pictures import Picture
 from accelsim.report.html.ran import RanFacts
 from accelsim.report.html.ran import facts as ran_facts
 from accelsim.report.html.svg import Paint
 from accelsim.report.html.tables import Table, count, named, share, table
+from accelsim.report.html.training import training_table
 from accelsim.report.summary import answer, binds, free, heading, not_run, notes
 from accelsim.report.text import (
     arrows,
@@ -35,15 +37,7 @@ from accelsim.report.text import (
 )
 from accelsim.workload.problem import TENSORS
 
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture with its legend."""
-
-    title: str
-    svg: Markup
-    legend: tuple[tuple[str, Markup], ...] = ()
-    note: str = ""
+CLOSED = "layers do not open here, as these are results of very many: a page of one result has each of its own"
 
 
 @dataclass(frozen=True)
@@ -68,17 +62,22 @@ class Section:
     paints: frozenset[Paint]
 
 
-def section(result: Outcome, key: str = "r0", name: str = "", gains: Gains | str | None = None) -> Section:
+def section(
+    result: Outcome, key: str = "r0", name: str = "", gains: Gains | str | None = None, opened: bool = True
+) -> Section:
     """Everything of a result.
 
     gains : what twice of each thing would change, by layer, or why that is not known; None: it is left out.
+    opened : whether each layer has a part that opens.
     """
     paint = of_components(result)
     causes = of_causes(_causes(result))
     known = {} if gains is None or isinstance(gains, str) else gains
     pairs = [(gain, layer.repeat) for layer in result.layers for gain in known.get(layer.name, ())]
     unit = result.energy_unit
-    found = tuple(layer_facts(result, layer, f"{key}-l{at}", known) for at, layer in enumerate(result.layers))
+    layers = result.layers if opened else ()
+    found = tuple(layer_facts(result, layer, f"{key}-l{at}", known) for at, layer in enumerate(layers))
+    closed = () if opened else (CLOSED,)
     return Section(
         key,
         name or visible(result.architecture.name),
@@ -91,9 +90,9 @@ def section(result: Outcome, key: str = "r0", name: str = "", gains: Gains | str
         tuple(usage.draw(use) for use in usage.uses(result)),
         machine.draw(result.architecture, machine.fills(result)),
         found,
-        layer_table(result, key),
+        layer_table(result, key if opened else ""),
         tuple(_tables(result)),
-        (*free(result), *notes(result)),
+        (*closed, *free(result), *notes(result)),
         ran_facts(result),
         frozenset(one for one in (*paint.values(), *causes.values()) if one[1]),
     )
@@ -208,6 +207,8 @@ def _tables(result: Outcome) -> Iterable[Table]:
     yield price_table(result)
     if result.vector_layers:
         yield vector_table(result)
+    if phases := training_table(result):
+        yield phases
 
 
 def words_table(result: Outcome) -> Table:

@@ -18,7 +18,7 @@ from accelsim.report.html.paints import COMPUTE
 from accelsim.report.html.tables import Cell, Table, count, named, share, table
 from accelsim.report.summary import binds
 from accelsim.report.text import arrows, component, energy_scale, milliseconds, number, shown, visible
-from accelsim.workload.problem import LOOP_DIMS, TENSORS
+from accelsim.workload.problem import LOOP_DIMS, TENSORS, Problem
 
 MOST_ADVICE = 4
 
@@ -48,7 +48,7 @@ def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> 
     return LayerFacts(
         key,
         visible(layer.name),
-        f"{layer.op}, {sizes}, {number(layer.macs / 1e6)} M MACs{runs}",
+        f"{layer.op}, {sizes}{strides(layer.problem)}, {number(layer.macs / 1e6)} M MACs{runs}{_zeros(result, layer)}",
         found,
         nest.draw(layer.nest, result.architecture, layer.problem),
         arrows(bound),
@@ -57,8 +57,29 @@ def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> 
     )
 
 
+def strides(problem: Problem) -> str:
+    """How rows and columns of the ifmap follow from those of the ofmap, as far as it is not one by one."""
+    found = ""
+    for name, pair, plain in (
+        ("stride", problem.stride, 1), ("dilation", problem.dilation, 1), ("padding", problem.pad, 0),
+    ):  # fmt: skip
+        if pair != (plain, plain):
+            found += f", {name} {pair[0]}" + ("" if pair[0] == pair[1] else f" down, {pair[1]} across")
+    return found
+
+
+def _zeros(result: Outcome, layer: LayerResult) -> str:
+    """Shares of words that are not zero, where the run makes something of them and draws them itself."""
+    if not result.operands or not result.ran or result.ran.operand_files:
+        return ""
+    of = {one.name: one.density for one in result.ran.network.layers}.get(layer.name)
+    named = {"ifmap": of and of.ifmap, "filter": of and of.filter, "ofmap": of and of.ofmap}
+    told = [f"{tensor} {known}" for tensor, known in named.items() if known]
+    return f"; words that are not zero: {', '.join(told)}" if told else ""
+
+
 def layer_table(result: Outcome, key: str) -> Table:
-    """A row for each layer, one run of it; each leads to what opens."""
+    """A row for each layer, one run of it; each leads to what opens, if `key` says where that is."""
     scale, unit = energy_scale(result.energy_unit, result.total.energy)
     heads = (
         "layer", "kind", "binds", "runs", "MACs [M]", "cycles", "time [ms]", "stalled [%]", "active PEs",
@@ -69,7 +90,7 @@ def layer_table(result: Outcome, key: str) -> Table:
         spent = {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
         most = max(spent, key=lambda cause: (spent[cause], cause)) if layer.cycles else ""
         return (
-            named(visible(layer.name), f"#{key}-l{at}"),
+            named(visible(layer.name), f"#{key}-l{at}" if key else ""),
             named(layer.op),
             named(arrows(most)),
             count(layer.repeat),

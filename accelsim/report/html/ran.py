@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from accelsim.specs import REFUSED, json_schema
 Data = Mapping[str, Any]
 MOST = 60
 """Letters of a value."""
+SAID = ("name", "source", "note")
+"""Of an energy table, what stands elsewhere on the page."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,17 @@ class Option:
 
 @dataclass(frozen=True)
 class RanFacts:
-    """options : of the run. versions, hashes : by name. defaults : (key of a file, what holds without it)."""
+    """options : of the run. versions, hashes : by name. sources : where machine, network and energies are from.
+
+    defaults : (key of the machine's file, what holds without it). prices : (key, number) of all of the energy table.
+    """
 
     options: tuple[Option, ...]
     versions: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
     defaults: tuple[tuple[str, str], ...]
+    sources: tuple[tuple[str, str], ...] = ()
+    prices: tuple[tuple[str, str], ...] = ()
 
 
 def facts(result: Outcome) -> RanFacts:
@@ -41,12 +49,35 @@ def facts(result: Outcome) -> RanFacts:
     document = document_of(result).get("ran")
     options = tuple(_options(result))
     if document is None:
-        return RanFacts(options, (("accelsim", result.version),), (), ())
+        return RanFacts(options, (("accelsim", result.version),), (), (), tuple(sources(result)))
     hashes = {name: found for name, found in document["sha256"].items() if isinstance(found, str)}
     files = {f"operands {visible(path)}": found for path, found in document["sha256"]["operands"].items()}
     machine = document["machine"]
     taken = tuple(defaults("arch", machine)) if machine else ()
-    return RanFacts(options, tuple(document["versions"].items()), tuple((hashes | files).items()), taken)
+    versions, prices = tuple(document["versions"].items()), tuple(flat(document["energy_table"]))
+    return RanFacts(options, versions, tuple((hashes | files).items()), taken, tuple(sources(result)), prices)
+
+
+def sources(result: Outcome) -> Iterator[tuple[str, str]]:
+    """Who says so, of the machine, the network and the energy table, where it is known."""
+    table = result.energy_table
+    told = f"{table.source}; {table.note}" if table.note else table.source
+    network = result.ran.network.source if result.ran else ""
+    for what, source in (("machine", result.architecture.source), ("network", network), ("energy table", told)):
+        if source:
+            yield what, visible(source)
+
+
+def flat(data: Data, place: str = "") -> Iterator[tuple[str, str]]:
+    """(path, value) of everything in a document that is a number or a text, what is empty left out."""
+    for name, value in data.items():
+        path = f"{place}.{name}".removeprefix(".")
+        if isinstance(value, Mapping):
+            yield from flat(value, path)
+        elif isinstance(value, list):
+            yield from flat({str(at): one for at, one in enumerate(value)}, path)
+        elif value not in (None, "") and path not in SAID:
+            yield visible(path), shown(str(value), MOST)
 
 
 def _options(result: Outcome) -> Iterator[Option]:
@@ -68,6 +99,9 @@ def _options(result: Outcome) -> Iterator[Option]:
         for name, given in (("parameters", ran.parameters), ("bits", ran.bits), ("dims", ran.dims)):
             told = ", ".join(f"{key}={value}" for key, value in given.items())
             yield Option(name, shown(told, 200) or "as the files say", not told)
+        proof = ran.proof.to_dict()
+        told = ", ".join(f"{key}={json.dumps(value)}" for key, value in proof.items())
+        yield Option("proof of mappings", shown(told, 200) or "as the dataflow has it", not proof)
 
 
 def defaults(kind: str, data: Data) -> Iterator[tuple[str, str]]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from accelsim.energy.table import energy_unit
 from accelsim.outcome import LayerResult, Outcome
-from accelsim.report.html.svg import between
-from accelsim.report.html.tables import Cell, Table, count, named, share, table
-from accelsim.report.text import energy_scale, visible
+from accelsim.report.designs import Designs
+from accelsim.report.html.designs import dot_of, front_picture, move_pictures, view_of
+from accelsim.report.html.heat import heat_table
+from accelsim.report.html.pictures import Picture
+from accelsim.report.html.tables import Table, count, named, share, table
+from accelsim.report.text import energy_scale, shown, visible
 
-BEST, WORST = (255, 255, 255), (230, 159, 0)
-"""White to the orange of the palette; what is written on it can be read."""
-FACTOR = 4.0
-"""How many times the least of its row has the full colour."""
+LONGEST = 18
+"""Letters of a result's name in a picture."""
 
 
 def side_by_side(results: Mapping[str, Outcome]) -> list[Table]:
@@ -37,30 +39,11 @@ def heat(results: Mapping[str, Outcome], title: str, of: Callable[[LayerResult],
 
     A layer that did not run has an empty cell.
     """
-    known = [
-        {layer.name: float(of(layer) * layer.repeat) / scale for layer in result.layers} for result in results.values()
-    ]
-    rows = []
-    for name in dict.fromkeys(name for own in known for name in own):
-        values = [own.get(name) for own in known]
-        least = min(value for value in values if value is not None)
-        rows.append((named(visible(name)), *(_cell(value, least) for value in values)))
-    sums = [count(sum(own.values())) for own in known]
-    title += "; darker: further above the least of its row"
-    return table(title, ("layer", *map(visible, results)), rows, 1, [(named("total"), *sums)])
-
-
-def _cell(value: float | None, least: float) -> Cell:
-    if value is None:
-        return Cell("")
-    above = (value / least - 1) / (FACTOR - 1) if least else float(value > 0)
-    return count(value)._replace(shade=shade(above))
-
-
-def shade(above: float) -> str:
-    """The colour of a share of 1."""
-    part = min(max(above, 0.0), 1.0)
-    return between(BEST, WORST, part) if part else ""
+    known = {
+        visible(label): {layer.name: float(of(layer) * layer.repeat) / scale for layer in result.layers}
+        for label, result in results.items()
+    }
+    return heat_table(known, list(dict.fromkeys(name for own in known.values() for name in own)), title)
 
 
 def _totals(results: Mapping[str, Outcome]) -> Table:
@@ -83,3 +66,54 @@ def _totals(results: Mapping[str, Outcome]) -> Table:
         )
     heads = ("result", "network", "machine", "MACs [M]", "cycles", "time [ms]", "utilization [%]", "energy", "its unit")
     return table("Side by side", (*heads, "energy per MAC"), rows, 3)
+
+
+def pictures(results: Mapping[str, Outcome]) -> list[Picture]:
+    """Energy against cycles with the front named, and what the choice moves, of results that ran the same layers."""
+    alike = comparable(results)
+    if len(alike) < 2:
+        return []
+    view = view_of(designs_of(alike))
+    apart = [shown(label) for label in results if label not in alike]
+    left = f" Other layers were run by {', '.join(apart)}." if apart else ""
+    best = ", ".join(shown(str(row["result"])) for rows in view.best.values() for row in rows)
+    note = f"Large dots: no other result is better in both: {best}.{left}"
+    note += " Names that would lie on each other are left out; pointed at, a dot says which it is."
+    rows = sorted(view.designs.rows, key=lambda row: view.numbers.get(row["point"], 0))
+    dots = tuple(dot_of(row, view, shown(str(row["result"]), LONGEST)) for row in rows)
+    first = next(iter(alike.values()))
+    found = [front_picture(view, [(shown(first.workload), dots)], note)]
+    for picture in move_pictures(view.designs):
+        title = picture.title.replace("each field moves", "the choice moves")
+        found.append(replace(picture, title=title, note="Each dot: a result, over the geometric mean of all."))
+    return found
+
+
+def comparable(results: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Those that ran the same layers of one network, with energies in one unit; of several such groups the first of
+    those with most layers.
+    """
+    groups: dict[object, dict[str, Outcome]] = {}
+    for label, result in results.items():
+        layers = tuple((layer.name, layer.macs, layer.repeat) for layer in result.layers)
+        key = result.workload, result.batch, layers, result.energy_unit
+        groups.setdefault(key, {})[label] = result
+    return max(groups.values(), key=lambda own: (len(next(iter(own.values())).layers), len(own)), default={})
+
+
+def designs_of(results: Mapping[str, Outcome]) -> Designs:
+    """Results as designs that differ in what they are called."""
+    rows = [
+        {
+            "point": at,
+            "result": label,
+            "workload": result.workload,
+            "batch": result.batch,
+            "energy": result.total.energy,
+            "cycles": result.total.cycles,
+            "energy_unit": result.energy_unit,
+            "error": None,
+        }
+        for at, (label, result) in enumerate(results.items())
+    ]
+    return Designs("results", rows, ("result",), ("energy", "cycles"))

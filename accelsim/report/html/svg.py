@@ -57,18 +57,25 @@ class Drawing:
         place = f'x1="{self.x(x1)}" y1="{short(y1)}" x2="{self.x(x2)}" y2="{short(y2)}"'
         self._parts.append(f'<line {place} stroke="{colour}" stroke-width="{short(width)}"/>')
 
-    def dot(self, x: float, y: float, colour: str, title: str = "", radius: float = 4.0) -> None:
-        """A filled circle."""
+    def dot(self, x: float, y: float, colour: str, title: str = "", radius: float = 4.0, faint: bool = False) -> None:
+        """A filled circle. faint : one of many, without an outline."""
         place = f'cx="{self.x(x)}" cy="{short(y)}" r="{short(radius)}"'
-        self._parts.append(
-            _with_title(
-                "circle", f'{place} fill="{colour}" fill-opacity="0.9" stroke="white" stroke-width="0.7"', title
-            )
-        )
+        look = 'fill-opacity="0.4"' if faint else 'fill-opacity="0.9" stroke="white" stroke-width="0.7"'
+        self._parts.append(_with_title("circle", f'{place} fill="{colour}" {look}', title))
 
-    def text(self, x: float, y: float, text: str, anchor: str = "start", colour: str = INK, bold: bool = False) -> None:
-        """A line of text; y : of its foot. anchor : which end of it x is, 'start', 'middle' or 'end'."""
-        more = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        anchor: str = "start",
+        colour: str = INK,
+        bold: bool = False,
+        dx: float = 0.0,
+    ) -> None:
+        """A line of text; y : of its foot. anchor : which end of it x is, 'start', 'middle' or 'end'. dx : pixels."""
+        more = f' dx="{short(dx)}"' if dx else ""
+        more += "" if anchor == "start" else f' text-anchor="{anchor}"'
         more += "" if colour == INK else f' fill="{colour}"'
         more += ' font-weight="bold"' if bold else ""
         self._parts.append(f'<text x="{self.x(x)}" y="{short(y)}"{more}>{escape(text)}</text>')

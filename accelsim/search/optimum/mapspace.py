@@ -17,6 +17,7 @@ from accelsim.search.factors import longest
 from accelsim.search.kernels.bounds import tile_factors
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import chains_of
+from accelsim.search.optimum.clock import Clock
 from accelsim.search.optimum.constraints import Chain, NothingFitsError
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels.descend import Inners
@@ -24,7 +25,7 @@ from accelsim.search.optimum.orders import CODES, fixed, orders
 from accelsim.search.optimum.outside import Bounds, Classes
 from accelsim.search.optimum.placements import Placement, placements_of
 from accelsim.search.optimum.scope import Scope
-from accelsim.search.optimum.tables import words_of
+from accelsim.search.optimum.tables import Words, words_of
 from accelsim.search.partitions import partitions_of
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem
@@ -48,10 +49,13 @@ class Mapspace:
     """All chains of a layer on a machine, its placements, and the tables of both.
 
     timed : whether cycles count: groups of a layer may be spatial then, and placements say what keeps ports busy.
+    clock : of the tables of words, which are made when they are asked for first, and may raise OutOfTimeError.
     """
 
-    def __init__(self, machine: Architecture, problem: Problem, table: EnergyTable, scope: Scope, timed: bool) -> None:
-        self.machine, self.problem, self.scope = machine, problem, scope
+    def __init__(
+        self, machine: Architecture, problem: Problem, table: EnergyTable, scope: Scope, timed: bool, clock: Clock
+    ) -> None:
+        self.machine, self.problem, self.scope, self.clock = machine, problem, scope, clock
         self.array = max(machine.pe_level - 1, 0)
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
@@ -68,12 +72,20 @@ class Mapspace:
             )
             for g, dims in enumerate(GROUPS)
         ]  # fmt: skip
+
+    @cached_property
+    def words(self) -> list[Words]:
+        """The words of every chain, by group."""
         place = self.placements
-        self.words = [
-            words_of(place.program, g, chains, place.edges, place.terms, self.array)
+        return [
+            words_of(place.program, g, chains, place.edges, place.terms, self.array, self.clock)
             for g, chains in enumerate(self.chains)
         ]
-        self.bounds = Bounds(place, self.chains, self.words, self.array, self.fits)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """What bounds the mappings of a class."""
+        return Bounds(self.placements, self.chains, self.words, self.array, self.fits)
 
     @property
     def size(self) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +18,9 @@ from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import NoBoundError, NothingFitsError
+from accelsim.search.optimum.floor import fewest_cycles, floor_of
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.mapspace import Mapspace, Walked
@@ -34,6 +38,7 @@ MEMORIES = 3
 ROUNDING = 1e-9
 MOST_GAP = 1e3
 """Where nothing is found below this many times the least bound, all leaves are tried."""
+ANY_TIME = Clock()
 
 
 @dataclass(frozen=True)
@@ -67,13 +72,26 @@ class Optimum:
         return 0.0 if self.certified else self.score / self.bound - 1
 
 
+class Step(NamedTuple):
+    """How far a search is: its best so far, and what no mapping of the space is below.
+
+    seconds : since it began. visited : choices looked at and mappings worked out. best : infinite before any.
+    """
+
+    seconds: float
+    visited: int
+    best: float
+    bound: float
+
+
 def optimum(
     architecture: Architecture,
     problem: Problem,
     objective: str = "energy",
     table: EnergyTable | None = None,
-    budget: float | None = None,
+    budget: float | Clock | None = None,
     scope: Scope = ALL,
+    steps: list[Step] | None = None,
 ) -> Optimum:
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
@@ -82,11 +100,13 @@ def optimum(
 
     Parameters
     ----------
-    budget : seconds after which the best so far is taken, with its gap. scope : which mappings are looked at.
+    budget : seconds after which the best so far is taken, with its gap; or the clock that several searches go by.
+    scope : which mappings are looked at. steps : filled with how far the search was, each time that it came further.
 
     Raises
     ------
     MappingError : nothing fits, or a machine whose mapspace there is no bound for. AccelsimError : unknown objective.
+    OutOfTimeError : a firm clock was up before anything was found.
     """
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
@@ -97,27 +117,45 @@ def optimum(
     lanes = architecture.macs_per_cycle
     if lanes > 1 and objective != "energy" and (scope.imperfect or scope.flow):
         raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
-    start, seed = time.monotonic(), None
+    begun, seed = time.monotonic(), None
+    clock = budget if isinstance(budget, Clock) else Clock(budget)
     if scope.imperfect and scope.flow is None:
         # factors that divide are among all: the best of them leaves most others out
         with suppress(NothingFitsError):
-            seed = optimum(architecture, problem, objective, table, budget, replace(scope, imperfect=False))
-    space = Mapspace(architecture, problem, table, scope, objective != "energy")
-    return _Search(space, OBJECTIVES.index(objective), start, budget, seed).run()
+            divided: list[Step] = []
+            seed = optimum(architecture, problem, objective, table, clock, replace(scope, imperfect=False), divided)
+            if steps is not None:
+                # what is proved of some mappings is not of all
+                steps += [step._replace(bound=0.0) for step in divided]
+            # the time is that of both, and one of them is there
+            clock = replace(clock, firm=True)
+    space = Mapspace(architecture, problem, table, scope, objective != "energy", clock)
+    try:
+        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps).run()
+    except OutOfTimeError:
+        if seed is None:
+            raise OutOfTimeError(space.size) from None
+        bound = floor_of(architecture, problem, table, seed.nest, OBJECTIVES.index(objective))
+        return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
 
 
 def least_busy(
-    architecture: Architecture, problem: Problem, table: EnergyTable | None = None, scope: Scope = ALL
+    architecture: Architecture,
+    problem: Problem,
+    table: EnergyTable | None = None,
+    scope: Scope = ALL,
+    clock: Clock = ANY_TIME,
 ) -> float:
     """Cycles that some port is busy at the least in any mapping; parameters and errors as of `optimum`.
 
     Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
     """
-    space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, timed=True)
+    space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, True, clock)
     least = inf
     for placement in space.placements.every:
         most = 0.0
         for port in placement.ports:
+            clock.check()
             leaves = _leaves(1)
             descending.descend(
                 space.bounds.classes(port),
@@ -156,18 +194,19 @@ class _Search:
     """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
 
     def __init__(
-        self, space: Mapspace, objective: int, start: float, budget: float | None, seed: Optimum | None
+        self, space: Mapspace, objective: int, begun: float, seed: Optimum | None, steps: list[Step] | None
     ) -> None:
-        self.space, self.objective, self.start, self.budget, self.seed = space, objective, start, budget, seed
+        self.space, self.objective, self.begun, self.seed, self.steps = space, objective, begun, seed, steps
+        self.clock = space.clock
         found = (seed.score, seed.energy) if seed else (inf, inf)
         self.best = settling.Best(
             np.array([found[0]]), np.array([found[1]]), np.zeros(len(GROUPS), np.int64),
             np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
-        machine = space.machine
-        self.busiest = space.problem.macs * machine.mac_cycles / space.pes / machine.macs_together
+        self.busiest = fewest_cycles(space.machine, space.problem)
         self.chosen: Placement | None = None
         self.nodes = self.leaves = 0
+        self.proven = 0.0
 
     @property
     def _found(self) -> float:
@@ -175,14 +214,16 @@ class _Search:
 
     @property
     def _late(self) -> bool:
-        """Whether time is up, and something was found."""
-        return self.budget is not None and self._found < inf and time.monotonic() - self.start > self.budget
+        """Whether time is up, and something was found or need not be."""
+        return self.clock.late and (self.clock.firm or self._found < inf)
 
     def run(self) -> Optimum:
         """The optimum, or what the budget allows."""
+        space = self.space
         walked, unseen = self._roots()
         # none is left whose bound is below what was found: that is the optimum
         bound = min((one.least for one in walked), default=self._found)
+        self._step(unseen or bound)
         gap, proven, done = FIRST_GAP, bound, 0.0
         while not unseen and proven < self._found and not self._late:
             # nothing found yet: tiles of a bound may be smaller than any that there are
@@ -190,7 +231,9 @@ class _Search:
             if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
                 break
             proven, gap, done = min(limit, self._found), 2 * gap, limit
-        space = self.space
+            self._step(proven)
+        if self._found == inf and self._late:
+            raise OutOfTimeError
         if self.chosen:
             nest = space.nest(self.chosen, self.best)
         elif self.seed:
@@ -201,8 +244,16 @@ class _Search:
         check(space.machine, nest, space.problem)
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
-            space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.start,
+            space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.begun,
         )  # fmt: skip
+
+    def _step(self, proven: float | None = None) -> None:
+        """Note how far the search is, if anybody asks; proven : what no mapping is below by now."""
+        if self.steps is None:
+            return
+        self.proven = self.proven if proven is None else min(proven, self._found)
+        visited = (self.seed.nodes + self.seed.tried if self.seed else 0) + self.nodes + int(self.best.tried[0])
+        self.steps.append(Step(self.clock.seconds, visited, self._found, self.proven))
 
     def _roots(self) -> tuple[list[Walked], float]:
         """Placements whose least bound is below the best found on the way; and the least bound of those not looked at.
@@ -219,15 +270,19 @@ class _Search:
                 break
             if self._late:
                 return out, floor
+            if self.steps is not None:
+                self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
             classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
             if not np.isfinite(classes.outer).any():
                 continue
-            self._descend(placement, classes, inners, self._found, False, leaves)
+            whole = self._descend(placement, classes, inners, self._found, False, leaves)
             if leaves.number[0]:
                 known = space.known(placement, classes, inners)
                 out.append(Walked(placement, classes, inners, known, float(leaves.bound[0])))
                 self._try(out[-1], leaves.pick, leaves.bound)
+            if not whole:
+                return out, floor
         return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
 
     def _settle(self, one: Walked, limit: float, done: float) -> bool:
@@ -237,7 +292,8 @@ class _Search:
         """
         leaves = _leaves(1 << 16)
         while True:
-            self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves)
+            if not self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves):
+                return False
             n = int(leaves.number[0])
             if n <= len(leaves.bound):
                 break
@@ -246,10 +302,10 @@ class _Search:
             leaves = _leaves(n)
         new = np.flatnonzero(leaves.bound[:n] >= done)
         order = new[np.argsort(leaves.bound[new], kind="stable")]
-        for first in range(0, len(order), 1 << 12):
+        for part in self.clock.parts(len(order), 64, 1 << 12) if self.steps is None else _doubled(len(order)):
             if self._late:
                 return False
-            some = order[first : first + (1 << 12)]
+            some = order[part]
             self._try(one, leaves.pick[some], leaves.bound[some])
         return True
 
@@ -258,6 +314,7 @@ class _Search:
         self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
         if self._found < before:
             self.chosen = one.placement
+            self._step()
 
     def _descend(
         self,
@@ -267,10 +324,30 @@ class _Search:
         limit: float,
         every: bool,
         leaves: descending.Leaves,
-    ) -> None:
+    ) -> bool:
+        """Fill leaves with what lies below a limit, or the least; whether time allowed all of it."""
         leaves.number[0] = leaves.nodes[0] = 0
-        descending.descend(classes, placement.constant, inners, self.busiest, self.objective, limit, every, leaves)
+        group, last = int(inners.turn[0]), True
+        for part in self.clock.parts(int(inners.number[group]), 1):
+            if self._late and part.start:
+                last = False
+                break
+            some = inners
+            if self.clock.budget is not None:
+                # what is chosen first, some of it at a time: the same choices in the same order
+                some = inners._replace(usable=inners.usable.copy())
+                some.usable[group, : part.start] = some.usable[group, part.stop :] = False
+            most = limit if every or not leaves.number[0] else float(leaves.bound[0])
+            descending.descend(classes, placement.constant, some, self.busiest, self.objective, most, every, leaves)
         self.nodes += int(leaves.nodes[0])
+        return last
+
+
+def _doubled(n: int) -> Iterator[slice]:
+    """All of n, in parts each twice the one before, so that what is found first is seen."""
+    at = 0
+    while at < n:
+        yield slice(at, at := min(2 * at + 1, n))
 
 
 def _leaves(n: int) -> descending.Leaves:

@@ -12,6 +12,7 @@ from accelsim.engine.program import Ints, Program
 from accelsim.engine.words.kernels import options as tabulating
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import ROWS, Chains
+from accelsim.search.optimum.clock import Clock
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import DIM_INDEX, TENSOR_DIMS, TENSORS
 
@@ -53,15 +54,15 @@ class Words:
     through_second: Floats
 
 
-def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int) -> Words:
+def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int, clock: Clock) -> Words:
     """Tabulate one group.
 
     edges : int64[edge, 5] of all placements; terms : int64[term, 2], (edge, column). array : the level of the array,
-    whose loops are the last above the PE.
+    whose loops are the last above the PE. Raises OutOfTimeError where a firm clock says so.
     """
     n = len(chains)
     flips = 2 if group >= SLIDING else 1  # no other group has two dims of more than one
-    orders = [_tables(program, group, chains, edges, terms, array, flipped) for flipped in range(flips)]
+    orders = [_tables(program, group, chains, edges, terms, array, flipped, clock) for flipped in range(flips)]
     totals, aboves = np.asarray(orders[0].total, np.float64), orders[0].above[:, terms[:, 0]]
     stays, kepts = (np.stack([getattr(table, name) for table in orders]) for name in ("stay", "kept"))
     there = np.zeros((n, array + 1, 2), np.int64)
@@ -154,7 +155,7 @@ def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) ->
 
 
 def _tables(
-    program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int, flipped: int
+    program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int, flipped: int, clock: Clock
 ) -> tabulating.Table:
     """As `tabulating.option_tables` fills it, with the group's dims in one order at every level."""
     n, dims = len(chains), len(chains.dims)
@@ -190,5 +191,9 @@ def _tables(
     )
     stay, kept = np.zeros((2, n, most[1], len(terms)))
     table = tabulating.Table(np.zeros((n, len(terms))), stay, kept, np.zeros((n, len(edges)), np.int64))
-    tabulating.option_tables(laid(program), rows, lengths, group, edges, terms, most, table)
+    nest = laid(program)
+    for some in clock.parts(n, 64):
+        clock.check()
+        own = tabulating.Table(table.total[some], table.stay[some], table.kept[some], table.above[some])
+        tabulating.option_tables(nest, rows[some], lengths[some], group, edges, terms, most, own)
     return table

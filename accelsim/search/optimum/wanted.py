@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from accelsim.errors import Issue
 from accelsim.search.optimum.constraints import ARRAY, FREE, PE, Bound, Constraints
 from accelsim.specs import Spec, key, listed, pick, validate
 from accelsim.workload.problem import Tensor
-from accelsim.yamlfile import Document, Place, read, unknown
+from accelsim.yamlfile import Document, Place, bare, read, unknown
 
 _NUMBER = r"\d+(?:\.\d+)?\s*%?"
 _RANGE = re.compile(rf"\s*(?P<least>{_NUMBER})?\s*(?P<dots>\.\.)?\s*(?P<most>{_NUMBER})?\s*")
@@ -87,8 +87,14 @@ class ConstraintsSpec(Spec):
 class Wanted:
     """A file of constraints, read; what it means on a machine is for `on`."""
 
-    document: Document
+    document: Document = field(compare=False)
     spec: ConstraintsSpec
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the file says, as plain data."""
+        found: dict[str, Any] = bare(self.document.data)
+        return found
 
     @property
     def items(self) -> tuple[Place, ...]:

@@ -66,7 +66,7 @@ class Window:
         axes = [axis for axis in found if axis]
         if len(axes) < len(found):
             raise misfit(shape, self.kernel, zeros)
-        return Lowered(_shape(channels, [axis.outputs for axis in axes]), *_single(dims, axes))
+        return Lowered(_shape(channels, [axis.outputs for axis in axes]), *single(dims, axes))
 
     def _transposed(self, shape: Shape, sizes: tuple[int, ...], dims: tuple[int, ...]) -> Lowered:
         _, groups, m, _ = dims
@@ -93,7 +93,7 @@ class Window:
             planes = [inserted(*one) for one in each]
             if min(plane.size for plane in planes) < 1:
                 raise self._nothing(shape)
-            return Lowered(whole, *_single(dims, planes))
+            return Lowered(whole, *single(dims, planes))
         if self.transposed is Transposed.SCATTER:
             return self._scatter(shape, whole, dims)
         if prod(self.stride) > MOST_PARTS:
@@ -104,7 +104,7 @@ class Window:
         for found in product(*(list(phases(*one)) for one in each)):
             axes = [axis for _, axis in found]
             suffix = "".join(f"{name}{at}" for name, (at, _) in zip(NAMES[-len(found) :], found, strict=True))
-            parts.append((suffix, Lowered(_shape(groups * m, [a.outputs for a in axes]), *_single(dims, axes))))
+            parts.append((suffix, Lowered(_shape(groups * m, [a.outputs for a in axes]), *single(dims, axes))))
         if not parts:
             raise self._nothing(shape)
         return Lowered(whole, parts=tuple(parts))
@@ -143,7 +143,7 @@ def _shape(channels: int, outputs: Sequence[int]) -> Shape:
     return Shape(channels, rows, columns, depth)
 
 
-def _single(dims: tuple[int, ...], axes: Sequence[Axis]) -> tuple[Problem, int, None, None, Spread | None]:
+def single(dims: tuple[int, ...], axes: Sequence[Axis]) -> tuple[Problem, int, None, None, Spread | None]:
     """The problem of one window, as `Lowered` has it after the shape; the axis that repeats least is unfolded."""
     batch, groups, m, c = dims
     unfolded = None

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 import browser
+from accelsim.report.designs import Designs
 from accelsim.report.difference import difference
-from accelsim.report.html import difference_page, page
-from accelsim.simulate import simulate
+from accelsim.report.html import designs_page, difference_page, page
+from accelsim.simulate import compare, simulate
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium here (Debian: apt-get install chromium)")
 WIDTHS = (1280, 390)
@@ -139,6 +140,83 @@ def test_the_page_of_a_difference_opens(tab, tmp_path, result):
         assert tab.run(CUT_OFF) == []
     assert tab.run("document.querySelector('h1').textContent") == "<b>a</b> and b"
     assert tab.complaints == []
+
+
+OVER = "[...document.querySelectorAll('table.sorts')].find((t) => t.caption.textContent.startsWith('{}'))"
+
+
+def check_widths(tab: browser.Tab, address: str) -> None:
+    """At both widths and on paper nothing is cut off, lies on something else or is too small to read."""
+    for width, media in ((WIDTHS[0], ""), (WIDTHS[1], ""), (PAPER, "print")):
+        tab.resize(width, 900)
+        tab.open(address)
+        tab.ask("Emulation.setEmulatedMedia", media=media)
+        assert tab.run("document.documentElement.scrollWidth") <= width
+        for wrong in (CUT_OFF, OVERLAPS, SMALL):
+            assert tab.run(wrong) == [], (width, media, wrong)
+    tab.ask("Emulation.setEmulatedMedia", media="")
+
+
+def sorts_and_filters(tab: browser.Tab, title: str, at: int, wanted: str) -> None:
+    """A click on the head of a column of numbers puts the largest first; the field leaves rows with a text."""
+    place = OVER.format(title)
+    tab.run(f"{place}.tHead.rows[0].cells[{at}].querySelector('button').click()")
+    read = f"[...{place}.tBodies[0].rows].map((r) => Number(r.cells[{at}].dataset.v))"
+    found = tab.run(read)
+    assert found == sorted(found, reverse=True) and len(set(found)) > 1
+    field = f"{place}.parentElement.previousElementSibling"
+    tab.run(f"{field}.value = '{wanted}'; {field}.dispatchEvent(new Event('input'))")
+    seen = tab.run(f"[...{place}.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.textContent)")
+    assert seen and all(wanted in row for row in seen) and len(seen) < len(found)
+
+
+def test_the_page_of_a_sweep_opens_sorts_and_filters(tab, tmp_path):
+    names = {"rows": "levels.RF.rows", "capacity": "levels.<b>.capacity"}
+    rows = [
+        {
+            "point": at, "workload": net, "batch": 1, "dataflow": flow, names["rows"]: size,
+            names["capacity"]: f"{at} KiB", "energy": 7e9 / size * (1 + at % 3), "cycles": 123456 * size + at,
+            "utilization": 0.3, "energy_unit": "MAC", "error": None, "key": f"{at:064x}",
+            "machine": "m" * 64, "network": "n" * 64,
+        }
+        for at, (net, flow, size) in enumerate(
+            (net, flow, size)
+            for net in ("resnet50", "a network with a rather long name")
+            for flow in ("row_stationary", "weight_stationary", "output_stationary_moc_mop")
+            for size in range(8, 40)
+        )
+    ]  # fmt: skip
+    layers = [{**row, "layer": name} for row in rows for name in ("conv1", "conv2_branch2a")]
+    fields = ("workload", "dataflow", *names.values())
+    file = tmp_path / "sweep.html"
+    file.write_text(designs_page(Designs("<i>mine</i>", rows, fields, ("energy", "cycles"), layers)), encoding="utf-8")
+    check_widths(tab, file.as_uri())
+    tab.resize(WIDTHS[0], 900)
+    tab.open(file.as_uri())
+    assert tab.run("document.querySelector('h1').textContent") == "<i>mine</i>"
+    sorts_and_filters(tab, "All designs", 6, "weight_stationary")
+    sorts_and_filters(tab, "What each field moves", 3, "dataflow")
+    assert tab.complaints == []
+    tab.open(file.as_uri(), scripts=False)
+    assert tab.run(f"{OVER.format('All designs')}.tBodies[0].rows.length") == len(rows)
+    tab.open(file.as_uri())
+
+
+def test_the_page_of_a_comparison_opens_and_leads_to_each(tab, tmp_path):
+    found = compare("eyeriss_isca16", "alexnet", evaluator="analytical")
+    found.report(tmp_path / "page.html")
+    check_widths(tab, (tmp_path / "page.html").as_uri())
+    tab.resize(WIDTHS[0], 900)
+    tab.open((tmp_path / "page.html").as_uri())
+    place = OVER.format("Side by side")
+    cycles = f"[...{place}.tBodies[0].rows].map((r) => [r.cells[0].textContent, Number(r.cells[4].dataset.v)])"
+    tab.run(f"{place}.tHead.rows[0].cells[4].querySelector('button').click()")
+    wanted = sorted(((name, found[name].total.cycles) for name in found), key=lambda pair: -pair[1])
+    assert [name for name, _ in tab.run(cycles)] == [name for name, _ in wanted]
+    tab.run(f"{place}.tBodies[0].rows[0].cells[0].querySelector('a').click()")
+    there = "document.getElementById(location.hash.slice(1)).querySelector('h2').textContent"
+    assert tab.run(there) == wanted[0][0]
+    assert tab.complaints == [] and all(url.startswith(("file:", "data:")) for url in tab.requested)
 
 
 def test_nothing_is_cut_off_in_print(tab, address, tmp_path):

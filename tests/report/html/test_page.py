@@ -14,13 +14,14 @@ from accelsim.advice import advise
 from accelsim.errors import AccelsimError
 from accelsim.report.grid import Grid
 from accelsim.report.html import facts, page
-from accelsim.report.html.layers import layer_table
+from accelsim.report.html.layers import layer_table, strides
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
 from accelsim.report.html.ran import defaults
 from accelsim.report.table import grids
 from accelsim.report.text import energy_scale
 from accelsim.simulate import simulate
 from accelsim.specs import json_schema
+from accelsim.workload.problem import Problem
 
 EVIL = ("<script>alert(1)</script>", "[red]", '"><img src=x onerror=alert(1)>', "a&b", "{{ 7 * 7 }}")
 
@@ -167,6 +168,15 @@ def test_several_results_stand_side_by_side(result):
     assert "not run: FC6: too large" in text
 
 
+def test_layers_of_very_many_results_do_not_open(result, monkeypatch):
+    monkeypatch.setattr("accelsim.report.html.MOST_OPENED", 2 * len(result.layers) - 1)
+    text = page({"one": result, "two": result})
+    found = Elements(text)
+    assert "<summary>CONV1</summary>" not in text and text.count(facts.CLOSED) == 2 and text.count(">CONV1<") >= 2
+    assert {link.removeprefix("#") for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert "<summary>CONV1</summary>" in page({"one": result})
+
+
 def test_nothing_is_no_page(result):
     with pytest.raises(AccelsimError, match="nothing to show"):
         page({"": replace(result, layers=())})
@@ -182,6 +192,27 @@ def test_every_default_of_the_file_is_told(result):
     assert told and told <= set(found)
     assert "lowering" in found and "clock" not in found and "levels.GLB.component" in found
     assert "levels.FILTER_BANK.component" not in found
+
+
+def test_sources_and_every_number_of_the_energy_table_are_told(result, whole):
+    ran = facts.ran_facts(result)
+    assert [what for what, _ in ran.sources] == ["machine", "network", "energy table"]
+    assert ran.sources[0][1] == result.architecture.source and "ISCA 2016, Table IV" in ran.sources[2][1]
+    prices = dict(ran.prices)
+    assert (prices["components.DRAM.read"], prices["components.GLB.write"], prices["network.hop"]) == ("200", "6", "2")
+    # and those that nothing was said of, which cost nothing
+    assert (prices["gated_mac"], prices["components.DRAM.leakage"], prices["unit"]) == ("0", "0", "MAC")
+    assert f"all of its {len(prices)} numbers" in whole and "name" not in prices
+
+
+def test_a_layer_tells_its_strides_and_zeros(result):
+    found = {layer.name: layer.what for layer in facts.section(result).layers}
+    assert ", stride 4, " in found["CONV1"] and "padding" not in found["CONV1"]
+    assert ", padding 1, " in found["CONV3"] and "stride" not in found["CONV3"]
+    assert found["CONV1"].endswith("; words that are not zero: ifmap 0.999, filter 0.84, ofmap 0.378")
+    dense = simulate("eyeriss", "alexnet", layers="CONV3", data="dense", evaluator="analytical")
+    assert "not zero" not in facts.section(dense).layers[0].what
+    assert strides(Problem.of({"P": 4, "Q": 4}, stride=(2, 1), pad=(1, 1))) == ", stride 2 down, 1 across, padding 1"
 
 
 def test_a_deep_network_is_small_and_fast():

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from accelsim.report.html import page
-from accelsim.report.html.several import heat, shade, side_by_side
+from accelsim.report.html.heat import shade
+from accelsim.report.html.several import heat, side_by_side
 from accelsim.simulate import simulate
 
 

@@ -123,6 +123,9 @@ def _gather(one, mask, room, out):
     top, left = (one.axes[0, 2], one.axes[1, 2]) if one.tensor == IFMAP else (0, 0)
     at, rows, columns = 0, extent[3], extent[4]
     width = counts[4]
+    if _whole(lists[3], counts[3], top, rows) and _whole(lists[4], width, left, columns):
+        _gather_planes(lists, counts, mask, out)
+        return
     # columns that lie in the plane, and whether they follow one another
     low, high = 0, width
     while low < width and lists[4, low] < left:
@@ -150,6 +153,34 @@ def _gather(one, mask, room, out):
                             bit = row + lists[4, x]
                             out[at + x] = (mask.bits[bit >> 3] >> (bit & 7)) & 1
                     at += width
+
+
+@njit(cache=True)
+def _whole(indices, count, first, extent):
+    """Whether a list in rising order is all of an axis, whose indices begin with `first`."""
+    return count == extent and extent > 0 and indices[0] == first and indices[count - 1] == first + extent - 1
+
+
+@njit(cache=True)
+def _gather_planes(lists, counts, mask, out):
+    """The same where all of each plane is listed: planes that follow one another are one run of bits."""
+    extent = mask.extent
+    size, planes, runs = extent[3] * extent[4], counts[2], counts[2]
+    if planes > 0 and lists[2, planes - 1] - lists[2, 0] == planes - 1:
+        size, runs = size * planes, 1
+    at = 0
+    for i in range(counts[0]):
+        for j in range(counts[1]):
+            row = (lists[0, i] * extent[1] + lists[1, j]) * extent[2]
+            for k in range(runs):
+                bit = (row + lists[2, k]) * extent[3] * extent[4]
+                if size < 16:
+                    # a call costs more than such a run
+                    for x in range(bit, bit + size):
+                        out[at + x - bit] = (mask.bits[x >> 3] >> (x & 7)) & 1
+                else:
+                    _unpack(mask.bits, bit, out[at : at + size])
+                at += size
 
 
 @njit(cache=True)

@@ -1,0 +1,1 @@
+"""Algorithms that know the hardware: cost tables, predictors, pruning, carbon."""

@@ -1,0 +1,1 @@
+"""Search spaces: networks of which some parts are chosen."""

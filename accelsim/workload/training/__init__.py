@@ -1,0 +1,1 @@
+"""What a training step computes: a network's gradients and the update of its weights, as layers like any others."""
