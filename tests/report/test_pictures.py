@@ -47,14 +47,15 @@ def test_letters_lie_on_nothing(machine, network, kind):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("machine", MACHINES)
 def test_letters_lie_on_nothing_on_any_machine(machine, network, kind):
-    if kind not in ("power", "area"):
-        check(result(machine, network), kind)
+    own = result(machine, network)
+    if kind != "area" and (kind != "power" or own.energy_unit == "pJ"):
+        check(own, kind)
         return
     try:
         found = result(machine, network, 45)
     except AccelsimError as error:
-        if "under physical:" not in str(error):
-            raise
+        if not str(error).startswith("energy table 'cmos_45nm': level "):
+            raise  # some levels say too little to be priced by a process
         pytest.skip(str(error))
     check(found, kind)
 
