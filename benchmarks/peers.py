@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import mapper
 from environments import Peer, UnavailableError
 from rich.console import Console
 from rich.table import Table
@@ -65,7 +66,8 @@ def main() -> None:
     parser.add_argument("--venvs", type=Path, default=Path.home() / ".cache" / "accelsim-peers", help="kept there")
     parser.add_argument("--only", choices=SECTIONS, action="append", help="default: all")
     options = parser.parse_args()
-    for name in options.only or SECTIONS:
+    only = options.only or SECTIONS
+    for name in [name for name in SECTIONS if name in only or name.partition(" ")[0] in only]:
         try:
             table = SECTIONS[name](options.venvs)
         except UnavailableError as reason:
@@ -192,6 +194,7 @@ SECTIONS: dict[str, Callable[[Path], Table]] = {
     "systolic": systolic,
     "zigzag": fixed_zigzag,
     "accelforge": fixed_accelforge,
+    "accelforge mapper": partial(mapper.accelforge, ACCELFORGE),
     "nn_dataflow": search,
     "networks": networks,
     "memory": memory,

@@ -1,4 +1,4 @@
-"""In AccelForge's environment: fixed mappings, each evaluated; argv: a JSON object. Prints a JSON object."""
+"""In AccelForge's environment: fixed mappings, each evaluated, and searches; argv: a JSON object. Prints another."""
 
 import contextlib
 import functools
@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import re
 import sys
+import tempfile
 import time
 
 import accelforge
@@ -15,6 +16,10 @@ from accelforge.model.main import evaluate_mapping
 
 def main():
     task = json.loads(sys.argv[1])
+    if "searches" in task:
+        found = [searched(one, task["prices"]) for one in task["searches"]]
+        print(json.dumps({"version": importlib.metadata.version("accelforge"), "searches": found}))
+        return
     found = {}
     with contextlib.redirect_stdout(sys.stderr):
         for name, case in task["cases"].items():
@@ -28,6 +33,30 @@ def main():
                 seconds.append(time.perf_counter() - start)
             found[name] = {"seconds": seconds, "counts": counts}
     print(json.dumps({"version": importlib.metadata.version("accelforge"), "cases": found}))
+
+
+def searched(case, prices):
+    """Energy and seconds of the best mapping that the mapper finds."""
+    nodes = []
+    for level, words in case["words"].items():
+        price = [{"name": way, "energy": prices[level], "throughput": "inf"} for way in ("read", "write")]
+        tensors = {"keep": "All"} if case["kept"] or words is None else {"may_keep": "All"}
+        common = {"leak_power": 0, "area": 0}
+        nodes.append(arch.Memory(name=level, size=words or "inf", tensors=tensors, actions=price, **common))
+        if level == "GLB":
+            spatial = [{"name": axis, "fanout": size} for axis, size in zip("yx", case["pes"], strict=True)]
+            nodes.append(arch.Container(name="array", spatial=spatial))
+    nodes.append(arch.Compute(name="MAC", actions=[{"name": "compute", "energy": 1, "throughput": 1}], **common))
+    spec = accelforge.Spec(arch=arch.Arch(nodes=nodes), workload=layer(case))
+    spec.mapper.metrics = accelforge.Metrics.ENERGY
+    accelforge.set_n_parallel_jobs(1)
+    # it draws what it finds, with Graphviz, into the working directory
+    mapping.Mapping.render = lambda self, **_: ""
+    with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        start = time.perf_counter()
+        found = spec.map_workload_to_arch(print_progress=False)
+        seconds = time.perf_counter() - start
+    return {"energy": float(found.energy()), "seconds": seconds}
 
 
 def evaluation(case, text, prices):
