@@ -17,10 +17,12 @@ _RANGE = {
     "required": ["from", "to"],
     "additionalProperties": False,
 }
-_LIST = {"type": "array", "items": {"type": ["string", "number", "array", "object"]}, "minItems": 1}
+_LIST = {"type": "array", "items": {"type": ["string", "number", "boolean", "null", "array", "object"]}, "minItems": 1}
 Swept = Annotated[
     Any,
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}, _LIST, _RANGE], "unit": "none"}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, _LIST, _RANGE], "unit": "none"}
+    ),
 ]
 """A value, a list of values, or a range ``{from: 8 KiB, to: 128 KiB, times: 2}``."""
 
