@@ -17,14 +17,15 @@ _RANGE = {
     "required": ["from", "to"],
     "additionalProperties": False,
 }
-_LIST = {"type": "array", "items": {"type": ["string", "number", "boolean", "null", "array", "object"]}, "minItems": 1}
+_LIST = {"type": "array", "items": {"type": ["string", "number", "null", "array", "object"]}, "minItems": 1}
 Swept = Annotated[
     Any,
-    WithJsonSchema(
-        {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, _LIST, _RANGE], "unit": "none"}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}, _LIST, _RANGE], "unit": "none"}),
 ]
 """A value, a list of values, or a range ``{from: 8 KiB, to: 128 KiB, times: 2}``."""
+_FLAGS = {"type": "array", "items": {"type": "boolean"}, "minItems": 1}
+Flags = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "boolean"}, _FLAGS], "unit": "none"})]
+"""Whether, or both."""
 
 
 class Kind(StrEnum):
@@ -99,8 +100,8 @@ class SweepSpec(Spec):
         "share of words, 0 to 1",
     )
     budget: Swept = key("Time for a layer's proof; then the best so far.", None, "as long as it takes", "s")
-    exact: Swept = key("`true`: a dataflow's mappings are searched to the end, with a certificate.", False, unit="none")
-    imperfect: Swept = key("`true`: of `best`, factors that do not divide too.", False, unit="none")
+    exact: Flags = key("`true`: a dataflow's mappings are searched to the end, with a certificate.", False, unit="none")
+    imperfect: Flags = key("`true`: of `best`, factors that do not divide too.", False, unit="none")
     constraints: Swept = key(
         "What mappings are left out: files beside this one, or tables of what is in one, in a list; `null` is none.",
         None, "none", "none",
