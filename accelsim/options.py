@@ -23,7 +23,7 @@ Mapping = Annotated[str | None, typer.Option(help="Mapping: a built-in name or a
 Batch = Annotated[int, typer.Option(help="Images at a time.")]
 Layers = Annotated[str | None, typer.Option(metavar="GLOB", help="Only these layers, e.g. 'CONV*,FC6'.")]
 Evaluator = Annotated[str, typer.Option(help="cycle, or analytical (closed form; cycles are a lower bound).")]
-Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles or edp.")]
+Objective = Annotated[str, typer.Option(help="What a mapping search minimises: energy, cycles, edp or ed2p.")]
 Budget = Annotated[
     float | None, typer.Option(metavar="SECONDS", help="Time for a layer's 'best'; then what is found, and its gap.")
 ]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from accelsim.workload.training.optimizers import Training
 
 EVALUATORS = ("cycle", "analytical")
-OBJECTIVES = ("energy", "cycles", "edp")
+OBJECTIVES = ("energy", "cycles", "edp", "ed2p")
 Progress = Callable[[int, int, str], None]
 Mappings = Mapping[str, LoopNest]
 Bits = tuple[tuple[Width, int], ...]

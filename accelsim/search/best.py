@@ -17,7 +17,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.dataflows.dataflow import BEST, Dataflow, load
 from accelsim.mapping.mapping import LoopNest, check
-from accelsim.search.found import OBJECTIVES, Candidate, Found, closed_form_chooses, objective_of
+from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Candidate, Found, closed_form_chooses, objective_of
 from accelsim.search.moves import Combinations, Moves, whole
 from accelsim.search.narrowed import most_saved
 from accelsim.search.nested import NARROWEST
@@ -62,7 +62,8 @@ def find(
 
     Parameters
     ----------
-    objective : 'energy', 'cycles' (a lower bound on them) or 'edp' (their product); ties go to the other one.
+    objective : 'energy', 'cycles' (a lower bound on them), 'edp' (their product) or 'ed2p' (with the cycles' square);
+        ties go to the other one.
     accounting : 'isca16' also lets what the dataflow `skips` pass by the buffers above the array, as that account does.
     evaluator : 'cycle' has the best mappings under every objective simulated, dense, and the best of them taken, where
         cycles count.
@@ -116,7 +117,7 @@ def find(
         saved = most_saved(architecture, problem, table) if bounded else inf
         found = _rescored(found, closed_form, candidates, saved)
         if objective != "energy" and evaluator == "cycle":
-            others = [one for other in OBJECTIVES if other != objective for one in search.candidates(other)]
+            others = [one for other in CHOSEN_FROM if other != objective for one in search.candidates(other)]
             simulated = partial(_objective, space, table, objective, evaluator="cycle")
             found = _simulated(found, closed_form, simulated, [*candidates, *others])
     check(architecture, found.nest, problem)

@@ -15,13 +15,12 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows.dataflow import BEST, NAMES, Dataflow
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
-from accelsim.search.found import OBJECTIVES, Certificate, Found, objective_of
+from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.conflict import conflict
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.floor import floor_of
 from accelsim.search.optimum.flow import flow_of, why_no_flow
-from accelsim.search.optimum.optimum import OBJECTIVES as ALL_OBJECTIVES
 from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
@@ -183,7 +182,7 @@ class _Run:
         except OutOfTimeError:
             busy = 0.0
         cheapest = optima["energy"].bound if "energy" in optima else 0.0
-        least = max(best.bound, busy if self.objective == "cycles" else cheapest * busy)
+        least = max(best.bound, busy if self.objective == "cycles" else objective_of(self.objective, cheapest, busy))
         gap = max(scores[nest] / least - 1, 0.0)
         proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
         return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
@@ -199,14 +198,14 @@ class _Run:
                 return self._optimum(scope, self.objective, replace(clock, firm=False)), ""
             score, name, found = known[0]
             size = late.size
-        bound = floor_of(self.machine, self.problem, self.table, found.nest, ALL_OBJECTIVES.index(self.objective))
+        bound = floor_of(self.machine, self.problem, self.table, found.nest, OBJECTIVES.index(self.objective))
         best = Optimum(found.nest, self.objective, score, score, min(bound, score), size, 0, 0, 0, self.clock.seconds)
         return best, f"; time was up before any was found, and this is of {name}"
 
     def _others(self, scope: Scope, best: Optimum) -> dict[str, Optimum]:
         """By objective, the optima that the evaluator chooses from, as far as time allows; of energy that one alone."""
         optima = {self.objective: best}
-        left = [name for name in OBJECTIVES if name != self.objective] if self.objective != "energy" else []
+        left = [name for name in CHOSEN_FROM if name != self.objective] if self.objective != "energy" else []
         for index, name in enumerate(left):
             if not self.clock.late:
                 with suppress(OutOfTimeError):

@@ -85,7 +85,9 @@ class SweepSpec(Spec):
     batch: Swept = key("Images at a time.", 1, unit="images")
     layers: str = key("Globs over layer names, with commas between them.", "*")
     evaluator: Swept = key("`cycle` or `analytical`.", "cycle", unit="none")
-    objective: Swept = key("What a mapping is searched for: `energy`, `cycles` or `edp`.", "energy", unit="none")
+    objective: Swept = key(
+        "What mappings are searched for: `energy`, `cycles`, `edp` or `ed2p`.", "energy", unit="none"
+    )
     energy: Swept = key("Energy tables.", None, "the machine's own", "none")
     node: Swept = key("Energy tables of processes.", None, "`energy` says which", "nm")
     supply: Swept = key("Supplies of tables of a process.", None, "the table's", "V")

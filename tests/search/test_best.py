@@ -65,7 +65,8 @@ def score(machine, nest, problem, flow, objective="energy"):
     """What the closed form and the energy account say of a mapping."""
     counts, timing = evaluate(machine, nest, problem, "analytical")
     energy = float(sum(row.energy for row in account(machine, counts, table_for(machine, None), 0, flow)))
-    return {"energy": energy, "cycles": timing.cycles, "edp": energy * timing.cycles}[objective]
+    delay = timing.cycles
+    return {"energy": energy, "cycles": delay, "edp": energy * delay, "ed2p": energy * delay**2}[objective]
 
 
 def brute(machine, problem, flow):
@@ -117,7 +118,7 @@ def test_the_same_answer_twice(machine, flow):
 
 
 @pytest.mark.parametrize("flow", FLOWS)
-@pytest.mark.parametrize("objective", ["cycles", "edp"])
+@pytest.mark.parametrize("objective", ["cycles", "edp", "ed2p"])
 def test_each_objective_is_best_at_its_own(machine, flow, objective):
     for problem in PROBLEMS:
         mine, energy = (best(machine, problem, flow, goal) for goal in (objective, "energy"))
@@ -195,7 +196,7 @@ def test_no_mapping_on_nested_arrays_is_better(tmp_path, innermost, sizes):
     flow.write_text(AROUND + innermost)
     machine = load_architecture(arch)
     nests = list(brute(machine, problem, flow))
-    for objective in ("energy", "edp"):
+    for objective in ("energy", "edp", "ed2p"):
         scores = [score(machine, nest, problem, flow, objective) for nest in nests]
         found = best(machine, problem, flow, objective)
         check(machine, found, problem)

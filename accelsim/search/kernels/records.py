@@ -26,7 +26,7 @@ class Charges(NamedTuple):
         the words; first : int64[load + 1], where each one's shares lie. of, share : int64, float64[share], the term
         and its cycles a word.
     either : bool[term], whether more of its words may cost less.
-    objective : 0 energy, 1 cycles, 2 energy-delay product.
+    objective : 0 energy, 1 cycles, 2 energy-delay product, 3 with the delay's square.
     """
 
     energy: Floats

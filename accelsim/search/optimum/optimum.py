@@ -17,6 +17,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest, check
+from accelsim.search.found import OBJECTIVES
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import NoBoundError, NothingFitsError
@@ -30,7 +31,6 @@ from accelsim.search.optimum.scope import ALL, Scope
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
-OBJECTIVES = ("energy", "cycles", "edp", "ed2p")
 FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 """The first bound's distance from the root's; most leaves of one placement that are kept in memory."""
 MEMORIES = 3

@@ -13,10 +13,11 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.load import table_for
 from accelsim.errors import MappingError
 from accelsim.search import find
+from accelsim.search.found import OBJECTIVES
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import Constraints
 from accelsim.search.optimum.floor import floor_of
-from accelsim.search.optimum.optimum import OBJECTIVES, optimum
+from accelsim.search.optimum.optimum import optimum
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.proof import Proof
 from accelsim.workload.problem import Problem

@@ -22,9 +22,10 @@ from accelsim.engine.batch import evaluate_many
 from accelsim.engine.program import build
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest
+from accelsim.search.found import OBJECTIVES
 from accelsim.search.optimum.constraints import Constraints, NothingFitsError
 from accelsim.search.optimum.flow import flow_of
-from accelsim.search.optimum.optimum import OBJECTIVES, optimum
+from accelsim.search.optimum.optimum import optimum
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import constraints_of
 from accelsim.workload.problem import Problem
