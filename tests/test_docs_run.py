@@ -175,6 +175,13 @@ def graphs(folder: Path) -> None:
     save(product, folder / "model.onnx")
 
 
+def intensities(folder: Path) -> None:
+    """Files of the names that pages have: a day of intensities in two places."""
+    for name, least in (("here.csv", 300), ("there.csv", 200)):
+        rows = [f"2024-03-30T{hour:02}:00:00Z,{least + 10 * abs(hour - 12)}\n" for hour in range(24)]
+        (folder / name).write_text("timestamp,avg_CI\n" + "".join(rows), encoding="utf-8")
+
+
 @pytest.fixture
 def reader(monkeypatch, tmp_path):
     import matplotlib
@@ -202,6 +209,7 @@ def reader(monkeypatch, tmp_path):
 def test_a_page_does_what_it_says(path, reader, monkeypatch):
     if "model.onnx" in path.read_text(encoding="utf-8"):
         graphs(reader.folder)
+    intensities(reader.folder)
     for block in of_page(path):
         if block.language in RUNS:
             reader.run(block)
@@ -226,8 +234,15 @@ def test_commands_in_sentences_run(reader):
     shutil.copy("model.onnx", "resnet18.onnx")
     Path("docs").mkdir()
     reader.run(Block("", 0, "sh", "accelsim run eyeriss alexnet --out first\n"))
-    for name in ("result.json", "A.json", "B.json"):
+    for name in ("result.json", "A.json", "B.json", "a/result.json", "b/result.json"):
+        Path(name).parent.mkdir(exist_ok=True)
         shutil.copy("first/result.json", name)
+    reader.run(Block("", 0, "sh", "accelsim run eyeriss alexnet --node 28 --out run\n"))
+    Path("factors.yaml").write_text("grid: usa\n", encoding="utf-8")
+    accelsim.sweep(
+        arch="eyeriss_isca16_rs", workload="ds_cnn", layers="fc", evaluator="analytical", set={"rows": [8, 16]},
+        objectives=["energy", "cycles"], store="mine.sweep", workers=1,
+    )  # fmt: skip
     for command, where in typed_in_sentences().items():
         reader.run(Block(where, 0, "sh", command))
 

@@ -77,8 +77,8 @@ def test_a_picture_of_what_it_runs(plot, tmp_path):
 
 def test_a_comparison_has_cycles_and_widths(plot, tmp_path):
     given = ["compare", "eyeriss", "alexnet", "--layers", "CONV5", "--data", "dense", "--evaluator", "analytical"]
-    given += ["--dataflow", "row_stationary", "--plot", "c.svg", "--width", "column"]
-    done = CliRunner().invoke(app, [*given, "--kind", "cycles"])
+    given += ["--dataflow", "row_stationary", "--plot", "c.svg"]
+    done = CliRunner().invoke(app, [*given, "--width", "column", "--kind", "cycles"])
     assert done.exit_code == 0, done.output
     assert "core cycles [" in (tmp_path / "c.svg").read_text(encoding="utf-8")
     for wrong, says in (

@@ -11,7 +11,7 @@ from accelsim.report.catalogue import described, find, listing, named
 def test_a_name_is_one_file():
     names = [file.name for file in named()]
     assert len(set(names)) == len(names)
-    kinds = {"architectures", "workloads", "mappings", "dataflows", "energy tables", "sweeps"}
+    kinds = {"architectures", "workloads", "mappings", "dataflows", "energy tables", "sweeps", "search spaces"}
     assert {file.kind for file in named()} == kinds
 
 
