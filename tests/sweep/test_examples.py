@@ -37,5 +37,5 @@ def test_an_example(name, tmp_path, monkeypatch, capsys):
 
 
 def test_there_is_one_for_each():
-    # those that sweep nothing are run by tests/report/test_plot_search.py and tests/codesign/test_prune_example.py
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*QUICK, "convergence", "prune_digits"}
+    # those that sweep nothing are run by tests/report/test_plot_search.py and in tests/codesign
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*QUICK, "convergence", "prune_digits", "adapt_digits"}
