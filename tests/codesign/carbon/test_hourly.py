@@ -15,7 +15,7 @@ from accelsim.codesign.carbon import best_place, read_series
 from accelsim.codesign.carbon.hourly import Series
 from accelsim.errors import AccelsimError
 
-SAMPLES = Path("/work/shared/reference/codesign/carbon/hourly_samples")
+SAMPLES = Path(__file__).parents[4] / "shared" / "reference" / "codesign" / "carbon" / "hourly_samples"
 """72 synthetic hours in each layout; read in place where they are."""
 VALUES = st.lists(st.integers(1, 900_00).map(lambda cents: Fraction(cents, 100)), min_size=2, max_size=40)
 
