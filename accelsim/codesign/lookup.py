@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from accelsim.codesign.costs import QUANTITIES, CostTable, Key
 from accelsim.codesign.spaces.space import Choice, Space
 from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.network import Layer
-from accelsim.workload.problem import DIM_INDEX, LOOP_DIMS, Problem
+from accelsim.workload.problem import DIM_INDEX, DIMS, Problem
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -166,10 +166,10 @@ def _size(problem: Problem, dim: str) -> int:
 
 def _alike(one: Key, other: Key) -> bool:
     """Whether two layers differ in channels alone."""
-    keep = [DIM_INDEX[dim] for dim in LOOP_DIMS if dim not in CHANNELS]
-    same = all(one.problem.bounds[d] == other.problem.bounds[d] for d in keep)
-    return same and one[1:] == other[1:] and _bare(one.problem) == _bare(other.problem)
+    return one[1:] == other[1:] and _bare(one.problem) == _bare(other.problem)
 
 
-def _bare(problem: Problem) -> Iterable[object]:
-    return problem.stride, problem.dilation, problem.pad, problem.dynamic_filter
+def _bare(problem: Problem) -> Problem:
+    """The problem of one channel."""
+    sizes = (1 if dim in CHANNELS else size for dim, size in zip(DIMS, problem.sizes, strict=True))
+    return replace(problem, sizes=tuple(sizes))

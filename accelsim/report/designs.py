@@ -26,7 +26,7 @@ UNITS = {
 
 
 class Designs(NamedTuple):
-    """What a page is made of.
+    """What a page or a picture is made of.
 
     rows : of designs: fields, metrics, `energy_unit`, `error`, `point`; those that failed have no metrics.
     fields : what was varied or set. objectives : metrics, least is best.
@@ -130,11 +130,12 @@ def moves(designs: Designs, metric: str) -> list[Move]:
     rows = [row for row in designs.done if (row.get(metric) or 0) > 0]
     differ = [name for name in designs.varied if len({str(row[name]) for row in rows}) > 1]
     units = len({row["energy_unit"] for row in rows}) > 1 and metric in OF_ENERGY
-    found = [_move(rows, name, differ, metric) for name in differ if name not in RUN]
+    found = [move_of(rows, name, differ, metric) for name in differ if name not in RUN]
     return [] if units else sorted(found, key=lambda move: (-move.span, move.field))
 
 
-def _move(rows: Sequence[Row], name: str, fields: Sequence[str], metric: str) -> Move:
+def move_of(rows: Sequence[Row], name: str, fields: Sequence[str], metric: str) -> Move:
+    """What one field moves of a metric; fields : all that differ between the rows."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(str(row[other]) for other in fields if other != name), []).append(row)

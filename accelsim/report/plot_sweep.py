@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from math import exp, log
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from math import log
+from typing import TYPE_CHECKING
 
-from accelsim.energy.table import energy_unit
 from accelsim.errors import AccelsimError
+from accelsim.report.designs import (
+    OF_ENERGY,
+    RUN,
+    Designs,
+    Row,
+    design_of,
+    front,
+    move_of,
+    run_of,
+    short,
+    unit_of,
+)
 from accelsim.report.framing import PLAIN
 from accelsim.report.groups import MOST
 from accelsim.report.palette import COLOURS, GREY
@@ -16,46 +27,13 @@ from accelsim.report.text import many, shown
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Row = Mapping[str, Any]
 KINDS = ("pareto", "sensitivity", "heatmap", "skislope")
-UNITS = {
-    "cycles": "core cycles", "processing_cycles": "core cycles", "ms": "ms", "outermost_words": "words",
-    "power_mw": "mW", "area_mm2": "mm2", "buffer_bytes": "B", "pes": "PEs",
-}  # fmt: skip
 NAMED = 12
 """Designs of a front that are named beside it."""
 MARKS = "osD^vP*X"
-RUN = ("workload", "batch")
-"""Fields that say what is run, not on what: designs are compared within each."""
 
 
-class Swept(NamedTuple):
-    """What a picture is drawn of.
-
-    rows : of points, those that failed without metrics. layers : of layers. fields : what was varied or set.
-    """
-
-    name: str
-    rows: Sequence[Row]
-    fields: Sequence[str]
-    objectives: Sequence[str]
-    layers: Iterable[Row] = ()
-
-    @property
-    def done(self) -> list[Row]:
-        """Points with metrics. Raises AccelsimError where there are none."""
-        found = [row for row in self.rows if not row["error"]]
-        if not found:
-            raise AccelsimError(f"'{self.name}' has no point with metrics to draw")
-        return found
-
-    @property
-    def varied(self) -> list[str]:
-        """Fields that differ between points."""
-        return [name for name in self.fields if len({str(row[name]) for row in self.rows}) > 1]
-
-
-def pareto(swept: Swept, ax: Axes | None = None) -> Axes:
+def pareto(swept: Designs, ax: Axes | None = None) -> Axes:
     """The first two objectives of every point, and the designs that no other is better than, numbered and named.
 
     Each network and batch has a front of its own.
@@ -64,31 +42,30 @@ def pareto(swept: Swept, ax: Axes | None = None) -> Axes:
         raise AccelsimError(f"a Pareto front is of two objectives, and '{swept.name}' has {swept.objectives[0]} alone")
     first, second = swept.objectives[:2]
     axes = ax or _new(8.6, 5.4)
-    designs = [name for name in swept.varied if name not in RUN]
     told: list[str] = []
     for index, (label, rows) in enumerate(_runs(swept)):
         colour, mark = COLOURS[index % len(COLOURS)], MARKS[index // len(COLOURS) % len(MARKS)]
         rows = [row for row in rows if row[first] is not None and row[second] is not None]
-        best = _front(rows, first, second)
+        best = front(rows, (first, second))
         axes.plot(_of(rows, first), _of(rows, second), mark, color=colour, alpha=0.3, markersize=4, linewidth=0)
         axes.step(_of(best, first), _of(best, second), where="post", color=colour, linewidth=1.2)
         axes.plot(_of(best, first), _of(best, second), mark, color=colour, markersize=6, linewidth=0, label=label)
         for row in best:
-            told.append(_design(row, designs))
+            told.append(shown(design_of(row, swept.design), 80))
             spot = (row[first], row[second])
             axes.annotate(
                 str(len(told)), spot, xytext=(5, 5), textcoords="offset points", fontsize=8, color=colour, **PLAIN
             )
     for scale, axis, name in ((axes.set_xscale, axes.xaxis, first), (axes.set_yscale, axes.yaxis, second)):
-        values = [row[name] for row in swept.done if row[name]]
+        values = [row[name] for row in _done(swept) if row[name]]
         if values and max(values) > 8 * min(values):
             scale("log")
         elif values:
             # no power of ten at the end of an axis, where the title is
             axis.set_major_formatter(_Few(values))
-    axes.set_xlabel(_label(first, swept.done), **PLAIN)
-    axes.set_ylabel(_label(second, swept.done), **PLAIN)
-    axes.set_title(f"{shown(swept.name)}: {many(len(swept.done), 'design')}, {len(told)} that none is better than",
+    axes.set_xlabel(_label(first, _done(swept)), **PLAIN)
+    axes.set_ylabel(_label(second, _done(swept)), **PLAIN)
+    axes.set_title(f"{shown(swept.name)}: {many(len(_done(swept)), 'design')}, {len(told)} that none is better than",
                    loc="left", fontsize=10, **PLAIN)  # fmt: skip
     lines = [f"{number} {text}" for number, text in enumerate(told[:NAMED], 1)]
     lines += [f"and {len(told) - NAMED} more"] if len(told) > NAMED else []
@@ -98,23 +75,21 @@ def pareto(swept: Swept, ax: Axes | None = None) -> Axes:
     return axes
 
 
-def sensitivity(swept: Swept, ax: Axes | None = None, objective: str | None = None) -> Axes:
+def sensitivity(swept: Designs, ax: Axes | None = None, objective: str | None = None) -> Axes:
     """What each field moves: an objective at each of its values over the mean of all of them, the other fields equal.
 
     Means are geometric, over all that the other fields are. Of a sample, in which no two points differ in one field
     alone, over all its points.
     """
     what = objective or swept.objectives[0]
-    rows = [row for row in swept.done if row.get(what) is not None and row[what] > 0]
+    rows = [row for row in _done(swept) if row.get(what) is not None and row[what] > 0]
     differ = [name for name in swept.varied if len({str(row[name]) for row in rows}) > 1]
     fields = [name for name in differ if name not in RUN]
     if not fields:
         raise AccelsimError(f"'{swept.name}' varies nothing that its points differ in")
-    moves = {name: _moves(rows, name, differ, what) for name in fields}
-    order = sorted(fields, key=lambda name: _span(moves[name][0]))
-    axes = ax or _new(7.6, 0.75 * len(order) + 1.6)
-    for place, name in enumerate(order):
-        found, alone = moves[name]
+    moved = sorted((move_of(rows, name, differ, what) for name in fields), key=lambda move: move.span)
+    axes = ax or _new(7.6, 0.75 * len(moved) + 1.6)
+    for place, (_, found, alone, _) in enumerate(moved):
         low, high = min(found.values()), max(found.values())
         axes.plot([low, high], [place, place], color=COLOURS[0], linewidth=6, alpha=0.25, solid_capstyle="round")
         axes.plot(list(found.values()), [place] * len(found), "o", color=COLOURS[0], markersize=5, linewidth=0)
@@ -130,8 +105,8 @@ def sensitivity(swept: Swept, ax: Axes | None = None, objective: str | None = No
                           ha="center", color=GREY, **PLAIN)  # fmt: skip
     axes.axvline(1, color=GREY, linewidth=0.8)
     axes.set_xscale("log")
-    axes.set_yticks(range(len(order)), [_short(name) for name in order], **PLAIN)
-    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.set_yticks(range(len(moved)), [short(move.field) for move in moved], **PLAIN)
+    axes.set_ylim(-0.6, len(moved) - 0.4)
     axes.margins(x=0.25)
     axes.autoscale_view()
     _ratio_ticks(axes)
@@ -140,7 +115,7 @@ def sensitivity(swept: Swept, ax: Axes | None = None, objective: str | None = No
     return axes
 
 
-def heatmap(swept: Swept, ax: Axes | None = None, objective: str = "energy") -> Axes:
+def heatmap(swept: Designs, ax: Axes | None = None, objective: str = "energy") -> Axes:
     """Dataflow by layer: how many times the best of the layer, the best of all designs of each dataflow taken.
 
     Of several networks, dataflow by network.
@@ -180,7 +155,7 @@ def heatmap(swept: Swept, ax: Axes | None = None, objective: str = "energy") -> 
     return axes
 
 
-def skislope(swept: Swept, ax: Axes | None = None) -> Axes:
+def skislope(swept: Designs, ax: Axes | None = None) -> Axes:
     """The fewest words that pass the outermost level, against the bytes there are on chip: of designs no larger."""
     axes = ax or _new(7.4, 4.8)
     for index, (label, rows) in enumerate(_runs(swept)):
@@ -192,7 +167,7 @@ def skislope(swept: Swept, ax: Axes | None = None) -> Axes:
         axes.step(xs, least, where="post", color=colour, linewidth=1.5, label=label)
     from matplotlib.ticker import FuncFormatter
 
-    sizes = [row["buffer_bytes"] for row in swept.done]
+    sizes = [row["buffer_bytes"] for row in _done(swept)]
     if max(sizes) > 4 * min(sizes):
         axes.set_xscale("log", base=2)
     axes.set_yscale("log")
@@ -244,14 +219,18 @@ def _ratio_ticks(axes: Axes) -> None:
     axes.set_xticks([], minor=True)
 
 
-def _runs(swept: Swept) -> list[tuple[str, list[Row]]]:
+def _done(swept: Designs) -> list[Row]:
+    """Points with metrics. Raises AccelsimError where there are none."""
+    if not swept.done:
+        raise AccelsimError(f"'{swept.name}' has no point with metrics to draw")
+    return swept.done
+
+
+def _runs(swept: Designs) -> list[tuple[str, list[Row]]]:
     """Points by what they run, in the order of the sweep."""
-    differ = [name for name in RUN if name in swept.varied]
     found: dict[str, list[Row]] = {}
-    for row in swept.done:
-        texts = (f"batch {row[name]}" if name == "batch" else str(row[name]) for name in differ)
-        label = ", ".join(texts) or str(row.get("workload", ""))
-        found.setdefault(shown(label), []).append(row)
+    for row in _done(swept):
+        found.setdefault(run_of(row, swept.varied), []).append(row)
     return list(found.items())
 
 
@@ -259,54 +238,17 @@ def _of(rows: Iterable[Row], name: str) -> list[float]:
     return [row[name] for row in rows]
 
 
-def _front(rows: list[Row], first: str, second: str) -> list[Row]:
-    found: list[Row] = []
-    for row in sorted(rows, key=lambda row: (row[first], row[second])):
-        if not found or row[second] < found[-1][second]:
-            found.append(row)
-    return found
-
-
-def _design(row: Row, names: Sequence[str]) -> str:
-    """A design by what sets it apart: ``GLB.capacity 64 KiB, rows 16``."""
-    text = ", ".join(f"{_short(name)} {row[name]}" for name in names)
-    return shown(text or str(row["arch"]), 80)
-
-
-def _short(name: str) -> str:
-    return shown(name.removeprefix("levels."))
-
-
 def _label(name: str, rows: Sequence[Row]) -> str:
     units = {row["energy_unit"] for row in rows}
-    unit = UNITS.get(name, energy_unit(next(iter(units))) if len(units) == 1 else "units differ")
-    of_energy = {"edp": f"{unit} x ms", "ed2p": f"{unit} x ms2"}
-    return f"{name} [{of_energy.get(name, unit)}]"
-
-
-def _moves(rows: list[Row], name: str, fields: list[str], what: str) -> tuple[dict[str, float], bool]:
-    """(value of a field -> objective over its mean, whether the other fields were equal)."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple(str(row[other]) for other in fields if other != name), []).append(row)
-    alone = [group for group in groups.values() if len({str(row[name]) for row in group}) > 1]
-    found: dict[str, list[float]] = {}
-    for group in alone or [rows]:
-        mean = sum(log(row[what]) for row in group) / len(group)
-        for row in group:
-            found.setdefault(str(row[name]), []).append(log(row[what]) - mean)
-    return {text: exp(sum(each) / len(each)) for text, each in found.items()}, bool(alone)
-
-
-def _span(found: Mapping[str, float]) -> float:
-    return max(found.values()) / min(found.values())
+    one = len(units) == 1 or name not in OF_ENERGY
+    return f"{name} [{unit_of(name, next(iter(units))) if one else 'units differ'}]"
 
 
 def _ratio(value: float | None, best: float | None) -> float | None:
     return None if value is None or best is None else value / best if best else 1.0
 
 
-def _table(swept: Swept, down: str, across: str, objective: str) -> tuple[dict[str, dict[str, float]], list[str]]:
+def _table(swept: Designs, down: str, across: str, objective: str) -> tuple[dict[str, dict[str, float]], list[str]]:
     """Row -> column -> the least of an objective; and the columns, those with most of it where there is no room."""
     found: dict[str, dict[str, float]] = {str(row[down]): {} for row in swept.rows}
     columns: dict[str, float] = {}

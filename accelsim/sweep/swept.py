@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from pandas import DataFrame
 
-    from accelsim.report.plot_sweep import Swept
-
 
 @dataclass(frozen=True, repr=False)
 class Sweep:
@@ -115,11 +113,9 @@ class SweepPlots:
 
     of: Sweep
 
-    def _swept(self, layers: bool = False) -> Swept:
-        from accelsim.report.plot_sweep import Swept
-
+    def _swept(self, layers: bool = False) -> Designs:
         of, plan = self.of, self.of.plan
-        return Swept(plan.name, list(of.rows()), plan.fields, plan.objectives, of.layer_rows() if layers else ())
+        return Designs(plan.name, list(of.rows()), plan.fields, plan.objectives, of.layer_rows() if layers else ())
 
     def pareto(self, ax: Axes | None = None) -> Axes:
         """The first two objectives, and the designs that none is better than."""

@@ -76,10 +76,10 @@ def test_a_field_that_moves_alone_is_told_exactly():
 
 def test_the_data_are_those_of_the_pictures_of_plot():
     """`report.plot_sweep` draws the same with matplotlib, out of its own arithmetic."""
-    from accelsim.report.plot_sweep import Swept, sensitivity
+    from accelsim.report.plot_sweep import sensitivity
 
     own = designs([(1 + 7 * at % 5 + at, 9 - at % 4) for at in range(12)])
-    axes = sensitivity(Swept("drawn", own.rows, FIELDS, own.objectives), objective="cycles")
+    axes = sensitivity(Designs("drawn", own.rows, FIELDS, own.objectives), objective="cycles")
     lines = [line for line in axes.get_lines() if line.get_marker() == "o"]
     names = [text.get_text() for text in axes.get_yticklabels()]
     for name, line in zip(names, lines, strict=True):

@@ -8,8 +8,9 @@ import pytest
 
 import pictures
 from accelsim.errors import AccelsimError
+from accelsim.report.designs import Designs
 from accelsim.report.framing import SIZES
-from accelsim.report.plot_sweep import Swept, heatmap, pareto, sensitivity, skislope
+from accelsim.report.plot_sweep import heatmap, pareto, sensitivity, skislope
 from accelsim.report.refit import refit
 
 
@@ -40,7 +41,7 @@ FIELDS = ("arch", "workload", "dataflow", "rows", "levels.GLB.capacity")
 
 
 def swept(rows=ROWS, objectives=("energy", "cycles"), layers=()):
-    return Swept("mine", rows, FIELDS, objectives, layers)
+    return Designs("mine", rows, FIELDS, objectives, layers)
 
 
 def many():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from accelsim.codesign.spaces.spec import CellSpec, CellUseSpec, ChooseSpec, SpaceSpec, Where
+from accelsim.quantities import short
 from accelsim.specs import part
 from accelsim.workload.blocks import BlockSpec
 from accelsim.yamlfile import Document, Place, unknown
@@ -32,11 +33,10 @@ class At(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """A copy of a cell, C channels wide. kind : the cell's name; prefix : of its positions."""
+    """A copy of a cell, C channels wide. prefix : of the names of its positions."""
 
     entry: str
     name: str
-    kind: str
     cell: CellSpec
     C: int
     prefix: str
@@ -94,8 +94,7 @@ def places_of(document: Document, spec: SpaceSpec) -> tuple[Stands, ...]:
                 continue
             _check_choose(document, (*place, "choose"), entry.choose, spec)
             choose = tuple(spec.operations) if entry.choose == (ALL,) else entry.choose
-            for time in range(min(entry.times, MOST_POSITIONS)):
-                own = f"{name}_{time + 1}" if entry.times > 1 else name
+            for time, own in enumerate(_names(document, name, entry.times)):
                 out.append(At(name, own, channels, entry.M, entry.stride if time == 0 else 1, choose))
                 channels = entry.M
         elif isinstance(layer, dict) and "cell" in layer:
@@ -106,16 +105,23 @@ def places_of(document: Document, spec: SpaceSpec) -> tuple[Stands, ...]:
             if use.cell not in spec.cells:
                 document.refuse((*place, "cell"), unknown("cell", use.cell, spec.cells))
                 continue
-            for time in range(min(use.times, MOST_POSITIONS)):
-                own = f"{name}_{time + 1}" if use.times > 1 else name
+            for own in _names(document, name, use.times):
                 prefix = f"{use.cell}_" if len(spec.cells) > 1 else ""
-                out.append(Copy(name, own, use.cell, spec.cells[use.cell], channels, prefix))
+                out.append(Copy(name, own, spec.cells[use.cell], channels, prefix))
         else:
             out.append((name, layer))
             if isinstance(layer, dict):
                 found = layer.get("M", layer.get("set", {}).get("M") if isinstance(layer.get("set"), dict) else None)
                 channels = found if isinstance(found, int) else None if "block" in layer else channels
     return tuple(out)
+
+
+def _names(document: Document, name: str, times: int) -> list[str]:
+    """Of what stands so many times in a row; none, and an error, where that is too often."""
+    if times > MOST_POSITIONS:
+        document.refuse(("layers", name, "times"), f"must be at most {MOST_POSITIONS:,}, got {short(times)}")
+        return []
+    return [f"{name}_{time}" for time in range(1, times + 1)] if times > 1 else [name]
 
 
 def _unknown_channels(document: Document, place: Place, entry: object) -> None:

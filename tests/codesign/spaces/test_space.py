@@ -161,6 +161,7 @@ def in_layers(**more: object) -> dict[str, object]:
     [
         (in_layers(c={"choose": ["smal"], "M": 8}), "unknown operation 'smal'; did you mean 'small'?"),
         (in_layers(c={"choose": "all"}), "layers.c.M: missing"),
+        (in_layers(c={"choose": "all", "M": 8, "times": 1001}), "layers.c.times: must be at most 1,000, got 1001"),
         (in_layers(c={"choose": "all", "M": 0}), "layers.c.M: must be at least 1, got 0"),
         (in_layers(d={"cell": "cel"}), "unknown cell 'cel'"),
         (in_layers(sum={"op": "add", "inputs": ["b", "d"]}), "unknown layer 'd'"),
