@@ -28,6 +28,8 @@ from accelsim.options import (
 from accelsim.running import simulated, tell_failures
 
 if TYPE_CHECKING:
+    from accelsim.engine.timeline import Timeline
+    from accelsim.engine.zeros.cartesian_seen import PeTimeline
     from accelsim.report.timeline import Layer
     from accelsim.result import Result
 
@@ -87,29 +89,37 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
     from accelsim.architecture.precision import with_bits
+    from accelsim.engine.counts import why_no_time
     from accelsim.engine.timeline import observe
+    from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
     from accelsim.report.timeline import Layer
     from accelsim.simulate import masks_for, plan_of
+    from accelsim.sparsity.masks import Masks
 
     plan = plan_of(result)
     given = {layer.name: layer for layer in plan.layers}
     shown, left = [], MOST
     for layer in result.layers:
         length = layer.timing.processing if processing else layer.cycles
+        if not length:
+            raise AccelsimError(f"{layer.name} takes no cycles: {why_no_time(layer.counts, layer.timing)}")
         if first >= length:
             raise AccelsimError(f"--from: {layer.name} has {length:,} cycles, 0 to {length - 1:,}; {first:,} is behind")
         span = first, min(first + cycles, length)
         machine, own = with_bits(plan.machine, layer.bits), given[layer.name]
-        zeros = None if machine.cartesian else plan.zeros and plan.zeros.of(own)
-        masks = masks_for(machine, own, layer.problem, zeros)
-        window = observe(machine, layer.nest, layer.problem, masks, span, length, left, processing)
+        masks = masks_for(machine, own, layer.problem, plan.zeros and plan.zeros.of(own))
+        window: Timeline | PeTimeline | int
+        if machine.cartesian:
+            window = observe_pes(machine, layer.problem, masks or Masks(), span, layer.timing, left, processing)
+        else:
+            window = observe(machine, layer.nest, layer.problem, masks, span, length, left, processing)
         if isinstance(window, int):
             fewer = max((window - first) * 9 // 10, 1)
             raise AccelsimError(
                 f"{layer.name}: cycles {span[0]:,} to {span[1]:,} hold more than {MOST:,} slices (some 200 MB); "
                 f"--cycles {fewer} holds about as many"
             )
-        left -= len(window.lines)
+        left -= window.many
         shown.append(Layer(layer.name, window))
     return shown
 
@@ -128,7 +138,7 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     low, high = min(each.window.span[0] for each in windows), max(each.window.span[1] for each in windows)
     joined = [each.name for each in windows if each.window.joined]
     if out.suffix == ".json":
-        typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {size / 1e6:,.1f} MB", err=True)
+        typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {_bytes(size)}", err=True)
         if joined:
             how = "what follows its like without a gap is one slice; fewer --cycles show each"
             typer.echo(f"{', '.join(joined)}: {how}", err=True)
@@ -139,6 +149,11 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     else:
         _draw(out, windows, slices)
     typer.echo(f"wrote {out}")
+
+
+def _bytes(size: int) -> str:
+    """So many bytes, to be read."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
 def _draw(out: Path, windows: list[Layer], slices: int) -> None:

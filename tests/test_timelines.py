@@ -59,7 +59,14 @@ def test_a_dense_window_joins_what_follows_its_like(tmp_path):
 
 @pytest.mark.parametrize(
     ("machine", "layer"),
-    [("gemmini16", "CONV3"), ("redmule", "FC6"), ("eyeriss_isca16_nlr", "CONV2"), ("eie", "FC6"), ("eyeriss", "CONV2")],
+    [
+        ("gemmini16", "CONV3"),
+        ("redmule", "FC6"),
+        ("eyeriss_isca16_nlr", "CONV2"),
+        ("eie", "FC6"),
+        ("eyeriss", "CONV2"),
+        ("scnn", "CONV2"),
+    ],
 )
 def test_a_window_of_a_million_cycles_takes_seconds(machine, layer, tmp_path):
     words = ("timeline", machine, "alexnet", "--layers", layer, "-o", tmp_path / "t.json")
@@ -140,10 +147,28 @@ def test_too_much_is_refused_with_what_would_fit(tmp_path, monkeypatch):
     assert code == 0, err
 
 
-def test_cartesian_pes_are_told_in_a_line(tmp_path):
-    code, _, err = accelsim("timeline", "scnn", "alexnet", "--layers", "CONV5", "-o", tmp_path / "t.json")
+def test_cartesian_pes_have_a_track_each(tmp_path):
+    code, _, err = accelsim(
+        "timeline", "scnn", "alexnet", "--layers", "CONV5", "--cycles", 2000, "-o", tmp_path / "t.json"
+    )
+    assert code == 0, err
+    told = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    names = {each["tid"]: each["args"]["name"] for each in told if each["name"] == "thread_name"}
+    assert list(names.values()) == ["MAC array", *(f"PE {y},{x}" for y in range(7) for x in range(7))]
+    for track in names:
+        assert sum(each["dur"] for each in told if each["ph"] == "X" and each["tid"] == track) == 2000
+    first = next(each for each in told if each["ph"] == "X" and each["tid"] == 1)
+    assert first["name"] == "channels 0 to 7" and first["args"]["PEs with words"] == 49
+
+
+def test_a_layer_that_takes_no_cycles_is_told_in_a_line(tmp_path):
+    (tmp_path / "net.yaml").write_text(
+        "name: none\nsource: made up\ninput: {C: 2, H: 4, W: 4}\n"
+        "layers:\n  A: {op: conv, M: 2, kernel: 3, density: {ifmap: 0, filter: 0.5, ofmap: 0.5}}\n"
+    )
+    code, _, err = accelsim("timeline", "scnn", tmp_path / "net.yaml", "--layers", "A", "-o", tmp_path / "t.json")
     assert code == 2
-    assert "Cartesian PEs have no timeline" in err
+    assert "A takes no cycles: zeros leave nothing to multiply" in err
     assert err.count("\n") == 1
 
 
@@ -170,3 +195,16 @@ def test_the_worked_layer_of_the_page(tmp_path, monkeypatch):
             assert [name.removeprefix("step ") for name in (steps[0], steps[-1])] == [
                 re.findall(r"\d+", what)[0], re.findall(r"steps? \d+(?: (?:to|and) (\d+))?", what)[0] or steps[0][5:]
             ]  # fmt: skip
+
+
+def test_the_cartesian_layer_of_the_page(tmp_path, monkeypatch):
+    """docs/timeline.md: the first barrier is after 122 cycles, and PE 0,1 comes last."""
+    page = (Path(__file__).parents[1] / "docs" / "timeline.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("zeros.yaml").write_text(page.split("<<'EOF'\n")[2].split("EOF\n")[0])
+    (command,) = re.findall(r"^accelsim (timeline scnn .*)scnn\.svg$", page, re.MULTILINE)
+    code, _, _ = accelsim(*command.split(), "t.json")
+    assert code == 0
+    first = next(each for each in events(Path("t.json")) if each["tid"] == 1)
+    end, slowest = re.findall(r"after (\d+) cycles; PE (\d,\d) was", page)[0]
+    assert (first["ts"], str(first["dur"]), first["args"]["slowest PE"]) == (0, end, slowest)

@@ -47,6 +47,7 @@ class Timeline:
     drain : when the last step ended and all had landed, if it was simulated: a stall that no line tells.
     joined : whether steps, and transfers of one network, that follow each other without a gap are one line, with the
     tile of the first; what takes no time is then no line.
+    pace : core cycles for each cycle of the lines and of `drain`, of a mode at part of the clock.
     tiles : int64[line, dim], where the tile, or the work of the step, begins; -1: a dim that the tensor has not.
     """
 
@@ -60,6 +61,12 @@ class Timeline:
     drain: tuple[int, int] | None
     joined: bool
     tiles: Ints
+    pace: int = 1
+
+    @property
+    def many(self) -> int:
+        """Lines of it."""
+        return len(self.lines)
 
     def waited(self, key: int) -> Waited | None:
         """What a key of the order of activities (T9) names; None: nothing."""
@@ -99,18 +106,13 @@ def observe(
 
     Raises
     ------
-    MappingError : the mapping is illegal here; Cartesian PEs, whose time is not made of transfers; a mode at part of
-        the clock; too many steps.
+    MappingError : the mapping is illegal here; Cartesian PEs, whose time is not made of transfers (for them there is
+        `zeros.cartesian_seen.observe`); too many steps.
     """
     check(architecture, nest, problem)
     if architecture.cartesian:
         raise MappingError(
-            f"architecture '{architecture.name}': Cartesian PEs have no timeline: no transfer of theirs is simulated"
-        )
-    if architecture.mode.divider > 1:
-        part = f"1/{architecture.mode.divider} of the clock"
-        raise MappingError(
-            f"architecture '{architecture.name}': a mode at {part} has no timeline: its cycles are not the core's"
+            f"architecture '{architecture.name}': no transfer of Cartesian PEs is simulated; see zeros.cartesian_seen"
         )
     lowered = programs.build(architecture, nest, problem)
     if architecture.lock:
@@ -118,14 +120,18 @@ def observe(
     if joined is None:
         steps = int(count_steps(lowered.loops, lowered.inside, lowered.bounds))
         joined = steps * (span[1] - span[0]) * (1 + int(lowered.timed.sum())) > DETAIL * max(cycles, 1)
-    wanted = Wanted((span[0] - architecture.before, span[1] - architecture.before), joined, most)
+    pace = architecture.mode.divider
+    low, high = span[0] // pace, -(-span[1] // pace)
+    wanted = Wanted((low - architecture.before, high - architecture.before), joined, most)
     edges, seen = _look(lowered, masks if architecture.sees_zeros else None, wanted, processing)
     if seen.lines is None:
-        return seen.until + architecture.before
+        return pace * (seen.until + architecture.before)
     drain = None if seen.last is None else (seen.last[0] + architecture.before, seen.last[1] + architecture.before)
     names = causes(architecture, edges)
     tiles = tiles_of(lowered, edges, seen.lines)
-    return Timeline(architecture, span, cycles, seen.streams, edges, seen.lines, tuple(names), drain, joined, tiles)
+    return Timeline(
+        architecture, span, cycles, seen.streams, edges, seen.lines, tuple(names), drain, joined, tiles, pace
+    )
 
 
 def _look(program: Program, masks: Masks | None, wanted: Wanted, processing: bool) -> tuple[Ints, Seen]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accelsim.engine.zeros.cartesian_seen import PeTimeline
 from accelsim.report.framing import PLAIN, new_axes
 from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
-from accelsim.report.timeline import PORT, STALL, Layer, Slice, Track, tracks
+from accelsim.report.slices import PORT, STALL, Slice, Track
+from accelsim.report.timeline import Layer, tracks
 from accelsim.workload.problem import TENSORS
 
 if TYPE_CHECKING:
@@ -46,7 +48,8 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("core cycle", fontsize=TEXT)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    title = f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}; hatched: the MAC array stands still"
+    idle = "stands still" if isinstance(layer.window, PeTimeline) else "the MAC array stands still"
+    title = f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}; hatched: {idle}"
     axes.set_title(title, loc="left", fontsize=TEXT + 1, color=GREY, **PLAIN)
     return axes
 

@@ -6,7 +6,8 @@ Slices come out of `tracks`, data that anything can draw; `write` makes the file
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
@@ -17,52 +18,38 @@ from accelsim.engine.program import Ints
 from accelsim.engine.timeline import DRAIN, FILL, OLD, STEP, Timeline, Waited
 from accelsim.engine.timing.kernels import observe as line
 from accelsim.engine.timing.kernels import records
+from accelsim.engine.zeros.cartesian_seen import PeTimeline
+from accelsim.report.slices import COMPUTE, MACS, PORT, STALL, TRANSFER, Slice, Track, clipped
+from accelsim.report.timeline_pes import tracks as of_pes
 from accelsim.version import __version__
 from accelsim.workload.problem import LOOP_DIMS, TENSORS, Tensor
 
-COMPUTE, STALL, TRANSFER, PORT = "compute", "stall", "transfer", "port"
-"""Categories of slices."""
 NAMES = {FILL: "fill", DRAIN: "drain", OLD: "old psums"}
-MACS = "MAC array"
 HEAD = 180
 """Bytes that name a track."""
 SAMPLE = 500
 """Slices that are written to tell how large a file will be."""
 
 
-class Slice(NamedTuple):
-    """What a track shows from cycle `begin` to cycle `end`, cut off at the window.
-
-    told : words, tile, what it waited for.
-    """
-
-    name: str
-    category: str
-    begin: int
-    end: int
-    told: Mapping[str, Any]
-
-
-class Track(NamedTuple):
-    """A name and slices in order of time, none of which overlap; `many` of them."""
-
-    name: str
-    many: int
-    slices: Iterable[Slice]
-
-
 class Layer(NamedTuple):
     """A window of one layer; name : as the workload has it."""
 
     name: str
-    window: Timeline
+    window: Timeline | PeTimeline
 
 
-def tracks(found: Timeline) -> Iterator[Track]:
+def tracks(found: Timeline | PeTimeline) -> Iterator[Track]:
     """The MAC array, then each direction of each network, then each port; in several lanes where slices overlap.
 
     The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
+    Of Cartesian PEs, see `timeline_pes.tracks`.
     """
+    if isinstance(found, PeTimeline):
+        yield from of_pes(found)
+        return
+    if found.pace > 1:
+        yield from _at_pace(found)
+        return
     macs = list(_array(found))
     yield Track(MACS, len(macs), macs)
     lines, reasons = found.lines, _Reasons(found)
@@ -79,6 +66,23 @@ def tracks(found: Timeline) -> Iterator[Track]:
             continue
         mine, freed = _holders(found, port)
         yield from _lanes(found, f"port {name}", mine, lines[mine, line.BEGIN], freed, reasons.holder)
+
+
+def _at_pace(found: Timeline) -> Iterator[Track]:
+    """The same in core cycles, of a machine that runs at a part of its clock."""
+    pace, (low, high) = found.pace, found.span
+    own = replace(found, pace=1, span=(low // pace, -(-high // pace)), cycles=found.cycles // pace)
+    for track in tracks(own):
+        shown = [_slower(one, pace) for one in track.slices]
+        kept = [clipped(found.span, one) for one in shown if one.begin < high and one.end > low]
+        yield Track(track.name, len(kept), kept)
+
+
+def _slower(shown: Slice, pace: int) -> Slice:
+    """A slice at its whole length, in core cycles."""
+    begin, end = shown.told.get("from", shown.begin), shown.told.get("to", shown.end)
+    told = {name: value for name, value in shown.told.items() if name not in ("from", "to")}
+    return shown._replace(begin=pace * begin, end=pace * end, told=told)
 
 
 def _holders(found: Timeline, port: int) -> tuple[Ints, Ints]:
@@ -154,16 +158,7 @@ def _array(found: Timeline) -> Iterator[Slice]:
 def _cut(found: Timeline, name: str, category: str, begin: int, end: int, told: Mapping[str, Any]) -> Iterator[Slice]:
     """A slice, cut off at the window; none where nothing is left."""
     if begin < end and begin < found.span[1] and end > found.span[0]:
-        yield _clipped(found, Slice(name, category, begin, end, told))
-
-
-def _clipped(found: Timeline, shown: Slice) -> Slice:
-    """A slice cut off at the window; it then says from when to when it really lasts."""
-    low, high = found.span
-    if shown.begin >= low and shown.end <= high:
-        return shown
-    told = {**shown.told, "from": shown.begin, "to": shown.end}
-    return shown._replace(begin=max(shown.begin, low), end=min(shown.end, high), told=told)
+        yield clipped(found.span, Slice(name, category, begin, end, told))
 
 
 class _Reasons:
@@ -177,13 +172,13 @@ class _Reasons:
         row = self.found.lines[at].tolist()
         told = {"words": row[line.WORDS], "tile": self.tile(at), "from step": row[line.OPENS], **self.of(row)}
         name = _named_of(row[line.ACTIVITY], row[line.NUMBER], row[line.MANY])
-        return _clipped(self.found, Slice(name, TRANSFER, begin, end, told))
+        return clipped(self.found.span, Slice(name, TRANSFER, begin, end, told))
 
     def holder(self, at: int, begin: int, end: int) -> Slice:
         """A transfer on one of its ports."""
         activity, x, number = self.found.lines[at, :3].tolist()
         name = _named_of(activity, number, int(self.found.lines[at, line.MANY]))
-        return _clipped(self.found, Slice(f"{TENSORS[self.found.edges[x, 0]].value} {name}", PORT, begin, end, {}))
+        return clipped(self.found.span, Slice(f"{TENSORS[self.found.edges[x, 0]].value} {name}", PORT, begin, end, {}))
 
     def tile(self, at: int) -> str:
         """Where a tile begins: 'M16 P3'; dims at 0 are left out."""

@@ -7,7 +7,7 @@ from functools import cache
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine.zeros import cartesian
+from accelsim.engine.zeros.cartesian_walk import walk
 from accelsim.mapping.mapping import LoopNest
 from accelsim.reproduce import source
 from accelsim.reproduce.markdown import table, triple
@@ -69,7 +69,7 @@ def sparse_cycles(problem: Problem, filters: float, inputs: float, seed: int = 0
         draw(Density(density), shape_of(problem, tensor), tensor, seed, str(problem.sizes))
         for tensor, density in ((Tensor.IFMAP, inputs), (Tensor.FILTER, filters))
     )
-    return cartesian.walk(machine(), problem, ifmap, weights).cycles
+    return walk(machine(), problem, ifmap, weights).cycles
 
 
 def dense_cycles(problem: Problem) -> int:

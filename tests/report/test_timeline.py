@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from accelsim.architecture.yaml import load_architecture
-from accelsim.errors import AccelsimError
-from accelsim.report.timeline import COMPUTE, MACS, PORT, STALL, TRANSFER, Layer, size_of, tracks, write
+from accelsim.report.slices import COMPUTE, MACS, PORT, STALL, TRANSFER
+from accelsim.report.timeline import Layer, size_of, tracks, write
 from accelsim.result import Result
 from accelsim.simulate import simulate
 from accelsim.timelines import windows_of
@@ -27,7 +27,7 @@ input: {C: 8, H: 12, W: 12}
 layers:
   one: {op: conv, M: 16, kernel: 3, pad: 1, density: {ifmap: 0.6, filter: 0.5, ofmap: 0.5}}
 """
-MACHINES = [name for name in builtin("arch") if not load_architecture(name).cartesian]
+MACHINES = builtin("arch")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def network() -> Network:
 
 
 def run(machine: str, network: Network) -> Result:
-    flow = None if load_architecture(machine).dataflow else "row_stationary"
+    made = load_architecture(machine)
+    flow = None if made.dataflow or made.cartesian else "row_stationary"
     return simulate(machine, network, flow)
 
 
@@ -74,7 +75,7 @@ def test_slices_add_up(machine: str, network: Network) -> None:
     assert sum((stalls for _, stalls in added), Counter()) == one.stall_cycles
 
 
-@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "simba", "eyeriss_v2", "nvdla_full"])
+@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "simba", "eyeriss_v2", "nvdla_full", "scnn"])
 def test_no_two_slices_of_a_track_overlap(machine: str, network: Network) -> None:
     (layer,) = windows_of(run(machine, network))
     names = []
@@ -125,7 +126,7 @@ def test_the_file_is_a_chrome_trace(network: Network) -> None:
     assert document["otherData"]["unit"] == "1 us is one core cycle"
 
 
-@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "simba", "eie", "redmule", "gemmini16"])
+@pytest.mark.parametrize("machine", ["eyeriss", "tpu_v1", "simba", "eie", "redmule", "gemmini16", "scnn"])
 def test_events_keep_the_rules_of_the_format(machine: str, network: Network) -> None:
     """Trace Event Format, Google 2016: what a viewer may rely on."""
     (layer,) = windows_of(run(machine, network), 50, 4000)
@@ -158,11 +159,60 @@ def test_events_keep_the_rules_of_the_format(machine: str, network: Network) -> 
     }
 
 
-def test_a_slower_mode_has_none(network: Network) -> None:
-    with pytest.raises(AccelsimError, match="a mode at 1/4 of the clock has no timeline"):
-        windows_of(simulate("envision", network, bits={"ifmap": 4, "filter": 4, "psum": 12}))
+def add_up(result: Result, parts: int) -> None:
+    """The array's slices are the layer's cycles and stalls, whole and in parts."""
+    one = result.layers[0]
+    for processing in (False, True):
+        length = one.timing.processing if processing else one.cycles
+        stalls = one.timing.processing_stalls if processing else one.stall_cycles
+        each = -(-length // parts)
+        added = [sums(windows_of(result, first, each, processing)[0]) for first in range(0, length, each)]
+        assert sum(compute for compute, _ in added) == one.timing.compute
+        assert sum((found for _, found in added), Counter()) == stalls
 
 
-def test_cartesian_pes_have_none(network: Network) -> None:
-    with pytest.raises(AccelsimError, match="Cartesian PEs have no timeline"):
-        windows_of(simulate("scnn", network))
+@pytest.mark.parametrize("bits", [4, 8])
+def test_slices_of_a_slower_mode_are_core_cycles(network: Network, bits: int) -> None:
+    result = simulate("envision", network, bits={"ifmap": bits, "filter": bits, "psum": 3 * bits})
+    for parts in (1, 3, 7):
+        add_up(result, parts)
+    whole, cut = windows_of(result)[0], windows_of(result, 101, 999)[0]
+    known = {(track.name, one.name): (one.begin, one.end) for track in tracks(whole.window) for one in track.slices}
+    seen = 0
+    for track in tracks(cut.window):
+        shown = list(track.slices)
+        assert len(shown) == track.many
+        for one in shown:
+            assert 101 <= one.begin < one.end <= 1100
+            if one.name.startswith(("fill", "drain", "old")):
+                begin, end = one.told.get("from", one.begin), one.told.get("to", one.end)
+                assert known[track.name, one.name] == (begin, end)
+                seen += 1
+    assert seen
+
+
+def test_dram_stalls_of_cartesian_pes_are_behind_their_barriers(network: Network) -> None:
+    """A link of one bit in a cycle binds; the stall is at the layer's end, and all before it computes."""
+    machine = load_architecture("scnn", {"levels.DRAM.link": {"width": "1 b"}})
+    result = simulate(machine, network)
+    assert result.layers[0].timing.cycles > result.layers[0].timing.compute
+    for parts in (1, 3):
+        add_up(result, parts)
+    (layer,) = windows_of(result)
+    found = {track.name: list(track.slices) for track in tracks(layer.window)}
+    stall = found[MACS][-1]
+    assert (stall.category, stall.name) == (STALL, *result.layers[0].stall_cycles)
+    assert stall.begin == result.layers[0].timing.compute
+    pes = {name: shown for name, shown in found.items() if name.startswith("PE ")}
+    assert len(pes) == result.layers[0].counts.active_pes
+    for shown in pes.values():
+        assert shown[0].begin == 0
+        assert all(before.end == after.begin for before, after in pairwise(shown))
+        assert shown[-1].end == stall.begin
+    busy = sum(
+        one.end - one.begin
+        for shown in pes.values()
+        for one in shown
+        if one.category == COMPUTE or one.name == "queues"
+    )
+    assert busy == result.layers[0].counts.busy

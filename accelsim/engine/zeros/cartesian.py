@@ -3,116 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture, Cartesian, Port
+from accelsim.architecture.model import Architecture, Port
 from accelsim.engine.counts import ACTIONS, DIRECTIONS, TRAFFIC, Counts, Timing
 from accelsim.engine.limits import MOST_BYTES, announce, duration, refuse_overflow, size
+from accelsim.engine.zeros.cartesian_walk import (
+    Ints,
+    Pair,
+    Plan,
+    Roles,
+    Walk,
+    axes,
+    parts,
+    plan,
+    roles,
+    space,
+    stored_bits,
+    walk,
+)
 from accelsim.engine.zeros.kernels import cartesian as kernel
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows
 from accelsim.sparsity.masks import Mask, Masks, refuse_words
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 
-Ints = npt.NDArray[np.int64]
-Pair = tuple[int, int]
 MOST_PRODUCTS, PRODUCTS_A_SECOND = 10_000_000_000, 250_000_000
 """Products of two non-zero words walked at most, and in a second."""
-RUN_BITS = 4
-"""A stored word's run of zeros: at most 15 lie between two words (section IV)."""
-
-
-class Roles(NamedTuple):
-    """Levels of a cartesian machine by what they are for."""
-
-    dram: int
-    inputs: int
-    weights: int
-    outputs: int
-    accumulators: int
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a layer lies on the PEs; pairs are rows and columns.
-
-    grid : PEs. owners : those that own a word. tile : of the unpadded ifmap plane, what a PE owns.
-    cut : a sub-tile. cuts : sub-tiles each way. halo : accumulators of a sub-tile, for each output channel.
-    group : output channels at a time. groups : how many such in a convolution group.
-    """
-
-    grid: Pair
-    owners: Pair
-    tile: Pair
-    cut: Pair
-    cuts: Pair
-    halo: Pair
-    group: int
-    groups: int
-
-    @property
-    def active_pes(self) -> int:
-        """PEs that own a word of the plane."""
-        return self.owners[0] * self.owners[1]
-
-
-@dataclass
-class Walk:
-    """What the PEs did.
-
-    cycles : from barrier to barrier, added up. steps : of all PEs; in each two vectors meet.
-    products : of two non-zero words, with or without an output.
-    busy : int64[PE], cycles with a step, a stall or, before a barrier, products left in queues.
-    ifmap_sent, filter_sent : bits from DRAM. ifmap_read, filter_read : bits read from the RAMs and FIFOs of all PEs.
-    """
-
-    cycles: int = 0
-    steps: int = 0
-    products: int = 0
-    busy: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    ifmap_sent: int = 0
-    ifmap_read: int = 0
-    filter_sent: int = 0
-    filter_read: int = 0
-
-
-def plan(architecture: Architecture, problem: Problem) -> Plan:
-    """Tiles, sub-tiles and groups of a layer.
-
-    Raises
-    ------
-    AccelsimError : not such a machine. MappingError : the accumulators cannot hold the products of one ifmap word.
-    """
-    if problem.added:
-        raise MappingError("sums that begin in memory: not on Cartesian PEs; leave it out")
-    machine, fanout = _machine(architecture), architecture.levels[0].fanout
-    group, grid = min(machine.group, problem["M"]), (fanout.y, fanout.x)
-    tile = _parts(problem.height, grid[0]), _parts(problem.width, grid[1])
-    cut, room = tile, machine.banks * machine.entries
-    while group * (halo := _halo(problem, cut))[0] * halo[1] > room:
-        if cut == (1, 1):
-            raise MappingError(
-                f"one ifmap word needs {group * halo[0] * halo[1]} accumulators ({group} output channels of "
-                f"{halo[0]}x{halo[1]}), a PE has {room}; lower "
-                "pe.cartesian.group, or raise pe.cartesian.banks or .entries"
-            )
-        # the larger side is halved, rows if they are alike
-        cut = (_parts(cut[0], 2), cut[1]) if cut[0] >= cut[1] else (cut[0], _parts(cut[1], 2))
-    return Plan(
-        grid=grid,
-        owners=(_parts(problem.height, tile[0]), _parts(problem.width, tile[1])),
-        tile=tile,
-        cut=cut,
-        cuts=(_parts(tile[0], cut[0]), _parts(tile[1], cut[1])),
-        halo=halo,
-        group=group,
-        groups=_parts(problem["M"], group),
-    )
 
 
 def evaluate(architecture: Architecture, problem: Problem, masks: Masks) -> tuple[Counts, Timing]:
@@ -161,134 +80,6 @@ def _refuse_phases(problem: Problem, pes: int) -> None:
         )
 
 
-def _parts(size: int, part: int) -> int:
-    return -(-size // part)
-
-
-def _halo(problem: Problem, cut: Pair) -> Pair:
-    rows, columns = (
-        _parts(size + (taps - 1) * gap, step)
-        for size, taps, gap, step in zip(cut, problem.sizes[6:], problem.dilation, problem.stride, strict=True)
-    )
-    return rows, columns
-
-
-# ---- the machine -----------------------------------------------------------------------------------------------------
-
-
-def _machine(architecture: Architecture) -> Cartesian:
-    found = architecture.cartesian
-    if found is None:
-        raise AccelsimError(f"architecture '{architecture.name}' has no 'pe: {{cartesian: ...}}'")
-    longest = kernel.LONGEST - found.ifmaps * found.filters
-    if found.fifo > longest:
-        raise AccelsimError(
-            f"architecture '{architecture.name}': a fifo of {found.fifo} products is not modelled; "
-            f"at most {longest}, or 0 for any number"
-        )
-    return found
-
-
-def roles(architecture: Architecture) -> Roles:
-    """Which level is which. Raises AccelsimError unless the array lies below the first and the rest are SCNN's."""
-    levels = architecture.levels
-    keepers = {tensor: [i for i, level in enumerate(levels) if i and tensor in level.keeps] for tensor in TENSORS}
-    if architecture.pe_level != 1 or [len(keepers[tensor]) for tensor in TENSORS] != [1, 1, 2]:
-        raise AccelsimError(
-            f"architecture '{architecture.name}': a cartesian PE lies below the first level's array and has one level "
-            "that keeps the ifmap, one the filter, and two psums: the output RAM, then the accumulators"
-        )
-    return Roles(0, keepers[Tensor.IFMAP][0], keepers[Tensor.FILTER][0], *keepers[Tensor.PSUM])
-
-
-def _spread(machine: Cartesian) -> int:
-    """Banks from one output channel to the next: 4 for 32 banks and 8 channels."""
-    return max(1, machine.banks // machine.group)
-
-
-def _axes(problem: Problem, layout: Plan) -> Ints:
-    """int64[2, 8], see `kernels.cartesian`."""
-    planes, outputs, taps = (problem.height, problem.width), problem.sizes[4:6], problem.sizes[6:]
-    return np.array(
-        [
-            [problem.stride[a], problem.dilation[a], problem.pad[a], planes[a], layout.tile[a], layout.cut[a],
-             outputs[a], taps[a]]
-            for a in range(2)
-        ],
-        np.int64,
-    )  # fmt: skip
-
-
-# ---- cycles ----------------------------------------------------------------------------------------------------------
-
-
-def walk(architecture: Architecture, problem: Problem, ifmap: Mask, weights: Mask) -> Walk:
-    """Every step of every PE. ifmap, weights : uint8, shaped as `shape_of` says."""
-    layout, done = plan(architecture, problem), Walk()
-    pes = layout.grid[0] * layout.grid[1]
-    done.busy = np.zeros(pes, np.int64)
-    capacity = sum(part.bits for part in architecture.levels[roles(architecture).inputs].capacity)
-    for image in ifmap:
-        for planes, filters in zip(image, weights, strict=True):
-            owned = np.zeros(pes, np.int64)
-            for cut in np.ndindex(*layout.cuts):
-                owned += _sub_tile(architecture, problem, layout, planes, filters, cut, done)
-            passes = layout.groups if capacity and owned.max() > capacity else 1
-            done.ifmap_sent += int(owned.sum()) * passes
-            done.ifmap_read += int(owned.sum()) * layout.groups
-    return done
-
-
-def _sub_tile(
-    architecture: Architecture, problem: Problem, layout: Plan, planes: Mask, filters: Mask, cut: Pair, done: Walk
-) -> Ints:
-    """One sub-tile of one image's convolution group; returns the bits of its ifmap words by PE, int64[PE].
-
-    planes : uint8[C, height, width]. filters : uint8[M, C, R, S].
-    """
-    machine, axes, pes = _machine(architecture), _axes(problem, layout), len(done.busy)
-    pe = np.array(
-        [machine.ifmaps, machine.filters, machine.banks, machine.fifo, machine.weights, _spread(machine)], np.int64
-    )
-    blocks = len(planes) * problem.stride[0] * problem.stride[1]
-    accumulators = layout.halo[1], machine.banks
-    words, ends, stored = _space(planes, blocks * pes)
-    kernel.gather_ifmap(planes, axes, np.array(layout.grid), np.array(cut), *accumulators, words, ends, stored)
-    vectors = _vectors(ends, machine.ifmaps).reshape(blocks, pes).sum(axis=1)
-    working = np.flatnonzero(np.diff(ends).reshape(blocks, pes).any(axis=0))
-    found = np.diff(ends[::pes])
-    for first in range(0, problem["M"], layout.group):
-        some = filters[first : first + layout.group]
-        taps, tap_ends, tap_stored = _space(some, blocks)
-        kernel.gather_filter(some, axes, *accumulators, _spread(machine), taps, tap_ends, tap_stored)
-        outputs = axes[:, kernel.OUTPUTS].copy()
-        done.cycles += int(kernel.run(words, ends, taps, tap_ends, pe, outputs, working, done.busy))
-        done.steps += int(vectors @ _vectors(tap_ends, machine.filters))
-        done.products += int(found @ np.diff(tap_ends))
-        bits = _bits(tap_stored, architecture.word_bits[Tensor.FILTER])
-        done.filter_sent += int(bits.sum())
-        done.filter_read += int(vectors @ bits)
-    bits = _bits(stored, architecture.word_bits[Tensor.IFMAP])
-    total: Ints = bits.reshape(blocks, pes).sum(axis=0)
-    return total
-
-
-def _space(mask: Mask, blocks: int) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
-    """Room for what `gather_ifmap` and `gather_filter` write."""
-    return np.empty((np.count_nonzero(mask), 4), np.int32), np.empty(blocks + 1, np.int64), np.empty(blocks, np.int64)
-
-
-def _vectors(ends: Ints, lanes: int) -> Ints:
-    found: Ints = -(-np.diff(ends) // lanes)
-    return found
-
-
-def _bits(stored: Ints, word: int) -> Ints:
-    """Bits of blocks: a word that says how many are stored, and each with its run of zeros; an empty one has none."""
-    found: Ints = np.where(stored > 0, word + stored * (word + RUN_BITS), 0)
-    return found
-
-
 def landed(problem: Problem, ifmap: Mask, weights: Mask) -> int:
     """Products of two non-zero words that belong to an output."""
     total = 0
@@ -325,7 +116,7 @@ def _count(
         Tensor.FILTER: done.filter_sent,
         Tensor.PSUM: _ofmap_bits(architecture, layout, ofmap),
     }
-    sent = {tensor: _parts(found, architecture.word_bits[tensor]) for tensor, found in bits.items()}
+    sent = {tensor: parts(found, architecture.word_bits[tensor]) for tensor, found in bits.items()}
     words = np.zeros((len(names), len(TENSORS), len(ACTIONS)), np.int64)
     network = np.zeros((len(names), len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64)
     received = {**sent, Tensor.FILTER: sent[Tensor.FILTER] * layout.active_pes}
@@ -333,7 +124,7 @@ def _count(
     for index, (tensor, level) in enumerate(((Tensor.IFMAP, role.inputs), (Tensor.FILTER, role.weights))):
         words[role.dram, index, ACTIONS.index("read")] = sent[tensor]
         words[level, index, ACTIONS.index("fill")] = received[tensor]
-        words[level, index, ACTIONS.index("read")] = _parts(read[tensor], architecture.word_bits[tensor])
+        words[level, index, ACTIONS.index("read")] = parts(read[tensor], architecture.word_bits[tensor])
         network[role.dram, index, DIRECTIONS.index("down")] = sent[tensor], received[tensor], sent[tensor]
     psum, ofmaps = TENSORS.index(Tensor.PSUM), sent[Tensor.PSUM]
     words[role.accumulators, psum] = _actions(read=products, update=products + drained, drain=drained)
@@ -353,8 +144,8 @@ def _actions(**words: int) -> list[int]:
 def _drained(problem: Problem, layout: Plan) -> Pair:
     """Psums that leave accumulators, and those of them that belong to another PE's part of the ofmap."""
     sizes = []
-    for axis, pes, cuts in zip(_axes(problem, layout), layout.grid, layout.cuts, strict=True):
-        own = _parts(int(axis[kernel.OUTPUTS]), pes)
+    for axis, pes, cuts in zip(axes(problem, layout), layout.grid, layout.cuts, strict=True):
+        own = parts(int(axis[kernel.OUTPUTS]), pes)
         spans = [(*_touched(axis, pe, cut), pe * own) for pe in range(pes) for cut in range(cuts)]
         every = sum(high - low for low, high, _ in spans)
         sizes.append((every, sum(max(0, min(high, start + own) - max(low, start)) for low, high, start in spans)))
@@ -371,21 +162,21 @@ def _touched(axis: Ints, pe: int, cut: int) -> Pair:
     first, last = (int(end) for end in kernel.span(axis, pe, cut))
     if last <= first:
         return 0, 0
-    low = max(0, _parts(first + pad - (taps - 1) * gap, step))
+    low = max(0, parts(first + pad - (taps - 1) * gap, step))
     return low, max(low, min(outputs, (last - 1 + pad) // step + 1))
 
 
 def _ofmap_bits(architecture: Architecture, layout: Plan, ofmap: Mask) -> int:
     """Bits of the ofmap as it is stored: by channel and by the part of the plane a PE will own, as an ifmap is."""
     rows, columns = ofmap.shape[3:]
-    tile = _parts(rows, layout.grid[0]), _parts(columns, layout.grid[1])
-    axes = np.array([[1, 1, 0, size, part, part, size, 0] for size, part in zip((rows, columns), tile, strict=True)])
+    tile = parts(rows, layout.grid[0]), parts(columns, layout.grid[1])
+    both = np.array([[1, 1, 0, size, part, part, size, 0] for size, part in zip((rows, columns), tile, strict=True)])
     grid, total = np.array(layout.grid), 0
     for plane in ofmap.reshape(-1, 1, rows, columns):
-        words, ends, stored = _space(plane, layout.grid[0] * layout.grid[1])
-        kernel.gather_ifmap(plane, axes, grid, np.zeros(2, np.int64), 1, 1, words, ends, stored)
+        words, ends, stored = space(plane, layout.grid[0] * layout.grid[1])
+        kernel.gather_ifmap(plane, both, grid, np.zeros(2, np.int64), 1, 1, words, ends, stored)
         # an ofmap is the next layer's ifmap, and stored with its width
-        total += int(_bits(stored, architecture.final_bits).sum())
+        total += int(stored_bits(stored, architecture.final_bits).sum())
     return total
 
 
@@ -404,7 +195,7 @@ def _time(architecture: Architecture, cycles: int, bits: Mapping[Tensor, int]) -
     busiest, slowest = 0, ""
     for name, tensors in ports.items():
         port = found[name]
-        units = sum(_parts(bits[t], architecture.word_bits[t]) if port.in_words else bits[t] for t in tensors)
+        units = sum(parts(bits[t], architecture.word_bits[t]) if port.in_words else bits[t] for t in tensors)
         needed = port.cycles(units, 1)
         if needed > busiest:
             most = max(tensors, key=lambda tensor: bits[tensor])
@@ -422,11 +213,11 @@ def nest(architecture: Architecture, problem: Problem) -> LoopNest:
     The ofmap, not the ifmap, is cut here (a loop nest has no output halos); sub-tiles are strips of what a PE owns.
     """
     layout, role = plan(architecture, problem), roles(architecture)
-    p, q = (_parts(problem[dim], pes) for dim, pes in zip("PQ", layout.grid, strict=True))
+    p, q = (parts(problem[dim], pes) for dim, pes in zip("PQ", layout.grid, strict=True))
     cuts = [1, 1]
     while True:
-        found = _nest(architecture, problem, layout, role, (_parts(p, cuts[0]), _parts(q, cuts[1])))
-        sides = _parts(p, cuts[0]), _parts(q, cuts[1])
+        found = _nest(architecture, problem, layout, role, (parts(p, cuts[0]), parts(q, cuts[1])))
+        sides = parts(p, cuts[0]), parts(q, cuts[1])
         if sides == (1, 1) or not capacity_overflows(architecture, found, problem):
             return found
         cuts[sides[0] < sides[1]] *= 2
@@ -435,9 +226,9 @@ def nest(architecture: Architecture, problem: Problem) -> LoopNest:
 def _nest(architecture: Architecture, problem: Problem, layout: Plan, role: Roles, tile: Pair) -> LoopNest:
     loops: dict[int, LevelMapping] = {}
     outer = {"N": problem["N"], "G": problem["G"], "M": layout.groups}
-    spatial = [min(pes, _parts(problem[dim], side)) for dim, pes, side in zip("PQ", layout.grid, tile, strict=True)]
+    spatial = [min(pes, parts(problem[dim], side)) for dim, pes, side in zip("PQ", layout.grid, tile, strict=True)]
     for dim, pes, side in zip("PQ", spatial, tile, strict=True):
-        outer[dim] = _parts(problem[dim], pes * side)
+        outer[dim] = parts(problem[dim], pes * side)
     outer["C"] = problem["C"]
     loops[role.dram] = LevelMapping(_loops(outer), _loops({"P": spatial[0]}), _loops({"Q": spatial[1]}))
     loops[role.inputs] = LevelMapping(_loops({"R": problem["R"], "S": problem["S"]}))

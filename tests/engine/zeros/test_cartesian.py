@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import product
 from random import Random
 
 import numpy as np
 import pytest
 
-from accelsim.architecture.model import Architecture, Cartesian, Fanout, Level, Port
+from accelsim.architecture.model import Level, Port
 from accelsim.architecture.yaml import load_architecture
 from accelsim.engine.outputs import functional
 from accelsim.engine.zeros import cartesian
@@ -19,188 +18,8 @@ from accelsim.mapping.mapping import check
 from accelsim.sparsity.masks import Masks, masks_of, shape_of
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 from accelsim.workload.yaml import load_network
-
-# ---- the walk: every queue holds its products, every cycle is one turn of a loop ------------------------------------
-
-
-@dataclass
-class Told:
-    """What the walk saw."""
-
-    outputs: np.ndarray
-    cycles: int = 0
-    steps: int = 0
-    products: int = 0
-    landed: int = 0
-    busy: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-
-
-@dataclass
-class Pe:
-    """One PE between two barriers: steps[block] is a list of lists of (bank, output, product)."""
-
-    steps: list
-    products: int
-    queues: list
-    block: int = 0
-    step: int = 0
-    sums: dict = field(default_factory=lambda: defaultdict(int))
-
-
-def chunks(words: list, size: int) -> list:
-    return [words[i : i + size] for i in range(0, len(words), size)]
-
-
-def tick_by_tick(architecture: Architecture, problem: Problem, ifmap: np.ndarray, weights: np.ndarray) -> Told:
-    """The whole layer. ifmap [N, G, C, height, width], weights [G, M, C, R, S], integers."""
-    machine, layout = architecture.cartesian, cartesian.plan(architecture, problem)
-    told = Told(np.zeros(shape_of(problem, Tensor.PSUM), np.int64))
-    for n, g in product(range(problem["N"]), range(problem["G"])):
-        for first in range(0, problem["M"], layout.group):
-            group = range(first, min(first + layout.group, problem["M"]))
-            for cut in product(range(layout.cuts[0]), range(layout.cuts[1])):
-                blocks, pes = program(machine, layout, problem, ifmap[n, g], weights[g], group, cut)
-                for pe in pes:
-                    told.steps += sum(map(len, pe.steps))
-                    told.products += pe.products
-                    told.landed += sum(len(step) for steps in pe.steps for step in steps)
-                told.cycles += barrier(machine, blocks, pes, told)
-                for pe in pes:
-                    assert len(pe.sums) <= machine.banks * machine.entries
-                    for (m, oy, ox), total in pe.sums.items():
-                        told.outputs[n, g, m, oy, ox] += total
-    return told
-
-
-def program(machine, layout, problem, planes, filters, group, cut):
-    """(vectors of each block, PEs): what is to be done between two barriers."""
-    (uy, ux), (dy, dx), (top, left) = problem.stride, problem.dilation, problem.pad
-    pitch, spread = layout.halo[1], max(1, machine.banks // machine.group)
-    grid = list(product(range(layout.grid[0]), range(layout.grid[1])))
-    blocks, steps, products = [], {pe: [] for pe in grid}, dict.fromkeys(grid, 0)
-    for c, fy, fx in product(range(problem["C"]), range(uy), range(ux)):
-        taps = [
-            (k, r, s, int(filters[m, c, r, s]))
-            for r, s in product(range(problem["R"]), range(problem["S"]))
-            for k, m in enumerate(group)
-            if filters[m, c, r, s] and (r * dy) % uy == fy and (s * dx) % ux == fx
-        ]
-        blocks.append(len(chunks(taps, machine.filters)))
-        for pe in grid:
-            rows, columns = (
-                range(
-                    min(size, pe[a] * layout.tile[a] + cut[a] * layout.cut[a]),
-                    min(size, pe[a] * layout.tile[a] + min(layout.tile[a], (cut[a] + 1) * layout.cut[a])),
-                )
-                for a, size in enumerate((problem.height, problem.width))
-            )
-            words = [
-                (y, x, int(planes[c, y, x]))
-                for y, x in product(rows, columns)
-                if planes[c, y, x] and (y + top) % uy == fy and (x + left) % ux == fx
-            ]
-            products[pe] += len(words) * len(taps)
-            mine = []
-            for some, others in product(chunks(words, machine.ifmaps), chunks(taps, machine.filters)):
-                step = []
-                for (y, x, a), (k, r, s, b) in product(some, others):
-                    oy, ox = (y + top - r * dy) // uy, (x + left - s * dx) // ux
-                    if 0 <= oy < problem["P"] and 0 <= ox < problem["Q"]:
-                        bank = (spread * k + ox + pitch * oy) % machine.banks
-                        step.append((bank, (group[k], oy, ox), a * b))
-                mine.append(step)
-            steps[pe].append(mine)
-    return blocks, [Pe(steps[pe], products[pe], [deque() for _ in range(machine.banks)]) for pe in grid]
-
-
-def barrier(machine: Cartesian, blocks: list[int], pes: list[Pe], told: Told) -> int:
-    """Cycles until the last product of the last PE is in its accumulator."""
-    cycles = 0
-    while True:
-        admit(machine, blocks, pes)
-        left = any(pe.block < len(blocks) or any(pe.queues) for pe in pes)
-        if not left:
-            return cycles
-        oldest = min(pe.block for pe in pes)
-        for number, pe in enumerate(pes):
-            full = machine.fifo and any(len(queue) > machine.fifo for queue in pe.queues)
-            if pe.block < len(blocks) and fits(machine, blocks, oldest, pe.block):
-                told.busy[number] += 1
-                if not full:
-                    for bank, output, value in pe.steps[pe.block][pe.step]:
-                        if machine.fifo:
-                            pe.queues[bank].append((output, value))
-                        else:
-                            pe.sums[output] += value
-                    pe.step += 1
-            elif pe.block == len(blocks) and any(pe.queues):
-                told.busy[number] += 1
-            for queue in pe.queues:
-                if queue:
-                    output, value = queue.popleft()
-                    pe.sums[output] += value
-        cycles += 1
-
-
-def admit(machine: Cartesian, blocks: list[int], pes: list[Pe]) -> None:
-    """Move every PE on past blocks it has done, as far as the weight FIFO lets it."""
-    moved = True
-    while moved:
-        moved = False
-        oldest = min(pe.block for pe in pes)
-        for pe in pes:
-            if (
-                pe.block < len(blocks)
-                and pe.step == len(pe.steps[pe.block])
-                and fits(machine, blocks, oldest, pe.block)
-            ):
-                pe.block, pe.step, moved = pe.block + 1, 0, True
-
-
-def fits(machine: Cartesian, blocks: list[int], oldest: int, block: int) -> bool:
-    return oldest == block or sum(blocks[oldest : block + 1]) <= machine.weights
-
-
-# ---- drawn layers and machines --------------------------------------------------------------------------------------
-
-
-def machine(grid=(2, 3), link: Port | None = None, capacity=True, **pe) -> Architecture:
-    """arch/scnn.yaml with another array, PE and link."""
-    found = load_architecture("scnn")
-    networks = {tensor: replace(found.levels[0].fanout.network(tensor), down=link, up=link) for tensor in TENSORS}
-    top = replace(found.levels[0], fanout=Fanout(*grid, networks, declared=True))
-    inner = found.levels[1:] if capacity else tuple(replace(level, capacity=()) for level in found.levels[1:])
-    return replace(found, levels=(top, *inner), cartesian=Cartesian(**pe))
-
-
-def draw(rng: Random) -> tuple[Architecture, Problem, np.ndarray, np.ndarray]:
-    """A small layer on a small machine: strides, dilation, padding, groups, odd sizes, all densities."""
-    stride, dilation, pad = (tuple(rng.choice(pick) for _ in "yx") for pick in ((1, 1, 2, 3), (1, 1, 1, 2), (0, 1, 2)))
-    taps, plane = [rng.choice((1, 2, 3, 5)) for _ in "yx"], [rng.randint(1, 13) for _ in "yx"]
-    outputs = [
-        max(1, (plane[a] + 2 * pad[a] - dilation[a] * (taps[a] - 1) - 1) // stride[a] + 1 - rng.choice((0, 0, 1)))
-        for a in range(2)
-    ]
-    sizes = (rng.choice((1, 1, 2)), rng.choice((1, 1, 2)), rng.randint(1, 9), rng.randint(1, 3), *outputs, *taps)
-    problem = Problem(sizes, stride, dilation, pad, *plane)
-    values = np.random.default_rng(rng.randrange(2**32))
-
-    def words(tensor: Tensor) -> np.ndarray:
-        shape = shape_of(problem, tensor)
-        return values.integers(1, 99, shape) * (values.random(shape) < rng.choice((0, 0.1, 0.4, 0.7, 1)))
-
-    banks = rng.choice((4, 8, 9, 16, 32))
-    found = machine(
-        (rng.randint(1, 3), rng.randint(1, 3)),
-        ifmaps=rng.choice((1, 2, 4, 4, 5)),
-        filters=rng.choice((1, 3, 4, 4, 8)),
-        banks=banks,
-        entries=rng.choice((8, 16, 64)) * 32 // banks,
-        fifo=rng.choice((0, 1, 2, 4, 9)),
-        group=rng.choice((1, 2, 4, 8)),
-        weights=rng.choice((1, 2, 5, 50)),
-    )
-    return found, problem, words(Tensor.IFMAP), words(Tensor.FILTER)
+from cartesian_cases import draw, machine
+from golden.cartesian import tick_by_tick
 
 
 def agree(seed: int) -> bool:
