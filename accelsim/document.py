@@ -96,6 +96,7 @@ def _ran(result: Outcome, ran: Ran) -> Row:
             **{name: sha256(document) for name, document in documents.items()},
             "mapping": sha256(nests),
             "operands": dict(ran.operand_files),
+            **({"files": dict(ran.files)} if ran.files else {}),
         },
         **documents,
         **missing,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.errors import AccelsimError
 from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.workload.network import Layer, Network
+from accelsim.yamlfile import resolve
 
 if TYPE_CHECKING:
     from accelsim.outcome import Outcome, Ran
@@ -47,6 +49,12 @@ def operands_of(machine: Architecture, ran: Ran) -> Operands | None:
 def digests_of(operands: Operands | None, layers: Iterable[Layer]) -> dict[str, str]:
     """Read and check the arrays of some layers; the sha256 of each file."""
     return operands.digests(layers) if operands else {}
+
+
+def files_of(named: Mapping[str, object]) -> dict[str, str]:
+    """The sha256 of the file of each kind, of those that are named or given as a path."""
+    files = {kind: resolve(kind, name) for kind, name in named.items() if isinstance(name, str | Path) and name}
+    return {kind: hashlib.sha256(file.read_bytes()).hexdigest() for kind, file in files.items()}
 
 
 def asked(result: Outcome) -> Ran:

@@ -141,6 +141,7 @@ class _Failure(BaseModel):
 
 class _Hashes(BaseModel):
     operands: dict[str, str]
+    files: dict[str, str] = Field(default_factory=dict)
 
 
 class _Proof(BaseModel):
@@ -251,7 +252,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         )
     ran = Ran(
         network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
-        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file),
+        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file), asked.sha256.files,
     )  # fmt: skip
     return kind(
         machine,

@@ -159,7 +159,7 @@ class Ran:
     parameters, bits : as they were given.
     data, seed : where operands come from. operand_files : sha256 of each file read, by path.
     versions : of accelsim, numpy, numba and python. dims : sizes of the graph that operands are read from.
-    proof : what searches were to prove.
+    proof : what searches were to prove. files : sha256 of the files of 'dataflow' and 'mapping', where there were any.
     """
 
     network: Network
@@ -174,6 +174,7 @@ class Ran:
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     dims: Mapping[str, int | str] = field(default_factory=dict, hash=False)
     proof: Proof = field(default=NONE, hash=False)
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, repr=False)

@@ -18,7 +18,7 @@ from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.given import DENSE, asked, digests_of, operands_for, operands_of
+from accelsim.given import DENSE, asked, digests_of, files_of, operands_for, operands_of
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
@@ -183,7 +183,7 @@ def prepare(
     ran = Ran(
         network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
-        sizes if is_onnx(data) else {}, proof,
+        sizes if is_onnx(data) else {}, proof, files_of({"dataflow": flow and dataflow, "mapping": mapping}),
     )  # fmt: skip
     return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow)
 

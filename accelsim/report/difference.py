@@ -122,8 +122,9 @@ def _inputs(result: Outcome) -> dict[str, Any]:
         **{name: ran[name] for name in ASKED if name in ran},
     }
     hashes = ran.get("sha256", {}).get("operands", {})
+    flow = {"sha256": one} if (one := ran.get("sha256", {}).get("files", {}).get("dataflow")) else {}
     documents = {name: ran.get(name) for name in DOCUMENTS}
-    return {**asked, "operands": hashes, **documents, "mapping of": given}
+    return {**asked, "operands": hashes, "dataflow file": flow, **documents, "mapping of": given}
 
 
 def _found_nests(result: Outcome) -> dict[str, str]:

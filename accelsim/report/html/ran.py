@@ -9,9 +9,9 @@ from typing import Any
 
 from accelsim.document import document_of
 from accelsim.outcome import Outcome
+from accelsim.report.html.defaults import Default, defaults, of_network
 from accelsim.report.summary import KINDS, how_mapped
 from accelsim.report.text import shown, visible
-from accelsim.specs import REFUSED, json_schema
 
 Data = Mapping[str, Any]
 MOST = 60
@@ -33,13 +33,15 @@ class Option:
 class RanFacts:
     """options : of the run. versions, hashes : by name. sources : where machine, network and energies are from.
 
-    defaults : (key of the machine's file, what holds without it). prices : (key, number) of all of the energy table.
+    defaults : keys that the machine's file leaves out. of_network : keys at which the network's are, and where.
+    prices : (key, number) of all of the energy table.
     """
 
     options: tuple[Option, ...]
     versions: tuple[tuple[str, str], ...]
     hashes: tuple[tuple[str, str], ...]
     defaults: tuple[tuple[str, str], ...]
+    of_network: tuple[Default, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
     prices: tuple[tuple[str, str], ...] = ()
 
@@ -49,13 +51,16 @@ def facts(result: Outcome) -> RanFacts:
     document = document_of(result).get("ran")
     options = tuple(_options(result))
     if document is None:
-        return RanFacts(options, (("accelsim", result.version),), (), (), tuple(sources(result)))
-    hashes = {name: found for name, found in document["sha256"].items() if isinstance(found, str)}
-    files = {f"operands {visible(path)}": found for path, found in document["sha256"]["operands"].items()}
+        return RanFacts(options, (("accelsim", result.version),), (), (), (), tuple(sources(result)))
+    told = document["sha256"]
+    hashes = {name: found for name, found in told.items() if isinstance(found, str)}
+    hashes |= {f"file of the {what}": found for what, found in told.get("files", {}).items()}
+    hashes |= {f"operands {visible(path)}": found for path, found in told["operands"].items()}
     machine = document["machine"]
     taken = tuple(defaults("arch", machine)) if machine else ()
+    ours = tuple(of_network(document["network"]))
     versions, prices = tuple(document["versions"].items()), tuple(flat(document["energy_table"]))
-    return RanFacts(options, versions, tuple((hashes | files).items()), taken, tuple(sources(result)), prices)
+    return RanFacts(options, versions, tuple(hashes.items()), taken, ours, tuple(sources(result)), prices)
 
 
 def sources(result: Outcome) -> Iterator[tuple[str, str]]:
@@ -102,41 +107,3 @@ def _options(result: Outcome) -> Iterator[Option]:
         proof = ran.proof.to_dict()
         told = ", ".join(f"{key}={json.dumps(value)}" for key, value in proof.items())
         yield Option("proof of mappings", shown(told, 200) or "as the dataflow has it", not proof)
-
-
-def defaults(kind: str, data: Data) -> Iterator[tuple[str, str]]:
-    """(key, what holds) of all that a file of this kind may say and does not, as its JSON Schema has it."""
-    schema = json_schema(kind)
-    yield from _missing(schema, schema["$defs"], data, "")
-
-
-def _missing(schema: Data, models: Data, data: Any, place: str) -> Iterator[tuple[str, str]]:
-    for form in _forms(schema, models):
-        keys = form.get("properties")
-        if isinstance(data, Mapping) and keys and set(data) <= set(keys):
-            for key, below in keys.items():
-                path = f"{place}.{key}".removeprefix(".")
-                if key in data:
-                    yield from _missing(below, models, data[key], path)
-                elif below.get("if_left_out") not in (None, "", REFUSED):
-                    yield path, below["if_left_out"].replace("`", "")
-            return
-        if isinstance(data, Mapping) and isinstance(form.get("additionalProperties"), Mapping):
-            for key, value in data.items():
-                yield from _missing(form["additionalProperties"], models, value, f"{place}.{key}")
-            return
-        if isinstance(data, list) and isinstance(form.get("items"), Mapping):
-            for index, value in enumerate(data):
-                name = value.get("name", index) if isinstance(value, Mapping) else index
-                yield from _missing(form["items"], models, value, f"{place}.{name}")
-            return
-
-
-def _forms(schema: Data, models: Data) -> Iterator[Data]:
-    """All that a value may be, names looked up."""
-    if "$ref" in schema:
-        yield from _forms(models[schema["$ref"].rpartition("/")[2]], models)
-    else:
-        yield schema
-        for one in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-            yield from _forms(one, models)

@@ -105,6 +105,26 @@ def test_without_scripts_everything_is_there(tab, address, result):
     tab.open(address)
 
 
+def test_what_is_closed_is_open_in_print(tab, address, result):
+    """With and without JavaScript, every layer is seen on paper, and closed again behind it."""
+    seen = "[...document.querySelectorAll('details > :not(summary)')].map((one) => one.checkVisibility())"
+    for scripts in (True, False):
+        tab.resize(PAPER, 900)
+        tab.open(address, scripts)
+        assert not any(tab.run(seen))
+        tab.ask("Emulation.setEmulatedMedia", media="print")
+        assert len(tab.run(seen)) > len(result.layers) and all(tab.run(seen))
+        for wrong in (CUT_OFF, OVERLAPS):
+            assert tab.run(wrong) == []
+        tab.ask("Emulation.setEmulatedMedia", media="")
+        assert not any(tab.run(seen))
+    tab.open(address)
+    tab.run("dispatchEvent(new Event('beforeprint'))")
+    assert tab.run("document.querySelectorAll('details:not([open])').length") == 0
+    tab.run("dispatchEvent(new Event('afterprint'))")
+    assert tab.run("document.querySelectorAll('details[open]').length") == 0
+
+
 PAGES = [
     ("eyeriss", "alexnet", {"batch": 4}),
     ("tpu_v1", "resnet50", {"layers": "conv1,conv2*,FC"}),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,8 @@ from accelsim.report.text import energy_scale
 from accelsim.simulate import simulate
 from accelsim.specs import json_schema
 from accelsim.workload.problem import Problem
+from accelsim.workload.yaml import network_of
+from accelsim.yamlfile import parse
 
 EVIL = ("<script>alert(1)</script>", "[red]", '"><img src=x onerror=alert(1)>', "a&b", "{{ 7 * 7 }}")
 
@@ -192,6 +197,49 @@ def test_every_default_of_the_file_is_told(result):
     assert told and told <= set(found)
     assert "lowering" in found and "clock" not in found and "levels.GLB.component" in found
     assert "levels.FILTER_BANK.component" not in found
+
+
+def test_every_default_of_the_network_is_told(result, whole):
+    """CONV1 alone has no padding, two layers one group, and nothing says how long a word is."""
+    found = {each.key: each for each in facts.ran_facts(result).of_network}
+    assert found["batch"] if result.batch == 1 else "batch" not in found
+    assert (found["layers.repeat"].value, found["layers.repeat"].layers) == ("1", "all")
+    named = {layer.name: layer.problem for layer in result.ran.network.layers if layer.problem}
+
+    def where(holds) -> str:
+        names = [name for name, problem in named.items() if holds(problem)]
+        return ", ".join(names) if len(names) <= 3 else f"{len(names)} of {len(named)}"
+
+    convs = {name for name in named if name.startswith("CONV")}
+    assert found["layers.pad"].layers == where(lambda p: p.pad == (0, 0) and p["R"] > 1) == "CONV1"
+    assert found["layers.stride"].layers == "4 of 8" and len(convs) == 5
+    assert found["layers.groups"].layers == "CONV1, CONV3"
+    assert "layers.density.ifmap" not in found and found["layers.density.ifmap.pattern"].layers == "all"
+    assert found["layers.bits.psum"].layers == "all"
+    assert f"{len(found)} defaults" in whole and ">layers.dilation<" in whole
+
+
+def test_a_network_without_zeros_says_so():
+    text = "name: a\nsource: made up\ninput: {C: 2, H: 4, W: 4}\nbatch: 3\n"
+    text += "layers:\n  <b>: {op: conv, M: 2, kernel: 3}\n"
+    found = simulate("eyeriss", network_of(parse(text, "a")))
+    told = {each.key: each for each in facts.ran_facts(found).of_network}
+    assert told["layers.density.filter"] == ("layers.density.filter", "no word is zero", "<b>")
+    assert "batch" not in told and '<th scope="row" class="l">layers.density.filter' in page({"": found})
+
+
+def test_files_of_dataflow_and_mapping_have_hashes(tmp_path):
+    flow, nests = tmp_path / "mine.yaml", tmp_path / "nests.yaml"
+    flow.write_bytes((Path(__file__).parents[3] / "accelsim/mapping/dataflows/row_stationary.yaml").read_bytes())
+    first = simulate("eyeriss", "alexnet", str(flow), layers="CONV5", evaluator="analytical")
+    nests.write_text(json.dumps({layer.name: layer.nest.to_dict() for layer in first.layers}))
+    second = simulate("eyeriss", "alexnet", mapping=nests, layers="CONV5", evaluator="analytical")
+    for found, name, file in ((first, "dataflow", flow), (second, "mapping", nests)):
+        wanted = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert dict(facts.ran_facts(found).hashes)[f"file of the {name}"] == wanted
+        assert found.to_dict()["ran"]["sha256"]["files"][name] == wanted
+    # a name of one that ships is a file as well, and what is read back says the same
+    assert set(second.ran.files) == {"dataflow", "mapping"}
 
 
 def test_sources_and_every_number_of_the_energy_table_are_told(result, whole):

@@ -33,6 +33,15 @@ for (const table of document.querySelectorAll("table.sorts")) {
     table.parentElement.before(field);
   }
 }
+// where a browser's style cannot open what is closed, for print
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const one of closed) one.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const one of closed) one.open = false;
+});
 function open() {
   const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
   if (target instanceof HTMLDetailsElement) {
