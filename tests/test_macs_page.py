@@ -15,7 +15,7 @@ MACHINES = ("eyeriss", "tpu_v1")
 
 
 def figures(machine: str, name: str) -> tuple[float, ...]:
-    """10^6 MACs, 10^6 weights, DRAM MB, 10^6 cycles and 10^9 MACs of energy of one image or sequence."""
+    """10⁶ MACs, 10⁶ weights, DRAM MB, 10⁶ cycles and 10⁹ MACs of energy of one image or sequence."""
     network = load_network(name)
     result = simulate(machine, network, data="dense")
     totals, vector = result.total, result.vector
@@ -38,7 +38,7 @@ def dram(result: Result) -> float:
 def table(pair: tuple[str, str]) -> str:
     """One pair on both machines, a line of ratios below each two."""
     lines = [
-        "| machine | network | MACs [10^6] | weights [10^6] | DRAM [MB] | cycles [10^6] | energy [10^9 MAC] |",
+        "| machine | network | MACs [10⁶] | weights [10⁶] | DRAM [MB] | cycles [10⁶] | energy [10⁹ MAC] |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for machine in MACHINES:

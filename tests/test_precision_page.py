@@ -50,7 +50,7 @@ def row(name: str, result: Result) -> str:
 def table() -> str:
     """The table between the marks."""
     lines = [
-        "| bits | cycles | processing cycles | DRAM [MB] | energy [10^9 MAC] | of it MACs | energy, Horowitz [mJ] |",
+        "| bits | cycles | processing cycles | DRAM [MB] | energy [10⁹ MAC] | of it MACs | energy, Horowitz [mJ] |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for bits in ((16, 16, 16), (8, 8, 16), (8, 8, 8), (4, 4, 16), (1, 1, 16)):

@@ -37,7 +37,7 @@ def row(machine: str, name: str) -> str:
 
 
 def head() -> str:
-    names = ("Machine", "Network", *map(str.capitalize, ORDER), "MACs [10^9]", "Step [ms]", "Kept [MB]")
+    names = ("Machine", "Network", *map(str.capitalize, ORDER), "MACs [10⁹]", "Step [ms]", "Kept [MB]")
     return f"| {' | '.join(names)} |\n|---|---|{'---:|' * (len(names) - 2)}\n"
 
 

@@ -120,7 +120,7 @@ GLOSSARY = {
         "macs / (PEs x MACs per PE and cycle x cycles)",
     ),
     "tops": Entry(
-        "10^12 operations per second",
+        "10¹² operations per second",
         "Throughput over the total latency, two operations a MAC; skipped ones are told apart. Peak: every MAC unit "
         "busy in every cycle.",
         "2 x visited_macs / total; peak = 2 x PEs x MACs per PE and cycle x clock_hz",
@@ -193,9 +193,9 @@ GLOSSARY = {
         "of the modes of the machine that the words fit, the one of the fewest bits",
     ),
     "megabytes": Entry(
-        "MB (10^6 bytes)",
+        "MB (10⁶ bytes)",
         "Everything moved at a level.",
-        "(fill + read + update + drain) x bits / 8 / 10^6, summed over tensors",
+        "(fill + read + update + drain) x bits / 8 / 10⁶, summed over tensors",
     ),
     "energy": Entry(
         "pJ, or MAC energies (multiples of the energy of one MAC) for a relative table",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
+from accelsim.report.arrays import Use, uses
 from accelsim.report.framing import LINE, PLAIN, Size, beside, furnish, size_of, sized_axes
-from accelsim.report.html.usage import Use, uses
 from accelsim.report.letters import cut, wrapped
 from accelsim.report.palette import COLOURS, GREY
 from accelsim.report.plot_bars import Row

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CAUSES = 8
 """Most causes that are told apart; the others, which take least, are one."""
 REST = "other stalls"
-SCALES = ((1e9, "10^9 "), (1e6, "10^6 "), (1e3, "10^3 "))
+SCALES = ((1e9, "10⁹ "), (1e6, "10⁶ "), (1e3, "10³ "))
 Cycles = dict[str, float]
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
 from accelsim.report.framing import Size, beside, furnish, size_of, sized_axes
-from accelsim.report.html.roofline import Roof, Roofline, roofline
 from accelsim.report.palette import Paint, colours
 from accelsim.report.plot_bars import Row
 from accelsim.report.plot_result import headline, require_cycles
+from accelsim.report.rooflines import Roof, Roofline, roofline
 from accelsim.report.text import number, shown
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def draw(result: Outcome, ax: Axes | None = None, width: str | None = None) -> A
 def roofline_data(result: Outcome) -> Roofline:
     """Data of `draw`: the same as a page's. AccelsimError where no layer takes time, or no level has a timed port."""
     require_cycles(result)
-    found = roofline(result, _paints(result))
+    found = roofline(result)
     if not found.roofs:
         raise AccelsimError(
             f"no roofline to draw: no port of '{shown(result.architecture.name)}' has a width, so no word takes time"

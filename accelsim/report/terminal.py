@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from accelsim.report import plain
 from accelsim.report.physical import efficiency_lines
 from accelsim.report.summary import answer, comparison_failures, free, heading, notes
 from accelsim.report.table import Grid, comparison_grid, grids
-from accelsim.report.text import shown, visible
+from accelsim.report.text import RAISED, shown, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,8 @@ PIPE = 120  # columns where nobody says how many there are
 EDGES, GAP = 2, 2  # columns beside a table, and between two of its columns
 
 Block = str | Grid
+LOWERED = {raised: plain for plain, raised in RAISED.items()}
+POWER = re.compile(f"[{''.join(map(chr, LOWERED))}]+")
 
 
 def report(result: Outcome) -> list[Block]:
@@ -56,9 +59,31 @@ def show(blocks: Sequence[Block]) -> None:
             return
     from rich.console import Console
 
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    blocks = [taken(block, encoding) for block in blocks]
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, markup=False, width=None if terminal or "COLUMNS" in os.environ else PIPE)
     write(blocks, console, wrap=terminal)
+
+
+def taken(block: Block, encoding: str) -> Block:
+    """A block in letters that a terminal has: powers as ``10^9``, what else it lacks as escapes."""
+    if isinstance(block, Grid):
+        rows = tuple(tuple(_taken(cell, encoding) for cell in row) for row in block.rows)
+        return replace(
+            block, title=_taken(block.title, encoding), header=tuple(_taken(one, encoding) for one in block.header),
+            rows=rows,
+        )  # fmt: skip
+    return _taken(block, encoding)
+
+
+def _taken(text: str, encoding: str) -> str:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        bare = POWER.sub(lambda found: "^" + found[0].translate(LOWERED), text).replace("×", "x").replace("…", "...")
+        return bare.encode(encoding, "backslashreplace").decode(encoding)
+    return text
 
 
 def write(blocks: Sequence[Block], console: Console, wrap: bool = True) -> None:

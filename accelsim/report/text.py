@@ -12,6 +12,8 @@ MAC_UNIT = "MAC unit"  # the component that multiplies; 'MACs' are a count, 'MAC
 LONGEST_NAME = 32  # letters
 # what moves the cursor, reorders text or ends a line: controls, formats, surrogates, line and paragraph separators
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Digits of an exponent."""
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -34,19 +36,29 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
+def ten_to(power: int) -> str:
+    """A power of ten: ``10⁹``."""
+    return "10" + str(power).translate(RAISED)
+
+
+def times(unit: str) -> str:
+    """A unit as it stands behind a number: ``× 10⁹ MAC energies``, ``mJ``."""
+    return f"× {unit}" if unit.startswith("10") else unit
+
+
 def energy_scale(unit: str, value: float) -> tuple[float, str]:
     """A divisor and its unit that bring an energy to a readable size."""
     named = energy_unit(unit)
-    steps = [(1e9, f"10^9 {named}"), (1e6, f"10^6 {named}")]
+    steps = [(1e9, f"{ten_to(9)} {named}"), (1e6, f"{ten_to(6)} {named}")]
     if unit == "pJ":
         steps = [(1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ")]
     return next(((scale, name) for scale, name in steps if value >= scale), (1.0, named))
 
 
 def energy_text(value: float, unit: str) -> str:
-    """An energy in a table's unit, at a readable size: ``2.69 x 10^9 MAC energies``, ``3.40 mJ``."""
+    """An energy in a table's unit, at a readable size: ``2.69 × 10⁹ MAC energies``, ``3.40 mJ``."""
     scale, name = energy_scale(unit, value)
-    return f"{number(value / scale)} {'x ' if name.startswith('10^') else ''}{name}"
+    return f"{number(value / scale)} {times(name)}"
 
 
 def component(name: str) -> str:

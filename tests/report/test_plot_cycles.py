@@ -38,7 +38,7 @@ def test_bars_add_up_to_the_cycles_of_every_run(result):
             "compute": layer.compute_cycles,
         }
         assert bars[""] == pytest.approx({cause: cycles * layer.repeat / 1e3 for cause, cycles in spent.items()})
-    assert (found.axis, found.unit) == ("core cycles per layer", "10^3 cycles")
+    assert (found.axis, found.unit) == ("core cycles per layer", "10³ cycles")
     assert found.title[1].startswith(f"{result.total.cycles:,} core cycles, {result.total.ms:.3g}")
 
 
@@ -54,7 +54,7 @@ def test_it_draws_on_the_axes_given(result):
 
     axes = Figure().add_subplot()
     assert result.plot.cycles(axes) is axes
-    assert axes.get_ylabel() == "core cycles per layer [10^3 cycles]" and axes.get_legend() is not None
+    assert axes.get_ylabel() == "core cycles per layer [10³ cycles]" and axes.get_legend() is not None
 
 
 def test_causes_that_take_least_are_one(result):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 
 import pytest
@@ -105,3 +106,20 @@ def test_a_comparison_says_a_reason_once(fake_engine):
     text = printed(terminal.comparison_report(comparison), 200)
     assert text.count("needs 9 bits") == 1
     assert "weight_stationary: CONV1, CONV2: GLB psum: needs 9 bits, has 8 bits" in text
+
+
+def test_a_terminal_without_letters_gets_what_it_has(monkeypatch):
+    """Powers become ``10^9``; what else is lacking becomes an escape, and nothing is cut off."""
+    grid = Grid("energy [10⁹ MAC energies]", ("layer", "a"), (("网络", "1 × 10⁻³"),))
+    for encoding, title, row in (
+        ("ascii", "energy [10^9 MAC energies]", ("\\u7f51\\u7edc", "1 x 10^-3")),
+        ("utf-8", grid.title, grid.rows[0]),
+    ):
+        told = terminal.taken(grid, encoding)
+        assert (told.title, told.rows[0]) == (title, row)
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    terminal.show(["2.69 × 10⁹ MAC energies", grid])
+    out.flush()
+    text = out.buffer.getvalue().decode("ascii")
+    assert "2.69 x 10^9 MAC energies" in text and "\\u7f51\\u7edc" in text

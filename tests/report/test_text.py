@@ -29,8 +29,8 @@ def test_numbers(value, shown):
 def test_energies_have_a_readable_size():
     assert text.energy_scale("pJ", 5e9) == (1e9, "mJ")
     assert text.energy_scale("pJ", 5) == (1.0, "pJ")
-    assert text.energy_scale("MAC", 5e6) == (1e6, "10^6 MAC energies")
-    assert text.energy_text(2.69e9, "MAC") == "2.69 x 10^9 MAC energies"
+    assert text.energy_scale("MAC", 5e6) == (1e6, "10⁶ MAC energies")
+    assert text.energy_text(2.69e9, "MAC") == "2.69 × 10⁹ MAC energies"
     assert text.energy_text(3.4e9, "pJ") == "3.40 mJ"
     assert text.energy_text(12, "MAC") == "12 MAC energies"
 

@@ -8,7 +8,7 @@ from typing import Any
 from accelsim.codesign.predict.model import Model
 from accelsim.codesign.predict.predicted import Prediction
 from accelsim.report.grid import Grid
-from accelsim.report.text import energy_scale, energy_text, many, milliseconds, number, percent, shown
+from accelsim.report.text import energy_scale, energy_text, many, milliseconds, number, percent, shown, ten_to, times
 
 TOO_FAR = 0.25
 """RMSPE of runtime above which a model says that it is not to be relied on, and what may do better."""
@@ -95,13 +95,13 @@ def report(prediction: Prediction) -> list[Block]:
 
 def _power_scale(unit: str) -> tuple[float, str]:
     """PJ per ms are nW."""
-    return (1e6, "mW") if unit == "pJ" else (1e6, f"10^6 {unit}/ms")
+    return (1e6, "mW") if unit == "pJ" else (1e6, f"{ten_to(6)} {unit}/ms")
 
 
 def power_text(value: float, unit: str) -> str:
     """Energy per ms at a readable size."""
     scale, name = _power_scale(unit)
-    return f"{number(value / scale)} {'x ' if name.startswith('10^') else ''}{name}"
+    return f"{number(value / scale)} {times(name)}"
 
 
 def _lines(prediction: Prediction) -> list[str]:

@@ -296,8 +296,7 @@ def _scale(metric: str, rows: Sequence[Row]) -> tuple[float, str]:
         return 1.0, "units differ"
     unit = next(iter(units))
     if metric == "energy":
-        divisor, told = energy_scale(unit, most)
-        return divisor, told.replace("10^9", "10⁹").replace("10^6", "10⁶")
+        return energy_scale(unit, most)
     return scaled(most, data.unit_of(metric, unit))
 
 

@@ -11,9 +11,11 @@ from markupsafe import Markup
 from accelsim.energy.rows import MAC, NO_TENSOR, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.outcome import STANDING, LayerResult, Outcome, standing_of
+from accelsim.report.arrays import uses
 from accelsim.report.gains import Gains, added, advice
 from accelsim.report.groups import blocks
-from accelsim.report.html import bars, machine, roofline, usage
+from accelsim.report.html import bars, machine, usage
+from accelsim.report.html import roofline as roofline_picture
 from accelsim.report.html.bars import Bars
 from accelsim.report.html.layers import LayerFacts, layer_facts, layer_table
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
@@ -23,6 +25,7 @@ from accelsim.report.html.ran import facts as ran_facts
 from accelsim.report.html.svg import Paint
 from accelsim.report.html.tables import Table, count, named, share, table
 from accelsim.report.html.training import training_table
+from accelsim.report.rooflines import roofline
 from accelsim.report.summary import answer, binds, free, heading, not_run, notes
 from accelsim.report.text import (
     arrows,
@@ -87,7 +90,7 @@ def section(
         tuple(not_run(result)),
         (f"Not worked out: {visible(gains)}",) if isinstance(gains, str) else tuple(advice(added(pairs), unit)),
         tuple(_pictures(result, paint, causes)),
-        tuple(usage.draw(use) for use in usage.uses(result)),
+        tuple(usage.draw(use) for use in uses(result)),
         machine.draw(result.architecture, machine.fills(result)),
         found,
         layer_table(result, key if opened else ""),
@@ -115,7 +118,6 @@ def _numbers(result: Outcome) -> Iterable[tuple[str, str, str]]:
     yield rate, "inferences/s", f"{done} TOPS; batch {result.batch}"
     text, _, unit = energy_text(sums.energy / result.batch, result.energy_unit).partition(" ")
     each = number(sums.energy / sums.macs) if sums.macs else "-"
-    unit = unit.replace("10^9", "10⁹").replace("10^6", "10⁶")
     yield text, unit, f"per inference; {each} {energy_unit(result.energy_unit)} per MAC"
     active = f"{number(sums.active_pes)} of {result.architecture.pes:,} PEs active"
     yield percent(sums.utilization), "%", f"of the peak; {active}"
@@ -132,7 +134,7 @@ def _pictures(result: Outcome, paint: Mapping[str, Paint], causes: Mapping[str, 
     for data in (by_type(result, paint), by_layer(result, paint), by_cause(result, causes)):
         names = [(arrows(component(name)), patch) for name, patch in bars.legend(data.paint, data.parts)]
         yield Picture(data.title, bars.draw(data), tuple(names))
-    found = roofline.roofline(result, dict(paint))
+    found = roofline(result)
     if found.points:
         legend = [
             (f"{shown(roof.level)}: {number(roof.bandwidth)} bytes per cycle, ridge at {number(roof.ridge)}", patch)
@@ -143,7 +145,7 @@ def _pictures(result: Outcome, paint: Mapping[str, Paint], causes: Mapping[str, 
         note = (
             f"A dot for each layer at each level whose ports have a width. Peak: {number(found.peak)} MACs per cycle."
         )
-        yield Picture("Roofline", roofline.draw(found), tuple(legend), note)
+        yield Picture("Roofline", roofline_picture.draw(found, paint), tuple(legend), note)
 
 
 def by_type(result: Outcome, paint: Mapping[str, Paint]) -> Bars:

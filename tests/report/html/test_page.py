@@ -93,7 +93,7 @@ def test_its_four_numbers_are_the_results(result):
     sums = result.total
     assert float(latency.replace(",", "")) == pytest.approx(sums.ms, abs=1e-3) and "processing 101.6" in what
     assert float(rate) == pytest.approx(4 / (sums.ms / 1e3), rel=5e-3)
-    assert unit == "x 10⁹ MAC energies" and float(energy) == pytest.approx(sums.energy / 4e9, rel=5e-3)
+    assert unit == "× 10⁹ MAC energies" and float(energy) == pytest.approx(sums.energy / 4e9, rel=5e-3)
     assert float(used) == pytest.approx(100 * sums.utilization, abs=0.05)
 
 
