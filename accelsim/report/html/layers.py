@@ -21,6 +21,8 @@ from accelsim.report.text import arrows, component, energy_scale, milliseconds, 
 from accelsim.workload.problem import LOOP_DIMS, TENSORS, Problem
 
 MOST_ADVICE = 4
+DELAYS = {"energy": "", "edp": " × cycles", "ed2p": " × cycles²"}
+"""What objectives multiply an energy by."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,12 @@ def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> 
     sizes = " ".join(f"{dim}{layer.problem[dim]}" for dim in LOOP_DIMS if layer.problem[dim] > 1)
     runs = f", runs {layer.repeat} times: what is below is one run" if layer.repeat > 1 else ""
     source = layer.mapping_source
-    found = f"{source}: {visible(layer.search.describe())}" if layer.search else f"mapping: {source}"
+    found = f"mapping: {source}"
+    if layer.search:
+        unit = "cycles"
+        if layer.search.objective != unit:
+            unit = energy_unit(result.energy_unit) + DELAYS[layer.search.objective]
+        found = f"{source}: {visible(layer.search.describe())} [{unit}]"
     bound = binds(layer.compute_cycles, layer.stall_cycles, layer.cycles) if layer.cycles else "takes no cycles"
     own = gains.get(layer.name, ())
     return LayerFacts(

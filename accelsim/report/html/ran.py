@@ -53,7 +53,7 @@ def facts(result: Outcome) -> RanFacts:
     if document is None:
         return RanFacts(options, (("accelsim", result.version),), (), (), (), tuple(sources(result)))
     told = document["sha256"]
-    hashes = {name: found for name, found in told.items() if isinstance(found, str)}
+    hashes = {name.replace("_", " "): found for name, found in told.items() if isinstance(found, str)}
     hashes |= {f"file of the {what}": found for what, found in told.get("files", {}).items()}
     hashes |= {f"operands {visible(path)}": found for path, found in told["operands"].items()}
     machine = document["machine"]

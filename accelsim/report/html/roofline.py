@@ -12,7 +12,7 @@ from accelsim.report.rooflines import Roofline
 from accelsim.report.text import number, shown, ten_to
 
 TOP, HEIGHT, BOTTOM = 26, 310, 40
-LEFT, RIGHT = 0.13, 0.99
+LEFT, RIGHT = 0.13, 0.97
 
 
 def draw(data: Roofline, paint: Mapping[str, Paint]) -> Markup:
