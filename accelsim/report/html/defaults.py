@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from accelsim.report.text import visible
@@ -24,9 +25,15 @@ class Default(NamedTuple):
     layers: str
 
 
+@cache
+def _schema(kind: str) -> Data:
+    """Made once: every result of a page asks for it, and none changes it."""
+    return json_schema(kind)
+
+
 def defaults(kind: str, data: Data) -> Iterator[tuple[str, str]]:
     """(key, what holds) of all that a file of this kind may say and does not, as its JSON Schema has it."""
-    schema = json_schema(kind)
+    schema = _schema(kind)
     yield from _missing(schema, schema["$defs"], data, "")
 
 
@@ -67,7 +74,7 @@ def of_network(data: Data) -> Iterator[Default]:
 
     data : of a network, resolved (`workload.document`). A key that a file gives the value it has anyway is one, too.
     """
-    schema = json_schema("workload")
+    schema = _schema("workload")
     for key in OF_FILE:
         if data.get(key) in (None, {}):
             yield Default(key, _said(schema["properties"][key]), "")
