@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import pictures
 from accelsim import timelines
 from accelsim.cli import app
 from accelsim.report import plot_timeline
@@ -102,6 +103,12 @@ def test_what_is_drawn(tmp_path):
     assert axes.get_xlabel() == "core cycle"
     assert axes.get_xlim() == (0, 4000)
     assert "fill" in [text.get_text() for text in axes.texts]
+    # far from the beginning, too, ticks are whole cycles, and the last one is not cut off
+    (layer,) = timelines.windows_of(result, 500_000, 4000)
+    axes = plot_timeline.draw(layer)
+    assert pictures.overlaps(axes) == pictures.outside(axes) == []
+    ticks = [text.get_text() for text in axes.get_xticklabels()]
+    assert "502,000" in ticks and not axes.xaxis.get_offset_text().get_text()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WIDE = 7.0
 TEXT = 7
+TICKS = 8
 MOST = 4000
 """Slices that a picture shows at most: more are too thin to be seen."""
 
@@ -31,6 +32,8 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
 
     A slice of a network or port has the colour of its tensor.
     """
+    from matplotlib.ticker import MaxNLocator
+
     shown = lanes(layer)
     axes = axes or new_axes(WIDE, 0.24 * len(shown) + 0.8)
     low, high = layer.window.span
@@ -45,6 +48,9 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=TEXT)
     axes.set_xlim(low, high)
+    # whole cycles, never "4.85" and a factor in a corner
+    axes.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
+    axes.xaxis.set_major_formatter(lambda cycle, _: f"{cycle:,.0f}")
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlabel("core cycle", fontsize=TEXT)
     axes.spines[["top", "right", "left"]].set_visible(False)
