@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -108,6 +109,10 @@ def test_what_is_drawn(tmp_path):
     axes = plot_timeline.draw(layer)
     assert pictures.overlaps(axes) == pictures.outside(axes) == []
     ticks = [text.get_text() for text in axes.get_xticklabels()]
+    # nor is a title of a long name and long numbers
+    moved = replace(layer.window, cycles=987_654_321_012)
+    long = plot_timeline.draw(layer._replace(name="long_" * 60, window=moved))
+    assert pictures.overlaps(long) == pictures.outside(long) == []
     assert "502,000" in ticks and not axes.xaxis.get_offset_text().get_text()
 
 

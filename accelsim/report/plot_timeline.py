@@ -8,6 +8,7 @@ from accelsim.engine.zeros.cartesian_seen import PeTimeline
 from accelsim.report.framing import PLAIN, new_axes
 from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
 from accelsim.report.slices import PORT, STALL, Slice, Track
+from accelsim.report.text import shown
 from accelsim.report.timeline import Layer, tracks
 from accelsim.workload.problem import TENSORS
 
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 WIDE = 7.0
 TEXT = 7
-TICKS = 8
+LONG = 10_000_000
+"""Cycles whose numbers are too long for more than a few beside each other."""
+LINE, NEXT = 50, "\n"
+"""Letters of a title behind which another line begins."""
 MOST = 4000
 """Slices that a picture shows at most: more are too thin to be seen."""
 
@@ -34,28 +38,30 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     """
     from matplotlib.ticker import MaxNLocator
 
-    shown = lanes(layer)
-    axes = axes or new_axes(WIDE, 0.24 * len(shown) + 0.8)
+    found = lanes(layer)
+    axes = axes or new_axes(WIDE, 0.24 * len(found) + 0.8)
     low, high = layer.window.span
-    for at, (track, slices) in enumerate(shown):
+    for at, (track, slices) in enumerate(found):
         for one in slices:
             _bar(axes, at, track, one)
             if one.category == STALL and one.end - one.begin > 0.014 * len(one.name) * (high - low):
                 middle = (one.begin + one.end) / 2
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
                 axes.text(middle, at, one.name, fontsize=TEXT, ha="center", va="center", bbox=box, **PLAIN)
-    axes.set_yticks(range(len(shown)), [track.name for track, _ in shown], fontsize=TEXT, **PLAIN)
+    axes.set_yticks(range(len(found)), [track.name for track, _ in found], fontsize=TEXT, **PLAIN)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=TEXT)
     axes.set_xlim(low, high)
     # whole cycles, never "4.85" and a factor in a corner
-    axes.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
+    parts = 9 if high < LONG else 4
+    axes.xaxis.set_major_locator(MaxNLocator(parts, steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(lambda cycle, _: f"{cycle:,.0f}")
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xlabel("core cycle", fontsize=TEXT)
     axes.spines[["top", "right", "left"]].set_visible(False)
     idle = "stands still" if isinstance(layer.window, PeTimeline) else "the MAC array stands still"
-    title = f"{layer.name}: cycles {low:,} to {high:,} of {layer.window.cycles:,}; hatched: {idle}"
+    title = f"{shown(layer.name)}: cycles {low:,} to {high:,} of {layer.window.cycles:,}"
+    title += f"{'; ' if len(title) < LINE else NEXT}hatched: {idle}"
     axes.set_title(title, loc="left", fontsize=TEXT + 1, color=GREY, **PLAIN)
     return axes
 
