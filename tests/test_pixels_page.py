@@ -23,7 +23,8 @@ def table(points: list[Any]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for one in points:
-        parts = " | ".join(f"{part:,.0f}" if part >= 1000 else f"{part:,.3g}" for part in (one.dram, one.clock, one.computes))
+        shares = (one.dram, one.clock, one.computes)
+        parts = " | ".join(f"{part:,.0f}" if part >= 1000 else f"{part:,.3g}" for part in shares)
         chip = f"{one.features.chip:,.1f}" if one.features.chip else ""
         lines.append(f"| {one.features.name} | {one.features.accuracy} | {one.all:,.2f} | {parts} | {chip} |")
     return "\n".join(lines) + "\n"
