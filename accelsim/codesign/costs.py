@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
+from accelsim.architecture.yaml import load_architecture
 from accelsim.codesign.spaces.space import Space, load_space
 from accelsim.energy.rows import grouped
 from accelsim.errors import AccelsimError
@@ -213,6 +214,8 @@ def cost_table(
     ------
     AccelsimError : what is asked for is wrong; nothing multiplies. A layer that does not fit is a row with its reason.
     """
+    if isinstance(architecture, str | Path):
+        load_architecture(architecture)  # is refused by its own name, not as a field of a sweep
     if isinstance(layers, str | Path):
         layers = load_space(layers)
     if isinstance(layers, Space):
