@@ -127,10 +127,11 @@ class CostTable:
                 found += self.cost(layer).times(layer.repeat)
         return found
 
-    def require(self, machine: Architecture) -> None:
-        """Raise AccelsimError where the table is of another machine."""
+    def require(self, machine: str | Path | Architecture) -> None:
+        """Raise AccelsimError where the table is of another machine, which is given by name, file or itself."""
         from accelsim.sweep.identity import sized_hash
 
+        machine = machine if isinstance(machine, Architecture) else load_architecture(machine)
         if sized_hash(machine) != self.made["machine_sha256"]:
             raise AccelsimError(
                 f"the table is of machine '{self.made['machine']}', which is not '{machine.name}' as it is now: "
