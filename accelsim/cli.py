@@ -243,6 +243,11 @@ def compare(
     data: Data = None,
     seed: Seed = 0,
     bits: Bits = None,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
     plot_to: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Also draw it: .png, .svg, .pdf.")
     ] = None,
@@ -283,6 +288,7 @@ def compare(
             data=data,
             seed=seed,
             bits=bits_of(bits),
+            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
     if plot_to and comparison.results:
         from accelsim.report.plot import save
@@ -323,6 +329,11 @@ def search(
     settings: Settings = None,
     dims: Dims = None,
     bits: Bits = None,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
     why: Annotated[
         bool, typer.Option("--why", help="Of an optimum: what twice of each memory and side of the array would save.")
     ] = False,
@@ -354,11 +365,13 @@ def search(
         parameters=parameters(settings),
         dims=dims_of(dims),
         bits=bits_of(bits),
+        training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
     )
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
     of = "all mappings" if result.dataflow == "best" else result.dataflow
-    text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
+    what = f"{workload}, training step" if training else workload
+    text = f"# the best {objective} of {of} found for {what}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
     text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints)))

@@ -15,15 +15,21 @@ from accelsim.options import (
     Data,
     Dataflow,
     Dims,
+    GradientWay,
     Mapping,
+    MasterBits,
     Objective,
+    Optimizer,
     Seed,
     Settings,
+    Training,
+    VectorGradients,
     Work,
     bits_of,
     dims_of,
     known,
     parameters,
+    training_of,
 )
 from accelsim.running import simulated, tell_failures
 
@@ -62,6 +68,11 @@ def timeline(
     data: Data = None,
     seed: Seed = 0,
     bits: Bits = None,
+    training: Training = False,
+    optimizer: Optimizer = None,
+    master_bits: MasterBits = None,
+    transposed: GradientWay = None,
+    vector_gradients: VectorGradients = None,
 ) -> None:
     """Write every step, transfer and stall of some cycles as a Chrome trace, for Perfetto (ui.perfetto.dev)."""
     from accelsim.report.files import check_place
@@ -75,6 +86,7 @@ def timeline(
     result = simulated(
         architecture, workload, dataflow=dataflow, mapping=mapping, batch=batch, layers=layers, objective=objective,
         parameters=parameters(settings), dims=dims_of(dims), data=data, seed=seed, bits=bits_of(bits),
+        training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
     )  # fmt: skip
     if not result.layers:
         raise AccelsimError(f"--layers: none that fits '{layers}' has MACs; nothing to show")

@@ -84,7 +84,9 @@ def test_a_command_can_be_typed(words):
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_yaml_is_what_its_schema_takes(block):
     data = yamlfile.parse(block.text, str(block)).data
-    if isinstance(data, dict) and ({"arch", "workload"} <= data.keys() or data.keys() & {"dataflow", "where", "set"}):
+    if isinstance(data, dict) and (
+        {"arch", "workload"} <= data.keys() or data.keys() & {"dataflow", "where", "set", "training"}
+    ):
         schema = json_schema("sweep")
         if "arch" not in data:  # a part of a file
             del schema["required"]

@@ -147,3 +147,26 @@ def test_the_command(tmp_path):
 def test_bad_options_are_one_line(options, told):
     found = CliRunner().invoke(app, ["run", "eyeriss", "alexnet", *options])
     assert (found.exit_code, found.stdout, found.stderr) == (2, "", f"{told}\n")
+
+
+def test_map_and_timeline_take_the_step(tmp_path, monkeypatch, capsys):
+    """A mapping of the step, found by `map`, is one that `run` takes for its gradients too."""
+    monkeypatch.chdir(tmp_path)
+    runner, asked = CliRunner(), ["eyeriss", "alexnet", "--layers", "CONV5*", "--training"]
+    found = runner.invoke(app, ["map", *asked, "--out", "m.yaml"])
+    assert found.exit_code == 0, found.output
+    text = (tmp_path / "m.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# the best energy of row_stationary found for alexnet, training step, batch 1, on eyeriss")
+    assert "\nCONV5.filter_grad:\n" in text and "\nCONV5.ifmap_grad:\n" in text
+    given = simulate("eyeriss", "alexnet", layers="CONV5*", training=True, mapping="m.yaml", evaluator="analytical")
+    searched = simulate("eyeriss", "alexnet", layers="CONV5*", training=True, evaluator="analytical")
+    assert given.total.energy == searched.total.energy and given.layers[0].mapping_source == "given"
+    seen = runner.invoke(app, ["timeline", *asked[:2], "--training", "--layers", "CONV5.filter_grad", "--cycles", "50"])
+    assert seen.exit_code == 0 and (tmp_path / "timeline.json").is_file()
+
+
+@pytest.mark.parametrize("command", ["compare", "map"])
+def test_options_of_a_step_without_one(command):
+    found = CliRunner().invoke(app, [command, "eyeriss", "alexnet", "--master-bits", "32"])
+    assert found.exit_code == 2
+    assert isinstance(found.exception, SystemExit) or "--master-bits is of a training step" in str(found.exception)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
+from accelsim.architecture.yaml import load_architecture
 from accelsim.codesign.spaces.space import Space, load_space
 from accelsim.energy.rows import grouped
 from accelsim.errors import AccelsimError
@@ -126,10 +127,11 @@ class CostTable:
                 found += self.cost(layer).times(layer.repeat)
         return found
 
-    def require(self, machine: Architecture) -> None:
-        """Raise AccelsimError where the table is of another machine."""
+    def require(self, machine: str | Path | Architecture) -> None:
+        """Raise AccelsimError where the table is of another machine, which is given by name, file or itself."""
         from accelsim.sweep.identity import sized_hash
 
+        machine = machine if isinstance(machine, Architecture) else load_architecture(machine)
         if sized_hash(machine) != self.made["machine_sha256"]:
             raise AccelsimError(
                 f"the table is of machine '{self.made['machine']}', which is not '{machine.name}' as it is now: "
@@ -213,6 +215,8 @@ def cost_table(
     ------
     AccelsimError : what is asked for is wrong; nothing multiplies. A layer that does not fit is a row with its reason.
     """
+    if isinstance(architecture, str | Path):
+        load_architecture(architecture)  # is refused by its own name, not as a field of a sweep
     if isinstance(layers, str | Path):
         layers = load_space(layers)
     if isinstance(layers, Space):

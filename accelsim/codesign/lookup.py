@@ -81,7 +81,7 @@ def choices_of(table: CostTable, space: Space, quantity: str = "cycles", batch: 
     AccelsimError : unknown quantity; a layer that the table has not.
     """
     if quantity not in QUANTITIES:
-        raise AccelsimError(f"unknown quantity '{quantity}'{nearest(quantity, QUANTITIES)} ({', '.join(QUANTITIES)})")
+        raise AccelsimError(f"unknown quantity '{quantity}'{nearest(quantity, QUANTITIES)}")
     shape = len(space.positions), len(space.operations)
     costs, allowed, fixed = np.zeros(shape), np.zeros(shape, np.bool_), Fraction(0)
     for operation, (chosen, network) in enumerate(space.each(batch)):

@@ -21,6 +21,7 @@ from accelsim.reproduce import (
     nn_dataflow,
     nvdla,
     nvdla_area,
+    pixels,
     process,
     rtl,
     scalesim,
@@ -45,7 +46,8 @@ def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
-    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes, spaces, carbon, kept)
+    chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
+    parts = (*machines, *chips, spaces, carbon, kept, pixels)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 

@@ -24,13 +24,14 @@ from accelsim.sweep.resolve import Resolver, shown
 from accelsim.sweep.where import Constraint
 from accelsim.sweep.yaml import FIELDS, Kind, SearchSpec, SweepSpec
 from accelsim.workload.network import Network
+from accelsim.workload.training.optimizers import Optimizer, Training
 from accelsim.yamlfile import Document, Place, bare, hint, read, resolve, unknown
 
 Fields = dict[str, Any]
 NAMES = ("arch", "workload", "dataflow", "energy", "constraints")
 """Fields whose values may be files."""
 MOST_LOOKED = 10_000
-NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect")
+NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect", "training")
 """Fields whose every value is looked at before anything runs, and which come first then."""
 MOST_TRIED = 64
 
@@ -371,6 +372,6 @@ def _identity(document: Document, grid: Grid, resolver: Resolver) -> str:
 
 
 def _object(value: Any) -> Any:
-    if isinstance(value, Architecture | Network):
+    if isinstance(value, Architecture | Network | Training | Optimizer):
         return canonical(value)
     return shown(value)

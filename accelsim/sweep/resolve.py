@@ -19,6 +19,7 @@ from accelsim.document import sha256
 from accelsim.energy.document import document_of as table_document
 from accelsim.energy.load import load_table, table_for
 from accelsim.energy.table import EnergyTable
+from accelsim.errors import AccelsimError
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import is_onnx
 from accelsim.search.optimum.wanted import Wanted
@@ -27,6 +28,7 @@ from accelsim.sweep.identity import canonical, dataflow_hash
 from accelsim.sweep.yaml import FIELDS
 from accelsim.workload.edit import with_density
 from accelsim.workload.network import Network
+from accelsim.workload.training.optimizers import Optimizer, Training
 from accelsim.yamlfile import Document, read, resolve
 
 Found = TypeVar("Found")
@@ -104,13 +106,14 @@ class Resolver:
         """The network of a point."""
         settings = _settings(fields) if settings is None else settings
         own, workload, batch = self.split(fields, settings)[0], fields["workload"], fields.get("batch", 1)
-        density = fields.get("density")
+        density, training = fields.get("density"), fields.get("training")
 
         def make() -> Network:
             found = network_from(workload, arguments.whole("batch", batch, 1), own)
-            return found if density is None else with_density(found, density)
+            found = found if density is None else with_density(found, density)
+            return found.training_step(training) if training else found
 
-        return self._networks.get((_key(workload), _key([batch, own, density])), make)
+        return self._networks.get((_key(workload), _key([batch, own, density, training])), make)
 
     def table(self, fields: Fields) -> EnergyTable:
         """The energy table of a point."""
@@ -156,6 +159,11 @@ class Resolver:
             arguments.seconds(name, value)
         elif name == "constraints":
             self.constraints(fields)
+        elif name == "training":
+            try:
+                Training.of(value)
+            except AccelsimError as error:
+                raise AccelsimError(str(error).removeprefix("training: ")) from None
 
     def fingerprint(self, name: str, value: Any) -> str:
         """The sha256 of what a name stands for."""
@@ -190,6 +198,8 @@ def shown(value: Any) -> Any:
     """A value as an export has it: objects by their name."""
     if isinstance(value, Architecture | Network | EnergyTable):
         return value.name
+    if isinstance(value, Training | Optimizer):
+        return value.optimizer if isinstance(value, Training) else value.name
     return value
 
 

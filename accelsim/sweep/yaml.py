@@ -26,6 +26,10 @@ Swept = Annotated[
 _FLAGS = {"type": "array", "items": {"type": "boolean"}, "minItems": 1}
 Flags = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "boolean"}, _FLAGS], "unit": "none"})]
 """Whether, or both."""
+_STEP = {"anyOf": [{"type": "boolean"}, {"type": "string"}]}
+_STEPS = {"type": "array", "items": {"anyOf": [*_STEP["anyOf"], {"type": "object"}]}, "minItems": 1}
+Steps = Annotated[Any, WithJsonSchema({"anyOf": [*_STEP["anyOf"], _STEPS], "unit": "none"})]
+"""Training steps: whether, an optimizer, or in a list a table of what `Training` takes."""
 
 
 class Kind(StrEnum):
@@ -101,6 +105,12 @@ class SweepSpec(Spec):
         "as the network says",
         "share of words, 0 to 1",
     )
+    training: Steps = key(
+        "Whether the training step is run: `true`, an optimizer (`sgd`, `momentum`, `adam`), or in a list a table of "
+        "`optimizer`, `master_bits`, `transposed` and `vector_gradients`.",
+        False,
+        unit="none",
+    )
     budget: Swept = key("Time for a layer's proof; then the best so far.", None, "as long as it takes", "s")
     exact: Flags = key("`true`: a dataflow's mappings are searched to the end, with a certificate.", False, unit="none")
     imperfect: Flags = key("`true`: of `best`, factors that do not divide too.", False, unit="none")
@@ -126,6 +136,6 @@ class SweepSpec(Spec):
 
 FIELDS = (
     "arch", "workload", "dataflow", "batch", "evaluator", "objective", "energy", "node", "supply", "accounting", "bits",
-    "density", "seed", "budget", "exact", "imperfect", "constraints",
+    "density", "training", "seed", "budget", "exact", "imperfect", "constraints",
 )  # fmt: skip
 """Keys of a sweep file that are fields to vary; those in `set` are the others."""

@@ -21,7 +21,7 @@ class Lowered(NamedTuple):
 
     runs : how often the problem runs. moves, stored, spread : as `Layer` has them.
     parts : (name, what it gives) instead of a problem, where the layer is carried out as several.
-    ops, reads : of a part: its vector operations, and the part it reads where that is not the layer's input.
+    ops, reads : of a part: its vector operations, and the parts it reads where that is not the layer's input.
     """
 
     shape: Shape
@@ -99,7 +99,7 @@ class LayerSpec(Spec):
             return (self._layer(name, sources, found._replace(ops=self.vector_ops(shapes))),)
         parts = []
         for part, lowered in found.parts:
-            reads = (f"{name}.{lowered.reads}",) if lowered.reads else sources
+            reads = tuple(f"{name}.{one}" for one in lowered.reads.split()) or sources
             parts.append(replace(self._layer(f"{name}.{part}", reads, lowered), whole=name))
         return (*parts, Layer(name, PARTS, tuple(part.name for part in parts), found.shape))
 

@@ -150,6 +150,9 @@ def test_a_file_that_is_no_table(text: str, tmp_path: Path) -> None:
 
 def test_a_table_is_of_one_machine(table: CostTable) -> None:
     table.require(load_architecture(MACHINE))
+    table.require(MACHINE)
+    with pytest.raises(AccelsimError, match="which is not 'tpu_v1' as it is now"):
+        table.require("tpu_v1")
     with pytest.raises(AccelsimError, match="the table is of machine 'eyeriss', which is not 'eyeriss' as it is now"):
         table.require(load_architecture(MACHINE).with_(glb="64 KiB"))
     with pytest.raises(AccelsimError, match="has none such"):

@@ -13,10 +13,9 @@ from accelsim.codesign.carbon.embodied import Die, Embodied
 from accelsim.codesign.carbon.hourly import Series, Window, read_series
 from accelsim.codesign.carbon.job import Job, given_job, job_of
 from accelsim.codesign.carbon.spec import CarbonSpec, load_spec, spec_of
-from accelsim.codesign.carbon.tables import Fab, Factor, constant, fab, region, regions
+from accelsim.codesign.carbon.tables import Fab, Factor, constant, fab, known_regions, region, regions
 from accelsim.errors import AccelsimError
 from accelsim.outcome import Outcome
-from accelsim.yamlfile import hint
 
 FILES = (".csv", ".json")
 NO_GRID = (
@@ -177,7 +176,7 @@ def grid_of(text: str, what: str = "grid") -> Factor:
             return Factor(text, units.intensity(text), "g/kWh", "given")
         except ValueError as error:
             raise AccelsimError(f"{what}: {error}") from None
-    raise AccelsimError(f"{what}: unknown region '{text}'{hint(text, regions())}")
+    raise AccelsimError(f"{what}: unknown region '{text}'{known_regions(text)}")
 
 
 def check_grids(spec: CarbonSpec) -> None:

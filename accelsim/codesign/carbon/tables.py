@@ -11,7 +11,7 @@ from pathlib import Path
 
 from accelsim.codesign.carbon.units import per_gb
 from accelsim.errors import AccelsimError, listing
-from accelsim.yamlfile import hint
+from accelsim.yamlfile import hint, meant
 
 FOLDER = Path(__file__).parent / "data"
 ABATEMENTS = (95, 97, 99)
@@ -55,8 +55,19 @@ def region(name: str, what: str = "region") -> Factor:
     """One of `regions`. Raises AccelsimError, one line with the nearest name."""
     known = regions()
     if name not in known:
-        raise AccelsimError(f"unknown {what} '{name}'{hint(name, known)}")
+        raise AccelsimError(f"unknown {what} '{name}'{known_regions(name)}")
     return known[name]
+
+
+def known_regions(name: str) -> str:
+    """The end of a line that refuses a name: the nearest one; those of no list; how many a list has."""
+    lists: dict[str, list[str]] = {}
+    for one in regions():
+        head, colon, _ = one.partition(":")
+        lists.setdefault(head if colon else "", []).append(one)
+    own = lists.pop("")
+    more = ", ".join(f"{len(names)} of {head}, such as {names[0]}" for head, names in lists.items())
+    return f"{meant(name, regions())} ({listing(own)}; {more})"
 
 
 @cache

@@ -11,6 +11,7 @@ from accelsim.workload.ops.convolutions import Conv, Conv1d, Conv3d, Depthwise
 from accelsim.workload.ops.explicit import Explicit
 from accelsim.workload.ops.moves import Combine, Embedding, Gather, PadPlane, Reduce, Resize, TopK
 from accelsim.workload.ops.norms import BatchNorm, GroupNorm, Norm, RmsNorm, Rotary, Softmax
+from accelsim.workload.ops.oriented import Hog
 from accelsim.workload.ops.pools import Pool, Pool3d
 from accelsim.workload.ops.products import Experts, FullyConnected, Matmul
 from accelsim.workload.ops.recurrent import Gru, Lstm, Rnn
@@ -71,6 +72,7 @@ AnyLayer = Annotated[
     | Annotated[Reduce, Tag("reduce")]
     | Annotated[TopK, Tag("topk")]
     | Annotated[Combine, Tag("combine")]
+    | Annotated[Hog, Tag("hog")]
     | Annotated[Slice, Tag("slice")]
     | Annotated[Split, Tag("split")]
     | Annotated[Reshape, Tag("reshape")]
