@@ -188,7 +188,7 @@ class Mapspace:
         return Inners(
             np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits,
             least, self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_together,
-            self.machine.mac_cycles,
+            self.machine.mac_cycles, self.scope.ceilings.most,
         )  # fmt: skip
 
     def _bounded(self, rows: Ints, limits: Ints) -> tuple[Ints, Ints]:

@@ -47,7 +47,8 @@ class Optimum:
 
     nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
     first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
-    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken.
+    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken. cycles : of the
+    MACs; 0: not asked for.
     """
 
     nest: LoopNest
@@ -60,6 +61,7 @@ class Optimum:
     leaves: int
     tried: int
     seconds: float
+    cycles: float = 0.0
 
     @property
     def certified(self) -> bool:
@@ -96,7 +98,7 @@ def optimum(
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
-    one decides.
+    one decides. Under `ceilings` of the scope the best of those that keep them all.
 
     Parameters
     ----------
@@ -105,8 +107,8 @@ def optimum(
 
     Raises
     ------
-    MappingError : nothing fits, or a machine whose mapspace there is no bound for. AccelsimError : unknown objective.
-    OutOfTimeError : a firm clock was up before anything was found.
+    NothingFitsError : nothing fits, or keeps all ceilings. MappingError : a machine whose mapspace there is no bound
+    for. AccelsimError : unknown objective. OutOfTimeError : a firm clock was up before anything was found.
     """
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
@@ -114,8 +116,8 @@ def optimum(
     reason = why_not(architecture, table)
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
-    lanes = architecture.macs_per_cycle
-    if lanes > 1 and objective != "energy" and (scope.imperfect or scope.flow):
+    lanes, timed = architecture.macs_per_cycle, objective != "energy" or scope.ceilings.timed
+    if lanes > 1 and timed and (scope.imperfect or scope.flow):
         raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
     begun, seed = time.monotonic(), None
     clock = budget if isinstance(budget, Clock) else Clock(budget)
@@ -129,7 +131,7 @@ def optimum(
                 steps += [step._replace(bound=0.0) for step in divided]
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
-    space = Mapspace(architecture, problem, table, scope, objective != "energy", clock)
+    space = Mapspace(architecture, problem, table, scope, timed, clock)
     try:
         return _Search(space, OBJECTIVES.index(objective), begun, seed, steps).run()
     except OutOfTimeError:
@@ -151,6 +153,8 @@ def least_busy(
     Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
     """
     space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, True, clock)
+    # a port has no energy, and what the others say of cycles alone is of the MACs too
+    ceilings = np.array([inf, scope.ceilings.most[1], inf, inf])
     least = inf
     for placement in space.placements.every:
         most = 0.0
@@ -160,7 +164,7 @@ def least_busy(
             descending.descend(
                 space.bounds.classes(port),
                 port.constant,
-                space.inners(port),
+                space.inners(port)._replace(most=ceilings),
                 0.0,
                 descending.ENERGY,
                 inf,
@@ -198,9 +202,9 @@ class _Search:
     ) -> None:
         self.space, self.objective, self.begun, self.seed, self.steps = space, objective, begun, seed, steps
         self.clock = space.clock
-        found = (seed.score, seed.energy) if seed else (inf, inf)
+        found = (seed.score, seed.energy, seed.cycles) if seed else (inf, inf, 0.0)
         self.best = settling.Best(
-            np.array([found[0]]), np.array([found[1]]), np.zeros(len(GROUPS), np.int64),
+            np.array([found[0]]), np.array([found[1]]), np.array([found[2]]), np.zeros(len(GROUPS), np.int64),
             np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
         self.busiest = fewest_cycles(space.machine, space.problem)
@@ -245,6 +249,7 @@ class _Search:
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
             space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.begun,
+            float(self.best.cycles[0]),
         )  # fmt: skip
 
     def _step(self, proven: float | None = None) -> None:

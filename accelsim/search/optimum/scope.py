@@ -9,6 +9,7 @@ from math import prod
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import Loop
 from accelsim.search.factors import divisors
+from accelsim.search.optimum.ceilings import OPEN, Ceilings
 from accelsim.search.optimum.chains import imperfect, perfect
 from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NothingFitsError
 from accelsim.search.optimum.placements import every_bypass
@@ -49,12 +50,13 @@ class Flow:
 class Scope:
     """Which mappings are looked at: those of a dataflow or any, in factors that divide or (`imperfect`) others too.
 
-    A dataflow's space has other factors always. constraints : what is left out.
+    A dataflow's space has other factors always. constraints : what is left out; ceilings : what of what is left is.
     """
 
     imperfect: bool = False
     flow: Flow | None = None
     constraints: Constraints = field(default_factory=Constraints)
+    ceilings: Ceilings = OPEN
 
     @property
     def name(self) -> str:
