@@ -18,6 +18,7 @@ from accelsim.options import (
     Arch,
     Batch,
     Bits,
+    Bound,
     Budget,
     Carbon,
     Constraints,
@@ -119,6 +120,7 @@ def run(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    bound: Bound = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -164,6 +166,7 @@ def run(
             exact=exact,
             imperfect=imperfect,
             constraints=constraints,
+            bound=bound,
             energy=energy,
             node=node,
             supply=supply,
@@ -234,6 +237,7 @@ def compare(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    bound: Bound = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -274,6 +278,7 @@ def compare(
             exact=exact,
             imperfect=imperfect,
             constraints=constraints,
+            bound=bound,
             energy=energy,
             node=node,
             supply=supply,
@@ -316,6 +321,7 @@ def search(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    bound: Bound = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -347,6 +353,7 @@ def search(
         exact=exact,
         imperfect=imperfect,
         constraints=constraints,
+        bound=bound,
         energy=energy,
         node=node,
         supply=supply,
@@ -361,7 +368,7 @@ def search(
     text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
-    text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints)))
+    text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints, bound)))
     if out:
         write_text(out, text)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from math import inf
 
@@ -43,9 +44,9 @@ class Ceilings:
         """Objectives of which a mapping has more than it may."""
         return [name for name, most in self.given.items() if objective_of(name, energy, cycles) > most * (1 + SLACK)]
 
-    def without(self, name: str) -> Ceilings:
-        """The others."""
-        return self.at(name, inf)
+    def only(self, names: Collection[str]) -> Ceilings:
+        """Some of them."""
+        return Ceilings(**{name: most for name, most in self.given.items() if name in names})
 
     def at(self, name: str, most: float) -> Ceilings:
         """With another most of one objective."""
