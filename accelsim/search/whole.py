@@ -17,12 +17,13 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.bound import ceilings_of
 from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Certificate, Found, objective_of
+from accelsim.search.optimum.busy import least_busy, on_top, waits
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.conflict import conflict
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.floor import floor_of
 from accelsim.search.optimum.flow import flow_of, why_no_flow
-from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
+from accelsim.search.optimum.optimum import ROUNDING, Optimum, optimum, why_not
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.search.proof import Proof
@@ -174,14 +175,15 @@ class _Run:
             if nest not in scores and not self.clock.late:
                 scores[nest] = self.score(nest)
         if within:
-            scores = self._kept(within, best, scores)
+            scores, bound = self._kept(within, best, scores)
+            best = replace(best, bound=bound)
         nest = min(scores, key=scores.__getitem__)
         divide = "" if scope.imperfect or scope.flow else ", with factors that do not divide"
         lower = f"; lower still{divide}: {nests[nest]}" if nests.get(nest) else ""
         found = Found(
             nest, self.objective, space + under + name + lower, best.tried, (), min(best.score, scores[nest]),
             certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
-            held=within.held(best, free, self.cost(nest)) if within else (),
+            held=within.held(nest, free) if within else (),
         )  # fmt: skip
         if self.objective != "energy":
             return self._timed(found, scope, best, optima, scores)
@@ -210,7 +212,11 @@ class _Run:
         """The bounds of the run on this machine."""
         ceilings = ceilings_of(self.proof.bounds, self.machine, self.table, self.objective)
         scope = replace(scope, ceilings=ceilings)
-        return Within(scope, self.proof.bounds, self.objective, self.table.unit, self._optimum, self.cost, self.clock)
+        return Within(
+            scope, self.proof.bounds, self.objective, self.table.unit, self._optimum, self.cost, self.clock,
+            lambda nest: waits(self.machine, self.problem, self.table, nest),
+            partial(on_top, self.machine, self.problem),
+        )  # fmt: skip
 
     def _free(self, scope: Scope, others: Others) -> tuple[Optimum, str]:
         """`_first`, where nothing bounds it but constraints; which of these none meets is said."""
@@ -231,14 +237,21 @@ class _Run:
         except NothingFitsError:
             raise within.impossible() from None
 
-    def _kept(self, within: Within, best: Optimum, scores: dict[LoopNest, float]) -> dict[LoopNest, float]:
-        """The scores of mappings that keep the bounds by the evaluator; where the optimum does not, of others too."""
+    def _kept(
+        self, within: Within, best: Optimum, scores: dict[LoopNest, float]
+    ) -> tuple[dict[LoopNest, float], float]:
+        """The scores of mappings that keep the bounds by the evaluator, and what none of them is below.
+
+        Where the optimum by energy and MACs does not keep them, others are looked for.
+        """
+        bound = best.bound
         if not within.keeps(best.nest):
-            scores = scores | {nest: self.score(nest) for nest in within.candidates(best)}
+            others, bound = within.candidates(best)
+            scores = scores | {nest: self.score(nest) for nest in others}
         kept = {nest: score for nest, score in scores.items() if within.keeps(nest)}
         if not kept:
             raise within.unmet(best, list(scores))
-        return kept
+        return kept, bound
 
     def _first(self, scope: Scope, others: Others) -> tuple[Optimum, str]:
         """The optimum; or, where time was up before any mapping was found, the best of `others`, and words for that."""

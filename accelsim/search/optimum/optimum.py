@@ -38,7 +38,6 @@ MEMORIES = 3
 ROUNDING = 1e-9
 MOST_GAP = 1e3
 """Where nothing is found below this many times the least bound, all leaves are tried."""
-ANY_TIME = Clock()
 
 
 @dataclass(frozen=True)
@@ -141,44 +140,6 @@ def optimum(
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
 
 
-def least_busy(
-    architecture: Architecture,
-    problem: Problem,
-    table: EnergyTable | None = None,
-    scope: Scope = ALL,
-    clock: Clock = ANY_TIME,
-) -> float:
-    """Cycles that some port is busy at the least in any mapping; parameters and errors as of `optimum`.
-
-    Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
-    """
-    space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, True, clock)
-    # a port has no energy, and what the others say of cycles alone is of the MACs too
-    ceilings = np.array([inf, scope.ceilings.most[1], inf, inf])
-    least = inf
-    for placement in space.placements.every:
-        most = 0.0
-        for port in placement.ports:
-            clock.check()
-            leaves = _leaves(1)
-            descending.descend(
-                space.bounds.classes(port),
-                port.constant,
-                space.inners(port)._replace(most=ceilings),
-                0.0,
-                descending.ENERGY,
-                inf,
-                False,
-                leaves,
-            )
-            # of what nothing fits no mapping has any
-            most = max(most, float(leaves.bound[0]) if leaves.number[0] else inf)
-            if most >= least:
-                break
-        least = min(least, most)
-    return least
-
-
 def why_not(machine: Architecture, table: EnergyTable) -> str:
     """Why a machine's mapspace cannot be searched whole; empty: it can."""
     arrays = [spec.name for spec in machine.levels if spec.fanout.y * spec.fanout.x > 1]
@@ -278,7 +239,7 @@ class _Search:
             if self.steps is not None:
                 self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
-            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
+            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), leaves_of(1)
             if not np.isfinite(classes.outer).any():
                 continue
             whole = self._descend(placement, classes, inners, self._found, False, leaves)
@@ -295,7 +256,7 @@ class _Search:
 
         done : those with a bound below this one were tried before.
         """
-        leaves = _leaves(1 << 16)
+        leaves = leaves_of(1 << 16)
         while True:
             if not self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves):
                 return False
@@ -304,7 +265,7 @@ class _Search:
                 break
             if n > MOST_LEAVES:
                 return False
-            leaves = _leaves(n)
+            leaves = leaves_of(n)
         new = np.flatnonzero(leaves.bound[:n] >= done)
         order = new[np.argsort(leaves.bound[new], kind="stable")]
         for part in self.clock.parts(len(order), 64, 1 << 12) if self.steps is None else _doubled(len(order)):
@@ -355,7 +316,8 @@ def _doubled(n: int) -> Iterator[slice]:
         yield slice(at, at := min(2 * at + 1, n))
 
 
-def _leaves(n: int) -> descending.Leaves:
+def leaves_of(n: int) -> descending.Leaves:
+    """Room for so many."""
     return descending.Leaves(
         np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64)
     )
