@@ -43,6 +43,7 @@ from accelsim.options import (
     Seed,
     Settings,
     Supply,
+    Total,
     Training,
     VectorGradients,
     Work,
@@ -322,6 +323,7 @@ def search(
     imperfect: Imperfect = False,
     constraints: Constraints = None,
     bound: Bound = None,
+    total: Total = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -341,33 +343,25 @@ def search(
 
     if out:
         check_place(out)
-    result = simulated(
-        architecture,
-        workload,
-        dataflow=dataflow,
-        batch=batch,
-        layers=layers,
-        evaluator="analytical",
-        objective=objective,
-        budget=budget,
-        exact=exact,
-        imperfect=imperfect,
-        constraints=constraints,
-        bound=bound,
-        energy=energy,
-        node=node,
-        supply=supply,
-        accounting=accounting,
-        parameters=parameters(settings),
-        dims=dims_of(dims),
-        bits=bits_of(bits),
-    )
+    options: dict[str, Any] = {
+        "dataflow": dataflow, "batch": batch, "layers": layers, "evaluator": "analytical", "objective": objective,
+        "budget": budget, "exact": exact, "imperfect": imperfect, "constraints": constraints, "bound": bound,
+        "energy": energy, "node": node, "supply": supply, "accounting": accounting,
+        "parameters": parameters(settings), "dims": dims_of(dims), "bits": bits_of(bits),
+    }  # fmt: skip
+    found = None
+    if total:
+        from accelsim.totals import told, within_total
+
+        options["mapping"], found = within_total(architecture, workload, total, **options)
+    result = simulated(architecture, workload, **options)
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
     of = "all mappings" if result.dataflow == "best" else result.dataflow
     text = f"# the best {objective} of {of} found for {workload}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
+    text += told(total, found, result) if total and found else ""
     text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints, bound)))
     if out:
         write_text(out, text)
