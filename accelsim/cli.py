@@ -179,16 +179,18 @@ def run(
             bits=bits_of(bits),
             training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
-    checks = []
-    if check:
-        from accelsim.outputs import check_outputs
-
-        checks = list(check_outputs(result))
+    checks = _checked(result) if check else []
     _write(result, out, report_to)
     _print(result, as_json, checks)
     if wanted:
         footprints.show_carbon(result, wanted, as_json)
     tell_failures(result)
+
+
+def _checked(result: Result) -> list[str]:
+    from accelsim.outputs import check_outputs
+
+    return list(check_outputs(result))
 
 
 def _print(result: Result, as_json: bool, checks: list[str]) -> None:

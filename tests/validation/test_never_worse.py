@@ -26,7 +26,7 @@ REAL = [
     ("alexnet", "CONV1"), ("alexnet", "CONV5"), ("alexnet", "FC8"), ("resnet50", "conv5_0c"), ("mobilenet_v1", "pw13"),
     ("bert_base", "l0_ff1"),
 ]  # fmt: skip
-# zigzag-dse 3.9.1, the reference cases' r_cost and w_cost (pJ of an access as wide as the port) and unit_energy; P01 has
+# zigzag-dse 3.9.1, its r_cost and w_cost (pJ of an access as wide as the port) and unit_energy of each case; P01 has
 # arrays between its memories, and P08 three memories above the array, which take minutes
 COSTS = {
     "P02": ({"o_rf": (0.2, 0.2), "glb": (6.0, 6.5), "dram": (100.0, 100.0)}, 0.5),
