@@ -245,7 +245,7 @@ class _Search:
             whole = self._descend(placement, classes, inners, self._found, False, leaves)
             if leaves.number[0]:
                 known = space.known(placement, classes, inners)
-                out.append(Walked(placement, classes, inners, known, float(leaves.bound[0])))
+                out.append(Walked(placement, classes, inners, known, max(float(leaves.bound[0]), floor)))
                 self._try(out[-1], leaves.pick, leaves.bound)
             if not whole:
                 return out, floor
