@@ -12,6 +12,7 @@ from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.onnx.graph.read import is_onnx
 from accelsim.quantities import BOUNDS, bounded, short
+from accelsim.search.bound import bounds_of
 from accelsim.search.proof import Proof
 from accelsim.workload.network import Network
 from accelsim.yamlfile import Document, bare
@@ -41,8 +42,8 @@ def flag(what: str, value: object) -> bool:
     return value
 
 
-def proof(budget: object, exact: object, imperfect: object, constraints: object) -> Proof:
-    """What a search is to prove; constraints : a file, what is in it, or that as it was read."""
+def proof(budget: object, exact: object, imperfect: object, constraints: object, bound: object = None) -> Proof:
+    """What a search is to prove; constraints : a file, what is in it, or that as it was read; bound : of objectives."""
     wanted = None
     if constraints is not None:
         from accelsim.search.optimum.wanted import Wanted, constraints_of, load_constraints
@@ -55,7 +56,9 @@ def proof(budget: object, exact: object, imperfect: object, constraints: object)
             wanted = constraints_of(Document("constraints", bare(constraints)))
         else:
             raise AccelsimError(f"constraints: wanted a file or what is in it, got {_kind(constraints)}")
-    return Proof(seconds("budget", budget), flag("exact", exact), flag("imperfect", imperfect), wanted)
+    return Proof(
+        seconds("budget", budget), flag("exact", exact), flag("imperfect", imperfect), wanted, bounds_of(bound)
+    )  # fmt: skip
 
 
 def whole(what: str, value: object, least: int) -> int:

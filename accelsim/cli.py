@@ -18,6 +18,7 @@ from accelsim.options import (
     Arch,
     Batch,
     Bits,
+    Bound,
     Budget,
     Carbon,
     Constraints,
@@ -42,6 +43,7 @@ from accelsim.options import (
     Seed,
     Settings,
     Supply,
+    Total,
     Training,
     VectorGradients,
     Work,
@@ -119,6 +121,7 @@ def run(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    bound: Bound = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -164,6 +167,7 @@ def run(
             exact=exact,
             imperfect=imperfect,
             constraints=constraints,
+            bound=bound,
             energy=energy,
             node=node,
             supply=supply,
@@ -175,16 +179,18 @@ def run(
             bits=bits_of(bits),
             training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
         )
-    checks = []
-    if check:
-        from accelsim.outputs import check_outputs
-
-        checks = list(check_outputs(result))
+    checks = _checked(result) if check else []
     _write(result, out, report_to)
     _print(result, as_json, checks)
     if wanted:
         footprints.show_carbon(result, wanted, as_json)
     tell_failures(result)
+
+
+def _checked(result: Result) -> list[str]:
+    from accelsim.outputs import check_outputs
+
+    return list(check_outputs(result))
 
 
 def _print(result: Result, as_json: bool, checks: list[str]) -> None:
@@ -234,6 +240,7 @@ def compare(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    bound: Bound = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -279,6 +286,7 @@ def compare(
             exact=exact,
             imperfect=imperfect,
             constraints=constraints,
+            bound=bound,
             energy=energy,
             node=node,
             supply=supply,
@@ -322,6 +330,8 @@ def search(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    bound: Bound = None,
+    total: Total = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -346,27 +356,19 @@ def search(
 
     if out:
         check_place(out)
-    result = simulated(
-        architecture,
-        workload,
-        dataflow=dataflow,
-        batch=batch,
-        layers=layers,
-        evaluator="analytical",
-        objective=objective,
-        budget=budget,
-        exact=exact,
-        imperfect=imperfect,
-        constraints=constraints,
-        energy=energy,
-        node=node,
-        supply=supply,
-        accounting=accounting,
-        parameters=parameters(settings),
-        dims=dims_of(dims),
-        bits=bits_of(bits),
-        training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
-    )
+    options: dict[str, Any] = {
+        "dataflow": dataflow, "batch": batch, "layers": layers, "evaluator": "analytical", "objective": objective,
+        "budget": budget, "exact": exact, "imperfect": imperfect, "constraints": constraints, "bound": bound,
+        "energy": energy, "node": node, "supply": supply, "accounting": accounting,
+        "parameters": parameters(settings), "dims": dims_of(dims), "bits": bits_of(bits),
+        "training": training_of(training, optimizer, master_bits, transposed, vector_gradients),
+    }  # fmt: skip
+    found = None
+    if total:
+        from accelsim.totals import told, within_total
+
+        options["mapping"], found = within_total(architecture, workload, total, **options)
+    result = simulated(architecture, workload, **options)
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
     of = "all mappings" if result.dataflow == "best" else result.dataflow
@@ -374,7 +376,8 @@ def search(
     text = f"# the best {objective} of {of} found for {what}, batch {batch}, on {architecture}\n"
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
-    text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints)))
+    text += told(total, found, result) if total and found else ""
+    text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints, bound)))
     if out:
         write_text(out, text)
     else:

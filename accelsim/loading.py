@@ -31,11 +31,12 @@ from accelsim.engine.counts import (
     RowCounts,
     Timing,
 )
-from accelsim.errors import Issue, SpecError
+from accelsim.errors import AccelsimError, Issue, SpecError
 from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.yaml import Levels
 from accelsim.outcome import LayerResult, Outcome, Ran
+from accelsim.search.bound import bounds_of
 from accelsim.search.proof import Proof
 from accelsim.specs import validate
 from accelsim.vector import vector_layers
@@ -91,6 +92,16 @@ class _Certificate(BaseModel):
     gap: float
 
 
+class _Held(BaseModel):
+    bound: str
+    name: str
+    has: float
+    binds: bool | None = None
+    costs: float | None = None
+    step: float | None = None
+    saves: float | None = None
+
+
 class _Search(BaseModel):
     objective: str
     space: str
@@ -100,6 +111,7 @@ class _Search(BaseModel):
     score: float | None
     simulated: Whole
     certificate: _Certificate | None = None
+    held: list[_Held] = Field(default_factory=list)
 
     def found(self, nest: LoopNest) -> Found:
         from accelsim.search.found import Found
@@ -149,14 +161,19 @@ class _Proof(BaseModel):
     exact: bool = False
     imperfect: bool = False
     constraints: dict[str, Any] | None = None
+    bound: list[str] = Field(default_factory=list)
 
     def proof(self, file: str) -> Proof:
+        try:
+            bounds = bounds_of(self.bound)
+        except AccelsimError as error:
+            raise AccelsimError(f"{file}: ran.proof.bound: {error}") from None
         if self.constraints is None:
-            return Proof(self.budget, self.exact, self.imperfect)
+            return Proof(self.budget, self.exact, self.imperfect, None, bounds)
         from accelsim.search.optimum.wanted import constraints_of
 
         wanted = constraints_of(Document(f"{file}: ran.proof.constraints", self.constraints))
-        return Proof(self.budget, self.exact, self.imperfect, wanted)
+        return Proof(self.budget, self.exact, self.imperfect, wanted, bounds)
 
 
 class _Ran(BaseModel):

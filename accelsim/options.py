@@ -37,6 +37,22 @@ Constraints = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Fix, forbid or bound loops, tiles, placements, orders; implies --exact."),
 ]
+Bound = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bound",
+        metavar="'NAME<=VALUE'",
+        help="The most of what is no objective, e.g. 'cycles<=1.2e6, energy<=3 mJ'; implies --exact.",
+    ),
+]
+Total = Annotated[
+    str | None,
+    typer.Option(
+        "--total",
+        metavar="'NAME<=VALUE'",
+        help="The most of all layers together: cycles or latency, where energy is the objective, or energy.",
+    ),
+]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Node = Annotated[int | None, typer.Option(metavar="NM", help="Energy table of a process, instead of --energy.")]
 Supply = Annotated[str | None, typer.Option(metavar="V", help="Supply; of a table of a process.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
+from accelsim.search.bound import ceilings_of
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT, Network
 from accelsim.workload.precision import checked
@@ -47,7 +48,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
     "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
-    "training": None,
+    "training": None, "bound": None,
 }  # fmt: skip
 
 
@@ -103,6 +104,7 @@ def simulate(
     exact: bool = False,
     imperfect: bool = False,
     constraints: str | Path | Mapping[str, Any] | None = None,
+    bound: str | Sequence[str] | Mapping[str, Any] | None = None,
     training: bool | str | Mapping[str, Any] | Training | None = None,
 ) -> Result:
     """Run a network on a machine.
@@ -126,7 +128,8 @@ def simulate(
     tolerant : put layers that cannot be mapped into `Result.failures` instead of raising.
     budget : seconds a layer's search of all mappings may take; then the best so far, with its gap. exact : a dataflow's
         mappings are searched to the end too, with a certificate. imperfect : 'best' takes factors that do not divide.
-        constraints : a file, or what is in it, of what mappings are left out; with any a search is exact.
+        constraints : a file, or what is in it, of what mappings are left out; with any a search is exact. bound : the
+        most of what is no objective, 'cycles<=1.2e6, energy<=3 mJ' (docs/optimum.md).
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
     training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
 
@@ -138,7 +141,7 @@ def simulate(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
         bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
-        imperfect=imperfect, constraints=constraints, training=training,
+        imperfect=imperfect, constraints=constraints, bound=bound, training=training,
     )  # fmt: skip
     result = _execute(plan, progress)
     if result.failures and not tolerant:
@@ -177,9 +180,11 @@ def prepare(
         source = SHIPPED
     missing = [layer.name for layer in chosen if layer.name not in given]
     flow = known_dataflow(machine, dataflow, needed=bool(missing) and not machine.cartesian)
-    proof = arguments.proof(*(options[name] for name in ("budget", "exact", "imperfect", "constraints")))
+    proof = arguments.proof(*(options[name] for name in ("budget", "exact", "imperfect", "constraints", "bound")))
     if proof.constraints:
         proof.constraints.on(machine)
+    if proof.bounds:
+        ceilings_of(proof.bounds, machine, table, options["objective"])
     ran = Ran(
         network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),

@@ -57,13 +57,45 @@ class Certificate:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A bound that a mapping keeps, and what it costs, by energy and cycles of the MACs.
+
+    bound : as it was asked for; name : the objective that it bounds; has : how much the mapping has of that, by the
+    evaluator. binds : whether the objective would be lower without it; None: not known, time was up. costs : by what
+    share the objective lies above that. step : of what is bounded, the least at which the objective is lower; saves :
+    by what share it is, there.
+    """
+
+    bound: str
+    name: str
+    has: float
+    binds: bool | None = None
+    costs: float | None = None
+    step: float | None = None
+    saves: float | None = None
+
+    def describe(self) -> str:
+        """A clause."""
+        text = f"{self.bound}: {self._shown(self.has)}"
+        if self.binds is None:
+            return text
+        if not self.binds:
+            return f"{text}, does not bind"
+        text += f", binds: {self.costs:.2%} above the optimum without it"
+        return text if self.step is None else f"{text}; {self._shown(self.step)} would save {self.saves:.2%}"
+
+    def _shown(self, value: float) -> str:
+        return f"{value:,.0f}" if self.name == "cycles" else f"{value:.6g}"
+
+
+@dataclass(frozen=True)
 class Found:
     """The best mapping, and best of what.
 
     splits : bounded, each tried in every order of its free loops unless its bound leaves it out. cut : what of the
     space was tried only around the best of the others, in words; empty: nothing. bound : the objective by the closed
     form, dense (cycles: a lower bound); score : as the layer was evaluated. simulated : mappings the cycle evaluator
-    chose from. certificate : of a search of the whole mapspace.
+    chose from. certificate : of a search of the whole mapspace. held : bounds that the mapping was to keep.
     """
 
     nest: LoopNest
@@ -75,6 +107,7 @@ class Found:
     score: float | None = None
     simulated: int = 0
     certificate: Certificate | None = None
+    held: tuple[Held, ...] = ()
 
     def scored(self, energy: float, cycles: int) -> Found:
         """With the objective as it came out."""
@@ -91,6 +124,7 @@ class Found:
             "score": self.score,
             "simulated": self.simulated,
             **({"certificate": asdict(self.certificate)} if self.certificate else {}),
+            **({"held": [asdict(one) for one in self.held]} if self.held else {}),
         }
 
     @staticmethod
@@ -98,7 +132,8 @@ class Found:
         """What `to_dict` gave, of the mapping that stands beside it."""
         own = data.get("certificate")
         certificate = Certificate(**own) if own else None
-        return Found(nest, **{**data, "cut": tuple(data["cut"]), "certificate": certificate})
+        held = tuple(Held(**one) for one in data.get("held", ()))
+        return Found(nest, **{**data, "cut": tuple(data["cut"]), "certificate": certificate, "held": held})
 
     def describe(self) -> str:
         """One line."""
@@ -106,7 +141,8 @@ class Found:
         score = "" if self.score is None else f", score {self.score:.6g}"
         again = f", the best of {self.simulated} simulated" if self.simulated else ""
         if self.certificate:
-            return f"{self.certificate.describe()}; bound {self.certificate.bound:.6g}{score}{again}"
+            held = "".join(f"; {one.describe()}" for one in self.held)
+            return f"{self.certificate.describe()}; bound {self.certificate.bound:.6g}{score}{again}{held}"
         return f"best of {self.splits:,} splits in their best orders, {cut}; bound {self.bound:.6g}{score}{again}"
 
 

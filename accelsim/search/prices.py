@@ -56,11 +56,15 @@ class Prices:
 
 @dataclass
 class Load:
-    """What takes time: cycles are `fixed` and share[edge, column] for each word; kind : see `kernels.records`."""
+    """What takes time: cycles are `fixed` and share[edge, column] for each word; kind : see `kernels.records`.
+
+    name : of the port.
+    """
 
     kind: int
     share: Floats
     fixed: float = 0.0
+    name: str = ""
 
 
 def prices(program: Program, table: EnergyTable, dataflow: str) -> Prices:
@@ -133,7 +137,7 @@ def _loads(program: Program) -> list[Load]:
     found: dict[tuple[int, str], Load] = {}
 
     def load(kind: int, name: str) -> Load:
-        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), program.columns))))
+        return found.setdefault((kind, name), Load(kind, np.zeros((len(edges), program.columns)), name=name))
 
     moved = [(e, *edge[:3]) for e, edge in enumerate(edges.tolist()) if program.timed[e]]
     feeding = {t: e for e, t, _, _ in moved}

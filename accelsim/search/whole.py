@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from accelsim.architecture.model import Architecture
@@ -15,21 +15,26 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows.dataflow import BEST, NAMES, Dataflow
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
+from accelsim.search.bound import ceilings_of
 from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Certificate, Found, objective_of
+from accelsim.search.optimum.busy import least_busy, on_top, waits
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.conflict import conflict
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.floor import floor_of
 from accelsim.search.optimum.flow import flow_of, why_no_flow
-from accelsim.search.optimum.optimum import ROUNDING, Optimum, least_busy, optimum, why_not
+from accelsim.search.optimum.optimum import ROUNDING, Optimum, optimum, why_not
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.search.proof import Proof
 from accelsim.search.space import Space
+from accelsim.search.within import Within
 from accelsim.workload.problem import Problem
 
 AT_ONCE = 1e-9
 """Seconds of a search that asks only whether anything fits."""
+LEAST_GAP = 1e-6
+"""Of energies that are added up in another order: no gap."""
 SCORED = 3
 """Dataflows whose best mapping the evaluator of the run looks at, where cycles count."""
 SEARCHED, SEARCHED_FIRST = 0.8, 0.4
@@ -39,8 +44,8 @@ Others = Callable[[bool], list[tuple[float, str, Found]]]
 
 
 def _clock(proof: Proof) -> Clock:
-    """The time of a layer; under constraints nothing else is known to keep them."""
-    return Clock(proof.budget, firm=proof.constraints is None)
+    """The time of a layer; under constraints or bounds nothing else is known to keep them."""
+    return Clock(proof.budget, firm=not proof.narrows)
 
 
 def find_whole(
@@ -65,8 +70,9 @@ def find_whole(
     run = _Run(architecture, problem, objective, table, evaluator, proof, _clock(proof))
     reason = why_not(architecture, table)
     if reason:
-        if proof.constraints:
-            raise MappingError(f"constraints are kept where the whole mapspace is searched, and {reason}")
+        if proof.narrows:
+            what = "constraints" if proof.constraints else "bounds"
+            raise MappingError(f"{what} are kept where the whole mapspace is searched, and {reason}")
         return run.of_dataflows(reason)
     factors = "factors" if proof.imperfect else "perfect factors"
     space = f"{BEST}: every chain of {factors}, order and placement"
@@ -114,8 +120,9 @@ def find_exact(
             return run.proved(Scope(flow=flow_of(architecture, problem, cut)), space, others)
         except NoBoundError as error:
             reason = str(error)
-    if proof.constraints:
-        raise MappingError(f"constraints are kept where a mapspace is searched to its end, and {reason}")
+    if proof.narrows:
+        what = "constraints" if proof.constraints else "bounds"
+        raise MappingError(f"{what} are kept where a mapspace is searched to its end, and {reason}")
     found = as_ever()
     return replace(found, space=f"{found.space}; not certified: {reason}")
 
@@ -143,25 +150,22 @@ class _Run:
     evaluator: str
     proof: Proof
     clock: Clock
+    _costs: dict[LoopNest, tuple[float, float]] = field(default_factory=dict)
 
     def proved(self, scope: Scope, space: str, others: Others) -> Found:
-        """The optimum of a scope under the constraints, or without any what is lower of `others`.
+        """The optimum of a scope under the constraints and bounds, or without any what is lower of `others`.
 
         space : the scope in words.
         """
         wanted = self.proof.constraints
         if wanted:
             scope = self._bound(scope, wanted)
-        try:
-            best, name = self._first(scope, others)
-        except NothingFitsError:
-            if wanted is None or not self._meets(scope, wanted.only(())):
-                raise
-            raise conflict(wanted, partial(self._meets, scope)) from None
-        found = Found(
-            best.nest, self.objective, space + " under constraints" * bool(wanted) + name, best.tried, (), best.score,
-            certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
-        )  # fmt: skip
+        within = self._within(scope) if self.proof.bounds else None
+        free, name = self._free(scope, others)
+        best = self._under(within, free) if within else free
+        if within:
+            scope = within.scope
+        under = " under constraints" * bool(wanted) + " within bounds" * bool(within)
         optima = self._others(scope, best)
         nests = {one.nest: "" for one in optima.values()}
         if not (wanted or self.clock.late):
@@ -170,26 +174,89 @@ class _Run:
         for nest in nests:
             if nest not in scores and not self.clock.late:
                 scores[nest] = self.score(nest)
+        if within:
+            scores, bound = self._kept(within, best, scores)
+            best = replace(best, bound=bound)
         nest = min(scores, key=scores.__getitem__)
         divide = "" if scope.imperfect or scope.flow else ", with factors that do not divide"
-        lower = f"; lower still{divide}: {nests[nest]}" if nests[nest] else ""
-        found = replace(found, nest=nest, space=f"{found.space}{lower}", bound=min(found.bound, scores[nest]))
-        if self.objective == "energy":
-            return found
-        # no mapping has fewer cycles than its MACs take, or than some port is busy
+        lower = f"; lower still{divide}: {nests[nest]}" if nests.get(nest) else ""
+        found = Found(
+            nest, self.objective, space + under + name + lower, best.tried, (), min(best.score, scores[nest]),
+            certificate=Certificate(best.size, best.nodes, best.bound, best.gap),
+            held=within.held(nest, free) if within else (),
+        )  # fmt: skip
+        if self.objective != "energy":
+            return self._timed(found, scope, best, optima, scores)
+        # what keeps the bounds by the evaluator may take more than what does by energy and MACs alone
+        gap = scores[nest] / best.bound - 1
+        if within and nest != best.nest and gap > max(best.gap, LEAST_GAP):
+            proved = Certificate(best.size, best.nodes, best.bound, gap)
+            found = replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
+        return found
+
+    def _timed(
+        self, found: Found, scope: Scope, best: Optimum, optima: dict[str, Optimum], scores: dict[LoopNest, float]
+    ) -> Found:
+        """With the certificate where cycles count: no mapping has fewer than its MACs take, or than a port is busy."""
         try:
             busy = least_busy(self.machine, self.problem, self.table, scope, replace(self.clock, firm=True))
         except OutOfTimeError:
             busy = 0.0
         cheapest = optima["energy"].bound if "energy" in optima else 0.0
         least = max(best.bound, busy if self.objective == "cycles" else objective_of(self.objective, cheapest, busy))
-        gap = max(scores[nest] / least - 1, 0.0)
+        gap = max(scores[found.nest] / least - 1, 0.0)
         proved = Certificate(best.size, best.nodes, least, gap if gap > ROUNDING else 0.0)
-        return replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
+        return replace(found, bound=scores[found.nest], simulated=len(scores), certificate=proved)
+
+    def _within(self, scope: Scope) -> Within:
+        """The bounds of the run on this machine."""
+        ceilings = ceilings_of(self.proof.bounds, self.machine, self.table, self.objective)
+        scope = replace(scope, ceilings=ceilings)
+        return Within(
+            scope, self.proof.bounds, self.objective, self.table.unit, self._optimum, self.cost, self.clock,
+            lambda nest: waits(self.machine, self.problem, self.table, nest),
+            partial(on_top, self.machine, self.problem),
+        )  # fmt: skip
+
+    def _free(self, scope: Scope, others: Others) -> tuple[Optimum, str]:
+        """`_first`, where nothing bounds it but constraints; which of these none meets is said."""
+        wanted = self.proof.constraints
+        try:
+            return self._first(scope, others)
+        except NothingFitsError:
+            if wanted is None or not self._meets(scope, wanted.only(())):
+                raise
+            raise conflict(wanted, partial(self._meets, scope)) from None
+
+    def _under(self, within: Within, free: Optimum) -> Optimum:
+        """The optimum within bounds: that without them where it keeps them, and is proved."""
+        if free.certified and free.cycles and not within.scope.ceilings.broken(free.energy, free.cycles):
+            return free
+        try:
+            return self._optimum(within.scope, self.objective, self.clock)
+        except NothingFitsError:
+            raise within.impossible() from None
+
+    def _kept(
+        self, within: Within, best: Optimum, scores: dict[LoopNest, float]
+    ) -> tuple[dict[LoopNest, float], float]:
+        """The scores of mappings that keep the bounds by the evaluator, and what none of them is below.
+
+        Where the optimum by energy and MACs does not keep them, others are looked for.
+        """
+        bound = best.bound
+        if not within.keeps(best.nest):
+            others, bound = within.candidates(best)
+            scores = scores | {nest: self.score(nest) for nest in others}
+        kept = {nest: score for nest, score in scores.items() if within.keeps(nest)}
+        if not kept:
+            raise within.unmet(best, list(scores))
+        return kept, bound
 
     def _first(self, scope: Scope, others: Others) -> tuple[Optimum, str]:
         """The optimum; or, where time was up before any mapping was found, the best of `others`, and words for that."""
-        clock = self.clock.within(SEARCHED if self.objective == "energy" else SEARCHED_FIRST)
+        first = self.objective == "energy" and not self.proof.bounds
+        clock = self.clock.within(SEARCHED if first else SEARCHED_FIRST)
         try:
             return self._optimum(scope, self.objective, clock), ""
         except OutOfTimeError as late:
@@ -237,12 +304,18 @@ class _Run:
 
     def score(self, nest: LoopNest) -> float:
         """The objective of a mapping by the evaluator, dense."""
-        from accelsim.engine import evaluate
+        return objective_of(self.objective, *self.cost(nest))
 
-        evaluator = "analytical" if self.objective == "energy" else self.evaluator
-        counts, timing = evaluate(self.machine, nest, self.problem, evaluator)
-        rows = account(self.machine, counts, self.table, timing.cycles, BEST, nest)
-        return objective_of(self.objective, float(sum(row.energy for row in rows)), timing.cycles)
+    def cost(self, nest: LoopNest) -> tuple[float, float]:
+        """Energy and cycles of a mapping by the evaluator, dense; where no cycles count by the closed form."""
+        if nest not in self._costs:
+            from accelsim.engine import evaluate
+
+            untimed = self.objective == "energy" and all(one.objective == "energy" for one in self.proof.bounds)
+            counts, timing = evaluate(self.machine, nest, self.problem, "analytical" if untimed else self.evaluator)
+            rows = account(self.machine, counts, self.table, timing.cycles, BEST, nest)
+            self._costs[nest] = float(sum(row.energy for row in rows)), float(timing.cycles)
+        return self._costs[nest]
 
     @cached_property
     def finds(self) -> list[tuple[float, str, Found]]:

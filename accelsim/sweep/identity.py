@@ -142,7 +142,9 @@ def _proved(proof: Proof) -> Any:
     """Of constraints, what they say, however it is written."""
     spec = proof.constraints and proof.constraints.spec
     rules = spec and {name: getattr(spec, name) for name in type(spec).model_fields}
-    return [proof.budget, proof.exact, proof.imperfect, canonical(rules)]
+    # what is not asked for is no part of the key of layers that were kept before it could be
+    bounds = [sorted(str(one) for one in proof.bounds)] if proof.bounds else []
+    return [proof.budget, proof.exact, proof.imperfect, canonical(rules), *bounds]
 
 
 def inputs_of(plan: Plan) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str, Any]]]]:

@@ -31,7 +31,9 @@ Fields = dict[str, Any]
 NAMES = ("arch", "workload", "dataflow", "energy", "constraints")
 """Fields whose values may be files."""
 MOST_LOOKED = 10_000
-NAMED = (*NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect", "training")
+NAMED = (
+    *NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect", "training", "bound",
+)  # fmt: skip
 """Fields whose every value is looked at before anything runs, and which come first then."""
 MOST_TRIED = 64
 

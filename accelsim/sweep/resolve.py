@@ -22,6 +22,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import is_onnx
+from accelsim.search.bound import bounds_of
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.simulate import EVALUATORS, OBJECTIVES, Plan, prepare
 from accelsim.sweep.identity import canonical, dataflow_hash
@@ -33,7 +34,7 @@ from accelsim.yamlfile import Document, read, resolve
 
 Found = TypeVar("Found")
 Fields = Mapping[str, Any]
-_RUN = ("evaluator", "objective", "accounting", "bits", "seed", "budget", "exact", "imperfect")
+_RUN = ("evaluator", "objective", "accounting", "bits", "seed", "budget", "exact", "imperfect", "bound")
 
 
 @dataclass
@@ -164,6 +165,8 @@ class Resolver:
                 Training.of(value)
             except AccelsimError as error:
                 raise AccelsimError(str(error).removeprefix("training: ")) from None
+        elif name == "bound":
+            bounds_of(value)
 
     def fingerprint(self, name: str, value: Any) -> str:
         """The sha256 of what a name stands for."""

@@ -118,6 +118,10 @@ class SweepSpec(Spec):
         "What mappings are left out: files beside this one, or tables of what is in one, in a list; `null` is none.",
         None, "none", "none",
     )  # fmt: skip
+    bound: Swept = key(
+        "The most of what is no objective, `cycles<=1.2e6, energy<=3 mJ`; several in a list vary; `null` is none.",
+        None, "none", "none",
+    )  # fmt: skip
     data: str | None = key("Operands: a directory or .npz, or `dense`.", None, "the densities that layers have")
     seed: Swept = key("Seeds of operands that are drawn.", 0, unit="none")
     set: dict[str, Swept] = key(_PATHS, {}, "nothing of them is varied", names="PATH")
@@ -136,6 +140,6 @@ class SweepSpec(Spec):
 
 FIELDS = (
     "arch", "workload", "dataflow", "batch", "evaluator", "objective", "energy", "node", "supply", "accounting", "bits",
-    "density", "training", "seed", "budget", "exact", "imperfect", "constraints",
+    "density", "training", "seed", "budget", "exact", "imperfect", "constraints", "bound",
 )  # fmt: skip
 """Keys of a sweep file that are fields to vary; those in `set` are the others."""

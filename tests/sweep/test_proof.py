@@ -123,3 +123,22 @@ def test_a_document_whose_proof_is_edited_is_refused(tmp_path):
         with pytest.raises(accelsim.AccelsimError) as caught:
             accelsim.Result.load(path)
         assert error in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+def test_a_bound_is_a_field_and_counts_where_it_is_given(tmp_path):
+    grid = {**LAYER, "dataflow": "best", "bound": [None, "cycles<=10", "cycles <= 1e9, edp<=1e15"]}
+    done = accelsim.sweep(grid, store=tmp_path / "b.sweep", workers=1)
+    free, low, loose = done.rows()
+    assert free["energy"] == loose["energy"]
+    assert low["energy"] is None
+    with Store(done.path, read_only=True) as store:
+        assert store.counts(done.plan.id)["layers"] == 3
+    plan = accelsim.simulate("eyeriss_isca16_rs", "ds_cnn", "best", layers="block0.pw", evaluator="analytical")
+    assert free["energy"] == plan.total.energy
+
+
+def test_a_bound_that_is_none_is_told_with_its_line(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text("arch: eyeriss_isca16_rs\nworkload: ds_cnn\ndataflow: best\nbound: [cycles<=1e6, cycle<=3]\n")
+    with pytest.raises(accelsim.AccelsimError, match=r"s.yaml:4:22: bound.1: bound 'cycle<=3': unknown"):
+        read_plan(path)

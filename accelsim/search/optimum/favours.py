@@ -71,5 +71,6 @@ def through_field(tensor: int, one: Favour, group: int) -> str:
         if one.tensor == IFMAP and group == M:
             return "through"
         return one.through if group == one.axis else "moves"
-    stays = tensor == one.tensor and (group == one.axis or not one.broad)
-    return "through" if stays else "moves"
+    if tensor == one.tensor and not one.broad:
+        return "distinct"
+    return "through" if tensor == one.tensor and group == one.axis else "moves"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from math import ceil, factorial, floor, inf, prod
 from typing import NamedTuple
@@ -60,6 +61,9 @@ class Mapspace:
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
         self.placements = placements_of(machine, problem, table, scope.placements(machine), timed=timed)
+        if scope.toll:
+            every = tuple(one.tolled(scope.toll) for one in self.placements.every)
+            self.placements = replace(self.placements, every=every)
         inside = any(one.inside for one in self.placements.every)
         levels = self.array + 1
         self.chains = [
@@ -188,7 +192,7 @@ class Mapspace:
         return Inners(
             np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits,
             least, self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_together,
-            self.machine.mac_cycles,
+            self.machine.mac_cycles, self.scope.ceilings.most,
         )  # fmt: skip
 
     def _bounded(self, rows: Ints, limits: Ints) -> tuple[Ints, Ints]:

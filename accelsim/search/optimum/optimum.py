@@ -38,7 +38,6 @@ MEMORIES = 3
 ROUNDING = 1e-9
 MOST_GAP = 1e3
 """Where nothing is found below this many times the least bound, all leaves are tried."""
-ANY_TIME = Clock()
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ class Optimum:
 
     nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
     first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
-    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken.
+    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken. cycles : of the
+    MACs; 0: not asked for.
     """
 
     nest: LoopNest
@@ -60,6 +60,7 @@ class Optimum:
     leaves: int
     tried: int
     seconds: float
+    cycles: float = 0.0
 
     @property
     def certified(self) -> bool:
@@ -96,7 +97,7 @@ def optimum(
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
-    one decides.
+    one decides. Under `ceilings` of the scope the best of those that keep them all.
 
     Parameters
     ----------
@@ -105,8 +106,8 @@ def optimum(
 
     Raises
     ------
-    MappingError : nothing fits, or a machine whose mapspace there is no bound for. AccelsimError : unknown objective.
-    OutOfTimeError : a firm clock was up before anything was found.
+    NothingFitsError : nothing fits, or keeps all ceilings. MappingError : a machine whose mapspace there is no bound
+    for. AccelsimError : unknown objective. OutOfTimeError : a firm clock was up before anything was found.
     """
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
@@ -114,8 +115,8 @@ def optimum(
     reason = why_not(architecture, table)
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
-    lanes = architecture.macs_per_cycle
-    if lanes > 1 and objective != "energy" and (scope.imperfect or scope.flow):
+    lanes, timed = architecture.macs_per_cycle, objective != "energy" or scope.ceilings.timed
+    if lanes > 1 and timed and (scope.imperfect or scope.flow):
         raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
     begun, seed = time.monotonic(), None
     clock = budget if isinstance(budget, Clock) else Clock(budget)
@@ -129,7 +130,7 @@ def optimum(
                 steps += [step._replace(bound=0.0) for step in divided]
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
-    space = Mapspace(architecture, problem, table, scope, objective != "energy", clock)
+    space = Mapspace(architecture, problem, table, scope, timed, clock)
     try:
         return _Search(space, OBJECTIVES.index(objective), begun, seed, steps).run()
     except OutOfTimeError:
@@ -137,42 +138,6 @@ def optimum(
             raise OutOfTimeError(space.size) from None
         bound = floor_of(architecture, problem, table, seed.nest, OBJECTIVES.index(objective))
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
-
-
-def least_busy(
-    architecture: Architecture,
-    problem: Problem,
-    table: EnergyTable | None = None,
-    scope: Scope = ALL,
-    clock: Clock = ANY_TIME,
-) -> float:
-    """Cycles that some port is busy at the least in any mapping; parameters and errors as of `optimum`.
-
-    Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
-    """
-    space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, True, clock)
-    least = inf
-    for placement in space.placements.every:
-        most = 0.0
-        for port in placement.ports:
-            clock.check()
-            leaves = _leaves(1)
-            descending.descend(
-                space.bounds.classes(port),
-                port.constant,
-                space.inners(port),
-                0.0,
-                descending.ENERGY,
-                inf,
-                False,
-                leaves,
-            )
-            # of what nothing fits no mapping has any
-            most = max(most, float(leaves.bound[0]) if leaves.number[0] else inf)
-            if most >= least:
-                break
-        least = min(least, most)
-    return least
 
 
 def why_not(machine: Architecture, table: EnergyTable) -> str:
@@ -198,9 +163,9 @@ class _Search:
     ) -> None:
         self.space, self.objective, self.begun, self.seed, self.steps = space, objective, begun, seed, steps
         self.clock = space.clock
-        found = (seed.score, seed.energy) if seed else (inf, inf)
+        found = (seed.score, seed.energy, seed.cycles) if seed else (inf, inf, 0.0)
         self.best = settling.Best(
-            np.array([found[0]]), np.array([found[1]]), np.zeros(len(GROUPS), np.int64),
+            np.array([found[0]]), np.array([found[1]]), np.array([found[2]]), np.zeros(len(GROUPS), np.int64),
             np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
         )  # fmt: skip
         self.busiest = fewest_cycles(space.machine, space.problem)
@@ -245,6 +210,7 @@ class _Search:
         return Optimum(
             nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
             space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.begun,
+            float(self.best.cycles[0]),
         )  # fmt: skip
 
     def _step(self, proven: float | None = None) -> None:
@@ -273,13 +239,13 @@ class _Search:
             if self.steps is not None:
                 self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
-            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
+            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), leaves_of(1)
             if not np.isfinite(classes.outer).any():
                 continue
             whole = self._descend(placement, classes, inners, self._found, False, leaves)
             if leaves.number[0]:
                 known = space.known(placement, classes, inners)
-                out.append(Walked(placement, classes, inners, known, float(leaves.bound[0])))
+                out.append(Walked(placement, classes, inners, known, max(float(leaves.bound[0]), floor)))
                 self._try(out[-1], leaves.pick, leaves.bound)
             if not whole:
                 return out, floor
@@ -290,7 +256,7 @@ class _Search:
 
         done : those with a bound below this one were tried before.
         """
-        leaves = _leaves(1 << 16)
+        leaves = leaves_of(1 << 16)
         while True:
             if not self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves):
                 return False
@@ -299,7 +265,7 @@ class _Search:
                 break
             if n > MOST_LEAVES:
                 return False
-            leaves = _leaves(n)
+            leaves = leaves_of(n)
         new = np.flatnonzero(leaves.bound[:n] >= done)
         order = new[np.argsort(leaves.bound[new], kind="stable")]
         for part in self.clock.parts(len(order), 64, 1 << 12) if self.steps is None else _doubled(len(order)):
@@ -350,7 +316,8 @@ def _doubled(n: int) -> Iterator[slice]:
         yield slice(at, at := min(2 * at + 1, n))
 
 
-def _leaves(n: int) -> descending.Leaves:
+def leaves_of(n: int) -> descending.Leaves:
+    """Room for so many."""
     return descending.Leaves(
         np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64)
     )

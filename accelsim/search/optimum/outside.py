@@ -169,7 +169,7 @@ class Bounds:
         """Whatever the order of any level."""
         if anew:
             return lambda group: "totals"
-        return lambda group: "through_slides" if tensor == IFMAP and group >= SLIDING else "through"
+        return lambda group: "through_slides" if tensor == IFMAP and group >= SLIDING else "distinct"
 
     def _terms(self, placement: Placement, level: int) -> list[Term]:
         """What fills the memory at a level."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -14,11 +14,20 @@ from accelsim.energy.table import EnergyTable
 from accelsim.engine import program as lowering
 from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.mapping.mapping import LevelMapping, LoopNest
-from accelsim.search.kernels.records import BUSY, Floats
+from accelsim.search.kernels.records import BUSY, LOADING, Floats
 from accelsim.search.optimum.constraints import Bypass, NoBoundError
-from accelsim.search.prices import prices
+from accelsim.search.prices import Load, prices
 from accelsim.search.space import unmerged
 from accelsim.workload.problem import DIMS, TENSORS, Padding, Problem
+
+WAITED = "waited for: "
+
+
+class Toll(NamedTuple):
+    """What each cycle costs in which a port is busy, or is waited for: of all with a name as of `load_name`."""
+
+    ports: tuple[str, ...]
+    price: float
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,8 @@ class Placement:
 
     terms : int64[term], of the union of all placements, with their `prices` float64[term]; constant : energy that no
     mapping changes. across : dims that may be spatial. inside : whether any tensor stays in the PE. ports : the same of
-    cycles instead of energy, for each port that is busy over a layer; where they were asked for.
+    cycles instead of energy, for each port that is busy over a layer and for what passes wait for; where they were
+    asked for. name : of one of these, see `load_name`.
     """
 
     bypass: Bypass
@@ -37,6 +47,19 @@ class Placement:
     across: frozenset[str]
     inside: bool
     ports: tuple[Placement, ...] = ()
+    name: str = ""
+
+    def tolled(self, toll: Toll) -> Placement:
+        """With a price for each cycle that a port is busy, beside that of its words."""
+        priced = dict(zip(self.terms.tolist(), self.prices.tolist(), strict=True))
+        constant = self.constant
+        for port in self.ports:
+            if port.name in toll.ports:
+                constant += toll.price * port.constant
+                for k, share in zip(port.terms.tolist(), port.prices.tolist(), strict=True):
+                    priced[k] = priced.get(k, 0.0) + toll.price * share
+        terms, prices = _arrays(priced)
+        return replace(self, terms=terms, prices=prices, constant=constant)
 
 
 @dataclass(frozen=True)
@@ -79,8 +102,9 @@ def placements_of(
         ports = []
         for load in price.loads if timed else ():
             shares = union.priced(program, price.terms, load.share[price.terms[:, 0], price.terms[:, 1]])
-            if load.kind == BUSY and min(shares.values(), default=0.0) >= 0:
-                ports.append(Placement(bypass, *_arrays(shares), load.fixed, *rest))
+            if load.kind in (BUSY, LOADING) and min(shares.values(), default=0.0) >= 0:
+                name = load_name(load)
+                ports.append(Placement(bypass, *_arrays(shares), load.fixed, *rest, name=name))
         found.append(Placement(bypass, *_arrays(priced), price.constant, *rest, tuple(ports)))
     assert program is not None
     edges, terms = (np.array(list(of), np.int64) for of in (union.edges, union.terms))
@@ -103,6 +127,11 @@ class _Union(NamedTuple):
                 k = self.terms.setdefault(key, len(self.terms))
                 out[k] = out.get(k, 0.0) + price
         return out
+
+
+def load_name(load: Load) -> str:
+    """What a load is called: its port, or that passes wait for it."""
+    return load.name if load.kind == BUSY else WAITED + load.name
 
 
 def _arrays(priced: dict[int, float]) -> tuple[Ints, Floats]:

@@ -9,9 +9,10 @@ from math import prod
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import Loop
 from accelsim.search.factors import divisors
+from accelsim.search.optimum.ceilings import OPEN, Ceilings
 from accelsim.search.optimum.chains import imperfect, perfect
 from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NothingFitsError
-from accelsim.search.optimum.placements import every_bypass
+from accelsim.search.optimum.placements import Toll, every_bypass
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
 Axes = Mapping[str, tuple[int, int]]
@@ -49,12 +50,15 @@ class Flow:
 class Scope:
     """Which mappings are looked at: those of a dataflow or any, in factors that divide or (`imperfect`) others too.
 
-    A dataflow's space has other factors always. constraints : what is left out.
+    A dataflow's space has other factors always. constraints : what is left out; ceilings : what else is.
+    toll : for each cycle that a port is busy, as energy.
     """
 
     imperfect: bool = False
     flow: Flow | None = None
     constraints: Constraints = field(default_factory=Constraints)
+    ceilings: Ceilings = OPEN
+    toll: Toll | None = None
 
     @property
     def name(self) -> str:

@@ -34,6 +34,8 @@ class Words:
     where they do not index the tensor; through : if none above does. slides : of a plane that slides there, whatever
     carries between its own loops; slides_m : where nothing does; slides_first, slides_second : where one of its dims
     turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels.
+    distinct : as `through`, with last tiles: each of their words is moved once. Of a tensor it is a bound where all
+    groups have it; beside another field it is none, for a last tile of this group may let others stay.
     """
 
     totals: Floats
@@ -45,6 +47,7 @@ class Words:
     moves: Floats
     runs: Floats
     through: Floats
+    distinct: Floats
     slides: Floats
     slides_m: Floats
     slides_first: Floats
@@ -81,10 +84,12 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
         if (t, segment) not in shares:
             shares[t, segment] = _steady(program, group, chains, t, segment)
         for name in LEAST:
-            least[name][:, k] *= shares[t, segment]
+            if name != "distinct":
+                least[name][:, k] *= shares[t, segment]
         factors = chains.factors[:, foreign, :]
         least["runs"][:, k] /= factors[:, :, segment].prod(axis=1)
-        least["through"][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
+        for name in ("through", "distinct"):
+            least[name][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
         if t == 0 and group >= SLIDING:
             for level in range(segment + 1):
                 kept = _kept(kepts[..., k], aboves[:, k], firsts, there, level)
@@ -99,7 +104,7 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
 
 
 LEAST = (
-    "moves", "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides",
+    "moves", "runs", "through", "distinct", "slides", "slides_m", "slides_first", "slides_second", "through_slides",
     "through_first", "through_second",
 )  # fmt: skip
 

@@ -25,7 +25,8 @@ class Inners(NamedTuple):
     PE; words : int64[partition, tensor], bits of one, 0 where the partition holds none; limits, least :
     int64[partition], bits at the most and at the least. packs : bool[PEs + 1], which numbers of PEs the array can lay
     out. turn : int64[group], groups in the order they are chosen. kinds : int64[group, inner], how its dims are
-    spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way.
+    spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way. most : float64[4], of each
+    objective, what a mapping may have.
     """
 
     number: npt.NDArray[np.int64]
@@ -44,6 +45,7 @@ class Inners(NamedTuple):
     joint: npt.NDArray[np.int64]
     lanes: int
     slow: int
+    most: npt.NDArray[np.float64]
 
 
 class Way(NamedTuple):
@@ -87,6 +89,14 @@ def score_of(joules, cycles, objective):
 def cycles_of(steps, macs, inners):
     """Cycles of the busiest PE: its steps, each of so many MACs."""
     return steps / macs * ((macs + inners.lanes - 1) // inners.lanes) * inners.slow
+
+
+@part
+def most_joules(cycles, most):
+    """Energy that a mapping of so many cycles may have at the most; -inf: none may take so long."""
+    if cycles > most[1]:
+        return -np.inf
+    return min(most[0], most[2] / cycles, most[3] / cycles / cycles)
 
 
 @part
@@ -154,6 +164,7 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
     group, last = inners.turn[depth], depth == GROUPS - 1
     terms, tile = classes.prices.shape[1], way.tile[depth + 1]
     cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, whole)
+    most = most_joules(cycles, inners.most)
     found, kept = np.inf, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]
@@ -165,7 +176,7 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
             way.product[depth + 1, c, k] = product
             joules += classes.prices[c, k] * product * way.rest[depth + 1, c, k]
         value = weighed(joules, cycles, objective) if joules < np.inf else np.inf
-        if value < least:
+        if value < least and joules <= most:
             way.alive[depth + 1, kept] = c
             kept += 1
             found = min(found, value)

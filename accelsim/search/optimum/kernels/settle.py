@@ -10,16 +10,17 @@ import numpy.typing as npt
 from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import weighed
 from accelsim.search.optimum.kernels.arrange import LOOPS, Orders, Tabled, Trial, energy_of, trial_of
-from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of
+from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, most_joules
 
 __all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial", "Walk", "settle"]
 
 
 class Best(NamedTuple):
-    """The best so far: score, energy float64[1], chain int64[group], order int64[level, loop]; tried int64[1]."""
+    """The best: score, energy, cycles float64[1]; chain int64[group]; order int64[level, loop]; tried int64[1]."""
 
     score: npt.NDArray[np.float64]
     energy: npt.NDArray[np.float64]
+    cycles: npt.NDArray[np.float64]
     chain: npt.NDArray[np.int64]
     order: npt.NDArray[np.int64]
     tried: npt.NDArray[np.int64]
@@ -71,10 +72,14 @@ class Known(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Scratch of a leaf: pick int64[group], the tile; lower float64[class], what lies below costs at least."""
+    """Scratch of a leaf: pick int64[group], the tile; lower float64[class], what lies below costs at least.
+
+    most : float64[1], energy that a mapping of it may have.
+    """
 
     pick: npt.NDArray[np.int64]
     lower: npt.NDArray[np.float64]
+    most: npt.NDArray[np.float64]
 
 
 @part
@@ -120,7 +125,7 @@ def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
         for g in range(GROUPS):
             reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
         joules = walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile]
-        if reach and weighed(joules, cycles, objective) < best.score[0]:
+        if reach and joules <= walk.most[0] and weighed(joules, cycles, objective) < best.score[0]:
             found |= 1 << other
     return found
 
@@ -133,7 +138,7 @@ def _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
         for g in range(GROUPS):
             at += tiles.levels[g][trial.chain[g], memory] * tiles.strides[g]
         joules = tiles.outer[memory, at] + tiles.between[tile] + walk.lower[c]
-        if weighed(joules, cycles, objective) >= best.score[0]:
+        if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
             return False
     return True
 
@@ -180,8 +185,8 @@ def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
             joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
             best.tried[0] += 1
             value = weighed(joules, cycles, objective)
-            if value < best.score[0]:
-                best.score[0], best.energy[0] = value, joules
+            if value < best.score[0] and joules <= walk.most[0]:
+                best.score[0], best.energy[0], best.cycles[0] = value, joules, cycles
                 for g in range(GROUPS):
                     best.chain[g] = trial.chain[g]
                 for level in range(trial.order.shape[0]):
@@ -205,7 +210,7 @@ def settle(leaves, bounds, objective, known, best):
     classes, inners, tiles = known.classes, known.inners, known.tiles
     trial = trial_of(len(best.order))
     n = classes.prices.shape[0]
-    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(n))
+    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(n), np.zeros(1))
     done = 0
     for at in range(leaves.shape[0]):
         if bounds[at] >= best.score[0]:
@@ -217,17 +222,19 @@ def settle(leaves, bounds, objective, known, best):
             macs *= inners.macs[group, leaf[group]]
             walk.pick[group] = tiles.below[group, leaf[group]]
         cycles = cycles_of(steps, macs, inners)
+        walk.most[0] = most_joules(cycles, inners.most)
         covered = _index(tiles.strides, walk.pick)
         for c in range(n):
             walk.lower[c] = _lower(c, classes, known.constant, leaf)
         for c in range(n):
-            if weighed(walk.lower[c] + classes.reach[classes.rows[c, 1], covered], cycles, objective) >= best.score[0]:
+            joules = walk.lower[c] + classes.reach[classes.rows[c, 1], covered]
+            if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
                 continue
             more = True
             while more:
                 tile = _index(tiles.strides, walk.pick)
-                value = weighed(walk.lower[c] + classes.outer[classes.rows[c, 0], tile], cycles, objective)
-                if value < best.score[0]:
+                joules = walk.lower[c] + classes.outer[classes.rows[c, 0], tile]
+                if joules <= walk.most[0] and weighed(joules, cycles, objective) < best.score[0]:
                     earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
                     # with one memory above the array nothing but the tile decides
                     if earlier == 0 or tiles.outer.shape[0]:
