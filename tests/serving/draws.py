@@ -6,12 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from hypothesis import strategies as st
-from serving.slow import Table as SlowTable
 
 from accelsim.serving.bundle import Bundle, Table
 from accelsim.serving.models import Model
 from accelsim.serving.policy import POLICIES, Policy, Split
 from accelsim.serving.requests import Asked
+from serving.slow import Table as SlowTable
 
 SMALL = Model("small", (), 3, 8, 2, 1, 4, 16, 32, True, True, False, "made up")
 GRIDS = ((0, 4, 9, 30), (0, 3, 16, 40), (0, 1, 2, 7), (0, 5, 24))
@@ -39,18 +39,19 @@ def cases(draw, most_requests: int = 12):
     table = draw(tables())
     name = draw(st.sampled_from(sorted(POLICIES)))
     block = draw(st.sampled_from((1, 2, 4, 16)))
-    count = draw(st.integers(1, most_requests))
-    sizes = [(draw(st.integers(1, 30)), draw(st.integers(1, 12))) for _ in range(count)]
+    count = draw(st.integers(1, most_requests) | st.just(most_requests))
+    outputs = st.integers(1, draw(st.sampled_from((3, 12, 40))))
+    sizes = [(draw(st.integers(1, 30)), draw(outputs)) for _ in range(count)]
     gaps = [draw(st.sampled_from((0, 0, 1, 1000, 200_000, 900_000))) for _ in range(count)]
     longest = max(prompt + output - 1 for prompt, output in sizes)
-    blocks = -(-longest // block) + draw(st.integers(0, 12))
+    blocks = -(-longest // block) + draw(st.integers(0, 12) | st.integers(0, 2))
     budget = draw(st.one_of(st.none(), st.integers(1, 40)))
     if name in ("whole", "prompts-first") and budget is not None:
         budget = max(budget, longest)
     chunk = draw(st.one_of(st.none(), st.integers(1, 9))) if name in ("chunked", "static") else None
     split = None
     if name in ("chunked", "whole") and draw(st.booleans()):
-        there = -(-longest // block) + draw(st.integers(0, 12))
+        there = -(-longest // block) + draw(st.integers(0, 12) | st.integers(0, 2))
         rate = draw(st.sampled_from((10**5, 10**6, 3 * 10**7, 10**12)))
         split = Split(there, Fraction(rate), draw(st.sampled_from((0, 7, 10_000))))
     seats = draw(st.one_of(st.none(), st.integers(1, 6)))
@@ -63,7 +64,7 @@ def cases(draw, most_requests: int = 12):
 
 
 def bundle_of(table: Table) -> Bundle:
-    return Bundle(Path("."), SMALL, 1, table)
+    return Bundle(Path(), SMALL, 1, table)
 
 
 def slow_table(table: Table) -> SlowTable:

@@ -249,7 +249,7 @@ class Server:
 
 
 class Table:
-    """Times in us as fractions. dense, sequences : {layer: {at: us}}; attention : {(chunk, past, count, context): us}."""
+    """Times in us. dense, sequences : {layer: {at: us}}; attention : {(chunk, past, count, context): us}."""
 
     def __init__(self, dense, sequences, attention, times, layers, kv_bytes=0) -> None:
         self.dense, self.sequences, self.times, self.layers = dense, sequences, times, layers

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from serving.draws import SMALL, asked_of, bundle_of, cases, slow_table
-from serving.slow import Server
 
 from accelsim.serving.costing import costs_of, prices_of
 from accelsim.serving.kernels import state
 from accelsim.serving.run import run
+from serving.draws import SMALL, asked_of, bundle_of, cases, slow_table
+from serving.slow import Server
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 

@@ -30,6 +30,7 @@ from accelsim.serving.kernels.state import (
     LANDS,
     LAST_TOKEN,
     LINK_FREE,
+    LOST,
     NOBODY,
     NOW,
     OUTSIDE,
@@ -161,6 +162,7 @@ def cross(requests, there, rules, system):
 def begin(requests, side, rules, system, costs, prices, part_):
     """Plan an iteration at this instant and begin it, if there is anything to do."""
     put_back = plan(requests, side, rules, system, part_)
+    side.at[LOST] += put_back  # by a plan of nothing, too
     if side.at[PLANNED] == 0:
         return put_back
     tokens = chunk = past = decodes = contexts = longest = 0
@@ -191,7 +193,8 @@ def begin(requests, side, rules, system, costs, prices, part_):
     system.rows[n, ROW_SIDE] = 1 if part_ == DECODE else 0
     system.rows[n, ROW_TOKENS], system.rows[n, ROW_SEQUENCES], system.rows[n, ROW_DECODES] = tokens, sequences, decodes
     system.rows[n, ROW_PRESENT] = system.at[ARRIVED] - system.at[FINISHED]
-    system.rows[n, ROW_BLOCKS], system.rows[n, ROW_PUT_BACK] = len(side.owner) - side.at[FREE], put_back
+    system.rows[n, ROW_BLOCKS], system.rows[n, ROW_PUT_BACK] = len(side.owner) - side.at[FREE], side.at[LOST]
+    side.at[LOST] = 0
     system.at[ROWS] = n + 1
     return put_back
 

@@ -24,8 +24,8 @@ class Line(NamedTuple):
 class Tree(NamedTuple):
     """Attention: chunk, then tokens before it, then decodes, then their context; ``*_start`` point a floor down.
 
-    chunk, past, decodes, context : float64, each node's children rising. chunk_start, past_start, decodes_start : int64,
-    one more than their nodes. y : float64[contexts].
+    chunk, past, decodes, context : float64, each node's children rising. chunk_start, past_start, decodes_start :
+    int64, one more than their nodes. y : float64[contexts].
     """
 
     chunk: np.ndarray
