@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Bundle:
     max_seqs: int | None = None
     skew: float = 0.0
     hardware: str = ""
-    notes: tuple[str, ...] = field(default=())
+    variant: str = ""
 
     def __repr__(self) -> str:
         return f"Bundle({self.model.name} on {self.hardware or self.folder}, {self.degree} devices)"
@@ -106,7 +106,7 @@ def read_bundle(path: str | Path, model: str | None = None, degree: int = 1) -> 
     return Bundle(
         folder, known, degree, read_table(folder, known), energies, float(standing),
         _limit(engine, "max_num_batched_tokens", folder), _limit(engine, "max_num_seqs", folder),
-        float(skew), str(meta.get("hardware", "")),
+        float(skew), str(meta.get("hardware", "")), str(meta.get("variant", "")),
     )  # fmt: skip
 
 
