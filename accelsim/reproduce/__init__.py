@@ -25,6 +25,7 @@ from accelsim.reproduce import (
     rtl,
     scalesim,
     scnn,
+    serving,
     spaces,
     stripes,
     tpu,
@@ -45,7 +46,22 @@ def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
-    parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes, spaces, carbon, kept)
+    parts = (
+        *machines,
+        rtl,
+        dram,
+        process,
+        nvdla_area,
+        watts,
+        isaac,
+        albireo,
+        envision,
+        stripes,
+        spaces,
+        carbon,
+        kept,
+        serving,
+    )
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 
