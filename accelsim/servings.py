@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,11 +62,12 @@ def serve(
 ) -> None:
     """Serve requests to a language model on a table of layer times, or on a machine."""
     given = dict(locals())
-    for name in ("rate", "settings", "out", "trace", "plot", "as_json"):
+    drawn = {name: given.pop(name) for name in ("requests", "rate", "prompt", "output", "count", "spread", "seed")}
+    for name in ("table", "settings", "out", "trace", "plot", "as_json"):
         del given[name]
     from accelsim.report.files import check_place
     from accelsim.report.progress import progress
-    from accelsim.serving.door import bundle_of
+    from accelsim.serving.door import asked_of, bundle_of
     from accelsim.serving.door import serve as served
 
     for place in (out, trace, plot):
@@ -74,13 +76,22 @@ def serve(
     rates = _rates(rate)
     if len(rates) > 1 and (out or trace):
         raise AccelsimError("--out and --trace are of one run: give one rate")
-    given["table"] = bundle_of(table, model, devices, parameters(settings))
+    asked = [asked_of(**{**drawn, "rate": one}) for one in rates]
+    longest = max(int(one.work.max()) for one in asked)
     with progress() as step:
+        bundle = bundle_of(table, model, devices, parameters(settings), (budget, max_seqs, longest), step)
         runs = [
-            served(
-                **given, rate=one, events=trace is not None, progress=lambda done, all_: step(done, all_, "requests")
+            replace(
+                served(
+                    bundle,
+                    one,
+                    **given,
+                    events=trace is not None,
+                    progress=lambda done, all_: step(done, all_, "request"),
+                ),
+                rate=of,
             )
-            for one in rates
+            for one, of in zip(asked, rates, strict=True)
         ]
     _write(runs, out, trace, plot)
     _tell(runs, as_json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,8 @@ def serve(
     AccelsimError : an argument or a file that is wrong, a request that fits nowhere.
     """
     limits = limits_of(slo)
-    asked = _asked(requests, rate, prompt, output, count, spread, seed)
-    bundle = bundle_of(table, model, devices, parameters)
+    asked = asked_of(requests, rate, prompt, output, count, spread, seed)
+    bundle = bundle_of(table, model, devices, parameters, (budget, max_seqs, int(asked.work.max())))
     if peak or memory_rate:
         screened(bundle, Peak(
             float(_read(peak, "peak", _FLOPS, "165 TFLOP/s")) if peak else None,
@@ -163,18 +163,31 @@ def serve(
 
 
 def bundle_of(
-    table: str | Path | Bundle, model: str | None = None, devices: int = 1, parameters: Mapping[str, Any] | None = None
+    table: str | Path | Bundle,
+    model: str | None = None,
+    devices: int = 1,
+    parameters: Mapping[str, Any] | None = None,
+    most: tuple[int | None, int | None, int] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Bundle:
-    """A table that is given, read, or simulated."""
+    """A table that is given, read, or simulated on a machine.
+
+    most : budget, requests and tokens of the longest request that a simulated one is made for. progress : of that,
+    called with (done, of, what is next).
+    """
     if isinstance(table, Bundle):
         return table
     if Path(table).is_dir():
         return read_bundle(table, model, devices)
-    from accelsim.serving.layers import simulated
+    if "/" in str(table) and not Path(table).exists():
+        raise AccelsimError(f"{table}: no such folder of layer times, and no file of a machine")
+    from accelsim.serving.layers import CONTEXT, SEQUENCES, TOKENS, Grid, simulated
 
     if model is None:
         raise AccelsimError(f"{table}: a machine needs a model to serve (--model llama3_8b)")
-    return simulated(table, model, devices, parameters)
+    budget, seats, longest = most or (None, None, CONTEXT)
+    grid = Grid.up_to(max(2, budget or TOKENS), seats or SEQUENCES, max(16, longest))
+    return simulated(table, model, devices, parameters, grid, progress)
 
 
 def width_of(bundle: Bundle) -> int:
@@ -211,7 +224,7 @@ def _blocks(bundle: Bundle, blocks: int | None, memory: str | None, block: int, 
     return left // (token * block), f"{all_:,} B of memory less {weights:,} B of weights"
 
 
-def _asked(
+def asked_of(
     requests: str | Path | Asked | None,
     rate: float | None,
     prompt: int,
@@ -220,6 +233,7 @@ def _asked(
     spread: float,
     seed: int,
 ) -> Asked:
+    """Requests that are given, read, or drawn. Raises AccelsimError for both, or none."""
     if (requests is None) == (rate is None):
         raise AccelsimError("give requests, a trace, or a rate to draw them at, one of the two")
     if isinstance(requests, Asked):
