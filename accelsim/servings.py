@@ -113,8 +113,10 @@ def layers(
     from accelsim.report.files import check_place
     from accelsim.report.progress import progress
     from accelsim.serving.layers import Grid, simulated
-    from accelsim.serving.writing import write_bundle
+    from accelsim.serving.writing import check_name, write_bundle
 
+    if name is not None:
+        check_name(name)
     check_place(out, folder=True)
     grid = Grid.up_to(tokens, sequences, context)
     with progress() as step:

@@ -23,8 +23,7 @@ def write_bundle(bundle: Bundle, out: str | Path, name: str | None = None) -> Pa
     name : of the hardware. Raises AccelsimError: a place that is taken, or cannot be written.
     """
     hardware = name or bundle.hardware
-    if not hardware or "/" in hardware or hardware.startswith(".") or unshowable(hardware):
-        raise AccelsimError(f"a table needs a name of its hardware that a folder may have, got '{hardware[:40]}'")
+    check_name(hardware)
     variant = Path(out) / hardware / bundle.model.names[0] / bundle.variant
     place = variant / f"tp{bundle.degree}"
     if place.exists():
@@ -47,6 +46,12 @@ def write_bundle(bundle: Bundle, out: str | Path, name: str | None = None) -> Pa
     except OSError as error:
         raise AccelsimError(f"{place}: {reason(error)}") from None
     return place
+
+
+def check_name(hardware: str) -> None:
+    """Refuse a name of hardware that no folder can have (AccelsimError)."""
+    if not hardware or "/" in hardware or hardware.startswith(".") or unshowable(hardware):
+        raise AccelsimError(f"a table needs a name of its hardware that a folder may have, got '{hardware[:40]}'")
 
 
 def _tables(folder: Path, table: Table, suffix: str, column: str) -> None:
