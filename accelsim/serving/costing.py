@@ -62,10 +62,10 @@ def costs_of(bundle: Bundle, link: Link | None = None, skew: float | None = None
 
 
 def prices_of(bundle: Bundle) -> Costs:
-    """Energies of a bundle in uJ; without points where it has none."""
+    """Energies of a bundle in uJ, of all its devices; without points where it has none."""
     if bundle.energies is None:
         return _costs(bundle, Table({}, {}, {}), 1.0, 0.0, 0.0, 0.0)
-    return _costs(bundle, bundle.energies, 1.0, 0.0, 0.0, 0.0)
+    return _costs(bundle, bundle.energies, float(bundle.degree), 0.0, 0.0, 0.0)
 
 
 def _costs(bundle: Bundle, table: Table, scale: float, token: float, constant: float, skew: float) -> Costs:

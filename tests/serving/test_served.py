@@ -106,6 +106,15 @@ def test_energy_adds_up_over_iterations():
     assert found.idle_j == pytest.approx(2 * (span - busy))
 
 
+def test_energy_is_that_of_all_devices():
+    """Tables are of one device each; so is what stands."""
+    bundle = one_us_a_token()
+    two = Bundle(TABLE, bundle.model, 2, bundle.times, bundle.times, 3.0)
+    found = accelsim.serve(two, Asked.of([0], [10], [5]), kv_blocks=100, devices=2, all_reduce="1 GB/s")
+    assert found.run.energy == (2 * 14.0,)
+    assert found.token_mj == pytest.approx((28e-3 + 2 * 3 * found.run.busy[0] * 1e-6) / 5)
+
+
 def test_rows_and_document_agree(tmp_path):
     file = tmp_path / "requests.csv"
     trace = tmp_path / "t.csv"
