@@ -21,6 +21,9 @@ from accelsim.serving.served import Limits, Served
 
 WIDTHS = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "fp8": 1}
 """Bytes of a word, by the name of a table's variant."""
+REFERENCE = Path(__file__).parent.parent / "reference"
+SHIPPED = {"rtx4090_llama3_8b": "serving_rtx4090"}
+"""Tables by name: measured ones, each file with its source."""
 _TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _DECIMAL = {f"{p}B": 1000**n for n, p in enumerate(("", "k", "M", "G", "T"))}
 _BYTES = _DECIMAL | {f"{p}iB": 1024**n for n, p in enumerate("KMGT", 1)}
@@ -113,7 +116,8 @@ def serve(
 
     Parameters
     ----------
-    table : a folder of layer times, or a machine by its name or file, whose layers are simulated first.
+    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine by its name or file,
+        whose layers are simulated first.
     requests : a trace (CSV: arrived_at, num_prefill_tokens, num_decode_tokens), or None and a `rate`.
     model : by name; default: what the table says.
     policy : 'chunked', 'whole', 'prompts-first', 'static'. budget : tokens of an iteration. max_seqs : requests that
@@ -177,6 +181,8 @@ def bundle_of(
     """
     if isinstance(table, Bundle):
         return table
+    if str(table) in SHIPPED:
+        return read_bundle(REFERENCE / SHIPPED[str(table)], model, devices)
     if Path(table).is_dir():
         return read_bundle(table, model, devices)
     if "/" in str(table) and not Path(table).exists():

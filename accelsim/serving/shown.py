@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from accelsim.report.grid import Grid
-from accelsim.report.text import number
+from accelsim.report.text import many, number
 from accelsim.serving.served import MS, PERCENTILES, Served, Spread
 
 
@@ -26,8 +26,8 @@ def blocks(served: Served) -> Iterator[str | Grid]:
     yield bounds(served)
     if run.outside:
         yield (
-            f"warning: {run.outside:,} of {run.iterations:,} iterations lie beyond the table; its last two points were "
-            "prolonged"
+            f"warning: the table has no sizes around those of {run.outside:,} of {run.iterations:,} iterations; its nearest "
+            "two were prolonged"
         )
 
 
@@ -71,8 +71,8 @@ def memory(served: Served) -> str:
     peaks = " and ".join(f"{peak:,} of {size:,}" for peak, size in zip(run.peak, sizes, strict=True))
     return (
         f"KV cache (from {served.blocks_from}): at most {peaks} blocks of {run.policy.block} tokens, "
-        f"{served.kv_bytes:,} B each; {int(run.puts.sum()):,} preemptions, {int(run.again.sum()):,} tokens computed "
-        "again"
+        f"{served.kv_bytes:,} B each; {many(int(run.puts.sum()), 'preemption')}, "
+        f"{many(int(run.again.sum()), 'token')} computed again"
     )
 
 

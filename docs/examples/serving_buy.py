@@ -1,4 +1,4 @@
-"""What to buy for Llama 3 8B at 20 requests a second: a bigger batch, a second core, or more HBM?
+"""Which to buy for Llama 3 8B at 20 requests a second, a bigger batch, a second core or more HBM: a sweep of all eight.
 
 Layers of two machines are simulated first, where their tables are not there yet (a few minutes); every server after
 that takes a second. Prompts of 256 tokens and answers of 128, with deviations of half of that.
