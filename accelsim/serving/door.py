@@ -140,29 +140,19 @@ def serve(
     limits = limits_of(slo)
     asked = asked_of(requests, rate, prompt, output, count, spread, seed)
     bundle = bundle_of(table, model, devices, parameters, (budget, max_seqs, int(asked.work.max())))
-    if peak or memory_rate:
-        screened(bundle, Peak(
-            float(_read(peak, "peak", _FLOPS, "165 TFLOP/s")) if peak else None,
-            float(rate_bytes(memory_rate, "memory rate")) if memory_rate else None, width_of(bundle),
-        ))  # fmt: skip
+    _screen(bundle, peak, memory_rate)
     width = width_of(bundle)
-    token = bundle.model.kv_bytes(width)
     blocks, source = _blocks(bundle, kv_blocks, memory, block, width)
-    link = link_of(split, "split") if split else None
-    there = Split(blocks if decode_blocks is None else decode_blocks, *link) if link else None
-    if decode_blocks is not None and not there:
-        raise AccelsimError("decode blocks go with a split (split='64 GB/s,5us')")
     plan = Policy(
         blocks, policy, bundle.budget if budget is None else budget,
-        bundle.max_seqs if max_seqs is None else max_seqs, chunk, block, there,
+        bundle.max_seqs if max_seqs is None else max_seqs, chunk, block, _split(split, blocks, decode_blocks),
     )  # fmt: skip
-    costs = costs_of(bundle, _between(bundle, all_reduce), skew, width)
-    prices = prices_of(bundle)
-    found = run(asked, plan, costs, prices, token, events, progress)
-    name = f"{bundle.model.name} on {bundle.hardware or bundle.folder}"
+    costs, token = costs_of(bundle, _between(bundle, all_reduce), skew, width), bundle.model.kv_bytes(width)
+    found = run(asked, plan, costs, prices_of(bundle), token, events, progress)
     return Served(
-        name, found, limits, bounds_of(asked, plan, costs), token * block, bundle.standing,
-        bundle.energies is not None, source, devices * (2 if there else 1), rate if requests is None else None,
+        f"{bundle.model.name} on {bundle.hardware or bundle.folder}", found, limits, bounds_of(asked, plan, costs),
+        token * block, bundle.standing, bundle.energies is not None, source,
+        bundle.degree * (2 if plan.split else 1), rate if requests is None else None,
     )  # fmt: skip
 
 
@@ -200,6 +190,21 @@ def width_of(bundle: Bundle) -> int:
     """Bytes of a word: as the table's variant says, else 2."""
     variant = bundle.variant or bundle.folder.parent.name
     return WIDTHS.get(variant.partition("-")[0], 2)
+
+
+def _screen(bundle: Bundle, peak: str | None, memory_rate: str | None) -> None:
+    if peak or memory_rate:
+        flops = float(_read(peak, "peak", _FLOPS, "165 TFLOP/s")) if peak else None
+        rate = float(rate_bytes(memory_rate, "memory rate")) if memory_rate else None
+        screened(bundle, Peak(flops, rate, width_of(bundle)))
+
+
+def _split(text: str | None, blocks: int, decode_blocks: int | None) -> Split | None:
+    if text:
+        return Split(blocks if decode_blocks is None else decode_blocks, *link_of(text, "split"))
+    if decode_blocks is not None:
+        raise AccelsimError("decode blocks go with a split (split='64 GB/s,5us')")
+    return None
 
 
 def _between(bundle: Bundle, text: str | None) -> Link | None:

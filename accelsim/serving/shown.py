@@ -26,8 +26,8 @@ def blocks(served: Served) -> Iterator[str | Grid]:
     yield bounds(served)
     if run.outside:
         yield (
-            f"warning: the table has no sizes around those of {run.outside:,} of {run.iterations:,} iterations; its nearest "
-            "two were prolonged"
+            f"warning: the table has no sizes around those of {run.outside:,} of {run.iterations:,} iterations; its "
+            "nearest two were prolonged"
         )
 
 
