@@ -110,17 +110,19 @@ def layers(
     settings: Settings = None,
 ) -> None:
     """Write what a model's layers take on a machine, as tables that LLMServingSim and 'serve' read."""
+    from accelsim.architecture.yaml import load_architecture
     from accelsim.report.files import check_place
     from accelsim.report.progress import progress
-    from accelsim.serving.layers import Grid, simulated
-    from accelsim.serving.writing import check_name, write_bundle
+    from accelsim.serving.layers import Grid, simulated, variant_of
+    from accelsim.serving.models import model_of
+    from accelsim.serving.writing import free_place, write_bundle
 
-    if name is not None:
-        check_name(name)
+    own = load_architecture(machine, parameters(settings))
+    free_place(out, own.name if name is None else name, model_of(model), variant_of(own), devices)
     check_place(out, folder=True)
     grid = Grid.up_to(tokens, sequences, context)
     with progress() as step:
-        bundle = simulated(machine, model, devices, parameters(settings), grid, step, {"evaluator": evaluator})
+        bundle = simulated(own, model, devices, None, grid, step, {"evaluator": evaluator})
     place = write_bundle(bundle, out, name)
     typer.echo(f"wrote {place}")
 

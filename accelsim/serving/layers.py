@@ -184,6 +184,12 @@ def _moving(layer: LayerResult | VectorLayer) -> float:
     return float(layer.energy_exact - standing_of(layer.energy_rows))
 
 
+def variant_of(machine: Architecture) -> str:
+    """How tables call words of its width."""
+    bits = machine.widths[Width.IFMAP]
+    return VARIANTS.get(bits, f"int{bits}")
+
+
 def _room(machine: Architecture) -> int | None:
     """Words of the buffer below level 0, of an ifmap's width; None: unbounded, or there is none."""
     if len(machine.levels) < 2 or not machine.levels[1].capacity:
@@ -238,10 +244,9 @@ def simulated(
         Table(_column(dense, i), _column(sequences, i), {key: pair[i] for key, pair in attention.items()})
         for i in (0, 1)
     )  # fmt: skip
-    bits = own.machine.widths[Width.IFMAP]
     return Bundle(
         Path(), own.model, devices, times, energies if own.joules else None, own.standing, grid.tokens[-1],
-        grid.sequences[-1], 0.0, own.machine.name, VARIANTS.get(bits, f"int{bits}"),
+        grid.sequences[-1], 0.0, own.machine.name, variant_of(own.machine),
     )  # fmt: skip
 
 

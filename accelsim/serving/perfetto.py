@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from accelsim.errors import AccelsimError
 from accelsim.serving.kernels import state
+from accelsim.serving.run import MOST_EVENTS
 from accelsim.serving.served import Served
 from accelsim.version import __version__
 
@@ -25,7 +26,10 @@ def write(file: TextIO, served: Served) -> None:
     if not len(served.run.events):
         raise AccelsimError("a trace needs what happened to each request: serve with events=True")
     file.write('{"displayTimeUnit": "ms", "otherData": ')
-    json.dump({"accelsim": __version__, "what": served.what, "one iteration of": served.run.kept.stride}, file)
+    told = {"accelsim": __version__, "what": served.what, "one iteration of": served.run.kept.stride}
+    if len(served.run.events) == MOST_EVENTS:
+        told["requests"] = f"cut off after {MOST_EVENTS:,} events"
+    json.dump(told, file)
     file.write(', "traceEvents": [\n')
     for index, event in enumerate(events(served)):
         file.write((",\n" if index else "") + json.dumps(event))

@@ -11,6 +11,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, reason, unshowable
 from accelsim.serving.bundle import ATTENTION, Bundle, Table
+from accelsim.serving.models import Model
 from accelsim.version import __version__
 
 PLACES = 9
@@ -23,11 +24,8 @@ def write_bundle(bundle: Bundle, out: str | Path, name: str | None = None) -> Pa
     name : of the hardware. Raises AccelsimError: a place that is taken, or cannot be written.
     """
     hardware = name or bundle.hardware
-    check_name(hardware)
-    variant = Path(out) / hardware / bundle.model.names[0] / bundle.variant
-    place = variant / f"tp{bundle.degree}"
-    if place.exists():
-        raise AccelsimError(f"{place}: exists; remove it first, or give another name")
+    place = free_place(out, hardware, bundle.model, bundle.variant, bundle.degree)
+    variant = place.parent
     try:
         variant.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=variant, prefix=".") as folder:
@@ -48,10 +46,14 @@ def write_bundle(bundle: Bundle, out: str | Path, name: str | None = None) -> Pa
     return place
 
 
-def check_name(hardware: str) -> None:
-    """Refuse a name of hardware that no folder can have (AccelsimError)."""
+def free_place(out: str | Path, hardware: str, model: Model, variant: str, degree: int) -> Path:
+    """Where a table goes. Raises AccelsimError: a name that no folder can have, a place that is taken."""
     if not hardware or "/" in hardware or hardware.startswith(".") or unshowable(hardware):
         raise AccelsimError(f"a table needs a name of its hardware that a folder may have, got '{hardware[:40]}'")
+    place = Path(out) / hardware / model.names[0] / variant / f"tp{degree}"
+    if place.exists():
+        raise AccelsimError(f"{place}: exists; remove it first, or give another name")
+    return place
 
 
 def _tables(folder: Path, table: Table, suffix: str, column: str) -> None:
