@@ -108,7 +108,11 @@ def test_rows_that_no_device_can_have_measured(copy):
 
 def test_a_models_products_are_its_networks():
     """MACs and weights of a layer equal those of the networks that ship."""
-    for name, network, tokens in (("llama3_8b", "llama3_8b", 1024), ("gpt2", "gpt2", 1024)):
+    for name, network, tokens in (
+        ("llama3_8b", "llama3_8b", 1024),
+        ("qwen3_8b", "qwen3_8b", 1024),
+        ("gpt2", "gpt2", 1024),
+    ):
         model = MODELS[name]
         layers = [layer for layer in load_network(network).layers if layer.problem and not layer.problem.dynamic_filter]
         macs = sum(layer.problem.macs * layer.repeat for layer in layers if not layer.name.startswith("lm_head"))
