@@ -89,6 +89,10 @@ def _requests(served: Served) -> Iterator[dict[str, Any]]:
         if kind == state.FIRST_TOKEN:
             yield span("n", r, at, "first token")
             yield _flow("t", r, at - 1 / US, side)  # the iteration that made it has just ended
+            if part == state.PREFILL:
+                yield span("e", r, at, phase[r])
+                phase[r] = "waits for the link"
+                yield span("b", r, at, phase[r])
             continue
         yield span("e", r, at, phase[r])
         if kind == state.DONE:

@@ -19,6 +19,8 @@ Ints = npt.NDArray[np.int64]
 ROWS = 8192
 MOST_KEPT = 4096
 """Iterations that are kept to be drawn; of more, every second, fourth, ... one."""
+MOST_TRACED = 2**17
+"""The same where a trace is asked for."""
 MOST_EVENTS = 2**20
 Progress = Callable[[int, int], None]
 
@@ -47,9 +49,11 @@ class Gaps:
 class Kept:
     """Iterations over time, thinned to what a picture shows.
 
-    rows : int64[kept, ROW_FIELDS]. stride : of how many iterations one is kept. tokens, put_back : of all of them.
+    most : rows to keep. rows : int64[kept, ROW_FIELDS]. stride : of how many iterations one is kept. tokens,
+    put_back, sequences : of all of them.
     """
 
+    most: int = MOST_KEPT
     rows: Ints = field(default_factory=lambda: np.zeros((0, state.ROW_FIELDS), np.int64))
     stride: int = 1
     seen: int = 0
@@ -65,7 +69,7 @@ class Kept:
         self.sequences += int(rows[:, state.ROW_SEQUENCES].sum())
         self.put_back += int(rows[:, state.ROW_PUT_BACK].sum())
         self.rows = np.concatenate((self.rows, rows[first :: self.stride]))
-        while len(self.rows) > MOST_KEPT:
+        while len(self.rows) > self.most:
             self.rows, self.stride = self.rows[::2].copy(), 2 * self.stride
 
 
@@ -170,7 +174,8 @@ def run(
     sides = (new_side(policy.kv_blocks, rules.seats), new_side(policy.split.blocks if policy.split else 0, rules.seats))
     room = max(2**16, 64 * rules.seats) if events else 0
     system = new_system(asked, rules, room)
-    gaps, kept, told, area = Gaps(), Kept(), [np.zeros((0, state.EVENT_FIELDS), np.int64)], 0
+    gaps, kept = Gaps(), Kept(MOST_TRACED if events else MOST_KEPT)
+    told, area = [np.zeros((0, state.EVENT_FIELDS), np.int64)], 0
     more = 1
     while more == 1:
         more = advance(requests, *sides, rules, system, costs, prices)

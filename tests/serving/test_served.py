@@ -150,6 +150,22 @@ def test_a_trace_is_a_flow_through_iterations(tmp_path):
     assert all(any(s["ts"] <= event["ts"] <= s["ts"] + s["dur"] for s in slices) for event in kinds["f"])
 
 
+def test_a_trace_of_a_split_run_has_every_iteration(tmp_path):
+    file = tmp_path / "trace.json"
+    arguments = ["--rate", "0.03", "--count", "6", "--prompt", "200", "--output", "1500", "--split", "1 GB/s,5us"]
+    result = CliRunner().invoke(app, ["serve", str(TABLE), *arguments, "--kv-blocks", "400", "--trace", str(file)])
+    assert result.exit_code == 0, result.output
+    document = json.loads(file.read_text())
+    slices = [event for event in document["traceEvents"] if event["ph"] == "X"]
+    assert document["otherData"]["one iteration of"] == 1 and len(slices) > 4096
+    names = [event["name"] for event in document["traceEvents"] if event["ph"] == "b"]
+    assert names.count("waits for the link") == names.count("crosses") == 6
+    assert {event["tid"] for event in slices} == {0, 1}
+    crossings = [event["ts"] for event in document["traceEvents"] if event["ph"] == "b" and event["name"] == "crosses"]
+    milliseconds = 200 * 131_072 / 1e9 * 1e3  # on the link, which is held by one at a time
+    assert min(np.diff(sorted(crossings))) >= milliseconds * 1e3 - 1e-6
+
+
 def test_pictures(tmp_path):
     for rate in ("4", "1,2,4"):
         file = tmp_path / f"{rate}.png"
