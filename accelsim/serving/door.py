@@ -18,6 +18,7 @@ from accelsim.serving.requests import Asked, draw, read_trace
 from accelsim.serving.run import Progress, run
 from accelsim.serving.screen import Peak, screened
 from accelsim.serving.served import Limits, Served
+from accelsim.yamlfile import resolve
 
 WIDTHS = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1, "fp8": 1}
 """Bytes of a word, by the name of a table's variant."""
@@ -170,17 +171,21 @@ def bundle_of(
     called with (done, of, what is next).
     """
     if isinstance(table, Bundle):
+        if devices not in (1, table.degree):
+            raise AccelsimError(f"a table of {table.degree} devices, where {devices} are asked for")
         return table
-    if str(table) in SHIPPED:
-        return read_bundle(REFERENCE / SHIPPED[str(table)], model, devices)
-    if Path(table).is_dir():
-        return read_bundle(table, model, devices)
-    if "/" in str(table) and not Path(table).exists():
-        raise AccelsimError(f"{table}: no such folder of layer times, and no file of a machine")
-    from accelsim.serving.layers import CONTEXT, SEQUENCES, TOKENS, Grid, simulated
-
+    if str(table) in SHIPPED or Path(table).is_dir():
+        if parameters:
+            raise AccelsimError(f"{table}: parameters are those of a machine, and this is a table of one")
+        return read_bundle(REFERENCE / SHIPPED.get(str(table), table), model, devices)
+    try:
+        resolve("arch", table)
+    except AccelsimError as error:
+        raise AccelsimError(f"{error}; nor is it a folder of layer times ({', '.join(SHIPPED)} ships)") from None
     if model is None:
         raise AccelsimError(f"{table}: a machine needs a model to serve (--model llama3_8b)")
+    from accelsim.serving.layers import CONTEXT, SEQUENCES, TOKENS, Grid, simulated
+
     budget, seats, longest = most or (None, None, CONTEXT)
     grid = Grid.up_to(max(2, budget or TOKENS), seats or SEQUENCES, max(16, longest))
     return simulated(table, model, devices, parameters, grid, progress)

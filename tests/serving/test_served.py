@@ -205,6 +205,30 @@ def test_bad_input_is_one_line(arguments, told, tmp_path, monkeypatch):
     assert len(result.output.strip().split("\n")) == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("table", "arguments", "told"),
+    [
+        ("tpu_v2", [], "nor is it a folder of layer times (rtx4090_llama3_8b ships)"),
+        ("no/where", [], "nor is it a folder of layer times"),
+        ("tpu_v1", [], "tpu_v1: a machine needs a model to serve (--model llama3_8b)"),
+        ("tpu_v1", ["--model", "llama"], "unknown model 'llama'"),
+        ("rtx4090_llama3_8b", ["--set", "rows=3"], "parameters are those of a machine, and this is a table of one"),
+    ],
+)
+def test_a_table_or_machine_that_is_none(table, arguments, told):
+    result = CliRunner().invoke(app, ["serve", table, "--rate", "1", "--count", "1", "--kv-blocks", "99", *arguments])
+    assert result.exit_code == 2 and told in result.output and len(result.output.strip().split("\n")) == 1
+
+
+def test_a_table_of_two_devices_is_of_two():
+    bundle = one_us_a_token()
+    two = Bundle(TABLE, bundle.model, 2, bundle.times)
+    with pytest.raises(AccelsimError, match="a table of 2 devices, where 3 are asked for"):
+        accelsim.serve(two, rate=1, count=1, kv_blocks=99, devices=3, all_reduce="1 GB/s")
+    with pytest.raises(AccelsimError, match="2 devices add up their sums: give their link"):
+        accelsim.serve(two, rate=1, count=1, kv_blocks=99)
+
+
 def test_memory_less_weights_are_blocks():
     """24 GB less 8.03 G words of 2 B, in blocks of 2 MiB."""
     found = accelsim.serve(TABLE, rate=1, count=3, memory="24 GB")
