@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from accelsim.architecture.model import Architecture
 from accelsim.compiling import summed_up
 from accelsim.errors import AccelsimError, nearest
 from accelsim.serving.bounds import bounds_of
@@ -85,7 +86,7 @@ def link_of(text: str, what: str) -> tuple[Fraction, int]:
 
 @summed_up
 def serve(
-    table: str | Path | Bundle,
+    table: str | Path | Bundle | Architecture,
     requests: str | Path | Asked | None = None,
     model: str | None = None,
     policy: str = "chunked",
@@ -117,8 +118,8 @@ def serve(
 
     Parameters
     ----------
-    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine by its name or file,
-        whose layers are simulated first.
+    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine by its name, file or the
+        object, whose layers are simulated first.
     requests : a trace (CSV: arrived_at, num_prefill_tokens, num_decode_tokens), or None and a `rate`.
     model : by name; default: what the table says.
     policy : 'chunked', 'whole', 'prompts-first', 'static'. budget : tokens of an iteration. max_seqs : requests that
@@ -158,7 +159,7 @@ def serve(
 
 
 def bundle_of(
-    table: str | Path | Bundle,
+    table: str | Path | Bundle | Architecture,
     model: str | None = None,
     devices: int = 1,
     parameters: Mapping[str, Any] | None = None,
@@ -174,21 +175,36 @@ def bundle_of(
         if devices not in (1, table.degree):
             raise AccelsimError(f"a table of {table.degree} devices, where {devices} are asked for")
         return table
+    if isinstance(table, Architecture):
+        return _simulated(table, model, devices, parameters, most, progress)
     if str(table) in SHIPPED or Path(table).is_dir():
         if parameters:
             raise AccelsimError(f"{table}: parameters are those of a machine, and this is a table of one")
-        return read_bundle(REFERENCE / SHIPPED.get(str(table), table), model, devices)
+        name = str(table)
+        return read_bundle(REFERENCE / SHIPPED[name] if name in SHIPPED else name, model, devices)
     try:
         resolve("arch", table)
     except AccelsimError as error:
         raise AccelsimError(f"{error}; nor is it a folder of layer times ({', '.join(SHIPPED)} ships)") from None
+    return _simulated(table, model, devices, parameters, most, progress)
+
+
+def _simulated(
+    machine: str | Path | Architecture,
+    model: str | None,
+    devices: int,
+    parameters: Mapping[str, Any] | None,
+    most: tuple[int | None, int | None, int] | None,
+    progress: Callable[[int, int, str], None] | None,
+) -> Bundle:
     if model is None:
-        raise AccelsimError(f"{table}: a machine needs a model to serve (--model llama3_8b)")
+        name = machine.name if isinstance(machine, Architecture) else machine
+        raise AccelsimError(f"{name}: a machine needs a model to serve (--model llama3_8b)")
     from accelsim.serving.layers import CONTEXT, SEQUENCES, TOKENS, Grid, simulated
 
     budget, seats, longest = most or (None, None, CONTEXT)
     grid = Grid.up_to(max(2, budget or TOKENS), seats or SEQUENCES, max(16, longest))
-    return simulated(table, model, devices, parameters, grid, progress)
+    return simulated(machine, model, devices, parameters, grid, progress)
 
 
 def width_of(bundle: Bundle) -> int:

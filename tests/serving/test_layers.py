@@ -135,6 +135,16 @@ def _at(points, tokens):
     return a + (tokens - low) / (high - low) * (b - a)
 
 
+def test_a_machine_that_is_an_object():
+    own = accelsim.load_architecture(NPU, {"hbm": "100 GB/s"})
+    asked = accelsim.serving.requests.Asked.of([0], [4], [2])
+    found = accelsim.serve(own, asked, "gpt2", budget=4, max_seqs=1, kv_blocks=9)
+    fast = accelsim.serve(NPU, asked, "gpt2", budget=4, max_seqs=1, kv_blocks=9)
+    assert found.run.span > 4 * fast.run.span  # an eighth of the rate, for layers that wait for their weights
+    with pytest.raises(AccelsimError, match="npu: a machine needs a model"):
+        accelsim.serve(own, asked, kv_blocks=9)
+
+
 def test_grids():
     found = Grid.up_to(100, 6, 500)
     assert found.tokens == (1, 2, 4, 8, 16, 32, 64, 100) and found.sequences == (1, 2, 4, 6)
@@ -160,12 +170,13 @@ def test_bad_input_is_one_line(arguments, told, tmp_path):
     assert not (tmp_path / "perf").exists()
 
 
-def test_commands(tmp_path):
+def test_commands(tmp_path, monkeypatch):
     sizes = ["--tokens", "16", "--sequences", "2", "--context", "64"]
     result = CliRunner().invoke(app, ["layers", str(NPU), "gpt2", "--out", str(tmp_path), "--name", "mine", *sizes])
     assert result.exit_code == 0, result.output
     requests = ["--rate", "50", "--count", "20", "--prompt", "57", "--output", "8", "--kv-blocks", "10"]
-    by_table = CliRunner().invoke(app, ["serve", str(tmp_path / "mine"), *requests])
+    monkeypatch.chdir(tmp_path)
+    by_table = CliRunner().invoke(app, ["serve", "mine", *requests])
     assert by_table.exit_code == 0 and "gpt2 on mine, chunked: first token after" in by_table.output
     assert "mJ for a token of output" in by_table.output
     asked = ["--model", "gpt2", "--budget", "16", "--max-seqs", "2"]
