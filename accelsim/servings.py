@@ -48,7 +48,7 @@ def serve(
     split: Annotated[str | None, _option("Decode elsewhere, over this link: '64 GB/s,5us'.", "LINK", PLAN)] = None,
     decode_blocks: Annotated[int | None, _option("Its KV cache; default: the same.", "N", PLAN)] = None,
     devices: Annotated[int, _option("That share each layer (tables tp<N>).", "N", PLAN)] = 1,
-    all_reduce: Annotated[str | None, _option("The link between them: '16 GB/s,20us'.", "LINK", PLAN)] = None,
+    all_reduce: Annotated[str | None, _option("The link between them: '16 GB/s,20us', or a CSV.", "LINK", PLAN)] = None,
     skew: Annotated[float | None, _option("0 to 1: mean to longest context.", "X", PLAN)] = None,
     peak: Annotated[str | None, _option("Refuse rows faster than '165 TFLOP/s'.", "P", PLAN)] = None,
     memory_rate: Annotated[str | None, _option("Or than '1008 GB/s'.", "R", PLAN)] = None,

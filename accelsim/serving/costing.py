@@ -50,12 +50,21 @@ class Batch:
         return cls(tokens, len(parts), chunk, past, len(contexts), mean, max(contexts, default=0))
 
 
-def costs_of(bundle: Bundle, link: Link | None = None, skew: float | None = None, width: int = 2) -> Costs:
-    """Times of a bundle, in ns. link : for the all-reduces of several devices; width : bytes of a word on it."""
+def costs_of(
+    bundle: Bundle, link: Link | Mapping[int, float] | None = None, skew: float | None = None, width: int = 2
+) -> Costs:
+    """Times of a bundle, in ns.
+
+    link : for the all-reduces of several devices, or what one takes, us by bytes; width : bytes of a word on it.
+    """
     token = constant = 0.0
-    k = bundle.degree
+    k, each = bundle.degree, 2 * bundle.model.layers  # after the projections out and down
+    if isinstance(link, Mapping):
+        word = bundle.model.hidden * width
+        found = _costs(bundle, bundle.times, NS, 0.0, 0.0, bundle.skew if skew is None else skew)
+        reduced = {size / word: us * NS for size, us in link.items()} if k > 1 else {1.0: 0.0}
+        return found._replace(tokens=_added(found.tokens, reduced, each))
     if link is not None and k > 1:
-        each = 2 * bundle.model.layers  # after the projections out and down
         token = each * 2 * (k - 1) / k * bundle.model.hidden * width / link.rate * 1e9
         constant = each * 2 * (k - 1) * link.latency * 1e9
     return _costs(bundle, bundle.times, NS, token, constant, bundle.skew if skew is None else skew)
@@ -87,6 +96,14 @@ def _line(layers: Layers, times: Mapping[str, int], scale: float) -> Line:
     low = max((min(layer) for layer, _ in own), default=0)
     high = min((max(layer) for layer, _ in own), default=0)
     return Line(x, y, float(low), float(high))
+
+
+def _added(line: Line, points: Mapping[float, float], times: int) -> Line:
+    """A line and so many times another, given by its points."""
+    at = sorted(points)
+    x = np.union1d(line.x, at)
+    y = along(line.x, line.y, x) + times * along(np.array(at, np.float64), np.array([points[one] for one in at]), x)
+    return Line(x, y, max(line.low, at[0]), min(line.high, at[-1]))
 
 
 def along(x: Floats, y: Floats, at: Floats) -> Floats:

@@ -12,10 +12,11 @@ from accelsim.architecture.model import Architecture
 from accelsim.compiling import summed_up
 from accelsim.errors import AccelsimError, nearest
 from accelsim.serving.bounds import bounds_of
-from accelsim.serving.bundle import Bundle, read_bundle
+from accelsim.serving.bundle import MOST_US, Bundle, read_bundle
 from accelsim.serving.costing import Link, costs_of, prices_of
 from accelsim.serving.policy import Policy, Split
 from accelsim.serving.requests import Asked, draw, read_trace
+from accelsim.serving.rows import real, rows, whole, wrong
 from accelsim.serving.run import Progress, run
 from accelsim.serving.screen import Peak, screened
 from accelsim.serving.served import Limits, Served
@@ -127,7 +128,8 @@ def serve(
     kv_blocks : of the cache, `block` tokens each; or `memory` ('24 GB'), of which weights take their part.
     slo : limits of goodput, 'ttft=1s,tpot=50ms'.
     split : a link ('64 GB/s,5us') over which prompts go to devices of their own, with `decode_blocks`.
-    devices : that share each layer; all_reduce : the link between them ('16 GB/s,20us'). skew : 0 to 1, from the mean's
+    devices : that share each layer; all_reduce : the link between them ('16 GB/s,20us')
+        or a CSV of what one takes (bytes,time_us). skew : 0 to 1, from the mean's
         attention to the longest context's; default: the table's.
     rate : requests/s, of Poisson arrivals with `prompt` and `output` tokens, `count` of them, `spread` (standard
         deviation over mean) and `seed`.
@@ -228,13 +230,19 @@ def _split(text: str | None, blocks: int, decode_blocks: int | None) -> Split | 
     return None
 
 
-def _between(bundle: Bundle, text: str | None) -> Link | None:
+def _between(bundle: Bundle, text: str | None) -> Link | Mapping[int, float] | None:
+    """The link between devices, or a table of all-reduces (bytes,time_us)."""
     if bundle.degree == 1:
         if text:
             raise AccelsimError("an all-reduce goes with several devices (devices=2)")
         return None
     if not text:
         raise AccelsimError(f"{bundle.degree} devices add up their sums: give their link (all_reduce='16 GB/s,20us')")
+    if text.endswith(".csv"):
+        file, found = Path(text), dict[int, float]()
+        for line, (size, us) in rows(file, ("bytes", "time_us")):
+            found[whole(file, line, "bytes", size, 1)] = real(file, line, "time_us", us, MOST_US)
+        return found or wrong(file, None, "", "holds no all-reduces")
     rate, latency = link_of(text, "all-reduce")
     return Link(float(rate), latency / 1e9)
 

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import accelsim
+from accelsim.errors import AccelsimError
 from accelsim.reproduce.serving import TABLE
 from accelsim.serving.bundle import Bundle, Table, read_bundle
 from accelsim.serving.costing import Batch, Link, costs_of, time_of
 from accelsim.serving.kernels.lookup import cost
+from accelsim.serving.requests import Asked
 from serving.draws import SMALL, bundle_of, slow_table, tables
 from serving.slow import Table as SlowTable
 
@@ -69,6 +72,28 @@ def test_skew_goes_from_the_mean_to_the_longest(measured):
     even, longest = (time_of(costs_of(bundle), Batch(8, 8, 0, 0, 8, at, at)) for at in (512, 4096))
     assert time_of(costs_of(bundle, skew=0.25), batch) == pytest.approx(even + 0.25 * (longest - even), rel=1e-12)
     assert time_of(measured[0], batch) == pytest.approx(even, rel=1e-12)
+
+
+def test_a_table_of_all_reduces_is_read_as_layers_are(tmp_path):
+    """16 B a token: 10 us at 16 B, 30 at 48, linear between and beyond; twice in each of 3 layers."""
+    us = {name: {1: 0.0, 9: 80.0} for name in SMALL.times()}
+    table = Table(us, {"lm_head": {1: 0.0}, "sampler": {1: 0.0}}, {(0, 0, 1, 1): 0.0, (2, 0, 0, 0): 0.0})
+    bundle = Bundle(TABLE, SMALL, 2, table)
+    plain = costs_of(bundle)
+    for tokens, each in ((1, 10), (2, 20), (3, 30), (7, 70)):
+        batch = Batch(tokens, 1, tokens, 0, 0, 0, 0)
+        found = time_of(costs_of(bundle, {16: 10.0, 48: 30.0}), batch) - time_of(plain, batch)
+        assert found == pytest.approx(6 * each * 1000, rel=1e-12)
+    file = tmp_path / "reduce.csv"
+    file.write_text("bytes,time_us\n16,10\n48,30\n")
+    served = [
+        accelsim.serve(bundle, Asked.of([0], [2], [2]), kv_blocks=9, all_reduce=link).run.span
+        for link in (str(file), f"{1.6e-3 * 1} GB/s")  # 2 (k - 1) / k is 1 of two devices: 10 us for 16 B
+    ]
+    assert served[0] == served[1]
+    file.write_text("bytes,time_us\n16,soon\n")
+    with pytest.raises(AccelsimError, match="should be a number"):
+        accelsim.serve(bundle, Asked.of([0], [2], [2]), kv_blocks=9, all_reduce=str(file))
 
 
 @pytest.mark.parametrize("devices", [1, 2, 8])
