@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from accelsim.outcome import LayerResult
     from accelsim.outputs import check_outputs
     from accelsim.result import Comparison, Result
+    from accelsim.serving.door import serve
+    from accelsim.serving.served import Served
     from accelsim.simulate import compare, rerun, simulate
     from accelsim.sweep import sweep
     from accelsim.sweep.swept import Sweep
@@ -36,6 +38,7 @@ __all__ = [
     "LoopNest",
     "Network",
     "Result",
+    "Served",
     "Sweep",
     "__version__",
     "check_outputs",
@@ -46,6 +49,7 @@ __all__ = [
     "load_network",
     "load_table",
     "rerun",
+    "serve",
     "simulate",
     "sweep",
 ]
@@ -67,6 +71,8 @@ _HOMES = {
     "load_network": "workload.yaml",
     "load_table": "energy.load",
     "rerun": "simulate",
+    "Served": "serving.served",
+    "serve": "serving.door",
     "Sweep": "sweep.swept",
     "simulate": "simulate",
     "sweep": "sweep",

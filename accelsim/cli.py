@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import designing, footprints, plotting, predicting, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, plotting, predicting, reporting, servings, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -397,6 +397,8 @@ for _name, _command in (
     ("predict", predicting.predict),
     ("table", designing.table),
     ("footprint", footprints.footprint),
+    ("serve", servings.serve),
+    ("layers", servings.layers),
 ):
     app.command(_name)(_command)
 

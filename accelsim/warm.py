@@ -51,7 +51,15 @@ def warm(
         if progress:
             progress(index, len(chosen), str(name))
         _run(name, parameters, network)
+    _serve()
     return jit.folder(cache.writable())
+
+
+def _serve() -> None:
+    """A request to a server."""
+    from accelsim.serving.door import serve
+
+    serve("rtx4090_llama3_8b", rate=1, count=1, prompt=1, output=1, kv_blocks=1)
 
 
 def _run(name: str | Path, parameters: Mapping[str, Any], network: Network) -> None:

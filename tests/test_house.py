@@ -21,6 +21,8 @@ MANY = {
     "timelines.py": "timeline",
     "designing.py": "table",
     "footprints.py": "footprint",
+    "servings.py": "serve",
+    "serving/door.py": "serve",
 }  # a parameter for each option
 
 

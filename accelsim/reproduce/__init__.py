@@ -26,6 +26,7 @@ from accelsim.reproduce import (
     rtl,
     scalesim,
     scnn,
+    serving,
     spaces,
     stripes,
     tpu,
@@ -47,7 +48,7 @@ def text() -> str:
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
     chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
-    parts = (*machines, *chips, spaces, carbon, kept, pixels)
+    parts = (*machines, *chips, spaces, carbon, kept, pixels, serving)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
 
 

@@ -47,6 +47,7 @@ KNOWN = {
     "gpt2_decode": ("the same; one token that attends to `context` 1024 positions", "`gpt2`"),
     "llama3_8b": ("Dubey et al., 2024; prompt of `seq` 1024, LM head for its last token", f"{EXACT}: transformers"),
     "llama3_8b_decode": ("the same; one token that attends to `context` 1024 positions", f"{EXACT}: transformers"),
+    "qwen3_8b": ("Yang et al., 2025; prompt of `seq` 1024, LM head for its last token", f"{EXACT}: transformers"),
     "mixtral_8x7b_decode": ("Jiang et al., 2024; one token, `context` 1024; 2 of 8 experts", f"{EXACT}: transformers"),
     "hog_svm": ("Dalal and Triggs, CVPR 2005; 1920 x 1080, one scale", "by hand, number by number"),
     "lstm": ("Zaremba et al., 2014; 2 layers of 1024 units, `seq` 35 steps", f"{GRAPH}; {EXACT}: PyTorch"),

@@ -100,6 +100,12 @@ def llama(words: int) -> Callable[[Network], int]:
     return lambda network: words * 4096 + given(network, "rmsnorm")
 
 
+def qwen(network: Network) -> int:
+    """The same; norms of queries and keys have gains for one head, of 128, not for each."""
+    heads = sum(layer.shape.C - 128 for layer in network.layers if layer.name.endswith(("q_norm", "k_norm")))
+    return llama(151_936)(network) - heads
+
+
 # parameters: torchvision's num_params (Inception's with the classifier of training: two convolutions with batch norm
 # and an FC layer); of the others what the released models have, as summaries of them print it: transformers' models
 # of these names, the generator of PyTorch's DCGAN tutorial, C3D for the 101 classes of UCF101
@@ -121,6 +127,7 @@ PARAMETERS = {
     "whisper_tiny": (37_760_640, whisper),
     "llama3_8b": (8_030_261_248, llama(128_256)),
     "llama3_8b_decode": (8_030_261_248, llama(128_256)),
+    "qwen3_8b": (8_190_735_360, qwen),
     "mixtral_8x7b_decode": (46_702_792_704, llama(32_000)),
     # batch norm after all but the last
     "dcgan": (3_576_704, lambda network: 2 * (512 + 256 + 128 + 64)),

@@ -1,0 +1,1 @@
+"""Language models as they are served: requests, a policy, a table of layer times; what each request waits for."""

@@ -1,0 +1,1 @@
+"""Serving's hot code: plain functions over arrays."""
