@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import designing, footprints, plotting, predicting, reporting, sweeping, timelines, tools
+from accelsim import designing, footprints, packages, plotting, predicting, reporting, sweeping, timelines, tools
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -141,8 +141,19 @@ def run(
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
     ] = None,
+    mode: packages.Mode = None,
+    tenant: packages.Tenants = None,
+    trace: packages.Trace = None,
 ) -> None:
-    """Run a network on a machine; or run a result.json again, as ARCH alone."""
+    """Run a network on a machine or a package of cores; or run a result.json again, as ARCH alone."""
+    if packages.wanted(context, architecture):
+        packages.run(
+            architecture, workload, mode, tenant, trace, as_json, batch=batch, parameters=parameters(settings),
+            dataflow=dataflow, layers=layers, evaluator=evaluator, objective=objective, energy=energy, node=node,
+            supply=supply, accounting=accounting, dims=dims_of(dims), data=data, seed=seed, bits=bits_of(bits),
+            exact=exact,
+        )  # fmt: skip
+        return
     _check_places(out, report_to)
     wanted = None
     if carbon:
@@ -251,7 +262,14 @@ def compare(
     report_to: Report = None,
     as_json: Json = False,
 ) -> None:
-    """Run a network under several dataflows, side by side."""
+    """Run a network under several dataflows, side by side; a package of cores at several values of a --set."""
+    if packages.is_one(architecture):
+        packages.compare(
+            architecture, workload, settings, batch, as_json, layers=layers, evaluator=evaluator, objective=objective,
+            energy=energy, node=node, supply=supply, accounting=accounting, data=data, seed=seed, bits=bits_of(bits),
+            dims=dims_of(dims),
+        )  # fmt: skip
+        return
     more = plotting.of_comparison(plot_to, kind, width)
     if report_to:
         from accelsim.report.files import check_page

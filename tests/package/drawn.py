@@ -2,10 +2,10 @@
 
 from fractions import Fraction
 
-from golden.package import Machine
 from hypothesis import strategies as st
 
 from accelsim.package.flow import Edge, Entry, Flow, Schedule
+from golden.package import Machine
 
 
 @st.composite

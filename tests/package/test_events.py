@@ -5,12 +5,12 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from package.drawn import flows, golden, schedules
 
 from accelsim.errors import AccelsimError
 from accelsim.package.events import carried_out
 from accelsim.package.flow import Edge, Entry, Flow, Schedule
 from accelsim.package.rates import fair_rates
+from package.drawn import flows, golden, schedules
 
 F = Fraction
 
