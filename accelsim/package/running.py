@@ -21,7 +21,7 @@ from accelsim.package.flow import ZERO
 from accelsim.package.idle import ORDER, idle
 from accelsim.package.layerwise import Group, best_group
 from accelsim.package.model import Package
-from accelsim.package.outcome import LayerRow, Packaged, Track
+from accelsim.package.outcome import LayerRow, Packaged
 from accelsim.package.split import Cut
 from accelsim.package.tracks import tracks
 from accelsim.package.yaml import load_package
@@ -50,19 +50,21 @@ def simulate_package(
     Raises AccelsimError for what is wrong in files and arguments, MappingError for layers no split of which fits.
     """
     arguments.known("mode", mode, MODES)
-    package, network = _read(package, workload, batch, parameters or {})
+    # an image is an item of a pipeline
+    package, network = _read(package, workload, 1 if mode == "pipeline" else batch, parameters or {})
     if mode == "tenants":
         raise AccelsimError("mode: tenants takes a network for each: --tenant NET@CORES, twice or more")
+    exact = bool(options.pop("exact", False))
     costs = Costs(package, network, options)
     if mode == "split":
         return split_mode(costs, progress)
     if mode == "pipeline":
         from accelsim.package.pipeline import pipeline_mode
 
-        return pipeline_mode(costs, progress)
+        return pipeline_mode(costs, batch, progress)
     from accelsim.package.graph import graph_mode
 
-    return graph_mode(costs, progress, bool(options.get("exact")))
+    return graph_mode(costs, progress, exact)
 
 
 def _read(
@@ -152,7 +154,7 @@ def split_mode(costs: Costs, progress: Progress | None = None) -> Packaged:
     bounds = tuple(Bound(what, cycles) for what, cycles in totals.items())
     return Packaged(
         package, costs.network.name, "split", costs.network.batch, tuple(rows), now, tuple(work), tuple(waits), bounds,
-        _energy(costs, groups, now), costs.unit, pieces=tuple(pieces),
+        energy_rows(package, [(costs, groups)], now), costs.unit, pieces=tuple(pieces),
     )  # fmt: skip
 
 
@@ -168,32 +170,31 @@ def _layer_bounds(package: Package, group: Group) -> list[Bound]:
     return [Bound("layer by layer", max(one.cycles for one in found)), *found]
 
 
-def _energy(costs: Costs, groups: list[Group], makespan: Fraction) -> tuple[EnergyRow, ...]:
-    """Rows of all parts, of links, and of what stands while cores wait."""
+def energy_rows(
+    package: Package, parts: list[tuple[Costs, list[Group]]], makespan: Fraction, times: int = 1
+) -> tuple[EnergyRow, ...]:
+    """Rows of all parts, of links, and of what stands while cores wait (C13). times : how often each group runs."""
     sums: dict[tuple[str, str, str], tuple[int, Fraction]] = {}
 
-    def add(row: EnergyRow, times: int = 1) -> None:
+    def add(row: EnergyRow, runs: int = 1) -> None:
         key = (row.component, row.tensor, row.action)
         count, energy = sums.get(key, (0, ZERO))
-        sums[key] = count + row.count * times, energy + row.energy * times
+        sums[key] = count + row.count * runs, energy + row.energy * runs
 
-    busy = [ZERO] * len(costs.package.cores)
-    links = ZERO
-    for group in groups:
-        links += group.link_energy * group.layer.repeat
-        for one in group.placed:
-            for row in one.costed.layer.energy_rows if one.costed else ():
-                add(row, group.layer.repeat)
-            if one.costed:
-                core = costs.package.cores[one.core]
-                own = one.costed.phases.cycles * group.layer.repeat
-                busy[one.core] += own * costs.package.clock / core.clock
-    for core, cycles in zip(costs.package.cores, busy, strict=True):
-        for row in costs.standing(core, max(makespan - cycles, ZERO)):
+    busy, links = [ZERO] * len(package.cores), ZERO
+    for _, groups in parts:
+        for group in groups:
+            runs = group.layer.repeat * times
+            links += group.link_energy * runs
+            for one in group.placed:
+                if one.costed is None:
+                    continue
+                for row in one.costed.layer.energy_rows:
+                    add(row, runs)
+                busy[one.core] += one.costed.phases.cycles * runs * package.clock / package.cores[one.core].clock
+    for core, cycles in zip(package.cores, busy, strict=True):
+        for row in parts[0][0].standing(core, max(makespan - cycles, ZERO)):
             add(row)
     if links:
         add(EnergyRow("links", "all", "hop", 0, links))
     return tuple(EnergyRow(*key, *value) for key, value in sums.items())
-
-
-__all__ = ["MODES", "Track", "check_splits", "given_split", "groups_of", "simulate_package", "split_mode"]

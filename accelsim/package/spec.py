@@ -130,6 +130,9 @@ class PackageSpec(Spec):
         Quantity(Fraction(0), "cycles"),
         "none",
     )
+    stages: Count | None = key(
+        "Of a pipeline: groups of cores, evenly many in each.", None, "one for each core, or each layer", unit="stages"
+    )
     slots: Count = key("Entries of a core's list whose words have room there at once.", 2, unit="entries")
     searched: SearchedName = key(
         "The rate of memory that mappings are searched and parts are costed at: all of it, or a core's mean share.",
