@@ -146,46 +146,25 @@ def run(
     trace: packages.Trace = None,
 ) -> None:
     """Run a network on a machine or a package of cores; or run a result.json again, as ARCH alone."""
+    asked: dict[str, Any] = {
+        "dataflow": dataflow, "batch": batch, "layers": layers, "evaluator": evaluator, "objective": objective,
+        "exact": exact, "energy": energy, "node": node, "supply": supply, "accounting": accounting,
+        "parameters": parameters(settings), "dims": dims_of(dims), "data": data, "seed": seed, "bits": bits_of(bits),
+    }  # fmt: skip
     if packages.wanted(context, architecture):
-        packages.run(
-            architecture, workload, mode, tenant, trace, as_json, batch=batch, parameters=parameters(settings),
-            dataflow=dataflow, layers=layers, evaluator=evaluator, objective=objective, energy=energy, node=node,
-            supply=supply, accounting=accounting, dims=dims_of(dims), data=data, seed=seed, bits=bits_of(bits),
-            exact=exact,
-        )  # fmt: skip
+        packages.run(architecture, workload, mode, tenant, trace, as_json, **asked)
         return
     _check_places(out, report_to)
     wanted = None
     if carbon:
         machine = architecture if workload else None
-        wanted = footprints.asked(carbon, machine, energy, node, parameters(settings))
+        wanted = footprints.asked(carbon, machine, energy, node, asked["parameters"])
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:
-        result = simulated(
-            architecture,
-            workload,
-            dataflow=dataflow,
-            mapping=mapping,
-            batch=batch,
-            layers=layers,
-            evaluator=evaluator,
-            objective=objective,
-            budget=budget,
-            exact=exact,
-            imperfect=imperfect,
-            constraints=constraints,
-            energy=energy,
-            node=node,
-            supply=supply,
-            accounting=accounting,
-            parameters=parameters(settings),
-            dims=dims_of(dims),
-            data=data,
-            seed=seed,
-            bits=bits_of(bits),
-            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
-        )
+        step = training_of(training, optimizer, master_bits, transposed, vector_gradients)
+        more = {"mapping": mapping, "budget": budget, "imperfect": imperfect, "constraints": constraints}
+        result = simulated(architecture, workload, **asked, **more, training=step)
     checks = []
     if check:
         from accelsim.outputs import check_outputs

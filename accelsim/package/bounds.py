@@ -78,9 +78,8 @@ def spread(times: Sequence[Sequence[Fraction | None]], counts: Sequence[int]) ->
         scale = sum(counts[kind] * y for kind, y in zip(kinds, price, strict=True))
         total = ZERO
         for task in times:
-            total += min(
-                (y * task[kind] for kind, y in zip(kinds, price, strict=True) if task[kind] is not None), default=ZERO
-            )
+            known = [(y, task[kind]) for kind, y in zip(kinds, price, strict=True)]
+            total += min((y * time for y, time in known if time is not None), default=ZERO)
         best = max(best, total / scale) if scale else best
     return best
 

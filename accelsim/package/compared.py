@@ -32,7 +32,7 @@ class Point:
 
 
 def values_of(given: Sequence[str]) -> tuple[str, list[str], dict[str, Any]]:
-    """What is set to several values, ``cores=1,2,4``, these, and what else is set. AccelsimError without exactly one."""
+    """What is set to several values, ``cores=1,2,4``, these, and the rest. AccelsimError without exactly one."""
     several = [one for one in given if "," in one.partition("=")[2] and not one.partition("=")[2].startswith("[")]
     if len(several) != 1:
         raise AccelsimError("compare of a package: set one thing to several values, --set cores=1,2,4,8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from accelsim.errors import AccelsimError, listing
 
@@ -97,26 +99,24 @@ class Schedule:
 
     def order(self) -> list[int]:
         """All entries, each after its producers and the one before it in its list; of those free, the least first."""
-        from heapq import heapify, heappop, heappush
-
         before = [{edge.producer for edge in entry.inputs if edge.producer >= 0} for entry in self.entries]
-        for one in self.lists:
-            for first, second in zip(one, one[1:], strict=False):
+        for own in self.lists:
+            for first, second in pairwise(own):
                 before[second].add(first)
         after: list[list[int]] = [[] for _ in self.entries]
-        for entry, needed in enumerate(before):
+        for one, needed in enumerate(before):
             for producer in needed:
-                after[producer].append(entry)
+                after[producer].append(one)
         left = [len(needed) for needed in before]
         free = [entry for entry, count in enumerate(left) if not count]
         heapify(free)
         found = []
         while free:
             found.append(entry := heappop(free))
-            for one in after[entry]:
-                left[one] -= 1
-                if not left[one]:
-                    heappush(free, one)
+            for reader in after[entry]:
+                left[reader] -= 1
+                if not left[reader]:
+                    heappush(free, reader)
         if len(found) < len(self.entries):
             names = [self.entries[entry].name or str(entry) for entry, count in enumerate(left) if count]
             raise AccelsimError(f"lists and edges wait for each other in a circle, among {listing(names[:8])}")

@@ -109,7 +109,9 @@ def _written(
     costs: Costs, layers: Sequence[Layer], placement: Placement, reads: Sequence[Sequence[int]]
 ) -> tuple[Chain, Mapping[int, Group]]:
     """The placement as lists of entries: tasks in order of their begins, so that each comes behind those it reads."""
-    chain, last, groups = Chain(), {}, {}
+    chain = Chain()
+    last: dict[int, int] = {}
+    groups: dict[int, Group] = {}
     order = sorted(range(len(layers)), key=lambda task: (placement.begins[task], placement.ends[task], task))
     for task in order:
         layer, core = layers[task], placement.cores[task]

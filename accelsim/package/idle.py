@@ -25,9 +25,11 @@ def idle(
     schedule = run.schedule
     owner = schedule.core_of()
     end = run.makespan if until is None else until
-    work, found = [], []
+    work: list[Fraction] = []
+    found: list[dict[str, Fraction]] = []
     for one in schedule.lists:
-        busy, causes, now = ZERO, {}, ZERO
+        causes: dict[str, Fraction] = {}
+        busy = now = ZERO
         for entry in one:
             for cause, cycles in _gap(run, entry, now, owner, names):
                 causes[cause] = causes.get(cause, ZERO) + cycles

@@ -172,7 +172,8 @@ def _cut(layer: Layer, factors: Mapping[str, int]) -> Cut | None:
 
 def bound(package: Package, cut: Cut, cores: Sequence[int], costs: Costs, layer: Layer) -> Fraction:
     """Cycles no run of a split is faster than, on machines without zeros: MACs at the peak, distinct bits of memory."""
-    least, bits = ZERO, {}
+    least = ZERO
+    bits: dict[int, int] = {}
     for part in cut.parts:
         core = package.cores[cores[part.index]]
         machine = costs.jobs[core.group][layer.name].machine

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 Times = Sequence[Sequence[Fraction | None]]
 """Of each task on each core; None where it cannot run."""
@@ -114,11 +115,13 @@ def exact_schedule(tasks: Tasks, seconds: float = 60.0) -> tuple[Placement, bool
 
     Raises AccelsimError where ortools is not installed.
     """
-    model, times = _model()
-    begins, ends, chosen = [], [], []
+    model, library = _model()
+    begins: list[Any] = []
+    ends: list[Any] = []
+    chosen: list[dict[int, Any]] = []
     whole = [[None if time is None else -(-time // 1) for time in row] for row in tasks.times]
     horizon = int(sum(max(time for time in row if time is not None) for row in whole)) + _moves(tasks)
-    lines: list[list[object]] = [[] for _ in range(tasks.cores)]
+    lines: list[list[Any]] = [[] for _ in range(tasks.cores)]
     for task, row in enumerate(whole):
         begin, end = model.new_int_var(0, horizon, f"b{task}"), model.new_int_var(0, horizon, f"e{task}")
         here = {}
@@ -143,7 +146,7 @@ def exact_schedule(tasks: Tasks, seconds: float = 60.0) -> tuple[Placement, bool
     last = model.new_int_var(0, horizon, "makespan")
     model.add_max_equality(last, ends)
     model.minimize(last)
-    return _solved(tasks, times, model, (begins, ends, chosen), seconds)
+    return _solved(tasks, library, model, (begins, ends, chosen), seconds)
 
 
 def _moves(tasks: Tasks) -> int:
@@ -156,7 +159,7 @@ def _moves(tasks: Tasks) -> int:
     )
 
 
-def _model() -> tuple[object, object]:
+def _model() -> tuple[Any, Any]:
     from accelsim.errors import AccelsimError
 
     try:
@@ -167,7 +170,7 @@ def _model() -> tuple[object, object]:
 
 
 def _solved(
-    tasks: Tasks, library: object, model: object, variables: tuple[list, list, list], seconds: float
+    tasks: Tasks, library: Any, model: Any, variables: tuple[list[Any], list[Any], list[Any]], seconds: float
 ) -> tuple[Placement, bool]:
     begins, ends, chosen = variables
     solver = library.CpSolver()

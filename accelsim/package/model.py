@@ -78,7 +78,8 @@ class Package:
     """A package. clock : cycles per second that its results are in. fabrics : its links.
 
     sync : cycles of a hand-over between cores. slots : entries of a core's list whose words have room (C8).
-    split : what the file says of layers, by glob. stages : of a pipeline; 0: as many as there can be. searched : 'full' or 'share', the rate mappings are searched at.
+    split : what the file says of layers, by glob. stages : of a pipeline; 0: as many as there can be.
+    searched : 'full' or 'share', the rate of memory that mappings are searched at.
 
     Raises AccelsimError where a core reaches no memory.
     """

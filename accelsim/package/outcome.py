@@ -58,8 +58,8 @@ class Tenant:
 class Packaged:
     """A run of a package. cycles of its clock, exact.
 
-    idle : of each core, cycles by cause; with `work` they add up to the makespan (C11). bounds : what no schedule beats,
-    by name. energy_rows : by component, of everything. pieces : of a timeline.
+    idle : of each core, cycles by cause; with `work` they add up to the makespan (C11).
+    bounds : what no schedule beats, by name. energy_rows : by component, of everything. pieces : of a timeline.
     """
 
     package: Package

@@ -15,7 +15,7 @@ from accelsim.package.topology import Kind
 from accelsim.parameters import NO_PARAMETERS, PARAMETERS
 from accelsim.quantities import RATE, Quantity, bounded
 from accelsim.quantities import rate as read_rate
-from accelsim.specs import Count, Duration, Frequency, Name, Names, Spec, key, number, pick, quantity
+from accelsim.specs import Count, Duration, Frequency, Name, Names, PadPair, Pair, Spec, key, number, pick, quantity
 
 PER = re.compile(r"\s*(\d{1,9})(?:\s+cores?)?\s*")
 
@@ -99,13 +99,13 @@ class LinkSpec(Spec):
     to: Names = key("direct only: what is at the other ends.", (), "`over` is given")
     per: Per = key("direct only: ends in `to` that share one link.", 1, unit="cores")
     rate: Width | None = key("Of each link and direction.", None, "it takes no time")
-    latency: Duration = key("Of a hop, after the last word.", Quantity(Fraction(0), "cycles"), "none")
+    latency: Duration | None = key("Of a hop, after the last word.", None, "none")
     shared: bool = key("Whether both directions of a link are one.", False)
     energy: Price = key(
         "Of one bit over one hop, in the unit of the cores' energy table.", Fraction(0), unit="pJ or MACs per bit"
     )
-    size: tuple[Count, Count] | None = key("mesh only: rows and columns.", None, "it has to be given for a mesh")
-    at: dict[Name, Count | list[int]] = key(
+    size: Pair | None = key("mesh only: rows and columns.", None, "it has to be given for a mesh")
+    at: dict[Name, PadPair] = key(
         "mesh only: [row, column] of ends, from 0.", {}, "ends take places along the rows, in order"
     )
 
@@ -125,10 +125,10 @@ class PackageSpec(Spec):
         {},
         "the best of the splits, layer by layer",
     )
-    sync: Duration = key(
+    sync: Duration | None = key(
         "A hand-over between cores: after each layer that several share, and with words from another core.",
-        Quantity(Fraction(0), "cycles"),
-        "none",
+        None,
+        "no time",
     )
     stages: Count | None = key(
         "Of a pipeline: groups of cores, evenly many in each.", None, "one for each core, or each layer", unit="stages"
@@ -140,8 +140,10 @@ class PackageSpec(Spec):
     )
 
 
-def seconds(value: Quantity, clock: Fraction) -> Fraction:
+def seconds(value: Quantity | None, clock: Fraction) -> Fraction:
     """A time in seconds; one given in cycles is in those of `clock`."""
+    if value is None:
+        return Fraction(0)
     return value.value / clock if value.unit == "cycles" else value.value
 
 

@@ -82,7 +82,7 @@ def simulate_tenants(
                 )
     options.pop("exact", None)
     chain, rows, costs_of, parts, alone = Chain(), [], [], [], []
-    for index, (text, cores) in enumerate(given):
+    for text, cores in given:
         costs = Costs(package, network_from(text, batch), options)
         groups = groups_of(costs, cores, progress, f"{text}: ")
         own = Chain()
@@ -106,7 +106,7 @@ def simulate_tenants(
 
 
 def written(chain: Chain, package: Package, groups: Sequence[Group]) -> list[int]:
-    """Write layers one after another: the next begins when all parts of the one before have ended, and its sync later."""
+    """Write layers one after another: the next begins when all parts of the one before have ended, `sync` later."""
     found: list[int] = []
     after: tuple[Edge, ...] = ()
     for group in groups:

@@ -79,8 +79,7 @@ def _set(document: Document, given: dict[str, object]) -> dict[str, object]:
     `cores` is short for the count of the only group, where no parameter has that name.
     """
     data = document.data if isinstance(document.data, dict) else {}
-    declared = data.get("parameters") if isinstance(data.get("parameters"), dict) else {}
-    groups = data.get("cores") if isinstance(data.get("cores"), dict) else {}
+    declared, groups = (found if isinstance(found := data.get(key), dict) else {} for key in ("parameters", "cores"))
     for name in [name for name in given if name not in declared]:
         path = name.split(".")
         if name == "cores" and len(groups) == 1:
@@ -172,8 +171,9 @@ def _ends(
             key = "over" if not direct else "from" if name == link.from_ else "to"
             document.refuse((*place, key), unknown("end of a link", name, ends))
         joined += ends.get(name, ())
-    if direct and link.from_ in ends and len(ends[link.from_]) > 1:
-        document.refuse((*place, "from"), f"'{link.from_}' is {len(ends[link.from_])} cores; name one of them")
+    first = ends.get(link.from_ or "", ())
+    if direct and len(first) > 1:
+        document.refuse((*place, "from"), f"'{link.from_}' is {len(first)} cores; name one of them")
     if not direct and not names:
         joined = [end for name, one in ends.items() for end in one if (name,) == one]
     return tuple(dict.fromkeys(joined))
@@ -194,11 +194,11 @@ def _places(document: Document, place: Place, link: LinkSpec, joined: tuple[str,
     for name, where in link.at.items():
         if name not in joined:
             document.refuse((*place, "at", name), unknown("end of this mesh", name, joined), key=True)
-        pair = where if isinstance(where, list) else []
-        if len(pair) != 2 or not (0 <= pair[0] < rows and 0 <= pair[1] < columns):
-            document.refuse((*place, "at", name), f"should be [row, column] within {rows} x {columns}")
+        row, column = where
+        if row >= rows or column >= columns:
+            document.refuse((*place, "at", name), f"[{row}, {column}] is not within {rows} x {columns}, from [0, 0]")
             continue
-        found[name] = pair[0] * columns + pair[1]
+        found[name] = row * columns + column
     left = len(joined) - len(found)
     if left > rows * columns:
         document.refuse((*place, "size"), f"{rows} x {columns} places are too few for {left} ends")
