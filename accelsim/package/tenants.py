@@ -22,6 +22,7 @@ from accelsim.package.outcome import LayerRow, Packaged, Tenant
 from accelsim.package.running import Progress, energy_rows, groups_of
 from accelsim.package.tracks import tracks
 from accelsim.package.yaml import load_package
+from accelsim.yamlfile import named
 
 MOST_ENTRIES = 20_000
 """Entries of one schedule; what repeats is written out, so a network that repeats much is refused, not waited for."""
@@ -165,6 +166,12 @@ def _asked(package: Package, text: str) -> tuple[str, tuple[int, ...]]:
     names = {core.name for core in package.cores} | {core.group for core in package.cores}
     found: list[int] = []
     for name in re.split(r"[+]", where):
+        machines = sorted({core.machine.name for core in package.cores})
+        if name not in names and named("arch", name) is not None:
+            raise AccelsimError(
+                f"--tenant: '{text}': no core is of machine '{name}'; those here are {', '.join(machines)}; "
+                f"cores go by {', '.join(sorted(names))}"
+            )
         if name not in names:
             raise AccelsimError(f"--tenant: '{text}': unknown cores '{name}'{nearest(name, sorted(names))}")
         found += [index for index, core in enumerate(package.cores) if name in (core.name, core.group)]

@@ -108,7 +108,7 @@ def a100() -> tuple[Measured, ...]:
 @cache
 def v3_products() -> tuple[Measured, ...]:
     """TPU v3, one core: two matrix units."""
-    return products(V3, on_package("tpu_v3_core", objective="cycles"))
+    return products(V3, on_package("tpu_v3_core"))
 
 
 @cache
@@ -119,8 +119,7 @@ def v3_convolutions() -> tuple[Measured, ...]:
         n, p, c, m, r = (size[key] for key in ("N", "P", "C", "M", "R"))
         problem = Problem.of({"N": n, "C": c, "M": m, "P": p, "Q": p, "R": r, "S": r}, pad=(1, 1), height=p, width=p)
         ours = min(
-            on_package("tpu_v3_core", objective="cycles", parameters={"lowering": lowering})(problem)
-            for lowering in ("none", "im2col")
+            on_package("tpu_v3_core", parameters={"lowering": lowering})(problem) for lowering in ("none", "im2col")
         )
         words = n * c * p * p + m * c * r * r + n * m * p * p
         found.append(_measured(V3, f"{p} x {p} x {c}", theirs, ours, (2.0 * problem.macs, float(WORD * words))))
@@ -136,7 +135,7 @@ def aie(cores: int) -> tuple[Measured, ...]:
             continue
         m, k, n = (int(row[key]) for key in "MKN")
         problem = Problem.of({"Q": m, "C": k, "M": n})
-        run = simulate_package("aie2_array", one(problem), parameters={"cores": cores}, objective="cycles")
+        run = simulate_package("aie2_array", one(problem), parameters={"cores": cores})
         found.append(
             Measured(f"{m} x {k} x {n}", float(row["cycles"]), float(run.cycles), 1150.0 * int(row["kernels"]))
         )

@@ -31,7 +31,7 @@ def levels(flows, capacities):
 
 
 class Machine:
-    """entries : dicts of work, inputs (producer, flow), fill, body, drain. A flow : bits, {resource: share}, latency."""
+    """entries : dicts of work, inputs (producer, flow), fill, body, drain. A flow : bits, shares, latency."""
 
     def __init__(self, entries, lists, capacities, slots):
         self.entries, self.lists, self.capacities, self.slots = entries, lists, capacities, slots
