@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim import arguments
+from accelsim.declared import workload_parameters
 from accelsim.energy.rows import EnergyRow
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.networks import network_from
@@ -51,7 +52,8 @@ def simulate_package(
     """
     arguments.known("mode", mode, MODES)
     # an image is an item of a pipeline
-    package, network = _read(package, workload, 1 if mode == "pipeline" else batch, parameters or {})
+    items = 1 if mode == "pipeline" else batch
+    package, network = read_both(package, workload, items, parameters or {}, options.pop("dims", None))
     if mode == "tenants":
         raise AccelsimError("mode: tenants takes a network for each: --tenant NET@CORES, twice or more")
     exact = bool(options.pop("exact", False))
@@ -67,12 +69,19 @@ def simulate_package(
     return graph_mode(costs, progress, exact)
 
 
-def _read(
-    package: str | Path | Package, workload: str | Path | Network, batch: int, parameters: Mapping[str, Any]
+def read_both(
+    package: str | Path | Package,
+    workload: str | Path | Network,
+    batch: int,
+    parameters: Mapping[str, Any],
+    dims: Mapping[str, Any] | None = None,
 ) -> tuple[Package, Network]:
+    """The package, and the network with those parameters that its file declares; the others are the package's."""
+    names = workload_parameters(workload) if parameters else ()
+    own = {name: value for name, value in parameters.items() if name in names}
     if not isinstance(package, Package):
-        package = load_package(package, parameters)
-    return package, network_from(workload, batch)
+        package = load_package(package, {name: value for name, value in parameters.items() if name not in own})
+    return package, network_from(workload, batch, own, dims)
 
 
 def given_split(package: Package, layer: Layer) -> Mapping[str, int] | None:

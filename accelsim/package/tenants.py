@@ -82,6 +82,7 @@ def simulate_tenants(
                     f"--tenant: core '{name}' is of '{other}' and of '{text}'; each core has one tenant"
                 )
     options.pop("exact", None)
+    options.pop("dims", None)
     chain, rows, costs_of, parts, alone = Chain(), [], [], [], []
     for text, cores in given:
         costs = Costs(package, network_from(text, batch), options)

@@ -250,7 +250,8 @@ docs/cores.md; `a100_like`, `aie2_core`). Nothing was fitted to these rows: ever
 declared knob. *Roofline* is the larger of operations over the peak and of bytes, each word once, over memory's rate.
 A real device takes time to start a layer, and reaches a share of its memory's rate: `launch` and `dram_efficiency` of
 a machine, which are 0 and 1 unless a run says otherwise. The launch of TPU v6e was read off the smallest of these
-rows, so both numbers are told.
+rows, so both numbers are told. Mappings are those that a run searches for by default, of the least energy; a library
+picks its own.
 """
 
 _V3 = """\
