@@ -247,7 +247,7 @@ Pipeline = Annotated[int, PlainValidator(whole(0, "pipeline")), _NATURAL]
 Share = Annotated[
     Fraction,
     PlainValidator(share),
-    WithJsonSchema(number(0.9, kind="number", exclusiveMinimum=0, maximum=1)),
+    WithJsonSchema(number(0.9, kind="number", minimum=0, maximum=1)),
 ]
 Drift = Annotated[int, PlainValidator(whole(1, "drift")), _COUNT]
 Queue = Annotated[int, PlainValidator(whole(1, "queue")), _COUNT]
