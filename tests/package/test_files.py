@@ -204,3 +204,8 @@ class TestCommand:
         assert done.exit_code == 0, done.output
         assert "speed-up" in done.output
         assert "1.00" in done.output
+
+    def test_a_file_is_validated(self, cli, chip):
+        done = cli("validate", chip)
+        assert done.exit_code == 0
+        assert "package 'two' is fine: 3 cores" in done.output
