@@ -41,11 +41,13 @@ NOTHING = Flow()
 class Edge:
     """What an entry waits for: the words of another entry, or of nobody (`producer` -1: they exist from the start).
 
-    A flow without bits and latency is no transfer: the entry waits for the end of the producer alone.
+    A flow without bits and latency is no transfer: the entry waits for the end of the producer alone. origin : the core
+    whose buffer has the words, where that is no entry's doing.
     """
 
     producer: int
     flow: Flow = NOTHING
+    origin: int = -1
 
     @property
     def moves(self) -> bool:

@@ -56,7 +56,8 @@ def _gap(
     edges = run.schedule.entries[entry].inputs
     index = max(range(len(edges)), key=lambda index: (run.inputs[entry, index].landed, -index))
     edge, span = edges[index], run.inputs[entry, index]
-    source = f"words from {names[owner[edge.producer]]}" if edge.producer >= 0 else "words from memory"
+    core = owner[edge.producer] if edge.producer >= 0 else edge.origin
+    source = f"words from {names[core] if core >= 0 else 'memory'}"
     alone = edge.flow.private(run.schedule.capacities)
     made, began = (run.ends[edge.producer], run.begins[edge.producer]) if edge.producer >= 0 else (ZERO, ZERO)
     pieces = [

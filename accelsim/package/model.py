@@ -79,6 +79,7 @@ class Package:
 
     sync : cycles of a hand-over between cores. slots : entries of a core's list whose words have room (C8).
     split : what the file says of layers, by glob. stages : of a pipeline; 0: as many as there can be.
+    resident : whether ofmaps stay in cores' buffers where they can.
     searched : 'full' or 'share', the rate of memory that mappings are searched at.
 
     Raises AccelsimError where a core reaches no memory.
@@ -94,6 +95,7 @@ class Package:
     split: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     searched: str = "full"
     stages: int = 0
+    resident: bool = False
     source: str = ""
 
     def __hash__(self) -> int:

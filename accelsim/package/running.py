@@ -19,6 +19,7 @@ from accelsim.outcome import reasons
 from accelsim.package.bounds import Bound
 from accelsim.package.costs import Costs
 from accelsim.package.flow import ZERO
+from accelsim.package.homes import settled
 from accelsim.package.idle import ORDER, idle
 from accelsim.package.layerwise import Group, best_group
 from accelsim.package.model import Package
@@ -136,12 +137,15 @@ def split_mode(costs: Costs, progress: Progress | None = None) -> Packaged:
     package = costs.package
     check_splits(package, costs.layers)
     groups = groups_of(costs, tuple(range(len(package.cores))), progress)
+    homes = ["memory"] * len(groups)
+    if package.resident:
+        groups, homes = settled(costs, groups)
     names = [core.name for core in package.cores]
     work = [ZERO] * len(names)
     waits: list[dict[str, Fraction]] = [{} for _ in names]
     totals: dict[str, Fraction] = {}
     now, rows, pieces = ZERO, [], []
-    for group in groups:
+    for group, home in zip(groups, homes, strict=True):
         repeat, several = group.layer.repeat, len({one.core for one in group.placed}) > 1
         hand_over = package.sync if several else ZERO
         own, causes = idle(group.run, names)
@@ -159,7 +163,7 @@ def split_mode(costs: Costs, progress: Progress | None = None) -> Packaged:
         cycles = group.cycles + hand_over
         now += cycles * repeat
         used = tuple(sorted({one.core for one in group.placed}))
-        rows.append(LayerRow(group.layer.name, repeat, group.cut.text, used, cycles, group.energy))
+        rows.append(LayerRow(group.layer.name, repeat, group.cut.text, used, cycles, group.energy, home))
     bounds = tuple(Bound(what, cycles) for what, cycles in totals.items())
     return Packaged(
         package, costs.network.name, "split", costs.network.batch, tuple(rows), now, tuple(work), tuple(waits), bounds,

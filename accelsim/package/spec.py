@@ -133,6 +133,10 @@ class PackageSpec(Spec):
     stages: Count | None = key(
         "Of a pipeline: groups of cores, evenly many in each.", None, "one for each core, or each layer", unit="stages"
     )
+    resident: bool = key(
+        "Of split mode: whether an ofmap stays in its cores' buffers, where they and its readers have room for it.",
+        False,
+    )
     slots: Count = key("Entries of a core's list whose words have room there at once.", 2, unit="entries")
     searched: SearchedName = key(
         "The rate of memory that mappings are searched and parts are costed at: all of it, or a core's mean share.",

@@ -65,7 +65,7 @@ def package_of(document: Document, parameters: Mapping[str, object] | None = Non
     try:
         return Package(
             spec.name, clock, cores, memories, fabrics, seconds(spec.sync, clock) * clock, spec.slots, split,
-            spec.searched.value, spec.stages or 0, spec.source,
+            spec.searched.value, spec.stages or 0, spec.resident, spec.source,
         )  # fmt: skip
     except AccelsimError as error:
         document.refuse(("links",), str(error).split(": links: ")[-1], key=True)
