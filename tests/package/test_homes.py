@@ -50,7 +50,7 @@ def test_an_ofmap_stays_that_the_next_layer_reads_as_it_is(both):
 
 
 def test_words_of_others_cross_links_and_memory_carries_none_of_them(both):
-    without, with_ = both
+    with_ = both[1]
     costs = Costs(chip(), CHAIN)
     first, second, _ = groups_of(costs, (0, 1))
     words = exchanged(first.cut, second.cut)
