@@ -12,7 +12,8 @@ from accelsim.outcome import LayerResult
 from accelsim.package.costs import Costed, Costs
 from accelsim.package.events import carried_out
 from accelsim.package.flow import NOTHING, ZERO, Edge, Entry, Flow
-from accelsim.package.layerwise import Group, Placed
+from accelsim.package.layerwise import Group
+from accelsim.package.placed import Placed
 from accelsim.package.split import exchanged
 from accelsim.workload.problem import Tensor, Width
 

@@ -13,7 +13,9 @@ from accelsim.package.costs import Costed, Costs, energy_of
 from accelsim.package.events import Run, carried_out
 from accelsim.package.flow import NOTHING, ZERO, Edge, Entry, Flow, Schedule
 from accelsim.package.model import Package
+from accelsim.package.placed import Placed
 from accelsim.package.split import SPLIT_DIMS, Cut, Part, needed, whole_part
+from accelsim.package.together import together
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import Tensor, Width
 
@@ -21,16 +23,6 @@ OFFERED = ("N", "G", "M", "P", "Q")
 """Dims that a split is sought over; C only where a file says so, for its sums cross links."""
 TRIES = 4
 """Splits of a layer that are run, the most promising first; a bound leaves others out."""
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A part on a core; costed is None for the sums of a layer split over C, added at their owner."""
-
-    core: int
-    part: Part
-    costed: Costed | None
-    entry: Entry
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,8 @@ def entries_of(costs: Costs, layer: Layer, cut: Cut, cores: Sequence[int]) -> tu
         entry = costs.entry(core, costed, f"{layer.name} {part.index}" if cut.count > 1 else layer.name)
         energy += _bits(costed) * package.path(core).energy
         placed.append(Placed(cores[part.index], part, costed, entry))
+    if any(memory.multicast for memory in package.memories.values()):
+        placed, energy = together(costs, placed)
     if cut.parts_of("C") > 1:
         sums, more = _sums(costs, layer, cut, placed)
         return placed + sums, energy + more

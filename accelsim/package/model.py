@@ -35,13 +35,17 @@ class Core:
 
 @dataclass(frozen=True)
 class Memory:
-    """What cores share. rate : bits per second; None: every core keeps its own outermost link. duplex : reads and
-    writes have a rate each. dram : its banks, simulated for one core alone; its peak is then the rate.
+    """What cores share.
+
+    rate : bits per second; None: every core keeps its own outermost link. duplex : reads and writes have a rate each.
+    multicast : words that several cores read at once cross it and shared links once.
+    dram : its banks, simulated for one core alone; its peak is then the rate.
     """
 
     name: str
     rate: Fraction | None = None
     duplex: bool = False
+    multicast: bool = False
     dram: Dram | None = None
 
 
@@ -110,7 +114,26 @@ class Package:
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
-        """Memories first, reads and writes apart where they are duplex, then all links."""
+        """Memories first, reads and writes apart where they are duplex, then all links, then ports of cores.
+
+        A port is as fast as the rest of a core's way: words that are sent once to several cores hold a part of the
+        memory for each, and no core takes them faster for that. Cores at a memory without multicast need none.
+        """
+        found = list(self._shared)
+        for core in self.cores:
+            if self._has_port(core):
+                ways = self._ways(core)
+                for way, held in zip(("in", "out"), ways, strict=True):
+                    least = min(self._shared[one].capacity for one in held)
+                    found.append(Resource(f"{core.name} port {way}", least, "link"))
+        return tuple(found)
+
+    def _has_port(self, core: Core) -> bool:
+        memory = self.memories[core.memory]
+        return memory.multicast and memory.rate is not None
+
+    @cached_property
+    def _shared(self) -> tuple[Resource, ...]:
         found = []
         for memory in self.memories.values():
             if memory.rate is not None:
@@ -123,6 +146,10 @@ class Package:
 
     @cached_property
     def _index(self) -> dict[str, int]:
+        return {resource.name: index for index, resource in enumerate(self._shared)}
+
+    @cached_property
+    def _ports(self) -> dict[str, int]:
         return {resource.name: index for index, resource in enumerate(self.resources)}
 
     @property
@@ -133,18 +160,30 @@ class Package:
     def path(self, core: Core) -> Path:
         """From a core to its memory and back."""
         memory = self.memories[core.memory]
-        reads, writes = (self._memory(memory, way) for way in (" reads", " writes"))
+        reads, writes = self._ways(core)
+        if self._has_port(core):
+            reads, writes = (
+                (*held, self._ports[f"{core.name} port {way}"]) for held, way in ((reads, "in"), (writes, "out"))
+            )
         if not self.fabrics:
             return Path(reads, writes)
         down, up = self._hops(memory.name, core.name), self._hops(core.name, memory.name)
         assert down is not None and up is not None  # noqa: PT018  (the constructor saw to it)
         return Path(
-            (*reads, *self._held(down)),
-            (*writes, *self._held(up)),
+            reads,
+            writes,
             max(down.latency, up.latency) * self.clock,
             down.count,
             down.energy,
         )
+
+    def _ways(self, core: Core) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Memories and links held on the way in, and out."""
+        memory = self.memories[core.memory]
+        reads, writes = (self._memory(memory, way) for way in (" reads", " writes"))
+        down, up = self._hops(memory.name, core.name), self._hops(core.name, memory.name)
+        more = [self._held(hops) if hops else () for hops in (down, up)]
+        return (*reads, *more[0]), (*writes, *more[1])
 
     def _memory(self, memory: Memory, way: str) -> tuple[int, ...]:
         if memory.rate is None:

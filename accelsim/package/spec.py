@@ -80,6 +80,10 @@ class MemorySpec(Spec):
         "What it reads and writes, together.", None, "each core has its own outermost link to itself"
     )
     duplex: bool = key("Whether it reads at its rate and writes at its rate at the same time.", False)
+    multicast: bool = key(
+        "Whether words that several parts of a layer read cross it, and links that they share, once (docs/cores.md).",
+        False,
+    )
     dram: DramEntry = key(
         "Banks and rows, as of a level; each core's part is simulated on them alone, and their peak rate is shared.",
         None,

@@ -56,9 +56,11 @@ def package_of(document: Document, parameters: Mapping[str, object] | None = Non
         if one.dram and one.rate:
             document.refuse(("memory", name, "rate"), "a DRAM has its own rate; leave one of them out", key=True)
         banks = dram_of(document, ("memory", name, "dram"), one.dram, cores[0].clock) if one.dram else None
-        memories[name] = Memory(name, banks.peak * cores[0].clock if banks else rate, one.duplex, banks)
+        memories[name] = Memory(name, banks.peak * cores[0].clock if banks else rate, one.duplex, one.multicast, banks)
         if name in {core.name for core in cores} | {core.group for core in cores}:
             document.refuse(("memory", name), f"'{name}' is the name of cores too", key=True)
+    if spec.resident and any(one.multicast for one in spec.memory.values()):
+        document.refuse(("resident",), "not beside a memory that multicasts; leave one of them out", key=True)
     fabrics = _fabrics(document, spec, cores, clock)
     split = _splits(document, spec)
     document.check()

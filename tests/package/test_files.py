@@ -103,14 +103,16 @@ WRONG_MORE = [
     ("split: {R: 2}", "split.R: unknown dim of a split 'R'"),
     ("split: {N: 0}", "split.N: should be a whole number of parts, at least 1, got '0'"),
     ("split: {N: 2, 'CONV*': {M: 2}}", "split.N: factors by dim, or by glob over layers, not both"),
+    ("memory: {hbm: {rate: 1 GB/s, multicast: true}}\nresident: true", "resident: not beside a memory that multicasts"),
     ("searched: half", "searched: unknown rate 'half' (full, share)"),
 ]
 
 
 @pytest.mark.parametrize(("more", "said"), WRONG_MORE)
 def test_links_and_splits_that_are_wrong(more, said):
+    base = BASE[: BASE.index("memory:")] if more.startswith("memory:") else BASE
     with pytest.raises(SpecError) as error:
-        package(BASE + more + "\n")
+        package(base + more + "\n")
     assert said in str(error.value)
     assert str(error.value).startswith("chip.yaml:")
 
