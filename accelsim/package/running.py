@@ -58,6 +58,10 @@ def simulate_package(
     if mode == "tenants":
         raise AccelsimError("mode: tenants takes a network for each: --tenant NET@CORES, twice or more")
     exact = bool(options.pop("exact", False))
+    if exact and mode != "graph":
+        raise AccelsimError(
+            "exact: the best placement of a package is of mode graph; leave it out, or take --mode graph"
+        )
     costs = Costs(package, network, options)
     if mode == "split":
         return split_mode(costs, progress)

@@ -81,7 +81,8 @@ def simulate_tenants(
                 raise AccelsimError(
                     f"--tenant: core '{name}' is of '{other}' and of '{text}'; each core has one tenant"
                 )
-    options.pop("exact", None)
+    if options.pop("exact", False):
+        raise AccelsimError("exact: the best placement of a package is of mode graph; leave it out")
     options.pop("dims", None)
     chain, rows, costs_of, parts, alone = Chain(), [], [], [], []
     for text, cores in given:

@@ -172,6 +172,7 @@ class TestCommand:
             (["run", "eyeriss", "alexnet", "--trace", "t.json"], "--trace: 'eyeriss' is no package of cores"),
             (["run", "CHIP", "alexnet", "--trace", "."], ".: Is a directory"),
             (["run", "CHIP", "alexnet", "--set", "memory.ddr.rate=3"], "there is no 'ddr'"),
+            (["run", "CHIP", "alexnet", "--exact"], "exact: the best placement of a package is of mode graph"),
             (["compare", "CHIP", "alexnet"], "set one thing to several values, --set cores=1,2,4,8"),
         ],
     )
