@@ -43,6 +43,11 @@ def check_file(path: str | Path, dims: Dims | None = None) -> list[str]:
             *(f"  free: {line}" for line in what_is_free(machine, table)),
             *([] if table else [f"  names no energy table; a run needs one ({', '.join(names())})"]),
         ]
+    if "cores" in keys:
+        from accelsim.package.yaml import package_of
+
+        package = package_of(document)
+        return [f"package '{package.name}' is fine: {len(package.cores)} cores"]
     if "components" in keys:
         return [f"energy table '{read_table(path).name}' is fine"]
     if ("layers" in keys and "arch" not in keys) or "input" in keys:

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim import designing, footprints, plotting, predicting, reporting, servings, sweeping, timelines, tools
+from accelsim import (
+    designing,
+    footprints,
+    packages,
+    plotting,
+    predicting,
+    reporting,
+    servings,
+    sweeping,
+    timelines,
+    tools,
+)
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Accounting,
@@ -144,41 +155,32 @@ def run(
     store: Annotated[
         Path | None, typer.Option("--from", metavar="STORE", help="Run a point of a sweep again; ARCH is its key.")
     ] = None,
+    mode: packages.Mode = None,
+    tenant: packages.Tenants = None,
+    trace: packages.Trace = None,
 ) -> None:
-    """Run a network on a machine; or run a result.json again, as ARCH alone."""
+    """Run a network on a machine or a package of cores; or run a result.json again, as ARCH alone."""
+    asked: dict[str, Any] = {
+        "dataflow": dataflow, "batch": batch, "layers": layers, "evaluator": evaluator, "objective": objective,
+        "exact": exact, "energy": energy, "node": node, "supply": supply, "accounting": accounting,
+        "parameters": parameters(settings), "dims": dims_of(dims), "data": data, "seed": seed, "bits": bits_of(bits),
+    }  # fmt: skip
+    if packages.wanted(context, architecture):
+        packages.run(architecture, workload, mode, tenant, trace, as_json, **asked)
+        return
     _check_places(out, report_to)
     wanted = None
     if carbon:
         machine = architecture if workload else None
-        wanted = footprints.asked(carbon, machine, energy, node, parameters(settings))
+        wanted = footprints.asked(carbon, machine, energy, node, asked["parameters"])
     if store or workload is None:
         result = run_again(context, architecture, store)
     else:
-        result = simulated(
-            architecture,
-            workload,
-            dataflow=dataflow,
-            mapping=mapping,
-            batch=batch,
-            layers=layers,
-            evaluator=evaluator,
-            objective=objective,
-            budget=budget,
-            exact=exact,
-            imperfect=imperfect,
-            constraints=constraints,
-            bound=bound,
-            energy=energy,
-            node=node,
-            supply=supply,
-            accounting=accounting,
-            parameters=parameters(settings),
-            dims=dims_of(dims),
-            data=data,
-            seed=seed,
-            bits=bits_of(bits),
-            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
-        )
+        step = training_of(training, optimizer, master_bits, transposed, vector_gradients)
+        more: dict[str, Any] = {
+            "mapping": mapping, "budget": budget, "imperfect": imperfect, "constraints": constraints, "bound": bound,
+        }  # fmt: skip
+        result = simulated(architecture, workload, **asked, **more, training=step)
     checks = _checked(result) if check else []
     _write(result, out, report_to)
     _print(result, as_json, checks)
@@ -263,7 +265,14 @@ def compare(
     report_to: Report = None,
     as_json: Json = False,
 ) -> None:
-    """Run a network under several dataflows, side by side."""
+    """Run a network under several dataflows, side by side; a package of cores at several values of a --set."""
+    if packages.is_one(architecture):
+        packages.compare(
+            architecture, workload, settings, batch, as_json, layers=layers, evaluator=evaluator, objective=objective,
+            energy=energy, node=node, supply=supply, accounting=accounting, data=data, seed=seed, bits=bits_of(bits),
+            dims=dims_of(dims),
+        )  # fmt: skip
+        return
     more = plotting.of_comparison(plot_to, kind, width)
     if report_to:
         from accelsim.report.files import check_page

@@ -40,6 +40,11 @@ def split_parameters(
     return first, second
 
 
+def workload_parameters(workload: object) -> tuple[str, ...]:
+    """Names of the parameters that a network's file declares; none of an ONNX graph and of an object."""
+    return _declared("workload", workload)
+
+
 def _declared(kind: str, source: object) -> tuple[str, ...]:
     """Names of the parameters that a file declares, or the file that a machine is from."""
     data = _data(kind, source)

@@ -15,6 +15,7 @@ GROUP = "accelsim.files"
 """Entry points of packages that have files: ``mine = "mine.accelsim"`` is the folder of that package."""
 KINDS = {
     "arch": "arch",
+    "package": "packages",
     "workload": "workloads",
     "mapping": "mappings",
     "energy": "energy",

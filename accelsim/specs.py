@@ -143,6 +143,17 @@ def whole(least: int, what: str = "a whole number") -> Callable[[object], int]:
     return read
 
 
+def share(value: object) -> Fraction:
+    """A validator for a share above 0, of 1 at most: ``0.9``, ``9/10``."""
+    try:
+        found = Fraction(str(value)) if not isinstance(value, bool) else Fraction(0)
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"should be a share of 1, got {_text(value)}") from None
+    if not 0 < found <= 1:
+        raise ValueError(f"must be above 0 and at most 1, got {quantities.short(value)}")
+    return found
+
+
 def pair(least: int) -> Callable[[object], tuple[int, int]]:
     """A validator for one int, meant for both axes, or a list of two: rows, columns."""
 
@@ -233,6 +244,11 @@ _COUNT, _NATURAL = WithJsonSchema(number(16, minimum=1)), WithJsonSchema(number(
 Axis = Annotated[int, PlainValidator(whole(1, "rows or columns of an array")), _COUNT]
 Macs = Annotated[int, PlainValidator(whole(1, "MACs per cycle")), _COUNT]
 Pipeline = Annotated[int, PlainValidator(whole(0, "pipeline")), _NATURAL]
+Share = Annotated[
+    Fraction,
+    PlainValidator(share),
+    WithJsonSchema(number(0.9, kind="number", minimum=0, maximum=1)),
+]
 Drift = Annotated[int, PlainValidator(whole(1, "drift")), _COUNT]
 Queue = Annotated[int, PlainValidator(whole(1, "queue")), _COUNT]
 Part = Annotated[int, PlainValidator(whole(1, "a part of a Cartesian PE")), _COUNT]

@@ -29,6 +29,7 @@ class Kind(NamedTuple):
 # models are named by text, so that this module imports nothing that builds on it
 KINDS = {
     "arch": Kind("architecture", "arch", "accelsim.architecture.spec", "ArchitectureSpec"),
+    "package": Kind("package", "arch/packages", "accelsim.package.spec", "PackageSpec"),
     "workload": Kind("workload", "workloads", "accelsim.workload.yaml", "WorkloadSpec"),
     "mapping": Kind("mapping", "workloads/mappings", "accelsim.mapping.yaml", "MappingFile"),
     "energy": Kind("energy table", "accelsim/energy/tables", "accelsim.energy.yaml", "EnergySpec"),

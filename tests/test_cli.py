@@ -612,7 +612,8 @@ def test_schema_of_nothing(cli):
     assert "did you mean 'arch'?" in done.stderr
     done = cli("schema")
     assert done.exit_code == 2
-    assert done.stderr == "schema of which kind of file? (arch, workload, mapping, energy, dataflow, sweep, space)\n"
+    kinds = "arch, package, workload, mapping, energy, dataflow, sweep, space"
+    assert done.stderr == f"schema of which kind of file? ({kinds})\n"
 
 
 def test_schema_as_a_page(cli):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from accelsim.specs import Count, Lanes, Part, Pipeline, Spec, Word, key, pick
+from accelsim.specs import Count, Duration, Lanes, Part, Pipeline, Spec, Word, key, pick
 from accelsim.workload.problem import Tensor
 
 TensorName = Annotated[Tensor, BeforeValidator(pick("tensor", Tensor))]
@@ -23,11 +24,22 @@ class OverlapSpec(Spec):
 class LayerSpec(Spec):
     """What a layer takes besides its transfers and steps."""
 
+    launch: Duration | None = key(
+        "What starting a layer takes, as a kernel of a GPU: before anything begins, beside `before`.", None, "no time"
+    )
     before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
     after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
     overlap: OverlapSpec | None = key(
         "A layer that does not need this one's outputs loads while this one computes.", None, "layers do not overlap"
     )
+
+
+def before_layer(spec: LayerSpec, clock: Fraction) -> int:
+    """Core cycles before anything of a layer begins, rounded up."""
+    if spec.launch is None:
+        return spec.before
+    launch = spec.launch.value if spec.launch.unit == "cycles" else spec.launch.value * clock
+    return spec.before + int(-(-launch // 1))
 
 
 class PassesSpec(Spec):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
@@ -39,6 +40,7 @@ from accelsim.specs import (
     Part0,
     Pipeline,
     Queue,
+    Share,
     Size,
     Spec,
     Word,
@@ -132,6 +134,7 @@ class LinkSpec(Spec):
     """One port that all tensors share below a level, in both directions."""
 
     width: PortWidth = key("What it carries per core cycle, or per cycle of `clock`; or per second.")
+    efficiency: Share = key("The share of its width that it reaches, as of a DRAM that opens rows.", Fraction(1))
     clock: Frequency | None = key("Its clock. Not beside a width per second.", None, "the core's")
     latency: Duration | None = key(
         "From the last word on the port to its arrival; the port is free meanwhile.", None, "none: words arrive at once"

@@ -27,7 +27,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
-from accelsim.architecture.pace import Delivery, Overlap, PassesSpec
+from accelsim.architecture.pace import Delivery, Overlap, PassesSpec, before_layer
 from accelsim.architecture.pe_yaml import bias_of, check_words, lock_of, macs_of, runs_of, slices_of, sparsity_of
 from accelsim.architecture.physical import physical_of
 from accelsim.architecture.spec import (
@@ -108,7 +108,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             psum_in=spec.pe.cycles.psum_in,
             window=spec.pe.cycles.window,
             lock=lock_of(spec.pe),
-            before=spec.layer.before,
+            before=before_layer(spec.layer, exact(float(spec.clock))),
             after=spec.layer.after,
             overlap=Overlap(**spec.layer.overlap.model_dump()) if spec.layer.overlap else None,
             skew=skew is not None,
@@ -335,7 +335,8 @@ class _Builder:
             return None
         at = (*place, "link")
         self.one_clock(at, spec.link, spec.link.width)
-        return self.port((*at, "width"), f"{spec.name} link", spec.link.width, spec.link.clock), spec.link.latency
+        width = replace(spec.link.width, value=spec.link.width.value * spec.link.efficiency)
+        return self.port((*at, "width"), f"{spec.name} link", width, spec.link.clock), spec.link.latency
 
     def one_clock(self, at: Place, spec: LinkSpec | NetworkSpec, *widths: Quantity | None) -> None:
         if spec.clock and any(width and width.unit.endswith("/s") for width in widths):

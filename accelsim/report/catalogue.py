@@ -17,6 +17,7 @@ SENTENCE = re.compile(r"(?<!\b[A-Z])(?<! al)(?<!Fig)\. ")  # initials end no sen
 
 KINDS = {
     "architectures": "arch",
+    "packages": "package",
     "workloads": "workload",
     "mappings": "mapping",
     "dataflows": "dataflow",

@@ -10,6 +10,7 @@ from accelsim.reproduce import (
     albireo,
     carbon,
     chip,
+    devices,
     dram,
     eie,
     envision,
@@ -46,7 +47,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
-    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
+    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, devices, nvdla)
     chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
     parts = (*machines, *chips, spaces, carbon, kept, pixels, serving)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])

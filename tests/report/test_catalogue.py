@@ -12,6 +12,7 @@ def test_a_name_is_one_file():
     names = [file.name for file in named()]
     assert len(set(names)) == len(names)
     kinds = {"architectures", "workloads", "mappings", "dataflows", "energy tables", "sweeps", "search spaces"}
+    kinds |= {"packages"}
     assert {file.kind for file in named()} == kinds
 
 
