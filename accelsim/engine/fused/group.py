@@ -46,7 +46,7 @@ class Op:
     plane : (rows, columns) it makes. groups : parts its channels are split into. shared : heads that share a filter.
     kernel, stride, dilation : (rows, columns). pad : (top, left); what is needed after the last word follows.
     dynamic : the tensor outside the group that plays the filter; empty: weights.
-    operations : that are no MACs, at a position of all channels.
+    operations : that are no MACs, at a position of all channels. bias : its sums begin with a word for each channel.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Op:
     pad: Pair = (0, 0)
     dynamic: str = ""
     operations: int = 0
+    bias: bool = False
 
     def __post_init__(self) -> None:
         where = f"'{self.name}'"

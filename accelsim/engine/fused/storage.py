@@ -151,18 +151,18 @@ class Measured:
         """The most that is held at a time, filters apart (`filters.choices` adds those)."""
         return int(self.most.max())
 
-    @property
-    def line_bound(self) -> int:
-        """What is kept of whole lines, and of the columns beside a tile in the rows of a steady tile, at most.
+    def line_bound(self, steady: bool = False) -> int:
+        """What is kept of whole lines, and of the columns beside a tile in the rows that it uses, at most.
 
         It bounds `between`, not the room: lines and columns share a corner, which is counted twice here.
+        steady : rows that most tiles use, where an edge asks for more: what Alwani et al., MICRO 2016, count.
         """
         found, rows, columns = 0, self.rows, self.columns
         for tensor, name in enumerate(self.group.tensors[:-1]):
             sizes, often = np.unique(rows.used[:, tensor, 1] - rows.used[:, tensor, 0], return_counts=True)
-            steady = int(sizes[::-1][np.argmax(often[::-1])])
+            high = int(sizes[::-1][np.argmax(often[::-1])]) if steady else int(sizes[-1])
             lines = int(rows.held[:, tensor].max()) * int(columns.seen[-1, tensor])
-            beside = int(columns.held[:, tensor].max()) * steady if columns.keep[tensor] else 0
+            beside = int(columns.held[:, tensor].max()) * high if columns.keep[tensor] else 0
             found += (lines + beside) * self.group.channels[tensor] * self.widths.of(name)
         return found
 
@@ -192,7 +192,7 @@ class Measure:
             rows.first,
             rows.edges,
         )
-        self._scratch = np.zeros(5, np.int64), np.zeros(len(group.tensors) + 1, np.int64)
+        self._scratch = np.zeros((2, 5), np.int64), np.zeros(len(group.tensors) + 1, np.int64)
 
     def __call__(self, tiling: Tiling) -> Measured:
         """Raises MappingError for a tile that is none, or a mode of what is no tensor."""
@@ -201,7 +201,7 @@ class Measure:
         chosen = [axis.chosen_among if among else axis.chosen for axis in (rows, columns)]
         most = np.empty(len(self.group.tensors), np.int64)
         between = kernel.largest(
-            self._words, arrays(rows), arrays(columns), *chosen, among, self.group.images > 1, *self._scratch, most
+            self._words, arrays(rows), arrays(columns), *chosen, among, self.group.images, *self._scratch, most
         )
         return Measured(self.group, tiling, self.widths, rows, columns, most, int(between))
 
@@ -216,13 +216,13 @@ class Measure:
             self._axes[key] = tiled(self.group.chains[axis], tile, key[2], every=axis == 1)
         return self._axes[key]
 
-    def during(self, measured: Measured, i: int, j: int) -> Ints:
+    def during(self, measured: Measured, i: int, j: int, image: int = 0) -> Ints:
         """int64[operation, tensor]: what of each tensor is held while each operation of tile (i, j) runs.
 
         -1 throughout a row: the operation does not run there. What double buffers hold besides counts as of the source
         or the sink it is of.
         """
-        return by_tensor(self._words, measured, i, j)
+        return by_tensor(self._words, measured, i, j, image)
 
     def after(self, measured: Measured, i: int, j: int) -> Ints:
         """int64[tensor]: what is held of each after tile (i, j); of the sink nothing."""
@@ -239,7 +239,7 @@ def arrays(axis: Tiled) -> Held:
     return Held(axis.made, axis.held, axis.touched, axis.seen, axis.keep)
 
 
-def by_tensor(words: Words, measured: Measured, i: int, j: int) -> Ints:
+def by_tensor(words: Words, measured: Measured, i: int, j: int, image: int = 0) -> Ints:
     """See `Measure.during`."""
     group, double = measured.group, measured.tiling.double
     rows, columns = arrays(measured.rows), arrays(measured.columns)
@@ -253,7 +253,7 @@ def by_tensor(words: Words, measured: Measured, i: int, j: int) -> Ints:
         kernel.tensor_in_tile(words, rows, columns, i, j, tensor, one)
         before, using, after, first, last = map(int, one)
         if double and tensor < sources:
-            first = 0
+            first, last = 0, last if last >= first else -1
         for op in running:
             held = after if last < 0 or op > last else using if op >= first else before
             wider = (words.running[op] - words.width[op]) * words.channels[op] * fresh[op] if op == tensor else 0
@@ -262,21 +262,21 @@ def by_tensor(words: Words, measured: Measured, i: int, j: int) -> Ints:
         mine = fresh[op] * words.channels[op] * words.running[op] if op == many - 1 else 0
         found[op - sources, many - 1] = mine
     if double:
-        _beside(words, measured, (i, j), running, found)
+        _beside(words, measured, (image * len(rows.made) + i) * len(columns.made) + j, running, found)
     return found
 
 
-def _beside(words: Words, measured: Measured, tile: Pair, running: list[int], found: Ints) -> None:
-    """Add the next tile's inputs and the sink's tiles that still leave."""
-    rows, columns = arrays(measured.rows), arrays(measured.columns)
-    again, sources, sink = measured.group.images > 1, len(measured.group.sources), len(measured.group.tensors) - 1
+def _beside(words: Words, measured: Measured, at: int, running: list[int], found: Ints) -> None:
+    """Add the next tile's inputs and the sink's tiles that still leave. at : the tile, counted over all images."""
+    rows, columns, images = arrays(measured.rows), arrays(measured.columns), measured.group.images
+    sources, sink = len(measured.group.sources), len(measured.group.tensors) - 1
     one = np.zeros(5, np.int64)
     for source in range(sources):
         only = words._replace(width=np.where(np.arange(sink + 1) == source, words.width, 0))
-        kernel.beside(only, rows, columns, tile, again, one)
+        kernel.beside(only, rows, columns, at, images, one)
         for op in running:
             found[op - sources, source] += one[0]
-    kernel.beside(words, rows, columns, tile, again, one)
+    kernel.beside(words, rows, columns, at, images, one)
     for op in running:
         found[op - sources, sink] += one[1] if op == sink else one[2]
 

@@ -19,6 +19,8 @@ from accelsim.engine.nest.kernels import intervals as kernel
 from accelsim.engine.nest.kernels.intervals import PAD, REACH, READER, STRIDE, Chain
 
 Ints = npt.NDArray[np.int64]
+Along = tuple[int, tuple[tuple[int, int], ...]]
+"""One axis of a pass: what it makes, and of each tensor what it uses and the zeros before that."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +92,21 @@ class Tiled:
         count = kernel.representatives(self.made, self.held, self.touched, self.seen, around, found)
         return found[:count]
 
-    def passes(self, tensor: int, link: Link | None = None) -> Counter[tuple[int, int, int]]:
-        """How often an operation makes so many rows: {(rows made, rows it uses, zeros before them): tiles}.
+    def passes(self, tensor: int, links: Sequence[Link]) -> Counter[Along]:
+        """How often an operation makes so many rows of so many: {(made, ((used, zeros before) of each link)): tiles}.
 
-        link : how it reads; what it uses is its own interval, clipped, not the hull of all readers. None: nothing.
+        links : how it reads each tensor. What it uses is its own interval, clipped, not the hull of all readers.
         """
         begin, end = self.made[:, tensor, 0], self.made[:, tensor, 1]
         some = end > begin
         begin, end = begin[some], end[some]
-        if link is None:
-            used = before = np.zeros_like(begin)
-        else:
+        columns = [end - begin]
+        for link in links:
             low, high = begin * link.stride - link.pad, (end - 1) * link.stride + link.reach - link.pad
             before = np.maximum(-low, 0)
-            used = np.minimum(high, self.chain.plane[link.tensor]) - low - before
-        each = zip((end - begin).tolist(), used.tolist(), before.tolist(), strict=True)
-        return Counter(each)
+            columns += [np.minimum(high, self.chain.plane[link.tensor]) - low - before, before]
+        each = zip(*(column.tolist() for column in columns), strict=True)
+        return Counter((made, tuple(zip(rest[::2], rest[1::2], strict=True))) for made, *rest in each)
 
 
 def tiled(axis: Chain, tile: int, keep: Sequence[bool] | npt.NDArray[np.uint8], every: bool) -> Tiled:

@@ -65,8 +65,8 @@ def positions_after(rows, columns, i, j, tensor):
 def tensor_in_tile(words, rows, columns, i, j, tensor, found):
     """Fill (before, in use, after, first, last) of a tensor that is no sink: words times width, and operations.
 
-    It counts *before* until operation `first`, *in use* up to `last`, then *after*. Operations are numbered as the
-    tensors they make; last < 0: none makes or reads it in this tile.
+    It counts *before* until operation `first`, *in use* from there to `last`, then *after*. Operations are numbered as
+    the tensors they make; last < 0: none makes or reads it in this tile; last < first: none that runs.
     """
     each = words.channels[tensor] * words.width[tensor]
     fresh = size(rows, i, tensor) * size(columns, j, tensor)
@@ -86,82 +86,78 @@ def tensor_in_tile(words, rows, columns, i, j, tensor, found):
         first = words.edges[words.first[tensor], READER]
         for edge in range(words.first[tensor], words.first[tensor + 1]):
             first = min(first, words.edges[edge, READER])
-        last = first
+        last = first - 1
     elif fresh == 0:
         first = 0
     found[3], found[4] = first, last
 
 
 @part
-def neighbour(rows, columns, i, j, step):
-    """(row, column) of the tile `step` places on; row -1: there is none."""
+def left_of(words, rows, columns, at, tensor):
+    """Words times width that tile `at` makes of a tensor; 0: there is no such tile. Tiles count over all images."""
     wide = len(columns.made)
-    at = i * wide + j + step
-    if at < 0 or at >= len(rows.made) * wide:
-        return -1, 0
-    return at // wide, at % wide
+    if at < 0:
+        return 0
+    place = at % (len(rows.made) * wide)
+    fresh = size(rows, place // wide, tensor) * size(columns, place % wide, tensor)
+    return fresh * words.channels[tensor] * words.width[tensor]
 
 
 @njit(_nrt=False)
-def beside(words, rows, columns, tile, again, found):
+def beside(words, rows, columns, at, images, found):
     """Fill what double buffers hold besides: (next tile's fetched words, sink's tile before, the two before).
 
-    again : whether another image follows: its first tile comes after the last one.
+    at : the tile, counted over all images.
     """
-    i, j = tile
     sink = len(words.channels) - 1
     found[:] = 0
-    row, column = neighbour(rows, columns, i, j, 1)
-    if row < 0 and again:
-        row, column = 0, 0
-    if row >= 0:
+    if at + 1 < images * len(rows.made) * len(columns.made):
         for tensor in range(words.inputs):
-            fresh = size(rows, row, tensor) * size(columns, column, tensor)
-            found[0] += fresh * words.channels[tensor] * words.width[tensor]
-    for step in (1, 2):
-        row, column = neighbour(rows, columns, i, j, -step)
-        if row < 0 and again:
-            row, column = _last(rows, columns, i, j, step)
-        if row >= 0:
-            left = size(rows, row, sink) * size(columns, column, sink) * words.channels[sink] * words.width[sink]
-            found[1] += left if step == 1 else 0
-            found[2] += left
-
-
-@part
-def _last(rows, columns, i, j, step):
-    """(row, column) of the tile of the image before that lies so many places back."""
-    wide = len(columns.made)
-    many = len(rows.made) * wide
-    at = (i * wide + j - step) % many
-    return at // wide, at % wide
+            found[0] += left_of(words, rows, columns, at + 1, tensor)
+    found[1] = left_of(words, rows, columns, at - 1, sink)
+    found[2] = found[1] + left_of(words, rows, columns, at - 2, sink)
 
 
 @njit(_nrt=False)
-def occupied(words, rows, columns, tile, double, again, scratch, curve):
-    """Fill what is held while each operation runs in one tile; returns what is held after it.
+def most_beside(words, rows, columns, tile, images, scratch, found):
+    """Fill the most of any image: (in the sink's own pass, before it)."""
+    many = len(rows.made) * len(columns.made)
+    place = tile[0] * len(columns.made) + tile[1]
+    found[0] = found[1] = 0
+    # a tile has no other neighbours than in one of these images
+    for image in (0, 1, 2, images - 2, images - 1):
+        if 0 <= image < images and (image == 0 or place < 2 or place == many - 1):
+            beside(words, rows, columns, image * many + place, images, scratch)
+            found[0] = max(found[0], scratch[0] + scratch[1])
+            found[1] = max(found[1], scratch[0] + scratch[2])
 
-    curve : int64[tensor + 1], by operation; -1: it does not run. scratch : int64[5].
+
+@njit(_nrt=False)
+def occupied(words, rows, columns, tile, double, images, scratch, curve):
+    """Fill what is held while each operation runs in one tile, of all images the most; returns what is held after it.
+
+    curve : int64[tensor + 1], by operation; -1: it does not run. scratch : int64[2, 5].
     """
     i, j = tile
     sink, kept = len(words.channels) - 1, 0
     curve[:] = 0
     for tensor in range(sink):
-        tensor_in_tile(words, rows, columns, i, j, tensor, scratch)
-        before, using, after, first, last = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+        found = scratch[0]
+        tensor_in_tile(words, rows, columns, i, j, tensor, found)
+        before, using, after, first, last = found[0], found[1], found[2], found[3], found[4]
         kept += after
         if last < 0:
             curve[0] += after
             continue
         if double and tensor < words.inputs:
-            first = 0
+            first, last = 0, last if last >= first else -1
         curve[0] += before
         curve[first] += using - before
         curve[last + 1] += after - using
-    extra, one, two = 0, 0, 0
+    own, earlier = 0, 0
     if double:
-        beside(words, rows, columns, tile, again, scratch)
-        extra, one, two = scratch[0], scratch[1], scratch[2]
+        most_beside(words, rows, columns, tile, images, scratch[0], scratch[1])
+        own, earlier = scratch[1, 0], scratch[1, 1]
     for operation in range(1, sink + 1):
         curve[operation] += curve[operation - 1]
     for operation in range(sink + 1):
@@ -171,16 +167,16 @@ def occupied(words, rows, columns, tile, double, again, scratch, curve):
             continue
         running = words.running[operation]
         if operation == sink:
-            curve[operation] += fresh * words.channels[operation] * running + extra + one
+            curve[operation] += fresh * words.channels[operation] * running + own
         else:
             # its own words were counted as they are held
             wider = running - words.width[operation]
-            curve[operation] += fresh * words.channels[operation] * wider + extra + two
+            curve[operation] += fresh * words.channels[operation] * wider + earlier
     return kept
 
 
 @njit(_nrt=False)
-def largest(words, rows, columns, chosen_rows, chosen_columns, double, again, scratch, curve, most):
+def largest(words, rows, columns, chosen_rows, chosen_columns, double, images, scratch, curve, most):
     """Fill the most that is held while each operation runs; returns the most that is held between tiles.
 
     chosen_rows, chosen_columns : tiles that stand for all. most : int64[tensor].
@@ -189,20 +185,8 @@ def largest(words, rows, columns, chosen_rows, chosen_columns, double, again, sc
     most[:] = 0
     for row in chosen_rows:
         for column in chosen_columns:
-            after = occupied(words, rows, columns, (row, column), double, again, scratch, curve)
+            after = occupied(words, rows, columns, (row, column), double, images, scratch, curve)
             kept = max(kept, after)
             for operation in range(len(most)):
                 most[operation] = max(most[operation], curve[operation])
     return kept
-
-
-@njit(_nrt=False)
-def totals(made, sums, runs):
-    """Fill rows made of every tensor, over all tiles, and in how many tiles there are any."""
-    sums[:] = 0
-    runs[:] = 0
-    for i in range(len(made)):
-        for tensor in range(made.shape[1]):
-            count = made[i, tensor, END] - made[i, tensor, BEGIN]
-            sums[tensor] += count
-            runs[tensor] += count > 0
