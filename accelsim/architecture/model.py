@@ -205,6 +205,8 @@ class Architecture(Pictured):
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
     physical : what its area and the energy of wires and clock follow from, or None.
+    homes : of the tensors of a layer that live in another level than the outermost between layers, that level: they are
+        nowhere outside it (docs/between.md). Machines of files have none.
     document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
     """
 
@@ -243,6 +245,7 @@ class Architecture(Pictured):
     narrow: str = ""
     bias: Bias | None = None
     physical: Physical | None = None
+    homes: Mapping[Tensor, str] = field(default_factory=dict)
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -369,6 +372,10 @@ class Architecture(Pictured):
     def narrow_fanout(self) -> int:
         """The innermost level whose fan-out carries final sums as ofmap words; -1: none does."""
         return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 2
+
+    def home(self, tensor: Tensor) -> int:
+        """The outermost level that holds a tensor: 0 but for one that lives on the chip between layers."""
+        return self.level_index(self.homes[tensor]) if tensor in self.homes else 0
 
     def accumulates(self, parent: int, child: int) -> bool:
         """Whether psums drained between two levels meet the old ones on the way up, instead of being refilled.

@@ -167,9 +167,9 @@ RUN_DIMS = ("P", "Q", "R", "S")
 
 
 def kept(architecture: Architecture, nest: LoopNest, level: int, tensor: Tensor) -> bool:
-    """Whether a level holds a tensor under this mapping (the outermost always does)."""
-    spec = architecture.levels[level]
-    return tensor in spec.keeps and (level == 0 or tensor not in nest.level(spec.name).bypass)
+    """Whether a level holds a tensor under this mapping: its home does, which is the outermost unless said."""
+    spec, home = architecture.levels[level], architecture.home(tensor)
+    return level == home or (level > home and tensor in spec.keeps and tensor not in nest.level(spec.name).bypass)
 
 
 def tile_sizes(architecture: Architecture, nest: LoopNest, problem: Problem, level: int) -> dict[str, int]:
