@@ -58,13 +58,29 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Partition:
-    """Part of a level's capacity, in bits, shared by the tensors named."""
+    """Part of a level's capacity, in bits, shared by the tensors named.
+
+    taken : bits that tensors of this layer or others have, which live here between layers. whole : those of this layer
+    among them: no tile of theirs needs room.
+    """
 
     tensors: frozenset[Tensor]
     bits: int
+    taken: int = 0
+    whole: frozenset[Tensor] = frozenset()
 
     def __post_init__(self) -> None:
         within("capacity", "a size", self.bits)
+
+    @property
+    def free(self) -> int:
+        """Bits that there are for tiles."""
+        return self.bits - self.taken
+
+    @property
+    def tiled(self) -> frozenset[Tensor]:
+        """Tensors whose tiles need room."""
+        return self.tensors - self.whole
 
 
 @dataclass(frozen=True)
