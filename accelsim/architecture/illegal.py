@@ -45,7 +45,8 @@ def refuse(machine: Architecture) -> None:
 
 def _refuse_homes(machine: Architecture) -> None:
     """What may hold a tensor between layers: one memory outside the array."""
-    for tensor, name in machine.homes.items():
+    homes = {**dict.fromkeys((Tensor.IFMAP, Tensor.PSUM) if machine.between else (), machine.between), **machine.homes}
+    for tensor, name in homes.items():
         where, home = f"architecture '{machine.name}': '{name}' is no home of {tensor}", machine.level_index(name)
         names = [level.name for level in machine.levels]
         if home < 0:

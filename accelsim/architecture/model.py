@@ -220,6 +220,7 @@ class Architecture(Pictured):
     bias : where that of a layer goes, or None: it is not taken out of memory (docs/model.md, "Bias").
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
+    between : the level where tensors may stay between layers; '': the largest that can hold them.
     physical : what its area and the energy of wires and clock follow from, or None.
     homes : of the tensors of a layer that live in another level than the outermost between layers, that level: they are
         nowhere outside it (docs/between.md). Machines of files have none.
@@ -260,6 +261,7 @@ class Architecture(Pictured):
     ofmap_bits: int = 0
     narrow: str = ""
     bias: Bias | None = None
+    between: str = ""
     physical: Physical | None = None
     homes: Mapping[Tensor, str] = field(default_factory=dict)
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)

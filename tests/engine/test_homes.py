@@ -1,4 +1,4 @@
-"""Tensors that live on the chip between layers: three evaluators, one answer, and what it saves is docs/between.md's."""
+"""Tensors that live on the chip between layers: three evaluators, one answer; and what it saves."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import load_architecture
-from accelsim.engine import analytical, cycle, evaluate, evaluate_many, program
+from accelsim.engine import analytical, evaluate, evaluate_many, program
 from accelsim.errors import AccelsimError
-from accelsim.mapping.mapping import LoopNest, check, kept
+from accelsim.mapping.mapping import LoopNest, kept
 from accelsim.workload.problem import TENSORS, Problem, Tensor
 from engine.dram.test_banks import agree as agree_on_banks
 from strategies import Case, SparseCase, case, dram_case, mesh_case, sparse_case, with_homes, with_modes, with_ofmap
@@ -97,7 +97,7 @@ def test_what_a_home_saves(drawn: Case) -> None:
 def test_all_at_home_moves_nothing_outside() -> None:
     machine = load_architecture("eyeriss")
     inside = replace(machine, homes=dict.fromkeys((Tensor.IFMAP, Tensor.PSUM), "GLB"))
-    problem = Problem.of(dict(N=1, M=8, C=4, P=6, Q=6, R=3, S=3), height=8, width=8)
+    problem = Problem.of({"N": 1, "M": 8, "C": 4, "P": 6, "Q": 6, "R": 3, "S": 3}, height=8, width=8)
     nest = LoopNest.parse("DRAM: C2 | GLB: M2 Q6 P6 | SPAD: R3 S3 C2 M4")
     counts, timing = evaluate(inside, nest, problem)
     assert not counts.words[0, [IFMAP, PSUM]].any()
