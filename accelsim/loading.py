@@ -34,6 +34,9 @@ from accelsim.engine.counts import (
 from accelsim.errors import Issue, SpecError
 from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.plan.living import between_of
+from accelsim.mapping.plan.plan import NO_PLAN
+from accelsim.mapping.plan.yaml import plan_of
 from accelsim.mapping.yaml import Levels
 from accelsim.outcome import LayerResult, Outcome, Ran
 from accelsim.search.proof import Proof
@@ -173,6 +176,7 @@ class _Ran(BaseModel):
     energy_table: dict[str, Any]
     dims: dict[str, int | str] = Field(default_factory=dict)
     proof: _Proof = Field(default_factory=lambda: _Proof())
+    plan: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Result(BaseModel):
@@ -219,6 +223,8 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
     asked = found.ran
     network = validate(Document(f"{file}: ran.network", asked.network), NetworkDocument).root
     known = {layer.name: layer for layer in network.mac_layers}
+    plan = plan_of(Document(f"{file}: ran.plan", asked.plan)) if asked.plan else NO_PLAN
+    between = between_of(plan, machine, network, checked(asked.bits))
     layers = []
     for index, entry in enumerate(found.layers):
         if entry.name not in known:
@@ -247,11 +253,12 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 entry.search.found(nest) if entry.search else None,
                 sized.bias_bits,
                 sized.moved_widths,
+                between.stay(layer).homes if between else {},
             )
         )
     ran = Ran(
         network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
-        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file),
+        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file), plan,
     )  # fmt: skip
     return kind(
         machine,
@@ -261,7 +268,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         table,
         tuple(layers),
         network.batch,
-        vector_layers(machine, network, network.select(asked.layers), table, checked(asked.bits)),
+        vector_layers(machine, network, network.select(asked.layers), table, checked(asked.bits), between),
         tuple((failure.layer, failure.reason) for failure in found.failures),
         "" if found.operands == "dense" else found.operands,
         ran,

@@ -21,6 +21,7 @@ from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.plan.plan import NO_PLAN, Plan
 from accelsim.search.proof import NONE, Proof
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
@@ -77,7 +78,7 @@ class LayerResult(Measured):
     search : of what the mapping is the best, if it was searched.
     bits : of the words of each tensor, and of the ofmap; bias_bits : of the bias. moved : the same of their slices,
     where words are sliced.
-    op : kind of layer, as the workload has it.
+    op : kind of layer, as the workload has it. homes : of its tensors that live on the chip between layers, where.
     """
 
     name: str
@@ -93,6 +94,7 @@ class LayerResult(Measured):
     search: Found | None = None
     bias_bits: int = 0
     moved: Mapping[Width, int] = field(default_factory=dict)
+    homes: Mapping[Tensor, str] = field(default_factory=dict, hash=False)
 
     def __repr__(self) -> str:
         runs = f" x{self.repeat}" if self.repeat > 1 else ""
@@ -159,7 +161,7 @@ class Ran:
     parameters, bits : as they were given.
     data, seed : where operands come from. operand_files : sha256 of each file read, by path.
     versions : of accelsim, numpy, numba and python. dims : sizes of the graph that operands are read from.
-    proof : what searches were to prove.
+    proof : what searches were to prove. plan : what happened between layers.
     """
 
     network: Network
@@ -174,6 +176,7 @@ class Ran:
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     dims: Mapping[str, int | str] = field(default_factory=dict, hash=False)
     proof: Proof = field(default=NONE, hash=False)
+    plan: Plan = field(default=NO_PLAN, hash=False)
 
 
 @dataclass(frozen=True, repr=False)

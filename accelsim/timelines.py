@@ -88,8 +88,9 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     """
     from accelsim.architecture.precision import with_bits
     from accelsim.engine.timeline import observe
+    from accelsim.jobs import masks_for
     from accelsim.report.timeline import Layer
-    from accelsim.simulate import masks_for, plan_of
+    from accelsim.simulate import plan_of
 
     plan = plan_of(result)
     given = {layer.name: layer for layer in plan.layers}

@@ -58,13 +58,29 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Partition:
-    """Part of a level's capacity, in bits, shared by the tensors named."""
+    """Part of a level's capacity, in bits, shared by the tensors named.
+
+    taken : bits that tensors of this layer or others have, which live here between layers. whole : those of this layer
+    among them: no tile of theirs needs room.
+    """
 
     tensors: frozenset[Tensor]
     bits: int
+    taken: int = 0
+    whole: frozenset[Tensor] = frozenset()
 
     def __post_init__(self) -> None:
         within("capacity", "a size", self.bits)
+
+    @property
+    def free(self) -> int:
+        """Bits that there are for tiles."""
+        return self.bits - self.taken
+
+    @property
+    def tiled(self) -> frozenset[Tensor]:
+        """Tensors whose tiles need room."""
+        return self.tensors - self.whole
 
 
 @dataclass(frozen=True)
@@ -204,7 +220,10 @@ class Architecture(Pictured):
     bias : where that of a layer goes, or None: it is not taken out of memory (docs/model.md, "Bias").
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
+    between : the level where tensors may stay between layers; '': the largest that can hold them.
     physical : what its area and the energy of wires and clock follow from, or None.
+    homes : of the tensors of a layer that live in another level than the outermost between layers, that level: they are
+        nowhere outside it (docs/between.md). Machines of files have none.
     document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
     """
 
@@ -242,7 +261,9 @@ class Architecture(Pictured):
     ofmap_bits: int = 0
     narrow: str = ""
     bias: Bias | None = None
+    between: str = ""
     physical: Physical | None = None
+    homes: Mapping[Tensor, str] = field(default_factory=dict)
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -369,6 +390,10 @@ class Architecture(Pictured):
     def narrow_fanout(self) -> int:
         """The innermost level whose fan-out carries final sums as ofmap words; -1: none does."""
         return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 2
+
+    def home(self, tensor: Tensor) -> int:
+        """The outermost level that holds a tensor: 0 but for one that lives on the chip between layers."""
+        return self.level_index(self.homes[tensor]) if tensor in self.homes else 0
 
     def accumulates(self, parent: int, child: int) -> bool:
         """Whether psums drained between two levels meet the old ones on the way up, instead of being refilled.

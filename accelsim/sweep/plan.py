@@ -15,7 +15,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import beside
 from accelsim.document import sha256
 from accelsim.errors import AccelsimError, SpecError
-from accelsim.simulate import Plan
+from accelsim.jobs import Plan
 from accelsim.specs import validate
 from accelsim.sweep.axes import MOST_POINTS, Axis, Grid, values_of
 from accelsim.sweep.identity import canonical, forget, sources

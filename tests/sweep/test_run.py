@@ -12,9 +12,10 @@ import pytest
 
 import accelsim
 from accelsim.errors import AccelsimError
+from accelsim.jobs import jobs, run_job
 from accelsim.outcome import Outcome
 from accelsim.report.designs import front
-from accelsim.simulate import jobs, prepare, run_job, simulate
+from accelsim.simulate import prepare, simulate
 from accelsim.sweep import work
 from accelsim.sweep.again import record_of
 from accelsim.sweep.record import METRICS, Record, metrics_of, point_of
