@@ -190,6 +190,11 @@ class Clock:
     gone: Ints
 
     @property
+    def processing(self) -> int:
+        """Cycles of all passes: what is left where transfers of the outermost level take no time."""
+        return int(self.schedule.cycles.sum())
+
+    @property
     def drain(self) -> int:
         """Cycles behind the last pass."""
         return self.cycles - int(self.ends[-1])
