@@ -7,7 +7,6 @@ T. Dao, arXiv 2307.08691, rows). docs/attention.md works one out by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
@@ -119,18 +118,18 @@ class Blocks:
         )
 
 
-class Block(NamedTuple):
-    """One block of scores: rows [row, row + rows), columns [column, column + columns).
+class Listed(NamedTuple):
+    """Blocks of scores: rows [row, row + rows), columns [column, column + columns); each int64[block], or bool[block].
 
-    first, last : of the blocks of its row of blocks.
+    first, last : whether it is the first, or last, of its row of blocks.
     """
 
-    row: int
-    rows: int
-    column: int
-    columns: int
-    first: bool
-    last: bool
+    row: Ints
+    rows: Ints
+    column: Ints
+    columns: Ints
+    first: npt.NDArray[np.bool_]
+    last: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -210,20 +209,20 @@ class Cut:
         """Columns computed in each row of blocks, cols(r)."""
         return np.minimum(self.attention.keys, self.counts * self.blocks.columns)
 
-    def walk(self) -> Iterator[Block]:
-        """All blocks, in order; with whole rows, those of Q K^T, and those of A V after a row of them."""
-        starts = np.cumsum(self.rows) - self.rows
-        by_row = [
-            Block(int(start), int(rows), column, self._width(column), not column, c == count - 1)
-            for start, rows, count in zip(starts, self.rows, self.counts, strict=True)
-            for c, column in ((c, c * self.blocks.columns) for c in range(count))
-        ]
-        if self.blocks.outside == "columns":
-            by_row.sort(key=lambda block: block.column)
-        return iter(by_row)
-
-    def _width(self, column: int) -> int:
-        return min(self.blocks.columns, self.attention.keys - column)
+    @cached_property
+    def listed(self) -> Listed:
+        """All blocks, in order: row by row, or column by column."""
+        across, many = self.counts, int(self.counts.sum())
+        which = np.repeat(np.arange(len(across)), across)
+        number = np.arange(many) - np.repeat(np.cumsum(across) - across, across)
+        column = number * self.blocks.columns
+        width = np.minimum(self.blocks.columns, self.attention.keys - column)
+        row = (np.cumsum(self.rows) - self.rows)[which]
+        found = Listed(row, self.rows[which], column, width, number == 0, number == across[which] - 1)
+        if self.blocks.outside == "rows":
+            return found
+        order = np.argsort(column, kind="stable")
+        return Listed._make(part[order] for part in found)
 
 
 def moved(attention: Attention, blocks: Blocks) -> Moved:
@@ -256,12 +255,18 @@ def moved(attention: Attention, blocks: Blocks) -> Moved:
     )
 
 
-def room(attention: Attention, blocks: Blocks) -> int:
-    """Words of the buffer: a block of queries, scores and outputs, and the keys and values that are there at a time."""
-    d, e = attention.width, attention.value_width
+def room(attention: Attention, blocks: Blocks, double: bool = False) -> int:
+    """Words of the buffer: a block of queries, scores and outputs, and the keys and values that are there at a time.
+
+    double : the next block's operands come, and the last one's outputs leave, while one is computed: two of each, but
+    of scores, and of keys and values that are resident.
+    """
+    d, e, twice = attention.width, attention.value_width, 2 if double else 1
     if blocks.whole_rows:
-        rows, columns = attention.keys + d + e, max(d, e)
+        rows, columns = attention.keys + twice * (d + e), max(d, e)
     else:
-        rows, columns = blocks.columns + d + e + RUNNING, d + e
-    held = attention.words if blocks.kv_resident else blocks.columns * columns
+        # with columns outside the running maximum and sum come and go with the outputs
+        running = twice * RUNNING if blocks.outside == "columns" else RUNNING
+        rows, columns = blocks.columns + twice * (d + e) + running, d + e
+    held = attention.words if blocks.kv_resident else twice * blocks.columns * columns
     return blocks.rows * rows + held

@@ -118,7 +118,8 @@ def _cycles(measured: Measured, cycles: Sequence[int], shape: Sequence[int]) -> 
             some = np.flatnonzero(end > begin)
             which = np.full(len(begin), -1)
             # sorted as `passes` sorts them
-            distinct, which[some] = np.unique(np.stack(columns, 1)[some], axis=0, return_inverse=True)
+            distinct, inverse = np.unique(np.stack(columns, 1)[some], axis=0, return_inverse=True)
+            which[some] = inverse.ravel()
             kinds.append((which, len(distinct)))
         (rows, many), (across, wide) = kinds
         own = given[at : at + many * wide]

@@ -66,22 +66,22 @@ def test_the_closed_form_is_the_walk_nightly(seed: int) -> None:
 @given(SEEDS)
 @settings(max_examples=200)
 def test_a_block_at_a_time_is_all_of_them(seed: int) -> None:
-    """What `walk` lists is what is counted: each pair that is seen once, nothing wholly masked."""
+    """What is listed is what is counted: each pair that is seen once, nothing wholly masked."""
     shape, blocks = drawn(seed)
-    listed = list(Cut(shape, blocks).walk())
-    assert len(listed) == moved(shape, blocks).blocks
+    listed = Cut(shape, blocks).listed
+    assert len(listed.row) == moved(shape, blocks).blocks
     covered = np.zeros((shape.rows, shape.keys), np.int64)
-    for block in listed:
-        covered[block.row : block.row + block.rows, block.column : block.column + block.columns] += 1
+    for row, rows, column, columns in zip(*(part.tolist() for part in listed[:4]), strict=True):
+        covered[row : row + rows, column : column + columns] += 1
     assert covered.max() == 1
     for row in range(shape.rows):
         assert covered[row, : shape.seen(row)].all()
     assert covered.sum() * (shape.width + shape.value_width) == moved(shape, blocks).macs
-    for row in {block.row for block in listed}:
-        own = [block for block in listed if block.row == row]
-        assert [b.first for b in own] == [True] + [False] * (len(own) - 1)
-        assert [b.last for b in own] == [False] * (len(own) - 1) + [True]
-    outer = [block.column if blocks.outside == "columns" else block.row for block in listed]
+    for row in set(listed.row.tolist()):
+        own = listed.row == row
+        assert listed.first[own].tolist() == [True] + [False] * (own.sum() - 1)
+        assert listed.last[own].tolist() == [False] * (own.sum() - 1) + [True]
+    outer = (listed.column if blocks.outside == "columns" else listed.row).tolist()
     assert outer == sorted(outer)
 
 
