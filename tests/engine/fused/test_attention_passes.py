@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.architecture.model import Port
-from accelsim.engine.fused.attention import Attention, Blocks, moved
+from accelsim.engine.fused.attention import Attention, Blocks, moved, room
 from accelsim.engine.fused.attention_passes import Walk
 from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.ways import Way, Ways
@@ -157,3 +157,82 @@ def test_passes_are_what_is_counted(seed: int) -> None:
     assert np.maximum(schedule.drains, 0).sum() == found.updates
     # what the products read and write, block by block
     assert sum(one.runs * one.writes for one in walk.passes if one.op == "scores") == scores
+
+
+def lifetimes(walk: Walk, heads: int, double: bool, ways: Ways) -> list[tuple[int, int, int]]:
+    """(begin, end, words) of everything the buffer holds, from what the clock says began and ended."""
+    shape, blocks = walk.attention, walk.cut.blocks
+    clock = walk.timed(ways, [lasting(one, shape) for one in walk.passes], heads, double)
+    schedule, d, e = clock.schedule, shape.width, shape.value_width
+    begins, ends, gone = clock.begins.tolist(), clock.ends.tolist(), clock.gone.tolist()
+    came = {}
+    for at, cause in enumerate(schedule.transfers.cause.tolist()):
+        came[cause, int(schedule.transfers.needed[at])] = int(clock.came[at])
+    listed = walk.cut.listed
+    passes = {kind: walk._first_pass(kind).tolist() for kind in range(4)}
+    many, found = len(schedule.layer) // heads, []
+    rows, columns = listed.rows.tolist(), listed.columns.tolist()
+    tile = schedule.tile.tolist()
+
+    def until_next(begun: list[int], last_pass: list[int], words: list[int], head: int, source: int) -> None:
+        """Each lies there from when it comes until the last pass before the next one comes that uses it."""
+        for n, b in enumerate(begun):
+            end = begun[n + 1] if n + 1 < len(begun) else len(last_pass)
+            use = max(last_pass[b:end])
+            reader = min(p for p in ((passes[0] if source != 2 else passes[2])[b:end]) if p >= 0)
+            found.append((came[source, reader + head * many], ends[use + head * many], words[b]))
+
+    for head in range(heads):
+        shift = head * many
+        every = range(len(rows))
+        by_row = blocks.outside == "rows"
+        new = [b for b in every if listed.first[b]] if by_row else list(every) if walk.spills else [0]
+        until_next(new, passes[0], [r * d for r in rows], head, 0)
+        if walk.stays:
+            for layer, size, place in ((0, d, 4), (2, e, 6)):
+                own = [p + shift for p in passes[layer] if p >= 0]
+                found.append((came[place, min(own)], ends[max(own)], shape.keys * size))
+        else:
+            fresh = [b for b in every if by_row or not b or listed.column[b] != listed.column[b - 1]]
+            until_next(fresh, passes[0], [c * d for c in columns], head, 1)
+            until_next(fresh, passes[2], [c * e for c in columns], head, 2)
+        for row in dict.fromkeys(listed.row.tolist()):
+            own = [b for b in every if listed.row[b] == row]
+            pass_of = {kind: [passes[kind][b] + shift for b in own if passes[kind][b] >= 0] for kind in passes}
+            out = gone[tile[pass_of[2][-1]]]
+            if blocks.whole_rows:
+                found.append((begins[pass_of[0][0]], ends[pass_of[2][-1]], rows[own[0]] * sum(columns[b] for b in own)))
+                found.append((begins[pass_of[2][0]], out, rows[own[0]] * e))
+                continue
+            for scores, values, b in zip(pass_of[0], pass_of[2], own, strict=True):
+                found.append((begins[scores], ends[values], rows[b] * columns[b]))
+            if not walk.spills:
+                found.append((begins[pass_of[1][0]], ends[pass_of[3][-1]], 2 * rows[own[0]]))
+                found.append((begins[pass_of[2][0]], out, rows[own[0]] * e))
+                continue
+            for n, (softmax, values, b) in enumerate(zip(pass_of[1], pass_of[2], own, strict=True)):
+                there = came.get((3, softmax))
+                left = gone[tile[values]]
+                found.append((begins[values] if there is None else there, left, rows[b] * e))
+                last = n == len(own) - 1
+                found.append(
+                    (begins[softmax] if there is None else there, ends[pass_of[3][-1]] if last else left, 2 * rows[b])
+                )
+    return found
+
+
+def check_room(seed: int) -> None:
+    shape, blocks = drawn(seed, most=9)
+    random = Random(seed + 2)
+    walk, heads, double = Walk(shape, blocks), random.choice((1, 1, 2)), random.random() < 0.5
+    held = lifetimes(walk, heads, double, drawn_ways(random))
+    steps = sorted({when for begin, end, _ in held for when in (begin, end)})
+    most = max(sum(words for begin, end, words in held if begin <= now < end) for now in steps)
+    assert most <= room(shape, walk.cut.blocks, double)
+
+
+@given(SEEDS)
+@settings(max_examples=200)
+def test_never_more_room_than_is_said(seed: int) -> None:
+    """Single and double buffers, whatever the transfers take."""
+    check_room(seed)
