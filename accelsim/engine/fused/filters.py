@@ -1,0 +1,121 @@
+"""Which filters of a fused group stay in the buffer, and which come again for every pass.
+
+A resident filter is fetched once a group, for all images, and has room during every operation. A streamed one is
+fetched once a pass; while its operation runs there is room for a slice of it, for two under double buffers. A dynamic
+filter is of one image: resident, it is fetched once an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from accelsim.engine.fused.group import Op
+from accelsim.engine.fused.storage import NONE, Measured
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Filters that are resident, what the group then needs in all, and filter words read, of all images."""
+
+    resident: frozenset[str]
+    room: int
+    reads: int
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One filter: what it takes if it is resident, during its operation else, and what is then fetched more."""
+
+    name: str
+    room: int
+    streamed: int
+    gain: int
+
+
+def fetched(measured: Measured, op: Op, resident: bool) -> int:
+    """Words of one filter that are read, of all images."""
+    once = measured.group.images if op.dynamic else 1
+    return op.filters * (once if resident else measured.filter_runs[op.name])
+
+
+def room(measured: Measured, resident: Iterable[str], slices: Mapping[str, int] = NONE) -> int:
+    """What a group needs in all with these filters resident.
+
+    slices : words of a slice of each streamed filter, by operation; those left out have it whole.
+    """
+    stay = frozenset(resident)
+    items = _items(measured, slices)
+    during = {op.name: held for op, held in zip(measured.group.ops, measured.held.values(), strict=True)}
+    for item in items:
+        during[item.name] += 0 if item.name in stay else item.streamed
+    return max(during.values()) + sum(item.room for item in items if item.name in stay)
+
+
+def choices(measured: Measured, slices: Mapping[str, int] = NONE, capacity: int | None = None) -> tuple[Choice, ...]:
+    """Every set of resident filters that no other beats in both room and words, by growing room.
+
+    capacity : sets that need more are left out. Exact: a set is built filter by filter, and one that takes as much or
+    more room than another and saves no more is dropped; once for every operation that may be the one to hold most.
+    """
+    items = _items(measured, slices)
+    held = measured.held
+    fixed = max((value for name, value in held.items() if name not in {item.name for item in items}), default=0)
+    peaks = {item.name: held[item.name] for item in items}
+    levels = {fixed, *peaks.values(), *(peaks[item.name] + item.streamed for item in items)}
+    everything = sum(fetched(measured, op, False) for op in measured.group.ops if op.filters)
+    found: list[Choice] = []
+    for level in sorted(one for one in levels if one >= max(fixed, *peaks.values(), 0)):
+        if capacity is not None and level > capacity:
+            break
+        must = [item for item in items if peaks[item.name] + item.streamed > level]
+        may = [item for item in items if peaks[item.name] + item.streamed <= level]
+        begin = (sum(item.room for item in must), sum(item.gain for item in must), frozenset(i.name for i in must))
+        for taken, gain, names in _fronts(begin, may, None if capacity is None else capacity - level):
+            found.append(Choice(names, level + taken, everything - gain))
+    return _best_of(found)
+
+
+def best(measured: Measured, capacity: int, slices: Mapping[str, int] = NONE) -> Choice | None:
+    """The set that reads fewest words within a capacity; None: not even all streamed fits."""
+    found = choices(measured, slices, capacity)
+    return found[-1] if found else None
+
+
+def _items(measured: Measured, slices: Mapping[str, int]) -> list[_Item]:
+    found, slots = [], 2 if measured.tiling.double else 1
+    for op in measured.group.ops:
+        if op.filters:
+            width = measured.widths.of_filter(op.name)
+            part = min(slices.get(op.name, op.filters), op.filters)
+            gain = fetched(measured, op, False) - fetched(measured, op, True)
+            found.append(_Item(op.name, width * op.filters, width * part * slots, gain))
+    return found
+
+
+Front = tuple[int, int, frozenset[str]]
+
+
+def _fronts(begin: Front, items: Iterable[_Item], left: int | None) -> list[Front]:
+    """(room, gain, names) of the sets that none beats, by growing room."""
+    front = [begin] if left is None or begin[0] <= left else []
+    for item in items:
+        more = [(taken + item.room, gain + item.gain, names | {item.name}) for taken, gain, names in front]
+        every = sorted(
+            front + [one for one in more if left is None or one[0] <= left], key=lambda one: (one[0], -one[1])
+        )
+        front, most = [], -1
+        for one in every:
+            if one[1] > most:
+                front.append(one)
+                most = one[1]
+    return front
+
+
+def _best_of(found: list[Choice]) -> tuple[Choice, ...]:
+    """Those that no other beats."""
+    front: list[Choice] = []
+    for one in sorted(found, key=lambda choice: (choice.room, choice.reads, sorted(choice.resident))):
+        if not front or one.reads < front[-1].reads:
+            front.append(one)
+    return tuple(front)
