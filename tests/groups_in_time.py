@@ -29,7 +29,8 @@ def drawn(seed: int) -> Drawn:
     filters = {layer: random.choice(("none", "resident", "streamed")) for layer in range(layers)}
     latency = {("filter", n): random.randint(0, latest) for n in range(layers)}
     latency |= {("in", n): random.randint(0, latest) for n in range(sources)} | {("out", 0): random.randint(0, latest)}
-    leaves, backs, tiles = random.random() < 0.85, random.random() < 0.2, []
+    leaves, backs, renews = random.random() < 0.85, random.random() < 0.2, random.random() < 0.3
+    tiles: list[Tile] = []
     for t in range(random.randint(1, 8)):
         passes = [n for n in range(layers) if n == layers - 1 or random.random() < 0.75]
         inputs = {}
@@ -42,7 +43,10 @@ def drawn(seed: int) -> Drawn:
         out = moving("out") if leaves and random.random() < 0.9 else None
         if out:
             out.latency = latency["out", 0]
-        tiles.append(Tile([(n, random.choice((0, 1, random.randint(1, most)))) for n in passes], inputs, out))
+        writes = random.choice((0, 0, random.randrange(len(passes))))
+        renewed = {n for n in passes if filters[n] == "resident" and renews and random.random() < 0.4}
+        each = [(n, random.choice((0, 1, random.randint(1, most)))) for n in passes]
+        tiles.append(Tile(each, inputs, out, writes, renewed))
     kept: dict[str, dict[int, Moving]] = {"resident": {}, "streamed": {}}
     for layer, how in filters.items():
         if how != "none":
@@ -69,6 +73,14 @@ def arrays(group: Drawn) -> Schedule:
     work = np.array([row(filters[n]) if n in filters else absent for n in range(layers)], np.int64)
     streamed = np.array([n in group.streamed for n in range(layers)])
     slices = np.array([filters[n].slice if n in filters else 0 for n in range(layers)], np.int64)
+    begun, renewed, last, writes = set(), [], -1, []
+    for tile in group.tiles:
+        for layer, _ in tile.passes:
+            last += 1
+            if layer in tile.renewed & begun:
+                renewed.append(last)
+            begun.add(layer)
+        writes.append(last - tile.writes)
     drains = np.array([row(tile.out) if tile.out else absent for tile in group.tiles], np.int64)
     ins = np.zeros(group.sources, np.int64)
     for tile in group.tiles:
@@ -79,8 +91,9 @@ def arrays(group: Drawn) -> Schedule:
     columns = (np.array(column, np.int64) for column in zip(*passes, strict=True))
     names = [str(n) for n in range(layers)]
     return Schedule(
-        [str(n) for n in range(group.sources)], names, *columns, fetches, Filters(work, streamed, slices), drains,
-        (ins, behind, out), group.double,
+        [str(n) for n in range(group.sources)], names, *columns, fetches,
+        Filters(work, streamed, slices, np.array(renewed, np.int64)), drains, (ins, behind, out), group.double,
+        np.array(writes, np.int64),
     )  # fmt: skip
 
 

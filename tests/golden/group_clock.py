@@ -25,11 +25,17 @@ class Moving:
 
 @dataclass
 class Tile:
-    """passes : (layer, cycles), in order, the last is the sink's. inputs : by source. out : what leaves, or nothing."""
+    """passes : (layer, cycles), in order, the last is the sink's. inputs : by source. out : what leaves, or nothing.
+
+    writes : the first of its passes that writes what leaves, counted from its last one, 0. renewed : layers whose
+    resident filters are fetched anew.
+    """
 
     passes: list[tuple[int, int]]
     inputs: dict[int, Moving]
     out: Moving | None
+    writes: int = 0
+    renewed: set[int] = field(default_factory=set)
 
 
 @dataclass
@@ -111,7 +117,7 @@ class Program:
             drains.append(drain)
         for t in range(len(self.group.tiles)):
             if self.group.double and t >= 2:
-                self.computes[self.sink_of[t]].whole(drains[t - 2])
+                self.computes[self.sink_of[t] - self.group.tiles[t].writes].whole(drains[t - 2])
             if not self.group.double and t >= 1:
                 self.computes[self.first_of[t]].whole(drains[t - 1])
         return drains
@@ -138,11 +144,17 @@ class Program:
 
     def make_resident(self) -> None:
         for layer, moving in self.group.resident.items():
-            passes = [k for k, own in enumerate(self.layer_of) if own == layer]
-            if passes:
-                load = self.transfer("W", ("filter", layer, passes[0]), (-1, 2, 0, passes[0], layer), moving)
-                for k in passes:
+            load, before = None, -1
+            for t, tile in enumerate(self.group.tiles):
+                for k in range(self.first_of[t], self.sink_of[t] + 1):
+                    if self.layer_of[k] != layer:
+                        continue
+                    if load is None or layer in tile.renewed:
+                        load = self.transfer("W", ("filter", layer, k), (before, 2, 0, k, layer), moving)
+                        if before >= 0:  # it takes the place of the one before
+                            load.whole(self.computes[before])
                     self.computes[k].whole(load, moving.latency)
+                    before = k
 
     def make_streamed(self) -> None:
         """A ring: W follows the words that the streamed pass before uses; C follows it a slice behind."""

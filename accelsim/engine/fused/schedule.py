@@ -7,7 +7,7 @@ Passes run one after another; groups do not overlap.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -49,11 +49,14 @@ class Filters:
     work : int64[layer, port], cycles on each port; a row of -1: the layer has none, or it is there already.
     streamed : bool[layer], fetched for every pass; else once, before the first.
     slices : int64[layer], units of a streamed one that have to be there before its pass begins.
+    renewed : int64[any], passes for which the filter of their layer is fetched anew, in the place of the one before:
+    a dynamic one of the next image, or head.
     """
 
     work: Ints
     streamed: npt.NDArray[np.bool_]
     slices: Ints
+    renewed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,7 @@ class Schedule:
     fetches, filters : what comes in. drains : int64[tile, port], cycles of the tile of the sink that leaves, or all -1.
     latency : cycles behind transfers, int64[source], int64[layer] of filters, and of the sink.
     double : inputs and the sink have room for two tiles.
+    writes : int64[tile], the first pass of each that writes the sink's tile; None: its last.
     """
 
     sources: Sequence[str]
@@ -76,6 +80,7 @@ class Schedule:
     drains: Ints
     latency: tuple[Ints, Ints, int]
     double: bool = False
+    writes: Ints | None = None
 
     @cached_property
     def causes(self) -> tuple[str, ...]:
@@ -111,7 +116,7 @@ class Schedule:
 
         By the pass waited for (-1: none), filters before inputs, by the first pass that needs it, by source.
         """
-        parts = (self._inputs(), self._resident(), self._streamed())
+        parts = (self._inputs(), self._resident(), self._renewed(), self._streamed())
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         found = clock.Transfers(*columns)
         is_input = found.cause < len(self.sources)
@@ -135,25 +140,31 @@ class Schedule:
     def _resident(self) -> clock.Transfers:
         layers, first = np.unique(self.layer, return_index=True)
         stays = (self.filters.work[layers, 0] >= 0) & ~self.filters.streamed[layers]
-        layers, first = layers[stays], first[stays].astype(np.int64)
-        none = np.full(len(layers), NONE)
-        return self._filters(layers, none, first, none, none)
+        return self._filters(first[stays].astype(np.int64))
+
+    def _renewed(self) -> clock.Transfers:
+        before = np.full(len(self.layer), NONE)
+        for layer in np.unique(self.layer[self.filters.renewed]):
+            own = np.flatnonzero(self.layer == layer)
+            before[own[1:]] = own[:-1]
+        return self._filters(self.filters.renewed, after=before[self.filters.renewed])
 
     def _streamed(self) -> clock.Transfers:
         comes = self.filters.streamed & (self.filters.work[:, 0] >= 0)
         passes = np.flatnonzero(comes[self.layer])
-        layers, none = self.layer[passes], np.full(len(passes), NONE)
         beside = np.concatenate([[NONE], passes[:-1]]) if len(passes) else passes
-        return self._filters(layers, beside, passes, beside, self.filters.slices[layers], none)
+        return self._filters(passes, beside=beside, slices=self.filters.slices[self.layer[passes]])
 
     def _filters(
-        self, layers: Ints, kappa: Ints, needed: Ints, beside: Ints, slices: Ints, none: Ints | None = None
+        self, needed: Ints, after: Ints | None = None, beside: Ints | None = None, slices: Ints | None = None
     ) -> clock.Transfers:
-        none = np.full(len(layers), NONE) if none is None else none
+        """Filters of the layers of passes that need them; they wait for one pass, or none."""
+        layers, none = self.layer[needed], np.full(len(needed), NONE)
+        after, beside, slices = (none if one is None else one for one in (after, beside, slices))
         work, latency = self.filters.work[layers], self.latency[1][layers]
-        return clock.Transfers(
-            work, kappa, needed, none, beside, none, none, slices, len(self.sources) + layers, latency
-        )
+        cause = len(self.sources) + layers
+        kappa = np.maximum(after, beside)
+        return clock.Transfers(work, kappa, needed, after, beside, none, none, slices, cause, latency)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +188,11 @@ class Clock:
     come: Ints
     left: Ints
     gone: Ints
+
+    @property
+    def processing(self) -> int:
+        """Cycles of all passes: what is left where transfers of the outermost level take no time."""
+        return int(self.schedule.cycles.sum())
 
     @property
     def drain(self) -> int:
@@ -214,7 +230,8 @@ def timed(schedule: Schedule) -> Clock:
     many, ports = transfers.work.shape
     waiting = np.full(tiles, NONE)
     if schedule.double:
-        waiting[: max(tiles - 2, 0)] = schedule.closes[2:]
+        writes = schedule.closes if schedule.writes is None else schedule.writes
+        waiting[: max(tiles - 2, 0)] = writes[2:]
     else:
         waiting[: tiles - 1] = schedule.opens[1:]
     causes = schedule.causes
