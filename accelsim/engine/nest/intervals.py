@@ -92,21 +92,30 @@ class Tiled:
         count = kernel.representatives(self.made, self.held, self.touched, self.seen, around, found)
         return found[:count]
 
-    def passes(self, tensor: int, links: Sequence[Link]) -> Counter[Along]:
-        """How often an operation makes so many rows of so many: {(made, ((used, zeros before) of each link)): tiles}.
+    def passes(self, tensor: int, links: Sequence[Link]) -> tuple[tuple[Along, int], ...]:
+        """Distinct passes of an operation along this axis, sorted: ((made, (used, zeros before) by link), tiles).
 
         links : how it reads each tensor. What it uses is its own interval, clipped, not the hull of all readers.
         """
-        begin, end = self.made[:, tensor, 0], self.made[:, tensor, 1]
-        some = end > begin
-        begin, end = begin[some], end[some]
-        columns = [end - begin]
-        for link in links:
-            low, high = begin * link.stride - link.pad, (end - 1) * link.stride + link.reach - link.pad
-            before = np.maximum(-low, 0)
-            columns += [np.minimum(high, self.chain.plane[link.tensor]) - low - before, before]
-        each = zip(*(column.tolist() for column in columns), strict=True)
-        return Counter((made, tuple(zip(rest[::2], rest[1::2], strict=True))) for made, *rest in each)
+        key = tensor, tuple(links)
+        if key not in self._passes:
+            begin, end = self.made[:, tensor, 0], self.made[:, tensor, 1]
+            some = end > begin
+            begin, end = begin[some], end[some]
+            columns = [end - begin]
+            for link in links:
+                low, high = begin * link.stride - link.pad, (end - 1) * link.stride + link.reach - link.pad
+                before = np.maximum(-low, 0)
+                columns += [np.minimum(high, self.chain.plane[link.tensor]) - low - before, before]
+            each: Counter[tuple[int, ...]] = Counter(zip(*(column.tolist() for column in columns), strict=True))
+            self._passes[key] = tuple(
+                ((one[0], tuple(zip(one[1::2], one[2::2], strict=True))), each[one]) for one in sorted(each)
+            )
+        return self._passes[key]
+
+    @cached_property
+    def _passes(self) -> dict[tuple[int, tuple[Link, ...]], tuple[tuple[Along, int], ...]]:
+        return {}
 
 
 def tiled(axis: Chain, tile: int, keep: Sequence[bool] | npt.NDArray[np.uint8], every: bool) -> Tiled:
