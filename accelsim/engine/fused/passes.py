@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from accelsim.engine.fused.group import MULTIPLYING, WINDOWED, Group, Op, Pair, Read
 from accelsim.engine.fused.storage import Measured
-from accelsim.engine.nest.intervals import Along
+from accelsim.engine.nest.intervals import Along, Link
 from accelsim.workload.problem import Problem
 
 
@@ -41,14 +41,18 @@ def passes(measured: Measured) -> tuple[Pass, ...]:
 
 def passes_of(measured: Measured, op: Op) -> list[Pass]:
     """Every distinct pass of one operation."""
-    group, number = measured.group, measured.group.number[op.name]
-    axes = []
-    for axis, along in enumerate((measured.rows, measured.columns)):
-        links = [group.link(op, read.tensor, axis) for read in op.reads]
-        axes.append(along.passes(number, links))
-    return [
-        _pass(op, rows, columns, many * times * group.images) for rows, many in axes[0] for columns, times in axes[1]
-    ]
+    number = measured.group.number[op.name]
+    rows, columns = (
+        along.passes(number, links_of(measured, op, axis))
+        for axis, along in enumerate((measured.rows, measured.columns))
+    )
+    images = measured.group.images
+    return [_pass(op, down, across, many * times * images) for down, many in rows for across, times in columns]
+
+
+def links_of(measured: Measured, op: Op, axis: int) -> list[Link]:
+    """How an operation reads along rows (0) or columns (1), one for each of its reads."""
+    return [measured.group.link(op, read.tensor, axis) for read in op.reads]
 
 
 def _pass(op: Op, rows: Along, columns: Along, runs: int) -> Pass:

@@ -99,19 +99,31 @@ class Tiled:
         """
         key = tensor, tuple(links)
         if key not in self._passes:
-            begin, end = self.made[:, tensor, 0], self.made[:, tensor, 1]
-            some = end > begin
-            begin, end = begin[some], end[some]
-            columns = [end - begin]
-            for link in links:
-                low, high = begin * link.stride - link.pad, (end - 1) * link.stride + link.reach - link.pad
-                before = np.maximum(-low, 0)
-                columns += [np.minimum(high, self.chain.plane[link.tensor]) - low - before, before]
-            each: Counter[tuple[int, ...]] = Counter(zip(*(column.tolist() for column in columns), strict=True))
+            each = Counter(self._each(tensor, links))
             self._passes[key] = tuple(
                 ((one[0], tuple(zip(one[1::2], one[2::2], strict=True))), each[one]) for one in sorted(each)
             )
         return self._passes[key]
+
+    def which(self, tensor: int, links: Sequence[Link]) -> Ints:
+        """int64[tile], the place among `passes` of what an operation does in each tile; -1: it makes nothing."""
+        each = self._each(tensor, links)
+        place = {one: at for at, one in enumerate(sorted(set(each)))}
+        found = np.full(len(self.made), -1, np.int64)
+        found[self.made[:, tensor, 1] > self.made[:, tensor, 0]] = [place[one] for one in each]
+        return found
+
+    def _each(self, tensor: int, links: Sequence[Link]) -> list[tuple[int, ...]]:
+        """(made, used and zeros before by link) of every tile in which an operation makes anything."""
+        begin, end = self.made[:, tensor, 0], self.made[:, tensor, 1]
+        some = end > begin
+        begin, end = begin[some], end[some]
+        columns = [end - begin]
+        for link in links:
+            low, high = begin * link.stride - link.pad, (end - 1) * link.stride + link.reach - link.pad
+            before = np.maximum(-low, 0)
+            columns += [np.minimum(high, self.chain.plane[link.tensor]) - low - before, before]
+        return list(zip(*(column.tolist() for column in columns), strict=True))
 
     @cached_property
     def _passes(self) -> dict[tuple[int, tuple[Link, ...]], tuple[tuple[Along, int], ...]]:
