@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 from accelsim.engine.fused.group import Op
 from accelsim.engine.fused.storage import NONE, Measured
+from accelsim.mapping.mapping import LoopNest
+from accelsim.workload.problem import DIMS, TENSOR_DIMS, Problem, Tensor
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,27 @@ class Choice:
     resident: frozenset[str]
     room: int
     reads: int
+
+
+def slice_words(problem: Problem, nest: LoopNest, buffer: str) -> int:
+    """Words of the filter that have room at a time while a pass streams it: all inside its outermost loop.
+
+    nest : of the pass; its temporal loops at `buffer` and all further in. Where the outermost of those is over images
+    or outputs, every iteration would fetch the filter again: then the slice is all of it.
+    """
+    names = [name for name, _ in nest.levels]
+    inside = nest.levels[names.index(buffer) :] if buffer in names else nest.levels
+    own = TENSOR_DIMS[Tensor.FILTER]
+    outer = next((loop for loop in nest.level(buffer).temporal if loop.factor > 1), None)
+    left_out = outer if outer is not None and outer.dim in own else None
+    tile = dict.fromkeys(DIMS, 1)
+    for _, level in inside:
+        for _, loop in level.loops:
+            if loop is not left_out and loop.dim in tile:
+                tile[loop.dim] *= loop.factor
+    if left_out is None:
+        return problem.words(Tensor.FILTER)
+    return prod(min(tile[dim], problem[dim]) for dim in own if dim in tile)
 
 
 class _Item(NamedTuple):
