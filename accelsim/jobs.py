@@ -10,7 +10,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.architecture.precision import with_bits
 from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.copied import copied_out
+from accelsim.engine.copied import copied_out, padded
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.plan.living import Between, Stay
@@ -173,6 +173,8 @@ def _run(job: Job, plan: Plan) -> LayerResult:
     else:
         counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks_for(machine, layer, problem, zeros))
     refuse_no_room(machine, nest, problem)
+    if job.stay.zeros:
+        counts = padded(machine, counts, job.stay.zeros)
     if job.stay.copied:
         counts, timing = copied_out(machine, problem, counts, timing)
     rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)

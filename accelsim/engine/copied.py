@@ -39,5 +39,16 @@ def copied_out(machine: Architecture, problem: Problem, counts: Counts, timing: 
     )
 
 
+def padded(machine: Architecture, counts: Counts, zeros: int) -> Counts:
+    """The same with words of padding written around the ofmap at its home (docs/between.md, R4)."""
+    words, t, home = counts.words.copy(), TENSORS.index(Tensor.PSUM), machine.home(Tensor.PSUM)
+    words[home, t, ACTIONS.index("update")] += zeros
+    narrow = None
+    if counts.narrow is not None:
+        narrow = counts.narrow.copy()
+        narrow[home, NARROWED.index("update")] += zeros
+    return replace(counts, words=words, narrow=narrow)
+
+
 def _with(stalls: Mapping[str, int], cycles: int) -> dict[str, int]:
     return {**stalls, COPY: stalls.get(COPY, 0) + cycles} if cycles else dict(stalls)

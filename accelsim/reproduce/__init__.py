@@ -14,6 +14,7 @@ from accelsim.reproduce import (
     eie,
     envision,
     eyeriss_v2,
+    fusion,
     isaac,
     isca16,
     isca16_sizes,
@@ -43,7 +44,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
+    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, nvdla)
     parts = (*machines, rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes, spaces, carbon, kept)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])

@@ -30,6 +30,9 @@ class Walked:
     own: dict = field(default_factory=dict)  # words that the operation makes there
     between: int = 0
     passes: Counter = field(default_factory=Counter)  # (operation, rows, columns, ...) -> how often
+    order: list = field(default_factory=list)  # (image, tile, operation, words made), as they run
+    fetched: list = field(default_factory=list)  # (image, tile, source, words, operation that it comes for)
+    left: list = field(default_factory=list)  # words of the sink, tile by tile
     moved: Counter = field(default_factory=Counter)  # vector operations: words of their own boxes
     outputs: list = field(default_factory=list)
 
@@ -145,11 +148,15 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
             there[name][area] = True
             found.made[name] += there[name][area].size
 
-        def fetch(name, makes=makes, make=make):
+        def fetch(name, makes=makes, make=make, running=running, readers=readers, at=at):
             area = makes[name]
             if area:
                 make(name, given[name][(slice(None), *area)], area)
                 found.reads[name] += there[name][area].size * channels[name]
+                first = next(one for one in group.ops if any(read.tensor == name for read in one.reads))
+                crossed = next(one for one in running if group.ops.index(one) >= group.ops.index(first))
+                who = readers[name][0].name if readers[name] else crossed.name
+                found.fetched.append((image, at, name, there[name][area].size * channels[name], who))
 
         # what nobody makes or reads here goes at once
         for name in value:
@@ -187,6 +194,7 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
                 make(op.name, new, makes[op.name])
                 using[op.name] = words(op.name)
             parts = {name: words(name) if name != sink.name else new.size * (op is sink) for name in value}
+            found.order.append((image, at, op.name, new.size))
             found.parts[image, i, j, op.name], found.own[image, i, j, op.name] = parts, new.size
             held = sum(parts.values())
             if double:
@@ -197,6 +205,7 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
                     drop(name, at)
             if op is sink:
                 leaving.append(new.size)
+                found.left.append(new.size)
             elif not readers[op.name]:
                 drop(op.name, at)
         for name in value:

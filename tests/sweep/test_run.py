@@ -144,7 +144,7 @@ def test_an_error_of_the_code_is_tried_again(tmp_path, monkeypatch):
             raise ZeroDivisionError("once")
         return whole(job, plan)
 
-    monkeypatch.setattr(sys.modules["accelsim.simulate"], "run_job", breaks)
+    monkeypatch.setattr(sys.modules["accelsim.jobs"], "run_job", breaks)
     found = accelsim.sweep(GRID, store=tmp_path / "s.sweep", workers=1)
     assert found.state.crashed == 6 and found.state.evaluated == 6
     with Store(found.path) as store:

@@ -9,5 +9,6 @@ found.reads, found.updates, found.macs                   # words by source, of t
 found.made, found.runs, found.held, found.room           # by tensor; what is held while each operation runs
 choices(found, slices)                                   # filters.py: resident filters, room and words with them
 passes(found)                                            # passes.py: each distinct problem, and how often it runs
+sequence(found)                                          # sequence.py: all of them in order, what comes and goes
 ```
 """

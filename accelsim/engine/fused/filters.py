@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple
 
 from accelsim.engine.fused.group import Op
 from accelsim.engine.fused.storage import NONE, Measured
+from accelsim.mapping.mapping import LoopNest
+from accelsim.workload.problem import DIMS, TENSOR_DIMS, Problem, Tensor
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,34 @@ class Choice:
     reads: int
 
 
-@dataclass(frozen=True)
-class _Item:
-    """One filter: what it takes if it is resident, during its operation else, and what is then fetched more."""
+def slice_words(problem: Problem, nest: LoopNest, buffer: str) -> int:
+    """Words of the filter that have room at a time while a pass streams it: all inside its outermost loop.
+
+    nest : of the pass; its temporal loops at `buffer` and all further in. Where the outermost of those is over images
+    or outputs, every iteration would fetch the filter again: then the slice is all of it.
+    """
+    names = [name for name, _ in nest.levels]
+    inside = nest.levels[names.index(buffer) :] if buffer in names else nest.levels
+    own = TENSOR_DIMS[Tensor.FILTER]
+    outer = next((loop for loop in nest.level(buffer).temporal if loop.factor > 1), None)
+    left_out = outer if outer is not None and outer.dim in own else None
+    tile = dict.fromkeys(DIMS, 1)
+    for _, level in inside:
+        for _, loop in level.loops:
+            if loop is not left_out and loop.dim in tile:
+                tile[loop.dim] *= loop.factor
+    if left_out is None:
+        return problem.words(Tensor.FILTER)
+    return prod(min(tile[dim], problem[dim]) for dim in own if dim in tile)
+
+
+class _Item(NamedTuple):
+    """One filter: what it takes if it is resident, during its operation else; words then read, and those it saves."""
 
     name: str
     room: int
     streamed: int
+    whole: int
     gain: int
 
 
@@ -60,19 +85,23 @@ def choices(measured: Measured, slices: Mapping[str, int] = NONE, capacity: int 
     """
     items = _items(measured, slices)
     held = measured.held
-    fixed = max((value for name, value in held.items() if name not in {item.name for item in items}), default=0)
-    peaks = {item.name: held[item.name] for item in items}
-    levels = {fixed, *peaks.values(), *(peaks[item.name] + item.streamed for item in items)}
-    everything = sum(fetched(measured, op, False) for op in measured.group.ops if op.filters)
+    # with all filters resident this much is held beside them; a streamed one lifts its own operation above it
+    floor = max(held.values())
+    levels = {floor, *(top for item in items if (top := held[item.name] + item.streamed) > floor)}
+    everything = sum(item.whole for item in items)
     found: list[Choice] = []
-    for level in sorted(one for one in levels if one >= max(fixed, *peaks.values(), 0)):
-        if capacity is not None and level > capacity:
+    for level in sorted(levels):
+        left = None if capacity is None else capacity - level
+        if left is not None and left < 0:
             break
-        must = [item for item in items if peaks[item.name] + item.streamed > level]
-        may = [item for item in items if peaks[item.name] + item.streamed <= level]
-        begin = (sum(item.room for item in must), sum(item.gain for item in must), frozenset(i.name for i in must))
-        for taken, gain, names in _fronts(begin, may, None if capacity is None else capacity - level):
-            found.append(Choice(names, level + taken, everything - gain))
+        must = [item for item in items if held[item.name] + item.streamed > level]
+        begin = (sum(item.room for item in must), sum(item.gain for item in must), tuple(item.name for item in must))
+        if left is None or begin[0] <= left:
+            may = [item for item in items if held[item.name] + item.streamed <= level and item.gain]
+            found += [
+                Choice(frozenset(names), level + taken, everything - gain)
+                for taken, gain, names in _fronts(begin, may, left)
+            ]
     return _best_of(found)
 
 
@@ -88,22 +117,22 @@ def _items(measured: Measured, slices: Mapping[str, int]) -> list[_Item]:
         if op.filters:
             width = measured.widths.of_filter(op.name)
             part = min(slices.get(op.name, op.filters), op.filters)
-            gain = fetched(measured, op, False) - fetched(measured, op, True)
-            found.append(_Item(op.name, width * op.filters, width * part * slots, gain))
+            whole = fetched(measured, op, False)
+            gain = whole - fetched(measured, op, True)
+            found.append(_Item(op.name, width * op.filters, width * part * slots, whole, gain))
     return found
 
 
-Front = tuple[int, int, frozenset[str]]
+Front = tuple[int, int, tuple[str, ...]]
 
 
 def _fronts(begin: Front, items: Iterable[_Item], left: int | None) -> list[Front]:
     """(room, gain, names) of the sets that none beats, by growing room."""
-    front = [begin] if left is None or begin[0] <= left else []
+    front = [begin]
     for item in items:
-        more = [(taken + item.room, gain + item.gain, names | {item.name}) for taken, gain, names in front]
-        every = sorted(
-            front + [one for one in more if left is None or one[0] <= left], key=lambda one: (one[0], -one[1])
-        )
+        more = [(taken + item.room, gain + item.gain, (*names, item.name)) for taken, gain, names in front]
+        every = front + [one for one in more if left is None or one[0] <= left]
+        every.sort(key=_by_room)
         front, most = [], -1
         for one in every:
             if one[1] > most:
@@ -112,10 +141,18 @@ def _fronts(begin: Front, items: Iterable[_Item], left: int | None) -> list[Fron
     return front
 
 
+def _by_room(one: Front) -> tuple[int, int]:
+    return one[0], -one[1]
+
+
 def _best_of(found: list[Choice]) -> tuple[Choice, ...]:
     """Those that no other beats."""
     front: list[Choice] = []
-    for one in sorted(found, key=lambda choice: (choice.room, choice.reads, sorted(choice.resident))):
+    for one in sorted(found, key=_by_words):
         if not front or one.reads < front[-1].reads:
             front.append(one)
     return tuple(front)
+
+
+def _by_words(one: Choice) -> tuple[int, int, list[str]]:
+    return one.room, one.reads, sorted(one.resident)

@@ -76,32 +76,32 @@ class Op:
         if self.multiplies and (self.arriving % (self.groups * self.shared) or self.channels % self.groups):
             raise MappingError(f"{where}: {self.arriving} and {self.channels} channels do not split into its groups")
 
-    @property
+    @cached_property
     def multiplies(self) -> bool:
         """Whether it has MACs."""
         return self.kind in MULTIPLYING
 
-    @property
+    @cached_property
     def arriving(self) -> int:
         """Channels it reads."""
         return sum(len(read.channels) for read in self.reads)
 
-    @property
+    @cached_property
     def inner(self) -> int:
         """C: input channels of one group."""
         return self.arriving // (self.groups * self.shared)
 
-    @property
+    @cached_property
     def outer(self) -> int:
         """M: output channels of one group."""
         return self.channels // (self.groups * self.shared)
 
-    @property
+    @cached_property
     def macs_at(self) -> int:
         """MACs at one position of what it makes, all channels, padding included."""
         return self.channels * self.inner * prod(self.kernel) if self.multiplies else 0
 
-    @property
+    @cached_property
     def filters(self) -> int:
         """Filter words, of one image if it is dynamic."""
         return self.groups * self.outer * self.inner * prod(self.kernel) if self.multiplies else 0

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from accelsim.engine.fused.group import MULTIPLYING, WINDOWED, Group, Op, Read
+from accelsim.engine.fused.group import MULTIPLYING, WINDOWED, Group, Op, Pair, Read
 from accelsim.engine.fused.storage import Measured
-from accelsim.engine.nest.intervals import Along
+from accelsim.engine.nest.intervals import Along, Link
 from accelsim.workload.problem import Problem
 
 
@@ -40,30 +41,39 @@ def passes(measured: Measured) -> tuple[Pass, ...]:
 
 def passes_of(measured: Measured, op: Op) -> list[Pass]:
     """Every distinct pass of one operation."""
-    group, number = measured.group, measured.group.number[op.name]
-    axes = []
-    for axis, along in enumerate((measured.rows, measured.columns)):
-        links = [group.link(op, read.tensor, axis) for read in op.reads]
-        axes.append(sorted(along.passes(number, links).items()))
-    return [
-        _pass(op, rows, columns, many * times * group.images) for rows, many in axes[0] for columns, times in axes[1]
-    ]
+    number = measured.group.number[op.name]
+    rows, columns = (
+        along.passes(number, links_of(measured, op, axis))
+        for axis, along in enumerate((measured.rows, measured.columns))
+    )
+    images = measured.group.images
+    return [_pass(op, down, across, many * times * images) for down, many in rows for across, times in columns]
+
+
+def links_of(measured: Measured, op: Op, axis: int) -> list[Link]:
+    """How an operation reads along rows (0) or columns (1), one for each of its reads."""
+    return [measured.group.link(op, read.tensor, axis) for read in op.reads]
 
 
 def _pass(op: Op, rows: Along, columns: Along, runs: int) -> Pass:
     (high, of_rows), (wide, of_columns) = rows, columns
-    reads = sum(
-        len(read.channels) * down * across
-        for read, (down, _), (across, _) in zip(op.reads, of_rows, of_columns, strict=True)
-    )
+    reads = 0
+    for read, (down, _), (across, _) in zip(op.reads, of_rows, of_columns, strict=True):
+        reads += len(read.channels) * down * across
     problem = None
     if op.multiplies:
         (height, top), (width, left) = of_rows[0], of_columns[0]
         sizes = (op.shared, op.groups, op.outer, op.inner, high, wide, *op.kernel)
-        problem = Problem(
-            sizes, op.stride, op.dilation, (top, left), height, width, dynamic_filter=bool(op.dynamic), bias=op.bias
-        )
+        steps = op.stride, op.dilation, (top, left)
+        problem = _problem(sizes, *steps, height, width, bool(op.dynamic), op.bias)
     return Pass(op.name, problem, (high, wide), runs, reads, op.channels * high * wide, op.operations * high * wide)
+
+
+@lru_cache(maxsize=1 << 15)
+def _problem(sizes: tuple[int, ...], stride: Pair, dilation: Pair, pad: Pair, height: int, width: int, dynamic: bool,
+             bias: bool) -> Problem:  # fmt: skip
+    """The same object for the same pass: many tilings have it."""
+    return Problem(sizes, stride, dilation, pad, height, width, dynamic_filter=dynamic, bias=bias)
 
 
 # ---- epilogues -------------------------------------------------------------------------------------------------------

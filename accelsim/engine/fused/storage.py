@@ -111,24 +111,24 @@ class Measured:
         found: Ints = self.rows.runs * self.columns.runs
         return found
 
-    @property
+    @cached_property
     def reads(self) -> dict[str, int]:
         """Words of each source read at its home, of all images."""
         each = zip(self.group.sources, self.made, strict=False)
         return {source.name: int(made) * source.channels * self.group.images for source, made in each}
 
-    @property
+    @cached_property
     def updates(self) -> int:
         """Words of the sink, of all images."""
         sink = self.group.sink
         return sink.channels * sink.plane[0] * sink.plane[1] * self.group.images
 
-    @property
+    @cached_property
     def macs(self) -> dict[str, int]:
         """MACs of each operation, padding and what is computed again included, of all images."""
         return {op.name: op.macs_at * made for op, made in self._of_ops(self.made * self.group.images)}
 
-    @property
+    @cached_property
     def again(self) -> dict[str, int]:
         """MACs of each operation beyond those of making every word once."""
         whole = self.group.images
@@ -136,17 +136,17 @@ class Measured:
             op.name: op.macs_at * (made - op.plane[0] * op.plane[1]) * whole for op, made in self._of_ops(self.made)
         }
 
-    @property
+    @cached_property
     def filter_runs(self) -> dict[str, int]:
         """Passes of each operation that multiplies, of all images: how often a streamed filter is fetched."""
         return {op.name: runs for op, runs in self._of_ops(self.runs * self.group.images) if op.multiplies}
 
-    @property
+    @cached_property
     def held(self) -> dict[str, int]:
         """The most that is held while each operation runs, its own tile and output in it, filters apart."""
         return dict(self._of_ops_by_name(self.most))
 
-    @property
+    @cached_property
     def room(self) -> int:
         """The most that is held at a time, filters apart (`filters.choices` adds those)."""
         return int(self.most.max())

@@ -92,11 +92,29 @@ class Tiled:
         count = kernel.representatives(self.made, self.held, self.touched, self.seen, around, found)
         return found[:count]
 
-    def passes(self, tensor: int, links: Sequence[Link]) -> Counter[Along]:
-        """How often an operation makes so many rows of so many: {(made, ((used, zeros before) of each link)): tiles}.
+    def passes(self, tensor: int, links: Sequence[Link]) -> tuple[tuple[Along, int], ...]:
+        """Distinct passes of an operation along this axis, sorted: ((made, (used, zeros before) by link), tiles).
 
         links : how it reads each tensor. What it uses is its own interval, clipped, not the hull of all readers.
         """
+        key = tensor, tuple(links)
+        if key not in self._passes:
+            each = Counter(self._each(tensor, links))
+            self._passes[key] = tuple(
+                ((one[0], tuple(zip(one[1::2], one[2::2], strict=True))), each[one]) for one in sorted(each)
+            )
+        return self._passes[key]
+
+    def which(self, tensor: int, links: Sequence[Link]) -> Ints:
+        """int64[tile], the place among `passes` of what an operation does in each tile; -1: it makes nothing."""
+        each = self._each(tensor, links)
+        place = {one: at for at, one in enumerate(sorted(set(each)))}
+        found = np.full(len(self.made), -1, np.int64)
+        found[self.made[:, tensor, 1] > self.made[:, tensor, 0]] = [place[one] for one in each]
+        return found
+
+    def _each(self, tensor: int, links: Sequence[Link]) -> list[tuple[int, ...]]:
+        """(made, used and zeros before by link) of every tile in which an operation makes anything."""
         begin, end = self.made[:, tensor, 0], self.made[:, tensor, 1]
         some = end > begin
         begin, end = begin[some], end[some]
@@ -105,8 +123,11 @@ class Tiled:
             low, high = begin * link.stride - link.pad, (end - 1) * link.stride + link.reach - link.pad
             before = np.maximum(-low, 0)
             columns += [np.minimum(high, self.chain.plane[link.tensor]) - low - before, before]
-        each = zip(*(column.tolist() for column in columns), strict=True)
-        return Counter((made, tuple(zip(rest[::2], rest[1::2], strict=True))) for made, *rest in each)
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    @cached_property
+    def _passes(self) -> dict[tuple[int, tuple[Link, ...]], tuple[tuple[Along, int], ...]]:
+        return {}
 
 
 def tiled(axis: Chain, tile: int, keep: Sequence[bool] | npt.NDArray[np.uint8], every: bool) -> Tiled:

@@ -28,12 +28,14 @@ class Stay:
     """What a layer finds on the chip.
 
     homes : its own tensors that live there. taken : bits that all tensors which live there meanwhile take. copied :
-    whether what it makes is written to the outermost level, too (R5).
+    whether what it makes is written to the outermost level, too (R5). zeros : words of padding around that, which it
+    writes (R4).
     """
 
     homes: Mapping[Tensor, str] = field(hash=False)
     taken: int = 0
     copied: bool = False
+    zeros: int = 0
 
     def on(self, machine: Architecture, home: str) -> Architecture:
         """The machine as the layer finds it. Raises AccelsimError for tensors that have no room."""
@@ -115,7 +117,22 @@ class Between:
             layer = self.network.layers[reader.index]
             what = operand(layer, reader.place) or Tensor.IFMAP
             widths.append(self.sized(layer).widths[Width(what.value)])
-        return tensor.words * max(widths)
+        return (tensor.words + self.zeros(name)) * max(widths)
+
+    def zeros(self, name: str) -> int:
+        """Words of padding that are stored around a tensor: those of the reader at home that has most (R4)."""
+        tensor = self.tensors[name]
+        shape, most = self.network.shape(name), (0, 0)
+        for reader in tensor.readers:
+            layer = self.network.layers[reader.index]
+            here = layer.problem if self._there(name, reader.index) and reader.place == 0 else None
+            if here is not None and self.sized(layer).padding is Padding.STORED:
+                whole = here.whole_plane
+                most = max(most[0], whole[0] - here.height), max(most[1], whole[1] - here.width)
+        if most == (0, 0):
+            return 0
+        planes = shape.C * shape.D * self.network.batch
+        return planes * ((shape.H + most[0]) * (shape.W + most[1]) - shape.H * shape.W)
 
     @cached_property
     def _taken(self) -> list[int]:
@@ -141,7 +158,8 @@ class Between:
         if layer.problem and layer.name in self.plan.resident:
             homes[Tensor.PSUM] = self.home
         ordered = {tensor: homes[tensor] for tensor in TENSORS if tensor in homes}
-        return Stay(ordered, self._taken[self.index[layer.name]], self.copied(layer.name))
+        zeros = self.zeros(layer.name) if layer.name in self.plan.resident else 0
+        return Stay(ordered, self._taken[self.index[layer.name]], self.copied(layer.name), zeros)
 
     def moved(self, layer: Layer) -> tuple[int, int, int, int]:
         """(read, written) in the outermost level, (read, written) at home: words of one image of a vector layer.
@@ -154,7 +172,8 @@ class Between:
         there = [name for place, name in enumerate(layer.inputs) if self.reads_at_home(layer, place)]
         inside = sum(self.network.shape(name).words for name in there)
         stays = layer.name in self.plan.resident
-        return read - inside, written if not stays or self.copied(layer.name) else 0, inside, written if stays else 0
+        kept = written + self.zeros(layer.name) // self.network.batch if stays else 0
+        return read - inside, written if not stays or self.copied(layer.name) else 0, inside, kept
 
     def wrong(self) -> Iterator[Wrong]:
         """What the plan says of tensors that cannot be, each with its place in it; nothing: all can be."""
@@ -255,8 +274,6 @@ def _unlike(machine: Architecture, layer: Layer, what: Tensor) -> str:
         return f"'{machine.name}' lowers the layer, and reads other words than its {what} has"
     if problem.added and what is Tensor.PSUM:
         return "its sums begin in memory"
-    if what is Tensor.IFMAP and machine.padding is Padding.STORED and any(problem.pad):
-        return "its padding is stored, and the plane that stays has none"
     return ""
 
 

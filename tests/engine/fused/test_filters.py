@@ -1,14 +1,16 @@
 """Which filters stay: every set that no other beats, against all sets there are."""
 
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.engine.fused.filters import best, choices, fetched, room
+from accelsim.engine.fused.filters import best, choices, fetched, room, slice_words
 from accelsim.engine.fused.group import Group, Op, Read, Source
 from accelsim.engine.fused.storage import MODES, Tiling, Widths, measure
+from accelsim.mapping.mapping import LoopNest
+from accelsim.workload.problem import Problem, Tensor
 from drawn_groups import drawn_group, drawn_tiling
 
 RANDOM = st.randoms(use_true_random=False)
@@ -87,3 +89,52 @@ def test_a_dynamic_filter_is_of_one_image():
 @pytest.mark.parametrize("capacity", [0, 71])
 def test_none_where_not_even_slices_fit(capacity):
     assert best(measure(pair(), Tiling((2, 4))), capacity) is None
+
+
+@pytest.mark.parametrize(
+    ("nest", "words"),
+    [
+        ("GLB: M4 C2 P5 Q5 | RF: C3 M2 R3 S3", 2 * 6 * 9),  # a quarter of the output channels at a time
+        ("GLB: C2 M4 P5 Q5 | RF: C3 M2 R3 S3", 8 * 3 * 9),
+        ("GLB: P5 M4 C2 Q5 | RF: C3 M2 R3 S3", 8 * 6 * 9),  # rows outside: it would come again for each
+        ("GLB: M3 P5 Q5 C2 | RF: M3 C3 R3 S3", 3 * 6 * 9),  # 3, 3 and 2 of 8
+        ("GLB: P5 Q5 y M8 x C6 | RF: R3 S3", 8 * 6 * 9),
+        ("GLB: R3 P5 Q5 | RF: M8 C6 S3", 8 * 6 * 3),
+        ("DRAM: Q5 | GLB: M4 C2 P5 | RF: C3 M2 R3 S3", 2 * 6 * 9),
+        ("GLB: M1 P5 Q5 M8 C6 R3 S3", 8 * 6 * 9),
+    ],
+)
+def test_a_slice_is_what_lies_inside_the_outermost_loop(nest, words):
+    problem = Problem((1, 1, 8, 6, 5, 5, 3, 3))
+    assert slice_words(problem, LoopNest.parse(nest), "GLB") == words
+
+
+@settings(max_examples=100)
+@given(RANDOM)
+def test_slices_make_the_filter(rng):
+    """Walked step by step: the filter comes once, in as many slices as the outermost loop has iterations."""
+    sizes = {"M": rng.randint(1, 9), "C": rng.randint(1, 5), "R": rng.randint(1, 3), "P": rng.randint(1, 3)}
+    problem = Problem.of(sizes)
+    first, cut = rng.choice("MCR"), {}
+    for dim in "MCR":
+        inner = rng.randint(1, sizes[dim])
+        cut[dim] = (-(-sizes[dim] // inner), inner)
+    outer = [first, *rng.sample([dim for dim in "MCRP" if dim != first], 3)]
+    text = " ".join(f"{dim}{cut[dim][0] if dim in cut else sizes['P']}" for dim in outer)
+    nest = LoopNest.parse(f"GLB: {text} | RF: " + " ".join(f"{dim}{cut[dim][1]}" for dim in "MCR"))
+    loops = [loop for loop in nest.level("GLB").temporal if loop.factor > 1]
+    if not loops or loops[0].dim == "P":
+        assert slice_words(problem, nest, "GLB") == problem.words(Tensor.FILTER)
+        return
+    lead = loops[0]
+    seen, most = set(), 0
+    for at in range(lead.factor):
+        mine = set()
+        for index in product(*(range(sizes[dim]) for dim in "MCR")):
+            if index["MCR".index(lead.dim)] // cut[lead.dim][1] == at:
+                mine.add(index)
+        assert not mine & seen
+        seen |= mine
+        most = max(most, len(mine))
+    assert len(seen) == problem.words(Tensor.FILTER)
+    assert slice_words(problem, nest, "GLB") == most
