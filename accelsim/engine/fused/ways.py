@@ -49,11 +49,11 @@ class Ways:
         Banks of a DRAM are left out: words stream at its peak rate. Raises AccelsimError for a tensor without a home.
         """
         return Ways(
-            _way(machine, Tensor.IFMAP, Width.IFMAP),
-            _way(machine, Tensor.FILTER, Width.FILTER),
-            _way(machine, Tensor.PSUM, Width.OFMAP, out=True),
-            _way(machine, Tensor.PSUM, Width.PSUM, out=True),
-            _way(machine, Tensor.PSUM, Width.PSUM),
+            way_of(machine, Tensor.IFMAP),
+            way_of(machine, Tensor.FILTER),
+            way_of(machine, Tensor.PSUM),
+            way_of(machine, Tensor.PSUM, in_progress=True),
+            way_of(machine, Tensor.PSUM, in_progress=True, back=True),
         )
 
     @property
@@ -78,8 +78,12 @@ class Ways:
         return found
 
 
-def _way(machine: Architecture, tensor: Tensor, width: Width, out: bool = False) -> Way:
-    home = machine.home(tensor)
+def way_of(machine: Architecture, tensor: Tensor, in_progress: bool = False, back: bool = False) -> Way:
+    """Of one tensor, between the outermost level and its home.
+
+    in_progress : psums that are no outputs yet. back : in again. Raises AccelsimError for a tensor without a home.
+    """
+    home, out = machine.home(tensor), tensor is Tensor.PSUM and not back
     if not home:
         raise AccelsimError(f"architecture '{machine.name}': a fused group needs a home of {tensor} on the chip")
     outermost, buffer = machine.levels[0], machine.levels[home]
@@ -87,4 +91,5 @@ def _way(machine: Architecture, tensor: Tensor, width: Width, out: bool = False)
     ends = (buffer.read_port, outermost.write_port) if out else (outermost.read_port, buffer.write_port)
     ports = (*(network.up if out else network.down for network in networks), *ends)
     latency = sum(network.latency for network in networks)
+    width = Width.OFMAP if tensor is Tensor.PSUM and not in_progress else Width(tensor.value)
     return Way(tuple(port for port in ports if port), machine.widths[width], latency)
