@@ -7,6 +7,7 @@ T. Dao, arXiv 2307.08691, rows). docs/attention.md works one out by hand.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.errors import WorkloadError, nearest
-from accelsim.workload.problem import COUNT_LIMIT
+from accelsim.workload.problem import COUNT_LIMIT, Tensor
 
 RUNNING = 2
 """Words kept for each row while blocks of its scores come and go: their largest so far, and the sum of their powers."""
@@ -255,18 +256,39 @@ def moved(attention: Attention, blocks: Blocks) -> Moved:
     )
 
 
-def room(attention: Attention, blocks: Blocks, double: bool = False) -> int:
-    """Words of the buffer: a block of queries, scores and outputs, and the keys and values that are there at a time.
+class Room(NamedTuple):
+    """Words of the buffer: of queries, of keys and values, of scores and outputs (which are psums while they are made).
+
+    Scores are wider while they are psums than as they are read; outputs, and their running maximum and sum, are psums
+    until they leave.
+    """
+
+    ifmap: int
+    filter: int
+    psum: int
+
+    def bits(self, widths: Mapping[Tensor, int]) -> int:
+        """Bits, with words of these widths."""
+        return sum(words * widths[tensor] for words, tensor in zip(self, Tensor, strict=True))
+
+
+def held(attention: Attention, blocks: Blocks, double: bool = False) -> Room:
+    """A block of queries, scores and outputs, and the keys and values that are there at a time.
 
     double : the next block's operands come, and the last one's outputs leave, while one is computed: two of each, but
     of scores, and of keys and values that are resident.
     """
     d, e, twice = attention.width, attention.value_width, 2 if double else 1
     if blocks.whole_rows:
-        rows, columns = attention.keys + twice * (d + e), max(d, e)
+        sums, columns = attention.keys + twice * e, max(d, e)
     else:
         # with columns outside the running maximum and sum come and go with the outputs
         running = twice * RUNNING if blocks.outside == "columns" else RUNNING
-        rows, columns = blocks.columns + twice * (d + e) + running, d + e
-    held = attention.words if blocks.kv_resident else twice * blocks.columns * columns
-    return blocks.rows * rows + held
+        sums, columns = blocks.columns + twice * e + running, d + e
+    second = attention.words if blocks.kv_resident else twice * blocks.columns * columns
+    return Room(blocks.rows * twice * d, second, blocks.rows * sums)
+
+
+def room(attention: Attention, blocks: Blocks, double: bool = False) -> int:
+    """Words of the buffer, see `held`."""
+    return sum(held(attention, blocks, double))
