@@ -71,7 +71,7 @@ def walks(attention: Attention, ways: Sequence[Blocks], ax: Axes | None = None, 
         for row in range(high):
             if (seen := attention.seen(row)) < wide:
                 hidden = (left + seen, row), wide - seen, 1
-                axes.add_patch(Rectangle(*hidden, facecolor="#BBBBBB", edgecolor="none", hatch="///", alpha=0.6))
+                axes.add_patch(Rectangle(*hidden, facecolor="#BBBBBB", edgecolor="none", alpha=0.7))
         axes.text(left + wide / 2, -0.06 * high, CALLED[order_of(blocks)], ha="center", fontsize=size.text, **PLAIN)
     axes.set_xlim(-0.02 * wide, step * len(ways) - 0.13 * wide)
     axes.set_ylim(1.02 * high, -0.16 * high)
@@ -83,7 +83,7 @@ def walks(attention: Attention, ways: Sequence[Blocks], ax: Axes | None = None, 
     axes.set_xlabel("keys", fontsize=size.text, **PLAIN)
     keys: list[tuple[Any, str]] = [(Patch(facecolor=COLOURS[4]), "a block of scores, by number")]
     if attention.causal:
-        keys.append((Patch(facecolor="#BBBBBB", hatch="///"), "hidden by the mask"))
+        keys.append((Patch(facecolor="#BBBBBB", alpha=0.7), "hidden by the mask"))
     title = ("Blocks of scores in the order they come", "a block that nobody sees is left out")
     if ax is None:
         furnish(axes, size, title, keys)
