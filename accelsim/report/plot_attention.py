@@ -63,9 +63,9 @@ def walks(attention: Attention, ways: Sequence[Blocks], ax: Axes | None = None, 
         data = blocks_data(attention, blocks)
         for cell in data:
             corner = (left + cell.column, cell.row)
-            box = {"facecolor": COLOURS[4], "edgecolor": "white", "linewidth": 1.0}
-            box["alpha"] = 0.35 + 0.65 * cell.number / len(data)
-            axes.add_patch(Rectangle(corner, cell.columns, cell.rows, **box))
+            shade = 0.35 + 0.65 * cell.number / len(data)
+            box = Rectangle(corner, cell.columns, cell.rows, facecolor=COLOURS[4], edgecolor="white", alpha=shade)
+            axes.add_patch(box)
             middle = (corner[0] + cell.columns / 2, corner[1] + cell.rows / 2)
             axes.text(*middle, str(cell.number), ha="center", va="center", fontsize=size.text, **PLAIN)
         for row in range(high):
