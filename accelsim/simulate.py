@@ -205,6 +205,7 @@ def plan_of(result: Outcome) -> Plan:
         machine, result.energy_table, result.dataflow, result.evaluator,
         {name: layer.nest for name, layer in layers.items()}, GIVEN, zeros, replace(ran, versions=versions()), layers,
         result.failures, between=between_of(ran.plan, machine, ran.network, checked(ran.bits)),
+        nests={group.name: [one.nest for one in group.passes] for group in result.groups},
     )  # fmt: skip
 
 

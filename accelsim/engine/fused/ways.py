@@ -39,7 +39,7 @@ class Ways:
 
         Banks of a DRAM are left out: words stream at its peak rate. Raises AccelsimError for a tensor without a home.
         """
-        return Ways(*(_way(machine, tensor) for tensor in (Tensor.IFMAP, Tensor.FILTER, Tensor.PSUM)))
+        return Ways(*(way_of(machine, tensor) for tensor in (Tensor.IFMAP, Tensor.FILTER, Tensor.PSUM)))
 
     @cached_property
     def ports(self) -> tuple[str, ...]:
@@ -58,7 +58,8 @@ class Ways:
         return found
 
 
-def _way(machine: Architecture, tensor: Tensor) -> Way:
+def way_of(machine: Architecture, tensor: Tensor) -> Way:
+    """Of one tensor, between the outermost level and its home. Raises AccelsimError for a tensor without one."""
     home, out = machine.home(tensor), tensor is Tensor.PSUM
     if not home:
         raise AccelsimError(f"architecture '{machine.name}': a fused group needs a home of {tensor} on the chip")

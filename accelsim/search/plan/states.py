@@ -307,13 +307,14 @@ class Walk:
                         old = best[step.end].get(after)
                         if old is None or worth < old[0]:
                             best[step.end][after] = worth, total, step, state
-        at, path = min(best[-1], key=lambda state: best[-1][state][0]), []
+        at = min(best[-1], key=lambda state: best[-1][state][0])
+        path: list[Step] = []
         for place in range(len(self.order), 0, -1):
             if path and path[-1].begin != place:
                 continue
-            _, _, step, state = best[place][at]
-            assert step is not None
-            path.append(step)
+            _, _, last, state = best[place][at]
+            assert last is not None
+            path.append(last)
             at = state
         return path[::-1]
 
