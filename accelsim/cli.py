@@ -17,6 +17,7 @@ from accelsim.options import (
     AnyWork,
     Arch,
     Batch,
+    Between,
     Bits,
     Budget,
     Carbon,
@@ -38,6 +39,7 @@ from accelsim.options import (
     Optimizer,
     Out,
     PictureWidth,
+    PlanFile,
     Report,
     Seed,
     Settings,
@@ -119,6 +121,8 @@ def run(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    between: Between = None,
+    plan: PlanFile = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -164,6 +168,8 @@ def run(
             exact=exact,
             imperfect=imperfect,
             constraints=constraints,
+            between=between,
+            plan=plan,
             energy=energy,
             node=node,
             supply=supply,
@@ -316,6 +322,7 @@ def search(
     exact: Exact = False,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
+    between: Between = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -331,7 +338,7 @@ def search(
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
     from accelsim.arguments import proof
     from accelsim.report.binding import binding
-    from accelsim.report.files import check_place, mapping_text, write_text
+    from accelsim.report.files import check_place, mapping_text, plan_text
 
     if out:
         check_place(out)
@@ -347,6 +354,7 @@ def search(
         exact=exact,
         imperfect=imperfect,
         constraints=constraints,
+        between=between,
         energy=energy,
         node=node,
         supply=supply,
@@ -355,6 +363,9 @@ def search(
         dims=dims_of(dims),
         bits=bits_of(bits),
     )
+    if between not in (None, "none"):
+        _give(plan_text(result, between, objective), out)
+        return
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
     of = "all mappings" if result.dataflow == "best" else result.dataflow
@@ -362,11 +373,17 @@ def search(
     spaces = dict.fromkeys(layer.search.space for layer in result.layers if layer.search)
     text += "".join(f"# space: {space}\n" for space in spaces)
     text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints)))
+    _give(text, out)
+    tell_failures(result)
+
+
+def _give(text: str, out: Path | None) -> None:
     if out:
+        from accelsim.report.files import write_text
+
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
-    tell_failures(result)
 
 
 for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from accelsim.workload.precision import checked
 from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 
 if TYPE_CHECKING:
+    from accelsim.grouped import GroupResult
     from accelsim.mapping.dataflows.dataflow import Dataflow
     from accelsim.sparsity.masks import Masks
     from accelsim.sparsity.operands import Operands
@@ -39,7 +40,7 @@ class Plan:
 
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
     recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
-    between : what happens between layers; None: nothing does.
+    between : what happens between layers; None: nothing does. nests : by group, of its passes that multiply.
     """
 
     machine: Architecture
@@ -54,6 +55,7 @@ class Plan:
     failures: tuple[tuple[str, str], ...] = ()
     flow: Dataflow | None = None
     between: Between | None = None
+    nests: Mapping[str, Sequence[LoopNest]] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -83,7 +85,7 @@ def jobs(plan: Plan) -> list[Job]:
     """The layers of a plan that multiply, in order, but for those that failed before."""
     wanted, failed, found = checked(plan.ran.bits), dict(plan.failures), []
     for layer in plan.layers:
-        if layer.problem is None or layer.name in failed:
+        if layer.problem is None or layer.name in failed or (plan.between and plan.between.plan.group_of(layer.name)):
             continue
         zeros = plan.zeros and plan.zeros.of(layer)
         identity = zeros.identity(layer) if zeros else ""
@@ -127,11 +129,37 @@ def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | Mappi
         here = replace(one, name=layer.name, op=layer.op, repeat=layer.repeat)
         results.append(replace(here, mapping_source=first.mapping_source, search=first.search))
     ran = plan.ran
+    groups, failed = groups_of(plan)
+    failures += failed
     others = vector_layers(plan.machine, ran.network, plan.layers, plan.table, checked(ran.bits), plan.between)
     return Result(
         plan.machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch,
-        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran,
+        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran, groups,
     )  # fmt: skip
+
+
+def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]]]:
+    """What came of the groups of layers that run together, and (group, reason) of those that could not."""
+    between = plan.between
+    if between is None or not between.plan.groups:
+        return (), []
+    from accelsim.grouping import run_group
+    from accelsim.mapping.plan.living import homes_of
+    from accelsim.search.plan.costs import Wanted
+
+    chosen = {layer.name for layer in plan.layers}
+    home = between.home or homes_of(plan.machine)[0]
+    flow, ran = plan.flow or plan.dataflow, plan.ran
+    wanted = Wanted(plan.machine, plan.table, home, flow, plan.dataflow, ran.objective, ran.proof)
+    found, failures = [], []
+    for group in between.plan.groups:
+        if not chosen & set(group.layers):
+            continue
+        try:
+            found.append(run_group(group, between, wanted, plan.evaluator, plan.nests.get(group.name)))
+        except MappingError as error:
+            failures.append((group.name, str(error)))
+    return tuple(found), failures
 
 
 def _run(job: Job, plan: Plan) -> LayerResult:

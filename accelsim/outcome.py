@@ -20,6 +20,7 @@ from accelsim.energy.table import EnergyTable, energy_unit
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
+from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.plan import NO_PLAN, Plan
 from accelsim.search.proof import NONE, Proof
@@ -186,7 +187,7 @@ class Outcome:
     layers : the layers that have MACs, in network order. vector_layers : what the others do, and the gates of an LSTM.
     operands : where zeros come from, in words; empty for a dense run.
     failures : (layer, reason) of layers that could not be mapped, where the run let them pass.
-    ran : what was asked for.
+    ran : what was asked for. groups : layers that ran together.
     """
 
     architecture: Architecture
@@ -200,6 +201,7 @@ class Outcome:
     failures: tuple[tuple[str, str], ...] = ()
     operands: str = ""
     ran: Ran | None = None
+    groups: tuple[GroupResult, ...] = ()
 
     def __repr__(self) -> str:
         sums, ran, kind = self.total, len(self.layers), type(self).__name__
@@ -230,7 +232,7 @@ class Outcome:
     @cached_property
     def total(self) -> Totals:
         """Sums over the layers that have MACs; cycles add up, but for those that layers have in common (`overlap`)."""
-        runs = [(layer, layer.repeat) for layer in self.layers]
+        runs = [(layer, layer.repeat) for layer in self.multiplied]
         stalls: Counter[str] = Counter()
         for layer, repeat in runs:
             for cause, number in layer.stall_cycles.items():
@@ -259,6 +261,11 @@ class Outcome:
             energy_exact=energy,
         )
 
+    @property
+    def multiplied(self) -> tuple[LayerResult | GroupResult, ...]:
+        """All that has MACs: layers that ran alone, and groups."""
+        return (*self.layers, *self.groups)
+
     @cached_property
     def overlapped(self) -> int:
         """Cycles that layers have in common with the one before: repeats that are no time steps, and neighbours."""
@@ -274,12 +281,12 @@ class Outcome:
     @cached_property
     def slots(self) -> int:
         """MACs of all layers and repeats, where words are sliced the products of slices that make them up."""
-        return sum(layer.counts.slots * layer.repeat for layer in self.layers)
+        return sum(layer.counts.slots * layer.repeat for layer in self.multiplied)
 
     @cached_property
     def visited_macs(self) -> int:
         """MACs (products of slices) that took a slot, of all layers and repeats: those that were not skipped."""
-        return sum(layer.counts.visited * layer.repeat for layer in self.layers)
+        return sum(layer.counts.visited * layer.repeat for layer in self.multiplied)
 
     @cached_property
     def vector(self) -> VectorTotals:
@@ -328,7 +335,7 @@ class Outcome:
     def energy_rows(self) -> tuple[EnergyRow, ...]:
         """The account of the whole network: rows of equal component, tensor and action added, repeats included."""
         sums: dict[tuple[str, str, str], tuple[int, Fraction]] = {}
-        for layer in self.layers:
+        for layer in self.multiplied:
             for row in layer.energy_rows:
                 key = (row.component, row.tensor, row.action)
                 count, energy = sums.get(key, (0, Fraction(0)))
@@ -342,7 +349,7 @@ class Outcome:
         `level` also names the 'network', whose words are deliveries (on a mesh hops), and the 'MAC'. Columns add up to
         `total`, so layers without MACs are not among them: `vector_table`.
         """
-        return [row for layer in self.layers for row in _rows(layer, layer.counts.rows())]
+        return [row for layer in self.multiplied for row in _rows(layer, layer.counts.rows())]
 
     @cached_property
     def vector_table(self) -> list[Row]:
@@ -408,7 +415,9 @@ COLUMNS = ("layer", "op", "repeat", "level", "tensor", "action", "words", "energ
 """Of `Outcome.table`."""
 
 
-def _rows(layer: LayerResult | VectorLayer, counted: Iterable[tuple[str, str, str, int]]) -> Iterator[Row]:
+def _rows(
+    layer: LayerResult | GroupResult | VectorLayer, counted: Iterable[tuple[str, str, str, int]]
+) -> Iterator[Row]:
     """Every count and every energy of a layer once, times its repeats."""
     repeat = layer.repeat
     priced = {(row.component, row.tensor, row.action): row for row in layer.energy_rows}

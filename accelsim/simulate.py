@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim import arguments
 from accelsim.architecture.model import Architecture
+from accelsim.architecture.precision import with_bits
 from accelsim.compiling import summed_up
 from accelsim.dataflows import candidates, known_dataflow
 from accelsim.declared import split_parameters
@@ -19,18 +20,19 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.given import DENSE, asked, digests_of, operands_for, operands_of
 from accelsim.jobs import Job, Plan, gathered, jobs, run_job
 from accelsim.mapping.plan.living import Between, between_of
-from accelsim.mapping.plan.plan import NO_PLAN
+from accelsim.mapping.plan.plan import NO_PLAN, WAYS
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
+from accelsim.search.proof import Proof
 from accelsim.workload.network import Network
 from accelsim.workload.precision import checked
-from accelsim.workload.problem import Width
 
 if TYPE_CHECKING:
+    from accelsim.mapping.dataflows.dataflow import Dataflow
     from accelsim.mapping.plan.plan import Plan as BetweenPlan
     from accelsim.workload.training.optimizers import Training
 
@@ -153,7 +155,8 @@ def prepare(
     proof = arguments.proof(*(options[name] for name in ("budget", "exact", "imperfect", "constraints")))
     if proof.constraints:
         proof.constraints.on(machine)
-    plan, between = _between(machine, network, options, wanted)
+    between = _between(machine, network, table, options, flow or dataflow, dataflow, proof)
+    plan = between.plan if between else NO_PLAN
     ran = Ran(
         network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
@@ -163,18 +166,35 @@ def prepare(
 
 
 def _between(
-    machine: Architecture, network: Network, options: Mapping[str, Any], bits: Mapping[Width, int]
-) -> tuple[BetweenPlan, Between | None]:
-    """The plan that is given, on a machine."""
-    if options["plan"] is None:
-        return NO_PLAN, None
-    from accelsim.mapping.plan.yaml import plan_from, refuse_wrong
+    machine: Architecture,
+    network: Network,
+    table: EnergyTable,
+    options: Mapping[str, Any],
+    flow: Dataflow | str,
+    dataflow: str,
+    proof: Proof,
+) -> Between | None:
+    """The plan that is given or looked for, on a machine; None: nothing happens between layers."""
+    way, bits = options["between"] or "none", checked(arguments.settings("bits", options["bits"]))
+    arguments.known("between", way, WAYS)
+    if options["plan"] is not None:
+        from accelsim.mapping.plan.yaml import plan_from, refuse_wrong
 
-    plan, document = plan_from(options["plan"])
-    between = between_of(plan, machine, network, bits)
-    if between:
-        refuse_wrong(between, document)
-    return plan, between
+        if way != "none":
+            raise AccelsimError("a plan is given, so none is looked for; leave out 'between' or 'plan'")
+        plan, document = plan_from(options["plan"])
+        between = between_of(plan, machine, network, bits)
+        if between:
+            refuse_wrong(between, document)
+        return between
+    if way == "none":
+        return None
+    from accelsim.search.plan.best import find_plan, home_of
+    from accelsim.search.plan.costs import Wanted
+
+    wanted = Wanted(machine, table, home_of(machine), flow, dataflow, options["objective"], proof)
+    found = find_plan(wanted, network, lambda layer: with_bits(machine, {**layer.bits, **bits}), way, proof.budget)
+    return between_of(replace(found.plan, source=found.describe()), machine, network, bits)
 
 
 @summed_up
@@ -205,6 +225,7 @@ def plan_of(result: Outcome) -> Plan:
         machine, result.energy_table, result.dataflow, result.evaluator,
         {name: layer.nest for name, layer in layers.items()}, GIVEN, zeros, replace(ran, versions=versions()), layers,
         result.failures, between=between_of(ran.plan, machine, ran.network, checked(ran.bits)),
+        nests={group.name: [one.nest for one in group.passes] for group in result.groups},
     )  # fmt: skip
 
 

@@ -154,7 +154,7 @@ def vector_layers(
     """
     found = []
     for layer in layers:
-        if layer.problem and not layer.vector_ops:
+        if (layer.problem and not layer.vector_ops) or (between and between.plan.group_of(layer.name)):
             continue
         images = network.images(layer)
         moved = Moved(*network.traffic(layer)) if between is None else Moved(*between.moved(layer), between.home)

@@ -102,6 +102,20 @@ class Between:
         home = self.plan.resident.get(name)
         return home is not None and reader <= self.tensors[name].last(home.until)
 
+    def lives(self, name: str, first: int, last: int) -> bool:
+        """Whether a tensor is on the chip for all that read it among some layers, by index."""
+        readers = [reader.index for reader in self.tensors[name].readers if first <= reader.index <= last]
+        return all(self._there(name, reader) for reader in readers)
+
+    def taken_from(self, first: int, last: int) -> int:
+        """Bits of all tensors that live on the chip while some layers run together."""
+        found = 0
+        for name, home in self.plan.resident.items():
+            tensor = self.tensors[name]
+            if tensor.made <= last and tensor.last(home.until) >= first:
+                found += self.bits(name)
+        return found
+
     def copied(self, name: str) -> bool:
         """Whether a tensor that stays is also written to the outermost level (R5)."""
         tensor, home = self.tensors[name], self.plan.resident.get(name)

@@ -94,9 +94,7 @@ def search(wanted: Wanted, machine: Architecture, problem: Problem, copied: bool
     return price_of(wanted, machine, problem, found.nest, copied)
 
 
-def price_of(
-    wanted: Wanted, machine: Architecture, problem: Problem, nest: LoopNest, copied: bool = False
-) -> Priced:
+def price_of(wanted: Wanted, machine: Architecture, problem: Problem, nest: LoopNest, copied: bool = False) -> Priced:
     """The cost of one mapping by the closed form."""
     counts, timing = evaluate(machine, nest, problem, "analytical")
     if copied:
@@ -120,7 +118,7 @@ class Lone:
     searched: int = 0
 
     def ask(self, sized: Architecture, problem: Problem, homes: Iterable[Tensor], copied: bool, taken: int) -> Priced:
-        """(cost, whether it is true): of what was searched with more room, it is a bound from below, and `needs` < 0."""
+        """Of what was searched with more room it is a bound from below, with `needs` < 0; else the true cost."""
         key, found = self._known(sized, problem, homes, copied)
         if not found:
             least = 0 if self.wanted.capacity is None else min(taken, self.least(sized, problem, key[2]))

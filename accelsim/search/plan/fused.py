@@ -40,8 +40,8 @@ class Way:
 class Ways:
     """All ways of a group whose sources and sink live where they do.
 
-    ways : with `room` int64[way] bits; `base` float64[way, 3]: energy, busy cycles of the outermost level, words that do
-    not depend on how passes are mapped; `rest` float64[way]: cycles of vector passes.
+    ways : with `room` int64[way] bits; `base` float64[way, 3]: energy, busy cycles of the outermost level, words, where
+    they do not depend on how passes are mapped; `rest` float64[way]: cycles of vector passes.
     first, number, runs : passes of each way, by their numbers in `Passes`, those of a way behind one another.
     """
 
@@ -181,9 +181,7 @@ def _moved(
     def price(level: Level, action: str, width: Width, tensor: Tensor) -> float:
         return float(access(machine, wanted.table, level, action, machine.widths[width], tensor))
 
-    energy = reads * (
-        price(outer, "read", Width.IFMAP, Tensor.IFMAP) + price(home, "fill", Width.IFMAP, Tensor.IFMAP)
-    )
+    energy = reads * (price(outer, "read", Width.IFMAP, Tensor.IFMAP) + price(home, "fill", Width.IFMAP, Tensor.IFMAP))
     energy += updates * (
         price(outer, "update", Width.OFMAP, Tensor.PSUM) + price(home, "drain", Width.OFMAP, Tensor.PSUM)
     )
@@ -211,4 +209,3 @@ def _passes(
         energy += cost.energy * one.runs
         cycles += cost.cycles * one.runs
     return sorted(listed.items()), Cost(energy, 0.0, 0.0), cycles
-

@@ -33,6 +33,7 @@ from accelsim.workload.problem import Tensor
 
 MOST_LAYERS, MOST_STATES = 10, 4096
 """Layers of a group, and states that are kept at a layer, at most."""
+NAMES = ("energy", "cycles", "words of the outermost level")
 State = frozenset[tuple[str, bool]]
 """Tensors on the chip, each with whether the outermost level has it too."""
 EMPTY: State = frozenset()
@@ -65,6 +66,16 @@ class Found:
     ways: int
     seconds: float
     thinned: bool = False
+
+    def describe(self) -> str:
+        """What it is, what it saves of every layer alone, and how sure it is, in a line."""
+        saved = [
+            f"{name} {(new / old - 1) * 100:+.1f} %" for name, new, old in zip(NAMES, self.cost, self.alone) if old
+        ]
+        sure = f"within {self.gap:.1%} of the best" if self.gap else "nothing cheaper among those looked at"
+        stay, groups = len(self.plan.resident), len(self.plan.groups)
+        what = f"{stay} tensor{'s' * (stay != 1)} stay{'s' * (stay == 1)}, {groups} group{'s' * (groups != 1)}"
+        return f"{what}; {', '.join(saved)} against every layer alone; {sure}"
 
     @property
     def gap(self) -> float:
@@ -307,13 +318,14 @@ class Walk:
                         old = best[step.end].get(after)
                         if old is None or worth < old[0]:
                             best[step.end][after] = worth, total, step, state
-        at, path = min(best[-1], key=lambda state: best[-1][state][0]), []
+        at = min(best[-1], key=lambda state: best[-1][state][0])
+        path: list[Step] = []
         for place in range(len(self.order), 0, -1):
             if path and path[-1].begin != place:
                 continue
-            _, _, step, state = best[place][at]
-            assert step is not None
-            path.append(step)
+            _, _, last, state = best[place][at]
+            assert last is not None
+            path.append(last)
             at = state
         return path[::-1]
 

@@ -122,7 +122,7 @@ def test_what_does_not_fit() -> None:
         attended(shape, Blocks(48, 16), 1, wanted(square()))
     assert str(caught.value) == (
         "GLB a fused attention: needs 30208 bits, has 16384 bits, 13824 bits too many "
-        "(rows: 24, columns: 14 would fit; enlarge the capacity)"
+        "(rows: 3, columns: 48 would fit; enlarge the capacity)"
     )
     eyeriss = load_architecture("eyeriss")
     with pytest.raises(MappingError, match="'GLB' keeps no filter: keys and values of a fused attention have no room"):
