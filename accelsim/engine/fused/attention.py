@@ -21,6 +21,9 @@ from accelsim.workload.problem import COUNT_LIMIT, Tensor
 RUNNING = 2
 """Words kept for each row while blocks of its scores come and go: their largest so far, and the sum of their powers."""
 OUTSIDE = ("rows", "columns")
+TENSORS = ("queries", "keys", "values", "outputs")
+"""What an attention reads and makes; `at_home` names those that live in the buffer anyway: they do not move."""
+NOWHERE: frozenset[str] = frozenset()
 Ints = npt.NDArray[np.int64]
 
 
@@ -226,14 +229,18 @@ class Cut:
         return Listed._make(part[order] for part in found)
 
 
-def moved(attention: Attention, blocks: Blocks) -> Moved:
+def moved(attention: Attention, blocks: Blocks, at_home: frozenset[str] = NOWHERE) -> Moved:
     """What one head moves, in closed form.
+
+    at_home : see `TENSORS`. Raises WorkloadError for another name, and for outputs at home that would leave before they
+    are done.
 
     Blocks are fetched anew for each row (column) of blocks, but one that is the only one of its kind stays in place:
     keys and values with rows outside, queries and outputs with columns outside.
     """
     cut = Cut(attention, blocks.clipped(attention))
     blocks, rows, d, e = cut.blocks, attention.rows, attention.width, attention.value_width
+    check_home(attention, blocks, at_home)
     computed = int(cut.counts.sum())
     visits = int((cut.rows * cut.counts).sum())
     columns, partials, queries = attention.keys, 0, rows * d
@@ -244,12 +251,12 @@ def moved(attention: Attention, blocks: Blocks) -> Moved:
     elif blocks.rows < rows:
         queries, partials = visits * d, (visits - rows) * (e + RUNNING)
     return Moved(
-        queries=queries,
-        keys=columns * d,
-        values=columns * e,
+        queries=0 if "queries" in at_home else queries,
+        keys=0 if "keys" in at_home else columns * d,
+        values=0 if "values" in at_home else columns * e,
         partials=partials,
-        outputs=rows * e,
-        room=room(attention, blocks),
+        outputs=0 if "outputs" in at_home else rows * e,
+        room=sum(held(attention, blocks, at_home=at_home)),
         rescalings=0 if blocks.whole_rows else (visits - rows) * e,
         macs=int((cut.rows * cut.columns).sum()) * (d + e),
         blocks=computed,
@@ -272,23 +279,37 @@ class Room(NamedTuple):
         return sum(words * widths[tensor] for words, tensor in zip(self, Tensor, strict=True))
 
 
-def held(attention: Attention, blocks: Blocks, double: bool = False) -> Room:
+def held(attention: Attention, blocks: Blocks, double: bool = False, at_home: frozenset[str] = NOWHERE) -> Room:
     """A block of queries, scores and outputs, and the keys and values that are there at a time.
 
     double : the next block's operands come, and the last one's outputs leave, while one is computed: two of each, but
-    of scores, and of keys and values that are resident.
+    of scores, and of keys and values that are resident. at_home : need no room here, they have it whole.
     """
-    d, e, twice = attention.width, attention.value_width, 2 if double else 1
+    twice = 2 if double else 1
+    widths = {"queries": attention.width, "keys": attention.width}
+    widths |= {"values": attention.value_width, "outputs": attention.value_width}
+    q, k, v, o = (0 if name in at_home else widths[name] for name in TENSORS)
     if blocks.whole_rows:
-        sums, columns = attention.keys + twice * e, max(d, e)
+        sums, columns = attention.keys + twice * o, max(k, v)
     else:
         # with columns outside the running maximum and sum come and go with the outputs
         running = twice * RUNNING if blocks.outside == "columns" else RUNNING
-        sums, columns = blocks.columns + twice * e + running, d + e
-    second = attention.words if blocks.kv_resident else twice * blocks.columns * columns
-    return Room(blocks.rows * twice * d, second, blocks.rows * sums)
+        sums, columns = blocks.columns + twice * o + running, k + v
+    second = attention.keys * (k + v) if blocks.kv_resident else twice * blocks.columns * columns
+    return Room(blocks.rows * twice * q, second, blocks.rows * sums)
 
 
 def room(attention: Attention, blocks: Blocks, double: bool = False) -> int:
     """Words of the buffer, see `held`."""
     return sum(held(attention, blocks, double))
+
+
+def check_home(attention: Attention, blocks: Blocks, at_home: frozenset[str]) -> None:
+    """Raise WorkloadError for a name that is no tensor of an attention, or outputs that leave before they are done."""
+    for name in sorted(at_home - {*TENSORS}):
+        raise WorkloadError(f"attention: at home: '{name}'{nearest(name, TENSORS)}")
+    if "outputs" in at_home and blocks.outside == "columns" and blocks.rows < attention.rows:
+        raise WorkloadError(
+            "attention: outputs live in the buffer, but with columns outside those in progress would leave it; take "
+            "rows outside, or all rows in a block"
+        )

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.fused.attention import RUNNING, Attention, Blocks, Cut
+from accelsim.engine.fused.attention import NOWHERE, RUNNING, Attention, Blocks, Cut, check_home
 from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.schedule import Clock, Fetches, Filters, Schedule, timed
 from accelsim.engine.fused.ways import Way, Ways
@@ -32,10 +32,14 @@ rows whole a score is divided instead: 5 for each, as of a softmax by itself."""
 
 @dataclass(frozen=True)
 class Walk:
-    """An attention in blocks, pass by pass; one head."""
+    """An attention in blocks, pass by pass; one head. at_home : see `attention.TENSORS`."""
 
     attention: Attention
     blocks: Blocks
+    at_home: frozenset[str] = NOWHERE
+
+    def __post_init__(self) -> None:
+        check_home(self.attention, self.cut.blocks, self.at_home)
 
     @cached_property
     def cut(self) -> Cut:
@@ -124,8 +128,11 @@ class Walk:
         renewed = np.zeros(0, np.int64)
         if self.stays:
             filters[[0, 2]] = ways.work(ways.filter, [self.attention.keys * size for size in (self.attention.width, e)])
-            first = [int(np.flatnonzero(layer == place)[0]) for place in (0, 2)]
-            renewed = _shifted(np.array(first), many, heads)[len(first) :]
+            there = {"keys": 0, "values": 2}
+            filters[[place for name, place in there.items() if name in self.at_home]] = -1
+            comes = [place for name, place in there.items() if name not in self.at_home]
+            first = [int(np.flatnonzero(layer == place)[0]) for place in comes]
+            renewed = _shifted(np.array(first, np.int64), many, heads)[len(first) :]
         latency = np.array([ways.ifmap.latency, ways.filter.latency, ways.filter.latency, ways.refill.latency])
         return Schedule(
             SOURCES, LAYERS, _shifted(tile, tiles, heads), np.tile(layer, heads), np.tile(each, heads),
@@ -154,6 +161,8 @@ class Walk:
         found: list[tuple[Ints, ...]] = []
 
         def fetch(source: int, way: Way, blocks: Ints, words: Ints, reader: Ints, back: Ints | None = None) -> None:
+            if SOURCES[source] in self.at_home:
+                blocks, words, reader = blocks[:0], words[:0], reader[:0]
             none, own = np.full(len(blocks), -1), tile[reader]
             # under double buffers outputs in progress come back to where those of the tile before the last leave
             freed = none if back is None else np.maximum(own - 2, -1)
@@ -188,7 +197,8 @@ class Walk:
         tile, values = self._order[2], self._first_pass(VALUES)
         found = np.full((tiles, len(ways.ports)), -1)
         done = np.flatnonzero(listed.last)
-        found[tile[values[done]]] = ways.work(ways.psum, listed.rows[done] * e)
+        if "outputs" not in self.at_home:
+            found[tile[values[done]]] = ways.work(ways.psum, listed.rows[done] * e)
         if self.spills:
             away = np.flatnonzero(~listed.last)
             found[tile[values[away]]] = ways.work(ways.spill, listed.rows[away] * (e + RUNNING))

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.architecture.model import Port
-from accelsim.engine.fused.attention import Attention, Blocks, moved, room
+from accelsim.engine.fused.attention import Attention, moved, room
 from accelsim.engine.fused.attention_passes import Walk
 from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.ways import Way, Ways
-from attentions import drawn
+from attentions import drawn, drawn_home
 from golden.group_clock import Drawn, Moving, Tile, tick
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -50,8 +50,9 @@ def lasting(one: Pass, shape: Attention) -> int:
     return lasts("finish" if finish else "softmax", rows, columns, False)
 
 
-def tiles_of(shape: Attention, blocks: Blocks, ways: Ways, heads: int, double: bool) -> Drawn:
+def tiles_of(walk: Walk, ways: Ways, heads: int, double: bool) -> Drawn:
     """Block by block, by hand; finishing is a layer of its own here."""
+    shape, blocks = walk.attention, walk.blocks
     d, e, keys = shape.width, shape.value_width, shape.keys
     rows_ = [range(start, min(start + blocks.rows, shape.rows)) for start in range(0, shape.rows, blocks.rows)]
     columns_ = [range(start, min(start + blocks.columns, keys)) for start in range(0, keys, blocks.columns)]
@@ -107,6 +108,13 @@ def tiles_of(shape: Attention, blocks: Blocks, ways: Ways, heads: int, double: b
             tiles.append(Tile(each, inputs, out, writes, renewed))
             renewed = set()
     filters = {0: go(ways.filter, keys * d), 2: go(ways.filter, keys * e)} if stays else {}
+    for number, name in enumerate(("queries", "keys", "values")):
+        if name in walk.at_home:
+            filters.pop({1: 0, 2: 2}.get(number, -1), None)
+            for tile in tiles:
+                tile.inputs.pop(number, None)
+    for tile in tiles if "outputs" in walk.at_home else ():
+        tile.out = None
     return Drawn(4, READS, tiles, filters, {}, double)
 
 
@@ -114,9 +122,9 @@ def check_time(seed: int) -> None:
     shape, blocks = drawn(seed, most=9)
     random = Random(seed + 1)
     ways, heads, double = drawn_ways(random), random.choice((1, 1, 2, 3)), random.random() < 0.5
-    walk = Walk(shape, blocks)
+    walk = Walk(shape, blocks, drawn_home(seed, shape, blocks))
     clock = walk.timed(ways, [lasting(one, shape) for one in walk.passes], heads, double)
-    wanted = tick(tiles_of(shape, blocks, ways, heads, double))
+    wanted = tick(tiles_of(walk, ways, heads, double))
     assert list(zip(clock.begins.tolist(), clock.ends.tolist(), strict=True)) == wanted.passes
     assert clock.cycles == wanted.cycles
     assert sum(clock.stalls.values()) + clock.processing == clock.cycles
@@ -141,7 +149,8 @@ def test_an_attention_in_time_is_ticked_nightly(seed: int) -> None:
 def test_passes_are_what_is_counted(seed: int) -> None:
     """MACs, operations, and every word that a transfer brings or takes."""
     shape, blocks = drawn(seed)
-    walk, found = Walk(shape, blocks), moved(shape, blocks)
+    at_home = drawn_home(seed, shape, blocks)
+    walk, found = Walk(shape, blocks, at_home), moved(shape, blocks, at_home)
     e = shape.value_width
     assert sum(one.runs * one.problem.macs for one in walk.passes if one.problem) == found.macs
     assert sum(one.runs for one in walk.passes if one.op == "scores") == found.blocks
