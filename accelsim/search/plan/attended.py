@@ -9,7 +9,7 @@ found.clock.cycles, found.counts, found.energy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -36,7 +36,7 @@ from accelsim.errors import MappingError, Overflow
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.search.best import find
 from accelsim.search.plan.costs import Wanted, pass_machine
-from accelsim.workload.problem import TENSORS, Tensor, Width
+from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 IFMAP, FILTER, PSUM = (TENSORS.index(tensor) for tensor in TENSORS)
 READ, FILL, UPDATE, DRAIN = (ACTIONS.index(action) for action in ("read", "fill", "update", "drain"))
@@ -55,20 +55,18 @@ class Done(NamedTuple):
 class Attended:
     """A fused attention of several heads, one after another, on a machine.
 
-    wanted : the home of its blocks, and what mappings of its products are searched by. evaluator : of the products.
-    double : whether the next block comes while one is computed.
+    machine : whole, with the widths of its words. wanted : the home of its blocks, and what mappings of its products
+    are searched by. evaluator : of the products. double : whether the next block comes while one is computed.
+    nests : of the products, in the order of `walk.passes`; None: they are searched for.
     """
 
     walk: Walk
     heads: int
+    machine: Architecture
     wanted: Wanted
     evaluator: str = "cycle"
     double: bool = False
-
-    @property
-    def machine(self) -> Architecture:
-        """Whole."""
-        return self.wanted.machine
+    nests: Sequence[LoopNest] | None = None
 
     @cached_property
     def inner(self) -> Architecture:
@@ -78,29 +76,32 @@ class Attended:
     @cached_property
     def moved(self) -> Moved:
         """Words of the outermost level, MACs, rescalings; of all heads."""
-        return moved(self.walk.attention, self.walk.blocks).times(self.heads)
+        return moved(self.walk.attention, self.walk.blocks, self.walk.at_home).times(self.heads)
 
     @property
     def room(self) -> int:
         """Bits of the home that it takes."""
-        return held(self.walk.attention, self.walk.cut.blocks, self.double).bits(self.machine.word_bits)
+        walk = self.walk
+        return held(walk.attention, walk.cut.blocks, self.double, walk.at_home).bits(self.machine.word_bits)
 
     @cached_property
     def done(self) -> tuple[Done | None, ...]:
         """Of each of `walk.passes`; None: no product."""
-        return tuple(self._done(one) for one in self.walk.passes)
+        given = iter(self.nests) if self.nests else None
+        return tuple(
+            self._done(one.problem, next(given) if given else None) if one.problem else None for one in self.walk.passes
+        )
 
-    def _done(self, one: Pass) -> Done | None:
-        if one.problem is None:
-            return None
-        wanted, problem = self.wanted, self.inner.lower(one.problem)
-        objective = "energy" if wanted.objective == "words" else wanted.objective
-        found = find(
-            self.inner, problem, wanted.flow, objective, wanted.table, None, self.evaluator, wanted.proof
-        )  # fmt: skip
-        counts, timing = evaluate(self.inner, found.nest, problem, self.evaluator)
-        rows = account(self.inner, counts, wanted.table, 0, wanted.dataflow, found.nest)
-        return Done(found.nest, counts, timing, rows)
+    def _done(self, one: Problem, nest: LoopNest | None) -> Done:
+        wanted, problem = self.wanted, self.inner.lower(one)
+        if nest is None:
+            objective = "energy" if wanted.objective == "words" else wanted.objective
+            found = find(
+                self.inner, problem, wanted.flow, objective, wanted.table, None, self.evaluator, wanted.proof
+            )  # fmt: skip
+            nest = found.nest
+        counts, timing = evaluate(self.inner, nest, problem, self.evaluator)
+        return Done(nest, counts, timing, account(self.inner, counts, wanted.table, 0, wanted.dataflow, nest))
 
     def cycles_of(self, one: Pass, done: Done | None) -> int:
         """How long a pass lasts: of the vector unit, as its lanes and the ports of home say."""
@@ -209,13 +210,19 @@ def attended(
 
     heads : of keys and values, of all images. Raises MappingError where its blocks do not fit, or have no home.
     """
+    found = Attended(Walk(attention, blocks), heads, wanted.machine, wanted, evaluator, double)
+    refuse(found, wanted.capacity)
+    return found
+
+
+def refuse(found: Attended, capacity: int | None, what: str = "a fused attention") -> None:
+    """Raise MappingError where blocks have no home, or more than so many bits; with blocks that would fit."""
+    wanted = found.wanted
     if not wanted.keeps_filters:
-        raise MappingError(f"'{wanted.home}' keeps no filter: keys and values of a fused attention have no room there")
-    found = Attended(Walk(attention, blocks), heads, wanted, evaluator, double)
-    capacity = wanted.capacity
+        raise MappingError(f"'{wanted.home}' keeps no filter: keys and values of {what} have no room there")
     if capacity is not None and found.room > capacity:
-        others = best(attention, capacity // max(wanted.machine.word_bits.values()), [blocks])
+        words = capacity // max(found.machine.word_bits.values()) // (2 if found.double else 1)
+        others = best(found.walk.attention, words, [found.walk.blocks])
         lever = f"rows: {others.rows}, columns: {others.columns} would fit" if others else "no blocks fit"
         levers = (lever, "enlarge the capacity")
-        raise MappingError(describe(Overflow(wanted.home, "a fused attention", found.room, capacity, levers)))
-    return found
+        raise MappingError(describe(Overflow(wanted.home, what, found.room, capacity, levers)))
