@@ -13,11 +13,14 @@ What makes it exact, for blocks of B_r rows and B_c columns (`tests/engine/fused
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import gcd, isqrt
 
-from accelsim.engine.fused.attention import Attention, Blocks, Cut, Moved, moved, room
+import numpy as np
+
+from accelsim.engine.fused.attention import RUNNING, Attention, Blocks, Cut, Moved, moved, room
 
 ORDERS = tuple(
     Blocks(1, 1, outside, whole, resident)
@@ -42,6 +45,71 @@ def best(attention: Attention, words: int, orders: Iterable[Blocks] = ORDERS) ->
             if found is None or score < found[0]:
                 found = score, blocks
     return found[1] if found else None
+
+
+def choices(attention: Attention, words: int, orders: Iterable[Blocks] = ORDERS) -> list[tuple[Moved, Blocks]]:
+    """Blocks that no others beat in words of the outermost level, in blocks and in room; by growing room.
+
+    Of each order, of every number of rows and columns of blocks, the smallest sizes. Without a mask none is left out;
+    with one, sizes between those may move a little less: the best of each order (`best`) is always among them.
+    """
+    found: list[tuple[tuple[int, int, int], Blocks]] = []
+    for order in orders:
+        least = best(attention, words, [order])
+        if least is None:
+            continue
+        result = moved(attention, least)
+        found.append(((result.words, result.blocks, result.room), least))
+        for rows in sizes(attention.rows):
+            most = _widest(attention, words, order, rows)
+            columns = [size for size in sizes(attention.keys) if size <= most]
+            found += [
+                (score, replace(order, rows=rows, columns=size))
+                for size, score in zip(columns, _scores(attention, replace(order, rows=rows), columns), strict=True)
+            ]
+    kept = _unbeaten(sorted(found, key=lambda one: (one[0], one[1].rows)))
+    return sorted(((moved(attention, blocks), blocks) for blocks in kept), key=lambda one: one[0].room)
+
+
+def _unbeaten(found: Iterable[tuple[tuple[int, int, int], Blocks]]) -> Iterator[Blocks]:
+    """Those that none before them beats in the last two scores; sorted by the first."""
+    # of all so far, by growing number of blocks the least room: a staircase down
+    stairs: list[tuple[int, int]] = []
+    for (_, many, space), blocks in found:
+        at = bisect_right(stairs, (many, space))
+        if (at and stairs[at - 1][1] <= space) or (at < len(stairs) and stairs[at] == (many, space)):
+            continue
+        end = at
+        while end < len(stairs) and stairs[end][1] >= space:
+            end += 1
+        stairs[at:end] = [(many, space)]
+        yield blocks
+
+
+def _scores(attention: Attention, order: Blocks, columns: Sequence[int]) -> list[tuple[int, int, int]]:
+    """(words, blocks, room) for blocks of as many rows and each of these numbers of columns."""
+    if not columns:
+        return []
+    wide = np.array(columns)
+    cut = Cut(attention, replace(order, columns=1))
+    # what each row of blocks sees, int64[row block, 1]; its blocks, int64[row block, columns]
+    counts = -(-cut.columns[:, None] // wide)
+    seen, rows, keys = np.minimum(attention.keys, counts * wide), attention.rows, attention.keys
+    visits = (cut.rows[:, None] * counts).sum(axis=0)
+    d, e = attention.width, attention.value_width
+    fetched = np.full(len(wide), keys)
+    queries, partials = rows * d, np.zeros(len(wide), np.int64)
+    if order.outside == "rows":
+        if not order.kv_resident:
+            fetched = seen.sum(axis=0)
+            if not order.whole_rows:
+                fetched[wide == keys] = keys
+    elif order.rows < rows:
+        queries, partials = visits * d, (visits - rows) * (e + RUNNING)
+    words = queries + fetched * (d + e) + 2 * partials + rows * e
+    one, two = (room(attention, replace(order, columns=size)) for size in (1, 2))
+    each = one + (wide - 1) * (two - one)
+    return list(zip(words.tolist(), counts.sum(axis=0).tolist(), each.tolist(), strict=True))
 
 
 def score_of(found: Moved, blocks: Blocks) -> Score:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.engine.fused.attention import Blocks, moved, room
-from accelsim.engine.fused.blocking import ORDERS, best, score_of, sizes
+from accelsim.engine.fused.blocking import ORDERS, best, choices, score_of, sizes
 from attentions import drawn
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -71,3 +71,33 @@ def test_more_room_is_never_worse(seed: int) -> None:
         now = moved(shape, found).words
         assert now >= shape.least and (before is None or now <= before)
         before = now
+
+
+@given(SEEDS)
+@settings(max_examples=60)
+def test_choices_are_those_that_none_beats(seed: int) -> None:
+    """Without a mask of all integers; with one, none beats another, and the best of each order is among them."""
+    shape, _ = drawn(seed, most=9)
+    words = Random(seed).randint(10, 300)
+    found = choices(shape, words)
+    scores = [(one.words, one.blocks, one.room) for one, _ in found]
+    assert [one for one, _ in found] == [moved(shape, blocks) for _, blocks in found]
+    assert [room for *_, room in scores] == sorted(room for *_, room in scores) and all(r <= words for *_, r in scores)
+
+    def beaten(one: tuple[int, ...], others: list[tuple[int, ...]]) -> bool:
+        return any(other != one and all(a <= b for a, b in zip(other, one, strict=True)) for other in others)
+
+    assert not any(beaten(one, scores) for one in scores)
+    everything = [
+        moved(shape, Blocks(rows, columns, order.outside, order.whole_rows, order.kv_resident))
+        for order in ORDERS
+        for rows in range(1, shape.rows + 1)
+        for columns in range(1, shape.keys + 1)
+    ]
+    fitting = list({(one.words, one.blocks, one.room) for one in everything if one.room <= words})
+    least = best(shape, words)
+    assert (least is None) == (not scores)
+    if least:
+        assert min(scores)[0] == moved(shape, least).words
+    if not shape.causal:
+        assert sorted(scores) == sorted(one for one in fitting if not beaten(one, fitting))
