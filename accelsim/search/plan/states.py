@@ -69,9 +69,8 @@ class Found:
 
     def describe(self) -> str:
         """What it is, what it saves of every layer alone, and how sure it is, in a line."""
-        saved = [
-            f"{name} {(new / old - 1) * 100:+.1f} %" for name, new, old in zip(NAMES, self.cost, self.alone) if old
-        ]
+        both = zip(NAMES, self.cost, self.alone, strict=True)
+        saved = [f"{name} {(new / old - 1) * 100:+.1f} %" for name, new, old in both if old]
         sure = f"within {self.gap:.1%} of the best" if self.gap else "nothing cheaper among those looked at"
         stay, groups = len(self.plan.resident), len(self.plan.groups)
         what = f"{stay} tensor{'s' * (stay != 1)} stay{'s' * (stay == 1)}, {groups} group{'s' * (groups != 1)}"
