@@ -72,7 +72,7 @@ def agree(name: str, seed: int) -> bool:
 
 @pytest.mark.parametrize(("name", "seeds"), [("eyeriss", range(4)), ("tpu_v1", range(4, 7))])
 def test_it_is_the_cheapest_of_all_plans(name: str, seeds: range) -> None:
-    assert any([agree(name, seed) for seed in seeds])
+    assert sum(agree(name, seed) for seed in seeds) > 0
 
 
 @pytest.mark.nightly
@@ -116,7 +116,5 @@ def test_a_way_that_is_none() -> None:
     network = draw_network(Random(0))
     with pytest.raises(AccelsimError, match="unknown between 'residnt'; did you mean 'resident'"):
         found_by(wanted_of("eyeriss"), network, "residnt")
-    with pytest.raises(
-        AccelsimError, match="between: nothing can stay on the chip of 'nvdla_full': 'CBUF' keeps no psum"
-    ):
+    with pytest.raises(AccelsimError, match="nothing can stay on the chip of 'nvdla_full': 'CBUF' keeps no psum"):
         home_of(load_architecture("nvdla_full"))
