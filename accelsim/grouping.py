@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.architecture.model import Architecture
+from accelsim.attending import run_attention
 from accelsim.energy.account import account
 from accelsim.energy.floor import access
 from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow
@@ -61,6 +62,8 @@ def run_group(
 
     Raises MappingError for a group that is not legal, or does not fit: with the tile that would.
     """
+    if group.attention:
+        return run_attention(group, between, wanted, evaluator, nests)
     return _Run(group, between, wanted, evaluator, nests).result()
 
 

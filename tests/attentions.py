@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from accelsim.engine.fused.attention import Attention, Blocks
+from accelsim.engine.fused.attention import TENSORS, Attention, Blocks
 
 
 def drawn(seed: int, most: int = 14) -> tuple[Attention, Blocks]:
@@ -19,3 +19,11 @@ def drawn(seed: int, most: int = 14) -> tuple[Attention, Blocks]:
     whole = outside == "rows" and random.random() < 0.4
     rows, columns = random.randint(1, shape.rows), random.randint(1, keys)
     return shape, Blocks(rows, columns, outside, whole, random.random() < 0.3)
+
+
+def drawn_home(seed: int, shape: Attention, blocks: Blocks) -> frozenset[str]:
+    """Tensors that live in the buffer, mostly none."""
+    random = Random(seed + 7)
+    spills = blocks.outside == "columns" and blocks.rows < shape.rows
+    some = random.random() < 0.4
+    return frozenset(name for name in TENSORS if some and random.random() < 0.5 and not (spills and name == "outputs"))

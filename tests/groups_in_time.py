@@ -30,7 +30,7 @@ def drawn(seed: int) -> Drawn:
     latency = {("filter", n): random.randint(0, latest) for n in range(layers)}
     latency |= {("in", n): random.randint(0, latest) for n in range(sources)} | {("out", 0): random.randint(0, latest)}
     leaves, backs, renews = random.random() < 0.85, random.random() < 0.2, random.random() < 0.3
-    tiles: list[Tile] = []
+    double, tiles = random.random() < 0.5, []
     for t in range(random.randint(1, 8)):
         passes = [n for n in range(layers) if n == layers - 1 or random.random() < 0.75]
         inputs = {}
@@ -40,6 +40,8 @@ def drawn(seed: int) -> Drawn:
                 inputs[source].latency = latency["in", source]
                 if backs and t and random.random() < 0.4:
                     inputs[source].back = random.randrange(t)
+                if backs and double and t and random.random() < 0.4:
+                    inputs[source].freed = random.randrange(t)
         out = moving("out") if leaves and random.random() < 0.9 else None
         if out:
             out.latency = latency["out", 0]
@@ -53,7 +55,7 @@ def drawn(seed: int) -> Drawn:
             kept[how][layer] = moving("filter")
             kept[how][layer].latency = latency["filter", layer]
             kept[how][layer].slice = random.randint(1, most)
-    return Drawn(sources, reads, tiles, kept["resident"], kept["streamed"], random.random() < 0.5)
+    return Drawn(sources, reads, tiles, kept["resident"], kept["streamed"], double)
 
 
 def arrays(group: Drawn) -> Schedule:
@@ -64,10 +66,10 @@ def arrays(group: Drawn) -> Schedule:
     for t, tile in enumerate(group.tiles):
         for source, one in tile.inputs.items():
             reader = next(k for k, own in enumerate(passes) if own[0] == t and source in group.reads[own[1]])
-            rows.append((source, t, reader, one.back))
+            rows.append((source, t, reader, one.back, one.freed if group.double else t - 1))
             works.append(row(one))
-    source, tile_, reader, back = np.array(rows, np.int64).reshape(-1, 4).T
-    fetches = Fetches(source, tile_, reader, np.array(works, np.int64).reshape(-1, len(PORTS)), back)
+    source, tile_, reader, back, freed = np.array(rows, np.int64).reshape(-1, 5).T
+    fetches = Fetches(source, tile_, reader, np.array(works, np.int64).reshape(-1, len(PORTS)), back, freed)
     filters = {**group.resident, **group.streamed}
     absent = [-1] * len(PORTS)
     work = np.array([row(filters[n]) if n in filters else absent for n in range(layers)], np.int64)

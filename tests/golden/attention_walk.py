@@ -17,32 +17,33 @@ LOWEST = -np.inf
 
 @dataclass
 class Memory:
-    """The outermost level: arrays by name, and words read and written of each."""
+    """The outermost level: arrays by name, and words read and written of each; those at home are not its own."""
 
+    at_home: frozenset[str]
     arrays: dict[str, Reals]
     read: Counter[str] = field(default_factory=Counter)
     written: Counter[str] = field(default_factory=Counter)
 
     def fetch(self, name: str, rows: slice) -> Reals:
         found = self.arrays[name][rows].copy()
-        self.read[name] += found.size
+        self.read[name] += 0 if name in self.at_home else found.size
         return found
 
     def store(self, name: str, rows: slice, words: Reals) -> None:
         self.arrays[name][rows] = words
-        self.written[name] += words.size
+        self.written[name] += 0 if name in self.at_home else words.size
 
 
 class Buffer:
-    """What is held, by name; `most` is the most words at a time."""
+    """What is held, by name; `most` is the most words at a time, but of what lives there anyway."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_home: frozenset[str]) -> None:
         self.held: dict[str, Reals] = {}
-        self.most = 0
+        self.most, self.at_home = 0, at_home
 
     def put(self, name: str, words: Reals) -> Reals:
         self.held[name] = words
-        self.most = max(self.most, sum(array.size for array in self.held.values()))
+        self.most = max(self.most, sum(a.size for name, a in self.held.items() if name not in self.at_home))
         return words
 
     def drop(self, *names: str) -> None:
@@ -64,14 +65,15 @@ class Walk:
     outside: str
     whole: bool
     resident: bool
+    at_home: frozenset[str] = frozenset()  # of "QKVO", what lives in the buffer anyway
 
     def __post_init__(self) -> None:
         total, wide = len(self.queries), self.values.shape[1]
-        self.memory = Memory({
+        self.memory = Memory(self.at_home, {
             "Q": self.queries, "K": self.keys, "V": self.values, "O": np.full((total, wide), np.nan),
             "max": np.full((total, 1), np.nan), "sum": np.full((total, 1), np.nan),
         })  # fmt: skip
-        self.buffer = Buffer()
+        self.buffer = Buffer(self.at_home)
         self.macs = self.rescalings = self.blocks = 0
 
     def sees(self, row: int, key: int) -> bool:

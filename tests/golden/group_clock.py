@@ -21,6 +21,7 @@ class Moving:
     latency: int = 0
     slice: int = 1  # units, of a streamed filter
     back: int = -1  # the tile whose drained words it fetches
+    freed: int = -1  # under double buffers, the tile whose place it takes
 
 
 @dataclass
@@ -131,12 +132,13 @@ class Program:
                 last_but_one = self.sink_of[t - 2] if t >= 2 else -1
                 kappa = last_but_one if self.group.double else readers[0] - 1
                 behind = moving.back
-                place = max(kappa, self.sink_of[behind]) if behind >= 0 else kappa
+                freed = moving.freed if self.group.double else t - 1
+                place = max([kappa, *(self.sink_of[tile] for tile in (behind, freed) if tile >= 0)])
                 fill = self.transfer("F", ("input", source, t), (place, 2, 1, readers[0], source), moving)
                 if kappa >= 0:
                     fill.whole(self.computes[kappa])
-                if not self.group.double and t >= 1:
-                    fill.whole(self.drains[t - 1])
+                if freed >= 0:
+                    fill.whole(self.drains[freed])
                 if behind >= 0 and self.drains[behind] is not None:
                     fill.whole(self.drains[behind], self.drains[behind].latency)
                 for k in readers:

@@ -7,7 +7,7 @@ T. Dao, arXiv 2307.08691, rows). docs/attention.md works one out by hand.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from accelsim.errors import WorkloadError, nearest
-from accelsim.workload.problem import COUNT_LIMIT
+from accelsim.workload.problem import COUNT_LIMIT, Tensor
 
 RUNNING = 2
 """Words kept for each row while blocks of its scores come and go: their largest so far, and the sum of their powers."""
 OUTSIDE = ("rows", "columns")
+TENSORS = ("queries", "keys", "values", "outputs")
+"""What an attention reads and makes; `at_home` names those that live in the buffer anyway: they do not move."""
+NOWHERE: frozenset[str] = frozenset()
 Ints = npt.NDArray[np.int64]
 
 
@@ -119,18 +122,18 @@ class Blocks:
         )
 
 
-class Block(NamedTuple):
-    """One block of scores: rows [row, row + rows), columns [column, column + columns).
+class Listed(NamedTuple):
+    """Blocks of scores: rows [row, row + rows), columns [column, column + columns); each int64[block], or bool[block].
 
-    first, last : of the blocks of its row of blocks.
+    first, last : whether it is the first, or last, of its row of blocks.
     """
 
-    row: int
-    rows: int
-    column: int
-    columns: int
-    first: bool
-    last: bool
+    row: Ints
+    rows: Ints
+    column: Ints
+    columns: Ints
+    first: npt.NDArray[np.bool_]
+    last: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -210,30 +213,34 @@ class Cut:
         """Columns computed in each row of blocks, cols(r)."""
         return np.minimum(self.attention.keys, self.counts * self.blocks.columns)
 
-    def walk(self) -> Iterator[Block]:
-        """All blocks, in order; with whole rows, those of Q K^T, and those of A V after a row of them."""
-        starts = np.cumsum(self.rows) - self.rows
-        by_row = [
-            Block(int(start), int(rows), column, self._width(column), not column, c == count - 1)
-            for start, rows, count in zip(starts, self.rows, self.counts, strict=True)
-            for c, column in ((c, c * self.blocks.columns) for c in range(count))
-        ]
-        if self.blocks.outside == "columns":
-            by_row.sort(key=lambda block: block.column)
-        return iter(by_row)
+    @cached_property
+    def listed(self) -> Listed:
+        """All blocks, in order: row by row, or column by column."""
+        across, many = self.counts, int(self.counts.sum())
+        which = np.repeat(np.arange(len(across)), across)
+        number = np.arange(many) - np.repeat(np.cumsum(across) - across, across)
+        column = number * self.blocks.columns
+        width = np.minimum(self.blocks.columns, self.attention.keys - column)
+        row = (np.cumsum(self.rows) - self.rows)[which]
+        found = Listed(row, self.rows[which], column, width, number == 0, number == across[which] - 1)
+        if self.blocks.outside == "rows":
+            return found
+        order = np.argsort(column, kind="stable")
+        return Listed._make(part[order] for part in found)
 
-    def _width(self, column: int) -> int:
-        return min(self.blocks.columns, self.attention.keys - column)
 
-
-def moved(attention: Attention, blocks: Blocks) -> Moved:
+def moved(attention: Attention, blocks: Blocks, at_home: frozenset[str] = NOWHERE) -> Moved:
     """What one head moves, in closed form.
+
+    at_home : see `TENSORS`. Raises WorkloadError for another name, and for outputs at home that would leave before they
+    are done.
 
     Blocks are fetched anew for each row (column) of blocks, but one that is the only one of its kind stays in place:
     keys and values with rows outside, queries and outputs with columns outside.
     """
     cut = Cut(attention, blocks.clipped(attention))
     blocks, rows, d, e = cut.blocks, attention.rows, attention.width, attention.value_width
+    check_home(attention, blocks, at_home)
     computed = int(cut.counts.sum())
     visits = int((cut.rows * cut.counts).sum())
     columns, partials, queries = attention.keys, 0, rows * d
@@ -244,24 +251,65 @@ def moved(attention: Attention, blocks: Blocks) -> Moved:
     elif blocks.rows < rows:
         queries, partials = visits * d, (visits - rows) * (e + RUNNING)
     return Moved(
-        queries=queries,
-        keys=columns * d,
-        values=columns * e,
+        queries=0 if "queries" in at_home else queries,
+        keys=0 if "keys" in at_home else columns * d,
+        values=0 if "values" in at_home else columns * e,
         partials=partials,
-        outputs=rows * e,
-        room=room(attention, blocks),
+        outputs=0 if "outputs" in at_home else rows * e,
+        room=sum(held(attention, blocks, at_home=at_home)),
         rescalings=0 if blocks.whole_rows else (visits - rows) * e,
         macs=int((cut.rows * cut.columns).sum()) * (d + e),
         blocks=computed,
     )
 
 
-def room(attention: Attention, blocks: Blocks) -> int:
-    """Words of the buffer: a block of queries, scores and outputs, and the keys and values that are there at a time."""
-    d, e = attention.width, attention.value_width
+class Room(NamedTuple):
+    """Words of the buffer: of queries, of keys and values, of scores and outputs (which are psums while they are made).
+
+    Scores are wider while they are psums than as they are read; outputs, and their running maximum and sum, are psums
+    until they leave.
+    """
+
+    ifmap: int
+    filter: int
+    psum: int
+
+    def bits(self, widths: Mapping[Tensor, int]) -> int:
+        """Bits, with words of these widths."""
+        return sum(words * widths[tensor] for words, tensor in zip(self, Tensor, strict=True))
+
+
+def held(attention: Attention, blocks: Blocks, double: bool = False, at_home: frozenset[str] = NOWHERE) -> Room:
+    """A block of queries, scores and outputs, and the keys and values that are there at a time.
+
+    double : the next block's operands come, and the last one's outputs leave, while one is computed: two of each, but
+    of scores, and of keys and values that are resident. at_home : need no room here, they have it whole.
+    """
+    twice = 2 if double else 1
+    widths = {"queries": attention.width, "keys": attention.width}
+    widths |= {"values": attention.value_width, "outputs": attention.value_width}
+    q, k, v, o = (0 if name in at_home else widths[name] for name in TENSORS)
     if blocks.whole_rows:
-        rows, columns = attention.keys + d + e, max(d, e)
+        sums, columns = attention.keys + twice * o, max(k, v)
     else:
-        rows, columns = blocks.columns + d + e + RUNNING, d + e
-    held = attention.words if blocks.kv_resident else blocks.columns * columns
-    return blocks.rows * rows + held
+        # with columns outside the running maximum and sum come and go with the outputs
+        running = twice * RUNNING if blocks.outside == "columns" else RUNNING
+        sums, columns = blocks.columns + twice * o + running, k + v
+    second = attention.keys * (k + v) if blocks.kv_resident else twice * blocks.columns * columns
+    return Room(blocks.rows * twice * q, second, blocks.rows * sums)
+
+
+def room(attention: Attention, blocks: Blocks, double: bool = False) -> int:
+    """Words of the buffer, see `held`."""
+    return sum(held(attention, blocks, double))
+
+
+def check_home(attention: Attention, blocks: Blocks, at_home: frozenset[str]) -> None:
+    """Raise WorkloadError for a name that is no tensor of an attention, or outputs that leave before they are done."""
+    for name in sorted(at_home - {*TENSORS}):
+        raise WorkloadError(f"attention: at home: '{name}'{nearest(name, TENSORS)}")
+    if "outputs" in at_home and blocks.outside == "columns" and blocks.rows < attention.rows:
+        raise WorkloadError(
+            "attention: outputs live in the buffer, but with columns outside those in progress would leave it; take "
+            "rows outside, or all rows in a block"
+        )

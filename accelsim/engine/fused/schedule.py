@@ -27,6 +27,8 @@ class Fetches:
     source : which input. tile : for which it comes. reader : the first pass of that tile that reads it.
     work : int64[fetch, port], cycles on each port, 0 where it does not use one.
     back : the tile whose drained words it fetches, -1: it fetches what lay there from the start.
+    freed : the tile whose drain has to be over before, since it takes its place, -1: none. None: under single buffers
+    the tile before, else none.
     """
 
     source: Ints
@@ -34,6 +36,7 @@ class Fetches:
     reader: Ints
     work: Ints
     back: Ints
+    freed: Ints | None = None
 
     @staticmethod
     def none(ports: int) -> Fetches:
@@ -130,8 +133,9 @@ class Schedule:
             after, freed = before[fetches.tile], none
         else:
             after, freed = fetches.reader - 1, fetches.tile - 1
-        read_back = np.append(self.closes, NONE)[fetches.back]
-        kappa = np.maximum(after, read_back)
+        freed = freed if fetches.freed is None else fetches.freed
+        closes = np.append(self.closes, NONE)
+        kappa = np.maximum(after, np.maximum(closes[fetches.back], closes[freed]))
         latency = self.latency[0][fetches.source]
         return clock.Transfers(
             fetches.work, kappa, fetches.reader, after, none, freed, fetches.back, none, fetches.source, latency

@@ -25,13 +25,22 @@ class Way(NamedTuple):
     latency: int
 
 
+NOWHERE = Way((), 1, 0)
+
+
 @dataclass(frozen=True)
 class Ways:
-    """Of inputs, filters and outputs, between the outermost level and their homes."""
+    """Between the outermost level and the homes of tensors.
+
+    ifmap, filter : of what comes in. psum : of final outputs on their way out.
+    spill, refill : of outputs in progress, out and in again, at the width of psums; default: they take no time.
+    """
 
     ifmap: Way
     filter: Way
     psum: Way
+    spill: Way = NOWHERE
+    refill: Way = NOWHERE
 
     @staticmethod
     def of(machine: Architecture) -> Ways:
@@ -39,12 +48,23 @@ class Ways:
 
         Banks of a DRAM are left out: words stream at its peak rate. Raises AccelsimError for a tensor without a home.
         """
-        return Ways(*(way_of(machine, tensor) for tensor in (Tensor.IFMAP, Tensor.FILTER, Tensor.PSUM)))
+        return Ways(
+            way_of(machine, Tensor.IFMAP),
+            way_of(machine, Tensor.FILTER),
+            way_of(machine, Tensor.PSUM),
+            way_of(machine, Tensor.PSUM, in_progress=True),
+            way_of(machine, Tensor.PSUM, in_progress=True, back=True),
+        )
+
+    @property
+    def all(self) -> tuple[Way, ...]:
+        """Every one."""
+        return self.ifmap, self.filter, self.psum, self.spill, self.refill
 
     @cached_property
     def ports(self) -> tuple[str, ...]:
         """All that any of them holds, each once."""
-        found = dict.fromkeys(port.name for way in (self.ifmap, self.filter, self.psum) for port in way.ports)
+        found = dict.fromkeys(port.name for way in self.all for port in way.ports)
         return tuple(found) or ("none",)
 
     def work(self, way: Way, words: Ints | Sequence[int]) -> Ints:
@@ -58,15 +78,18 @@ class Ways:
         return found
 
 
-def way_of(machine: Architecture, tensor: Tensor) -> Way:
-    """Of one tensor, between the outermost level and its home. Raises AccelsimError for a tensor without one."""
-    home, out = machine.home(tensor), tensor is Tensor.PSUM
+def way_of(machine: Architecture, tensor: Tensor, in_progress: bool = False, back: bool = False) -> Way:
+    """Of one tensor, between the outermost level and its home.
+
+    in_progress : psums that are no outputs yet. back : in again. Raises AccelsimError for a tensor without a home.
+    """
+    home, out = machine.home(tensor), tensor is Tensor.PSUM and not back
     if not home:
         raise AccelsimError(f"architecture '{machine.name}': a fused group needs a home of {tensor} on the chip")
     outermost, buffer = machine.levels[0], machine.levels[home]
     networks = [level.fanout.network(tensor) for level in machine.levels[:home]]
     ends = (buffer.read_port, outermost.write_port) if out else (outermost.read_port, buffer.write_port)
     ports = (*(network.up if out else network.down for network in networks), *ends)
-    width = Width.OFMAP if out else Width(tensor.value)
     latency = sum(network.latency for network in networks)
+    width = Width.OFMAP if tensor is Tensor.PSUM and not in_progress else Width(tensor.value)
     return Way(tuple(port for port in ports if port), machine.widths[width], latency)

@@ -181,6 +181,9 @@ def check_room(rng: Random) -> None:
                 row[source] = before[source] + (made[t % tiles, source] if came[source, t] <= now else 0)
         coming = sum(made[t_ % tiles, s] for (s, t_), when in came.items() if t_ > t and when <= now)
         leaving = sum(made[t_ % tiles, -1] for t_ in range(t) if clock.gone[t_] > now)
+        if t > 1 and not running and schedule.opens[t] == schedule.closes[t] and clock.gone[t - 2] > now:
+            # the sink alone runs in this tile, and waits for the place of a larger one: room counts its own
+            leaving -= max(0, made[(t - 2) % tiles, -1] - made[t % tiles, -1])
         return int(row.sum() + coming + leaving)
 
     most = 0
