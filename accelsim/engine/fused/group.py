@@ -111,17 +111,19 @@ class Op:
 class Group:
     """Operations in the order they run, each reading sources or operations before it; the last one is the sink.
 
-    images : that run through it, one after another.
+    images : that run through it, one after another. joined : all that nobody reads inside are the sink: channels of one
+    tensor, a concatenation. They leave together, tile by tile.
 
     Raises
     ------
-    MappingError : two operations or none that nobody reads, a name that is not there or there twice, a filter made
-    inside, a window that does not meet the plane it reads.
+    MappingError : two operations that nobody reads and that are not joined, or not alike, a name that is not there or
+    there twice, a filter made inside, a window that does not meet the plane it reads.
     """
 
     sources: tuple[Source, ...]
     ops: tuple[Op, ...]
     images: int = 1
+    joined: bool = False
 
     def __post_init__(self) -> None:
         if not self.ops:
@@ -141,18 +143,25 @@ class Group:
             if op.dynamic and op.dynamic in known and op.dynamic not in {one.name for one in self.sources}:
                 raise MappingError(f"'{op.name}' multiplies by '{op.dynamic}', which is made inside the group")
             known[op.name] = (op.channels, op.plane)
-        read_ = {read.tensor for op in self.ops for read in op.reads}
-        sinks = [op.name for op in self.ops if op.name not in read_]
-        if len(sinks) > 1:
-            raise MappingError(f"a fused group has one sink, here {' and '.join(repr(name) for name in sinks)}")
-        unread = [source.name for source in self.sources if source.name not in read_]
+        if len(self.sinks) > 1 and (not self.joined or len({op.plane for op in self.sinks}) > 1):
+            raise MappingError(f"a fused group has one sink, here {' and '.join(repr(op.name) for op in self.sinks)}")
+        unread = [source.name for source in self.sources if source.name not in self._read]
         if unread:
             raise MappingError(f"a fused group fetches '{unread[0]}', which none of its layers reads")
 
     @property
     def sink(self) -> Op:
-        """The operation whose output is read outside."""
+        """The operation whose output is read outside; of several that are joined the last."""
         return self.ops[-1]
+
+    @cached_property
+    def sinks(self) -> tuple[Op, ...]:
+        """All parts of the sink, in run order."""
+        return tuple(op for op in self.ops if op.name not in self._read)
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        return frozenset(read.tensor for op in self.ops for read in op.reads)
 
     @cached_property
     def tensors(self) -> tuple[str, ...]:

@@ -149,7 +149,16 @@ class Wiring:
                 self._refuse_plane(layer, made)
             self._refuse_reader(layer, made)
         ops = tuple(self._op(layer, made) for layer in members)
-        return Group(self._sources(ops, made), ops, self.network.batch)
+        return Group(self._sources(ops, made), ops, self.network.batch, self._joined(ops))
+
+    def _joined(self, ops: Sequence[Op]) -> bool:
+        """Whether all that nobody inside reads are channels of one concatenation."""
+        read = {one.tensor for op in ops for one in op.reads}
+        sinks = {op.name for op in ops} - read
+        if len(sinks) == 1:
+            return False
+        makers = (self.channels(name) for name, layer in self.layers.items() if layer.op == "concat")
+        return any(found is not None and sinks <= set(found[0]) for found in makers)
 
     def _refuse_plane(self, layer: Layer, made: set[str]) -> None:
         """A matrix that multiplies a whole plane needs all of it at once."""
