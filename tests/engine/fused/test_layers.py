@@ -104,8 +104,10 @@ def test_refused_elsewhere(layers, message):
 def test_a_sink_may_be_joined_of_parts():
     """An inception block: four layers make channels of what is read outside; all leave together."""
     network = load_network("googlenet")
-    group = group_of(network, Wiring(network).order[5:12])
+    group = group_of(network, Wiring(network).order[5:12], joined=True)
     assert [op.name for op in group.sinks] == ["3a_1x1", "3a_3x3", "3a_5x5", "3a_pool"] and group.joined
+    with pytest.raises(MappingError, match="one sink, here '3a_1x1' and '3a_3x3' and '3a_5x5' and '3a_pool'"):
+        group_of(network, Wiring(network).order[5:12])
     found = measure(group, Tiling((7, 28)))
     assert found.updates == 256 * 28 * 28
     assert found.macs == {layer.name: layer.macs for layer in network.layers if layer.name in found.macs}
@@ -119,7 +121,7 @@ def test_two_layers_that_no_concatenation_joins_are_two_sinks():
     network = load_network("googlenet")
     names = ["3a_1x1", "3a_3x3r"]
     with pytest.raises(MappingError) as error:
-        group_of(network, [name for name in Wiring(network).order if name in names])
+        group_of(network, [name for name in Wiring(network).order if name in names], joined=True)
     assert "a fused group has one sink, here '3a_1x1' and '3a_3x3r'" in str(error.value)
 
 
@@ -164,7 +166,7 @@ def test_groups_of_shipped_networks(name):
         for length in (1, 2, 3, 6):
             names = tuple(wiring.order[begin : begin + length])
             try:
-                group = wiring.group(names)
+                group = wiring.group(names, joined=True)
             except MappingError:
                 continue
             legal += 1
