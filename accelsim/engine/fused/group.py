@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from accelsim.engine.nest.intervals import Chain, Link, chain
 from accelsim.errors import MappingError, nearest
@@ -182,6 +183,20 @@ class Group:
     def planes(self) -> tuple[Pair, ...]:
         """(rows, columns) of each tensor."""
         return (*(source.plane for source in self.sources), *(op.plane for op in self.ops))
+
+    @cached_property
+    def met(self) -> dict[Any, Any]:
+        """Passes that some tiling had: other tilings have the same, and need not make them again."""
+        return {}
+
+    @cached_property
+    def reading(self) -> tuple[tuple[tuple[Link, ...], tuple[Link, ...]], ...]:
+        """Of each operation, how it reads along rows and along columns: a link for each of its reads."""
+        return tuple(
+            (tuple(self.link(op, read.tensor, 0) for read in op.reads),
+             tuple(self.link(op, read.tensor, 1) for read in op.reads))
+            for op in self.ops
+        )  # fmt: skip
 
     def links(self, axis: int) -> Iterator[Link]:
         """Who reads what along rows (0) or columns (1); an axis of one word goes with all words of a wordwise op."""

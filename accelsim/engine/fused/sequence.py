@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.fused.passes import Pass, links_of, passes_of
+from accelsim.engine.fused.passes import Pass, passes_of
 from accelsim.engine.fused.storage import Measured
 from accelsim.engine.nest.intervals import Tiled
 
@@ -45,11 +45,13 @@ def sequence(measured: Measured) -> Sequence:
     grid = np.empty((tiles, len(group.ops)), np.int64)
     for place, op in enumerate(group.ops):
         number = group.number[op.name]
-        down, across = (along.which(number, links_of(measured, op, axis)) for axis, along in enumerate((rows, columns)))
+        down, across = (
+            along.which(number, links) for along, links in zip((rows, columns), group.reading[place], strict=True)
+        )
         own = len(kinds) + down[:, None] * (across.max() + 1) + across[None]
         own[(down < 0)[:, None] | (across < 0)[None]] = -1
         grid[:, place] = own.reshape(-1)
-        kinds += passes_of(measured, op)
+        kinds += passes_of(measured, place)
     grid = np.tile(grid, (images, 1))
     tile, op_of = np.nonzero(grid >= 0)
     begins = np.searchsorted(tile, np.arange(tiles * images))
