@@ -68,11 +68,11 @@ def _goes(plane, whole):
     return all(a in (1, b) for a, b in zip(plane, whole, strict=True))
 
 
-def drawn_group(rng, most_ops=6, images=1):
+def drawn_group(rng, most_ops=6, images=1, most_rows=MOST_ROWS):
     """A legal group; ops that nobody reads are left out, or some joined."""
     joined = rng.random() < 0.2
     while True:
-        plane = (rng.randint(1, MOST_ROWS), rng.randint(1, MOST_ROWS))
+        plane = (rng.randint(1, most_rows), rng.randint(1, most_rows))
         known = {"x": (rng.randint(1, 3), plane)}
         if rng.random() < 0.3:
             known["y"] = (known["x"][0] if rng.random() < 0.5 else rng.randint(1, 3), plane)
