@@ -11,9 +11,8 @@ from accelsim.dataflows import known_dataflow
 from accelsim.energy.load import table_for
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.plan import Plan
-from accelsim.search.plan.best import find_plan, home_of
+from accelsim.search.plan.best import Found, find_plan, home_of
 from accelsim.search.plan.costs import Wanted
-from accelsim.search.plan.states import Found
 from accelsim.search.proof import NONE
 from accelsim.simulate import simulate
 from accelsim.workload.network import Network
