@@ -210,9 +210,8 @@ class _Run:
     @property
     def _there(self) -> frozenset[str]:
         """Filters that do not come for every pass: where they do not come through home, passes have them in them."""
-        if self.wanted.keeps_filters:
-            return self.filters
-        return frozenset(op.name for op in self.geometry.ops if op.filters)
+        stay = self.filters
+        return stay if self.wanted.keeps_filters else frozenset(op.name for op in self.geometry.ops if op.filters)
 
     @property
     def _ways(self) -> Ways:

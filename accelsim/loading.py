@@ -32,9 +32,10 @@ from accelsim.engine.counts import (
     Timing,
 )
 from accelsim.errors import Issue, SpecError
+from accelsim.grouped import GroupResult
 from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
-from accelsim.mapping.plan.living import between_of
+from accelsim.mapping.plan.living import Between, between_of
 from accelsim.mapping.plan.plan import NO_PLAN
 from accelsim.mapping.plan.yaml import plan_of
 from accelsim.mapping.yaml import Levels
@@ -137,6 +138,16 @@ class _Layer(BaseModel):
     search: _Search | None = None
 
 
+class _Pass(BaseModel):
+    mapping: Levels
+
+
+class _Group(BaseModel):
+    name: str
+    home: str
+    passes: list[_Pass]
+
+
 class _Failure(BaseModel):
     layer: str
     reason: str
@@ -185,6 +196,7 @@ class _Result(BaseModel):
     operands: str
     layers: list[_Layer]
     failures: list[_Failure]
+    groups: list[_Group] = Field(default_factory=list)
     ran: _Ran
 
 
@@ -272,7 +284,29 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         tuple((failure.layer, failure.reason) for failure in found.failures),
         "" if found.operands == "dense" else found.operands,
         ran,
+        _groups(file, found, between, table, ran),
     )
+
+
+def _groups(
+    file: str, found: _Result, between: Between | None, table: EnergyTable, ran: Ran
+) -> tuple[GroupResult, ...]:
+    """Groups of layers, put together again from the mappings of their passes."""
+    if not found.groups or between is None:
+        return ()
+    from accelsim.grouping import run_group
+    from accelsim.search.plan.costs import Wanted
+
+    out, known = [], {group.name: group for group in ran.plan.groups}
+    for index, entry in enumerate(found.groups):
+        if entry.name not in known:
+            _refuse(file, f"groups.{index}.name", f"ran.plan has no group '{entry.name}'")
+        nests = [LoopNest(tuple((name, level.mapping) for name, level in one.mapping.items())) for one in entry.passes]
+        wanted = Wanted(
+            between.machine, table, entry.home, found.dataflow, found.dataflow, ran.objective, ran.proof
+        )  # fmt: skip
+        out.append(run_group(known[entry.name], between, wanted, found.evaluator, nests))
+    return tuple(out)
 
 
 def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Counts:

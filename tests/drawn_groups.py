@@ -1,5 +1,7 @@
 """Fused groups drawn at random: branches, strides, dilation, broadcasts, modes for each tensor and axis."""
 
+from dataclasses import replace
+
 from accelsim.engine.fused.group import Group, Op, Read, Source
 from accelsim.engine.fused.storage import Tiling
 from accelsim.errors import MappingError
@@ -66,10 +68,11 @@ def _goes(plane, whole):
     return all(a in (1, b) for a, b in zip(plane, whole, strict=True))
 
 
-def drawn_group(rng, most_ops=6, images=1):
-    """A legal group, ops that nobody reads left out."""
+def drawn_group(rng, most_ops=6, images=1, most_rows=MOST_ROWS):
+    """A legal group; ops that nobody reads are left out, or some joined."""
+    joined = rng.random() < 0.2
     while True:
-        plane = (rng.randint(1, MOST_ROWS), rng.randint(1, MOST_ROWS))
+        plane = (rng.randint(1, most_rows), rng.randint(1, most_rows))
         known = {"x": (rng.randint(1, 3), plane)}
         if rng.random() < 0.3:
             known["y"] = (known["x"][0] if rng.random() < 0.5 else rng.randint(1, 3), plane)
@@ -82,14 +85,19 @@ def drawn_group(rng, most_ops=6, images=1):
                 known[op.name] = (op.channels, op.plane)
         if not ops:
             continue
-        wanted = {ops[-1].name}
+        read = {one.tensor for op in ops for one in op.reads}
+        alike = {op.name for op in ops if op.name not in read and op.plane == ops[-1].plane}
+        if joined and len(alike) < 2:
+            ops.append(replace(ops[-1], name="twin"))
+            alike.add("twin")
+        wanted = alike if joined else {ops[-1].name}
         for op in reversed(ops):
             if op.name in wanted:
                 wanted |= {read.tensor for read in op.reads}
         left = tuple(op for op in ops if op.name in wanted)
         given = tuple(Source(name, *sources[name]) for name in sources if name in wanted)
         try:
-            return Group(given, left, images)
+            return Group(given, left, images, joined)
         except MappingError:
             continue
 

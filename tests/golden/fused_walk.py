@@ -49,14 +49,18 @@ def interval(op, axis, begin, end, plane):
 def along(group, axis, tile, keep):
     """[{tensor: (used, made)}] for every tile of the sink along one axis; None where there is nothing."""
     planes = {one.name: one.plane[axis] for one in (*group.sources, *group.ops)}
+    inside = {read.tensor for op in group.ops for read in op.reads}
     sink = group.ops[-1].name
     order = [source.name for source in group.sources] + [op.name for op in group.ops]
     end = dict.fromkeys(order, 0)
     found = []
     for begin in range(0, planes[sink], tile):
         own = (begin, min(begin + tile, planes[sink]))
-        one = {sink: (own, own)}
-        for name in reversed(order[:-1]):
+        one = {}
+        for name in reversed(order):
+            if name not in inside:
+                one[name] = (own, own)
+                continue
             asked = [
                 interval(op, axis, *one[op.name][1], planes[name])
                 for op in group.ops
@@ -113,12 +117,13 @@ def needed(group, rows, columns, tiles):
 
 def _image(group, axes, tiles, double, given, weights, found, leaving, image, last_image):
     rows, columns = axes
-    sink = group.ops[-1]
+    inside = {read.tensor for op in group.ops for read in op.reads}
+    sinks = [op for op in group.ops if op.name not in inside]
     channels = {one.name: one.channels for one in (*group.sources, *group.ops)}
     value = {one.name: np.full((one.channels, *one.plane), LOST) for one in (*group.sources, *group.ops)}
     there = {one.name: np.zeros(one.plane, bool) for one in (*group.sources, *group.ops)}
     keep = needed(group, rows, columns, tiles)
-    result = np.full_like(value[sink.name], LOST)
+    result = {op.name: np.full_like(value[op.name], LOST) for op in sinks}
 
     def words(name):
         return int(there[name].sum()) * channels[name]
@@ -140,7 +145,7 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
         running = [op for op in group.ops if makes[op.name]]
         readers = {name: [op for op in running if any(r.tensor == name for r in op.reads)] for name in value}
         before = {name: words(name) for name in value}
-        using = dict(before)
+        using, sunk = dict(before), {}
 
         def make(name, new, area):
             assert not there[name][area].any(), f"{name} makes words that are there"
@@ -184,16 +189,17 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
                     fetch(name)
                     using[name] = words(name)
             new = run(op, makes[op.name], value, there, weights[op.name], group, found)
-            if op is sink:
-                while len(leaving) > 1:
+            if op in sinks:
+                while op is sinks[0] and len(leaving) > 1:
                     leaving.popleft()
-                result[(slice(None), *makes[op.name])] = new
+                result[op.name][(slice(None), *makes[op.name])] = new
+                sunk[op.name] = new.size
                 found.updates += new.size
                 found.made[op.name] += new.size // op.channels
             else:
                 make(op.name, new, makes[op.name])
                 using[op.name] = words(op.name)
-            parts = {name: words(name) if name != sink.name else new.size * (op is sink) for name in value}
+            parts = {name: sunk.get(name, words(name)) for name in value}
             found.order.append((image, at, op.name, new.size))
             found.parts[image, i, j, op.name], found.own[image, i, j, op.name] = parts, new.size
             held = sum(parts.values())
@@ -203,16 +209,16 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
             for name in value:
                 if readers[name] and readers[name][-1] is op:
                     drop(name, at)
-            if op is sink:
-                leaving.append(new.size)
-                found.left.append(new.size)
-            elif not readers[op.name]:
+            if op is sinks[-1]:
+                leaving.append(sum(sunk.values()))
+                found.left.append(sum(sunk.values()))
+            elif op not in sinks and not readers[op.name]:
                 drop(op.name, at)
         for name in value:
-            if name != sink.name and image == 0:
+            if image == 0:
                 found.states[i, j, name] = (before[name], using[name], words(name))
         found.between = max(found.between, sum(words(name) for name in value))
-    return result
+    return np.concatenate([result[op.name] for op in sinks])
 
 
 def weights_of(op, draw):
@@ -298,4 +304,5 @@ def whole(group, given, weights):
         parts = [value[read.tensor][list(read.channels)] for read in op.reads]
         area = (slice(0, op.plane[0]), slice(0, op.plane[1]))
         value[op.name] = compute(op, parts, area, weights[op.name])
-    return value[group.ops[-1].name]
+    inside = {read.tensor for op in group.ops for read in op.reads}
+    return np.concatenate([value[op.name] for op in group.ops if op.name not in inside])

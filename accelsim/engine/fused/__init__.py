@@ -9,6 +9,7 @@ found.reads, found.updates, found.macs                   # words by source, of t
 found.made, found.runs, found.held, found.room           # by tensor; what is held while each operation runs
 choices(found, slices)                                   # filters.py: resident filters, room and words with them
 passes(found)                                            # passes.py: each distinct problem, and how often it runs
+overflow(found, capacity, "GLB")                         # fit.py: None, or what does not fit and the tile that would
 sequence(found)                                          # sequence.py: all of them in order, what comes and goes
 ```
 """

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from accelsim.engine.nest.intervals import Chain, Link, chain
 from accelsim.errors import MappingError, nearest
@@ -111,17 +112,19 @@ class Op:
 class Group:
     """Operations in the order they run, each reading sources or operations before it; the last one is the sink.
 
-    images : that run through it, one after another.
+    images : that run through it, one after another. joined : all that nobody reads inside are the sink: channels of one
+    tensor, a concatenation. They leave together, tile by tile.
 
     Raises
     ------
-    MappingError : two operations or none that nobody reads, a name that is not there or there twice, a filter made
-    inside, a window that does not meet the plane it reads.
+    MappingError : two operations that nobody reads and that are not joined, or not alike, a name that is not there or
+    there twice, a filter made inside, a window that does not meet the plane it reads.
     """
 
     sources: tuple[Source, ...]
     ops: tuple[Op, ...]
     images: int = 1
+    joined: bool = False
 
     def __post_init__(self) -> None:
         if not self.ops:
@@ -141,18 +144,25 @@ class Group:
             if op.dynamic and op.dynamic in known and op.dynamic not in {one.name for one in self.sources}:
                 raise MappingError(f"'{op.name}' multiplies by '{op.dynamic}', which is made inside the group")
             known[op.name] = (op.channels, op.plane)
-        read_ = {read.tensor for op in self.ops for read in op.reads}
-        sinks = [op.name for op in self.ops if op.name not in read_]
-        if len(sinks) > 1:
-            raise MappingError(f"a fused group has one sink, here {' and '.join(repr(name) for name in sinks)}")
-        unread = [source.name for source in self.sources if source.name not in read_]
+        if len(self.sinks) > 1 and (not self.joined or len({op.plane for op in self.sinks}) > 1):
+            raise MappingError(f"a fused group has one sink, here {' and '.join(repr(op.name) for op in self.sinks)}")
+        unread = [source.name for source in self.sources if source.name not in self._read]
         if unread:
             raise MappingError(f"a fused group fetches '{unread[0]}', which none of its layers reads")
 
     @property
     def sink(self) -> Op:
-        """The operation whose output is read outside."""
+        """The operation whose output is read outside; of several that are joined the last."""
         return self.ops[-1]
+
+    @cached_property
+    def sinks(self) -> tuple[Op, ...]:
+        """All parts of the sink, in run order."""
+        return tuple(op for op in self.ops if op.name not in self._read)
+
+    @cached_property
+    def _read(self) -> frozenset[str]:
+        return frozenset(read.tensor for op in self.ops for read in op.reads)
 
     @cached_property
     def tensors(self) -> tuple[str, ...]:
@@ -173,6 +183,20 @@ class Group:
     def planes(self) -> tuple[Pair, ...]:
         """(rows, columns) of each tensor."""
         return (*(source.plane for source in self.sources), *(op.plane for op in self.ops))
+
+    @cached_property
+    def met(self) -> dict[Any, Any]:
+        """Passes that some tiling had: other tilings have the same, and need not make them again."""
+        return {}
+
+    @cached_property
+    def reading(self) -> tuple[tuple[tuple[Link, ...], tuple[Link, ...]], ...]:
+        """Of each operation, how it reads along rows and along columns: a link for each of its reads."""
+        return tuple(
+            (tuple(self.link(op, read.tensor, 0) for read in op.reads),
+             tuple(self.link(op, read.tensor, 1) for read in op.reads))
+            for op in self.ops
+        )  # fmt: skip
 
     def links(self, axis: int) -> Iterator[Link]:
         """Who reads what along rows (0) or columns (1); an axis of one word goes with all words of a wordwise op."""

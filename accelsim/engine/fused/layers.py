@@ -45,15 +45,17 @@ def is_view(layer: Layer) -> bool:
     return layer.op != "constant" and (layer.op in VIEWS or (layer.op == "batchnorm" and layer.moves == (0, 0)))
 
 
-def group_of(network: Network, names: Iterable[str]) -> Group:
+def group_of(network: Network, names: Iterable[str], joined: bool = False) -> Group:
     """The group of these layers; views between them may be named or left out.
+
+    joined : several layers may be its sink if all make channels of one concatenation; else only one may.
 
     Raises
     ------
     MappingError : a name that is no layer, layers that do not follow one another in run order, an op that does not
     compute position by position, a tensor inside that is read outside, two sinks, a second operand made inside.
     """
-    return Wiring(network).group(tuple(names))
+    return Wiring(network).group(tuple(names), joined)
 
 
 class Wiring:
@@ -127,7 +129,7 @@ class Wiring:
             return known[0]
         return None
 
-    def group(self, names: tuple[str, ...]) -> Group:
+    def group(self, names: tuple[str, ...], joined: bool = False) -> Group:
         """See `group_of`."""
         for name in names:
             if name not in self.layers:
@@ -149,7 +151,16 @@ class Wiring:
                 self._refuse_plane(layer, made)
             self._refuse_reader(layer, made)
         ops = tuple(self._op(layer, made) for layer in members)
-        return Group(self._sources(ops, made), ops, self.network.batch)
+        return Group(self._sources(ops, made), ops, self.network.batch, joined and self._joined(ops))
+
+    def _joined(self, ops: Sequence[Op]) -> bool:
+        """Whether all that nobody inside reads are channels of one concatenation."""
+        read = {one.tensor for op in ops for one in op.reads}
+        sinks = {op.name for op in ops} - read
+        if len(sinks) == 1:
+            return False
+        makers = (self.channels(name) for name, layer in self.layers.items() if layer.op == "concat")
+        return any(found is not None and sinks <= set(found[0]) for found in makers)
 
     def _refuse_plane(self, layer: Layer, made: set[str]) -> None:
         """A matrix that multiplies a whole plane needs all of it at once."""

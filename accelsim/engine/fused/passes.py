@@ -8,17 +8,16 @@ mapped, counted and timed as a layer on the machine without its outermost level;
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from accelsim.engine.fused.group import MULTIPLYING, WINDOWED, Group, Op, Pair, Read
 from accelsim.engine.fused.storage import Measured
-from accelsim.engine.nest.intervals import Along, Link
+from accelsim.engine.nest.intervals import Along
 from accelsim.workload.problem import Problem
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """What is alike in some tiles of an operation.
 
     problem : None of one that does not multiply. plane : (rows, columns) it makes. runs : how often, of all images.
@@ -36,26 +35,30 @@ class Pass:
 
 def passes(measured: Measured) -> tuple[Pass, ...]:
     """Every distinct pass of a group, in run order of its operations, then by rows and columns."""
-    return tuple(one for op in measured.group.ops for one in passes_of(measured, op))
+    return tuple(one for place in range(len(measured.group.ops)) for one in passes_of(measured, place))
 
 
-def passes_of(measured: Measured, op: Op) -> list[Pass]:
-    """Every distinct pass of one operation."""
-    number = measured.group.number[op.name]
+def passes_of(measured: Measured, place: int) -> list[Pass]:
+    """Every distinct pass of one operation, by its place among those of the group."""
+    group = measured.group
+    op, number, images, known = group.ops[place], len(group.sources) + place, group.images, group.met
     rows, columns = (
-        along.passes(number, links_of(measured, op, axis))
-        for axis, along in enumerate((measured.rows, measured.columns))
+        along.passes(number, links)
+        for along, links in zip((measured.rows, measured.columns), group.reading[place], strict=True)
     )
-    images = measured.group.images
-    return [_pass(op, down, across, many * times * images) for down, many in rows for across, times in columns]
+    found = []
+    for down, many in rows:
+        for across, times in columns:
+            key = number, down, across
+            one = known.get(key)
+            if one is None:
+                one = known[key] = _pass(op, down, across)
+            found.append(one._replace(runs=many * times * images))
+    return found
 
 
-def links_of(measured: Measured, op: Op, axis: int) -> list[Link]:
-    """How an operation reads along rows (0) or columns (1), one for each of its reads."""
-    return [measured.group.link(op, read.tensor, axis) for read in op.reads]
-
-
-def _pass(op: Op, rows: Along, columns: Along, runs: int) -> Pass:
+def _pass(op: Op, rows: Along, columns: Along) -> Pass:
+    """One that never runs."""
     (high, of_rows), (wide, of_columns) = rows, columns
     reads = 0
     for read, (down, _), (across, _) in zip(op.reads, of_rows, of_columns, strict=True):
@@ -66,7 +69,7 @@ def _pass(op: Op, rows: Along, columns: Along, runs: int) -> Pass:
         sizes = (op.shared, op.groups, op.outer, op.inner, high, wide, *op.kernel)
         steps = op.stride, op.dilation, (top, left)
         problem = _problem(sizes, *steps, height, width, bool(op.dynamic), op.bias)
-    return Pass(op.name, problem, (high, wide), runs, reads, op.channels * high * wide, op.operations * high * wide)
+    return Pass(op.name, problem, (high, wide), 0, reads, op.channels * high * wide, op.operations * high * wide)
 
 
 @lru_cache(maxsize=1 << 15)

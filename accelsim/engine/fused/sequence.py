@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.fused.passes import Pass, links_of, passes_of
+from accelsim.engine.fused.passes import Pass, passes_of
 from accelsim.engine.fused.storage import Measured
 from accelsim.engine.nest.intervals import Tiled
 
@@ -22,7 +22,7 @@ class Sequence:
     tile, op : int64[pass], in which tile it runs, and the place of its operation in the group.
     source, fetched, reader, words : int64[fetch], which source comes in, for which tile, the first pass that reads it,
     how many words; by tile, then source; those without words are left out.
-    leaving : int64[tile], words of the sink that leave.
+    leaving : int64[tile], words of the sink that leave. writes : int64[tile], the first pass that writes any of them.
     """
 
     kinds: tuple[Pass, ...]
@@ -34,6 +34,7 @@ class Sequence:
     reader: Ints
     words: Ints
     leaving: Ints
+    writes: Ints
 
 
 def sequence(measured: Measured) -> Sequence:
@@ -44,18 +45,21 @@ def sequence(measured: Measured) -> Sequence:
     grid = np.empty((tiles, len(group.ops)), np.int64)
     for place, op in enumerate(group.ops):
         number = group.number[op.name]
-        down, across = (along.which(number, links_of(measured, op, axis)) for axis, along in enumerate((rows, columns)))
+        down, across = (
+            along.which(number, links) for along, links in zip((rows, columns), group.reading[place], strict=True)
+        )
         own = len(kinds) + down[:, None] * (across.max() + 1) + across[None]
         own[(down < 0)[:, None] | (across < 0)[None]] = -1
         grid[:, place] = own.reshape(-1)
-        kinds += passes_of(measured, op)
+        kinds += passes_of(measured, place)
     grid = np.tile(grid, (images, 1))
     tile, op_of = np.nonzero(grid >= 0)
     begins = np.searchsorted(tile, np.arange(tiles * images))
     source, fetched, words, reader = _fetches(measured, grid, begins)
-    sink = len(group.tensors) - 1
-    leaving = np.tile(_made(rows, columns, sink) * group.sink.channels, images)
-    return Sequence(tuple(kinds), grid[grid >= 0], tile, op_of, source, fetched, reader, words, leaving)
+    channels = sum(op.channels for op in group.sinks)
+    leaving = np.tile(_made(rows, columns, len(group.tensors) - 1) * channels, images)
+    writes = begins + (grid[:, : group.ops.index(group.sinks[0])] >= 0).sum(axis=1)
+    return Sequence(tuple(kinds), grid[grid >= 0], tile, op_of, source, fetched, reader, words, leaving, writes)
 
 
 def _fetches(measured: Measured, grid: Ints, begins: Ints) -> tuple[Ints, Ints, Ints, Ints]:

@@ -120,8 +120,8 @@ class Measured:
     @cached_property
     def updates(self) -> int:
         """Words of the sink, of all images."""
-        sink = self.group.sink
-        return sink.channels * sink.plane[0] * sink.plane[1] * self.group.images
+        plane = self.group.sink.plane
+        return sum(sink.channels for sink in self.group.sinks) * plane[0] * plane[1] * self.group.images
 
     @cached_property
     def macs(self) -> dict[str, int]:
@@ -189,6 +189,7 @@ class Measure:
             np.array([widths.of(name) for name in group.tensors], np.int64),
             np.array([widths.while_made(name) for name in group.tensors], np.int64),
             len(group.sources),
+            group.number[group.sinks[0].name],
             rows.first,
             rows.edges,
         )
@@ -271,14 +272,11 @@ def _beside(words: Words, measured: Measured, at: int, running: list[int], found
     rows, columns, images = arrays(measured.rows), arrays(measured.columns), measured.group.images
     sources, sink = len(measured.group.sources), len(measured.group.tensors) - 1
     one = np.zeros(5, np.int64)
-    for source in range(sources):
-        only = words._replace(width=np.where(np.arange(sink + 1) == source, words.width, 0))
+    for tensor in (*range(sources), *(measured.group.number[op.name] for op in measured.group.sinks)):
+        only = words._replace(width=np.where(np.arange(sink + 1) == tensor, words.width, 0))
         kernel.beside(only, rows, columns, at, images, one)
         for op in running:
-            found[op - sources, source] += one[0]
-    kernel.beside(words, rows, columns, at, images, one)
-    for op in running:
-        found[op - sources, sink] += one[1] if op == sink else one[2]
+            found[op - sources, tensor] += one[0] if tensor < sources else one[1] if op >= words.sink else one[2]
 
 
 def measure(group: Group, tiling: Tiling, widths: Widths = ONE) -> Measured:

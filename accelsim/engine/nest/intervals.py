@@ -95,15 +95,16 @@ class Tiled:
     def passes(self, tensor: int, links: Sequence[Link]) -> tuple[tuple[Along, int], ...]:
         """Distinct passes of an operation along this axis, sorted: ((made, (used, zeros before) by link), tiles).
 
-        links : how it reads each tensor. What it uses is its own interval, clipped, not the hull of all readers.
+        links : how it reads each tensor, the same each time. What it uses is its own interval, clipped, not the hull of
+        all readers.
         """
-        key = tensor, tuple(links)
-        if key not in self._passes:
+        found = self._passes.get(tensor)
+        if found is None:
             each = Counter(self._each(tensor, links))
-            self._passes[key] = tuple(
+            found = self._passes[tensor] = tuple(
                 ((one[0], tuple(zip(one[1::2], one[2::2], strict=True))), each[one]) for one in sorted(each)
             )
-        return self._passes[key]
+        return found
 
     def which(self, tensor: int, links: Sequence[Link]) -> Ints:
         """int64[tile], the place among `passes` of what an operation does in each tile; -1: it makes nothing."""
@@ -126,7 +127,7 @@ class Tiled:
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
     @cached_property
-    def _passes(self) -> dict[tuple[int, tuple[Link, ...]], tuple[tuple[Along, int], ...]]:
+    def _passes(self) -> dict[int, tuple[tuple[Along, int], ...]]:
         return {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
@@ -9,15 +10,48 @@ from math import inf
 from accelsim.architecture.model import Architecture
 from accelsim.errors import AccelsimError, nearest
 from accelsim.mapping.plan.living import homes_of, why_no_home
-from accelsim.mapping.plan.plan import WAYS
+from accelsim.mapping.plan.plan import WAYS, Plan
 from accelsim.search.found import OBJECTIVES as OF_MAPPINGS
-from accelsim.search.plan.costs import NOTHING, Wanted
-from accelsim.search.plan.states import Found, Value, Walk, best_plan
+from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Wanted
+from accelsim.search.plan.states import Step, Value, Walk
 from accelsim.workload.network import Layer, Network
 
 OBJECTIVES = (*OF_MAPPINGS, "words")
 ROUNDS = 12
 """Most slopes that a product of energy and cycles is approached by."""
+
+
+NAMES = ("energy", "cycles", "words of the outermost level")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The cheapest plan. bound : no plan that was looked at costs less. alone : what no plan costs."""
+
+    plan: Plan
+    cost: Cost
+    bound: float
+    value: float
+    alone: Cost
+    searched: int
+    groups: int
+    ways: int
+    seconds: float
+    thinned: bool = False
+
+    def describe(self) -> str:
+        """What it is, what it saves of every layer alone, and how sure it is, in a line."""
+        both = zip(NAMES, self.cost, self.alone, strict=True)
+        saved = [f"{name} {(new / old - 1) * 100:+.1f} %" for name, new, old in both if old]
+        sure = f"within {self.gap:.1%} of the best" if self.gap else "nothing cheaper among those looked at"
+        stay, groups = len(self.plan.resident), len(self.plan.groups)
+        what = f"{stay} tensor{'s' * (stay != 1)} stay{'s' * (stay == 1)}, {groups} group{'s' * (groups != 1)}"
+        return f"{what}; {', '.join(saved)} against every layer alone; {sure}"
+
+    @property
+    def gap(self) -> float:
+        """How far above the optimum this may lie, as a share of it."""
+        return 0.0 if self.value <= self.bound * (1 + 1e-9) else self.value / self.bound - 1
 
 
 def find_plan(
@@ -136,3 +170,56 @@ class Saved:
     def of(found: Found) -> Saved:
         """Of a plan that was found."""
         return Saved(*(1 - new / old if old else 0.0 for new, old in zip(found.cost, found.alone, strict=True)))
+
+
+def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Callable[[str], None] | None = None) -> Found:
+    """Walk until the cheapest path is known, or time is up: then the cheapest known one so far, with its gap."""
+    begun = time.monotonic()
+    found: tuple[float, list[Step], Cost] | None = None
+    bound = 0.0
+    while True:
+        path = walk.cheapest()
+        total = _sum(path)
+        bound = max(bound, walk.value(total))
+        unknown = [step for step in path if not step.known]
+        if not unknown:
+            found = walk.value(total), path, total
+            break
+        for step in unknown:
+            walk.look(step)
+        if progress:
+            progress(f"{len(unknown)} of {len(path)} steps searched")
+        if budget is not None and time.monotonic() - begun > budget:
+            true = [_priced(walk, step) for step in path]
+            if any(step.cost == NEVER for step in true):
+                continue
+            worth = walk.value(_sum(true))
+            if found is None or worth < found[0]:
+                found = worth, true, _sum(true)
+            break
+    assert found is not None
+    searched = walk.lone.searched + len(walk.passes.found)
+    ways = sum(len(one.ways) for one in walk.shapes.values())
+    return Found(
+        walk.plan_of(found[1]), found[2], min(bound, found[0]), found[0], alone, searched, len(walk.groups), ways,
+        time.monotonic() - begun, walk.thinned,
+    )  # fmt: skip
+
+
+def _sum(path: list[Step]) -> Cost:
+    total = NOTHING
+    for step in path:
+        total = total.plus(step.cost)
+    return total
+
+
+def _priced(walk: Walk, step: Step) -> Step:
+    """A step of which all is known by now."""
+    if step.blocks:
+        return step
+    if step.way < 0:
+        again = walk.alone(step.begin, step.before)
+        return next((one for one in again if one.stays == step.stays), step._replace(cost=NEVER))
+    ways = walk.ways(step.begin, step.end, step.before, step.stays)
+    assert ways is not None
+    return step._replace(cost=Cost(*walk.costs(ways)[step.way].tolist()), known=True)

@@ -6,8 +6,7 @@ are searched, and the walk begins anew, until a path is cheapest and known: then
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -17,6 +16,8 @@ import numpy as np
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.floor import access
+from accelsim.engine.fused.attention import Blocks
+from accelsim.engine.fused.attention_layers import attention_of, attentions
 from accelsim.engine.fused.group import Group as Fused
 from accelsim.engine.fused.layers import Wiring, is_view
 from accelsim.engine.vector import Moved
@@ -26,6 +27,7 @@ from accelsim.mapping.plan.plan import COLUMNS as KEEP_COLUMNS
 from accelsim.mapping.plan.plan import ROWS as KEEP_ROWS
 from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
+from accelsim.search.plan.attends import Attends, Prices
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
 from accelsim.search.plan.fused import Ways, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
@@ -33,7 +35,6 @@ from accelsim.workload.problem import Tensor
 
 MOST_LAYERS, MOST_STATES = 10, 4096
 """Layers of a group, and states that are kept at a layer, at most."""
-NAMES = ("energy", "cycles", "words of the outermost level")
 State = frozenset[tuple[str, bool]]
 """Tensors on the chip, each with whether the outermost level has it too."""
 EMPTY: State = frozenset()
@@ -41,7 +42,10 @@ Value = Callable[[Cost], float]
 
 
 class Step(NamedTuple):
-    """One step of a path. way : of a group, -1: a layer alone. stays : the output; None: it does not."""
+    """One step of a path.
+
+    way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not.
+    """
 
     begin: int
     end: int
@@ -50,37 +54,7 @@ class Step(NamedTuple):
     cost: Cost
     known: bool
     way: int = -1
-
-
-@dataclass(frozen=True)
-class Found:
-    """The cheapest plan. bound : no plan that was looked at costs less. alone : what no plan costs."""
-
-    plan: Plan
-    cost: Cost
-    bound: float
-    value: float
-    alone: Cost
-    searched: int
-    groups: int
-    ways: int
-    seconds: float
-    thinned: bool = False
-
-    def describe(self) -> str:
-        """What it is, what it saves of every layer alone, and how sure it is, in a line."""
-        saved = [
-            f"{name} {(new / old - 1) * 100:+.1f} %" for name, new, old in zip(NAMES, self.cost, self.alone) if old
-        ]
-        sure = f"within {self.gap:.1%} of the best" if self.gap else "nothing cheaper among those looked at"
-        stay, groups = len(self.plan.resident), len(self.plan.groups)
-        what = f"{stay} tensor{'s' * (stay != 1)} stay{'s' * (stay == 1)}, {groups} group{'s' * (groups != 1)}"
-        return f"{what}; {', '.join(saved)} against every layer alone; {sure}"
-
-    @property
-    def gap(self) -> float:
-        """How far above the optimum this may lie, as a share of it."""
-        return 0.0 if self.value <= self.bound * (1 + 1e-9) else self.value / self.bound - 1
+    blocks: Blocks | None = None
 
 
 @dataclass
@@ -196,7 +170,7 @@ class Walk:
     def look(self, step: Step) -> None:
         """Search what is not known of a step."""
         if step.way >= 0:
-            ways = self._ways(step.begin, step.end, step.before, step.stays)
+            ways = self.ways(step.begin, step.end, step.before, step.stays)
             assert ways is not None
             for number in ways.passes(step.way):
                 if number not in self.passes.found:
@@ -246,10 +220,10 @@ class Walk:
             taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
             if not self.fits(taken) or stays is True:
                 continue
-            ways = self._ways(begin, end, state, stays)
+            ways = self.ways(begin, end, state, stays)
             if ways is None or not self.fits(taken + ways.least):
                 continue
-            costs = self._costs(ways)
+            costs = self.costs(ways)
             worth = self._worth(costs)
             if self.wanted.capacity is not None:
                 worth = np.where(ways.room <= self.wanted.capacity - taken, worth, inf)
@@ -261,7 +235,8 @@ class Walk:
             cost = cost if stays is None else cost.plus(self._zeros(layer))
             yield Step(begin, end, state, stays, cost, known, way)
 
-    def _ways(self, begin: int, end: int, state: State, stays: bool | None) -> Ways | None:
+    def ways(self, begin: int, end: int, state: State, stays: bool | None) -> Ways | None:
+        """Every way of a group; None: there is none."""
         group = self.groups[begin, end]
         inside = {name for name, _ in state}
         layers = [self.network.layers[i] for i in self.order[begin:end]]
@@ -283,7 +258,7 @@ class Walk:
             known[begin, end] = shape_of(self.groups[begin, end])
         return known[begin, end]
 
-    def _costs(self, ways: Ways) -> np.ndarray:
+    def costs(self, ways: Ways) -> np.ndarray:
         """As of now: kept until another pass is searched."""
         known: dict[int, tuple[tuple[int, int], np.ndarray]] = self.__dict__.setdefault("_known_costs", {})
         now = len(self.passes.found), len(self.passes.machines)
@@ -293,6 +268,49 @@ class Walk:
 
     def _worth(self, costs: np.ndarray) -> np.ndarray:
         return np.array([self.value(Cost(*row)) for row in costs.tolist()])
+
+    # ---- attentions ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def attentions(self) -> dict[int, Attends]:
+        """Attentions by their first place."""
+        if not self.fused or not self.wanted.keeps_filters or not self.wanted.weights_share:
+            return {}
+        place = {self.network.layers[i].name: k for k, i in enumerate(self.order)}
+        found = {}
+        for names in attentions(self.network):
+            first = place[names[0]]
+            layers = [self.network.layers[i] for i in self.order[first : first + 3]]
+            if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
+                sized = self.sized(layers[-1])
+                found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self._attended)
+        return found
+
+    @cached_property
+    def _attended(self) -> Prices:
+        return {}
+
+    def attending(self, place: int, state: State) -> Iterator[Step]:
+        """An attention as a group, in the blocks that move fewest words in the room there is."""
+        inside, one = {name for name, _ in state}, self.attentions[place]
+        at_home = set()
+        for what, name in one.operands.items():
+            parts = self.between.parts[name]
+            if all(part in inside for part in parts):
+                at_home.add(what)
+            elif any((part, False) in state for part in parts):
+                return
+        layer = self.network.layers[self.order[place + 2]]
+        for stays in self._stays(layer):
+            taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
+            if not self.fits(taken) or stays is True:
+                continue
+            there = frozenset(at_home | ({"outputs"} if stays is not None else set()))
+            free = None if self.wanted.capacity is None else self.wanted.capacity - taken
+            found = one.ask(there, free)
+            if found is not None:
+                cost = found[1] if stays is None else found[1].plus(self._zeros(layer))
+                yield Step(place, place + 3, state, stays, cost, True, -1, found[0])
 
     # ---- the walk ------------------------------------------------------------------------------------------------
 
@@ -311,6 +329,8 @@ class Walk:
             for state, (_, cost, _, _) in states.items():
                 steps = [*self.alone(place, state)]
                 steps += [step for end in ends.get(place, ()) for step in self.together(place, end, state)]
+                if place in self.attentions:
+                    steps += self.attending(place, state)
                 for step in steps:
                     total = cost.plus(step.cost)
                     worth = self.value(total)
@@ -353,6 +373,8 @@ class Walk:
                 homes[name] = self._home(name, path[k + 1 :])
             if step.way >= 0:
                 groups.append(self._group(step))
+            if step.blocks:
+                groups.append(self.attentions[step.begin].group(step.blocks))
         return Plan(homes, tuple(groups), self.network.name)
 
     def _home(self, name: str, rest: list[Step]) -> Home:
@@ -367,7 +389,7 @@ class Walk:
         return Home(self.wanted.home, "" if until == last else until)
 
     def _group(self, step: Step) -> Group:
-        ways = self._ways(step.begin, step.end, step.before, step.stays)
+        ways = self.ways(step.begin, step.end, step.before, step.stays)
         assert ways is not None
         way = ways.ways[step.way]
         group, alike = self.groups[step.begin, step.end], self._shape(step.begin, step.end)
@@ -376,57 +398,3 @@ class Walk:
         layers = tuple(self.network.layers[i].name for i in self.order[step.begin : step.end])
         stay = {names[name]: "resident" for name in sorted(way.resident)}
         return Group(layers, *way.tiling.tile, {}, keep, stay)
-
-
-def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Callable[[str], None] | None = None) -> Found:
-    """Walk until the cheapest path is known, or time is up: then the cheapest known one so far, with its gap."""
-    begun = time.monotonic()
-    found: tuple[float, list[Step], Cost] | None = None
-    bound = 0.0
-    while True:
-        path = walk.cheapest()
-        total = _sum(path)
-        bound = max(bound, walk.value(total))
-        unknown = [step for step in path if not step.known]
-        if not unknown:
-            found = walk.value(total), path, total
-            break
-        for step in unknown:
-            walk.look(step)
-        if progress:
-            progress(f"{len(unknown)} of {len(path)} steps searched")
-        if budget is not None and time.monotonic() - begun > budget:
-            true = [_priced(walk, step) for step in path]
-            if any(step.cost == NEVER for step in true):
-                continue
-            worth = walk.value(_sum(true))
-            if found is None or worth < found[0]:
-                found = worth, true, _sum(true)
-            break
-    assert found is not None
-    searched = walk.lone.searched + len(walk.passes.found)
-    ways = sum(len(one.ways) for one in walk.shapes.values())
-    return Found(
-        walk.plan_of(found[1]), found[2], min(bound, found[0]), found[0], alone, searched, len(walk.groups), ways,
-        time.monotonic() - begun, walk.thinned,
-    )  # fmt: skip
-
-
-def _sum(path: list[Step]) -> Cost:
-    total = NOTHING
-    for step in path:
-        total = total.plus(step.cost)
-    return total
-
-
-def _priced(walk: Walk, step: Step) -> Step:
-    """A step of which all is known by now."""
-    if step.way < 0:
-        again = walk.alone(step.begin, step.before)
-        return next((one for one in again if one.stays == step.stays), step._replace(cost=NEVER))
-    ways = walk._ways(step.begin, step.end, step.before, step.stays)
-    assert ways is not None
-    return step._replace(cost=Cost(*walk._costs(ways)[step.way].tolist()), known=True)
-
-
-Sized = Mapping[str, Architecture]

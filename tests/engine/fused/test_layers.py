@@ -4,7 +4,7 @@ import pytest
 
 from accelsim.engine.fused.group import Group, Op, Read, Source
 from accelsim.engine.fused.layers import Wiring, group_of
-from accelsim.engine.fused.storage import MODES, Tiling, measure
+from accelsim.engine.fused.storage import MODES, Measure, Tiling, measure
 from accelsim.errors import MappingError
 from accelsim.workload.network import Network
 from accelsim.workload.problem import Tensor
@@ -101,6 +101,30 @@ def test_refused_elsewhere(layers, message):
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
+def test_a_sink_may_be_joined_of_parts():
+    """An inception block: four layers make channels of what is read outside; all leave together."""
+    network = load_network("googlenet")
+    group = group_of(network, Wiring(network).order[5:12], joined=True)
+    assert [op.name for op in group.sinks] == ["3a_1x1", "3a_3x3", "3a_5x5", "3a_pool"] and group.joined
+    with pytest.raises(MappingError, match="one sink, here '3a_1x1' and '3a_3x3' and '3a_5x5' and '3a_pool'"):
+        group_of(network, Wiring(network).order[5:12])
+    found = measure(group, Tiling((7, 28)))
+    assert found.updates == 256 * 28 * 28
+    assert found.macs == {layer.name: layer.macs for layer in network.layers if layer.name in found.macs}
+    # the first part's tile waits for the others
+    measuring = Measure(group)
+    during = measuring.during(measuring(Tiling((28, 28))), 0, 0)
+    assert during[:, group.number["3a_1x1"]].tolist() == [64 * 28 * 28] * 7
+
+
+def test_two_layers_that_no_concatenation_joins_are_two_sinks():
+    network = load_network("googlenet")
+    names = ["3a_1x1", "3a_3x3r"]
+    with pytest.raises(MappingError) as error:
+        group_of(network, [name for name in Wiring(network).order if name in names], joined=True)
+    assert "a fused group has one sink, here '3a_1x1' and '3a_3x3r'" in str(error.value)
+
+
 def test_a_second_operand_from_outside_is_a_filter():
     """Q K^T of 2 heads: K waits outside, or in the buffer, as a filter does."""
     layers = {
@@ -142,7 +166,7 @@ def test_groups_of_shipped_networks(name):
         for length in (1, 2, 3, 6):
             names = tuple(wiring.order[begin : begin + length])
             try:
-                group = wiring.group(names)
+                group = wiring.group(names, joined=True)
             except MappingError:
                 continue
             legal += 1
@@ -150,14 +174,14 @@ def test_groups_of_shipped_networks(name):
             found = measure(group, Tiling(tuple(min(7, size) for size in group.sink.plane), MODES["both"]))
             for op in group.ops:
                 check_layer(layers[op.name], op, found)
-            assert found.updates == layers[group.sink.name].shape.words
+            assert found.updates == sum(layers[op.name].shape.words for op in group.sinks)
     assert legal > len(wiring.order) // 2
 
 
 def check_layer(layer, op: Op, found):
     # a stride that skips rows at the end of a plane leaves words unmade: none of these networks pools so much
     assert found.macs[op.name] <= layer.macs
-    if op is found.group.sink:
+    if op in found.group.sinks:
         assert found.macs[op.name] == layer.macs
     if layer.problem:
         assert op.filters == layer.problem.words(Tensor.FILTER)

@@ -28,6 +28,12 @@ def test_the_order_is_the_walk(rng):
     ran = [(*divmod(int(tile), tiles), one.op, one.writes) for tile, one in zip(found.tile, kinds, strict=True)]
     assert ran == walked.order
     assert list(found.leaving) == walked.left
+    sinks = {op.name for op in group.sinks}
+    firsts = {}
+    for at, (image, tile, name, _) in enumerate(walked.order):
+        if name in sinks:
+            firsts.setdefault((image, tile), at)
+    assert list(found.writes) == list(firsts.values())
     fetched = [
         (*divmod(int(tile), tiles), group.sources[source].name, int(words), names[found.op[reader]])
         for source, tile, words, reader in zip(found.source, found.fetched, found.words, found.reader, strict=True)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.engine.fused.group import Group, Op, Read, Source
-from accelsim.engine.fused.storage import MODES, Measure, Tiling, Widths, measure
+from accelsim.engine.fused.kernels import storage as kernel
+from accelsim.engine.fused.storage import MODES, Measure, Tiling, Widths, arrays, measure
 from accelsim.errors import MappingError
 from drawn_groups import drawn_group, drawn_tiling
 from golden import fused_walk
@@ -66,6 +67,22 @@ def test_closed_form_is_the_walk(rng):
 @given(RANDOM)
 def test_closed_form_is_the_walk_nightly(rng):
     compare(*drawn(rng, 8))
+
+
+@settings(max_examples=100)
+@given(RANDOM)
+def test_few_tiles_stand_for_all(rng):
+    """On planes too large to walk, with small tiles: the most of some tiles is the most of every tile."""
+    group = drawn_group(rng, 5, rng.choice([1, 3]), 60)
+    tiling = drawn_tiling(rng, group)
+    tiling = Tiling(tuple(min(size, rng.randint(1, 4)) for size in tiling.tile), tiling.keep, tiling.own, tiling.double)
+    measuring = Measure(group)
+    found = measuring(tiling)
+    every = [np.arange(len(axis.made)) for axis in (found.rows, found.columns)]
+    most = np.empty_like(found.most)
+    axes = [arrays(axis) for axis in (found.rows, found.columns)]
+    between = kernel.largest(measuring._words, *axes, *every, tiling.double, group.images, *measuring._scratch, most)
+    assert (most == found.most).all() and between == found.between
 
 
 @settings(max_examples=60)

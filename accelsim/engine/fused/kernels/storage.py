@@ -30,7 +30,7 @@ class Words(NamedTuple):
     """What a word of each tensor takes.
 
     channels : int64[tensor]. width : int64[tensor], of a word that is held. running : int64[tensor], of a word that an
-    operation makes, while it runs. inputs : tensors that are fetched; they come first.
+    operation makes, while it runs. inputs : tensors that are fetched; they come first. sink : the sink's first part.
     first, edges : readers of each tensor, see `intervals.Chain`.
     """
 
@@ -38,6 +38,7 @@ class Words(NamedTuple):
     width: Ints
     running: Ints
     inputs: int
+    sink: int
     first: Ints
     edges: Ints
 
@@ -79,7 +80,10 @@ def tensor_in_tile(words, rows, columns, i, j, tensor, found):
         if size(rows, i, reader) * size(columns, j, reader) > 0:
             first = reader if first < 0 else min(first, reader)
             last = max(last, reader)
-    if fresh > 0 and tensor >= words.inputs:
+    if words.first[tensor] == words.first[tensor + 1]:
+        # a part of the sink leaves with the others
+        first, last = tensor, len(words.channels) - 1
+    elif fresh > 0 and tensor >= words.inputs:
         first, last = tensor, max(last, tensor)
     elif fresh > 0 and first < 0:
         # the cross of two readers neither of which runs: made for the first of them
@@ -103,24 +107,33 @@ def left_of(words, rows, columns, at, tensor):
     return fresh * words.channels[tensor] * words.width[tensor]
 
 
+@part
+def sink_of(words, rows, columns, at):
+    """The same of the sink, all its parts."""
+    found = 0
+    for tensor in range(words.sink, len(words.channels)):
+        if words.first[tensor] == words.first[tensor + 1]:
+            found += left_of(words, rows, columns, at, tensor)
+    return found
+
+
 @njit(_nrt=False)
 def beside(words, rows, columns, at, images, found):
     """Fill what double buffers hold besides: (next tile's fetched words, sink's tile before, the two before).
 
     at : the tile, counted over all images.
     """
-    sink = len(words.channels) - 1
     found[:] = 0
     if at + 1 < images * len(rows.made) * len(columns.made):
         for tensor in range(words.inputs):
             found[0] += left_of(words, rows, columns, at + 1, tensor)
-    found[1] = left_of(words, rows, columns, at - 1, sink)
-    found[2] = found[1] + left_of(words, rows, columns, at - 2, sink)
+    found[1] = sink_of(words, rows, columns, at - 1)
+    found[2] = found[1] + sink_of(words, rows, columns, at - 2)
 
 
 @njit(_nrt=False)
 def most_beside(words, rows, columns, tile, images, scratch, found):
-    """Fill the most of any image: (in the sink's own pass, before it)."""
+    """Fill the most of any image: (from the pass on that first writes the sink, before it)."""
     many = len(rows.made) * len(columns.made)
     place = tile[0] * len(columns.made) + tile[1]
     found[0] = found[1] = 0
@@ -165,13 +178,10 @@ def occupied(words, rows, columns, tile, double, images, scratch, curve):
         if operation < words.inputs or fresh == 0:
             curve[operation] = -1
             continue
-        running = words.running[operation]
-        if operation == sink:
-            curve[operation] += fresh * words.channels[operation] * running + own
-        else:
-            # its own words were counted as they are held
-            wider = running - words.width[operation]
-            curve[operation] += fresh * words.channels[operation] * wider + earlier
+        running, besides = words.running[operation], own if operation >= words.sink else earlier
+        # other words than the last one's were counted as they are held
+        wider = running - (0 if operation == sink else words.width[operation])
+        curve[operation] += fresh * words.channels[operation] * wider + besides
     return kept
 
 

@@ -1,7 +1,8 @@
-"""Which rows (or columns) of every tensor a tile of the last one asks for, and which of them are held for later tiles.
+"""Which rows (or columns) of every tensor a tile of the sink asks for, and which of them are held for later tiles.
 
 One axis at a time: a box is rows times columns. Tensors are numbered in the order they come to be, the inputs first,
-the sink last; an operation has the number of the tensor it makes.
+the sink last; an operation has the number of the tensor it makes. A tensor that nobody reads is the sink, or a part of
+it: channels of one tensor, each with its own maker.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ def walk(chain, tile, keep, reached, used, made):
     tile : rows of a tile. keep : uint8[tensor]. reached : int64[tensor], scratch.
     used, made : int64[tile, tensor, 2], filled: begin and end; equal where there is nothing.
     """
-    sink = len(chain.plane) - 1
     reached[:] = 0
     for i in range(len(used)):
-        begin, end = i * tile, min((i + 1) * tile, chain.plane[sink])
-        used[i, sink, BEGIN], used[i, sink, END] = begin, end
-        made[i, sink, BEGIN], made[i, sink, END] = begin, end
-        for tensor in range(sink - 1, -1, -1):
+        for tensor in range(len(chain.plane) - 1, -1, -1):
+            if chain.first[tensor] == chain.first[tensor + 1]:
+                begin, end = i * tile, min((i + 1) * tile, chain.plane[tensor])
+                used[i, tensor, BEGIN], used[i, tensor, END] = begin, end
+                made[i, tensor, BEGIN], made[i, tensor, END] = begin, end
+                continue
             low, high = chain.plane[tensor], -1
             for edge in range(chain.first[tensor], chain.first[tensor + 1]):
                 reader = chain.edges[edge, READER]
