@@ -47,7 +47,8 @@ class Stays:
             if name not in names:
                 raise MappingError(f"no layer '{name}' in this fused group{nearest(name, names)}")
         dynamic = [op.dynamic for op in measured.group.ops if op.dynamic]
-        outside = [*(source.name for source in measured.group.sources), *dynamic, names[-1]]
+        sinks = (op.name for op in measured.group.sinks)
+        outside = [*(source.name for source in measured.group.sources), *dynamic, *sinks]
         for name in self.at_home:
             if name not in outside:
                 raise MappingError(f"'{name}' is no input or output of this fused group{nearest(name, outside)}")
@@ -73,14 +74,18 @@ def schedule_of(measured: Measured, ways: Ways, cycles: Sequence[int], stays: St
         runs.source[comes], runs.fetched[comes], runs.reader[comes], ways.work(ways.ifmap, runs.words[comes]),
         np.full(int(comes.sum()), -1),
     )  # fmt: skip
-    drains = ways.work(ways.psum, runs.leaving)
-    if group.sink.name in stays.at_home:
+    # of several sinks, parts of a concatenation, some may live in the buffer
+    parts = [(op.channels, op.name not in stays.at_home) for op in group.sinks]
+    away = sum(channels for channels, leaves in parts if leaves)
+    drains = ways.work(ways.psum, runs.leaving // sum(channels for channels, _ in parts) * away)
+    if not away:
         drains[:] = -1
     filters = _filters(group.ops, ways, stays, _renewed(group, runs, stays))
     latency = np.full(len(group.sources), ways.ifmap.latency), np.full(len(group.ops), ways.filter.latency)
     return Schedule(
         [source.name for source in group.sources], [op.name for op in group.ops], runs.tile, runs.op,
         given[runs.which], fetches, filters, drains, (*latency, ways.psum.latency), measured.tiling.double,
+        runs.writes,
     )  # fmt: skip
 
 

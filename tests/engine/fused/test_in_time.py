@@ -45,7 +45,7 @@ def lasts(op: str, plane: tuple[int, int], reads: int) -> int:
 
 
 def drawn_stays(rng: Random, group: Group) -> Stays:
-    outside = [*(source.name for source in group.sources), group.sink.name]
+    outside = [source.name for source in (*group.sources, *group.sinks)]
     return Stays(
         frozenset(op.name for op in group.ops if rng.random() < 0.5),
         frozenset(name for name in outside if rng.random() < 0.15),
@@ -90,14 +90,17 @@ def walked(group: Group, tiling: Tiling, ways: Ways, stays: Stays) -> Drawn:
                     for number, source in enumerate(group.sources)
                     if source.name in size and source.name not in stays.at_home
                 }
-                out = moving(ways.psum, int(size[group.sink.name]) * group.sink.channels)
+                away = [op for op in group.sinks if op.name not in stays.at_home]
+                out = moving(ways.psum, sum(int(size[op.name]) * op.channels for op in away))
                 this_image = tiles[image * len(rows) * len(columns) :]
                 again = {
                     number
                     for number, op in enumerate(group.ops)
                     if image and op.dynamic and not any(number in dict(tile.passes) for tile in this_image)
                 }
-                tiles.append(Tile(each, inputs, None if group.sink.name in stays.at_home else out, 0, again))
+                first = group.ops.index(group.sinks[0])
+                writes = sum(number > first for number, _ in each)
+                tiles.append(Tile(each, inputs, out if away else None, writes, again))
     filters: dict[bool, dict[int, Moving]] = {True: {}, False: {}}
     for number, op in enumerate(group.ops):
         if op.filters:
@@ -161,6 +164,7 @@ def check_room(rng: Random) -> None:
     after = [measurer.after(plain, *divmod(t, across)) for t in range(tiles)]
     sizes = [np.diff(axis.made, axis=2)[:, :, 0] for axis in (found.rows, found.columns)]
     made = (sizes[0][:, None] * sizes[1][None]).reshape(tiles, -1) * np.array(group.channels)
+    leaves = made[:, [group.number[op.name] for op in group.sinks]].sum(axis=1)
     came, reader = {}, {}
     for at, cause in enumerate(schedule.transfers.cause.tolist()):
         if cause < inputs:
@@ -180,10 +184,10 @@ def check_room(rng: Random) -> None:
             if k < first or (k == first and not running):
                 row[source] = before[source] + (made[t % tiles, source] if came[source, t] <= now else 0)
         coming = sum(made[t_ % tiles, s] for (s, t_), when in came.items() if t_ > t and when <= now)
-        leaving = sum(made[t_ % tiles, -1] for t_ in range(t) if clock.gone[t_] > now)
-        if t > 1 and not running and schedule.opens[t] == schedule.closes[t] and clock.gone[t - 2] > now:
-            # the sink alone runs in this tile, and waits for the place of a larger one: room counts its own
-            leaving -= max(0, made[(t - 2) % tiles, -1] - made[t % tiles, -1])
+        leaving = sum(leaves[t_ % tiles] for t_ in range(t) if clock.gone[t_] > now)
+        if t > 1 and not running and schedule.writes[t] == schedule.opens[t] == k and clock.gone[t - 2] > now:
+            # a sink runs first in this tile, and waits for the place of a larger one: room counts its own
+            leaving -= max(0, leaves[(t - 2) % tiles] - leaves[t % tiles])
         return int(row.sum() + coming + leaving)
 
     most = 0
