@@ -22,12 +22,11 @@ from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
 from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
-from accelsim.mapping.plan.plan import NO_PLAN, Plan
-from accelsim.search.proof import NONE, Proof
+from accelsim.ran import Ran as Ran
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
 from accelsim.workload.coverage import Coverage
-from accelsim.workload.network import RECURRENT, Network
+from accelsim.workload.network import RECURRENT
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
@@ -150,34 +149,6 @@ class Totals:
     energy: float
     energy_unit: str
     energy_exact: Fraction = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a run was asked for, resolved. With the machine, the table and the nests of its result it can be run again.
-
-    network : its batch and what parameters made of it are in it.
-    layers : globs of what was run of it.
-    mapping : the file or built-in name nests were taken from, if any.
-    parameters, bits : as they were given.
-    data, seed : where operands come from. operand_files : sha256 of each file read, by path.
-    versions : of accelsim, numpy, numba and python. dims : sizes of the graph that operands are read from.
-    proof : what searches were to prove. plan : what happened between layers.
-    """
-
-    network: Network
-    objective: str = "energy"
-    layers: str = "*"
-    mapping: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    data: str | None = None
-    seed: int = 0
-    bits: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
-    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
-    dims: Mapping[str, int | str] = field(default_factory=dict, hash=False)
-    proof: Proof = field(default=NONE, hash=False)
-    plan: Plan = field(default=NO_PLAN, hash=False)
 
 
 @dataclass(frozen=True, repr=False)
