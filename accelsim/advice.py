@@ -13,9 +13,10 @@ from accelsim.architecture.levers import CAPACITY, SIDE, Lever, levers
 from accelsim.compiling import summed_up
 from accelsim.dataflows import known_dataflow
 from accelsim.errors import AccelsimError
+from accelsim.jobs import Job, Plan, jobs, run_job
 from accelsim.outcome import SEARCH, LayerResult, Outcome
 from accelsim.report.gains import DATAFLOW, Gain
-from accelsim.simulate import Job, Plan, Progress, jobs, plan_of, run_job
+from accelsim.simulate import Progress, plan_of
 
 FIXED = "its mapping was given, and makes no use of more"
 CARTESIAN = "its PEs map a layer by themselves"

@@ -28,6 +28,7 @@ from accelsim.options import (
     AnyWork,
     Arch,
     Batch,
+    Between,
     Bits,
     Bound,
     Budget,
@@ -50,6 +51,7 @@ from accelsim.options import (
     Optimizer,
     Out,
     PictureWidth,
+    PlanFile,
     Report,
     Seed,
     Settings,
@@ -133,6 +135,8 @@ def run(
     imperfect: Imperfect = False,
     constraints: Constraints = None,
     bound: Bound = None,
+    between: Between = None,
+    plan: PlanFile = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -179,6 +183,7 @@ def run(
         step = training_of(training, optimizer, master_bits, transposed, vector_gradients)
         more: dict[str, Any] = {
             "mapping": mapping, "budget": budget, "imperfect": imperfect, "constraints": constraints, "bound": bound,
+            "between": between, "plan": plan,
         }  # fmt: skip
         result = simulated(architecture, workload, **asked, **more, training=step)
     checks = _checked(result) if check else []
@@ -341,6 +346,7 @@ def search(
     constraints: Constraints = None,
     bound: Bound = None,
     total: Total = None,
+    between: Between = None,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -361,7 +367,7 @@ def search(
     """Find the best mapping of each layer; print it as YAML that `run --mapping` reads."""
     from accelsim.arguments import proof
     from accelsim.report.binding import binding
-    from accelsim.report.files import check_place, mapping_text, write_text
+    from accelsim.report.files import check_place, mapping_text, plan_text
 
     if out:
         check_place(out)
@@ -369,7 +375,7 @@ def search(
         "dataflow": dataflow, "batch": batch, "layers": layers, "evaluator": "analytical", "objective": objective,
         "budget": budget, "exact": exact, "imperfect": imperfect, "constraints": constraints, "bound": bound,
         "energy": energy, "node": node, "supply": supply, "accounting": accounting,
-        "parameters": parameters(settings), "dims": dims_of(dims), "bits": bits_of(bits),
+        "parameters": parameters(settings), "dims": dims_of(dims), "bits": bits_of(bits), "between": between,
         "training": training_of(training, optimizer, master_bits, transposed, vector_gradients),
     }  # fmt: skip
     found = None
@@ -378,6 +384,9 @@ def search(
 
         options["mapping"], found = within_total(architecture, workload, total, **options)
     result = simulated(architecture, workload, **options)
+    if between not in (None, "none"):
+        _give(plan_text(result, between, objective), out)
+        return
     if not result.layers:
         raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
     of = "all mappings" if result.dataflow == "best" else result.dataflow
@@ -387,11 +396,17 @@ def search(
     text += "".join(f"# space: {space}\n" for space in spaces)
     text += told(total, found, result) if total and found else ""
     text += mapping_text(result, binding(result, why, proof(budget, exact, imperfect, constraints, bound)))
+    _give(text, out)
+    tell_failures(result)
+
+
+def _give(text: str, out: Path | None) -> None:
     if out:
+        from accelsim.report.files import write_text
+
         write_text(out, text)
     else:
         typer.echo(text, nl=False)
-    tell_failures(result)
 
 
 for _name in ("validate", "convert", "list_names", "show", "explain", "schema", "trace", "warm", "reproduce"):

@@ -14,6 +14,7 @@ from platform import python_version
 from accelsim.architecture.document import document_of as machine_document
 from accelsim.engine.counts import BEGUN, DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
+from accelsim.mapping.plan.yaml import data_of
 from accelsim.outcome import LayerResult, Outcome, Ran, Row, mean_imbalance
 from accelsim.shares import training_document
 from accelsim.vector import spent
@@ -56,6 +57,7 @@ def document_of(result: Outcome) -> Row:
         "free": list(result.free),
         "levels": [level.name for level in machine.levels],
         "layers": [_layer(result, layer) for layer in result.layers],
+        **({"groups": [group.to_dict() for group in result.groups]} if result.groups else {}),
         "vector_layers": [layer.to_dict() for layer in result.vector_layers],
         **({"coverage": result.coverage.to_dict()} if result.coverage else {}),
         **training_document(result),
@@ -89,6 +91,7 @@ def _ran(result: Outcome, ran: Ran) -> Row:
         "bits": dict(ran.bits),
         "data": ran.data,
         **({"dims": dict(ran.dims)} if ran.dims else {}),
+        **({"plan": data_of(ran.plan)} if ran.plan else {}),
         **({"proof": proof} if (proof := ran.proof.to_dict()) else {}),
         "seed": ran.seed,
         "versions": dict(ran.versions),
@@ -115,6 +118,7 @@ def _layer(result: Outcome, layer: LayerResult) -> Row:
         "name": layer.name,
         "op": layer.op,
         "repeat": layer.repeat,
+        **({"homes": {tensor.value: level for tensor, level in layer.homes.items()}} if layer.homes else {}),
         "bits": {width.value: layer.bits[width] for width in Width},
         **({"mode": str(result.mode(layer))} if result.architecture.modes else {}),
         "macs": counts.macs,

@@ -32,8 +32,12 @@ from accelsim.engine.counts import (
     Timing,
 )
 from accelsim.errors import AccelsimError, Issue, SpecError
+from accelsim.grouped import GroupResult
 from accelsim.jsonfile import read_json
 from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.plan.living import Between, between_of
+from accelsim.mapping.plan.plan import NO_PLAN
+from accelsim.mapping.plan.yaml import plan_of
 from accelsim.mapping.yaml import Levels
 from accelsim.outcome import LayerResult, Outcome, Ran
 from accelsim.search.bound import bounds_of
@@ -146,6 +150,16 @@ class _Layer(BaseModel):
     search: _Search | None = None
 
 
+class _Pass(BaseModel):
+    mapping: Levels
+
+
+class _Group(BaseModel):
+    name: str
+    home: str
+    passes: list[_Pass]
+
+
 class _Failure(BaseModel):
     layer: str
     reason: str
@@ -191,6 +205,7 @@ class _Ran(BaseModel):
     energy_table: dict[str, Any]
     dims: dict[str, int | str] = Field(default_factory=dict)
     proof: _Proof = Field(default_factory=lambda: _Proof())
+    plan: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Result(BaseModel):
@@ -199,6 +214,7 @@ class _Result(BaseModel):
     operands: str
     layers: list[_Layer]
     failures: list[_Failure]
+    groups: list[_Group] = Field(default_factory=list)
     ran: _Ran
 
 
@@ -237,6 +253,8 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
     asked = found.ran
     network = validate(Document(f"{file}: ran.network", asked.network), NetworkDocument).root
     known = {layer.name: layer for layer in network.mac_layers}
+    plan = plan_of(Document(f"{file}: ran.plan", asked.plan)) if asked.plan else NO_PLAN
+    between = between_of(plan, machine, network, checked(asked.bits))
     layers = []
     for index, entry in enumerate(found.layers):
         if entry.name not in known:
@@ -265,11 +283,12 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
                 entry.search.found(nest) if entry.search else None,
                 sized.bias_bits,
                 sized.moved_widths,
+                between.stay(layer).homes if between else {},
             )
         )
     ran = Ran(
         network, asked.objective, asked.layers, asked.mapping, asked.parameters, asked.data, asked.seed, asked.bits,
-        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file), asked.sha256.files,
+        asked.sha256.operands, asked.versions, asked.dims, asked.proof.proof(file), asked.sha256.files, plan,
     )  # fmt: skip
     return kind(
         machine,
@@ -279,11 +298,33 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         table,
         tuple(layers),
         network.batch,
-        vector_layers(machine, network, network.select(asked.layers), table, checked(asked.bits)),
+        vector_layers(machine, network, network.select(asked.layers), table, checked(asked.bits), between),
         tuple((failure.layer, failure.reason) for failure in found.failures),
         "" if found.operands == "dense" else found.operands,
         ran,
+        _groups(file, found, between, table, ran),
     )
+
+
+def _groups(
+    file: str, found: _Result, between: Between | None, table: EnergyTable, ran: Ran
+) -> tuple[GroupResult, ...]:
+    """Groups of layers, put together again from the mappings of their passes."""
+    if not found.groups or between is None:
+        return ()
+    from accelsim.grouping import run_group
+    from accelsim.search.plan.costs import Wanted
+
+    out, known = [], {group.name: group for group in ran.plan.groups}
+    for index, entry in enumerate(found.groups):
+        if entry.name not in known:
+            _refuse(file, f"groups.{index}.name", f"ran.plan has no group '{entry.name}'")
+        nests = [LoopNest(tuple((name, level.mapping) for name, level in one.mapping.items())) for one in entry.passes]
+        wanted = Wanted(
+            between.machine, table, entry.home, found.dataflow, found.dataflow, ran.objective, ran.proof
+        )  # fmt: skip
+        out.append(run_group(known[entry.name], between, wanted, found.evaluator, nests))
+    return tuple(out)
 
 
 def _counts(file: str, index: int, entry: _Layer, machine: Architecture) -> Counts:

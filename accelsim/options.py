@@ -53,6 +53,11 @@ Total = Annotated[
         help="The most of all layers together: cycles or latency, where energy is the objective, or energy.",
     ),
 ]
+Between = Annotated[
+    str | None,
+    typer.Option(metavar="WAY", help="Between layers: none, resident (tensors stay on the chip), fused, or best."),
+]
+PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="A plan of what happens between layers.")]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Node = Annotated[int | None, typer.Option(metavar="NM", help="Energy table of a process, instead of --energy.")]
 Supply = Annotated[str | None, typer.Option(metavar="V", help="Supply; of a table of a process.")]

@@ -20,12 +20,13 @@ from accelsim.energy.table import EnergyTable, energy_unit
 from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
+from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
-from accelsim.search.proof import NONE, Proof
+from accelsim.ran import Ran as Ran
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
 from accelsim.workload.coverage import Coverage
-from accelsim.workload.network import RECURRENT, Network
+from accelsim.workload.network import RECURRENT
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class LayerResult(Measured):
     search : of what the mapping is the best, if it was searched.
     bits : of the words of each tensor, and of the ofmap; bias_bits : of the bias. moved : the same of their slices,
     where words are sliced.
-    op : kind of layer, as the workload has it.
+    op : kind of layer, as the workload has it. homes : of its tensors that live on the chip between layers, where.
     """
 
     name: str
@@ -93,6 +94,7 @@ class LayerResult(Measured):
     search: Found | None = None
     bias_bits: int = 0
     moved: Mapping[Width, int] = field(default_factory=dict)
+    homes: Mapping[Tensor, str] = field(default_factory=dict, hash=False)
 
     def __repr__(self) -> str:
         runs = f" x{self.repeat}" if self.repeat > 1 else ""
@@ -149,34 +151,6 @@ class Totals:
     energy_exact: Fraction = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What a run was asked for, resolved. With the machine, the table and the nests of its result it can be run again.
-
-    network : its batch and what parameters made of it are in it.
-    layers : globs of what was run of it.
-    mapping : the file or built-in name nests were taken from, if any.
-    parameters, bits : as they were given.
-    data, seed : where operands come from. operand_files : sha256 of each file read, by path.
-    versions : of accelsim, numpy, numba and python. dims : sizes of the graph that operands are read from.
-    proof : what searches were to prove. files : sha256 of the files of 'dataflow' and 'mapping', where there were any.
-    """
-
-    network: Network
-    objective: str = "energy"
-    layers: str = "*"
-    mapping: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    data: str | None = None
-    seed: int = 0
-    bits: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    operand_files: Mapping[str, str] = field(default_factory=dict, hash=False)
-    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
-    dims: Mapping[str, int | str] = field(default_factory=dict, hash=False)
-    proof: Proof = field(default=NONE, hash=False)
-    files: Mapping[str, str] = field(default_factory=dict, hash=False)
-
-
 @dataclass(frozen=True, repr=False)
 class Outcome:
     """What came of a network on a machine: the data of a `Result`.
@@ -184,7 +158,7 @@ class Outcome:
     layers : the layers that have MACs, in network order. vector_layers : what the others do, and the gates of an LSTM.
     operands : where zeros come from, in words; empty for a dense run.
     failures : (layer, reason) of layers that could not be mapped, where the run let them pass.
-    ran : what was asked for.
+    ran : what was asked for. groups : layers that ran together.
     """
 
     architecture: Architecture
@@ -198,6 +172,7 @@ class Outcome:
     failures: tuple[tuple[str, str], ...] = ()
     operands: str = ""
     ran: Ran | None = None
+    groups: tuple[GroupResult, ...] = ()
 
     def __repr__(self) -> str:
         sums, ran, kind = self.total, len(self.layers), type(self).__name__
@@ -228,7 +203,7 @@ class Outcome:
     @cached_property
     def total(self) -> Totals:
         """Sums over the layers that have MACs; cycles add up, but for those that layers have in common (`overlap`)."""
-        runs = [(layer, layer.repeat) for layer in self.layers]
+        runs = [(layer, layer.repeat) for layer in self.multiplied]
         stalls: Counter[str] = Counter()
         for layer, repeat in runs:
             for cause, number in layer.stall_cycles.items():
@@ -257,6 +232,11 @@ class Outcome:
             energy_exact=energy,
         )
 
+    @property
+    def multiplied(self) -> tuple[LayerResult | GroupResult, ...]:
+        """All that has MACs: layers that ran alone, and groups."""
+        return (*self.layers, *self.groups)
+
     @cached_property
     def overlapped(self) -> int:
         """Cycles that layers have in common with the one before: repeats that are no time steps, and neighbours."""
@@ -272,12 +252,12 @@ class Outcome:
     @cached_property
     def slots(self) -> int:
         """MACs of all layers and repeats, where words are sliced the products of slices that make them up."""
-        return sum(layer.counts.slots * layer.repeat for layer in self.layers)
+        return sum(layer.counts.slots * layer.repeat for layer in self.multiplied)
 
     @cached_property
     def visited_macs(self) -> int:
         """MACs (products of slices) that took a slot, of all layers and repeats: those that were not skipped."""
-        return sum(layer.counts.visited * layer.repeat for layer in self.layers)
+        return sum(layer.counts.visited * layer.repeat for layer in self.multiplied)
 
     @cached_property
     def vector(self) -> VectorTotals:
@@ -326,7 +306,7 @@ class Outcome:
     def energy_rows(self) -> tuple[EnergyRow, ...]:
         """The account of the whole network: rows of equal component, tensor and action added, repeats included."""
         sums: dict[tuple[str, str, str], tuple[int, Fraction]] = {}
-        for layer in self.layers:
+        for layer in self.multiplied:
             for row in layer.energy_rows:
                 key = (row.component, row.tensor, row.action)
                 count, energy = sums.get(key, (0, Fraction(0)))
@@ -340,7 +320,7 @@ class Outcome:
         `level` also names the 'network', whose words are deliveries (on a mesh hops), and the 'MAC'. Columns add up to
         `total`, so layers without MACs are not among them: `vector_table`.
         """
-        return [row for layer in self.layers for row in _rows(layer, layer.counts.rows())]
+        return [row for layer in self.multiplied for row in _rows(layer, layer.counts.rows())]
 
     @cached_property
     def vector_table(self) -> list[Row]:
@@ -406,7 +386,9 @@ COLUMNS = ("layer", "op", "repeat", "level", "tensor", "action", "words", "energ
 """Of `Outcome.table`."""
 
 
-def _rows(layer: LayerResult | VectorLayer, counted: Iterable[tuple[str, str, str, int]]) -> Iterator[Row]:
+def _rows(
+    layer: LayerResult | GroupResult | VectorLayer, counted: Iterable[tuple[str, str, str, int]]
+) -> Iterator[Row]:
     """Every count and every energy of a layer once, times its repeats."""
     repeat = layer.repeat
     priced = {(row.component, row.tensor, row.action): row for row in layer.energy_rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,68 +14,38 @@ from accelsim.compiling import summed_up
 from accelsim.dataflows import candidates, known_dataflow
 from accelsim.declared import split_parameters
 from accelsim.document import versions
-from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.given import DENSE, asked, digests_of, files_of, operands_for, operands_of
-from accelsim.mapping.mapping import LoopNest, check_bypass
+from accelsim.jobs import Job, Plan, gathered, jobs, run_job
+from accelsim.mapping.plan.living import Between, between_of
+from accelsim.mapping.plan.plan import NO_PLAN, WAYS
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
-from accelsim.outcome import GIVEN, SEARCH, SHIPPED, LayerResult, Outcome, Ran, reasons
+from accelsim.outcome import GIVEN, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
 from accelsim.search.bound import ceilings_of
-from accelsim.vector import vector_layers
-from accelsim.workload.network import INPUT, Network
+from accelsim.search.proof import Proof
+from accelsim.workload.network import Network
 from accelsim.workload.precision import checked
-from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 
 if TYPE_CHECKING:
     from accelsim.mapping.dataflows.dataflow import Dataflow
-    from accelsim.sparsity.masks import Masks
-    from accelsim.sparsity.operands import Operands
-    from accelsim.workload.network import Layer
+    from accelsim.mapping.plan.plan import Plan as BetweenPlan
     from accelsim.workload.training.optimizers import Training
 
 EVALUATORS = ("cycle", "analytical")
 OBJECTIVES = ("energy", "cycles", "edp", "ed2p")
 Progress = Callable[[int, int, str], None]
-Mappings = Mapping[str, LoopNest]
-Bits = tuple[tuple[Width, int], ...]
 _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
     "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
-    "training": None, "bound": None,
+    "training": None, "bound": None, "between": None, "plan": None,
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A run before it begins.
-
-    given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
-    recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
-    """
-
-    machine: Architecture
-    table: EnergyTable
-    dataflow: str
-    evaluator: str
-    given: Mappings
-    source: str
-    zeros: Operands | None
-    ran: Ran
-    recorded: Mapping[str, LayerResult] = field(default_factory=dict)
-    failures: tuple[tuple[str, str], ...] = ()
-    flow: Dataflow | None = None
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """Those chosen."""
-        return self.ran.network.select(self.ran.layers)
 
 
 @summed_up
@@ -106,6 +76,8 @@ def simulate(
     constraints: str | Path | Mapping[str, Any] | None = None,
     bound: str | Sequence[str] | Mapping[str, Any] | None = None,
     training: bool | str | Mapping[str, Any] | Training | None = None,
+    between: str | None = None,
+    plan: str | Path | Mapping[str, Any] | BetweenPlan | None = None,
 ) -> Result:
     """Run a network on a machine.
 
@@ -132,18 +104,21 @@ def simulate(
         most of what is no objective, 'cycles<=1.2e6, energy<=3 mJ' (docs/optimum.md).
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
     training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
+    between : what is looked for between layers: 'none', tensors that stay on the chip ('resident'), groups of layers
+        ('fused'), or both ('best'); default: what the machine says, else 'none'. plan : the file of a plan, or what is
+        in it, instead (docs/between.md).
 
     Raises
     ------
     MappingError : layers that cannot be mapped, each with the reason. AccelsimError : an argument that is wrong.
     """
-    plan = prepare(
+    ready = prepare(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
         bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
-        imperfect=imperfect, constraints=constraints, bound=bound, training=training,
+        imperfect=imperfect, constraints=constraints, bound=bound, training=training, between=between, plan=plan,
     )  # fmt: skip
-    result = _execute(plan, progress)
+    result = _execute(ready, progress)
     if result.failures and not tolerant:
         raise result_error(result)
     return result
@@ -185,12 +160,46 @@ def prepare(
         proof.constraints.on(machine)
     if proof.bounds:
         ceilings_of(proof.bounds, machine, table, options["objective"])
+    between = _between(machine, network, table, options, flow or dataflow, dataflow, proof)
     ran = Ran(
         network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
         sizes if is_onnx(data) else {}, proof, files_of({"dataflow": flow and dataflow, "mapping": mapping}),
+        between.plan if between else NO_PLAN,
     )  # fmt: skip
-    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow)
+    return Plan(machine, table, dataflow, evaluator, given, source, zeros, ran, flow=flow, between=between)
+
+
+def _between(
+    machine: Architecture,
+    network: Network,
+    table: EnergyTable,
+    options: Mapping[str, Any],
+    flow: Dataflow | str,
+    dataflow: str,
+    proof: Proof,
+) -> Between | None:
+    """The plan that is given or looked for, on a machine; None: nothing happens between layers."""
+    way, bits = options["between"] or "none", checked(arguments.settings("bits", options["bits"]))
+    arguments.known("between", way, WAYS)
+    if options["plan"] is not None:
+        from accelsim.mapping.plan.yaml import plan_from, refuse_wrong
+
+        if way != "none":
+            raise AccelsimError("a plan is given, so none is looked for; leave out 'between' or 'plan'")
+        plan, document = plan_from(options["plan"])
+        between = between_of(plan, machine, network, bits)
+        if between:
+            refuse_wrong(between, document)
+        return between
+    if way == "none":
+        return None
+    from accelsim.search.plan.best import find_plan, home_of
+    from accelsim.search.plan.costs import Wanted
+
+    wanted = Wanted(machine, table, home_of(machine), flow, dataflow, options["objective"], proof)
+    found = find_plan(wanted, network, lambda layer: with_bits(machine, {**layer.bits, **bits}), way, proof.budget)
+    return between_of(replace(found.plan, source=found.describe()), machine, network, bits)
 
 
 @summed_up
@@ -220,7 +229,8 @@ def plan_of(result: Outcome) -> Plan:
     return Plan(
         machine, result.energy_table, result.dataflow, result.evaluator,
         {name: layer.nest for name, layer in layers.items()}, GIVEN, zeros, replace(ran, versions=versions()), layers,
-        result.failures,
+        result.failures, between=between_of(ran.plan, machine, ran.network, checked(ran.bits)),
+        nests={group.name: [one.nest for one in group.passes] for group in result.groups},
     )  # fmt: skip
 
 
@@ -236,74 +246,6 @@ def _execute(plan: Plan, progress: Progress | None) -> Result:
             done[job] = run_job(job, plan)
         found.append(done[job])
     return gathered(plan, multiplying, found)
-
-
-@dataclass(frozen=True)
-class Job:
-    """One layer of a plan, as it is evaluated: equal ones give equal results.
-
-    machine : of the widths of this layer. nest : the one given. zeros : of whom its masks are, where it has some.
-    """
-
-    machine: Architecture = field(compare=False)
-    layer: Layer = field(compare=False)
-    problem: Problem
-    nest: LoopNest | None
-    zeros: str
-    raw: bool
-    widths: Bits
-
-
-def jobs(plan: Plan) -> list[Job]:
-    """The layers of a plan that multiply, in order, but for those that failed before."""
-    wanted, failed, found = checked(plan.ran.bits), dict(plan.failures), []
-    for layer in plan.layers:
-        if layer.problem is None or layer.name in failed:
-            continue
-        zeros = plan.zeros and plan.zeros.of(layer)
-        identity = zeros.identity(layer) if zeros else ""
-        sized = _sized(plan.machine, layer, wanted)
-        raw = bool(zeros) and INPUT in layer.inputs
-        widths = tuple(sized.widths.items())
-        found.append(Job(sized, layer, layer.problem, plan.given.get(layer.name), identity, raw, widths))
-    return found
-
-
-def _sized(machine: Architecture, layer: Layer, wanted: Mapping[Width, int]) -> Architecture:
-    """The machine with the widths of a layer, where the run does not say otherwise."""
-    try:
-        return with_bits(machine, {**layer.bits, **wanted})
-    except AccelsimError as error:
-        raise AccelsimError(f"layer '{layer.name}': {error}" if layer.bits else str(error)) from None
-
-
-def run_job(job: Job, plan: Plan) -> LayerResult | MappingError:
-    """Evaluate a layer; what cannot be mapped is returned, not raised."""
-    try:
-        return _run(job.machine, job.layer, job.nest, replace(plan, zeros=plan.zeros and plan.zeros.of(job.layer)))
-    except MappingError as error:
-        return error
-
-
-def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | MappingError]) -> Result:
-    """The result of a plan from those of its jobs, in their order."""
-    results: list[LayerResult] = []
-    failures = list(plan.failures)
-    for job, one in zip(multiplying, found, strict=True):
-        layer = job.layer
-        if isinstance(one, MappingError):
-            failures.append((layer.name, f"{one}{_as_lowered(job.machine, layer) if job.nest else ''}"))
-            continue
-        # how the mapping was found, when it was
-        first = plan.recorded.get(layer.name) or one
-        here = replace(one, name=layer.name, op=layer.op, repeat=layer.repeat)
-        results.append(replace(here, mapping_source=first.mapping_source, search=first.search))
-    ran = plan.ran
-    others = vector_layers(plan.machine, ran.network, plan.layers, plan.table, checked(ran.bits))
-    return Result(
-        plan.machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch,
-        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran,
-    )  # fmt: skip
 
 
 def result_error(result: Result) -> MappingError:
@@ -358,69 +300,3 @@ def load(
         architecture = architecture.with_(**own)
     # a workload may say where its zeros come from
     return replace(architecture, padding=network.padding or architecture.padding), network
-
-
-def _run(machine: Architecture, layer: Layer, nest: LoopNest | None, plan: Plan) -> LayerResult:
-    """Find a mapping unless there is one, evaluate one layer under it, and price its counts."""
-    from accelsim.engine import evaluate
-
-    assert layer.problem is not None
-    problem = machine.lower(layer.problem)
-    source, table, zeros = SEARCH if nest is None else plan.source, plan.table, plan.zeros
-    if machine.cartesian:
-        from accelsim.engine.zeros import cartesian
-
-        if nest not in (None, cartesian.nest(machine, problem)):
-            raise MappingError("Cartesian PEs map a layer by themselves; leave the mapping out")
-        nest, source = cartesian.nest(machine, problem), GIVEN
-    found = None
-    if nest is not None:
-        check_bypass(machine, nest)
-    else:
-        from accelsim.search import find
-
-        wanted = plan.ran.objective, table, table.accounting or None, plan.evaluator
-        found = find(machine, problem, plan.flow or plan.dataflow, *wanted, proof=plan.ran.proof)
-        nest = found.nest
-    raw = INPUT in layer.inputs
-    as_given = replace(problem, slices=(1, 1)) == layer.problem
-    if (
-        zeros
-        and plan.evaluator == "analytical"
-        and not zeros.store
-        and not machine.cartesian
-        and as_given
-        and not (layer.spread and (layer.spread.inserts or layer.spread.unfolded))
-    ):
-        # nothing is drawn: the closed form takes the densities themselves
-        counts, timing = evaluate(machine, nest, problem, plan.evaluator, None, layer.density, raw)
-    else:
-        counts, timing = evaluate(machine, nest, problem, plan.evaluator, masks_for(machine, layer, problem, zeros))
-    rows = account(machine, counts, table, timing.cycles, plan.dataflow, nest)
-    found = found and found.scored(float(sum(row.energy for row in rows)), timing.cycles)
-    return LayerResult(
-        "", problem, nest, source, counts, timing, rows, bits=machine.widths, search=found,
-        bias_bits=machine.bias_bits, moved=machine.moved_widths,
-    )  # fmt: skip
-
-
-def masks_for(machine: Architecture, layer: Layer, problem: Problem, zeros: Operands | None) -> Masks | None:
-    """Which operands of a layer are zero, as the engine takes it; problem : of the layer, lowered."""
-    if not zeros or layer.problem is None:
-        return None
-    masks = replace(zeros.packed(layer, machine.sees_zeros_of, machine.cuts), raw_ifmap=INPUT in layer.inputs)
-    if replace(problem, slices=(1, 1)) == layer.problem:
-        return masks
-    from accelsim.sparsity.im2col import lowered_masks
-
-    return lowered_masks(replace(layer.problem, slices=problem.slices), masks)
-
-
-def _as_lowered(machine: Architecture, layer: Layer) -> str:
-    """What a mapping that was given should have been for, where that is not the layer itself."""
-    assert layer.problem is not None
-    problem = machine.lower(layer.problem)
-    if problem == layer.problem:
-        return ""
-    sizes = " ".join(f"{dim}{size}" for dim, size in zip(LOOP_DIMS, problem.bounds, strict=True) if size > 1)
-    return f" ('{machine.name}' lowers this layer by {machine.lowers_to} to {sizes})"

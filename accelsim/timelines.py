@@ -104,8 +104,9 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     from accelsim.engine.counts import why_no_time
     from accelsim.engine.timeline import observe
     from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
+    from accelsim.jobs import masks_for
     from accelsim.report.timeline import Layer
-    from accelsim.simulate import masks_for, plan_of
+    from accelsim.simulate import plan_of
     from accelsim.sparsity.masks import Masks
 
     plan = plan_of(result)

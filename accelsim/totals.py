@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.arguments import seconds
 from accelsim.errors import AccelsimError, MappingError
+from accelsim.jobs import Plan, jobs
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.bound import bounds_of, ceilings_of
-from accelsim.simulate import Plan, jobs, prepare
+from accelsim.simulate import prepare
 
 if TYPE_CHECKING:
     from accelsim.architecture.model import Architecture

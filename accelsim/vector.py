@@ -13,7 +13,8 @@ from accelsim.energy.floor import access
 from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow, total
 from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.vector import latency
+from accelsim.engine.vector import Moved, latency
+from accelsim.mapping.plan.living import Between
 from accelsim.workload.network import RECURRENT, Layer, Network
 from accelsim.workload.problem import Tensor, Width
 from accelsim.workload.training.phases import UPDATE
@@ -26,7 +27,7 @@ class VectorLayer:
     """A layer without MACs, or the vector operations of one that has both, run once; totals multiply by `repeat`.
 
     reads, writes : words at the outermost level, of the whole batch; read as an ifmap is, written as an ofmap is; of
-    the update of a training step both as a filter is.
+    the update of a training step both as a filter is. reads_at_home, writes_at_home : those that stay on the chip.
     vector_ops : of the whole batch; their row in `energy_rows` is missing where the table has no price for them.
     """
 
@@ -39,6 +40,8 @@ class VectorLayer:
     processing_cycles: int
     energy_rows: tuple[EnergyRow, ...]
     repeat: int = 1
+    reads_at_home: int = 0
+    writes_at_home: int = 0
 
     def __repr__(self) -> str:
         runs = f" x{self.repeat}" if self.repeat > 1 else ""
@@ -76,6 +79,8 @@ class VectorLayer:
             "repeat": self.repeat,
             "reads": self.reads,
             "writes": self.writes,
+            **({"reads_at_home": self.reads_at_home} if self.reads_at_home else {}),
+            **({"writes_at_home": self.writes_at_home} if self.writes_at_home else {}),
             "vector_ops": self.vector_ops,
             "cycles": self.cycles,
             "processing_cycles": self.processing_cycles,
@@ -136,42 +141,65 @@ def spent(cycles: int, processing: int, energy: Fraction, clock_hz: float) -> di
 
 
 def vector_layers(
-    machine: Architecture, network: Network, layers: Iterable[Layer], table: EnergyTable, bits: Mapping[Width, int]
+    machine: Architecture,
+    network: Network,
+    layers: Iterable[Layer],
+    table: EnergyTable,
+    bits: Mapping[Width, int],
+    between: Between | None = None,
 ) -> tuple[VectorLayer, ...]:
     """What the layers given do beside MACs, in their order; those that only multiply are left out.
 
-    bits : of the words of a tensor, over what a layer says.
+    bits : of the words of a tensor, over what a layer says. between : what happens between layers, if anything does.
     """
     found = []
     for layer in layers:
-        if layer.problem and not layer.vector_ops:
+        if (layer.problem and not layer.vector_ops) or (between and between.plan.group_of(layer.name)):
             continue
         images = network.images(layer)
-        reads, writes = (words * images for words in network.traffic(layer))
+        moved = Moved(*network.traffic(layer)) if between is None else Moved(*between.moved(layer), between.home)
+        moved = moved.times(images)
         operations = layer.vector_ops * images
         sized = with_bits(machine, {**layer.bits, **bits})
-        cycles, processing = latency(sized, reads, writes, operations, layer.op == UPDATE)
+        cycles, processing = latency(sized, moved, operations, layer.op == UPDATE)
         # a layer that multiplies too has its name already
         name = f"{layer.name} {'gates' if layer.op in RECURRENT else 'sums'}" if layer.problem else layer.name
         rows = (
-            *_moved(sized, reads, writes, table, layer.op == UPDATE), *_computed(sized, operations, cycles, table)
+            *_moved(sized, moved, table, layer.op == UPDATE), *_computed(sized, operations, cycles, table)
         )  # fmt: skip
-        found.append(VectorLayer(name, layer.op, reads, writes, operations, cycles, processing, rows, layer.repeat))
+        found.append(
+            VectorLayer(
+                name,
+                layer.op,
+                moved.reads,
+                moved.writes,
+                operations,
+                cycles,
+                processing,
+                rows,
+                layer.repeat,
+                moved.reads_at_home,
+                moved.writes_at_home,
+            )
+        )
     return tuple(found)
 
 
-def _moved(machine: Architecture, reads: int, writes: int, table: EnergyTable, weights: bool) -> Iterator[EnergyRow]:
-    """Words at the outermost level; weights : those of an update, which are words of filters."""
+def _moved(machine: Architecture, moved: Moved, table: EnergyTable, weights: bool) -> Iterator[EnergyRow]:
+    """Words at the outermost level and at their home; weights : those of an update, which are words of filters."""
     outermost = machine.levels[0]
-    for tensor, width, action, words in (
-        (Tensor.IFMAP, Width.IFMAP, "read", reads),
-        (Tensor.PSUM, Width.OFMAP, "update", writes),
+    home = machine.levels[machine.level_index(moved.home)] if moved.home else outermost
+    for level, tensor, width, action, words in (
+        (outermost, Tensor.IFMAP, Width.IFMAP, "read", moved.reads),
+        (outermost, Tensor.PSUM, Width.OFMAP, "update", moved.writes),
+        (home, Tensor.IFMAP, Width.IFMAP, "read", moved.reads_at_home),
+        (home, Tensor.PSUM, Width.OFMAP, "update", moved.writes_at_home),
     ):
         if weights:
             tensor, width = Tensor.FILTER, Width.FILTER
         if words:
-            price = access(machine, table, outermost, action, machine.widths[width], tensor)
-            yield EnergyRow(outermost.name, tensor.value, action, words, words * price)
+            price = access(machine, table, level, action, machine.widths[width], tensor)
+            yield EnergyRow(level.name, tensor.value, action, words, words * price)
 
 
 def _computed(machine: Architecture, operations: int, cycles: int, table: EnergyTable) -> Iterator[EnergyRow]:

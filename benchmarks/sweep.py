@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 
 import accelsim
-from accelsim.simulate import jobs, run_job, simulate
+from accelsim.jobs import jobs, run_job
+from accelsim.simulate import simulate
 from accelsim.sweep.plan import read_plan
 
 SIZES = [

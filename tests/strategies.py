@@ -91,6 +91,26 @@ def with_ofmap(rng: Random, drawn: Drawn) -> Drawn:
     return replace(drawn, architecture=replace(machine, word_bits=bits, ofmap_bits=ofmap, narrow=narrow))
 
 
+def with_homes(rng: Random, drawn: Drawn) -> Drawn:
+    """The same where some tensors live in another level than the outermost, if the machine has one that may hold them.
+
+    A level keeps what passed it by before, for which it need not have had room.
+    """
+    machine, nest = drawn.architecture, drawn.nest
+    homes = {}
+    for tensor in TENSORS:
+        for level in machine.levels[1:]:
+            if tensor in level.keeps and rng.random() < 0.6:
+                homes[tensor] = level.name
+                break
+    for tensor in rng.sample(TENSORS, 3):
+        try:
+            return replace(drawn, architecture=replace(machine, homes=homes), nest=nest)
+        except AccelsimError:
+            homes.pop(tensor, None)
+    return drawn
+
+
 def with_modes(rng: Random, drawn: Drawn) -> Drawn:
     """The same on a machine whose multipliers, as often as not, split: the words drawn choose how."""
     machine = drawn.architecture

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from accelsim.architecture.yaml import load_architecture
 from accelsim.cli import app
-from accelsim.engine.vector import latency
+from accelsim.engine.vector import Moved, latency
 from accelsim.outputs import check_outputs
 from accelsim.report import terminal
 from accelsim.report.html import page
@@ -76,9 +76,9 @@ def test_an_update_pays_for_its_words(result):
 def test_weights_go_back_the_way_they_came():
     """TPU v1's activations stay on the chip, its weights come from a DRAM of 34 GB/s."""
     machine = load_architecture("tpu_v1")
-    assert latency(machine, 34_000, 0, 0)[0] == 0
-    assert latency(machine, 34_000, 0, 0, weights=True)[0] == 700
-    assert latency(machine, 34_000, 34_000, 0, weights=True)[0] == 1400
+    assert latency(machine, Moved(34_000, 0), 0)[0] == 0
+    assert latency(machine, Moved(34_000, 0), 0, weights=True)[0] == 700
+    assert latency(machine, Moved(34_000, 34_000), 0, weights=True)[0] == 1400
 
 
 def test_a_document_has_its_phases_and_runs_again(result, tmp_path):

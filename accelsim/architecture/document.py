@@ -141,6 +141,8 @@ def _written(machine: Architecture) -> Data:
     if machine.bias:
         width = {"word": f"{machine.bias.bits} b"} if machine.bias.bits else {}
         data["bias"] = {"level": machine.bias.level, **width}
+    if machine.between:
+        data["between"] = machine.between
     if machine.before or machine.after or machine.overlap:
         data["layer"] = {"before": machine.before, "after": machine.after}
     if machine.overlap:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from accelsim.architecture.analog import unreadable
 from accelsim.architecture.pe import PLAIN
 from accelsim.architecture.physical import stepping
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, nearest
 from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import TENSORS, Tensor
 
@@ -37,9 +37,27 @@ def refuse(machine: Architecture) -> None:
     _refuse_bias(machine)
     _refuse_every(machine)
     _refuse_analog(machine)
+    _refuse_homes(machine)
     for level in machine.levels:
         if level.delivery and Tensor.PSUM not in level.keeps:
             raise AccelsimError(f"architecture '{machine.name}': level '{level.name}': delivery: it keeps no psums")
+
+
+def _refuse_homes(machine: Architecture) -> None:
+    """What may hold a tensor between layers: one memory outside the array."""
+    homes = {**dict.fromkeys((Tensor.IFMAP, Tensor.PSUM) if machine.between else (), machine.between), **machine.homes}
+    for tensor, name in homes.items():
+        where, home = f"architecture '{machine.name}': '{name}' is no home of {tensor}", machine.level_index(name)
+        names = [level.name for level in machine.levels]
+        if home < 0:
+            raise AccelsimError(f"{where}: there is no such level{nearest(name, names)}")
+        if tensor not in machine.levels[home].keeps:
+            raise AccelsimError(f"{where}: it does not keep it")
+        if any(level.fanout.y * level.fanout.x > 1 for level in machine.levels[:home]) or home >= machine.pe_level > 0:
+            raise AccelsimError(f"{where}: there are several of it; a tensor lives in one memory outside the array")
+    if machine.homes and (machine.cartesian or machine.bias):
+        what = "Cartesian PEs" if machine.cartesian else "a bias out of memory"
+        raise AccelsimError(f"architecture '{machine.name}': tensors live between layers on no machine with {what}")
 
 
 def _refuse_cartesian(machine: Architecture) -> None:

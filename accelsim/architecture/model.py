@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from enum import StrEnum
-from fractions import Fraction
 from math import prod
 from typing import Any
 
-from accelsim.architecture.dram.model import Dram
 from accelsim.architecture.illegal import refuse, refuse_levels
+from accelsim.architecture.level import Buffer as Buffer
+from accelsim.architecture.level import Fixed as Fixed
+from accelsim.architecture.level import Format as Format
+from accelsim.architecture.level import Level as Level
+from accelsim.architecture.level import Partition as Partition
 from accelsim.architecture.modes import Mode as Mode
 from accelsim.architecture.modes import mode_of, refuse_modes, widest
 from accelsim.architecture.network import MAY_REDUCE as MAY_REDUCE
@@ -23,7 +25,7 @@ from accelsim.architecture.network import NetworkKind as NetworkKind
 from accelsim.architecture.network import Port as Port
 from accelsim.architecture.network import exact as exact
 from accelsim.architecture.network import within
-from accelsim.architecture.pace import Bias, Delivery, Overlap
+from accelsim.architecture.pace import Bias, Overlap
 from accelsim.architecture.pe import PLAIN
 from accelsim.architecture.pe import Cartesian as Cartesian
 from accelsim.architecture.pe import Lock as Lock
@@ -36,145 +38,6 @@ from accelsim.errors import AccelsimError
 from accelsim.workload.lowering import Lowering, lowered
 from accelsim.workload.problem import TENSORS, Padding, Problem, Tensor, Width
 from accelsim.workload.slices import Cut
-
-
-class Buffer(StrEnum):
-    """How many tiles a level holds of a tensor: one, two, or a ring of one that streams (innermost keeper only)."""
-
-    SINGLE = "single"
-    DOUBLE = "double"
-    STREAM = "stream"
-
-
-class Format(StrEnum):
-    """How a level stores the words of a tensor; docs/model.md, "Compression", has the bits of each."""
-
-    RLC = "rlc"
-    BITMASK = "bitmask"
-    CSC = "csc"
-    CSR = "csr"
-    COORDINATE = "coordinate"
-
-
-@dataclass(frozen=True)
-class Partition:
-    """Part of a level's capacity, in bits, shared by the tensors named."""
-
-    tensors: frozenset[Tensor]
-    bits: int
-
-    def __post_init__(self) -> None:
-        within("capacity", "a size", self.bits)
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Core cycles that tiles and transfers of a level take besides their words (docs/model.md, "Fixed cycles").
-
-    They pass before the first word, with all ports held. tile : when a tile begins: before its first step where the
-    level is the innermost that keeps the tensor, else before its fill. fill, drain : before each transfer.
-    """
-
-    tile: Mapping[Tensor, int] = field(default_factory=dict)
-    fill: Mapping[Tensor, int] = field(default_factory=dict)
-    drain: int = 0
-
-    def __post_init__(self) -> None:
-        for cycles in (*self.tile.values(), *self.fill.values(), self.drain):
-            within("fixed", "pipeline", cycles)
-        for name in ("tile", "fill"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, {t: given[t] for t in TENSORS if given.get(t)})
-
-    def __bool__(self) -> bool:
-        return bool(self.tile or self.fill or self.drain)
-
-
-@dataclass(frozen=True)
-class Level:
-    """A memory. Everything per instance.
-
-    keeps : tensors stored here; others pass by. capacity : partitions; none means unbounded. buffer : per tensor;
-    default single.
-    read_port, write_port : optional timed ports of the memory (the same object: one shared port). halo_reuse : keep
-    the overlap of a sliding ifmap tile (false: refetch the whole tile).
-    compression : formats of tensors that are stored, and sent below, encoded. dram : banks and rows (outermost level
-    only); one port then serves reads and writes.
-    fixed : cycles besides those of words. delivery : room for psums on their way out, or None. atoms : the outermost
-    level only; words along C that are read at a time.
-    turns : the outermost level only; two inputs whose first fills take its port in turn, the first its first tile.
-    outstanding : the outermost level only; transfers of a tensor down that may be on their way, where not any number.
-    tiles : of a tensor, where there is room for more than `buffer` says.
-    refetch : inputs whose tiles are fetched anew whenever a loop outside goes on, though they are the same.
-    """
-
-    name: str
-    keeps: frozenset[Tensor] = frozenset(TENSORS)
-    capacity: tuple[Partition, ...] = ()
-    buffer: Mapping[Tensor, Buffer] = field(default_factory=dict)
-    halo_reuse: bool = True
-    read_port: Port | None = None
-    write_port: Port | None = None
-    fanout: Fanout = field(default_factory=Fanout)
-    component: str = ""
-    compression: Mapping[Tensor, Format] = field(default_factory=dict)
-    dram: Dram | None = None
-    fixed: Fixed = Fixed()
-    delivery: Delivery | None = None
-    turns: tuple[Tensor, ...] = ()
-    atoms: Mapping[Tensor, int] = field(default_factory=dict)
-    outstanding: Mapping[Tensor, int] = field(default_factory=dict)
-    refetch: frozenset[Tensor] = frozenset()
-    tiles: Mapping[Tensor, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.refetch - self.keeps or Tensor.PSUM in self.refetch:
-            raise AccelsimError(f"level '{self.name}': refetch: only inputs that it keeps can be fetched anew")
-        for tensor, tiles in self.tiles.items():
-            if tensor not in self.keeps or self.buffering(tensor) is not Buffer.DOUBLE or tiles < 2:
-                raise AccelsimError(f"level '{self.name}': tiles: two or more, of a tensor that it buffers double")
-        object.__setattr__(self, "tiles", {t: n for t, n in self.tiles.items() if n > 2})
-        # single is what is left out, and what is not kept is not buffered: one way to say the same
-        kept = {t: b for t, b in self.buffer.items() if t in self.keeps and b is not Buffer.SINGLE}
-        object.__setattr__(self, "buffer", kept)
-        if self.dram is not None:
-            if any(port and not port.peak for port in (self.read_port, self.write_port)):
-                raise AccelsimError(f"level '{self.name}': its DRAM is its only memory port")
-            port = Port(f"{self.name} banks", self.dram.peak, peak=True)
-            object.__setattr__(self, "read_port", port)
-            object.__setattr__(self, "write_port", port)
-
-    def at(self, core_hz: Fraction) -> Level:
-        """The level beside a core of this clock."""
-        found: dict[str, Any] = {"fanout": self.fanout.at(core_hz)}
-        if self.dram:
-            found["dram"] = self.dram.at(core_hz)
-        else:
-            ports = ("read_port", self.read_port), ("write_port", self.write_port)
-            found |= {key: port.at(core_hz) for key, port in ports if port}
-        return self if all(getattr(self, key) == value for key, value in found.items()) else replace(self, **found)
-
-    def buffering(self, tensor: Tensor) -> Buffer:
-        """How this level buffers a tensor."""
-        return self.buffer.get(tensor, Buffer.SINGLE)
-
-    @property
-    def shared_port(self) -> str:
-        """The port that ifmaps and filters share on their way down: of one network, else the level's own; '': none."""
-        ways = {self.fanout.network(tensor).down for tensor in (Tensor.IFMAP, Tensor.FILTER)}
-        names = {way.name for way in ways if way}
-        if len(names) == 1 and None not in ways:
-            return names.pop()
-        return self.read_port.name if self.read_port else ""
-
-    @property
-    def paced(self) -> bool:
-        """Whether it holds transfers or tiles up."""
-        return bool(self.fixed or self.refetch or self.delivery or self.turns or self.atoms or self.outstanding)
-
-    def slots(self, tensor: Tensor) -> int:
-        """Tiles of a tensor that have room: what is fetched ahead, and the one in use."""
-        return self.tiles.get(tensor, 2 if self.buffering(tensor) is Buffer.DOUBLE else 1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -204,7 +67,10 @@ class Architecture(Pictured):
     bias : where that of a layer goes, or None: it is not taken out of memory (docs/model.md, "Bias").
     clock_hz : core clock; what has a clock of its own, or is given as time, keeps it when this changes.
     energy, dataflow : names of the energy table and of the dataflow, or their files.
+    between : the level where tensors may stay between layers; '': the largest that can hold them.
     physical : what its area and the energy of wires and clock follow from, or None.
+    homes : of the tensors of a layer that live in another level than the outermost between layers, that level: they are
+        nowhere outside it (docs/between.md). Machines of files have none.
     document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
     """
 
@@ -242,7 +108,9 @@ class Architecture(Pictured):
     ofmap_bits: int = 0
     narrow: str = ""
     bias: Bias | None = None
+    between: str = ""
     physical: Physical | None = None
+    homes: Mapping[Tensor, str] = field(default_factory=dict)
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -369,6 +237,10 @@ class Architecture(Pictured):
     def narrow_fanout(self) -> int:
         """The innermost level whose fan-out carries final sums as ofmap words; -1: none does."""
         return self.level_index(self.narrow) - 1 if self.narrow else self.pe_level - 2
+
+    def home(self, tensor: Tensor) -> int:
+        """The outermost level that holds a tensor: 0 but for one that lives on the chip between layers."""
+        return self.level_index(self.homes[tensor]) if tensor in self.homes else 0
 
     def accumulates(self, parent: int, child: int) -> bool:
         """Whether psums drained between two levels meet the old ones on the way up, instead of being refilled.

@@ -410,6 +410,11 @@ class ArchitectureSpec(Spec):
         "they are narrowed where they come out of the innermost array",
     )
     bias: BiasSpec | None = key("Where a layer's bias goes.", None, "a bias is not taken out of memory")
+    between: str = key(
+        "The level where tensors may stay between layers, where a run asks for that (docs/between.md).",
+        "",
+        "the largest memory outside the array that keeps ifmaps and psums",
+    )
     padding: PaddingName = key(
         "Where the zeros around an ifmap come from; a workload may say otherwise.", Padding.ON_CHIP
     )

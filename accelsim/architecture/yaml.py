@@ -96,6 +96,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             word_bits=words,
             ofmap_bits=spec.word.get(Width.OFMAP, 0),
             narrow=spec.narrow,
+            between=spec.between,
             padding=spec.padding,
             macs_per_cycle=macs,
             pipeline=spec.pe.pipeline,

@@ -302,8 +302,8 @@ def _partitions(lowered: Program) -> tuple[Ints, Ints]:
     rows, limits = [], []
     for index, spec in enumerate(machine.levels):
         for partition in spec.capacity:
-            held = [t in partition.tensors and kept(machine, lowered.nest, index, t) for t in TENSORS]
+            held = [t in partition.tiled and kept(machine, lowered.nest, index, t) for t in TENSORS]
             slots = [spec.slots(t) for t in TENSORS]
             rows.append([index, *(s if h else 0 for s, h in zip(slots, held, strict=True))])
-            limits.append(partition.bits)
+            limits.append(partition.free)
     return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)

@@ -88,6 +88,11 @@ class Program:
         return packs
 
     @property
+    def top(self) -> int:
+        """The level where sums end: the outermost, unless they stay on the chip."""
+        return self.architecture.home(Tensor.PSUM)
+
+    @property
     def fresh_words(self) -> int:
         """Sums that the outermost level does not hold before the first products of theirs arrive."""
         return 0 if self.problem.added else self.problem.words(Tensor.PSUM)

@@ -84,11 +84,11 @@ def finals_of(architecture: Architecture, nest: LoopNest, problem: Problem) -> d
 
 
 def _drained(architecture: Architecture, nest: LoopNest) -> list[tuple[int, int]]:
-    levels = architecture.levels
+    levels, home = architecture.levels, architecture.home(Tensor.PSUM)
     keepers = [
         index
         for index, spec in enumerate(levels)
-        if Tensor.PSUM in spec.keeps and (index == 0 or Tensor.PSUM not in nest.level(spec.name).bypass)
+        if index == home or (index > home and Tensor.PSUM in spec.keeps - nest.level(spec.name).bypass)
     ]
     return [*pairwise(keepers), *([(keepers[-1], len(levels))] if keepers[-1] < architecture.pe_level else [])]
 

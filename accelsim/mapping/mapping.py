@@ -167,9 +167,9 @@ RUN_DIMS = ("P", "Q", "R", "S")
 
 
 def kept(architecture: Architecture, nest: LoopNest, level: int, tensor: Tensor) -> bool:
-    """Whether a level holds a tensor under this mapping (the outermost always does)."""
-    spec = architecture.levels[level]
-    return tensor in spec.keeps and (level == 0 or tensor not in nest.level(spec.name).bypass)
+    """Whether a level holds a tensor under this mapping: its home does, which is the outermost unless said."""
+    spec, home = architecture.levels[level], architecture.home(tensor)
+    return level == home or (level > home and tensor in spec.keeps and tensor not in nest.level(spec.name).bypass)
 
 
 def tile_sizes(architecture: Architecture, nest: LoopNest, problem: Problem, level: int) -> dict[str, int]:
@@ -299,8 +299,8 @@ def capacity_overflows(
     """
     found = []
     for spec, partition, demand, dims in demands(architecture, nest, problem):
-        if demand > partition.bits:
-            what = "+".join(t.value for t in TENSORS if t in partition.tensors)
+        if demand > partition.free:
+            what = "+".join(t.value for t in TENSORS if t in partition.tiled)
             uncut = (*whole, *(RUN_DIMS if problem.runs else ()))
             moved = ", ".join(d for d in LOOP_DIMS if d in dims and d not in uncut)
             lever = f"move a loop of {moved} from {spec.name} or below to a level above"
@@ -310,7 +310,7 @@ def capacity_overflows(
             if any(spec.buffering(t) is Buffer.DOUBLE for t in partition.tensors):
                 levers.append("buffer it single")
             levers.append("enlarge the capacity")
-            found.append(Overflow(spec.name, what, demand, partition.bits, tuple(levers)))
+            found.append(Overflow(spec.name, what, demand, partition.free, tuple(levers)))
     return found
 
 
@@ -323,7 +323,7 @@ def demands(
         for partition in spec.capacity:
             demand, dims = 0, set()
             for tensor in TENSORS:
-                if tensor in partition.tensors and kept(architecture, nest, index, tensor):
+                if tensor in partition.tiled and kept(architecture, nest, index, tensor):
                     bits = architecture.moved_bits[tensor]
                     if tensor is Tensor.PSUM and holds_finals(architecture, nest, problem, index):
                         bits = architecture.final_bits

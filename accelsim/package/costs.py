@@ -11,11 +11,12 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.rows import EnergyRow, total
 from accelsim.energy.standing import standing_rows
 from accelsim.errors import MappingError
+from accelsim.jobs import Job, Plan, jobs, run_job
 from accelsim.outcome import LayerResult
 from accelsim.package.flow import Entry
 from accelsim.package.model import Core, Package
 from accelsim.package.phases import Phases, alone, at_memory, entry, phases
-from accelsim.simulate import Job, Plan, jobs, prepare, run_job
+from accelsim.simulate import prepare
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Problem
 

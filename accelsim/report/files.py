@@ -123,6 +123,16 @@ def mapping_text(result: Outcome, notes: Mapping[str, str] | None = None) -> str
     return dump_mappings({layer.name: layer.nest for layer in result.layers}, comments)
 
 
+def plan_text(result: Outcome, way: str, objective: str) -> str:
+    """The plan of a result as YAML that ``run --plan`` reads, under a line about what it saves."""
+    from accelsim.mapping.plan.yaml import dump_plan
+
+    assert result.ran is not None
+    plan = result.ran.plan
+    about = f"# between layers, the best by {objective} of '{way}': {plan.source or 'nothing'}\n"
+    return about + dump_plan(plan)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -15,6 +15,7 @@ from accelsim.reproduce import (
     eie,
     envision,
     eyeriss_v2,
+    fusion,
     isaac,
     isca16,
     isca16_sizes,
@@ -46,7 +47,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop)
+    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, devices, nvdla)
     chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
     parts = (*machines, *chips, spaces, carbon, kept, pixels, serving)

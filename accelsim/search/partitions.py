@@ -19,7 +19,7 @@ def partitions_of(
     for index in levels:
         level, passing = machine.levels[index], bypass.get(index, frozenset())
         for partition in level.capacity:
-            held = [t in partition.tensors and t in level.keeps and t not in passing for t in TENSORS]
+            held = [t in partition.tiled and t in level.keeps and t not in passing for t in TENSORS]
             rows.append([index, *(level.slots(t) if here else 0 for t, here in zip(TENSORS, held, strict=True))])
-            limits.append(partition.bits)
+            limits.append(partition.free)
     return np.array(rows, np.int64).reshape(-1, 4), np.array(limits, np.int64)

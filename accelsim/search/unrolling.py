@@ -170,7 +170,7 @@ class Unrollings:
             return inner
         level = self.machine.levels[self.space.accumulators]
         slots = level.slots(Tensor.PSUM)
-        room = min((p.bits for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
+        room = min((p.free for p in level.capacity if p.tensors & level.keeps == {Tensor.PSUM}), default=0)
         on_y, on_x = (axis >= self.space.accumulators for axis in self.space.axes)
         tile = {dim: own.pe * (own.y if on_y else 1) * (own.x if on_x else 1) for dim, own in inner.items()}
         inner = dict(inner)
@@ -198,8 +198,8 @@ class Unrollings:
                 continue
             held = level.keeps & self.dataflow.keeps if inside else level.keeps
             for partition in level.capacity:
-                words = [(t, level.slots(t) * self.machine.moved_bits[t]) for t in partition.tensors & held]
-                found.append((inside, partition.bits, words))
+                words = [(t, level.slots(t) * self.machine.moved_bits[t]) for t in partition.tiled & held]
+                found.append((inside, partition.free, words))
         return found
 
     @cached_property

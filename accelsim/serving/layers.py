@@ -15,7 +15,7 @@ from accelsim.energy.floor import access
 from accelsim.energy.load import table_for
 from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.vector import latency
+from accelsim.engine.vector import Moved, latency
 from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult, Outcome, standing_of
 from accelsim.serving import shapes
@@ -140,15 +140,15 @@ class Machine:
         busy, energy = self.pair(rows, -(-found.scores // rows))
         own = model.kv_heads // self.devices
         operations = own * (SOFTMAX * found.scores + found.rescalings)
-        busy += latency(self.machine, 0, 0, operations)[1]
+        busy += latency(self.machine, Moved(0, 0), operations)[1]
         price = self.table.operation(self.machine.word_bits)
         energy += operations * price if price is not None else 0
         return Spent(busy, self._moved(found, own), energy + self._priced(found, own))
 
     def _moved(self, found: Fused, groups: int) -> int:
         """Cycles of level 0's ports: queries come as ifmaps, keys and values as filters, outputs leave as ofmaps."""
-        rows = latency(self.machine, groups * found.queries, groups * found.outputs, 0)[0]
-        keys = latency(self.machine, groups * found.keys, 0, 0, weights=True)[0]
+        rows = latency(self.machine, Moved(groups * found.queries, groups * found.outputs), 0)[0]
+        keys = latency(self.machine, Moved(groups * found.keys, 0), 0, weights=True)[0]
         return rows + keys if self.machine.levels[0].shared_port else max(rows, keys)
 
     def _priced(self, found: Fused, groups: int) -> Fraction:

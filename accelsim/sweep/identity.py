@@ -18,10 +18,10 @@ from accelsim.architecture.model import Architecture
 from accelsim.document import sha256
 from accelsim.energy.document import document_of as table_document
 from accelsim.energy.table import EnergyTable
+from accelsim.jobs import Job, Plan
 from accelsim.mapping.dataflows.dataflow import BEST, NAMES
 from accelsim.mapping.dataflows.dataflow import load as load_dataflow
 from accelsim.search.proof import Proof
-from accelsim.simulate import Job, Plan
 from accelsim.workload.document import document_of as network_document
 from accelsim.workload.network import Network
 from accelsim.workload.problem import Problem

@@ -15,7 +15,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import beside
 from accelsim.document import sha256
 from accelsim.errors import AccelsimError, SpecError
-from accelsim.simulate import Plan
+from accelsim.jobs import Plan
 from accelsim.specs import validate
 from accelsim.sweep.axes import MOST_POINTS, Axis, Grid, values_of
 from accelsim.sweep.identity import canonical, forget, sources
@@ -32,7 +32,8 @@ NAMES = ("arch", "workload", "dataflow", "energy", "constraints")
 """Fields whose values may be files."""
 MOST_LOOKED = 10_000
 NAMED = (
-    *NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect", "training", "bound",
+    *NAMES, "node", "supply", "accounting", "evaluator", "objective", "budget", "exact", "imperfect", "training",
+    "bound",
 )  # fmt: skip
 """Fields whose every value is looked at before anything runs, and which come first then."""
 MOST_TRIED = 64

@@ -12,8 +12,8 @@ from accelsim.energy.floor import floor_of
 from accelsim.energy.rows import EnergyRow
 from accelsim.engine.counts import Timing
 from accelsim.errors import AccelsimError, MappingError
+from accelsim.jobs import Job, Plan
 from accelsim.outcome import LayerResult, Measured, Outcome, Row, reasons
-from accelsim.simulate import Job, Plan
 from accelsim.vector import vector_layers
 from accelsim.workload.precision import checked
 

@@ -20,11 +20,12 @@ from accelsim.energy.document import document_of as table_document
 from accelsim.energy.load import load_table, table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError
+from accelsim.jobs import Plan
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import is_onnx
 from accelsim.search.bound import bounds_of
 from accelsim.search.optimum.wanted import Wanted
-from accelsim.simulate import EVALUATORS, OBJECTIVES, Plan, prepare
+from accelsim.simulate import EVALUATORS, OBJECTIVES, prepare
 from accelsim.sweep.identity import canonical, dataflow_hash
 from accelsim.sweep.yaml import FIELDS
 from accelsim.workload.edit import with_density

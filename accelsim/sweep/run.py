@@ -11,7 +11,7 @@ from typing import Any
 
 from accelsim.document import sha256
 from accelsim.errors import AccelsimError
-from accelsim.simulate import Job, Plan, jobs
+from accelsim.jobs import Job, Plan, jobs
 from accelsim.sweep.identity import inputs_of, layer_keys, point_key, sources
 from accelsim.sweep.plan import Fields, SweepPlan
 from accelsim.sweep.pools import Pool

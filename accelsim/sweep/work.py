@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from accelsim.simulate import Job, Plan
+    from accelsim.jobs import Job, Plan
     from accelsim.sweep.record import Record
 
 
@@ -33,7 +33,7 @@ Answers = list[tuple[str, "Record | Broke"]]
 def evaluate(task: Task) -> Answers:
     """The record of each layer of a task; one that breaks does not keep the others."""
     from accelsim.errors import AccelsimError
-    from accelsim.simulate import run_job
+    from accelsim.jobs import run_job
     from accelsim.sweep.record import Record
 
     found: Answers = []

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, PlainValidator, WithJsonSchema
 
 from accelsim.specs import Count, Names, Spec, key
 from accelsim.workload.density import DENSE, Densities, DensityTable, densities
-from accelsim.workload.network import PARTS, Layer, Shape
+from accelsim.workload.network import PARTS, Layer, Picked, Shape, Slide
 from accelsim.workload.precision import BitsTable
 from accelsim.workload.problem import Problem, Width
 from accelsim.workload.windows import Spread
@@ -22,6 +22,7 @@ class Lowered(NamedTuple):
     runs : how often the problem runs. moves, stored, spread : as `Layer` has them.
     parts : (name, what it gives) instead of a problem, where the layer is carried out as several.
     ops, reads : of a part: its vector operations, and the parts it reads where that is not the layer's input.
+    slide, picked : as `Layer` has them.
     """
 
     shape: Shape
@@ -33,6 +34,8 @@ class Lowered(NamedTuple):
     parts: tuple[tuple[str, Lowered], ...] = ()
     ops: int = 0
     reads: str = ""
+    slide: Slide | None = None
+    picked: Picked | None = None
 
 
 def _switch(value: object) -> bool:
@@ -118,6 +121,8 @@ class LayerSpec(Spec):
             None if found.stored is None else found.stored * self.repeat,
             found.spread,
             function=str(getattr(self, "function", None) or ""),
+            slide=found.slide,
+            picked=found.picked,
         )
 
 

@@ -67,6 +67,29 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Slide:
+    """Windows of a layer without a problem: words, steps and distances of (rows, columns), room at (top, left)."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Words along one axis (C, H, W or D) that a view names: from the first on, a step apart.
+
+    groups : its words are as many parts, and taken from each in turn.
+    """
+
+    axis: str
+    first: int = 0
+    step: int = 1
+    groups: int = 1
+
+
+@dataclass(frozen=True)
 class Layer:
     """One layer. Only layers that multiply have a `problem`.
 
@@ -82,6 +105,7 @@ class Layer:
     whole : the layer it is a part of.
     function : of an op that has one; empty: none is named.
     once : `vector_ops` and `moves` are of the whole batch, not of an image.
+    slide : windows of a pool along rows and columns. picked : what a view that names some of the words names.
     """
 
     name: str
@@ -99,6 +123,8 @@ class Layer:
     whole: str = ""
     function: str = ""
     once: bool = False
+    slide: Slide | None = field(default=None, compare=False)
+    picked: Picked | None = field(default=None, compare=False)
 
     @property
     def macs(self) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import fakes
 from accelsim.architecture.model import Architecture, Fanout, Level, Network, NetworkKind, Port
-from accelsim.engine.vector import latency
+from accelsim.engine.vector import Moved, latency
 from accelsim.workload.problem import TENSORS, Tensor
 
 RATES = st.fractions(Fraction(1, 3), 70, max_denominator=7)
@@ -46,7 +46,7 @@ def machine(
 def test_the_busiest_resource_sets_the_time(rates, reads, writes, operations, lanes, latencies, bits):
     """Every port its own: what is read crosses `read` and `down`, what is written `up` and `write`."""
     ports = {name: Port(name, *rate) for name, rate in rates.items()}
-    total, processing = latency(machine(ports, lanes, latencies, bits), reads, writes, operations)
+    total, processing = latency(machine(ports, lanes, latencies, bits), Moved(reads, writes), operations)
     moved = {"read": (reads, bits[0]), "down": (reads, bits[0]), "up": (writes, bits[1]), "write": (writes, bits[1])}
     busy = [ticks(*rates[name], *moved[name]) for name in rates]
     working = ticks(Fraction(lanes), True, operations, 1) if lanes else 0
@@ -58,7 +58,7 @@ def test_the_busiest_resource_sets_the_time(rates, reads, writes, operations, la
 def test_the_peak_of_a_dram_is_rounded_up():
     """1,038 B at 19.2 B a cycle take more than 54 cycles, of which a bound may say 53."""
     peak = Port("banks", Fraction("153.6"), peak=True)
-    total, _ = latency(machine({"read": peak, "write": peak}, bits=(8, 8)), 1000, 38, 0)
+    total, _ = latency(machine({"read": peak, "write": peak}, bits=(8, 8)), Moved(1000, 38), 0)
     assert total == 53 + 2
     assert peak.cycles(1000, 8) + peak.cycles(38, 8) == 52 + 1
 
@@ -66,10 +66,10 @@ def test_the_peak_of_a_dram_is_rounded_up():
 @given(RATES, WORDS, WORDS)
 def test_a_shared_link_carries_one_transfer_after_the_other(rate, reads, writes):
     link = Port("DRAM link", rate)
-    total, _ = latency(machine({"down": link, "up": link}), reads, writes, 0)
+    total, _ = latency(machine({"down": link, "up": link}), Moved(reads, writes), 0)
     assert total == ticks(rate, False, reads, 8) + ticks(rate, False, writes, 24)
 
 
 def test_nothing_timed_takes_no_time():
-    assert latency(fakes.machine(), 10**6, 10**6, 10**6) == (0, 0)
-    assert latency(replace(fakes.machine(), lanes=16), 0, 0, 33) == (3, 3)
+    assert latency(fakes.machine(), Moved(10**6, 10**6), 10**6) == (0, 0)
+    assert latency(replace(fakes.machine(), lanes=16), Moved(0, 0), 33) == (3, 3)

@@ -24,8 +24,9 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
     every = walk.problem.slots // walk.problem.words(Tensor.PSUM)
     sums: dict[Place, dict[Word, Sum]] = {}
     if walk.problem.added or begins_with_bias(walk):
-        # what they begin with is no product
-        sums[0, 0, ()] = dict.fromkeys(np.ndindex(*shape_of(walk.problem, Tensor.PSUM)), frozenset())
+        # what they begin with is no product; their home is one memory
+        (home,) = walk.instances(chain[0].parent)
+        sums[chain[0].parent, 0, home] = dict.fromkeys(np.ndindex(*shape_of(walk.problem, Tensor.PSUM)), frozenset())
     for step in range(len(walk.steps)):
         for stream in chain:
             version = stream.serving(step)

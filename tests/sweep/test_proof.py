@@ -7,7 +7,8 @@ import json
 import pytest
 
 import accelsim
-from accelsim.simulate import jobs, rerun
+from accelsim.jobs import jobs
+from accelsim.simulate import rerun
 from accelsim.sweep.again import again
 from accelsim.sweep.identity import layer_keys
 from accelsim.sweep.plan import read_plan

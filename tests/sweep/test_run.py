@@ -12,9 +12,10 @@ import pytest
 
 import accelsim
 from accelsim.errors import AccelsimError
+from accelsim.jobs import jobs, run_job
 from accelsim.outcome import Outcome
 from accelsim.report.designs import front
-from accelsim.simulate import jobs, prepare, run_job, simulate
+from accelsim.simulate import prepare, simulate
 from accelsim.sweep import work
 from accelsim.sweep.again import record_of
 from accelsim.sweep.record import METRICS, Record, metrics_of, point_of
@@ -143,7 +144,7 @@ def test_an_error_of_the_code_is_tried_again(tmp_path, monkeypatch):
             raise ZeroDivisionError("once")
         return whole(job, plan)
 
-    monkeypatch.setattr(sys.modules["accelsim.simulate"], "run_job", breaks)
+    monkeypatch.setattr(sys.modules["accelsim.jobs"], "run_job", breaks)
     found = accelsim.sweep(GRID, store=tmp_path / "s.sweep", workers=1)
     assert found.state.crashed == 6 and found.state.evaluated == 6
     with Store(found.path) as store:

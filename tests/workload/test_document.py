@@ -10,6 +10,7 @@ import pytest
 import fakes
 from accelsim.errors import SpecError, WorkloadError
 from accelsim.workload.document import document_of, network_of
+from accelsim.workload.network import Network, Picked, Slide
 from accelsim.workload.yaml import load_network
 from accelsim.workload.yaml import network_of as network_of_yaml
 from accelsim.yamlfile import Document, builtin, parse
@@ -80,3 +81,21 @@ def test_damage_is_one_line(place, value, error, message):
     with pytest.raises(error, match=message) as caught:
         again(document)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_windows_of_pools_and_what_views_name_are_in_it():
+    """They say nothing of words or work, so that networks are equal without them; a fused group needs them."""
+    layers = {
+        "p": {"op": "maxpool", "kernel": [3, 2], "stride": 2, "pad": [1, 0], "dilation": [1, 2]},
+        "g": {"op": "avgpool", "inputs": "p"},
+        "m": {"op": "channel_shuffle", "groups": 4, "inputs": "p"},
+        "s": {"op": "split", "parts": 2, "part": 1},
+        "t": {"op": "slice", "start": 1, "count": 2, "step": 2},
+    }
+    network = Network.of("n", layers, (8, 9, 8))
+    for one in (network, again(document_of(network))):
+        p, g, m, s, t = one.layers
+        assert p.slide == Slide((3, 2), (2, 2), (1, 2), (1, 0))
+        assert g.slide == Slide((p.shape.H, p.shape.W), (p.shape.H, p.shape.W))
+        assert m.picked == Picked("C", groups=4)
+        assert s.picked == Picked("C", 4) and t.picked == Picked("C", 1, 2)

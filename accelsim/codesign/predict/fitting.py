@@ -26,7 +26,8 @@ from accelsim.codesign.predict.tiles import filled, points
 from accelsim.document import sha256, versions
 from accelsim.energy.document import document_of as table_document
 from accelsim.errors import AccelsimError
-from accelsim.simulate import Plan, jobs, prepare
+from accelsim.jobs import Plan, jobs
+from accelsim.simulate import prepare
 from accelsim.sweep.pools import Pool, processes
 from accelsim.workload.network import Network
 from accelsim.workload.problem import Problem

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.simulate import Job, Plan, jobs
+from accelsim.jobs import Job, Plan, jobs
 from accelsim.sweep.pools import Pool
 from accelsim.sweep.record import Record
 from accelsim.sweep.work import Answers, Broke, Task

@@ -20,7 +20,7 @@ from accelsim.codesign.predict.terms import ONE, Floats, Terms
 from accelsim.workload.network import Layer, Network, Shape
 
 if TYPE_CHECKING:
-    from accelsim.simulate import Plan
+    from accelsim.jobs import Plan
 
 NUMBERS = ("reads", "writes", "operations")
 """Of one run of a layer on the whole batch."""

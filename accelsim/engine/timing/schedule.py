@@ -131,7 +131,7 @@ def tabulate(program: Program, words: bool = False) -> Tables:
             parent_stream(listed, x),
             psum_accumulates(architecture, edge),
             narrowed(program, edge),
-            _begins(program) if edge[0] == PSUM and edge[1] == 0 else 0,
+            _begins(program) if edge[0] == PSUM and edge[1] == program.top else 0,
         ]
         for x, edge in enumerate(listed)
     ]

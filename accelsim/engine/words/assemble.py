@@ -73,7 +73,7 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
         arrived = row[3 * (child - parent) - 1]
         if t == PSUM:
             words[parent, t, UPDATE] = row[0]
-            if parent == 0:
+            if parent == program.top:
                 words[parent, t, READ] = row[0] - program.fresh_words
             else:
                 words[parent, t, READ] = row[0] - (words[parent, t, DRAIN] - words[parent, t, FILL])

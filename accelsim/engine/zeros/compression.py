@@ -247,7 +247,7 @@ class Coder:
 
     def _parent_has(self, stream: Stream) -> npt.NDArray[np.bool_]:
         """bool[version]: whether the parent holds every product so far, not parts that lie at its siblings."""
-        if not stream.parent:
+        if stream.parent == self.program.top:
             return np.ones(len(stream.begin), bool)
         steps, base, holds = self.followed[stream.parent]
         has = holds & ~self._several(base, self._sums(0, stream.parent))

@@ -140,7 +140,9 @@ def _arrays(priced: dict[int, float]) -> tuple[Ints, Floats]:
 
 def every_bypass(machine: Architecture) -> Iterator[Bypass]:
     """Every tensor by every memory but the outermost that would keep it."""
-    may = [(i, t) for i, level in enumerate(machine.levels) if i for t in TENSORS if t in level.keeps]
+    may = [
+        (i, t) for i, level in enumerate(machine.levels) for t in TENSORS if t in level.keeps and i > machine.home(t)
+    ]
     for n in range(len(may) + 1):
         for chosen in combinations(may, n):
             yield {i: frozenset(t for at, t in chosen if at == i) for i in {at for at, _ in chosen}}

@@ -36,7 +36,8 @@ class Limit:
 def limits(machine: Architecture, nest: LoopNest, problem: Problem) -> tuple[Limit, ...]:
     """What of every capacity and side of the array a mapping takes."""
     out = []
-    taken = {room_name(level, part): bits / part.bits for level, part, bits, _ in demands(machine, nest, problem)}
+    asked = demands(machine, nest, problem)
+    taken = {room_name(level, part): (bits + part.taken) / part.bits for level, part, bits, _ in asked}
     for spec in machine.levels:
         names = (room_name(spec, partition) for partition in spec.capacity)
         out += [Limit(name, taken[name]) for name in names]

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 from accelsim.specs import Pads2, Pads3, Pair, Triple, key
 from accelsim.workload.layer import LayerSpec, Lowered
-from accelsim.workload.network import Shape
-from accelsim.workload.ops.common import OP, ROWS_COLUMNS, outputs
+from accelsim.workload.network import Shape, Slide
+from accelsim.workload.ops.common import OP, ROWS_COLUMNS, outputs, sides
 from accelsim.workload.ops.convolutions import DEPTH_TOO
 
 WHOLE, APART = "the whole plane", "as `kernel`: windows do not overlap"
@@ -24,6 +24,14 @@ class Sizes(NamedTuple):
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
 
+    def slide(self, shape: Shape) -> Slide | None:
+        """Of a plane; None: of planes of depth."""
+        if len(self.kernel) == 3:
+            return None
+        zeros = sides(self.pad, (shape.H, shape.W), self.kernel, self.stride, self.dilation)
+        pairs = (self.kernel, self.stride, self.dilation, tuple(before for before, _ in zeros))
+        return Slide(*((rows, columns) for rows, columns in pairs))
+
 
 class Pooling(LayerSpec):
     """What pools share."""
@@ -37,8 +45,9 @@ class Pooling(LayerSpec):
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
         shape = shapes[0]
-        depth, rows, columns = (1, *outputs(shape, *self.sizes(shape), self.ceil))[-3:]
-        return Lowered(Shape(shape.C, rows, columns, depth))
+        sizes = self.sizes(shape)
+        depth, rows, columns = (1, *outputs(shape, *sizes, self.ceil))[-3:]
+        return Lowered(Shape(shape.C, rows, columns, depth), slide=sizes.slide(shape))
 
     def vector_ops(self, shapes: Sequence[Shape]) -> int:
         """Per output word: maximum, window - 1 comparisons; mean, window - 1 sums and a product."""

@@ -8,7 +8,7 @@ from typing import Literal
 from accelsim.errors import WorkloadError
 from accelsim.specs import Count, Natural, key
 from accelsim.workload.layer import LayerSpec, Lowered
-from accelsim.workload.network import Shape
+from accelsim.workload.network import Picked, Shape
 from accelsim.workload.ops.common import OP, per_group
 from accelsim.workload.ops.moves import NAMES, Along, changed
 
@@ -74,7 +74,7 @@ class Slice(LayerSpec):
             raise WorkloadError(
                 f"shape mismatch: takes {wanted} from {self.start} on, {self.step} apart, but its input is {shapes[0]}"
             )
-        return Lowered(changed(shapes[0], **{along: count}))
+        return Lowered(changed(shapes[0], **{along: count}), picked=Picked(along, self.start, self.step))
 
 
 class Split(LayerSpec):
@@ -93,7 +93,8 @@ class Split(LayerSpec):
             raise WorkloadError(
                 f"shape mismatch: part {self.part} of {self.parts} equal ones of {size} {self.over}, from 0 on"
             )
-        return Lowered(changed(shapes[0], **{along: size // self.parts}))
+        each = size // self.parts
+        return Lowered(changed(shapes[0], **{along: each}), picked=Picked(along, self.part * each))
 
 
 class Reshape(LayerSpec):
@@ -173,7 +174,7 @@ class ChannelShuffle(LayerSpec):
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""
         per_group(shapes[0].C, self.groups, "input")
-        return Lowered(shapes[0])
+        return Lowered(shapes[0], picked=Picked("C", groups=self.groups))
 
 
 class Constant(LayerSpec):

@@ -156,7 +156,7 @@ class ExpectedCoder:
         """Whether the last drains of tiles are complete as they arrive, and as they leave the child."""
         parent, child = transfers.parent, transfers.child
         before, base = self.last.get(parent, (True, transfers.reduction))
-        has = not parent or (before and not self._several(base, 0, parent, False))
+        has = parent == self.program.top or (before and not self._several(base, 0, parent, False))
         merged = not accumulates(self.program.architecture, parent, child)
         holds = not any(transfers.reduction.values()) or (merged and has)
         self.last[child] = holds, transfers.reduction

@@ -1,0 +1,99 @@
+"""An attention of a network that runs as a fused group, as a result has it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from accelsim.engine.counts import Timing
+from accelsim.engine.fused.attention import Blocks
+from accelsim.engine.fused.attention_layers import Heads, attention_of
+from accelsim.engine.fused.attention_passes import LAYERS, Walk
+from accelsim.errors import MappingError
+from accelsim.grouped import GroupResult, PassRun, Share
+from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
+from accelsim.search.plan.attended import Attended, refuse
+from accelsim.workload.problem import Tensor
+
+if TYPE_CHECKING:
+    from accelsim.mapping.mapping import LoopNest
+    from accelsim.mapping.plan.living import Between
+    from accelsim.mapping.plan.plan import Group
+    from accelsim.search.plan.costs import Wanted
+
+
+def run_attention(
+    group: Group, between: Between, wanted: Wanted, evaluator: str, nests: Sequence[LoopNest] | None = None
+) -> GroupResult:
+    """Run a group of scores, softmax and values.
+
+    group : `rows` and `columns` of a block, `outside` ('': rows of scores are whole); filters that are resident are
+    those of both products. nests : of its products, in the order of its passes.
+    Raises MappingError for a group that is no attention, or does not fit: with the blocks that would.
+    """
+    heads = attention_of(between.network, group.layers)
+    blocks = blocks_of(group, heads)
+    walk = Walk(heads.attention, blocks, _at_home(heads, between))
+    machine = between.sized(between.network.layers[between.index[heads.layers[-1]]])
+    level = machine.levels[machine.level_index(wanted.home)]
+    found = Attended(walk, heads.heads, machine, wanted, evaluator, level.slots(Tensor.IFMAP) > 1, nests)
+    inside = [between.index[name] for name in heads.layers]
+    capacity = wanted.capacity
+    free = None if capacity is None else capacity - between.taken_from(inside[0], inside[-1])
+    refuse(found, free, f"group {group.name}")
+    return _result(group, heads, found)
+
+
+def blocks_of(group: Group, heads: Heads) -> Blocks:
+    """The blocks of a group; without columns those of all keys. Raises MappingError for filters of other layers."""
+    products = {heads.layers[0], heads.layers[2]}
+    for name in group.filters:
+        if name not in products:
+            raise MappingError(f"group {group.name}: '{name}' has no filter ({', '.join(sorted(products))})")
+    stays = {name for name, way in group.filters.items() if way == RESIDENT}
+    if stays and stays != products:
+        raise MappingError(f"group {group.name}: keys and values stay both, or none: filters of {sorted(products)}")
+    outside = COLUMNS if group.outside == COLUMNS else ROWS
+    columns = group.columns or heads.attention.keys
+    return Blocks(group.rows, columns, outside, not group.outside, bool(stays))
+
+
+def _at_home(heads: Heads, between: Between) -> frozenset[str]:
+    """What of it lives on the chip."""
+    inside = [between.index[name] for name in heads.layers]
+    named = {"queries": heads.queries, "keys": heads.keys, "values": heads.values}
+    found = {
+        what
+        for what, name in named.items()
+        if all(between.lives(part, inside[0], inside[-1]) for part in between.parts[name])
+    }
+    return frozenset(found | ({"outputs"} if heads.layers[-1] in between.plan.resident else set()))
+
+
+def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
+    clock, every = found.clock, tuple(zip(found.walk.passes, found.done, strict=True))
+    names = dict(zip(LAYERS, heads.layers, strict=True))
+    stalls: Counter[str] = Counter(clock.stalls)
+    for one, done in every:
+        if done:
+            for cause, cycles in done.timing.stalls.items():
+                stalls[cause] += cycles * one.runs * found.heads
+        else:
+            stalls["vector"] += found.cycles_of(one, None) * one.runs * found.heads
+    exact = found.evaluator == "cycle"
+    told = {cause: cycles for cause, cycles in sorted(stalls.items()) if cycles} if exact else {}
+    shares = []
+    for kind, op in zip(LAYERS, ("matmul", "softmax", "matmul"), strict=True):
+        own = [one for one, _ in every if one.op == kind]
+        macs = sum(one.problem.macs * one.runs for one in own if one.problem) * found.heads
+        shares.append(Share(names[kind], op, macs, 0, found.heads * sum(o.runs for o in own), *clock.by_layer[kind]))
+    runs = tuple(
+        PassRun(names[one.op], one.problem, one.runs * found.heads, done.nest)
+        for one, done in every
+        if done and one.problem
+    )
+    timing = Timing(clock.cycles, clock.processing, found.counts.compute_cycles, told, {}, exact)
+    return GroupResult(
+        group, tuple(shares), runs, found.counts, timing, found.rows, found.room, found.wanted.home, found.vector_ops
+    )

@@ -1,0 +1,54 @@
+"""What a layer makes on the chip, written to the outermost level too (docs/between.md, R5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from accelsim.architecture.model import Architecture
+from accelsim.engine.counts import ACTIONS, NARROWED, Counts, Timing
+from accelsim.engine.vector import held
+from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
+
+COPY = "copy out"
+"""The stall of an ofmap that stays and is written to the outermost level after its last MAC."""
+
+
+def copied_out(machine: Architecture, problem: Problem, counts: Counts, timing: Timing) -> tuple[Counts, Timing]:
+    """The same with every word of the ofmap read at its home once more and written to the outermost level, once.
+
+    It follows the layer: the busiest of the ports on the way sets its time.
+    """
+    words, t, home = problem.words(Tensor.PSUM), TENSORS.index(Tensor.PSUM), machine.home(Tensor.PSUM)
+    moved, network = counts.words.copy(), counts.network.copy()
+    moved[0, t, ACTIONS.index("update")] += words
+    moved[home, t, ACTIONS.index("drain")] += words
+    network[:home, t, 1, :] += words
+    narrow = None
+    if counts.narrow is not None:
+        narrow = counts.narrow.copy()
+        narrow[0, NARROWED.index("update")] += words
+        narrow[home, NARROWED.index("drain")] += words
+        narrow[:home, 2:] += words
+    crossed = [level.fanout.network(Tensor.PSUM) for level in machine.levels[:home]]
+    ports = (machine.levels[0].write_port, machine.levels[home].read_port, *(network.up for network in crossed))
+    busy = held(words, machine.widths[Width.OFMAP], ports)
+    cycles = max(busy.values(), default=0) + sum(network.latency for network in crossed) if busy else 0
+    return replace(counts, words=moved, network=network, narrow=narrow), replace(
+        timing, cycles=timing.cycles + cycles, stalls=_with(timing.stalls, cycles) if timing.exact else timing.stalls
+    )
+
+
+def padded(machine: Architecture, counts: Counts, zeros: int) -> Counts:
+    """The same with words of padding written around the ofmap at its home (docs/between.md, R4)."""
+    words, t, home = counts.words.copy(), TENSORS.index(Tensor.PSUM), machine.home(Tensor.PSUM)
+    words[home, t, ACTIONS.index("update")] += zeros
+    narrow = None
+    if counts.narrow is not None:
+        narrow = counts.narrow.copy()
+        narrow[home, NARROWED.index("update")] += zeros
+    return replace(counts, words=words, narrow=narrow)
+
+
+def _with(stalls: Mapping[str, int], cycles: int) -> dict[str, int]:
+    return {**stalls, COPY: stalls.get(COPY, 0) + cycles} if cycles else dict(stalls)

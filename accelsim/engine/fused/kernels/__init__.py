@@ -1,0 +1,1 @@
+"""Storage of a fused group, over arrays."""

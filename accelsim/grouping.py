@@ -1,0 +1,340 @@
+"""Layers that run together: their passes evaluated one by one, their words and their time put together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture
+from accelsim.attending import run_attention
+from accelsim.energy.account import account
+from accelsim.energy.floor import access
+from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow
+from accelsim.energy.standing import standing_rows
+from accelsim.engine import evaluate
+from accelsim.engine.counts import ACTIONS, Counts, Timing
+from accelsim.engine.fused.filters import fetched
+from accelsim.engine.fused.filters import room as room_with
+from accelsim.engine.fused.group import Group as Geometry
+from accelsim.engine.fused.group import Op
+from accelsim.engine.fused.in_time import Stays, timed
+from accelsim.engine.fused.layers import group_of
+from accelsim.engine.fused.passes import Pass, passes
+from accelsim.engine.fused.schedule import Clock
+from accelsim.engine.fused.storage import Measured, Tiling, measure
+from accelsim.engine.fused.ways import Way, Ways, way_of
+from accelsim.engine.vector import Moved, latency
+from accelsim.errors import MappingError, Overflow
+from accelsim.grouped import GroupResult, PassRun, Share
+from accelsim.mapping.mapping import LoopNest, describe
+from accelsim.mapping.plan.living import Between
+from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS, Group
+from accelsim.search.best import find
+from accelsim.search.plan.costs import Wanted, pass_machine
+from accelsim.search.plan.fused import tilings, widths_of
+from accelsim.workload.network import Layer
+from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
+
+IFMAP, FILTER, PSUM = (TENSORS.index(tensor) for tensor in (Tensor.IFMAP, Tensor.FILTER, Tensor.PSUM))
+READ, FILL, UPDATE, DRAIN = (ACTIONS.index(action) for action in ("read", "fill", "update", "drain"))
+
+
+class Done(NamedTuple):
+    """One pass that multiplies, run once. rows : its account, without what takes time to stand."""
+
+    problem: Problem
+    nest: LoopNest
+    counts: Counts
+    timing: Timing
+    rows: tuple[EnergyRow, ...]
+
+
+def run_group(
+    group: Group, between: Between, wanted: Wanted, evaluator: str, nests: Sequence[LoopNest] | None = None
+) -> GroupResult:
+    """Run one group. wanted : its home, and what mappings of passes are searched by. nests : of those that multiply.
+
+    Raises MappingError for a group that is not legal, or does not fit: with the tile that would.
+    """
+    if group.attention:
+        return run_attention(group, between, wanted, evaluator, nests)
+    return _Run(group, between, wanted, evaluator, nests).result()
+
+
+def geometry_of(group: Group, between: Between) -> Geometry:
+    """What a group's layers read and make. Raises MappingError where they cannot run together."""
+    return group_of(between.network, group.layers)
+
+
+@dataclass(frozen=True)
+class _Run:
+    group: Group
+    between: Between
+    wanted: Wanted
+    evaluator: str
+    nests: Sequence[LoopNest] | None
+
+    # ---- what it is ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        return geometry_of(self.group, self.between)
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        return {op.name: self.between.network.layers[self.between.index[op.name]] for op in self.geometry.ops}
+
+    @cached_property
+    def sized(self) -> dict[str, Architecture]:
+        """The machine with the widths of each layer."""
+        return {name: self.between.sized(layer) for name, layer in self.layers.items()}
+
+    @property
+    def machine(self) -> Architecture:
+        """With the widths of the last layer."""
+        return self.sized[self.geometry.sink.name]
+
+    @cached_property
+    def at_home(self) -> frozenset[str]:
+        """Sources, what plays a filter, and the sink, where they live at home."""
+        inside = [self.between.index[op.name] for op in self.geometry.ops]
+        named = [source.name for source in self.geometry.sources]
+        named += [op.dynamic for op in self.geometry.ops if op.dynamic]
+        parts = self.between.parts
+        found = {name for name in named if all(self.between.lives(p, inside[0], inside[-1]) for p in parts[name])}
+        return frozenset(found | ({self.geometry.sink.name} & set(self.between.plan.resident)))
+
+    @cached_property
+    def found(self) -> Measured:
+        """What it computes, moves and holds."""
+        return self._measured(self._tiling)
+
+    def _measured(self, tiling: Tiling) -> Measured:
+        return measure(self.geometry, tiling, widths_of(self.geometry, self.sized, self.at_home))
+
+    @cached_property
+    def _tiling(self) -> Tiling:
+        rows, columns = self.geometry.sink.plane
+        names = self.geometry.tensors
+        for name in (*self.group.keep, *self.group.filters):
+            if name not in names:
+                raise MappingError(f"group {self.group.name}: '{name}' is no tensor of it ({', '.join(names)})")
+        level = self.machine.levels[self.machine.level_index(self.wanted.home)]
+        own = {name: _axes(ways) for name, ways in self.group.keep.items()}
+        tile = self.group.P or rows, self.group.Q or columns
+        return Tiling(tile, _axes(self.group.otherwise), own, level.slots(Tensor.IFMAP) > 1)
+
+    @cached_property
+    def filters(self) -> frozenset[str]:
+        """Those that stay."""
+        has = [op.name for op in self.geometry.ops if op.filters]
+        for name in self.group.filters:
+            if name not in has:
+                raise MappingError(f"group {self.group.name}: '{name}' has no filter ({', '.join(has)})")
+        stay = frozenset(name for name, way in self.group.filters.items() if way == RESIDENT)
+        if stay and not self.wanted.keeps_filters:
+            raise MappingError(
+                f"group {self.group.name}: '{self.wanted.home}' keeps no filter, so that of '{min(stay)}' cannot stay"
+            )
+        return stay
+
+    @cached_property
+    def room(self) -> int:
+        """Bits that it takes; MappingError where there are fewer, with the largest tile that would fit."""
+        needs = self._room(self.found)
+        if self.wanted.capacity is None:
+            return needs
+        inside = [self.between.index[name] for name in self.layers]
+        free = self.wanted.capacity - self.between.taken_from(inside[0], inside[-1])
+        if needs <= free:
+            return needs
+        most = 0, (0, 0)
+        for tiling in tilings(self.wanted, self.geometry):
+            size = tiling.tile[0] * tiling.tile[1]
+            if tiling.keep == self._tiling.keep and size > most[0]:
+                other = self._measured(replace(self._tiling, tile=tiling.tile))
+                if self._room(other) <= free:
+                    most = size, tiling.tile
+        lever = f"a tile of P {most[1][0]}, Q {most[1][1]} would fit" if most[0] else "no tile fits: take fewer layers"
+        raise MappingError(describe(Overflow(self.wanted.home, f"group {self.group.name}", needs, free, (lever,))))
+
+    def _room(self, found: Measured) -> int:
+        beside = self.wanted.keeps_filters and self.wanted.weights_share
+        return room_with(found, self.filters) if beside else found.room
+
+    # ---- what it does --------------------------------------------------------------------------------------------
+
+    @cached_property
+    def every(self) -> tuple[Pass, ...]:
+        return passes(self.found)
+
+    @cached_property
+    def done(self) -> dict[int, Done]:
+        """By number of a pass, those that multiply."""
+        at = [k for k, one in enumerate(self.every) if one.problem is not None]
+        return {k: self._multiplied(self.every[k], self.nests[n] if self.nests else None) for n, k in enumerate(at)}
+
+    def _multiplied(self, one: Pass, nest: LoopNest | None) -> Done:
+        assert one.problem is not None
+        wanted = self.wanted
+        machine = pass_machine(self.sized[one.op], wanted)
+        problem = machine.lower(one.problem)
+        if nest is None:
+            objective = "energy" if wanted.objective == "words" else wanted.objective
+            found = find(
+                machine, problem, wanted.flow, objective, wanted.table, None, self.evaluator, wanted.proof
+            )  # fmt: skip
+            nest = found.nest
+        counts, timing = evaluate(machine, nest, problem, self.evaluator)
+        return Done(problem, nest, counts, timing, account(machine, counts, wanted.table, 0, wanted.dataflow, nest))
+
+    @cached_property
+    def clock(self) -> Clock:
+        """When everything happens."""
+        cycles = [
+            self.done[k].timing.cycles if k in self.done else self._vector_cycles(one)
+            for k, one in enumerate(self.every)
+        ]
+        return timed(self.found, self._ways, cycles, Stays(self._there, self.at_home))
+
+    def _vector_cycles(self, one: Pass) -> int:
+        moved = Moved(0, 0, one.reads, one.writes, self.wanted.home)
+        return latency(self.sized[one.op], moved, one.operations)[0]
+
+    @property
+    def _there(self) -> frozenset[str]:
+        """Filters that do not come for every pass: where they do not come through home, passes have them in them."""
+        stay = self.filters
+        return stay if self.wanted.keeps_filters else frozenset(op.name for op in self.geometry.ops if op.filters)
+
+    @property
+    def _ways(self) -> Ways:
+        homes = {t: self.wanted.home for t in TENSORS if t is not Tensor.FILTER or self.wanted.keeps_filters}
+        machine = replace(self.machine, homes=homes)
+        none = Way((), machine.widths[Width.FILTER], 0)
+        weights = way_of(machine, Tensor.FILTER) if self.wanted.keeps_filters else none
+        return Ways(way_of(machine, Tensor.IFMAP), weights, way_of(machine, Tensor.PSUM))
+
+    # ---- what it moves -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def words(self) -> tuple[int, int, int]:
+        """Between the outermost level and home: of sources, filters and the sink."""
+        found, there = self.found, self.at_home
+        reads = sum(words for name, words in found.reads.items() if name not in there)
+        weights = 0
+        if self.wanted.keeps_filters:
+            ops = [op for op in self.geometry.ops if op.filters and op.dynamic not in there]
+            weights = sum(fetched(found, op, op.name in self.filters) for op in ops)
+        return reads, weights, 0 if self.geometry.sink.name in there else found.updates
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Of all passes, and of what comes in and leaves."""
+        levels = tuple(level.name for level in self.machine.levels)
+        home, found = self.machine.level_index(self.wanted.home), self.found
+        words = np.zeros((len(levels), len(TENSORS), len(ACTIONS)), np.int64)
+        network = np.zeros((len(levels), len(TENSORS), 2, 3), np.int64)
+        compute = active = 0
+        for k, one in enumerate(self.every):
+            if k in self.done:
+                counts = self.done[k].counts
+                words += counts.words * one.runs
+                network += counts.network * one.runs
+                compute += counts.compute_cycles * one.runs
+                active = max(active, counts.active_pes)
+            else:
+                words[home, IFMAP, READ] += one.reads * one.runs
+                words[home, PSUM, UPDATE] += one.writes * one.runs
+        for t, action, arrives in ((IFMAP, READ, FILL), (FILTER, READ, FILL), (PSUM, UPDATE, DRAIN)):
+            words[0, t, action] += self.words[t]
+            words[home, t, arrives] += self.words[t]
+            network[:home, t, int(t == PSUM), :] += self.words[t]
+        every = sum(found.macs.values())
+        macs = every - sum(found.again.values())
+        return Counts(levels, words, network, macs, compute, active, macs, every, -1, slots=macs)
+
+    # ---- what it costs -------------------------------------------------------------------------------------------
+
+    def rows(self, timing: Timing) -> tuple[EnergyRow, ...]:
+        """Of all passes added, of vector operations, of what comes in and leaves, and of what stands."""
+        sums: dict[tuple[str, str, str], tuple[int, Fraction]] = {}
+
+        def add(rows: Iterable[EnergyRow], times: int = 1) -> None:
+            for row in rows:
+                key = row.component, row.tensor, row.action
+                count, energy = sums.get(key, (0, Fraction(0)))
+                sums[key] = count + row.count * times, energy + row.energy * times
+
+        for k, one in enumerate(self.every):
+            add(self.done[k].rows if k in self.done else self._vector_rows(one), one.runs)
+        add(self._moved())
+        add(standing_rows(self.machine, self.wanted.table, timing.cycles, self.counts))
+        return tuple(EnergyRow(*key, *cell) for key, cell in sums.items())
+
+    def _vector_rows(self, one: Pass) -> Iterator[EnergyRow]:
+        yield self._row(self.wanted.home, Tensor.IFMAP, "read", one.reads, Width.IFMAP)
+        yield self._row(self.wanted.home, Tensor.PSUM, "update", one.writes, Width.OFMAP)
+        price = self.wanted.table.operation(self.machine.word_bits) if one.operations else None
+        if price is not None:
+            yield EnergyRow(VECTOR, NO_TENSOR, "operation", one.operations, one.operations * price)
+
+    def _moved(self) -> Iterator[EnergyRow]:
+        outermost = self.machine.levels[0].name
+        for t, tensor, width, action, arrives in (
+            (IFMAP, Tensor.IFMAP, Width.IFMAP, "read", "fill"),
+            (FILTER, Tensor.FILTER, Width.FILTER, "read", "fill"),
+            (PSUM, Tensor.PSUM, Width.OFMAP, "update", "drain"),
+        ):
+            if self.words[t]:
+                yield self._row(outermost, tensor, action, self.words[t], width)
+                yield self._row(self.wanted.home, tensor, arrives, self.words[t], width)
+
+    def _row(self, level: str, tensor: Tensor, action: str, words: int, width: Width) -> EnergyRow:
+        machine = self.machine
+        spec = machine.levels[machine.level_index(level)]
+        price = access(machine, self.wanted.table, spec, action, machine.widths[width], tensor)
+        return EnergyRow(level, tensor.value, action, words, words * price)
+
+    # ---- all of it -----------------------------------------------------------------------------------------------
+
+    def result(self) -> GroupResult:
+        """What a result says of it."""
+        room, clock = self.room, self.clock
+        stalls: Counter[str] = Counter(clock.stalls)
+        for k, one in enumerate(self.every):
+            if k in self.done:
+                for cause, cycles in self.done[k].timing.stalls.items():
+                    stalls[cause] += cycles * one.runs
+            else:
+                stalls["vector"] += self._vector_cycles(one) * one.runs
+        exact = self.evaluator == "cycle"
+        found = {cause: cycles for cause, cycles in sorted(stalls.items()) if cycles} if exact else {}
+        timing = Timing(clock.cycles, clock.processing, self.counts.compute_cycles, found, {}, exact)
+        listed = tuple(
+            PassRun(self.every[k].op, one.problem, self.every[k].runs, one.nest) for k, one in self.done.items()
+        )
+        return GroupResult(
+            self.group, tuple(self._share(op) for op in self.geometry.ops), listed, self.counts, timing,
+            self.rows(timing), room, self.wanted.home, sum(one.operations * one.runs for one in self.every),
+        )  # fmt: skip
+
+    def _share(self, op: Op) -> Share:
+        found, name = self.found, op.name
+        runs = sum(one.runs for one in self.every if one.op == name)
+        cycles, stalls = self.clock.by_layer[name]
+        again = found.again[name]
+        return Share(name, self.layers[name].op, found.macs[name] - again, again, runs, cycles, stalls)
+
+
+def _axes(ways: Iterable[str]) -> tuple[bool, bool]:
+    return ROWS in ways, COLUMNS in ways
+
+
+Nests = Mapping[str, Sequence[LoopNest]]

@@ -1,0 +1,304 @@
+"""A plan on a machine: what every layer finds on the chip, and how much room that leaves for its tiles (R1 to R5).
+
+The room of tensors that stay is that of the partition that holds ifmaps; none overlaps another, nothing is aligned,
+and nothing is overwritten in place: a layer finds there what lives from the one that makes it to its last reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from accelsim.architecture.model import Architecture, Level, Partition
+from accelsim.architecture.precision import with_bits
+from accelsim.errors import AccelsimError, nearest
+from accelsim.mapping.plan.plan import Home, Plan
+from accelsim.mapping.plan.tensors import Living, operand, parts_of, tensors_of, why_not_at_home
+from accelsim.workload.network import INPUT, VIEWS, Layer, Network
+from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
+
+Sized = Callable[[Layer], Architecture]
+Wrong = tuple[tuple[str, ...], str]
+"""Where in a plan something is wrong, and what."""
+
+
+@dataclass(frozen=True)
+class Stay:
+    """What a layer finds on the chip.
+
+    homes : its own tensors that live there. taken : bits that all tensors which live there meanwhile take. copied :
+    whether what it makes is written to the outermost level, too (R5). zeros : words of padding around that, which it
+    writes (R4).
+    """
+
+    homes: Mapping[Tensor, str] = field(hash=False)
+    taken: int = 0
+    copied: bool = False
+    zeros: int = 0
+
+    def on(self, machine: Architecture, home: str) -> Architecture:
+        """The machine as the layer finds it. Raises AccelsimError for tensors that have no room."""
+        if not self.homes and not self.taken:
+            return machine
+        levels = list(machine.levels)
+        index = machine.level_index(home)
+        level = levels[index]
+        place = room_of(machine, home)
+        if place is not None and self.taken > level.capacity[place].bits:
+            bits = level.capacity[place].bits
+            raise AccelsimError(
+                f"{home}: tensors that stay take {self.taken} bits, and it has {bits}, {self.taken - bits} too few; "
+                "let one of them stay for fewer layers, or not at all"
+            )
+        parts = tuple(
+            replace(part, taken=self.taken if k == place else 0, whole=frozenset(self.homes) & part.tensors)
+            for k, part in enumerate(level.capacity)
+        )
+        levels[index] = replace(level, capacity=parts)
+        return replace(machine, levels=tuple(levels), homes=dict(self.homes))
+
+
+def room_of(machine: Architecture, home: str) -> int | None:
+    """Which part of a level's capacity tensors that stay lie in: that of ifmaps; None: it has no bound."""
+    capacity = machine.levels[machine.level_index(home)].capacity
+    return next((k for k, part in enumerate(capacity) if Tensor.IFMAP in part.tensors), None)
+
+
+@dataclass(frozen=True)
+class Between:
+    """A plan of a network on a machine. sized : the machine with the widths of a layer's words."""
+
+    plan: Plan
+    machine: Architecture
+    network: Network
+    sized: Sized
+
+    @cached_property
+    def tensors(self) -> dict[str, Living]:
+        """All of the network's, by name."""
+        return tensors_of(self.network)
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """By what a layer may read, the tensors that are in it."""
+        return parts_of(self.network)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Run order, by layer."""
+        return {layer.name: i for i, layer in enumerate(self.network.layers)}
+
+    @property
+    def home(self) -> str:
+        """The level where tensors stay; '': none does."""
+        return next((home.level for home in self.plan.resident.values()), "")
+
+    def reads_at_home(self, layer: Layer, place: int) -> bool:
+        """Whether all words of one of a layer's inputs are on the chip."""
+        return all(self._there(part, self.index[layer.name]) for part in self.parts[layer.inputs[place]])
+
+    def _there(self, name: str, reader: int) -> bool:
+        home = self.plan.resident.get(name)
+        return home is not None and reader <= self.tensors[name].last(home.until)
+
+    def lives(self, name: str, first: int, last: int) -> bool:
+        """Whether a tensor is on the chip for all that read it among some layers, by index."""
+        readers = [reader.index for reader in self.tensors[name].readers if first <= reader.index <= last]
+        return all(self._there(name, reader) for reader in readers)
+
+    def taken_from(self, first: int, last: int) -> int:
+        """Bits of all tensors that live on the chip while some layers run together."""
+        found = 0
+        for name, home in self.plan.resident.items():
+            tensor = self.tensors[name]
+            if tensor.made <= last and tensor.last(home.until) >= first:
+                found += self.bits(name)
+        return found
+
+    def copied(self, name: str) -> bool:
+        """Whether a tensor that stays is also written to the outermost level (R5)."""
+        tensor, home = self.tensors[name], self.plan.resident.get(name)
+        return home is not None and (tensor.output or tensor.last(home.until) < tensor.last())
+
+    def bits(self, name: str) -> int:
+        """Room of a tensor that stays: its words at the width of the widest operand they are read as (R4)."""
+        tensor = self.tensors[name]
+        widths = [self.sized(self.network.layers[tensor.made]).widths[Width.OFMAP]] if not tensor.readers else []
+        for reader in tensor.readers:
+            if not self._there(name, reader.index):
+                continue
+            layer = self.network.layers[reader.index]
+            what = operand(layer, reader.place) or Tensor.IFMAP
+            widths.append(self.sized(layer).widths[Width(what.value)])
+        return (tensor.words + self.zeros(name)) * max(widths)
+
+    def zeros(self, name: str) -> int:
+        """Words of padding that are stored around a tensor: those of the reader at home that has most (R4)."""
+        tensor = self.tensors[name]
+        shape, most = self.network.shape(name), (0, 0)
+        for reader in tensor.readers:
+            layer = self.network.layers[reader.index]
+            here = layer.problem if self._there(name, reader.index) and reader.place == 0 else None
+            if here is not None and self.sized(layer).padding is Padding.STORED:
+                whole = here.whole_plane
+                most = max(most[0], whole[0] - here.height), max(most[1], whole[1] - here.width)
+        if most == (0, 0):
+            return 0
+        planes = shape.C * shape.D * self.network.batch
+        return planes * ((shape.H + most[0]) * (shape.W + most[1]) - shape.H * shape.W)
+
+    @cached_property
+    def _taken(self) -> list[int]:
+        """Bits taken while each layer runs."""
+        change = [0] * (len(self.network.layers) + 1)
+        for name, home in self.plan.resident.items():
+            bits = self.bits(name)
+            change[self.tensors[name].made] += bits
+            change[self.tensors[name].last(home.until) + 1] -= bits
+        out, now = [], 0
+        for each in change[:-1]:
+            now += each
+            out.append(now)
+        return out
+
+    def stay(self, layer: Layer) -> Stay:
+        """What a layer finds on the chip."""
+        homes: dict[Tensor, str] = {}
+        for place in range(len(layer.inputs)) if layer.problem else ():
+            what = operand(layer, place)
+            if what is not None and self.reads_at_home(layer, place):
+                homes[what] = self.home
+        if layer.problem and layer.name in self.plan.resident:
+            homes[Tensor.PSUM] = self.home
+        ordered = {tensor: homes[tensor] for tensor in TENSORS if tensor in homes}
+        zeros = self.zeros(layer.name) if layer.name in self.plan.resident else 0
+        return Stay(ordered, self._taken[self.index[layer.name]], self.copied(layer.name), zeros)
+
+    def moved(self, layer: Layer) -> tuple[int, int, int, int]:
+        """(read, written) in the outermost level, (read, written) at home: words of one image of a vector layer.
+
+        What a layer moves by a rule of its own, it moves in the outermost level.
+        """
+        read, written = self.network.traffic(layer)
+        if layer.moves is not None or layer.problem or layer.op in VIEWS:
+            return read, written, 0, 0
+        there = [name for place, name in enumerate(layer.inputs) if self.reads_at_home(layer, place)]
+        inside = sum(self.network.shape(name).words for name in there)
+        stays = layer.name in self.plan.resident
+        kept = written + self.zeros(layer.name) // self.network.batch if stays else 0
+        return read - inside, written if not stays or self.copied(layer.name) else 0, inside, kept
+
+    def wrong(self) -> Iterator[Wrong]:
+        """What the plan says of tensors that cannot be, each with its place in it; nothing: all can be."""
+        names = [layer.name for layer in self.network.layers]
+        level = ""
+        for name, home in self.plan.resident.items():
+            place = ("resident", name)
+            if name not in self.index:
+                what = f"network '{self.network.name}' has no layer '{name}'"
+                if name == INPUT:
+                    what = "the network's input comes from outside; only what a layer makes can stay"
+                yield place, what + nearest(name, names)
+                continue
+            if home.level != level and level:
+                yield (*place, "level"), f"tensors stay in one level, and those before this one stay in '{level}'"
+                continue
+            level = home.level
+            yield from ((place, why) for why in self._why_not(name, home))
+
+    def _why_not(self, name: str, home: Home) -> Iterator[str]:
+        reason = why_no_home(self.machine, home.level)
+        if reason:
+            yield reason
+            return
+        layer, tensor = self.network.layers[self.index[name]], self.tensors.get(name)
+        if tensor is None:
+            yield f"it only names words ({layer.op}); name the layers that make them"
+            return
+        if (why := why_not_at_home(layer, -1)) or (why := _unlike(self.sized(layer), layer, Tensor.PSUM)):
+            yield f"what '{name}' makes cannot stay: {why}"
+            return
+        readers = [reader.layer for reader in tensor.readers]
+        if not readers:
+            yield f"nobody reads what '{name}' makes"
+            return
+        if home.until and home.until not in readers:
+            yield f"until: '{home.until}' does not read it{nearest(home.until, readers)} ({', '.join(readers)})"
+            return
+        for reader in tensor.readers:
+            if reader.index > tensor.last(home.until):
+                break
+            other = self.network.layers[reader.index]
+            what = operand(other, reader.place)
+            why = why_not_at_home(other, reader.place) or (_unlike(self.sized(other), other, what) if what else "")
+            if not why and what and what not in self._level(home.level).keeps:
+                why = f"'{home.level}' keeps no {what}"
+            if why:
+                yield f"'{other.name}' cannot read it there: {why}"
+                return
+
+    def _level(self, name: str) -> Level:
+        return self.machine.levels[self.machine.level_index(name)]
+
+
+def why_no_home(machine: Architecture, level: str) -> str:
+    """Why tensors cannot stay in a level between layers; empty: they can."""
+    names = [spec.name for spec in machine.levels]
+    if level not in names:
+        return f"'{machine.name}' has no level '{level}'{nearest(level, names)}"
+    if level == names[0]:
+        return f"'{level}' is the outermost level, where tensors live anyway"
+    spec = machine.levels[names.index(level)]
+    for tensor in (Tensor.IFMAP, Tensor.PSUM):
+        if tensor not in spec.keeps:
+            return f"'{level}' keeps no {tensor}"
+    try:
+        replace(machine, homes={Tensor.IFMAP: level, Tensor.PSUM: level})
+    except AccelsimError as error:
+        return str(error).partition(": ")[2]
+    return ""
+
+
+def homes_of(machine: Architecture) -> list[str]:
+    """The levels where tensors may stay between layers: what the machine says first, then the largest."""
+    found = [level.name for level in machine.levels[1:] if not why_no_home(machine, level.name)]
+
+    def size(name: str) -> float:
+        place = room_of(machine, name)
+        level = machine.levels[machine.level_index(name)]
+        return float("inf") if place is None else level.capacity[place].bits
+
+    return sorted(found, key=lambda name: (name == machine.between, size(name)), reverse=True)
+
+
+def room_bits(machine: Architecture, home: str) -> int | None:
+    """Bits of the part of a level where tensors may stay; None: there is no bound."""
+    place = room_of(machine, home)
+    return None if place is None else machine.levels[machine.level_index(home)].capacity[place].bits
+
+
+def _unlike(machine: Architecture, layer: Layer, what: Tensor) -> str:
+    """Why words of an operand do not lie as the layer's plane does; empty: they do."""
+    problem = layer.problem
+    if problem is None:
+        return ""
+    lowered = machine.lower(problem)
+    if lowered.words(what) != problem.words(what) and what is not Tensor.PSUM:
+        return f"'{machine.name}' lowers the layer, and reads other words than its {what} has"
+    if problem.added and what is Tensor.PSUM:
+        return "its sums begin in memory"
+    return ""
+
+
+def partition_of(machine: Architecture, home: str) -> Partition | None:
+    """The part of a level where tensors may stay."""
+    place = room_of(machine, home)
+    return None if place is None else machine.levels[machine.level_index(home)].capacity[place]
+
+
+def between_of(plan: Plan, machine: Architecture, network: Network, bits: Mapping[Width, int]) -> Between | None:
+    """A plan on a machine whose layers run words of these widths; None where nothing happens between them."""
+    if not plan:
+        return None
+    return Between(plan, machine, network, lambda layer: with_bits(machine, {**layer.bits, **bits}))

@@ -1,0 +1,67 @@
+"""An attention as a step of a plan: its blocks in the room there is, and what it costs then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelsim.architecture.model import Architecture
+from accelsim.engine.fused.attention import Attention, Blocks
+from accelsim.engine.fused.attention_layers import Heads
+from accelsim.engine.fused.attention_passes import Walk
+from accelsim.engine.fused.blocking import best
+from accelsim.errors import AccelsimError
+from accelsim.mapping.plan.plan import RESIDENT, Group
+from accelsim.search.plan.attended import Attended
+from accelsim.search.plan.costs import Cost, Wanted
+from accelsim.workload.problem import Tensor
+
+ENDLESS = 1 << 40
+"""Words of a home without a bound."""
+Key = tuple[Attention, int, tuple[int, ...], frozenset[str], int]
+Prices = dict[Key, tuple[Blocks, Cost] | None]
+
+
+@dataclass(frozen=True)
+class Attends:
+    """One attention of a network. known : what was searched, of all attentions that are alike."""
+
+    wanted: Wanted
+    heads: Heads
+    sized: Architecture
+    known: Prices
+
+    @property
+    def operands(self) -> dict[str, str]:
+        """What it reads, by the names that rules have."""
+        return {"queries": self.heads.queries, "keys": self.heads.keys, "values": self.heads.values}
+
+    def ask(self, at_home: frozenset[str], free: int | None) -> tuple[Blocks, Cost] | None:
+        """Blocks and cost in so many bits; None: no blocks fit, or no mapping of their products does."""
+        level = self.sized.levels[self.sized.level_index(self.wanted.home)]
+        double = level.slots(Tensor.IFMAP) > 1
+        width = max(self.sized.word_bits.values())
+        words = ENDLESS if free is None else free // width // (2 if double else 1)
+        key: Key = self.heads.attention, self.heads.heads, tuple(self.sized.widths.values()), at_home, words
+        if key not in self.known:
+            self.known[key] = self._priced(at_home, words, double)
+        return self.known[key]
+
+    def _priced(self, at_home: frozenset[str], words: int, double: bool) -> tuple[Blocks, Cost] | None:
+        blocks = best(self.heads.attention, words)
+        if blocks is None:
+            return None
+        try:
+            walk = Walk(self.heads.attention, blocks, at_home)
+            found = Attended(walk, self.heads.heads, self.sized, self.wanted, "analytical", double)
+            return blocks, Cost(found.energy, found.clock.cycles, found.moved.words)
+        except AccelsimError:
+            return None
+
+    def group(self, blocks: Blocks) -> Group:
+        """As a plan has it."""
+        stay = (self.heads.layers[0], self.heads.layers[2]) if blocks.kv_resident else ()
+        outside = "" if blocks.whole_rows else blocks.outside
+        return Group(
+            tuple(self.heads.layers), filters=dict.fromkeys(stay, RESIDENT), rows=blocks.rows, columns=blocks.columns,
+            outside=outside,
+        )  # fmt: skip

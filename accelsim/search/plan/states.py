@@ -1,0 +1,400 @@
+"""The walk over the run order: at each layer, what lives on the chip; each step a layer alone, or a group (FUSION, S2).
+
+Steps are priced by what is known of them, at least by bounds from below; those of the cheapest path that are not known
+are searched, and the walk begins anew, until a path is cheapest and known: then nothing cheaper is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import NamedTuple
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.floor import access
+from accelsim.engine.fused.attention import Blocks
+from accelsim.engine.fused.attention_layers import attention_of, attentions
+from accelsim.engine.fused.group import Group as Fused
+from accelsim.engine.fused.layers import Wiring, is_view
+from accelsim.engine.vector import Moved
+from accelsim.errors import MappingError
+from accelsim.mapping.plan.living import Between
+from accelsim.mapping.plan.plan import COLUMNS as KEEP_COLUMNS
+from accelsim.mapping.plan.plan import ROWS as KEEP_ROWS
+from accelsim.mapping.plan.plan import Group, Home, Plan
+from accelsim.mapping.plan.tensors import operand
+from accelsim.search.plan.attends import Attends, Prices
+from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
+from accelsim.search.plan.fused import Ways, shape_of, ways_of
+from accelsim.workload.network import Layer, Network
+from accelsim.workload.problem import Tensor
+
+MOST_LAYERS, MOST_STATES = 10, 4096
+"""Layers of a group, and states that are kept at a layer, at most."""
+State = frozenset[tuple[str, bool]]
+"""Tensors on the chip, each with whether the outermost level has it too."""
+EMPTY: State = frozenset()
+Value = Callable[[Cost], float]
+
+
+class Step(NamedTuple):
+    """One step of a path.
+
+    way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not.
+    """
+
+    begin: int
+    end: int
+    before: State
+    stays: bool | None
+    cost: Cost
+    known: bool
+    way: int = -1
+    blocks: Blocks | None = None
+
+
+@dataclass
+class Walk:
+    """A search over one network. resident, fused : what is allowed."""
+
+    wanted: Wanted
+    network: Network
+    sized: Callable[[Layer], Architecture]
+    value: Value
+    resident: bool = True
+    fused: bool = True
+    lone: Lone = field(init=False)
+    passes: Passes = field(init=False)
+    shapes: dict[object, Ways] = field(default_factory=dict)
+    thinned: bool = False
+
+    def __post_init__(self) -> None:
+        self.lone, self.passes = Lone(self.wanted), Passes(self.wanted)
+        # what may live where, of every tensor for all of its readers
+        every = Plan({layer.name: Home(self.wanted.home) for layer in self.network.layers if not is_view(layer)})
+        self.between = Between(every, self.wanted.machine, self.network, self.sized)
+        self.order = [i for i, layer in enumerate(self.network.layers) if not is_view(layer)]
+
+    # ---- what may be ---------------------------------------------------------------------------------------------
+
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Tensors that cannot stay for all their readers, and why."""
+        return {place[1]: why for place, why in self.between.wrong()}
+
+    @cached_property
+    def readers(self) -> dict[str, list[int]]:
+        """By tensor, who reads it, by index."""
+        return {name: [reader.index for reader in one.readers] for name, one in self.between.tensors.items()}
+
+    @cached_property
+    def bits(self) -> dict[str, int]:
+        """Room of each tensor that may stay."""
+        may = (name for name in self.between.tensors if name in self.between.plan.resident)
+        return {name: self.between.bits(name) for name in may if name not in self.refused}
+
+    def may_stay(self, layer: Layer) -> bool:
+        """Whether what a layer makes may live at home, and there is room for it alone."""
+        name, capacity = layer.name, self.wanted.capacity
+        return name in self.bits and (capacity is None or self.bits[name] <= capacity)
+
+    def taken(self, state: State) -> int:
+        """Bits of all that lives at home."""
+        return sum(self.bits[name] for name, _ in state)
+
+    def fits(self, bits: int) -> bool:
+        """Whether so much fits at home."""
+        return self.wanted.capacity is None or bits <= self.wanted.capacity
+
+    # ---- steps ---------------------------------------------------------------------------------------------------
+
+    def alone(self, place: int, state: State) -> Iterator[Step]:
+        """Every way to run one layer alone from a state."""
+        layer = self.network.layers[self.order[place]]
+        inside = {name for name, _ in state}
+        there = []
+        for name in layer.inputs:
+            parts = self.between.parts[name]
+            here = all(part in inside for part in parts)
+            if not here and any((part, False) in state for part in parts):
+                return  # some of its words are nowhere but on the chip, and others are not there
+            there.append(here)
+        for stays in self._stays(layer):
+            taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
+            if not self.fits(taken):
+                continue
+            cost, known = self._alone(layer, there, stays, taken)
+            if cost != NEVER:
+                yield Step(place, place + 1, state, stays, cost, known)
+
+    def _stays(self, layer: Layer) -> tuple[bool | None, ...]:
+        """None: it goes to the outermost level; False: it stays; True: both."""
+        if not self.resident or not self.may_stay(layer):
+            return (None,)
+        return (None, True) if self.between.tensors[layer.name].output else (None, False, True)
+
+    def _alone(self, layer: Layer, there: list[bool], stays: bool | None, taken: int) -> tuple[Cost, bool]:
+        sized, images = self.sized(layer), self.network.images(layer)
+        cost, known = NOTHING, True
+        if layer.problem is not None:
+            homes = {what for k, here in enumerate(there) if here and (what := operand(layer, k)) is not None}
+            homes |= {Tensor.PSUM} if stays is not None else set()
+            priced = self.lone.ask(sized, layer.problem, homes, bool(stays), taken)
+            cost, known = priced.cost, priced.needs >= 0
+        if layer.problem is None or layer.vector_ops:
+            moved = self._moved(layer, there, stays)
+            cost = cost.plus(vector_cost(self.wanted, sized, moved.times(images), layer.vector_ops * images))
+        if stays is not None:
+            cost = cost.plus(self._zeros(layer))
+        return Cost(*(each * layer.repeat for each in cost)), known
+
+    def _zeros(self, layer: Layer) -> Cost:
+        """Padding that is written around what a layer makes and keeps at home."""
+        sized = self.sized(layer)
+        home = sized.levels[sized.level_index(self.wanted.home)]
+        each = access(sized, self.wanted.table, home, "update", sized.final_bits, Tensor.PSUM)
+        return Cost(self.between.zeros(layer.name) * float(each))
+
+    def _moved(self, layer: Layer, there: list[bool], stays: bool | None) -> Moved:
+        read, written = self.network.traffic(layer)
+        if layer.moves is not None or layer.problem:
+            return Moved(read, written)
+        inside = sum(self.network.shape(name).words for name, here in zip(layer.inputs, there, strict=True) if here)
+        outside = written if stays in (None, True) else 0
+        return Moved(read - inside, outside, inside, 0 if stays is None else written, self.wanted.home)
+
+    def look(self, step: Step) -> None:
+        """Search what is not known of a step."""
+        if step.way >= 0:
+            ways = self.ways(step.begin, step.end, step.before, step.stays)
+            assert ways is not None
+            for number in ways.passes(step.way):
+                if number not in self.passes.found:
+                    self.passes.look(number)
+            return
+        layer = self.network.layers[self.order[step.begin]]
+        assert layer.problem is not None
+        inside = {name for name, _ in step.before}
+        homes = {
+            what
+            for k, name in enumerate(layer.inputs)
+            if (what := operand(layer, k)) is not None and all(p in inside for p in self.between.parts[name])
+        }
+        homes |= {Tensor.PSUM} if step.stays is not None else set()
+        taken = self.taken(step.before) + (self.bits[layer.name] if step.stays is not None else 0)
+        self.lone.look(self.sized(layer), layer.problem, frozenset(homes), bool(step.stays), taken)
+
+    # ---- groups --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def groups(self) -> dict[tuple[int, int], Fused]:
+        """Every legal group by its first place and the one behind its last."""
+        found, wiring = {}, Wiring(self.network)
+        for begin in range(len(self.order)) if self.fused else ():
+            for end in range(begin + 2, min(begin + MOST_LAYERS, len(self.order)) + 1):
+                layers = [self.network.layers[i] for i in self.order[begin:end]]
+                if any(layer.repeat > 1 or layer.once for layer in layers):
+                    break
+                try:
+                    found[begin, end] = wiring.group(tuple(layer.name for layer in layers))
+                except MappingError:
+                    continue
+        return found
+
+    def together(self, begin: int, end: int, state: State) -> Iterator[Step]:
+        """Every way to run a group from a state; of those with one output and room the cheapest."""
+        group = self.groups[begin, end]
+        inside = {name for name, _ in state}
+        for source in (*(one.name for one in group.sources), *(op.dynamic for op in group.ops if op.dynamic)):
+            parts = self.between.parts[source]
+            if not all(p in inside for p in parts) and any((p, False) in state for p in parts):
+                return
+            if any(p in inside for p in parts) and any(op.dynamic == source for op in group.ops):
+                return
+        layer = self.network.layers[self.order[end - 1]]
+        for stays in self._stays(layer):
+            taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
+            if not self.fits(taken) or stays is True:
+                continue
+            ways = self.ways(begin, end, state, stays)
+            if ways is None or not self.fits(taken + ways.least):
+                continue
+            costs = self.costs(ways)
+            worth = self._worth(costs)
+            if self.wanted.capacity is not None:
+                worth = np.where(ways.room <= self.wanted.capacity - taken, worth, inf)
+            way = int(np.argmin(worth))
+            if worth[way] == inf:
+                continue
+            known = all(number in self.passes.found for number in ways.passes(way))
+            cost = Cost(*costs[way].tolist())
+            cost = cost if stays is None else cost.plus(self._zeros(layer))
+            yield Step(begin, end, state, stays, cost, known, way)
+
+    def ways(self, begin: int, end: int, state: State, stays: bool | None) -> Ways | None:
+        """Every way of a group; None: there is none."""
+        group = self.groups[begin, end]
+        inside = {name for name, _ in state}
+        layers = [self.network.layers[i] for i in self.order[begin:end]]
+        sized = [self.sized(layer) for layer in layers]
+        home = {one.name for one in group.sources if all(p in inside for p in self.between.parts[one.name])}
+        home |= {group.sink.name} if stays is not None else set()
+        numbers = frozenset(str(k) for k, name in enumerate(group.tensors) if name in home)
+        alike = self._shape(begin, end)
+        key = alike, tuple(tuple(one.widths.values()) for one in sized), numbers
+        if key not in self.shapes:
+            by_name = dict(zip((op.name for op in alike.ops), sized, strict=True))
+            self.shapes[key] = ways_of(self.wanted, alike, by_name, numbers, self.passes)
+        ways = self.shapes[key]
+        return ways if ways.ways else None
+
+    def _shape(self, begin: int, end: int) -> Fused:
+        known: dict[tuple[int, int], Fused] = self.__dict__.setdefault("_known_shapes", {})
+        if (begin, end) not in known:
+            known[begin, end] = shape_of(self.groups[begin, end])
+        return known[begin, end]
+
+    def costs(self, ways: Ways) -> np.ndarray:
+        """As of now: kept until another pass is searched."""
+        known: dict[int, tuple[tuple[int, int], np.ndarray]] = self.__dict__.setdefault("_known_costs", {})
+        now = len(self.passes.found), len(self.passes.machines)
+        if id(ways) not in known or known[id(ways)][0] != now:
+            known[id(ways)] = now, ways.costs(self.passes)
+        return known[id(ways)][1]
+
+    def _worth(self, costs: np.ndarray) -> np.ndarray:
+        return np.array([self.value(Cost(*row)) for row in costs.tolist()])
+
+    # ---- attentions ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def attentions(self) -> dict[int, Attends]:
+        """Attentions by their first place."""
+        if not self.fused or not self.wanted.keeps_filters or not self.wanted.weights_share:
+            return {}
+        place = {self.network.layers[i].name: k for k, i in enumerate(self.order)}
+        found = {}
+        for names in attentions(self.network):
+            first = place[names[0]]
+            layers = [self.network.layers[i] for i in self.order[first : first + 3]]
+            if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
+                sized = self.sized(layers[-1])
+                found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self._attended)
+        return found
+
+    @cached_property
+    def _attended(self) -> Prices:
+        return {}
+
+    def attending(self, place: int, state: State) -> Iterator[Step]:
+        """An attention as a group, in the blocks that move fewest words in the room there is."""
+        inside, one = {name for name, _ in state}, self.attentions[place]
+        at_home = set()
+        for what, name in one.operands.items():
+            parts = self.between.parts[name]
+            if all(part in inside for part in parts):
+                at_home.add(what)
+            elif any((part, False) in state for part in parts):
+                return
+        layer = self.network.layers[self.order[place + 2]]
+        for stays in self._stays(layer):
+            taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
+            if not self.fits(taken) or stays is True:
+                continue
+            there = frozenset(at_home | ({"outputs"} if stays is not None else set()))
+            free = None if self.wanted.capacity is None else self.wanted.capacity - taken
+            found = one.ask(there, free)
+            if found is not None:
+                cost = found[1] if stays is None else found[1].plus(self._zeros(layer))
+                yield Step(place, place + 3, state, stays, cost, True, -1, found[0])
+
+    # ---- the walk ------------------------------------------------------------------------------------------------
+
+    def cheapest(self) -> list[Step]:
+        """The steps of the cheapest path, by what is known."""
+        best: list[dict[State, tuple[float, Cost, Step | None, State]]] = [{} for _ in range(len(self.order) + 1)]
+        best[0][EMPTY] = 0.0, NOTHING, None, EMPTY
+        ends: dict[int, list[int]] = {}
+        for begin, end in self.groups:
+            ends.setdefault(begin, []).append(end)
+        for place in range(len(self.order)):
+            states = best[place]
+            if len(states) > MOST_STATES:
+                self.thinned = True
+                states = dict(sorted(states.items(), key=lambda one: one[1][0])[:MOST_STATES])
+            for state, (_, cost, _, _) in states.items():
+                steps = [*self.alone(place, state)]
+                steps += [step for end in ends.get(place, ()) for step in self.together(place, end, state)]
+                if place in self.attentions:
+                    steps += self.attending(place, state)
+                for step in steps:
+                    total = cost.plus(step.cost)
+                    worth = self.value(total)
+                    for after in self._after(step):
+                        old = best[step.end].get(after)
+                        if old is None or worth < old[0]:
+                            best[step.end][after] = worth, total, step, state
+        at = min(best[-1], key=lambda state: best[-1][state][0])
+        path: list[Step] = []
+        for place in range(len(self.order), 0, -1):
+            if path and path[-1].begin != place:
+                continue
+            _, _, last, state = best[place][at]
+            assert last is not None
+            path.append(last)
+            at = state
+        return path[::-1]
+
+    def _after(self, step: Step) -> Iterator[State]:
+        """What lives at home after a step: what is read again, but for those given up that are elsewhere too."""
+        last = self.order[step.end - 1]
+        now = set(step.before)
+        name = self.network.layers[last].name
+        if step.stays is not None:
+            now.add((name, step.stays))
+        live = {(one, both) for one, both in now if any(reader > last for reader in self.readers[one])}
+        yield frozenset(live)
+        ran = set(self.order[step.begin : step.end])
+        for one, both in live:
+            if both and ran & set(self.readers[one]):
+                yield frozenset(live - {(one, both)})
+
+    def plan_of(self, path: list[Step]) -> Plan:
+        """The plan that a path is."""
+        homes: dict[str, Home] = {}
+        groups = []
+        for k, step in enumerate(path):
+            name = self.network.layers[self.order[step.end - 1]].name
+            if step.stays is not None:
+                homes[name] = self._home(name, path[k + 1 :])
+            if step.way >= 0:
+                groups.append(self._group(step))
+            if step.blocks:
+                groups.append(self.attentions[step.begin].group(step.blocks))
+        return Plan(homes, tuple(groups), self.network.name)
+
+    def _home(self, name: str, rest: list[Step]) -> Home:
+        until = ""
+        for step in rest:
+            if name not in {one for one, _ in step.before}:
+                break
+            for i in self.order[step.begin : step.end]:
+                if i in self.readers[name]:
+                    until = self.network.layers[i].name
+        last = self.network.layers[max(self.readers[name])].name
+        return Home(self.wanted.home, "" if until == last else until)
+
+    def _group(self, step: Step) -> Group:
+        ways = self.ways(step.begin, step.end, step.before, step.stays)
+        assert ways is not None
+        way = ways.ways[step.way]
+        group, alike = self.groups[step.begin, step.end], self._shape(step.begin, step.end)
+        names = dict(zip(alike.tensors, group.tensors, strict=True))
+        keep = tuple(axis for axis, kept in zip((KEEP_ROWS, KEEP_COLUMNS), way.tiling.keep, strict=True) if kept)
+        layers = tuple(self.network.layers[i].name for i in self.order[step.begin : step.end])
+        stay = {names[name]: "resident" for name in sorted(way.resident)}
+        return Group(layers, *way.tiling.tile, {}, keep, stay)

@@ -1,0 +1,45 @@
+"""Passes in the order they run, and what comes and goes with each tile, as the walk does them."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.engine.fused.passes import passes
+from accelsim.engine.fused.sequence import sequence
+from accelsim.engine.fused.storage import measure
+from drawn_groups import drawn_group, drawn_tiling
+from golden import fused_walk
+
+
+@settings(max_examples=150)
+@given(st.randoms(use_true_random=False))
+def test_the_order_is_the_walk(rng):
+    group = drawn_group(rng, 6, rng.choice([1, 1, 2, 3]))
+    tiling = drawn_tiling(rng, group)
+    keep = {name: tiling.own.get(name, tiling.keep) for name in group.tensors}
+    walked = fused_walk.walk(group, tiling.tile, keep, tiling.double)
+    measured = measure(group, tiling)
+    found = sequence(measured)
+    tiles = len(measured.rows.made) * len(measured.columns.made)
+    names = [op.name for op in group.ops]
+    kinds = [found.kinds[which] for which in found.which]
+    assert [one.op for one in kinds] == [names[op] for op in found.op]
+    ran = [(*divmod(int(tile), tiles), one.op, one.writes) for tile, one in zip(found.tile, kinds, strict=True)]
+    assert ran == walked.order
+    assert list(found.leaving) == walked.left
+    sinks = {op.name for op in group.sinks}
+    firsts = {}
+    for at, (image, tile, name, _) in enumerate(walked.order):
+        if name in sinks:
+            firsts.setdefault((image, tile), at)
+    assert list(found.writes) == list(firsts.values())
+    fetched = [
+        (*divmod(int(tile), tiles), group.sources[source].name, int(words), names[found.op[reader]])
+        for source, tile, words, reader in zip(found.source, found.fetched, found.words, found.reader, strict=True)
+    ]
+    assert sorted(fetched) == sorted(walked.fetched)
+    assert (found.tile[found.reader] == found.fetched).all()
+    # as many of each kind as they are counted, in the same list
+    assert found.kinds == passes(measured)
+    assert Counter(found.which.tolist()) == {k: one.runs for k, one in enumerate(found.kinds)}

@@ -1,0 +1,114 @@
+"""Plan files: read, written, and what is wrong in one told in a line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.errors import AccelsimError, SpecError
+from accelsim.mapping.plan.living import between_of
+from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
+from accelsim.mapping.plan.yaml import data_of, dump_plan, load_plan, plan_from, refuse_wrong
+from accelsim.networks import network_from
+from accelsim.simulate import simulate
+
+TEXT = """\
+network: resnet50
+resident:
+  conv2_0a: GLB
+  conv2_0b: {level: GLB, until: conv2_0c}
+groups:
+- {layers: [conv1, pool1], tile: {P: 2, Q: 56}, keep: both, filters: {conv1: streamed}}
+"""
+
+
+def refused(tmp_path: Path, text: str, machine: str = "eyeriss") -> list[str]:
+    file = tmp_path / "plan.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        simulate(machine, "resnet50", layers="conv1", evaluator="analytical", plan=file)
+    return [line.replace(str(file), "F") for line in str(caught.value).splitlines()]
+
+
+def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text(TEXT)
+    plan, _ = load_plan(file)
+    assert plan.resident == {"conv2_0a": Home("GLB"), "conv2_0b": Home("GLB", "conv2_0c")}
+    assert plan.groups == (Group(("conv1", "pool1"), 2, 56, {}, (ROWS, COLUMNS), {"conv1": "streamed"}),)
+    file.write_text(dump_plan(plan))
+    assert load_plan(file)[0] == plan
+    assert plan_from(data_of(plan))[0] == plan
+    assert plan_from(plan) == (plan, None)
+    assert dump_plan(Plan()) == "{}\n" and not Plan()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "network: vgg16\nresident: {conv1: GLB}",
+            "F:1:10: network: a plan for 'vgg16', and this network is 'resnet50'",
+        ),
+        ("resident: {conv9: GLB}", "F:1:12: resident.conv9: network 'resnet50' has no layer 'conv9'; did you mean"),
+        ("resident: {input: GLB}", "the network's input comes from outside; only what a layer makes can stay"),
+        ("resident: {conv1: GLC}", "'eyeriss' has no level 'GLC'; did you mean 'GLB'?"),
+        ("resident: {conv1: DRAM}", "'DRAM' is the outermost level, where tensors live anyway"),
+        ("resident: {conv1: RF}", "there are several of it; a tensor lives in one memory outside the array"),
+        ("resident: {conv1: FILTER_BANK}", "'FILTER_BANK' keeps no ifmap"),
+        ("resident: {FC: GLB}", "nobody reads what 'FC' makes"),
+        ("resident: {conv1: {level: GLB, until: FC}}", "until: 'FC' does not read it (pool1)"),
+        ("groups: [{layers: [conv1]}]", "F:1:19: groups.0.layers: a group has two layers or more"),
+        ("groups: [{layers: [conv1, pool1]}, {layers: [pool1, conv2_0a]}]", "'pool1' is in a group already"),
+        ("groups: [{layers: [conv1, pool1], keep: all}]", "groups.0.keep"),
+        ("groups: [{layers: [conv1, pool1], tile: {P: 0}}]", "groups.0.tile.P"),
+        ("resdient: {}", "resdient"),
+    ],
+)
+def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, text: str, line: str) -> None:
+    lines = refused(tmp_path, text)
+    assert any(line in one for one in lines), lines
+
+
+def test_a_plan_without_a_file_is_refused_too() -> None:
+    network, machine = network_from("resnet50", 1), load_architecture("eyeriss")
+    between = between_of(Plan({"conv9": Home("GLB")}), machine, network, {})
+    assert between is not None
+    with pytest.raises(AccelsimError, match=r"^plan: resident.conv9: network 'resnet50' has no layer 'conv9'"):
+        refuse_wrong(between, None)
+
+
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        ({"resident": {"conv1": "GLB"}}, "GLB: tensors that stay take 12845056 bits, and it has 819200"),
+        ({"groups": [{"layers": ["conv1", "conv2_0a"]}]}, "'pool1' runs between 'conv1' and 'conv2_0a'"),
+        ({"groups": [{"layers": ["pool1", "conv2_0a"]}]}, "'pool1' is read by 'conv2_proj', which is not in the fused"),
+        (
+            {"groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 56}}]},
+            "a tile of P 2, Q 56 would fit",
+        ),
+        ({"groups": [{"layers": ["conv1", "pool1"], "keep": {"conv2_0a": "both"}}]}, "'conv2_0a' is no tensor of it"),
+        (
+            {"groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 2}, "filters": {"pool1": "resident"}}]},
+            "'pool1' has no filter",
+        ),
+        (
+            {"groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 2}, "filters": {"conv1": "resident"}}]},
+            "'GLB' keeps no filter",
+        ),
+    ],
+)
+def test_what_does_not_fit_or_run_together(plan: dict[str, object], reason: str) -> None:
+    with pytest.raises(AccelsimError) as caught:
+        simulate("eyeriss", "resnet50", layers="conv1,pool1,conv2_0a", evaluator="analytical", plan=plan)
+    assert reason in str(caught.value)
+
+
+def test_a_plan_and_a_search_for_one() -> None:
+    with pytest.raises(AccelsimError, match="a plan is given, so none is looked for"):
+        simulate("eyeriss", "alexnet", between="best", plan={"resident": {"CONV1": "GLB"}})
+    with pytest.raises(AccelsimError, match="between"):
+        simulate("eyeriss", "alexnet", between="besst")

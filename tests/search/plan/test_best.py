@@ -1,0 +1,119 @@
+"""The cheapest plan is that of all plans, each run by itself; its price is what the run says; room never hurts."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.dataflows import known_dataflow
+from accelsim.energy.load import table_for
+from accelsim.errors import AccelsimError
+from accelsim.mapping.plan.plan import Plan
+from accelsim.search.plan.best import Found, find_plan, home_of
+from accelsim.search.plan.costs import Wanted
+from accelsim.search.proof import NONE
+from accelsim.simulate import simulate
+from accelsim.workload.network import Network
+from plans import draw_network, every_plan, with_room
+
+ROUNDING = 1e-9
+MOST = 250
+"""Plans of a network; of one with more it is not waited for all of them."""
+
+
+def wanted_of(name: str, room: int | None = None, objective: str = "energy") -> Wanted:
+    machine = load_architecture(name)
+    home = home_of(machine)
+    if room is not None:
+        machine = with_room(machine, home, room)
+    flow = known_dataflow(machine, machine.dataflow, needed=True)
+    assert flow is not None
+    return Wanted(machine, table_for(machine, None), home, flow, machine.dataflow, objective, NONE)
+
+
+def found_by(wanted: Wanted, network: Network, way: str = "best", budget: float | None = None) -> Found:
+    return find_plan(wanted, network, lambda _: wanted.machine, way, budget)
+
+
+def energy_of(wanted: Wanted, network: Network, plan: Plan) -> float:
+    result = simulate(wanted.machine, network, evaluator="analytical", plan=plan)
+    return float(result.total.energy_exact + result.vector.energy_exact)
+
+
+def agree(name: str, seed: int) -> bool:
+    """Whether every plan of a drawn network was looked at; fails where one is cheaper than the best."""
+    rng = Random(seed)
+    try:
+        network = draw_network(rng, 3)
+    except AccelsimError:
+        return False
+    wanted = wanted_of(name, rng.choice((2_000, 6_000, 20_000)))
+    every = []
+    for plan in every_plan(network, wanted):
+        every.append(plan)
+        if len(every) > MOST:
+            return False
+    costs = []
+    for plan in every:
+        try:
+            costs.append(energy_of(wanted, network, plan))
+        except AccelsimError:
+            continue
+    found = found_by(wanted, network)
+    assert found.gap == 0
+    assert found.cost.energy == pytest.approx(min(costs), rel=ROUNDING), found.plan
+    assert energy_of(wanted, network, found.plan) == pytest.approx(found.cost.energy, rel=ROUNDING)
+    assert found.alone.energy == pytest.approx(costs[0], rel=ROUNDING)
+    return True
+
+
+@pytest.mark.parametrize(("name", "seeds"), [("eyeriss", range(4)), ("tpu_v1", range(4, 7))])
+def test_it_is_the_cheapest_of_all_plans(name: str, seeds: range) -> None:
+    assert sum(agree(name, seed) for seed in seeds) > 0
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["eyeriss", "tpu_v1"])
+def test_it_is_the_cheapest_of_all_plans_at_length(name: str) -> None:
+    assert sum(agree(name, seed) for seed in range(400)) >= 200
+
+
+def test_more_room_and_more_ways_never_cost_more() -> None:
+    network, before = draw_network(Random(5), 4), None
+    for room in (2_000, 6_000, 20_000, 60_000):
+        cost = {}
+        for way in ("none", "resident", "fused", "best"):
+            cost[way] = found_by(wanted_of("eyeriss", room), network, way).cost.energy
+        assert cost["best"] <= min(cost["fused"], cost["resident"]) * (1 + ROUNDING)
+        assert max(cost["fused"], cost["resident"]) <= cost["none"] * (1 + ROUNDING)
+        assert before is None or cost["best"] <= before * (1 + ROUNDING)
+        before = cost["best"]
+
+
+def test_objectives() -> None:
+    network = draw_network(Random(9), 4)
+    of = {objective: found_by(wanted_of("eyeriss", 6_000, objective), network) for objective in ("energy", "edp")}
+    of["words"] = found_by(wanted_of("eyeriss", 6_000, "words"), network)
+    assert of["words"].cost.words <= of["energy"].cost.words
+    assert of["energy"].cost.energy <= of["words"].cost.energy * (1 + ROUNDING)
+    product = of["edp"].cost.energy * of["edp"].cost.cycles
+    assert product <= of["energy"].cost.energy * of["energy"].cost.cycles * (1 + ROUNDING)
+    assert of["edp"].bound <= product * (1 + ROUNDING)
+
+
+def test_a_budget_gives_a_plan_and_its_gap() -> None:
+    network = draw_network(Random(6), 4)
+    wanted = wanted_of("eyeriss", 6_000)
+    soon = found_by(wanted, network, budget=1e-6)
+    assert soon.bound <= found_by(wanted, network).cost.energy * (1 + ROUNDING) <= soon.cost.energy * (1 + ROUNDING)
+    assert energy_of(wanted, network, soon.plan) == pytest.approx(soon.cost.energy, rel=ROUNDING)
+
+
+def test_a_way_that_is_none() -> None:
+    network = draw_network(Random(0))
+    with pytest.raises(AccelsimError, match="unknown between 'residnt'; did you mean 'resident'"):
+        found_by(wanted_of("eyeriss"), network, "residnt")
+    with pytest.raises(AccelsimError, match="nothing can stay on the chip of 'nvdla_full': 'CBUF' keeps no psum"):
+        home_of(load_architecture("nvdla_full"))
