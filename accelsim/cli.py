@@ -271,47 +271,32 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Run a network under several dataflows, side by side; a package of cores at several values of a --set."""
+    asked: dict[str, Any] = {
+        "layers": layers, "evaluator": evaluator, "objective": objective, "energy": energy, "node": node,
+        "supply": supply, "accounting": accounting, "data": data, "seed": seed, "bits": bits_of(bits),
+        "dims": dims_of(dims),
+    }  # fmt: skip
     if packages.is_one(architecture):
-        packages.compare(
-            architecture, workload, settings, batch, as_json, layers=layers, evaluator=evaluator, objective=objective,
-            energy=energy, node=node, supply=supply, accounting=accounting, data=data, seed=seed, bits=bits_of(bits),
-            dims=dims_of(dims),
-        )  # fmt: skip
+        packages.compare(architecture, workload, settings, batch, as_json, **asked)
         return
     more = plotting.of_comparison(plot_to, kind, width)
     if report_to:
         from accelsim.report.files import check_page
 
         check_page(report_to)
+    asked |= {
+        "batch": batch, "budget": budget, "exact": exact, "imperfect": imperfect, "constraints": constraints,
+        "bound": bound, "parameters": parameters(settings),
+        "training": training_of(training, optimizer, master_bits, transposed, vector_gradients),
+    }  # fmt: skip
     from accelsim.report.progress import progress
     from accelsim.simulate import compare as compare_all
 
     with progress() as step:
         comparison = compare_all(
-            architecture,
-            workload,
-            dataflow,
-            progress=lambda label, done, of, layer: step(done, of, f"{label} {layer}"),
-            batch=batch,
-            layers=layers,
-            evaluator=evaluator,
-            objective=objective,
-            budget=budget,
-            exact=exact,
-            imperfect=imperfect,
-            constraints=constraints,
-            bound=bound,
-            energy=energy,
-            node=node,
-            supply=supply,
-            accounting=accounting,
-            parameters=parameters(settings),
-            dims=dims_of(dims),
-            data=data,
-            seed=seed,
-            bits=bits_of(bits),
-            training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
-        )
+            architecture, workload, dataflow,
+            progress=lambda label, done, of, layer: step(done, of, f"{label} {layer}"), **asked,
+        )  # fmt: skip
     if plot_to and comparison.results:
         from accelsim.report.plot import save
 
