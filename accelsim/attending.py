@@ -95,5 +95,14 @@ def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
     )
     timing = Timing(clock.cycles, clock.processing, found.counts.compute_cycles, told, {}, exact)
     return GroupResult(
-        group, tuple(shares), runs, found.counts, timing, found.rows, found.room, found.wanted.home, found.vector_ops
+        group,
+        tuple(shares),
+        runs,
+        found.counts,
+        timing,
+        found.rows,
+        found.room,
+        found.wanted.home,
+        found.machine.widths,
+        found.vector_ops,
     )

@@ -11,7 +11,7 @@ from accelsim.energy.rows import EnergyRow, total
 from accelsim.engine.counts import Counts, Timing
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.plan import Group
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import Problem, Tensor, Width
 
 WORDS = ("level", "tensor", "action", "words")
 
@@ -47,7 +47,8 @@ class GroupResult:
     """Layers that ran together; repeats do not occur.
 
     counts : of all passes, and of what comes into the buffer and leaves it; `macs` count each word once.
-    room : bits of the buffer that its tiles and filters take. home : the level that is its buffer.
+    room : bits of the buffer that its tiles and filters take. home : the level that is its buffer. bits : of the words
+    of its last layer.
     """
 
     group: Group
@@ -58,6 +59,7 @@ class GroupResult:
     energy_rows: tuple[EnergyRow, ...]
     room: int
     home: str
+    bits: Mapping[Width, int] = field(default_factory=dict, hash=False)
     vector_ops: int = 0
     repeat: int = 1
     op: str = "group"
@@ -117,6 +119,11 @@ class GroupResult:
     def energy(self) -> float:
         """Sum of `energy_rows`."""
         return float(self.energy_exact)
+
+    def megabytes(self, level: str) -> float:
+        """All words filled, read, updated and drained at a level, in 10^6 bytes."""
+        rows = (row for row in self.counts.rows() if row[0] == level)
+        return sum(self.counts.bits(level, Tensor(t), action, self.bits) for _, t, action, _ in rows) / 8e6
 
     def to_dict(self) -> dict[str, Any]:
         """The document's entry."""

@@ -322,7 +322,8 @@ class _Run:
         )
         return GroupResult(
             self.group, tuple(self._share(op) for op in self.geometry.ops), listed, self.counts, timing,
-            self.rows(timing), room, self.wanted.home, sum(one.operations * one.runs for one in self.every),
+            self.rows(timing), room, self.wanted.home, self.machine.widths,
+            sum(one.operations * one.runs for one in self.every),
         )  # fmt: skip
 
     def _share(self, op: Op) -> Share:

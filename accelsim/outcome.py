@@ -417,7 +417,7 @@ def mean_imbalance(runs: Iterable[tuple[Counts, int]]) -> float | None:
     return slots / busy if busy else None
 
 
-def by_tensor(layer: LayerResult) -> dict[str, Fraction]:
+def by_tensor(layer: LayerResult | GroupResult) -> dict[str, Fraction]:
     """Energy per data type; MACs under 'MAC', what the cycle costs under 'standing'. Adds up to the layer's energy."""
     sums = grouped(layer.energy_rows, "tensor")
     standing = standing_of(layer.energy_rows)

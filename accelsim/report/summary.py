@@ -89,6 +89,19 @@ def partly_given(result: Outcome) -> bool:
     return len({layer.mapping_source == GIVEN for layer in result.layers}) > 1
 
 
+def between_notes(result: Outcome) -> list[str]:
+    """What happened between layers, in a line; none where nothing did."""
+    plan = result.ran.plan if result.ran else None
+    if not plan:
+        return []
+    stay, groups = len(plan.resident), len(plan.groups)
+    home = next((home.level for home in plan.resident.values()), "")
+    what = [f"{stay} tensor{'s' * (stay != 1)} live{'s' * (stay == 1)} in {visible(home)}"] if stay else []
+    what += [f"{groups} group{'s' * (groups != 1)} of layers run together"] if groups else []
+    found = f" ({plan.source})" if "against every layer alone" in plan.source else ""
+    return [f"between layers: {', '.join(what)}{found}"]
+
+
 def notes(result: Outcome) -> list[str]:
     """What a reader must know beside the numbers."""
     table = result.energy_table
@@ -99,6 +112,7 @@ def notes(result: Outcome) -> list[str]:
         lines.append("x2, x3, ...: a layer that runs so often; its row is one run, the total counts every run")
     if result.ran and any(layer.mapping_source == SHIPPED for layer in result.layers):
         lines.append(f"mapping: {visible(result.ran.mapping)}, which ships for this machine and fits")
+    lines += between_notes(result)
     lines += idle_notes(result)
     if result.vector_layers:
         lines.append(vector_note(result))

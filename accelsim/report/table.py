@@ -8,6 +8,7 @@ from fractions import Fraction
 from accelsim.energy.rows import MAC, grouped
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import Counts, DramCounts, dram_dict
+from accelsim.grouped import GroupResult
 from accelsim.outcome import GIVEN, STANDING, LayerResult, Outcome, Outcomes, by_tensor, mean_imbalance, standing_of
 from accelsim.report.grid import Grid as Grid
 from accelsim.report.physical import area_grid, power_grid
@@ -55,9 +56,9 @@ def time_grid(result: Outcome) -> Grid:
             layer.timing.cycles,
             layer.timing.processing,
             layer.counts.active_pes,
-            layer,
+            layer if isinstance(layer, LayerResult) else None,
         )
-        for layer in result.layers
+        for layer in result.multiplied
     ]
     sums = result.total
     active = round(sums.active_pes, 1)
@@ -90,7 +91,7 @@ def stall_grid(result: Outcome) -> Grid | None:
         found = cells(stalls)
         return (name, *map(number, found), percent(found[-1] / cycles) if cycles else "")
 
-    rows = [row(_label(result, layer), layer.timing.stalls, layer.timing.cycles) for layer in result.layers]
+    rows = [row(_label(result, layer), layer.timing.stalls, layer.timing.cycles) for layer in result.multiplied]
     cycles = result.total.cycles
     shares = ("of cycles [%]", *(percent(spent / cycles) if cycles else "" for spent in cells(sums)), "")
     header = ("layer", *map(visible, shown_causes), *([f"{len(others)} others"] if others else []))
@@ -111,9 +112,9 @@ def _place(cause: str, levels: Sequence[str]) -> tuple[int, int, int, str]:
 def moved_grid(result: Outcome) -> Grid:
     """Per layer: MB moved at each level; bits of words where they are not the machine's."""
     levels = [level.name for level in result.architecture.levels]
-    own = all(layer.bits == result.architecture.widths for layer in result.layers)
+    own = all(layer.bits == result.architecture.widths for layer in result.multiplied)
     rows, sums = [], dict.fromkeys(levels, 0.0)
-    for layer in result.layers:
+    for layer in result.multiplied:
         megabytes = {level: layer.megabytes(level) for level in levels}
         widths = () if own else ("/".join(str(layer.bits[width]) for width in Width),)
         rows.append((_label(result, layer), *map(number, megabytes.values()), *widths))
@@ -125,14 +126,16 @@ def moved_grid(result: Outcome) -> Grid:
 
 def type_grid(result: Outcome) -> Grid:
     """Per layer: energy by data type."""
-    runs = [(_label(result, layer), by_tensor(layer), layer.repeat) for layer in result.layers]
+    runs = [(_label(result, layer), by_tensor(layer), layer.repeat) for layer in result.multiplied]
     standing = [STANDING] if any(parts[STANDING] for _, parts, _ in runs) else []
     return _energy_grid(result, "energy by data type", runs, [*TYPES, MAC, *standing])
 
 
 def level_grid(result: Outcome) -> Grid:
     """Per layer: energy by component: levels from the outermost in, networks, the MAC unit."""
-    runs = [(_label(result, layer), grouped(layer.energy_rows, "component"), layer.repeat) for layer in result.layers]
+    runs = [
+        (_label(result, layer), grouped(layer.energy_rows, "component"), layer.repeat) for layer in result.multiplied
+    ]
     levels = [level.name for level in result.architecture.levels]
     found = dict.fromkeys(name for _, parts, _ in runs for name in parts)
     networks = [name for name in found if name not in levels and name != MAC]
@@ -218,11 +221,12 @@ def _two(value: float | None) -> str:
 
 def grids(result: Outcome) -> list[Grid]:
     """The tables of a run; none where nothing multiplies."""
-    if not result.layers:
+    if not result.multiplied:
         return []
     energies = (type_grid(result), level_grid(result))
     found = (
         time_grid(result),
+        group_grid(result),
         stall_grid(result),
         moved_grid(result),
         *energies,
@@ -259,7 +263,27 @@ def comparison_grid(comparison: Outcomes) -> Grid:
     return Grid(f"dataflows; energy by data type [{unit} per MAC]", header, tuple(rows), sums=0)
 
 
-def _label(result: Outcome, layer: LayerResult) -> str:
+def group_grid(result: Outcome) -> Grid | None:
+    """Of each group of layers that ran together what its layers did, and what it took of the buffer; None without."""
+    if not result.groups:
+        return None
+    rows = []
+    for group in result.groups:
+        for share in group.shares:
+            again = percent(share.again / share.macs) if share.macs else ""
+            counts = (number(share.macs / 1e6), again, f"{share.passes:,}", f"{share.cycles:,}")
+            rows.append((f"{shown(group.name)}: {shown(share.name)}", *counts, ""))
+        moved = sum(words for level, _, _, words in group.counts.rows() if level == group.counts.levels[0])
+        room = f"{group.room / 8 / 1024:,.1f}"
+        macs, cycles = number(group.macs / 1e6), f"{group.processing_cycles:,}"
+        rows.append((f"{shown(group.name)}, {moved:,} words outside", macs, "", "", cycles, room))
+    header = ("layers that ran together", "MACs [M]", "made again [%]", "passes", "cycles of passes", "buffer [KiB]")
+    return Grid("groups", header, tuple(rows), sums=0)
+
+
+def _label(result: Outcome, layer: LayerResult | GroupResult) -> str:
+    if isinstance(layer, GroupResult):
+        return shown(layer.name)
     repeat = f" x{layer.repeat}" if layer.repeat > 1 else ""
     mark = " *" if layer.mapping_source != GIVEN and partly_given(result) else ""
     return shown(layer.name) + repeat + mark

@@ -31,7 +31,7 @@ POWER = re.compile(f"[{''.join(map(chr, LOWERED))}]+")
 
 def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
-    first = [answer(result)] if result.layers else []
+    first = [answer(result)] if result.multiplied else []
     return [*first, heading(result), *efficiency_lines(result), *free(result), *grids(result), *notes(result)]
 
 
