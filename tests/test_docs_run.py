@@ -43,6 +43,7 @@ ONE_LAYER = {
     "vgg16": "FC8",
     "resnet50": "conv3_1b",
     "bert_base": "l0_q",
+    "mobilenet_v2": "b2_dw",
     "hog_svm": "SVM",
 }
 SHELL = ("mkdir", "cp", "mv", "cat", "sed", "grep", "python")

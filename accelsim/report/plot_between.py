@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KIB = 8 * 1024
+FAR = 0.25
+"""Share of a buffer from which on a line is drawn where it is full."""
 MOST_NAMES = 24
 """Layers whose names have room below an axis."""
 
@@ -56,7 +58,7 @@ def _between(result: Outcome):  # type: ignore[no-untyped-def]
 
 
 def living(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:
-    """KiB of the buffer that tensors take, stacked over the order in which layers run; a line where it is full."""
+    """KiB of the buffer that tensors take, over the order in which layers run; a line where it is full, if that is near."""
     from matplotlib.patches import Patch
 
     data, between = living_data(result), _between(result)
@@ -79,7 +81,7 @@ def living(result: Outcome, ax: Axes | None = None, width: str | None = None) ->
         )  # fmt: skip
         bottom[row["index"]] += high
     part = partition_of(result.architecture, home)
-    if part is not None:
+    if part is not None and max(bottom) > FAR * part.bits / KIB:
         axes.axhline(part.bits / KIB, color="black", lw=0.8)
     axes.set_xlim(-0.5, len(layers) - 0.5)
     if len(layers) <= MOST_NAMES:
