@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.modes import Mode, mode_of
+from accelsim.architecture.precision import with_bits
 from accelsim.energy.efficiency import Efficiency
 from accelsim.energy.floor import Floor, floor_of
 from accelsim.energy.free import what_is_free
@@ -22,11 +23,13 @@ from accelsim.engine.overlap import shared
 from accelsim.errors import AccelsimError
 from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.plan.living import between_of
 from accelsim.ran import Ran as Ran
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
 from accelsim.workload.coverage import Coverage
 from accelsim.workload.network import RECURRENT
+from accelsim.workload.precision import checked
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 if TYPE_CHECKING:
@@ -263,6 +266,15 @@ class Outcome:
     def vector(self) -> VectorTotals:
         """Sums over `vector_layers`."""
         return VectorTotals.of(self.vector_layers)
+
+    def machine_of(self, layer: LayerResult) -> Architecture:
+        """The machine as a layer found it: words of its widths, and what lives on the chip meanwhile."""
+        sized, ran = with_bits(self.architecture, layer.bits), self.ran
+        if ran is None or not ran.plan:
+            return sized
+        between = between_of(ran.plan, self.architecture, ran.network, checked(ran.bits))
+        assert between is not None
+        return between.stay(ran.network.layers[between.index[layer.name]]).on(sized, between.home)
 
     def mode(self, layer: LayerResult) -> Mode:
         """How the machine's multipliers split for the words of a layer."""

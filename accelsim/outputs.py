@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from accelsim.architecture.precision import with_bits
 from accelsim.given import asked, operands_of
 from accelsim.mapping.mapping import LoopNest
 from accelsim.result import Result
@@ -28,7 +27,7 @@ def check_outputs(result: Result) -> Iterator[str]:
     for found in result.layers:
         layer = layers[found.name]
         assert layer.problem is not None
-        sized = with_bits(machine, found.bits)
+        sized = result.machine_of(found)
         widths = tuple(sized.widths.items())
         source = operands or (Operands(ran.network, None, ran.seed) if layer.spread else None)
         key = (layer.problem, found.nest, source.identity(layer) if source else "", widths)

@@ -100,7 +100,7 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
 
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
-    from accelsim.architecture.precision import with_bits
+    from accelsim.engine.copied import COPY
     from accelsim.engine.counts import why_no_time
     from accelsim.engine.timeline import observe
     from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
@@ -119,7 +119,11 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
         if first >= length:
             raise AccelsimError(f"--from: {layer.name} has {length:,} cycles, 0 to {length - 1:,}; {first:,} is behind")
         span = first, min(first + cycles, length)
-        machine, own = with_bits(plan.machine, layer.bits), given[layer.name]
+        if COPY in layer.stall_cycles:
+            raise AccelsimError(
+                f"{layer.name}: its ofmap stays on the chip and is written out behind its last MAC; nothing draws it"
+            )
+        machine, own = result.machine_of(layer), given[layer.name]
         masks = masks_for(machine, own, layer.problem, plan.zeros and plan.zeros.of(own))
         window: Timeline | PeTimeline | int
         if machine.cartesian:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from accelsim.architecture.precision import with_bits
 from accelsim.outcome import Outcome
 from accelsim.search.proof import Proof
 
@@ -24,7 +23,7 @@ def binding(result: Outcome, why: bool, proof: Proof) -> dict[str, str]:
         from accelsim.search.space import with_slices
         from accelsim.search.whole import scope_of
 
-        given = with_bits(result.architecture, layer.bits), layer.nest, layer.problem
+        given = result.machine_of(layer), layer.nest, layer.problem
         key = layer.problem, layer.nest, tuple(layer.bits.items())
         if key not in done:
             found = limits(*given)

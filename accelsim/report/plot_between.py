@@ -58,7 +58,7 @@ def _between(result: Outcome):  # type: ignore[no-untyped-def]
 
 
 def living(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:
-    """KiB of the buffer that tensors take, over the order in which layers run; a line where it is full, if that is near."""
+    """KiB of the buffer that tensors take, over the order in which layers run; a line where it is full, if near."""
     from matplotlib.patches import Patch
 
     data, between = living_data(result), _between(result)

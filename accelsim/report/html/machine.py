@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from accelsim.architecture.levers import room_name
 from accelsim.architecture.model import Architecture, Buffer, Level, NetworkKind, Partition
-from accelsim.architecture.precision import with_bits
 from accelsim.mapping.mapping import demands
 from accelsim.outcome import Outcome
 from accelsim.report.html.svg import FAINT, INK, Drawing
@@ -36,9 +35,9 @@ def fills(result: Outcome) -> dict[str, Fill]:
         return {}
     shares: dict[str, list[float]] = {}
     for layer in result.layers:
-        sized = with_bits(result.architecture, layer.bits)
+        sized = result.machine_of(layer)
         for level, partition, demand, _ in demands(sized, layer.nest, layer.problem):
-            shares.setdefault(room_name(level, partition), []).append(demand / partition.bits)
+            shares.setdefault(room_name(level, partition), []).append((demand + partition.taken) / partition.bits)
     return {name: Fill(max(own), sum(own) / len(own)) for name, own in shares.items()}
 
 
