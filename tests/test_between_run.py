@@ -14,7 +14,10 @@ from accelsim.engine.counts import ACTIONS
 from accelsim.engine.fused.layers import group_of
 from accelsim.engine.fused.storage import Tiling, measure
 from accelsim.networks import network_from
+from accelsim.report import terminal
 from accelsim.report.files import document_text
+from accelsim.report.html import page
+from accelsim.report.html.machine import fills
 from accelsim.result import Result
 from accelsim.simulate import rerun, simulate
 from accelsim.workload.problem import TENSORS, Padding, Tensor
@@ -114,22 +117,17 @@ def test_a_result_is_read_and_run_again(tmp_path: Path) -> None:
     assert document_text(rerun(again)) == text
 
 
-def test_pages_and_tables_tell_groups(tmp_path: Path) -> None:
+def test_pages_and_tables_tell_groups() -> None:
     """Of a group a row in every table, and a table of its layers; what lives at home is in how full the machine is."""
-    from accelsim.report import terminal
-    from accelsim.report.html.machine import fills
-
     plan = {"resident": {"conv2_0b": "UB"}, "groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 4}}]}
     found = run(layers="conv1,pool1,conv2_0*", plan=plan, evaluator="cycle")
-    grids = {block.title.partition(" [")[0]: block for block in terminal.report(found) if not isinstance(block, str)}
+    grids = {block.title.partition(" [")[0]: block for block in terminal.report(found) if hasattr(block, "rows")}
     for name in ("time", "stalled cycles by cause", "words moved at each level", "energy by data type"):
         assert any("conv1..pool1" in row[0] for row in grids[name].rows), name
     assert len(grids["groups"].rows) == 3
     lines = [block for block in terminal.report(found) if isinstance(block, str)]
     assert "between layers: 1 tensor lives in UB, 1 group of layers run together" in lines
-    page = tmp_path / "page.html"
-    found.report(page)
-    assert "Layers that ran together" in page.read_text(encoding="utf-8")
+    assert "Layers that ran together" in page({"": found})
     whole = 56 * 56 * 64 / 25165824
     assert any(fill.most >= whole for fill in fills(found).values())
     assert found.machine_of(found.layer("conv2_0b")).homes == {Tensor.PSUM: "UB"}
