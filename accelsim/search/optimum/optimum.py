@@ -16,15 +16,19 @@ from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
+from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.found import OBJECTIVES
+from accelsim.search.glance import glance
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
-from accelsim.search.optimum.constraints import NoBoundError, NothingFitsError
+from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.floor import fewest_cycles, floor_of
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
+from accelsim.search.optimum.kernels import under as listing
 from accelsim.search.optimum.mapspace import Mapspace, Walked
+from accelsim.search.optimum.heads import Heads, Limit
 from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
 from accelsim.search.optimum.scope import ALL, Scope
@@ -36,6 +40,8 @@ FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 MEMORIES = 3
 """Most memories between the outermost and the PE."""
 ROUNDING = 1e-9
+NEAR = 1e-6
+"""How far above a mapping that is known the search begins, so that it is found again."""
 MOST_GAP = 1e3
 """Where nothing is found below this many times the least bound, all leaves are tried."""
 ANY_TIME = Clock()
@@ -130,13 +136,22 @@ def optimum(
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
     space = Mapspace(architecture, problem, table, scope, objective != "energy", clock)
+    known = seed.score if seed else _known(architecture, problem, objective, table, scope)
     try:
-        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps).run()
+        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps, known).run()
     except OutOfTimeError:
         if seed is None:
             raise OutOfTimeError(space.size) from None
         bound = floor_of(architecture, problem, table, seed.nest, OBJECTIVES.index(objective))
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
+
+
+def _known(machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope) -> float:
+    """What some mapping is known to cost, before any search: under constraints none is."""
+    flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
+    if flow is None or scope.constraints != FREE:
+        return inf
+    return glance(machine, problem, flow, objective, table) * (1 + NEAR)
 
 
 def least_busy(
@@ -158,7 +173,7 @@ def least_busy(
             clock.check()
             leaves = _leaves(1)
             descending.descend(
-                space.bounds.classes(port),
+                space.bounds.classes(port)[0],
                 port.constant,
                 space.inners(port),
                 0.0,
@@ -194,11 +209,12 @@ class _Search:
     """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
 
     def __init__(
-        self, space: Mapspace, objective: int, begun: float, seed: Optimum | None, steps: list[Step] | None
-    ) -> None:
+        self, space: Mapspace, objective: int, begun: float, seed: Optimum | None, steps: list[Step] | None,
+        known: float = inf,
+    ) -> None:  # fmt: skip
         self.space, self.objective, self.begun, self.seed, self.steps = space, objective, begun, seed, steps
         self.clock = space.clock
-        found = (seed.score, seed.energy) if seed else (inf, inf)
+        found = (known, seed.energy if seed else inf)
         self.best = settling.Best(
             np.array([found[0]]), np.array([found[1]]), np.zeros(len(GROUPS), np.int64),
             np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
@@ -209,8 +225,13 @@ class _Search:
         self.proven = 0.0
 
     @property
-    def _found(self) -> float:
+    def _most(self) -> float:
+        """What a mapping has to be below to be of interest: the best found, or what is known of another search."""
         return float(self.best.score[0])
+
+    @property
+    def _found(self) -> float:
+        return self._most if self.chosen or self.seed else inf
 
     @property
     def _late(self) -> bool:
@@ -220,18 +241,11 @@ class _Search:
     def run(self) -> Optimum:
         """The optimum, or what the budget allows."""
         space = self.space
-        walked, unseen = self._roots()
-        # none is left whose bound is below what was found: that is the optimum
-        bound = min((one.least for one in walked), default=self._found)
-        self._step(unseen or bound)
-        gap, proven, done = FIRST_GAP, bound, 0.0
-        while not unseen and proven < self._found and not self._late:
-            # nothing found yet: tiles of a bound may be smaller than any that there are
-            limit = min(bound * (1 + gap), self._found) if gap < MOST_GAP else self._found
-            if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
-                break
-            proven, gap, done = min(limit, self._found), 2 * gap, limit
-            self._step(proven)
+        proven = self._proved()
+        if not (self._found < inf or self._late):
+            # what is known was a mapping of another space
+            self.best.score[0] = inf
+            proven = self._proved()
         if self._found == inf and self._late:
             raise OutOfTimeError
         if self.chosen:
@@ -243,9 +257,25 @@ class _Search:
             raise NothingFitsError(f"no mapping fits '{name}' under the constraints: its memories are too small")
         check(space.machine, nest, space.problem)
         return Optimum(
-            nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
+            nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), proven,
             space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.begun,
         )  # fmt: skip
+
+    def _proved(self) -> float:
+        """Search until the best is proved to be, or time is up; returns what no mapping of the space is below."""
+        walked, unseen = self._roots()
+        # none is left whose bound is below what was found: that is the optimum
+        bound = min((one.least for one in walked), default=self._most)
+        self._step(unseen or bound)
+        gap, proven, done = FIRST_GAP, bound, 0.0
+        while not unseen and proven < self._most and not self._late:
+            # nothing found yet: tiles of a bound may be smaller than any that there are
+            limit = min(bound * (1 + gap), self._most) if gap < MOST_GAP else self._most
+            if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
+                break
+            proven, gap, done = min(limit, self._most), 2 * gap, limit
+            self._step(proven)
+        return min(unseen or inf, proven)
 
     def _step(self, proven: float | None = None) -> None:
         """Note how far the search is, if anybody asks; proven : what no mapping is below by now."""
@@ -266,24 +296,26 @@ class _Search:
             for i, one in enumerate(space.placements.every)
         ]
         for floor, i in sorted(floors):
-            if floor >= self._found:
+            if floor >= self._most:
                 break
             if self._late:
                 return out, floor
             if self.steps is not None:
                 self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
-            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), _leaves(1)
+            limit = Limit(self._most, self.busiest, self.objective) if self._most < inf else None
+            classes, heads = space.bounds.classes(placement, limit)
             if not np.isfinite(classes.outer).any():
                 continue
-            whole = self._descend(placement, classes, inners, self._found, False, leaves)
+            inners, leaves = space.inners(placement), _leaves(1)
+            whole = self._descend(placement, classes, heads, inners, self._most, False, leaves)
             if leaves.number[0]:
-                known = space.known(placement, classes, inners)
-                out.append(Walked(placement, classes, inners, known, float(leaves.bound[0])))
-                self._try(out[-1], leaves.pick, leaves.bound)
+                known = space.known(placement, classes, inners, heads is not None)
+                out.append(Walked(placement, classes, heads, inners, known, float(leaves.bound[0])))
+                self._try(out[-1], leaves, np.zeros(1, np.int64))
             if not whole:
                 return out, floor
-        return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
+        return sorted((one for one in out if one.least < self._most), key=lambda one: one.least), 0.0
 
     def _settle(self, one: Walked, limit: float, done: float) -> bool:
         """Try all leaves of a placement whose bound is below a limit; whether that was done to the end.
@@ -292,7 +324,8 @@ class _Search:
         """
         leaves = _leaves(1 << 16)
         while True:
-            if not self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves):
+            limit = min(limit, self._most)
+            if not self._descend(one.placement, one.classes, one.heads, one.inners, limit, True, leaves):
                 return False
             n = int(leaves.number[0])
             if n <= len(leaves.bound):
@@ -305,14 +338,18 @@ class _Search:
         for part in self.clock.parts(len(order), 64, 1 << 12) if self.steps is None else _doubled(len(order)):
             if self._late:
                 return False
-            some = order[part]
-            self._try(one, leaves.pick[some], leaves.bound[some])
+            self._try(one, leaves, order[part])
         return True
 
-    def _try(self, one: Walked, picks: Ints, bounds: Floats) -> None:
-        before = self._found
-        self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
-        if self._found < before:
+    def _try(self, one: Walked, leaves: descending.Leaves, some: Ints) -> None:
+        before, picks, bounds = self._most, leaves.pick[some], leaves.bound[some]
+        if one.heads is None:
+            self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
+        else:
+            tiles, lower = leaves.tile[some], leaves.lower[some]
+            self.space.tabulate(picks, tiles)
+            self.leaves += settling.settle_under(picks, tiles, lower, bounds, self.objective, one.known, self.best)
+        if self._most < before:
             self.chosen = one.placement
             self._step()
 
@@ -320,6 +357,7 @@ class _Search:
         self,
         placement: Placement,
         classes: Classes,
+        heads: Heads | None,
         inners: descending.Inners,
         limit: float,
         every: bool,
@@ -338,7 +376,11 @@ class _Search:
                 some = inners._replace(usable=inners.usable.copy())
                 some.usable[group, : part.start] = some.usable[group, part.stop :] = False
             most = limit if every or not leaves.number[0] else float(leaves.bound[0])
-            descending.descend(classes, placement.constant, some, self.busiest, self.objective, most, every, leaves)
+            known = self.busiest, self.objective, most, every, leaves
+            if heads is None:
+                descending.descend(classes, placement.constant, some, *known)
+            else:
+                listing.under(classes, placement.constant, some, heads, self.space.holds(classes), *known)
         self.nodes += int(leaves.nodes[0])
         return last
 
@@ -352,5 +394,6 @@ def _doubled(n: int) -> Iterator[slice]:
 
 def _leaves(n: int) -> descending.Leaves:
     return descending.Leaves(
-        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64)
-    )
+        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64),
+        np.zeros((n, len(GROUPS)), np.int64), np.zeros(n),
+    )  # fmt: skip

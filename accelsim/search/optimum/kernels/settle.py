@@ -11,6 +11,7 @@ from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import weighed
 from accelsim.search.optimum.kernels.arrange import LOOPS, Orders, Tabled, Trial, energy_of, trial_of
 from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of
+from accelsim.search.optimum.kernels.under import Holds
 
 __all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial", "Walk", "settle"]
 
@@ -28,9 +29,8 @@ class Best(NamedTuple):
 class Tiles(NamedTuple):
     """Tiles of the memory above the array, and the chains that have one around an inner.
 
-    sizes : int64[group], tiles of each, 1 for a group without. strides : int64[group]. below : int64[group, inner], the
-    tile that an array covers. alike : bool[class, group, tile, tile], whether the second holds the first and is larger
-    along dims alone that a class may have loops of. spans : int64[inner, tile, 2] of each group, the first chain with
+    sizes : int64[group], tiles of each, 1 for a group without. strides : int64[group]. holds : which may be above an
+    array. spans : int64[inner, tile, 2] of each group, the first chain with
     this tile around this inner and the one after the last. levels : int64[chain, memory] of each group, the tile of
     every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least; between :
     float64[tile], what lies between them and the array.
@@ -38,8 +38,7 @@ class Tiles(NamedTuple):
 
     sizes: npt.NDArray[np.int64]
     strides: npt.NDArray[np.int64]
-    below: npt.NDArray[np.int64]
-    alike: npt.NDArray[np.bool_]
+    holds: Holds
     spans: tuple[npt.NDArray[np.int64], ...]
     levels: tuple[npt.NDArray[np.int64], ...]
     outer: npt.NDArray[np.float64]
@@ -101,9 +100,9 @@ def _index(strides, pick):
 def _next_tile(c, tiles, leaf, pick):
     """Go on to the next tile that a class reaches from what the array covers; whether there is one."""
     for group in range(GROUPS - 1, -1, -1):
-        first = tiles.below[group, leaf[group]]
+        first, may = tiles.holds.covered[group, leaf[group]], tiles.holds.pattern[c, group]
         pick[group] += 1
-        while pick[group] < tiles.sizes[group] and not tiles.alike[c, group, first, pick[group]]:
+        while pick[group] < tiles.sizes[group] and not tiles.holds.alike[group, may, first, pick[group]]:
             pick[group] += 1
         if pick[group] < tiles.sizes[group]:
             return True
@@ -114,11 +113,11 @@ def _next_tile(c, tiles, leaf, pick):
 @part
 def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
     """Earlier classes that have this tile below the best, a bit for each."""
-    tiles, found = known.tiles, 0
+    holds, found = known.tiles.holds, 0
     for other in range(c):
         reach = True
         for g in range(GROUPS):
-            reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
+            reach &= holds.alike[g, holds.pattern[other, g], holds.covered[g, leaf[g]], walk.pick[g]]
         joules = walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile]
         if reach and weighed(joules, cycles, objective) < best.score[0]:
             found |= 1 << other
@@ -215,7 +214,7 @@ def settle(leaves, bounds, objective, known, best):
         for group in range(GROUPS):
             steps *= inners.steps[group, leaf[group]]
             macs *= inners.macs[group, leaf[group]]
-            walk.pick[group] = tiles.below[group, leaf[group]]
+            walk.pick[group] = tiles.holds.covered[group, leaf[group]]
         cycles = cycles_of(steps, macs, inners)
         covered = _index(tiles.strides, walk.pick)
         for c in range(n):
@@ -233,4 +232,26 @@ def settle(leaves, bounds, objective, known, best):
                     if earlier == 0 or tiles.outer.shape[0]:
                         _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
+    return done
+
+
+@njit(cache=True, nogil=True)
+def settle_under(leaves, tile_of, lower, bounds, objective, known, best):
+    """The same of leaves with the tile above them, int64[leaf, group]; lower : float64[leaf], what lies below."""
+    inners, tiles = known.inners, known.tiles
+    trial = trial_of(len(best.order))
+    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(1))
+    done = 0
+    for at in range(leaves.shape[0]):
+        if bounds[at] >= best.score[0]:
+            break
+        done += 1
+        leaf, steps, macs = leaves[at], 1.0, 1
+        for group in range(GROUPS):
+            steps *= inners.steps[group, leaf[group]]
+            macs *= inners.macs[group, leaf[group]]
+            walk.pick[group] = tile_of[at, group]
+        walk.lower[0] = lower[at]
+        tile = _index(tiles.strides, walk.pick)
+        _around(0, tile, 0, leaf, cycles_of(steps, macs, inners), objective, known, walk, trial, best)
     return done
