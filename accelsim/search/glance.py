@@ -13,6 +13,9 @@ from accelsim.search.scoring import Scorer
 from accelsim.search.space import Space
 from accelsim.workload.problem import Problem
 
+FEW = 40, 10
+"""Unrollings, and factors at a level, that are looked at."""
+
 
 def glance(machine: Architecture, problem: Problem, dataflow: Dataflow, objective: str, table: EnergyTable) -> float:
     """The objective of the best mapping of a dataflow among few; infinite where none of these fits.
@@ -22,7 +25,7 @@ def glance(machine: Architecture, problem: Problem, dataflow: Dataflow, objectiv
     space = Space(machine, problem, dataflow)
     try:
         space.require()
-        found = Scorer(space, space.passing, objective, table).best_of(space, whole(space))
+        found = Scorer(space, space.passing, objective, table).best_of(space, whole(space, *FEW))
     except AccelsimError:
         return inf
     return min((one.score for one in found), default=inf)

@@ -21,7 +21,7 @@ from accelsim.search.optimum.clock import Clock
 from accelsim.search.optimum.constraints import NothingFitsError
 from accelsim.search.optimum.heads import Heads
 from accelsim.search.optimum.kernels import settle as settling
-from accelsim.search.optimum.kernels.descend import Inners
+from accelsim.search.optimum.kernels.descend import Inners, Leaves
 from accelsim.search.optimum.kernels.under import Holds
 from accelsim.search.optimum.orders import CODES, fixed, orders
 from accelsim.search.optimum.outside import Bounds, Classes
@@ -41,7 +41,8 @@ TURN = (2, 3, 4, 5, 0, 1)
 class Walked(NamedTuple):
     """One placement: its classes, what the kernels read of it, and the least bound of its leaves.
 
-    heads : few tiles that may lie above the array; None: any may.
+    heads : few tiles that may lie above the array; None: any may. listed : all leaves below what was known when heads
+    were made, by rising bounds; None: they are not listed.
     """
 
     placement: Placement
@@ -50,6 +51,7 @@ class Walked(NamedTuple):
     inners: Inners
     known: settling.Known
     least: float
+    listed: Leaves | None
 
 
 class Mapspace:
@@ -231,8 +233,12 @@ class Mapspace:
     def tabulate(self, picks: Ints, tiles: Ints) -> None:
         """See to it that the carries of all chains of some leaves are known; int64[leaf, group] both."""
         for g, chains in enumerate(self.chains):
-            spans = np.unique(chains.spans[picks[:, g], tiles[:, g]], axis=0)
-            self.words[g].tabulate(np.concatenate([np.arange(first, end) for first, end in spans.tolist()]))
+            if self.words[g].known.all():
+                continue
+            met = np.zeros(chains.spans.shape[:2], np.bool_)
+            met[picks[:, g], tiles[:, g]] = True
+            spans = chains.spans[met].tolist()
+            self.words[g].tabulate(np.concatenate([np.arange(first, end) for first, end in spans]))
 
     def known(self, placement: Placement, classes: Classes, inners: Inners, lazily: bool) -> settling.Known:
         """What the kernels read to settle leaves of a placement.

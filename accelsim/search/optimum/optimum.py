@@ -37,6 +37,8 @@ from accelsim.workload.problem import Problem
 
 FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 """The first bound's distance from the root's; most leaves of one placement that are kept in memory."""
+LISTED, FIRST = 1 << 16, 64
+"""Most leaves under heads that are listed at once, and how many of them are tried before other placements are met."""
 MEMORIES = 3
 """Most memories between the outermost and the PE."""
 ROUNDING = 1e-9
@@ -307,12 +309,18 @@ class _Search:
             classes, heads = space.bounds.classes(placement, limit)
             if not np.isfinite(classes.outer).any():
                 continue
-            inners, leaves = space.inners(placement), _leaves(1)
-            whole = self._descend(placement, classes, heads, inners, self._most, False, leaves)
-            if leaves.number[0]:
+            inners, listed = space.inners(placement), None
+            leaves, whole = _leaves(LISTED if heads else 1), True
+            if heads:
+                whole = self._descend(placement, classes, heads, inners, self._most, True, leaves)
+                leaves = listed = _sorted(leaves)
+            if whole and listed is None:
+                leaves = _leaves(1)
+                whole = self._descend(placement, classes, heads, inners, self._most, False, leaves)
+            if leaves is not None and leaves.number[0]:
                 known = space.known(placement, classes, inners, heads is not None)
-                out.append(Walked(placement, classes, heads, inners, known, float(leaves.bound[0])))
-                self._try(out[-1], leaves, np.zeros(1, np.int64))
+                out.append(Walked(placement, classes, heads, inners, known, float(leaves.bound[0]), listed))
+                self._try(out[-1], leaves, np.arange(min(FIRST, len(leaves.bound))))
             if not whole:
                 return out, floor
         return sorted((one for one in out if one.least < self._most), key=lambda one: one.least), 0.0
@@ -322,8 +330,8 @@ class _Search:
 
         done : those with a bound below this one were tried before.
         """
-        leaves = _leaves(1 << 16)
-        while True:
+        leaves = one.listed or _leaves(1 << 16)
+        while one.listed is None:
             limit = min(limit, self._most)
             if not self._descend(one.placement, one.classes, one.heads, one.inners, limit, True, leaves):
                 return False
@@ -333,8 +341,9 @@ class _Search:
             if n > MOST_LEAVES:
                 return False
             leaves = _leaves(n)
-        new = np.flatnonzero(leaves.bound[:n] >= done)
-        order = new[np.argsort(leaves.bound[new], kind="stable")]
+        bounds = leaves.bound[: int(leaves.number[0])]
+        new = np.flatnonzero((bounds >= done) & (bounds < limit))
+        order = new[np.argsort(bounds[new], kind="stable")]
         for part in self.clock.parts(len(order), 64, 1 << 12) if self.steps is None else _doubled(len(order)):
             if self._late:
                 return False
@@ -390,6 +399,16 @@ def _doubled(n: int) -> Iterator[slice]:
     at = 0
     while at < n:
         yield slice(at, at := min(2 * at + 1, n))
+
+
+def _sorted(leaves: descending.Leaves) -> descending.Leaves | None:
+    """Those that were found, by rising bounds; None: there was no room for all."""
+    n = int(leaves.number[0])
+    if n > len(leaves.bound):
+        return None
+    order = np.argsort(leaves.bound[:n], kind="stable")
+    some = (leaves.bound[order], leaves.pick[order], leaves.nodes, leaves.tile[order], leaves.lower[order])
+    return descending.Leaves(leaves.number, *some)
 
 
 def _leaves(n: int) -> descending.Leaves:

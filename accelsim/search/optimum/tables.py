@@ -95,7 +95,8 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
     firsts = np.zeros((n, array + 2), np.int64)
     firsts[:, 1:] = np.cumsum(there.sum(axis=2), axis=1)
 
-    least = {name: totals.copy() for name in LEAST}
+    differ = LEAST if flips > 1 else LEAST[:3]
+    least = {name: totals.copy() for name in differ}
     shares: dict[tuple[int, int], Floats] = {}
     for k, (e, _) in enumerate(terms):
         t, _, child, anew, _ = (int(v) for v in edges[e])
@@ -105,7 +106,7 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
         foreign = [a for a, dim in enumerate(chains.dims) if dim not in TENSOR_DIMS[TENSORS[t]]]
         if (t, segment) not in shares:
             shares[t, segment] = _steady(program, group, chains, t, segment)
-        for name in LEAST:
+        for name in differ:
             least[name][:, k] *= shares[t, segment]
         factors = chains.factors[:, foreign, :]
         least["runs"][:, k] /= factors[:, :, segment].prod(axis=1)
@@ -118,10 +119,10 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
                 if level == segment:
                     for name, words in zip(("slides_m", "slides", "slides_first", "slides_second"), kept, strict=True):
                         least[name][:, k] -= words
-    return Words(
-        totals, stays, kepts, aboves, firsts, there, fill=fill, known=known,
-        **{name: np.maximum(words, 0) for name, words in least.items()},
-    )  # fmt: skip
+    found = {name: np.maximum(words, 0) for name, words in least.items()}
+    # what does not slide moves whole
+    whole = dict.fromkeys(LEAST, found["moves"])
+    return Words(totals, stays, kepts, aboves, firsts, there, fill=fill, known=known, **(whole | found))
 
 
 LEAST = (
