@@ -18,6 +18,8 @@ from accelsim.workload.problem import Problem
 
 ROWS = 2
 """A chain ends in two parts beside its temporal loops: its spatial factor, and its loop inside the PE."""
+TURN = (2, 3, 4, 5, 0, 1)
+"""Groups in the order they are chosen: M and C first, what most tensors depend on."""
 MOST_CHAINS = 1 << 17
 """Chains of one group at most: their tables would not fit a memory."""
 

@@ -74,7 +74,9 @@ def _chains(space: Space, dim: str, axes: list[Axes]) -> Ints:
         for inside in within:
             parts.append(above(-(-trips // inside)))
             inner.append((across, inside))
-    return np.hstack([np.concatenate(parts), np.repeat(np.array(inner, np.int64), [len(part) for part in parts], axis=0)])
+    return np.hstack(
+        [np.concatenate(parts), np.repeat(np.array(inner, np.int64), [len(part) for part in parts], axis=0)]
+    )
 
 
 def _above(space: Space, dim: str, trips: int) -> Ints:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from accelsim.engine.program import Ints
 from accelsim.search.kernels.records import Floats
-
-if TYPE_CHECKING:
-    from accelsim.search.optimum.outside import Classes
+from accelsim.search.optimum.classes import Classes
 
 ENERGY, CYCLES = 0, 1
 

@@ -15,8 +15,8 @@ from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
 from accelsim.search.factors import longest
 from accelsim.search.kernels.bounds import tile_factors
-from accelsim.search.kernels.records import Floats
-from accelsim.search.optimum.chains import chains_of
+from accelsim.search.optimum.chains import TURN, chains_of
+from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock
 from accelsim.search.optimum.constraints import NothingFitsError
 from accelsim.search.optimum.heads import Heads
@@ -24,7 +24,7 @@ from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels.descend import Inners, Leaves
 from accelsim.search.optimum.kernels.under import Holds
 from accelsim.search.optimum.orders import CODES, fixed, orders
-from accelsim.search.optimum.outside import Bounds, Classes
+from accelsim.search.optimum.outside import Bounds
 from accelsim.search.optimum.placements import Placement, placements_of
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.tables import Words, words_of
@@ -34,8 +34,6 @@ from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem
 
 Number = TypeVar("Number", bound=np.generic)
 ALL = range(len(GROUPS))
-TURN = (2, 3, 4, 5, 0, 1)
-"""Groups in the order they are chosen: M and C first, what most tensors depend on."""
 
 
 class Walked(NamedTuple):
@@ -272,7 +270,7 @@ class Mapspace:
         )
         innermost = fixed(self.scope.innermost(), self.array + 1)
         return settling.Known(
-            classes, inners, self._tiles(classes), self._room(placement), tabled, table._replace(fixed=innermost),
+            classes, inners, self._tiles(placement, classes), self._room(placement), tabled, table._replace(fixed=innermost),
             masks, placement.constant,
         )  # fmt: skip
 
@@ -292,11 +290,11 @@ class Mapspace:
             factors.append(own)
         return settling.Room(tuple(factors), least, most)
 
-    def _tiles(self, classes: Classes) -> settling.Tiles:
+    def _tiles(self, placement: Placement, classes: Classes) -> settling.Tiles:
         sizes = np.array([len(c.tile_sizes) if self.array else 1 for c in self.chains])
         return settling.Tiles(
             sizes, self._strides, self.holds(classes), tuple(c.spans for c in self.chains), self._further,
-            classes.further, classes.between,
+            classes.further, *self.bounds.between(placement),
         )  # fmt: skip
 
     @cached_property

@@ -20,16 +20,15 @@ from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.found import OBJECTIVES
 from accelsim.search.glance import glance
-from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.floor import fewest_cycles, floor_of
+from accelsim.search.optimum.heads import Heads, Limit
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels import under as listing
 from accelsim.search.optimum.mapspace import Mapspace, Walked
-from accelsim.search.optimum.heads import Heads, Limit
-from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
 from accelsim.search.optimum.scope import ALL, Scope
 from accelsim.search.space import GROUPS
@@ -100,6 +99,7 @@ def optimum(
     budget: float | Clock | None = None,
     scope: Scope = ALL,
     steps: list[Step] | None = None,
+    known: float | None = None,
 ) -> Optimum:
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
@@ -110,6 +110,7 @@ def optimum(
     ----------
     budget : seconds after which the best so far is taken, with its gap; or the clock that several searches go by.
     scope : which mappings are looked at. steps : filled with how far the search was, each time that it came further.
+    known : an objective that some mapping has, whichever; None: a first look finds one (`glance`). It saves time alone.
 
     Raises
     ------
@@ -138,7 +139,9 @@ def optimum(
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
     space = Mapspace(architecture, problem, table, scope, objective != "energy", clock)
-    known = seed.score if seed else _known(architecture, problem, objective, table, scope)
+    if known is None:
+        known = _known(architecture, problem, objective, table, scope)
+    known = seed.score if seed else known * (1 + NEAR)
     try:
         return _Search(space, OBJECTIVES.index(objective), begun, seed, steps, known).run()
     except OutOfTimeError:
@@ -153,7 +156,7 @@ def _known(machine: Architecture, problem: Problem, objective: str, table: Energ
     flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
     if flow is None or scope.constraints != FREE:
         return inf
-    return glance(machine, problem, flow, objective, table) * (1 + NEAR)
+    return glance(machine, problem, flow, objective, table)
 
 
 def least_busy(
@@ -309,21 +312,28 @@ class _Search:
             classes, heads = space.bounds.classes(placement, limit)
             if not np.isfinite(classes.outer).any():
                 continue
-            inners, listed = space.inners(placement), None
-            leaves, whole = _leaves(LISTED if heads else 1), True
-            if heads:
-                whole = self._descend(placement, classes, heads, inners, self._most, True, leaves)
-                leaves = listed = _sorted(leaves)
-            if whole and listed is None:
-                leaves = _leaves(1)
-                whole = self._descend(placement, classes, heads, inners, self._most, False, leaves)
-            if leaves is not None and leaves.number[0]:
+            inners = space.inners(placement)
+            leaves, listed, whole = self._least(placement, classes, heads, inners)
+            if leaves.number[0]:
                 known = space.known(placement, classes, inners, heads is not None)
-                out.append(Walked(placement, classes, heads, inners, known, float(leaves.bound[0]), listed))
-                self._try(out[-1], leaves, np.arange(min(FIRST, len(leaves.bound))))
+                least = float(leaves.bound[0])
+                out.append(Walked(placement, classes, heads, inners, known, least, leaves if listed else None))
+                self._try(out[-1], leaves, np.arange(min(FIRST, int(leaves.number[0]))))
             if not whole:
                 return out, floor
         return sorted((one for one in out if one.least < self._most), key=lambda one: one.least), 0.0
+
+    def _least(
+        self, placement: Placement, classes: Classes, heads: Heads | None, inners: descending.Inners
+    ) -> tuple[descending.Leaves, bool, bool]:
+        """Leaves with the least bound first; whether these are all, and whether time allowed to look at all."""
+        if heads:
+            leaves = _leaves(LISTED)
+            whole = self._descend(placement, classes, heads, inners, self._most, True, leaves)
+            if leaves.number[0] <= LISTED:
+                return _sorted(leaves), whole, whole
+        leaves = _leaves(1)
+        return leaves, False, self._descend(placement, classes, heads, inners, self._most, False, leaves)
 
     def _settle(self, one: Walked, limit: float, done: float) -> bool:
         """Try all leaves of a placement whose bound is below a limit; whether that was done to the end.
@@ -401,11 +411,9 @@ def _doubled(n: int) -> Iterator[slice]:
         yield slice(at, at := min(2 * at + 1, n))
 
 
-def _sorted(leaves: descending.Leaves) -> descending.Leaves | None:
-    """Those that were found, by rising bounds; None: there was no room for all."""
+def _sorted(leaves: descending.Leaves) -> descending.Leaves:
+    """Those that were found, by rising bounds."""
     n = int(leaves.number[0])
-    if n > len(leaves.bound):
-        return None
     order = np.argsort(leaves.bound[:n], kind="stable")
     some = (leaves.bound[order], leaves.pick[order], leaves.nodes, leaves.tile[order], leaves.lower[order])
     return descending.Leaves(leaves.number, *some)

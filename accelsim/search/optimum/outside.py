@@ -13,7 +13,8 @@ import numpy as np
 from accelsim.engine.nest.kernels.records import FILTER, IFMAP, PSUM
 from accelsim.engine.program import Ints
 from accelsim.search.kernels.records import Floats
-from accelsim.search.optimum.chains import Chains
+from accelsim.search.optimum.chains import TURN, Chains
+from accelsim.search.optimum.classes import Classes, Rows
 from accelsim.search.optimum.favours import IRRELEVANT, PLANES, Favour, M, field, through_field
 from accelsim.search.optimum.heads import Heads, Limit, heads_of
 from accelsim.search.optimum.kernels.above import Tiling, above
@@ -22,28 +23,6 @@ from accelsim.search.optimum.placements import Placement, Placements
 from accelsim.search.optimum.tables import SLIDING, Words
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import TENSORS
-
-
-class Classes(NamedTuple):
-    """The classes of one placement, as the kernels read them.
-
-    outer : float64[row, tile], at least what the memories above the array cost with this tile above it; reach : the
-    least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
-    all; rows : int64[class, 3], which row of each is a class's. inner : float64[class, group, inner, term], factors of
-    what is moved below, with `prices` float64[class, term]. free : bool[class, dim of a tile], whether a class may have
-    loops of a dim there. further : float64[memory, tile], of every memory but the one above the array, what it and all
-    further out cost at least; between : float64[tile], what lies between these and the array.
-    """
-
-    outer: Floats
-    reach: Floats
-    partial: Floats
-    rows: Ints
-    inner: Floats
-    prices: Floats
-    free: Ints
-    further: Floats
-    between: Floats
 
 
 class Term(NamedTuple):
@@ -101,7 +80,8 @@ class Bounds:
         """float64[tile or inner, term], the least of the chains that have it; level : as of `least`."""
         chains = self.chains[group]
         if level == 0:
-            return values.min(axis=0, keepdims=True)
+            one: Floats = values.min(axis=0, keepdims=True)
+            return one
         if (group, level) not in self._runs:
             at = chains.inner if level < 0 else chains.tiles[:, level - 1]
             order = np.argsort(at, kind="stable")
@@ -184,9 +164,7 @@ class Bounds:
                 kept = {one: row[at] for one, row in kept.items()}
         classes = here._innermost(placement, kept)
         if further:
-            # of what fills the memory above the array, whatever the orders; of one memory, `outer` says all
-            between = self._filled(placement, self.array, self._weakest)
-            classes = classes._replace(further=np.array(further), between=between)
+            classes = classes._replace(further=np.array(further))
         if limit is None or here._some is None:
             return classes, None
         inners = [len(chains.inners) for chains in self.chains]
@@ -214,7 +192,7 @@ class Bounds:
                     words[f, g, : self.shape[g], at] = self.least(names(g), g, 1)[:, term.k]
         room, limits = self.room(placement, 1)
         tiling = Tiling(
-            np.array(self.shape), np.array([2, 3, 4, 5, 0, 1]), words, np.array([term.price for term in terms]), room,
+            np.array(self.shape), np.array(TURN), words, np.array([term.price for term in terms]), room,
             limits,
         )  # fmt: skip
         some = np.empty((MOST_TILES, len(GROUPS)), np.int64)
@@ -228,6 +206,22 @@ class Bounds:
         found = copy(self)
         found._some = some
         return found
+
+    def between(self, placement: Placement) -> tuple[tuple[Floats, ...], Floats, Ints]:
+        """What fills the memory above the array where another one lies further out: `settle.Tiles.between` and so on."""
+        terms = self._terms(placement, self.array) if self.array > 1 else []
+        out = []
+        for g, words in enumerate(self.words):
+            own = np.empty((len(self.chains[g]), len(terms), 2))
+            for at, term in enumerate(terms):
+                moved = "totals" if term.anew else "runs"
+                if term.tensor == IFMAP and not term.anew:
+                    moved = "slides_m" if g in PLANES else "runs" if g == M else "moves"
+                for which, name in enumerate((moved, self._weakest(term.tensor, term.anew)(g))):
+                    own[:, at, which] = getattr(words, name)[:, term.k]
+            out.append(own)
+        prices, tensors = np.array([term.price for term in terms]), np.array([term.tensor for term in terms], np.int64)
+        return tuple(out), prices, tensors
 
     def _filled(self, placement: Placement, level: int, names: Fields) -> Floats:
         """What fills the memory at a level costs at least, by its tiles."""
@@ -426,16 +420,16 @@ class Bounds:
                     inner[c, g, : len(own), k] = own
                     prices[c, k] = term.price
         size = found[0][0].size
-        outer, reach, partial = (_Rows(n, size) for _ in range(3))
+        outer, reach, partial = (Rows(n, size) for _ in range(3))
         rows = []
-        for above, _, dims in found:
-            at = outer.made(above.tobytes(), above)
+        for own, _, dims in found:
+            at = outer.made(own.tobytes(), own)
             if not self.array or self._some is not None:
                 rows.append((at, at, at))
                 continue
             near, far = (
-                some.made((at, own), above, lambda row, own=own: self._reach_in(row, self.array, own))  # type: ignore[misc]
-                for some, own in ((reach, dims), (partial, None))
+                some.made((at, free_of), own, lambda row, of=free_of: self._reach_in(row, self.array, of))  # type: ignore[misc]
+                for some, free_of in ((reach, dims), (partial, None))
             )
             rows.append((at, near, far))
         if not self.array or self._some is not None:
@@ -445,26 +439,5 @@ class Bounds:
         kept = [c for c, key in enumerate(keys) if keys.index(key) == c]
         return Classes(
             outer.array, reach.array, partial.array, np.array(rows, np.int64)[kept], inner[kept], prices[kept],
-            free[kept], _NONE, np.zeros(0),
+            free[kept], _NONE,
         )  # fmt: skip
-
-
-class _Rows:
-    """Rows that many classes share, each once; room that no row takes is not touched."""
-
-    def __init__(self, most: int, size: int) -> None:
-        self._rows = np.empty((most, size))
-        self._known: dict[object, int] = {}
-
-    def made(self, key: object, values: Floats, change: Callable[[Floats], None] = lambda _: None) -> int:
-        """The number of the row that a key stands for: these values, changed in place."""
-        if key not in self._known:
-            at = self._known[key] = len(self._known)
-            self._rows[at] = values
-            change(self._rows[at])
-        return self._known[key]
-
-    @property
-    def array(self) -> Floats:
-        """float64[row, tile]."""
-        return self._rows[: len(self._known)]

@@ -27,9 +27,9 @@ Sides = tuple[tuple[Loop, ...], tuple[Loop, ...]]
 class Flow:
     """A dataflow's space on one machine and layer, as constraints of the whole one.
 
-    chains : every chain of each dim, int64[chain, part]. axes : what may be spatial at a time, of the same products one. bypass : what
-    passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe : in which order dims
-    are written on the two sides of the array and in the PE.
+    chains : every chain of each dim, int64[chain, part]. axes : what may be spatial at a time, of the same products
+    one. bypass : what passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe : in
+    which order dims are written on the two sides of the array and in the PE.
     """
 
     dataflow: Dataflow

@@ -28,8 +28,9 @@ class Words:
 
     totals : float64[chain, term], if every iteration moved a whole tile. stays, kepts : float64[order, chain, carry,
     term], what a carry leaves in place or a slide keeps, for both orders of the group's two dims at a level (see
-    `tabulating.option_tables`); see `tabulate`. aboves : int64[chain, term], own loops above the term's child; firsts : int64[chain,
-    level + 1], own loops above a level. there : bool[chain, level, dim], which of its dims have a loop at a level.
+    `tabulating.option_tables`); see `tabulate`. aboves : int64[chain, term], own loops above the term's child; firsts :
+    int64[chain, level + 1], own loops above a level. there : bool[chain, level, dim], which of its dims have a loop at
+    a level. fill : tabulates some chains; known : bool[chain], those that are tabulated.
 
     What follows are bounds: where a loop has one trip in its last tile, what is moved there may be nothing, so that is
     left out. moves : float64[chain, term], as `totals`. runs : if the group's loops right above the child move nothing

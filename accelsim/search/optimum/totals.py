@@ -62,7 +62,8 @@ def _taking_part(program: Program, chains: Chains, child: int, array: int, merge
     # those of the first PE, which has most: whole trips, and what is left for it in the last one
     trips = -(-size // covers[:, array + 1])
     left = np.minimum(inside, size - (trips - 1) * covers[:, array + 1])
-    return (trips - 1) * (inside // tile) - (-left // tile)
+    found: Ints = (trips - 1) * (inside // tile) - (-left // tile)
+    return found
 
 
 def loops_above(program: Program, chains: Chains, edges: Ints, array: int) -> Ints:

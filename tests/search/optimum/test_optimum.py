@@ -21,8 +21,10 @@ from accelsim.engine import evaluate
 from accelsim.engine.batch import evaluate_many
 from accelsim.engine.program import build
 from accelsim.errors import AccelsimError, MappingError
+from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.found import OBJECTIVES
+from accelsim.search.optimum import outside
 from accelsim.search.optimum.constraints import Constraints, NothingFitsError
 from accelsim.search.optimum.flow import flow_of
 from accelsim.search.optimum.optimum import optimum
@@ -104,6 +106,11 @@ def draw(seed: int, objective: str, folder: Path) -> bool:
     assert value == pytest.approx(least(machine, problem, nests, objective), rel=1e-6), (seed, str(found.nest))
     assert found.certified
     assert small.keeps(machine, problem, found.nest, given)
+    # what is known beforehand saves time alone: of a mapping of the space, or of none
+    share = rng.choice([1.0, 1.01, 1.3, 0.9])
+    again = optimum(machine, problem, objective, scope=scope, known=share * found.score)
+    assert again.score == pytest.approx(found.score, rel=1e-9), (seed, share)
+    assert again.certified
     return True
 
 
@@ -178,6 +185,20 @@ def test_what_is_refused():
         optimum(load_architecture("diannao"), FC)
     with pytest.raises(MappingError, match="no whole mapspace of 'nvdla_full': its counts depend on more"):
         optimum(load_architecture("nvdla_full"), FC)
+
+
+@pytest.mark.parametrize("objective", ["energy", "edp", "cycles"])
+def test_a_list_of_tiles_proves_what_tables_of_all_do(monkeypatch, objective):
+    machine = load_architecture("eyeriss_isca16_rs")
+    layer = Problem((1, 1, 34, 19, 7, 7, 3, 3), pad=(1, 1))
+    for scope in (Scope(), Scope(flow=flow_of(machine, layer, load("row_stationary")))):
+        found = []
+        for most in (outside.MOST_TILES, -1):
+            monkeypatch.setattr(outside, "MOST_TILES", most)
+            found.append(optimum(machine, layer, objective, scope=scope))
+        assert found[0].certified and found[1].certified
+        assert found[0].score == pytest.approx(found[1].score, rel=1e-12)
+        assert found[0].size == found[1].size
 
 
 def test_the_same_answer_twice():

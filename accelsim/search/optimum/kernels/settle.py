@@ -16,6 +16,11 @@ from accelsim.search.optimum.kernels.under import Holds
 __all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial", "Walk", "settle"]
 
 
+N, M, C, P, R, Q, S = (1 << code for code in (0, 4, 6, 8, 9, 10, 11))
+LEAVES = np.array([[M | P | R, M | Q | S], [N | P | Q, N | P | Q], [C | R | S, C | R | S]])
+"""Of each tensor, loops (a bit for each: 2 * group + which of its dims) that leave its tile, or let an ifmap slide."""
+
+
 class Best(NamedTuple):
     """The best so far: score, energy float64[1], chain int64[group], order int64[level, loop]; tried int64[1]."""
 
@@ -32,8 +37,9 @@ class Tiles(NamedTuple):
     sizes : int64[group], tiles of each, 1 for a group without. strides : int64[group]. holds : which may be above an
     array. spans : int64[inner, tile, 2] of each group, the first chain with
     this tile around this inner and the one after the last. levels : int64[chain, memory] of each group, the tile of
-    every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least; between :
-    float64[tile], what lies between them and the array.
+    every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least. between :
+    float64[chain, term, 2] of each group, factors of what fills the memory above the array, at least: where a loop of
+    the level further out moves the tile, and where none does; with their prices, float64[term], and tensors.
     """
 
     sizes: npt.NDArray[np.int64]
@@ -42,7 +48,9 @@ class Tiles(NamedTuple):
     spans: tuple[npt.NDArray[np.int64], ...]
     levels: tuple[npt.NDArray[np.int64], ...]
     outer: npt.NDArray[np.float64]
-    between: npt.NDArray[np.float64]
+    between: tuple[npt.NDArray[np.float64], ...]
+    prices: npt.NDArray[np.float64]
+    tensors: npt.NDArray[np.int64]
 
 
 class Room(NamedTuple):
@@ -125,23 +133,46 @@ def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
 
 
 @part
-def _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
+def _between(level, tiles, tabled, trial):
+    """What fills the memory above the array costs at least; level : the one further out.
+
+    If a loop there moves a tensor's tile, what stays is told by the loops of that level alone.
+    """
+    there, total = 0, 0.0
+    for g in range(GROUPS):
+        for d in range(2):
+            if tabled.there[g][trial.chain[g], level, d]:
+                there |= 1 << (2 * g + d)
+    for k in range(tiles.prices.shape[0]):
+        t, words = tiles.tensors[k], tiles.prices[k]
+        on = 1 if there & ~LEAVES[t, 0] == 0 or there & ~LEAVES[t, 1] == 0 else 0
+        for g in range(GROUPS):
+            words *= tiles.between[g][trial.chain[g], k, on]
+        total += words
+    return total
+
+
+@part
+def _fits_outside(c, cycles, objective, known, walk, trial, best):
     """Whether the memories further out can hold their tiles, at a cost below the best."""
+    tiles, between = known.tiles, 0.0
     for memory in range(tiles.outer.shape[0]):
         at = 0
         for g in range(GROUPS):
             at += tiles.levels[g][trial.chain[g], memory] * tiles.strides[g]
-        joules = tiles.outer[memory, at] + tiles.between[tile] + walk.lower[c]
+        if memory == 0:
+            between = _between(tiles.outer.shape[0], tiles, known.tabled, trial)
+        joules = tiles.outer[memory, at] + between + walk.lower[c]
         if weighed(joules, cycles, objective) >= best.score[0]:
             return False
     return True
 
 
 @part
-def _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best):
+def _tried(earlier, c, cycles, objective, known, walk, trial, best):
     """Whether an earlier class has tried these chains: it has not where its own bound of further memories is higher."""
     for other in range(c):
-        if earlier >> other & 1 and _fits_outside(other, tile, cycles, objective, tiles, walk, trial, best):
+        if earlier >> other & 1 and _fits_outside(other, cycles, objective, known, walk, trial, best):
             return True
     return False
 
@@ -162,7 +193,7 @@ def _has_room(room, trial):
 
 
 @part
-def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best):
+def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best):
     """Try the chains that have the picked tile in the memory above the array."""
     tiles = known.tiles
     for g in range(GROUPS):
@@ -173,8 +204,8 @@ def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
     while group >= 0:
         if (
             _has_room(known.room, trial)
-            and _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best)
-            and not _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best)
+            and _fits_outside(c, cycles, objective, known, walk, trial, best)
+            and not _tried(earlier, c, cycles, objective, known, walk, trial, best)
         ):
             joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
             best.tried[0] += 1
@@ -230,7 +261,7 @@ def settle(leaves, bounds, objective, known, best):
                     earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
                     # with one memory above the array nothing but the tile decides
                     if earlier == 0 or tiles.outer.shape[0]:
-                        _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
+                        _around(c, earlier, leaf, cycles, objective, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
     return done
 
@@ -238,8 +269,7 @@ def settle(leaves, bounds, objective, known, best):
 @njit(cache=True, nogil=True)
 def settle_under(leaves, tile_of, lower, bounds, objective, known, best):
     """The same of leaves with the tile above them, int64[leaf, group]; lower : float64[leaf], what lies below."""
-    inners, tiles = known.inners, known.tiles
-    trial = trial_of(len(best.order))
+    inners, trial = known.inners, trial_of(len(best.order))
     walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(1))
     done = 0
     for at in range(leaves.shape[0]):
@@ -252,6 +282,5 @@ def settle_under(leaves, tile_of, lower, bounds, objective, known, best):
             macs *= inners.macs[group, leaf[group]]
             walk.pick[group] = tile_of[at, group]
         walk.lower[0] = lower[at]
-        tile = _index(tiles.strides, walk.pick)
-        _around(0, tile, 0, leaf, cycles_of(steps, macs, inners), objective, known, walk, trial, best)
+        _around(0, 0, leaf, cycles_of(steps, macs, inners), objective, known, walk, trial, best)
     return done
