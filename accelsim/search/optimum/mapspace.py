@@ -270,8 +270,8 @@ class Mapspace:
         )
         innermost = fixed(self.scope.innermost(), self.array + 1)
         return settling.Known(
-            classes, inners, self._tiles(placement, classes), self._room(placement), tabled, table._replace(fixed=innermost),
-            masks, placement.constant,
+            classes, inners, self._tiles(placement, classes), self._room(placement), tabled,
+            table._replace(fixed=innermost), masks, placement.constant,
         )  # fmt: skip
 
     def _room(self, placement: Placement) -> settling.Room:
@@ -294,7 +294,7 @@ class Mapspace:
         sizes = np.array([len(c.tile_sizes) if self.array else 1 for c in self.chains])
         return settling.Tiles(
             sizes, self._strides, self.holds(classes), tuple(c.spans for c in self.chains), self._further,
-            classes.further, *self.bounds.between(placement),
+            classes.further, self.bounds.inside(placement),
         )  # fmt: skip
 
     @cached_property

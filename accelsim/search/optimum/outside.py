@@ -19,6 +19,7 @@ from accelsim.search.optimum.favours import IRRELEVANT, PLANES, Favour, M, field
 from accelsim.search.optimum.heads import Heads, Limit, heads_of
 from accelsim.search.optimum.kernels.above import Tiling, above
 from accelsim.search.optimum.kernels.reach import reached
+from accelsim.search.optimum.kernels.settle import Inside
 from accelsim.search.optimum.placements import Placement, Placements
 from accelsim.search.optimum.tables import SLIDING, Words
 from accelsim.search.space import GROUPS
@@ -207,21 +208,25 @@ class Bounds:
         found._some = some
         return found
 
-    def between(self, placement: Placement) -> tuple[tuple[Floats, ...], Floats, Ints]:
-        """What fills the memory above the array where another one lies further out: `settle.Tiles.between` and so on."""
-        terms = self._terms(placement, self.array) if self.array > 1 else []
-        out = []
+    def inside(self, placement: Placement) -> Inside:
+        """What fills the memory above the array and what lies below it, where other memories lie further out."""
+        levels = (self.array, self.array + 1) if self.array > 1 else ()
+        terms = [(level - 1, term) for level in levels for term in self._terms(placement, level)]
+        factors = []
         for g, words in enumerate(self.words):
-            own = np.empty((len(self.chains[g]), len(terms), 2))
-            for at, term in enumerate(terms):
-                moved = "totals" if term.anew else "runs"
-                if term.tensor == IFMAP and not term.anew:
-                    moved = "slides_m" if g in PLANES else "runs" if g == M else "moves"
-                for which, name in enumerate((moved, self._weakest(term.tensor, term.anew)(g))):
-                    own[:, at, which] = getattr(words, name)[:, term.k]
-            out.append(own)
-        prices, tensors = np.array([term.price for term in terms]), np.array([term.tensor for term in terms], np.int64)
-        return tuple(out), prices, tensors
+            own = np.empty((len(self.chains[g]), len(terms), 3))
+            for at, (_, term) in enumerate(terms):
+                names = "runs", "runs_on", "through"
+                if term.tensor == IFMAP and g in PLANES:
+                    names = "slides", "slides_on", "through_slides"
+                for which, name in enumerate(names):
+                    own[:, at, which] = getattr(words, "totals" if term.anew else name)[:, term.k]
+            factors.append(own)
+        return Inside(
+            tuple(factors), np.array([term.price for _, term in terms]),
+            np.array([term.tensor for _, term in terms], np.int64), np.array([level for level, _ in terms], np.int64),
+            placement.constant,
+        )  # fmt: skip
 
     def _filled(self, placement: Placement, level: int, names: Fields) -> Floats:
         """What fills the memory at a level costs at least, by its tiles."""

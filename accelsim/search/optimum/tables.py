@@ -36,7 +36,8 @@ class Words:
     left out. moves : float64[chain, term], as `totals`. runs : if the group's loops right above the child move nothing
     where they do not index the tensor; through : if none above does. slides : of a plane that slides there, whatever
     carries between its own loops; slides_m : where nothing does; slides_first, slides_second : where one of its dims
-    turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels.
+    turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels;
+    runs_on, slides_on : at that of these loops and at the one further out.
     """
 
     totals: Floats
@@ -47,8 +48,10 @@ class Words:
     there: Ints
     moves: Floats
     runs: Floats
+    runs_on: Floats
     through: Floats
     slides: Floats
+    slides_on: Floats
     slides_m: Floats
     slides_first: Floats
     slides_second: Floats
@@ -96,7 +99,7 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
     firsts = np.zeros((n, array + 2), np.int64)
     firsts[:, 1:] = np.cumsum(there.sum(axis=2), axis=1)
 
-    differ = LEAST if flips > 1 else LEAST[:3]
+    differ = LEAST if flips > 1 else LEAST[:4]
     least = {name: totals.copy() for name in differ}
     shares: dict[tuple[int, int], Floats] = {}
     for k, (e, _) in enumerate(terms):
@@ -111,12 +114,15 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
             least[name][:, k] *= shares[t, segment]
         factors = chains.factors[:, foreign, :]
         least["runs"][:, k] /= factors[:, :, segment].prod(axis=1)
+        least["runs_on"][:, k] /= factors[:, :, max(segment - 1, 0) : segment + 1].prod(axis=(1, 2))
         least["through"][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
         if t == 0 and group >= SLIDING:
             for level in range(segment + 1):
                 kept = _kept(kepts[..., k], aboves[:, k], firsts, there, level)
                 for name, words in zip(("slides", "first", "second"), kept[1:], strict=True):
                     least[f"through_{name}"][:, k] -= words
+                if level >= segment - 1:
+                    least["slides_on"][:, k] -= kept[1]
                 if level == segment:
                     for name, words in zip(("slides_m", "slides", "slides_first", "slides_second"), kept, strict=True):
                         least[name][:, k] -= words
@@ -127,7 +133,7 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
 
 
 LEAST = (
-    "moves", "runs", "through", "slides", "slides_m", "slides_first", "slides_second", "through_slides",
+    "moves", "runs", "runs_on", "through", "slides", "slides_on", "slides_m", "slides_first", "slides_second", "through_slides",
     "through_first", "through_second",
 )  # fmt: skip
 

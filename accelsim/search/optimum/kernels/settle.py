@@ -31,15 +31,29 @@ class Best(NamedTuple):
     tried: npt.NDArray[np.int64]
 
 
+class Inside(NamedTuple):
+    """What chains move at least into the memory above the array and below it.
+
+    factors : float64[chain, term, 3] of each group: where a loop of the level above the term moves its tensor's tile;
+    where none does, but one of the level further out; and else. prices : float64[term]; tensors : int64[term]; levels :
+    int64[term], above which the tensor is moved. constant : energy that nothing changes.
+    """
+
+    factors: tuple[npt.NDArray[np.float64], ...]
+    prices: npt.NDArray[np.float64]
+    tensors: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.int64]
+    constant: float
+
+
 class Tiles(NamedTuple):
     """Tiles of the memory above the array, and the chains that have one around an inner.
 
     sizes : int64[group], tiles of each, 1 for a group without. strides : int64[group]. holds : which may be above an
     array. spans : int64[inner, tile, 2] of each group, the first chain with
     this tile around this inner and the one after the last. levels : int64[chain, memory] of each group, the tile of
-    every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least. between :
-    float64[chain, term, 2] of each group, factors of what fills the memory above the array, at least: where a loop of
-    the level further out moves the tile, and where none does; with their prices, float64[term], and tensors.
+    every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least. inside :
+    what lies further in.
     """
 
     sizes: npt.NDArray[np.int64]
@@ -48,9 +62,7 @@ class Tiles(NamedTuple):
     spans: tuple[npt.NDArray[np.int64], ...]
     levels: tuple[npt.NDArray[np.int64], ...]
     outer: npt.NDArray[np.float64]
-    between: tuple[npt.NDArray[np.float64], ...]
-    prices: npt.NDArray[np.float64]
-    tensors: npt.NDArray[np.int64]
+    inside: Inside
 
 
 class Room(NamedTuple):
@@ -133,36 +145,52 @@ def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
 
 
 @part
-def _between(level, tiles, tabled, trial):
-    """What fills the memory above the array costs at least; level : the one further out.
-
-    If a loop there moves a tensor's tile, what stays is told by the loops of that level alone.
-    """
-    there, total = 0, 0.0
+def _loops(level, tabled, trial):
+    """The loops of a level, a bit for each."""
+    there = 0
     for g in range(GROUPS):
         for d in range(2):
             if tabled.there[g][trial.chain[g], level, d]:
                 there |= 1 << (2 * g + d)
-    for k in range(tiles.prices.shape[0]):
-        t, words = tiles.tensors[k], tiles.prices[k]
-        on = 1 if there & ~LEAVES[t, 0] == 0 or there & ~LEAVES[t, 1] == 0 else 0
+    return there
+
+
+@part
+def _stays(there, t):
+    """Whether none of these loops moves a tensor's tile."""
+    return there & ~LEAVES[t, 0] == 0 or there & ~LEAVES[t, 1] == 0
+
+
+@part
+def _lies_inside(array, inside, lower, tabled, trial):
+    """What fills the memory above the array and what lies below it cost at least; lower : the latter, of a class."""
+    near, far, between, below = _loops(array, tabled, trial), _loops(array - 1, tabled, trial), 0.0, inside.constant
+    outermost = _loops(array - 2, tabled, trial)
+    for k in range(inside.prices.shape[0]):
+        t, words, of_array = inside.tensors[k], inside.prices[k], inside.levels[k] == array
+        which = 0
+        if _stays(near if of_array else far, t):
+            which = 2 if _stays(far if of_array else outermost, t) else 1
         for g in range(GROUPS):
-            words *= tiles.between[g][trial.chain[g], k, on]
-        total += words
-    return total
+            words *= inside.factors[g][trial.chain[g], k, which]
+        if of_array:
+            below += words
+        else:
+            between += words
+    return between + max(below, lower)
 
 
 @part
 def _fits_outside(c, cycles, objective, known, walk, trial, best):
     """Whether the memories further out can hold their tiles, at a cost below the best."""
-    tiles, between = known.tiles, 0.0
+    tiles, inside = known.tiles, 0.0
     for memory in range(tiles.outer.shape[0]):
         at = 0
         for g in range(GROUPS):
             at += tiles.levels[g][trial.chain[g], memory] * tiles.strides[g]
         if memory == 0:
-            between = _between(tiles.outer.shape[0], tiles, known.tabled, trial)
-        joules = tiles.outer[memory, at] + between + walk.lower[c]
+            inside = _lies_inside(tiles.outer.shape[0] + 1, tiles.inside, walk.lower[c], known.tabled, trial)
+        joules = tiles.outer[memory, at] + inside
         if weighed(joules, cycles, objective) >= best.score[0]:
             return False
     return True
