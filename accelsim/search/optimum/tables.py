@@ -133,8 +133,8 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
 
 
 LEAST = (
-    "moves", "runs", "runs_on", "through", "slides", "slides_on", "slides_m", "slides_first", "slides_second", "through_slides",
-    "through_first", "through_second",
+    "moves", "runs", "runs_on", "through", "slides", "slides_on", "slides_m", "slides_first", "slides_second",
+    "through_slides", "through_first", "through_second",
 )  # fmt: skip
 
 
