@@ -220,10 +220,11 @@ class Mapspace:
             return np.zeros((0, len(GROUPS)), np.int64)
         found = set()
         for axes in flow.axes:
-            own = [tuple(prod(axes.get(dim, (1, 1))) for dim in GROUPS[g]) for g in TURN]
+            across = {dim: y * x for dim, (y, x) in axes.items()}
             # what the constraints leave out is no inner
-            if all(way in self._kinds[g][1] for g, way in zip(TURN, own, strict=True)):
-                found.add(tuple(self._kinds[g][1][way] for g, way in zip(TURN, own, strict=True)))
+            own = [self._kinds[g][1].get(tuple(across.get(dim, 1) for dim in GROUPS[g])) for g in TURN]
+            if None not in own:
+                found.add(tuple(own))
         if not found:
             raise NothingFitsError("no way to unroll the array keeps the constraints")
         return np.array(sorted(found), np.int64)

@@ -85,7 +85,8 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
         for flipped in range(flips):
             table = _tables(program, group, chains.factors[some], edges, terms, array, flipped, clock)
             stays[flipped, some, : table.stay.shape[1]] = table.stay
-            kepts[flipped, some, : table.kept.shape[1]] = table.kept
+            if group >= SLIDING:
+                kepts[flipped, some, : table.kept.shape[1]] = table.kept
             summed[some] = table.total
 
     totals = totals_of(program, chains, edges, terms, array) if flips == 1 else None
