@@ -327,7 +327,8 @@ class _Search:
         self, placement: Placement, classes: Classes, heads: Heads | None, inners: descending.Inners
     ) -> tuple[descending.Leaves, bool, bool]:
         """Leaves with the least bound first; whether these are all, and whether time allowed to look at all."""
-        if heads:
+        # of several placements most mappings that a first look finds are far above the best
+        if heads and len(self.space.placements.every) == 1:
             leaves = _leaves(LISTED)
             whole = self._descend(placement, classes, heads, inners, self._most, True, leaves)
             if leaves.number[0] <= LISTED:

@@ -35,8 +35,9 @@ class Term(NamedTuple):
     anew: bool
 
 
-MOST_TILES = 1 << 15
-"""Of more tiles that may win tables are quicker than a list."""
+MOST_TILES, FEW, SHARE = 1 << 15, 64, 12
+"""Tiles that may win are listed where they are not more than the first, nor than few or that share of all: else tables
+are quicker, which tell the least of any tiles at once."""
 Kept = dict[Favour, Floats]
 Fields = Callable[[int, bool], Callable[[int], str] | None]
 """Of a tensor, moved anew or not: the field of `tables.Words` for each group; None: it is counted elsewhere."""
@@ -202,7 +203,7 @@ class Bounds:
 
     def _looking_at(self, some: Ints) -> Bounds:
         """Of these tiles alone, int64[tile, group]; of all, where these are too many for a list."""
-        if len(some) > MOST_TILES:
+        if len(some) > min(MOST_TILES, max(FEW, prod(self.shape) // SHARE)):
             return self
         found = copy(self)
         found._some = some

@@ -188,6 +188,8 @@ def _fits_outside(c, cycles, objective, known, walk, trial, best):
         at = 0
         for g in range(GROUPS):
             at += tiles.levels[g][trial.chain[g], memory] * tiles.strides[g]
+        if weighed(tiles.outer[memory, at] + walk.lower[c], cycles, objective) >= best.score[0]:
+            return False  # what lies further out alone
         if memory == 0:
             inside = _lies_inside(tiles.outer.shape[0] + 1, tiles.inside, walk.lower[c], known.tabled, trial)
         joules = tiles.outer[memory, at] + inside
@@ -231,8 +233,8 @@ def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best):
     group = 0
     while group >= 0:
         if (
-            _has_room(known.room, trial)
-            and _fits_outside(c, cycles, objective, known, walk, trial, best)
+            _fits_outside(c, cycles, objective, known, walk, trial, best)
+            and _has_room(known.room, trial)
             and not _tried(earlier, c, cycles, objective, known, walk, trial, best)
         ):
             joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
