@@ -27,6 +27,14 @@ class Holds(NamedTuple):
     pattern: npt.NDArray[np.int64]
 
 
+class Aim(NamedTuple):
+    """What is bounded: energy that no mapping changes, cycles of any at the least, and the objective."""
+
+    constant: float
+    cycles: float
+    objective: int
+
+
 class Left(NamedTuple):
     """Heads that are left; row d is after d choices.
 
@@ -53,15 +61,15 @@ def _scale(cycles, objective):
 
 
 @part
-def _bound(depth, i, classes, constant, inners, heads, holds, whole, objective, least, way, left):
+def _bound(depth, i, classes, inners, heads, holds, aim, least, way, left):
     """The bound of what has been chosen; heads that are not below `least` are left out of all that follows."""
     group, terms = inners.turn[depth], classes.prices.shape[1]
-    cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, whole)
-    scale, small = _scale(cycles, objective), holds.covered[group, i]
+    cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, aim.cycles)
+    scale, small = _scale(cycles, aim.objective), holds.covered[group, i]
     found, kept, to = np.inf, 0, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]
-        joules = constant
+        joules = aim.constant
         for k in range(terms):
             product = way.product[depth, c, k] * classes.inner[c, group, i, k]
             way.product[depth + 1, c, k] = product
@@ -70,7 +78,7 @@ def _bound(depth, i, classes, constant, inners, heads, holds, whole, objective, 
         may, first = holds.pattern[c, group], to
         for x in range(left.span[depth, c, 0], left.span[depth, c, 1]):
             head = left.heads[depth, x]
-            value = _value(joules + heads.outer[head], cycles, scale, objective)
+            value = _value(joules + heads.outer[head], cycles, scale, aim.objective)
             if value >= least:
                 break
             if holds.alike[group, may, small, heads.tile[head, group]]:
@@ -87,15 +95,15 @@ def _bound(depth, i, classes, constant, inners, heads, holds, whole, objective, 
 
 
 @part
-def _list(inners, heads, whole, objective, way, left, leaves):
+def _list(inners, heads, aim, way, left, leaves):
     """Add what was chosen to the leaves, once for each tile above it that is left."""
-    cycles = max(way.steps[GROUPS] / inners.lanes * inners.slow, whole)
-    scale = _scale(cycles, objective)
+    cycles = max(way.steps[GROUPS] / inners.lanes * inners.slow, aim.cycles)
+    scale = _scale(cycles, aim.objective)
     for a in range(way.many[GROUPS]):
         c = way.alive[GROUPS, a]
         for x in range(left.span[GROUPS, c, 0], left.span[GROUPS, c, 1]):
             head = left.heads[GROUPS, x]
-            value, number = _value(left.joules[c] + heads.outer[head], cycles, scale, objective), heads.number[head]
+            value, number = _value(left.joules[c] + heads.outer[head], cycles, scale, aim.objective), heads.number[head]
             at = left.at[number]
             if left.leaf[number] == leaves.nodes[0]:
                 if at < leaves.bound.shape[0]:
@@ -113,15 +121,15 @@ def _list(inners, heads, whole, objective, way, left, leaves):
 
 
 @part
-def _least(objective, least, inners, heads, whole, way, left, leaves):
+def _least(least, inners, heads, aim, way, left, leaves):
     """Note what was chosen as the only leaf, with the tile above it whose bound is least; returns that bound."""
-    cycles = max(way.steps[GROUPS] / inners.lanes * inners.slow, whole)
-    scale = _scale(cycles, objective)
+    cycles = max(way.steps[GROUPS] / inners.lanes * inners.slow, aim.cycles)
+    scale = _scale(cycles, aim.objective)
     for a in range(way.many[GROUPS]):
         c = way.alive[GROUPS, a]
         # the cheapest of a class is its first
         head = left.heads[GROUPS, left.span[GROUPS, c, 0]]
-        value = _value(left.joules[c] + heads.outer[head], cycles, scale, objective)
+        value = _value(left.joules[c] + heads.outer[head], cycles, scale, aim.objective)
         if value < least:
             least = value
             leaves.bound[0], leaves.lower[0] = value, left.joules[c]
@@ -147,6 +155,7 @@ def under(classes, constant, inners, heads, holds, whole, objective, least, ever
     left.heads[0] = np.arange(many)
     for c in range(n):
         left.span[0, c, 0], left.span[0, c, 1] = heads.span[c], heads.span[c + 1]
+    aim = Aim(constant, whole, objective)
     starts(classes, inners, way)
     depth = 0
     while depth >= 0:
@@ -159,14 +168,14 @@ def under(classes, constant, inners, heads, holds, whole, objective, least, ever
         if not inners.usable[group, i] or not take(depth, i, inners, way):
             continue
         leaves.nodes[0] += 1
-        _bound(depth, i, classes, constant, inners, heads, holds, whole, objective, least, way, left)
+        _bound(depth, i, classes, inners, heads, holds, aim, least, way, left)
         if way.many[depth + 1] == 0:
             continue
         if depth < GROUPS - 1:
             depth += 1
             way.pick[depth] = -1
         elif every:
-            _list(inners, heads, whole, objective, way, left, leaves)
+            _list(inners, heads, aim, way, left, leaves)
         else:
-            least = _least(objective, least, inners, heads, whole, way, left, leaves)
+            least = _least(least, inners, heads, aim, way, left, leaves)
     return least
