@@ -255,12 +255,7 @@ def _may_cut_runs(space: Space, table: EnergyTable) -> bool:
 
 def _bypasses(space: Space, buffers_too: bool) -> list[Bypass]:
     """What passes by each level: inside the PE whatever the dataflow does not keep there."""
-    levels = space.machine.levels
-    inside = {
-        i: levels[i].keeps - space.dataflow.keeps
-        for i in range(max(1, space.machine.pe_level), len(levels))
-        if levels[i].keeps - space.dataflow.keeps
-    }
+    levels, inside = space.machine.levels, space.passing
     if not buffers_too:
         return [inside]
     out = []

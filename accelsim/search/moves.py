@@ -52,12 +52,12 @@ class Combinations(NamedTuple):
         return found
 
 
-def whole(space: Space) -> Combinations:
-    """All of a space, thinned to `BUDGET`."""
-    unrollings = list(islice(Unrollings(space).largest(), MOST_UNITS + 1))
-    cut = [f"all but the {MOST_UNITS} unrollings that use most PEs"] if len(unrollings) > MOST_UNITS else []
+def whole(space: Space, units: int = MOST_UNITS, factors: int = MOST_FACTORS) -> Combinations:
+    """All of a space, thinned to `BUDGET`; units, factors : at most so many unrollings, and factors at a level."""
+    unrollings = list(islice(Unrollings(space).largest(), units + 1))
+    cut = [f"all but the {units} unrollings that use most PEs"] if len(unrollings) > units else []
     spreads = Spreads(space)
-    found = _thinned(spreads, unrollings[:MOST_UNITS], MOST_FACTORS)
+    found = _thinned(spreads, unrollings[:units], factors)
     return found._replace(cut=(*cut, *sorted(spreads.cut)))
 
 

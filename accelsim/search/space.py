@@ -115,6 +115,13 @@ class Space:
             return tuple(range(max(self.accumulators, 1)))
         return tuple(i for i in range(self.array + 1) if i == 0 or Tensor.PSUM in levels[i].keeps)
 
+    @cached_property
+    def passing(self) -> dict[int, frozenset[Tensor]]:
+        """What passes by each level inside the PE: whatever the dataflow does not keep there."""
+        levels, kept = self.machine.levels, self.dataflow.keeps
+        inside = range(max(1, self.machine.pe_level), len(levels))
+        return {i: levels[i].keeps - kept for i in inside if levels[i].keeps - kept}
+
     def require(self) -> None:
         """Raise MappingError if this machine's PEs cannot keep what the dataflow keeps."""
         inside = self.machine.levels[self.machine.pe_level :]

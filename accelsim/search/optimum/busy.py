@@ -49,7 +49,7 @@ def least_busy(
             clock.check()
             leaves = leaves_of(1)
             descending.descend(
-                space.bounds.classes(port),
+                space.bounds.classes(port)[0],
                 port.constant,
                 space.inners(port)._replace(most=ceilings),
                 0.0,

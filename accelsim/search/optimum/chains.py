@@ -18,6 +18,8 @@ from accelsim.workload.problem import Problem
 
 ROWS = 2
 """A chain ends in two parts beside its temporal loops: its spatial factor, and its loop inside the PE."""
+TURN = (2, 3, 4, 5, 0, 1)
+"""Groups in the order they are chosen: M and C first, what most tensors depend on."""
 MOST_CHAINS = 1 << 17
 """Chains of one group at most: their tables would not fit a memory."""
 
@@ -67,10 +69,10 @@ class Chains:
         return np.asarray((self.last > 0).any(axis=(1, 2)))
 
 
-def chains_of(problem: Problem, group: int, levels: int, own: Sequence[Sequence[Chain]]) -> Chains:
+def chains_of(problem: Problem, group: int, levels: int, own: Sequence[Ints]) -> Chains:
     """The chains of one group.
 
-    levels : memories above the PE, the outermost included. own : those of each of its dims.
+    levels : memories above the PE, the outermost included. own : int64[chain, part], those of each of its dims.
     """
     dims = GROUPS[group]
     number = int(np.prod([len(some) for some in own]))
@@ -79,11 +81,14 @@ def chains_of(problem: Problem, group: int, levels: int, own: Sequence[Sequence[
             f"loops over {' and '.join(dims)} may have {number:,} chains of factors, and up to {MOST_CHAINS:,} are "
             "searched: fix or bound some, or take factors that divide"
         )
-    factors = np.array(list(product(*own)), np.int64).reshape(-1, len(dims), levels + ROWS)
+    every = np.indices([len(some) for some in own]).reshape(len(dims), -1)
+    factors = np.stack([some[at] for some, at in zip(own, every, strict=True)], axis=1)
     sizes = np.array([problem[dim] for dim in dims], np.int64)
-    inner_sizes = factors[:, :, -ROWS:].reshape(len(factors), -1)
-    inners, inner = np.unique(inner_sizes, axis=0, return_inverse=True)
-    inners = inners.reshape(len(inners), len(dims), ROWS)
+    key = np.zeros(len(factors), np.int64)
+    for part in factors[:, :, -ROWS:].reshape(len(factors), -1).T:
+        key = key * (int(part.max()) + 1) + part
+    _, one, inner = np.unique(key, return_index=True, return_inverse=True)
+    inners = factors[one][:, :, -ROWS:]
     covers = np.cumprod(factors[:, :, ::-1], axis=2)[:, :, ::-1]
     covered = inners.prod(axis=2)
     trips = -(-sizes[None, :, None] // covers[:, :, 1 : levels + 1])  # of each memory's tiles, then of the array's

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
 
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.engine.program import Ints
 from accelsim.errors import MappingError
 from accelsim.workload.problem import Tensor
 
@@ -48,16 +51,16 @@ class Constraints:
     innermost: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     room: Mapping[int, Bound] = field(default_factory=dict)
 
-    def allows(self, dim: str, size: int, chain: Chain) -> bool:
-        """Whether a dim's loops may have these factors."""
+    def allows(self, dim: str, size: int, chains: Ints) -> npt.NDArray[np.bool_]:
+        """bool[chain], which chains a dim's loops may have; chains : int64[chain, part]."""
+        out = np.ones(len(chains), np.bool_)
         for place, (least, most) in self.loops.get(dim, {}).items():
-            if not least <= chain[_at(place)] <= most:
-                return False
+            loop = chains[:, _at(place)]
+            out &= (least <= loop) & (loop <= most)
         for place, (least, most) in self.tiles.get(dim, {}).items():
-            inside = min(prod(chain[_at(place) :]), size)
-            if not least <= inside <= most:
-                return False
-        return True
+            inside = np.minimum(chains[:, _at(place) :].prod(axis=1), size)
+            out &= (least <= inside) & (inside <= most)
+        return out
 
     def places(self, bypass: Bypass) -> bool:
         """Whether tensors may pass by levels so."""

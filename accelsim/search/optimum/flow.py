@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import cache, partial
+
+import numpy as np
 
 from accelsim.architecture.model import Architecture
+from accelsim.engine.program import Ints
 from accelsim.mapping.dataflows.dataflow import Dataflow
 from accelsim.search.factors import tight
 from accelsim.search.optimum.chains import covering, factorizations
-from accelsim.search.optimum.constraints import Bypass, Chain
 from accelsim.search.optimum.scope import Axes, Flow
 from accelsim.search.space import Space
 from accelsim.search.unrolling import MOST_IN_PE, Unrollings
@@ -24,7 +26,7 @@ def flow_of(machine: Architecture, problem: Problem, dataflow: Dataflow) -> Flow
     space = Space(machine, problem, dataflow)
     space = Space(machine, problem, dataflow, tiled=space.array > 0)
     axes = _axes(space)
-    chains = {dim: tuple(_chains(space, dim, axes)) for dim in LOOP_DIMS}
+    chains = {dim: _chains(space, dim, axes) for dim in LOOP_DIMS}
     innermost = dict[int, tuple[str, ...]]()
     if dataflow.above:
         innermost[space.above] = dataflow.above
@@ -32,7 +34,7 @@ def flow_of(machine: Architecture, problem: Problem, dataflow: Dataflow) -> Flow
         before = innermost.get(space.array, ())
         innermost[space.array] = (*before, *(dim for dim in dataflow.run if dim not in before))
     return Flow(
-        dataflow.name, chains, axes, _bypass(space), innermost, space.y, space.x,
+        dataflow, chains, axes, space.passing, innermost, space.y, space.x,
         tuple(dim for dim in dataflow.pe if dim in LOOP_DIMS),
     )  # fmt: skip
 
@@ -59,36 +61,36 @@ def _axes(space: Space) -> list[Axes]:
     return list(found.values())
 
 
-def _chains(space: Space, dim: str, axes: list[Axes]) -> Iterator[Chain]:
+def _chains(space: Space, dim: str, axes: list[Axes]) -> Ints:
+    """int64[chain, part], every chain of a dim."""
     flow, size = space.dataflow, space.problem[dim]
+    above = cache(partial(_above, space, dim))
+    parts, inner = [], []
     for across in sorted({y * x for y, x in (one.get(dim, (1, 1)) for one in axes)}):
         trips = -(-size // across)
         within: tuple[int, ...] = (1,)
         if dim in flow.pe:
             within = (trips,) if dim in flow.whole else tight(trips, MOST_IN_PE)
         for inside in within:
-            for above in _above(space, dim, -(-trips // inside)):
-                yield (*above, across, inside)
+            parts.append(above(-(-trips // inside)))
+            inner.append((across, inside))
+    return np.hstack(
+        [np.concatenate(parts), np.repeat(np.array(inner, np.int64), [len(part) for part in parts], axis=0)]
+    )
 
 
-def _above(space: Space, dim: str, trips: int) -> Iterator[Chain]:
-    """Loops of every level from the outermost to the one above the array, over so many trips."""
+def _above(space: Space, dim: str, trips: int) -> Ints:
+    """int64[way, level], loops of every level from the outermost to the one above the array, over so many trips."""
     flow, levels = space.dataflow, space.array + 1
     if dim in flow.run or dim in flow.above:
         at = space.above if dim in flow.above else space.array
-        for run in tight(trips, trips) if at else (trips,):
-            rest = -(-trips // run)
-            yield tuple(run if i == at else rest if i == 0 else 1 for i in range(levels))
-        return
+        runs = tight(trips, trips) if at else (trips,)
+        out = np.ones((len(runs), levels), np.int64)
+        out[:, 0] = [-(-trips // run) for run in runs]
+        out[:, at] = runs
+        return out
     # a batch is cut into equal parts
     ways = factorizations(trips, len(space.free)) if dim == "N" else covering(trips, len(space.free))
-    for factors in ways:
-        own = dict(zip(space.free, factors, strict=True))
-        yield tuple(own.get(i, 1) for i in range(levels))
-
-
-def _bypass(space: Space) -> Bypass:
-    """What the dataflow does not keep in the PE passes by it."""
-    levels, kept = space.machine.levels, space.dataflow.keeps
-    inside = range(max(1, space.machine.pe_level), len(levels))
-    return {i: levels[i].keeps - kept for i in inside if levels[i].keeps - kept}
+    out = np.ones((len(ways), levels), np.int64)
+    out[:, space.free] = ways
+    return out

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from math import ceil, factorial, floor, inf, prod
-from typing import NamedTuple
+from math import ceil, factorial, floor, prod
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,16 @@ from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
 from accelsim.search.factors import longest
 from accelsim.search.kernels.bounds import tile_factors
-from accelsim.search.kernels.records import Floats
-from accelsim.search.optimum.chains import chains_of
+from accelsim.search.optimum.chains import TURN, chains_of
+from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock
-from accelsim.search.optimum.constraints import Chain, NothingFitsError
+from accelsim.search.optimum.constraints import NothingFitsError
+from accelsim.search.optimum.heads import Heads
 from accelsim.search.optimum.kernels import settle as settling
-from accelsim.search.optimum.kernels.descend import Inners
+from accelsim.search.optimum.kernels.descend import Inners, Leaves
+from accelsim.search.optimum.kernels.under import Holds
 from accelsim.search.optimum.orders import CODES, fixed, orders
-from accelsim.search.optimum.outside import Bounds, Classes
+from accelsim.search.optimum.outside import Bounds
 from accelsim.search.optimum.placements import Placement, placements_of
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.tables import Words, words_of
@@ -31,19 +33,24 @@ from accelsim.search.partitions import partitions_of
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import DIM_INDEX, TENSORS, Problem
 
+Number = TypeVar("Number", bound=np.generic)
 ALL = range(len(GROUPS))
-TURN = (2, 3, 4, 5, 0, 1)
-"""Groups in the order they are chosen: M and C first, what most tensors depend on."""
 
 
 class Walked(NamedTuple):
-    """One placement: its classes, what the kernels read of it, and the least bound of its leaves."""
+    """One placement: its classes, what the kernels read of it, and the least bound of its leaves.
+
+    heads : few tiles that may lie above the array; None: any may. listed : all leaves below what was known when heads
+    were made, by rising bounds; None: they are not listed.
+    """
 
     placement: Placement
     classes: Classes
+    heads: Heads | None
     inners: Inners
     known: settling.Known
     least: float
+    listed: Leaves | None
 
 
 class Mapspace:
@@ -89,7 +96,7 @@ class Mapspace:
     @cached_property
     def bounds(self) -> Bounds:
         """What bounds the mappings of a class."""
-        return Bounds(self.placements, self.chains, self.words, self.array, self.fits)
+        return Bounds(self.placements, self.chains, self.words, self.array, self.room)
 
     @property
     def size(self) -> float:
@@ -104,26 +111,24 @@ class Mapspace:
             orders_of *= factorial(len(loops - set(innermost.get(level, ()))))
         return chains * orders_of * len(self.placements.every)
 
-    def fits(self, placement: Placement, level: int) -> Floats:
-        """float64[tile]: 0, or infinite where a memory above the array cannot hold the tile."""
-        rows, limits = partitions_of(self.machine, placement.bypass, [level])
-        _, limits = self._bounded(rows, limits)
-        out = np.zeros(prod(self.bounds.shape))
-        factors = [self._factors(g, self.chains[g].tile_sizes, rows).astype(float) for g in ALL]
-        for p, limit in enumerate(limits):
-            tensors = range(len(TENSORS))
-            bits = sum(self.bounds.product([own[:, p, t] for own in factors], level) for t in tensors)
-            out[bits > limit] = inf
-        return out
+    def room(self, placement: Placement, level: int) -> tuple[Ints, Ints]:
+        """Of a memory above the array, what tiles take: (int64[group, tile, partition, tensor], int64[partition]).
 
-    def _fitting(self, group: int, a: int, chains: list[Chain]) -> list[Chain]:
+        First factors of bits, then the most bits that there may be.
+        """
+        rows, limits = partitions_of(self.machine, placement.bypass, [level])
+        room = np.ones((len(GROUPS), max(len(c.tile_sizes) for c in self.chains), len(rows), len(TENSORS)), np.int64)
+        for g, chains in enumerate(self.chains):
+            room[g, : len(chains.tile_sizes)] = self._factors(g, chains.tile_sizes, rows)
+        return room, self._bounded(rows, limits)[1]
+
+    def _fitting(self, group: int, a: int, chains: Ints) -> Ints:
         """Those of one dim whose tiles fit where nothing else has any; of one placement: others keep other tensors."""
         if len(self.placements.every) > 1 or len(chains) == 1:
             return chains
         of_levels = range(1, len(self.machine.levels))
         rows, limits = partitions_of(self.machine, self.placements.every[0].bypass, of_levels)
-        factors = np.array(chains, np.int64)
-        covers = np.minimum(np.cumprod(factors[:, ::-1], axis=1)[:, ::-1], self.problem[GROUPS[group][a]])
+        covers = np.minimum(np.cumprod(chains[:, ::-1], axis=1)[:, ::-1], self.problem[GROUPS[group][a]])
         ones = [self._factors(g, np.ones((1, len(dims)), np.int64), rows)[0] for g, dims in enumerate(GROUPS)]
         others = np.prod([own for g, own in enumerate(ones) if g != group], axis=0)
         fits = np.ones(len(chains), np.bool_)
@@ -132,8 +137,7 @@ class Mapspace:
             sizes = np.ones((len(chains), len(GROUPS[group])), np.int64)
             sizes[:, a] = covers[:, level if level <= self.array else -1]
             fits &= (self._factors(group, sizes, rows[p : p + 1])[:, 0] * others[p]).sum(axis=1) <= limit
-        found = [chain for chain, fit in zip(chains, fits.tolist(), strict=True) if fit]
-        return found or chains[:1]
+        return chains[fits] if fits.any() else chains[:1]
 
     def _factors(self, group: int, sizes: Ints, rows: Ints) -> Ints:
         """int64[tile, partition, tensor], factors of the bits of tiles of so many of each dim."""
@@ -220,25 +224,48 @@ class Mapspace:
             return np.zeros((0, len(GROUPS)), np.int64)
         found = set()
         for axes in flow.axes:
-            own = [tuple(prod(axes.get(dim, (1, 1))) for dim in GROUPS[g]) for g in TURN]
+            across = {dim: y * x for dim, (y, x) in axes.items()}
             # what the constraints leave out is no inner
-            if all(way in self._kinds[g][1] for g, way in zip(TURN, own, strict=True)):
-                found.add(tuple(self._kinds[g][1][way] for g, way in zip(TURN, own, strict=True)))
+            own = [self._kinds[g][1].get(tuple(across.get(dim, 1) for dim in GROUPS[g])) for g in TURN]
+            if None not in own:
+                found.add(tuple(own))
         if not found:
             raise NothingFitsError("no way to unroll the array keeps the constraints")
         return np.array(sorted(found), np.int64)
 
-    def known(self, placement: Placement, classes: Classes, inners: Inners) -> settling.Known:
-        """What the kernels read to settle leaves of a placement."""
+    def tabulate(self, picks: Ints, tiles: Ints) -> None:
+        """See to it that the carries of all chains of some leaves are known; int64[leaf, group] both."""
+        for g, chains in enumerate(self.chains):
+            if self.words[g].known.all():
+                continue
+            met = np.zeros(chains.spans.shape[:2], np.bool_)
+            met[picks[:, g], tiles[:, g]] = True
+            spans = chains.spans[met].tolist()
+            self.words[g].tabulate(np.concatenate([np.arange(first, end) for first, end in spans]))
+
+    def known(self, placement: Placement, classes: Classes, inners: Inners, lazily: bool) -> settling.Known:
+        """What the kernels read to settle leaves of a placement.
+
+        lazily : `tabulate` is called for whatever is settled.
+        """
         table, masks = orders()
         terms = placement.terms
         moved = [self.bounds.child(k) for k in terms.tolist()]
         words = self.words
+        # of one placement all terms are its own: tables are read as they are, also where they are not filled yet
+        alone = len(self.placements.every) == 1 and terms.tolist() == list(range(len(self.placements.terms)))
+        if not (alone and lazily):
+            for own in words:
+                own.tabulate()
+
+        def some(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+            return np.ascontiguousarray(values if alone else values[..., terms])
+
         tabled = settling.Tabled(
-            tuple(np.ascontiguousarray(w.totals[:, terms]) for w in words),
-            tuple(np.ascontiguousarray(w.stays[..., terms]) for w in words),
-            tuple(np.ascontiguousarray(w.kepts[..., terms]) for w in words),
-            tuple(np.ascontiguousarray(w.aboves[:, terms]) for w in words),
+            tuple(some(w.totals) for w in words),
+            tuple(some(w.stays) for w in words),
+            tuple(some(w.kepts) for w in words),
+            tuple(some(w.aboves) for w in words),
             tuple(w.firsts for w in words),
             tuple(w.there for w in words),
             np.array([tensor for tensor, _, _ in moved]),
@@ -248,8 +275,8 @@ class Mapspace:
         )
         innermost = fixed(self.scope.innermost(), self.array + 1)
         return settling.Known(
-            classes, inners, self._tiles(classes), self._room(placement), tabled, table._replace(fixed=innermost),
-            masks, placement.constant,
+            classes, inners, self._tiles(placement, classes), self._room(placement), tabled,
+            table._replace(fixed=innermost), masks, placement.constant,
         )  # fmt: skip
 
     def _room(self, placement: Placement) -> settling.Room:
@@ -268,31 +295,48 @@ class Mapspace:
             factors.append(own)
         return settling.Room(tuple(factors), least, most)
 
-    def _tiles(self, classes: Classes) -> settling.Tiles:
+    def _tiles(self, placement: Placement, classes: Classes) -> settling.Tiles:
         sizes = np.array([len(c.tile_sizes) if self.array else 1 for c in self.chains])
-        most, inners = int(sizes.max()), max(len(c.inners) for c in self.chains)
-        below = np.zeros((len(GROUPS), inners), np.int64)
-        alike = np.zeros((len(classes.free), len(GROUPS), most, most), np.bool_)
-        dim = 0
+        return settling.Tiles(
+            sizes, self._strides, self.holds(classes), tuple(c.spans for c in self.chains), self._further,
+            classes.further, self.bounds.inside(placement),
+        )  # fmt: skip
+
+    @cached_property
+    def _further(self) -> tuple[Ints, ...]:
+        return tuple(np.ascontiguousarray(c.tiles[:, :-1]) for c in self.chains)
+
+    def holds(self, classes: Classes) -> Holds:
+        """Which tiles may lie above what an array covers in each class."""
+        covered, alike = self._holds
+        pattern, dim = np.zeros((len(classes.free), len(GROUPS)), np.int64), 0
+        for g, chains in enumerate(self.chains):
+            for a in range(len(chains.dims)):
+                pattern[:, g] |= classes.free[:, dim + a] << a
+            dim += len(chains.dims)
+        return Holds(covered, alike, pattern)
+
+    @cached_property
+    def _holds(self) -> tuple[Ints, npt.NDArray[np.bool_]]:
+        most = max(len(c.tile_sizes) if self.array else 1 for c in self.chains)
+        covered = np.zeros((len(GROUPS), max(len(c.inners) for c in self.chains)), np.int64)
+        alike = np.zeros((len(GROUPS), 4, most, most), np.bool_)
         for g, chains in enumerate(self.chains):
             if not self.array:
-                alike[:, g, 0, 0] = True
+                alike[g, :, 0, 0] = True
                 continue
-            below[g, : len(chains.below)] = chains.below
-            numbers = np.stack(np.unravel_index(np.arange(len(chains.tile_sizes)), chains.sides), axis=1)
+            covered[g, : len(chains.below)] = chains.below
+            n = len(chains.tile_sizes)
+            numbers = np.stack(np.unravel_index(np.arange(n), chains.sides), axis=1)
             small, large = numbers[:, None, :], numbers[None, :, :]
-            for c, free in enumerate(classes.free):
-                holds = np.ones((int(sizes[g]),) * 2, np.bool_)
+            for pattern in range(1 << len(chains.dims)):
+                holds = np.ones((n, n), np.bool_)
                 for a in range(len(chains.dims)):
                     holds &= chains.reach[a][self.array - 1][small[..., a], large[..., a]]
-                    if not free[dim + a]:
+                    if not pattern >> a & 1:
                         holds &= large[..., a] == small[..., a]
-                alike[c, g, : sizes[g], : sizes[g]] = holds
-            dim += len(chains.dims)
-        return settling.Tiles(
-            sizes, self._strides, below, alike, tuple(c.spans for c in self.chains),
-            tuple(np.ascontiguousarray(c.tiles[:, :-1]) for c in self.chains), classes.further, classes.between,
-        )  # fmt: skip
+                alike[g, pattern, :n, :n] = holds
+        return covered, alike
 
     def nest(self, placement: Placement, best: settling.Best) -> LoopNest:
         """The mapping of the chosen chains in the chosen orders."""

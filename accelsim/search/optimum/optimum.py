@@ -16,16 +16,19 @@ from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
+from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.found import OBJECTIVES
-from accelsim.search.kernels.records import Floats
+from accelsim.search.glance import glance
+from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
-from accelsim.search.optimum.constraints import NoBoundError, NothingFitsError
+from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
 from accelsim.search.optimum.floor import fewest_cycles, floor_of
+from accelsim.search.optimum.heads import Heads, Limit
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
+from accelsim.search.optimum.kernels import under as listing
 from accelsim.search.optimum.mapspace import Mapspace, Walked
-from accelsim.search.optimum.outside import Classes
 from accelsim.search.optimum.placements import Placement
 from accelsim.search.optimum.scope import ALL, Scope
 from accelsim.search.space import GROUPS
@@ -33,9 +36,13 @@ from accelsim.workload.problem import Problem
 
 FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 """The first bound's distance from the root's; most leaves of one placement that are kept in memory."""
+LISTED, FIRST = 1 << 16, 64
+"""Most leaves under heads that are listed at once, and how many of them are tried before other placements are met."""
 MEMORIES = 3
 """Most memories between the outermost and the PE."""
 ROUNDING = 1e-9
+NEAR = 1e-6
+"""How far above a mapping that is known the search begins, so that it is found again."""
 MOST_GAP = 1e3
 """Where nothing is found below this many times the least bound, all leaves are tried."""
 
@@ -93,6 +100,7 @@ def optimum(
     budget: float | Clock | None = None,
     scope: Scope = ALL,
     steps: list[Step] | None = None,
+    known: float | None = None,
 ) -> Optimum:
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
@@ -103,6 +111,7 @@ def optimum(
     ----------
     budget : seconds after which the best so far is taken, with its gap; or the clock that several searches go by.
     scope : which mappings are looked at. steps : filled with how far the search was, each time that it came further.
+    known : an objective that some mapping has, whichever; None: a first look finds one (`glance`). It saves time alone.
 
     Raises
     ------
@@ -131,13 +140,24 @@ def optimum(
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
     space = Mapspace(architecture, problem, table, scope, timed, clock)
+    if known is None:
+        known = _known(architecture, problem, objective, table, scope)
+    known = seed.score if seed else known * (1 + NEAR)
     try:
-        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps).run()
+        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps, known).run()
     except OutOfTimeError:
         if seed is None:
             raise OutOfTimeError(space.size) from None
         bound = floor_of(architecture, problem, table, seed.nest, OBJECTIVES.index(objective))
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
+
+
+def _known(machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope) -> float:
+    """What some mapping is known to cost, before any search: under constraints, ceilings or a toll none is."""
+    flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
+    if flow is None or scope.constraints != FREE or scope.ceilings.given or scope.toll:
+        return inf
+    return glance(machine, problem, flow, objective, table)
 
 
 def why_not(machine: Architecture, table: EnergyTable) -> str:
@@ -159,11 +179,12 @@ class _Search:
     """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
 
     def __init__(
-        self, space: Mapspace, objective: int, begun: float, seed: Optimum | None, steps: list[Step] | None
-    ) -> None:
+        self, space: Mapspace, objective: int, begun: float, seed: Optimum | None, steps: list[Step] | None,
+        known: float = inf,
+    ) -> None:  # fmt: skip
         self.space, self.objective, self.begun, self.seed, self.steps = space, objective, begun, seed, steps
         self.clock = space.clock
-        found = (seed.score, seed.energy, seed.cycles) if seed else (inf, inf, 0.0)
+        found = (seed.score, seed.energy, seed.cycles) if seed else (known, inf, 0.0)
         self.best = settling.Best(
             np.array([found[0]]), np.array([found[1]]), np.array([found[2]]), np.zeros(len(GROUPS), np.int64),
             np.full((space.array + 1, settling.LOOPS), -1, np.int64), np.zeros(1, np.int64),
@@ -174,8 +195,13 @@ class _Search:
         self.proven = 0.0
 
     @property
-    def _found(self) -> float:
+    def _most(self) -> float:
+        """What a mapping has to be below to be of interest: the best found, or what is known of another search."""
         return float(self.best.score[0])
+
+    @property
+    def _found(self) -> float:
+        return self._most if self.chosen or self.seed else inf
 
     @property
     def _late(self) -> bool:
@@ -185,18 +211,11 @@ class _Search:
     def run(self) -> Optimum:
         """The optimum, or what the budget allows."""
         space = self.space
-        walked, unseen = self._roots()
-        # none is left whose bound is below what was found: that is the optimum
-        bound = min((one.least for one in walked), default=self._found)
-        self._step(unseen or bound)
-        gap, proven, done = FIRST_GAP, bound, 0.0
-        while not unseen and proven < self._found and not self._late:
-            # nothing found yet: tiles of a bound may be smaller than any that there are
-            limit = min(bound * (1 + gap), self._found) if gap < MOST_GAP else self._found
-            if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
-                break
-            proven, gap, done = min(limit, self._found), 2 * gap, limit
-            self._step(proven)
+        proven = self._proved()
+        if not (self._found < inf or self._late):
+            # what is known was a mapping of another space
+            self.best.score[0] = inf
+            proven = self._proved()
         if self._found == inf and self._late:
             raise OutOfTimeError
         if self.chosen:
@@ -208,10 +227,26 @@ class _Search:
             raise NothingFitsError(f"no mapping fits '{name}' under the constraints: its memories are too small")
         check(space.machine, nest, space.problem)
         return Optimum(
-            nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), min(unseen or inf, proven),
+            nest, OBJECTIVES[self.objective], self._found, float(self.best.energy[0]), proven,
             space.size, self.nodes, self.leaves, int(self.best.tried[0]), time.monotonic() - self.begun,
             float(self.best.cycles[0]),
         )  # fmt: skip
+
+    def _proved(self) -> float:
+        """Search until the best is proved to be, or time is up; returns what no mapping of the space is below."""
+        walked, unseen = self._roots()
+        # none is left whose bound is below what was found: that is the optimum
+        bound = min((one.least for one in walked), default=self._most)
+        self._step(unseen or bound)
+        gap, proven, done = FIRST_GAP, bound, 0.0
+        while not unseen and proven < self._most and not self._late:
+            # nothing found yet: tiles of a bound may be smaller than any that there are
+            limit = min(bound * (1 + gap), self._most) if gap < MOST_GAP else self._most
+            if not all(self._settle(one, limit, done) for one in walked if one.least < limit):
+                break
+            proven, gap, done = min(limit, self._most), 2 * gap, limit
+            self._step(proven)
+        return min(unseen or inf, proven)
 
     def _step(self, proven: float | None = None) -> None:
         """Note how far the search is, if anybody asks; proven : what no mapping is below by now."""
@@ -232,33 +267,50 @@ class _Search:
             for i, one in enumerate(space.placements.every)
         ]
         for floor, i in sorted(floors):
-            if floor >= self._found:
+            if floor >= self._most:
                 break
             if self._late:
                 return out, floor
             if self.steps is not None:
                 self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
-            classes, inners, leaves = space.bounds.classes(placement), space.inners(placement), leaves_of(1)
+            limit = Limit(self._most, self.busiest, self.objective) if self._most < inf else None
+            classes, heads = space.bounds.classes(placement, limit)
             if not np.isfinite(classes.outer).any():
                 continue
-            whole = self._descend(placement, classes, inners, self._found, False, leaves)
+            inners = space.inners(placement)
+            leaves, listed, whole = self._least(placement, classes, heads, inners)
             if leaves.number[0]:
-                known = space.known(placement, classes, inners)
-                out.append(Walked(placement, classes, inners, known, max(float(leaves.bound[0]), floor)))
-                self._try(out[-1], leaves.pick, leaves.bound)
+                known = space.known(placement, classes, inners, heads is not None)
+                least = max(float(leaves.bound[0]), floor)
+                out.append(Walked(placement, classes, heads, inners, known, least, leaves if listed else None))
+                self._try(out[-1], leaves, np.arange(min(FIRST, int(leaves.number[0]))))
             if not whole:
                 return out, floor
-        return sorted((one for one in out if one.least < self._found), key=lambda one: one.least), 0.0
+        return sorted((one for one in out if one.least < self._most), key=lambda one: one.least), 0.0
+
+    def _least(
+        self, placement: Placement, classes: Classes, heads: Heads | None, inners: descending.Inners
+    ) -> tuple[descending.Leaves, bool, bool]:
+        """Leaves with the least bound first; whether these are all, and whether time allowed to look at all."""
+        # of several placements most mappings that a first look finds are far above the best
+        if heads and len(self.space.placements.every) == 1:
+            leaves = leaves_of(LISTED)
+            whole = self._descend(placement, classes, heads, inners, self._most, True, leaves)
+            if leaves.number[0] <= LISTED:
+                return _sorted(leaves), whole, whole
+        leaves = leaves_of(1)
+        return leaves, False, self._descend(placement, classes, heads, inners, self._most, False, leaves)
 
     def _settle(self, one: Walked, limit: float, done: float) -> bool:
         """Try all leaves of a placement whose bound is below a limit; whether that was done to the end.
 
         done : those with a bound below this one were tried before.
         """
-        leaves = leaves_of(1 << 16)
-        while True:
-            if not self._descend(one.placement, one.classes, one.inners, min(limit, self._found), True, leaves):
+        leaves = one.listed or leaves_of(1 << 16)
+        while one.listed is None:
+            limit = min(limit, self._most)
+            if not self._descend(one.placement, one.classes, one.heads, one.inners, limit, True, leaves):
                 return False
             n = int(leaves.number[0])
             if n <= len(leaves.bound):
@@ -266,19 +318,24 @@ class _Search:
             if n > MOST_LEAVES:
                 return False
             leaves = leaves_of(n)
-        new = np.flatnonzero(leaves.bound[:n] >= done)
-        order = new[np.argsort(leaves.bound[new], kind="stable")]
+        bounds = leaves.bound[: int(leaves.number[0])]
+        new = np.flatnonzero((bounds >= done) & (bounds < limit))
+        order = new[np.argsort(bounds[new], kind="stable")]
         for part in self.clock.parts(len(order), 64, 1 << 12) if self.steps is None else _doubled(len(order)):
             if self._late:
                 return False
-            some = order[part]
-            self._try(one, leaves.pick[some], leaves.bound[some])
+            self._try(one, leaves, order[part])
         return True
 
-    def _try(self, one: Walked, picks: Ints, bounds: Floats) -> None:
-        before = self._found
-        self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
-        if self._found < before:
+    def _try(self, one: Walked, leaves: descending.Leaves, some: Ints) -> None:
+        before, picks, bounds = self._most, leaves.pick[some], leaves.bound[some]
+        if one.heads is None:
+            self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
+        else:
+            tiles, lower = leaves.tile[some], leaves.lower[some]
+            self.space.tabulate(picks, tiles)
+            self.leaves += settling.settle_under(picks, tiles, lower, bounds, self.objective, one.known, self.best)
+        if self._most < before:
             self.chosen = one.placement
             self._step()
 
@@ -286,6 +343,7 @@ class _Search:
         self,
         placement: Placement,
         classes: Classes,
+        heads: Heads | None,
         inners: descending.Inners,
         limit: float,
         every: bool,
@@ -304,7 +362,11 @@ class _Search:
                 some = inners._replace(usable=inners.usable.copy())
                 some.usable[group, : part.start] = some.usable[group, part.stop :] = False
             most = limit if every or not leaves.number[0] else float(leaves.bound[0])
-            descending.descend(classes, placement.constant, some, self.busiest, self.objective, most, every, leaves)
+            known = self.busiest, self.objective, most, every, leaves
+            if heads is None:
+                descending.descend(classes, placement.constant, some, *known)
+            else:
+                listing.under(classes, placement.constant, some, heads, self.space.holds(classes), *known)
         self.nodes += int(leaves.nodes[0])
         return last
 
@@ -316,8 +378,17 @@ def _doubled(n: int) -> Iterator[slice]:
         yield slice(at, at := min(2 * at + 1, n))
 
 
+def _sorted(leaves: descending.Leaves) -> descending.Leaves:
+    """Those that were found, by rising bounds."""
+    n = int(leaves.number[0])
+    order = np.argsort(leaves.bound[:n], kind="stable")
+    some = (leaves.bound[order], leaves.pick[order], leaves.nodes, leaves.tile[order], leaves.lower[order])
+    return descending.Leaves(leaves.number, *some)
+
+
 def leaves_of(n: int) -> descending.Leaves:
     """Room for so many."""
     return descending.Leaves(
-        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64)
-    )
+        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64),
+        np.zeros((n, len(GROUPS)), np.int64), np.zeros(n),
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import cached_property, partial
 from math import prod
 from typing import NamedTuple
@@ -12,34 +13,17 @@ import numpy as np
 from accelsim.engine.nest.kernels.records import FILTER, IFMAP, PSUM
 from accelsim.engine.program import Ints
 from accelsim.search.kernels.records import Floats
-from accelsim.search.optimum.chains import Chains
+from accelsim.search.optimum.chains import TURN, Chains
+from accelsim.search.optimum.classes import Classes, Rows
 from accelsim.search.optimum.favours import IRRELEVANT, PLANES, Favour, M, field, through_field
+from accelsim.search.optimum.heads import Heads, Limit, heads_of
+from accelsim.search.optimum.kernels.above import Tiling, above
 from accelsim.search.optimum.kernels.reach import reached
+from accelsim.search.optimum.kernels.settle import Inside
 from accelsim.search.optimum.placements import Placement, Placements
 from accelsim.search.optimum.tables import SLIDING, Words
 from accelsim.search.space import GROUPS
-
-
-class Classes(NamedTuple):
-    """The classes of one placement, as the kernels read them.
-
-    outer : float64[row, tile], at least what the memories above the array cost with this tile above it; reach : the
-    least of those of any tile that a class may have above an array that covers the tile; partial : the least of any at
-    all; rows : int64[class, 3], which row of each is a class's. inner : float64[class, group, inner, term], factors of
-    what is moved below, with `prices` float64[class, term]. free : bool[class, dim of a tile], whether a class may have
-    loops of a dim there. further : float64[memory, tile], of every memory but the one above the array, what it and all
-    further out cost at least; between : float64[tile], what lies between these and the array.
-    """
-
-    outer: Floats
-    reach: Floats
-    partial: Floats
-    rows: Ints
-    inner: Floats
-    prices: Floats
-    free: Ints
-    further: Floats
-    between: Floats
+from accelsim.workload.problem import TENSORS
 
 
 class Term(NamedTuple):
@@ -51,6 +35,9 @@ class Term(NamedTuple):
     anew: bool
 
 
+MOST_TILES, FEW, SHARE = 1 << 15, 64, 12
+"""Tiles that may win are listed where they are not more than the first, nor than few or that share of all: else tables
+are quicker, which tell the least of any tiles at once."""
 Kept = dict[Favour, Floats]
 Fields = Callable[[int, bool], Callable[[int], str] | None]
 """Of a tensor, moved anew or not: the field of `tables.Words` for each group; None: it is counted elsewhere."""
@@ -63,15 +50,22 @@ class Bounds:
     """Builds the classes of the placements of one layer on one machine."""
 
     def __init__(
-        self, placements: Placements, chains: list[Chains], words: list[Words], array: int, fits: Callable[..., Floats]
+        self,
+        placements: Placements,
+        chains: list[Chains],
+        words: list[Words],
+        array: int,
+        room: Callable[[Placement, int], tuple[Ints, Ints]],
     ) -> None:
-        self.placements, self.chains, self.words, self.array, self.fits = placements, chains, words, array, fits
+        self.placements, self.chains, self.words, self.array, self.room = placements, chains, words, array, room
         self.shape = tuple(len(chains[g].tile_sizes) for g in range(len(GROUPS)))
         self.sides = tuple(n for g in range(len(GROUPS)) for n in chains[g].sides)
         self._least: dict[tuple[str, int, int], Floats] = {}
         self._times: dict[tuple[str, int], Floats] = {}
+        self._runs: dict[tuple[int, int], tuple[Ints, Ints, Ints]] = {}
         dims = [dim for g in range(len(GROUPS)) for dim in chains[g].dims]
         self.dims = tuple(dims)
+        self._some: Ints | None = None
 
     def least(self, name: str, group: int, level: int) -> Floats:
         """float64[tile or inner, term]: the least of a field of `Words` of any chain with a tile at a level.
@@ -80,18 +74,34 @@ class Bounds:
         """
         key = name, group, level
         if key not in self._least:
-            chains, values = self.chains[group], getattr(self.words[group], name)
-            if level < 0:
-                at, n = chains.inner, len(chains.inners)
-            elif level == 0:
-                at, n = np.zeros(len(chains), np.int64), 1
-            else:
-                at, n = chains.tiles[:, level - 1], len(chains.tile_sizes)
-            # what no chain has is no infinity: times nothing that would be no number
-            out = np.full((n, values.shape[1]), NEVER)
-            np.minimum.at(out, at, values)
-            self._least[key] = out
+            n = len(self.chains[group].inners) if level < 0 else len(self.chains[group].tile_sizes) if level else 1
+            self._least[key] = self._lowest(getattr(self.words[group], name), group, level, n)
         return self._least[key]
+
+    def _lowest(self, values: Floats, group: int, level: int, n: int) -> Floats:
+        """float64[tile or inner, term], the least of the chains that have it; level : as of `least`."""
+        chains = self.chains[group]
+        if level == 0:
+            one: Floats = values.min(axis=0, keepdims=True)
+            return one
+        if (group, level) not in self._runs:
+            at = chains.inner if level < 0 else chains.tiles[:, level - 1]
+            order = np.argsort(at, kind="stable")
+            self._runs[group, level] = order, np.flatnonzero(np.diff(at[order], prepend=-1)), at
+        order, first, at = self._runs[group, level]
+        # what no chain has is no infinity: times nothing that would be no number
+        out = np.full((n, values.shape[1]), NEVER)
+        out[at[order[first]]] = np.minimum.reduceat(values[order], first, axis=0)
+        return out
+
+    def fits(self, placement: Placement, level: int) -> Floats:
+        """float64[tile]: 0, or infinite where a memory above the array cannot hold the tile."""
+        room, limits = self.room(placement, level)
+        out = np.zeros(prod(self.shape))
+        for p, limit in enumerate(limits):
+            own = [[room[g, :n, p, t].astype(float) for g, n in enumerate(self.shape)] for t in range(len(TENSORS))]
+            out[sum(self.product(factors, level) for factors in own) > limit] = np.inf
+        return out
 
     def child(self, k: int) -> tuple[int, int, bool]:
         """(tensor, level of the tile the term moves: one above the array's for all in the PE, moved anew or not)."""
@@ -99,9 +109,12 @@ class Bounds:
         return t, min(child, self.array + 1), bool(anew)
 
     def product(self, picks: list[Floats], level: int) -> Floats:
-        """The product of one value per tile of each group, over all tiles of a level."""
+        """The product of one value per tile of each group, over all tiles of a level, or those that are looked at."""
         if level == 0:
             return np.array(np.prod([p[0] for p in picks]))
+        if self._some is not None and level == self.array:
+            own: Floats = np.prod([pick[at] for pick, at in zip(picks, self._some.T, strict=True)], axis=0)
+            return own
         out = np.ones(1)
         for g in range(len(GROUPS)):
             out = np.multiply.outer(out, picks[g]).reshape(-1)
@@ -129,21 +142,96 @@ class Bounds:
             total += price * prod(float(self.least(names(g), g, 0)[0, k]) for g in range(len(GROUPS)))
         return total
 
-    def classes(self, placement: Placement) -> Classes:
-        """All classes of a placement; `outer` : see `kept` of `_next`."""
+    def classes(self, placement: Placement, limit: Limit | None = None) -> tuple[Classes, Heads | None]:
+        """All classes of a placement; `outer` : see `kept` of `_next`.
+
+        limit : what a mapping has to be below. Where few tiles may be, those alone are looked at: the rows of the
+        classes are of these, and heads stand for tables of all. Else there are none.
+        """
         kept = dict.fromkeys(self.favours, np.zeros(1))
-        if self.array >= 1:
-            fits = self.fits(placement, 1)
-            kept = {one: self._filled(placement, 1, partial(self._above, one, True)) + fits for one in self.favours}
         further: list[Floats] = []
+        here = self._below(placement, limit) if limit is not None and self.array < 2 else self
+        if self.array:
+            fits = self.fits(placement, 1) if here is self else np.zeros(1)
+            kept = {one: here._filled(placement, 1, partial(self._above, one, True)) + fits for one in self.favours}
         for level in range(1, self.array):
             further.append(np.minimum.reduce(list(kept.values())))
             kept = self._next(placement, kept, level)
-        return self._innermost(placement, kept, further)
+        if self.array > 1 and limit is not None:
+            least = np.minimum.reduce(list(kept.values())) + self._least_below(placement)
+            here = self._looking_at(np.array(np.unravel_index(np.flatnonzero(limit.may(least)), self.shape)).T)
+            if here is not self:
+                assert here._some is not None
+                at = np.ravel_multi_index(tuple(here._some.T), self.shape)
+                kept = {one: row[at] for one, row in kept.items()}
+        classes = here._innermost(placement, kept)
+        if further:
+            classes = classes._replace(further=np.array(further))
+        if limit is None or here._some is None:
+            return classes, None
+        inners = [len(chains.inners) for chains in self.chains]
+        return classes, heads_of(classes, inners, placement.constant, here._some, limit)
+
+    def _least_below(self, placement: Placement) -> float:
+        """What does not lie above the array costs at least, whatever the orders."""
+        least = placement.constant
+        for k, price, tensor, anew in self._terms(placement, self.array + 1):
+            names = self._weakest(tensor, anew)
+            least += price * prod(float(self.least(names(g), g, -1)[:, k].min()) for g in range(len(GROUPS)))
+        return least
+
+    def _below(self, placement: Placement, limit: Limit) -> Bounds:
+        """Of those tiles of the one memory above the array that may be below a limit."""
+        if not self.array:
+            return self._looking_at(np.zeros((1, len(GROUPS)), np.int64))
+        terms, groups = self._terms(placement, 1), range(len(GROUPS))
+        words = np.ones((len(self.favours), len(GROUPS), max(self.shape), len(terms)))
+        for f, one in enumerate(self.favours):
+            for at, term in enumerate(terms):
+                names = self._above(one, True, term.tensor, term.anew)
+                assert names is not None
+                for g in groups:
+                    words[f, g, : self.shape[g], at] = self.least(names(g), g, 1)[:, term.k]
+        room, limits = self.room(placement, 1)
+        tiling = Tiling(
+            np.array(self.shape), np.array(TURN), words, np.array([term.price for term in terms]), room,
+            limits,
+        )  # fmt: skip
+        some = np.empty((MOST_TILES, len(GROUPS)), np.int64)
+        number = above(tiling, limit.joules - self._least_below(placement), some)
+        return self._looking_at(some[:number]) if number <= len(some) else self
+
+    def _looking_at(self, some: Ints) -> Bounds:
+        """Of these tiles alone, int64[tile, group]; of all, where these are too many for a list."""
+        if len(some) > min(MOST_TILES, max(FEW, prod(self.shape) // SHARE)):
+            return self
+        found = copy(self)
+        found._some = some
+        return found
+
+    def inside(self, placement: Placement) -> Inside:
+        """What fills the memory above the array and what lies below it, where other memories lie further out."""
+        levels = (self.array, self.array + 1) if self.array > 1 else ()
+        terms = [(level - 1, term) for level in levels for term in self._terms(placement, level)]
+        factors = []
+        for g, words in enumerate(self.words):
+            own = np.empty((len(self.chains[g]), len(terms), 3))
+            for at, (_, term) in enumerate(terms):
+                names = "runs", "runs_on", "through"
+                if term.tensor == IFMAP and g in PLANES:
+                    names = "slides", "slides_on", "through_slides"
+                for which, name in enumerate(names):
+                    own[:, at, which] = getattr(words, "totals" if term.anew else name)[:, term.k]
+            factors.append(own)
+        return Inside(
+            tuple(factors), np.array([term.price for _, term in terms]),
+            np.array([term.tensor for _, term in terms], np.int64), np.array([level for level, _ in terms], np.int64),
+            placement.constant,
+        )  # fmt: skip
 
     def _filled(self, placement: Placement, level: int, names: Fields) -> Floats:
         """What fills the memory at a level costs at least, by its tiles."""
-        out = np.zeros(1 if level == 0 else int(np.prod(self.shape)))
+        out = self.product([np.zeros(n) for n in self.shape], level)
         for k, price, tensor, anew in self._terms(placement, level):
             fields = names(tensor, anew)
             if fields is not None:
@@ -182,7 +270,7 @@ class Bounds:
 
     def _stationary(self, placement: Placement, level: int, one: Favour) -> Floats:
         """What a favoured tensor's tiles one level further in cost, by the tiles of this level: each brings one."""
-        out = np.zeros(1 if level == 0 else int(np.prod(self.shape)))
+        out = self.product([np.zeros(n) for n in self.shape], level)
         for k, price, tensor, anew in self._terms(placement, level + 1):
             if tensor == one.tensor and not anew:
                 out = out + price * self.moved(k, level, partial(field, tensor, one, own=False))
@@ -217,9 +305,8 @@ class Bounds:
             chains, values = self.chains[group], getattr(self.words[group], name)
             inner = self.least(name, group, -1)[chains.inner]
             ratio = np.divide(values, inner, out=np.ones_like(values), where=inner > 0)
-            out = np.full((len(chains.tile_sizes), values.shape[1]), np.inf)
-            np.minimum.at(out, chains.tiles[:, self.array - 1], ratio)
-            self._times[name, group] = np.where(np.isfinite(out), out, 1.0)
+            out = self._lowest(ratio, group, self.array, len(chains.tile_sizes))
+            self._times[name, group] = np.where(out < NEVER, out, 1.0)
         return self._times[name, group]
 
     def _next(self, placement: Placement, kept: Kept, level: int) -> Kept:
@@ -251,7 +338,7 @@ class Bounds:
         least: Floats = np.minimum.reduce(same)
         return least
 
-    def _innermost(self, placement: Placement, kept: Kept, further: list[Floats]) -> Classes:
+    def _innermost(self, placement: Placement, kept: Kept) -> Classes:
         """The classes: what is above the array by its tile, and what is below by what lies in it."""
         level = self.array
         any_of, terms = np.minimum.reduce(list(kept.values())), self._terms(placement, level + 1)
@@ -271,9 +358,7 @@ class Bounds:
             for tensor in (FILTER, PSUM):
                 innermost = Favour(tensor, one.axis, broad=True)
                 found.append((*self._counted(terms, innermost, outer, partial(self._through, innermost)), one.loops))
-        # of what fills the memory above the array, whatever the orders; of one memory, `outer` says all
-        between = self._filled(placement, level, self._weakest) if further else np.zeros(1)
-        return self._packed(found, terms)._replace(further=np.array(further) if further else _NONE, between=between)
+        return self._packed(found, terms)
 
     def _counted(
         self,
@@ -341,45 +426,24 @@ class Bounds:
                     inner[c, g, : len(own), k] = own
                     prices[c, k] = term.price
         size = found[0][0].size
-        outer, reach, partial = (_Rows(n, size) for _ in range(3))
+        outer, reach, partial = (Rows(n, size) for _ in range(3))
         rows = []
-        for above, _, dims in found:
-            at = outer.made(above.tobytes(), above)
-            if not self.array:
+        for own, _, dims in found:
+            at = outer.made(own.tobytes(), own)
+            if not self.array or self._some is not None:
                 rows.append((at, at, at))
                 continue
             near, far = (
-                some.made((at, own), above, lambda row, own=own: self._reach_in(row, self.array, own))  # type: ignore[misc]
-                for some, own in ((reach, dims), (partial, None))
+                some.made((at, free_of), own, lambda row, of=free_of: self._reach_in(row, self.array, of))  # type: ignore[misc]
+                for some, free_of in ((reach, dims), (partial, None))
             )
             rows.append((at, near, far))
-        if not self.array:
+        if not self.array or self._some is not None:
             reach = partial = outer
         # what differs in nothing is one class
         keys = [(row, free[c].tobytes(), inner[c].tobytes(), prices[c].tobytes()) for c, row in enumerate(rows)]
         kept = [c for c, key in enumerate(keys) if keys.index(key) == c]
         return Classes(
             outer.array, reach.array, partial.array, np.array(rows, np.int64)[kept], inner[kept], prices[kept],
-            free[kept], _NONE, np.zeros(0),
+            free[kept], _NONE,
         )  # fmt: skip
-
-
-class _Rows:
-    """Rows that many classes share, each once; room that no row takes is not touched."""
-
-    def __init__(self, most: int, size: int) -> None:
-        self._rows = np.empty((most, size))
-        self._known: dict[object, int] = {}
-
-    def made(self, key: object, values: Floats, change: Callable[[Floats], None] = lambda _: None) -> int:
-        """The number of the row that a key stands for: these values, changed in place."""
-        if key not in self._known:
-            at = self._known[key] = len(self._known)
-            self._rows[at] = values
-            change(self._rows[at])
-        return self._known[key]
-
-    @property
-    def array(self) -> Floats:
-        """float64[row, tile]."""
-        return self._rows[: len(self._known)]

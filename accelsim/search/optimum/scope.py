@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
+import numpy as np
+
 from accelsim.architecture.model import Architecture
+from accelsim.engine.program import Ints
+from accelsim.mapping.dataflows.dataflow import Dataflow
 from accelsim.mapping.mapping import Loop
 from accelsim.search.factors import divisors
 from accelsim.search.optimum.ceilings import OPEN, Ceilings
 from accelsim.search.optimum.chains import imperfect, perfect
-from accelsim.search.optimum.constraints import Bypass, Chain, Constraints, NothingFitsError
+from accelsim.search.optimum.constraints import Bypass, Constraints, NothingFitsError
 from accelsim.search.optimum.placements import Toll, every_bypass
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
@@ -24,19 +28,24 @@ Sides = tuple[tuple[Loop, ...], tuple[Loop, ...]]
 class Flow:
     """A dataflow's space on one machine and layer, as constraints of the whole one.
 
-    chains : every chain of each dim. axes : what may be spatial at a time, of the same products one. bypass : what
-    passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe : in which order dims
-    are written on the two sides of the array and in the PE.
+    chains : every chain of each dim, int64[chain, part]. axes : what may be spatial at a time, of the same products
+    one. bypass : what passes by each level. innermost : by level, its innermost loops, outer to inner. y, x, pe : in
+    which order dims are written on the two sides of the array and in the PE.
     """
 
-    name: str
-    chains: Mapping[str, tuple[Chain, ...]]
+    dataflow: Dataflow
+    chains: Mapping[str, Ints]
     axes: Sequence[Axes]
     bypass: Bypass
     innermost: Mapping[int, tuple[str, ...]]
     y: tuple[str, ...]
     x: tuple[str, ...]
     pe: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """That of the dataflow."""
+        return self.dataflow.name
 
     def laid(self, across: Mapping[str, int]) -> Sides:
         """The two sides of the array where so much of each dim is spatial."""
@@ -65,21 +74,21 @@ class Scope:
         """What a mapping of it is called."""
         return self.flow.name if self.flow else "best"
 
-    def chains(self, problem: Problem, dim: str, levels: int, inside: bool, timed: bool, pes: int) -> list[Chain]:
-        """Every chain of a dim.
+    def chains(self, problem: Problem, dim: str, levels: int, inside: bool, timed: bool, pes: int) -> Ints:
+        """int64[chain, part], every chain of a dim.
 
         levels : memories above the PE; inside : whether something stays in the PE; pes : in the array. Groups have
         loops outside alone, and for cycles on the array: they give no reuse and take room.
         """
         size, spatial = problem[dim], pes > 1 and (dim != "G" or timed)
         if self.flow:
-            found = list(self.flow.chains[dim])
+            found = self.flow.chains[dim]
         elif self.imperfect:
-            found = list(imperfect(size, levels, inside, dim == "G", pes if spatial else 1))
+            found = np.array(list(imperfect(size, levels, inside, dim == "G", pes if spatial else 1)), np.int64)
         else:
-            found = list(perfect(size, levels, spatial, inside, dim == "G"))
-        allowed = [chain for chain in found if self.constraints.allows(dim, size, chain)]
-        if not allowed:
+            found = np.array(list(perfect(size, levels, spatial, inside, dim == "G")), np.int64)
+        allowed = found[self.constraints.allows(dim, size, found)]
+        if not len(allowed):
             raise NothingFitsError(f"no loops over {dim} {size} keep the constraints")
         return allowed
 

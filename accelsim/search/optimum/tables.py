@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from accelsim.engine.words.kernels import options as tabulating
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.chains import ROWS, Chains
 from accelsim.search.optimum.clock import Clock
+from accelsim.search.optimum.totals import loops_above, totals_of
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import DIM_INDEX, TENSOR_DIMS, TENSORS
 
@@ -26,14 +28,16 @@ class Words:
 
     totals : float64[chain, term], if every iteration moved a whole tile. stays, kepts : float64[order, chain, carry,
     term], what a carry leaves in place or a slide keeps, for both orders of the group's two dims at a level (see
-    `tabulating.option_tables`). aboves : int64[chain, term], own loops above the term's child; firsts : int64[chain,
-    level + 1], own loops above a level. there : bool[chain, level, dim], which of its dims have a loop at a level.
+    `tabulating.option_tables`); see `tabulate`. aboves : int64[chain, term], own loops above the term's child; firsts :
+    int64[chain, level + 1], own loops above a level. there : bool[chain, level, dim], which of its dims have a loop at
+    a level. fill : tabulates some chains; known : bool[chain], those that are tabulated.
 
     What follows are bounds: where a loop has one trip in its last tile, what is moved there may be nothing, so that is
     left out. moves : float64[chain, term], as `totals`. runs : if the group's loops right above the child move nothing
     where they do not index the tensor; through : if none above does. slides : of a plane that slides there, whatever
     carries between its own loops; slides_m : where nothing does; slides_first, slides_second : where one of its dims
-    turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels.
+    turns innermost and the other keeps nothing. through_slides, through_first, through_second : the same at all levels;
+    runs_on, slides_on : at that of these loops and at the one further out.
     distinct : as `through`, with last tiles: each of their words is moved once. Of a tensor it is a bound where all
     groups have it; beside another field it is none, for a last tile of this group may let others stay.
     """
@@ -46,15 +50,26 @@ class Words:
     there: Ints
     moves: Floats
     runs: Floats
+    runs_on: Floats
     through: Floats
     distinct: Floats
     slides: Floats
+    slides_on: Floats
     slides_m: Floats
     slides_first: Floats
     slides_second: Floats
     through_slides: Floats
     through_first: Floats
     through_second: Floats
+    fill: Callable[[Ints], None]
+    known: npt.NDArray[np.bool_]
+
+    def tabulate(self, chains: Ints | None = None) -> None:
+        """See to it that `stays` and `kepts` of some chains are known, or of all: a plane's are from the beginning."""
+        left = np.flatnonzero(~self.known) if chains is None else chains[~self.known[chains]]
+        if len(left):
+            self.fill(left)
+            self.known[left] = True
 
 
 def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int, clock: Clock) -> Words:
@@ -65,15 +80,31 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
     """
     n = len(chains)
     flips = 2 if group >= SLIDING else 1  # no other group has two dims of more than one
-    orders = [_tables(program, group, chains, edges, terms, array, flipped, clock) for flipped in range(flips)]
-    totals, aboves = np.asarray(orders[0].total, np.float64), orders[0].above[:, terms[:, 0]]
-    stays, kepts = (np.stack([getattr(table, name) for table in orders]) for name in ("stay", "kept"))
+    carries = 2 * int((np.delete(chains.factors, array + 1, axis=2) > 1).sum(axis=(1, 2)).max()) + 1
+    stays, kepts = np.zeros((flips, n, carries, len(terms))), np.zeros((flips, n, carries, len(terms)))
+    summed = np.zeros((n, len(terms)))
+
+    def fill(some: Ints) -> None:
+        for flipped in range(flips):
+            table = _tables(program, group, chains.factors[some], edges, terms, array, flipped, clock)
+            stays[flipped, some, : table.stay.shape[1]] = table.stay
+            if group >= SLIDING:
+                kepts[flipped, some, : table.kept.shape[1]] = table.kept
+            summed[some] = table.total
+
+    totals = totals_of(program, chains, edges, terms, array) if flips == 1 else None
+    known = np.full(n, totals is None)
+    if totals is None:
+        fill(np.arange(n))
+        totals = summed
+    aboves = loops_above(program, chains, edges, array)[:, terms[:, 0]]
     there = np.zeros((n, array + 1, 2), np.int64)
     there[:, :, : len(chains.dims)] = (chains.factors[:, :, : array + 1] > 1).transpose(0, 2, 1)
     firsts = np.zeros((n, array + 2), np.int64)
     firsts[:, 1:] = np.cumsum(there.sum(axis=2), axis=1)
 
-    least = {name: totals.copy() for name in LEAST}
+    differ = LEAST if flips > 1 else LEAST[:5]
+    least = {name: totals.copy() for name in differ}
     shares: dict[tuple[int, int], Floats] = {}
     for k, (e, _) in enumerate(terms):
         t, _, child, anew, _ = (int(v) for v in edges[e])
@@ -83,11 +114,12 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
         foreign = [a for a, dim in enumerate(chains.dims) if dim not in TENSOR_DIMS[TENSORS[t]]]
         if (t, segment) not in shares:
             shares[t, segment] = _steady(program, group, chains, t, segment)
-        for name in LEAST:
+        for name in differ:
             if name != "distinct":
                 least[name][:, k] *= shares[t, segment]
         factors = chains.factors[:, foreign, :]
         least["runs"][:, k] /= factors[:, :, segment].prod(axis=1)
+        least["runs_on"][:, k] /= factors[:, :, max(segment - 1, 0) : segment + 1].prod(axis=(1, 2))
         for name in ("through", "distinct"):
             least[name][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
         if t == 0 and group >= SLIDING:
@@ -95,17 +127,20 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
                 kept = _kept(kepts[..., k], aboves[:, k], firsts, there, level)
                 for name, words in zip(("slides", "first", "second"), kept[1:], strict=True):
                     least[f"through_{name}"][:, k] -= words
+                if level >= segment - 1:
+                    least["slides_on"][:, k] -= kept[1]
                 if level == segment:
                     for name, words in zip(("slides_m", "slides", "slides_first", "slides_second"), kept, strict=True):
                         least[name][:, k] -= words
-    return Words(
-        totals, stays, kepts, aboves, firsts, there, **{name: np.maximum(words, 0) for name, words in least.items()}
-    )
+    found = {name: np.maximum(words, 0) for name, words in least.items()}
+    # what does not slide moves whole
+    whole = dict.fromkeys(LEAST, found["moves"])
+    return Words(totals, stays, kepts, aboves, firsts, there, fill=fill, known=known, **(whole | found))
 
 
 LEAST = (
-    "moves", "runs", "through", "distinct", "slides", "slides_m", "slides_first", "slides_second", "through_slides",
-    "through_first", "through_second",
+    "moves", "runs", "runs_on", "through", "distinct", "slides", "slides_on", "slides_m", "slides_first",
+    "slides_second", "through_slides", "through_first", "through_second",
 )  # fmt: skip
 
 
@@ -160,10 +195,13 @@ def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) ->
 
 
 def _tables(
-    program: Program, group: int, chains: Chains, edges: Ints, terms: Ints, array: int, flipped: int, clock: Clock
+    program: Program, group: int, chains: Ints, edges: Ints, terms: Ints, array: int, flipped: int, clock: Clock
 ) -> tabulating.Table:
-    """As `tabulating.option_tables` fills it, with the group's dims in one order at every level."""
-    n, dims = len(chains), len(chains.dims)
+    """As `tabulating.option_tables` fills it, with the group's dims in one order at every level.
+
+    chains : int64[chain, dim, part].
+    """
+    n, dims = len(chains), chains.shape[1]
     order = list(range(dims))[:: -1 if flipped else 1]
     last = program.levels - 1
     loops = []  # (level, spatial, dim, part)
@@ -173,7 +211,7 @@ def _tables(
             loops += [(above, 1, a, array + 1) for a in order]
     loops += [(last, 0, a, array + ROWS) for a in order]
     level, spatial, axis, part = (np.array(v, np.int64) for v in zip(*loops, strict=True))
-    factors = chains.factors[:, axis, part]
+    factors = chains[:, axis, part]
     steps = np.ones_like(factors)
     for a in range(dims):
         mine = axis == a

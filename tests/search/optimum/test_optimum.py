@@ -21,8 +21,10 @@ from accelsim.engine import evaluate
 from accelsim.engine.batch import evaluate_many
 from accelsim.engine.program import build
 from accelsim.errors import AccelsimError, MappingError
+from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.found import OBJECTIVES, objective_of
+from accelsim.search.optimum import outside
 from accelsim.search.optimum.ceilings import Ceilings
 from accelsim.search.optimum.constraints import Constraints, NothingFitsError
 from accelsim.search.optimum.flow import flow_of
@@ -126,6 +128,12 @@ def draw(seed: int, objective: str, folder: Path, bounded: bool = False) -> bool
     assert not most.broken(found.energy, found.cycles)
     assert priced(machine, problem, [found.nest])[0] == pytest.approx((found.energy, found.cycles), rel=1e-9)
     assert small.keeps(machine, problem, found.nest, given)
+    # what is known beforehand saves time alone: of a mapping of the space, or of none
+    share = rng.choice([1.0, 1.01, 1.3, 0.9])
+    again = optimum(machine, problem, objective, scope=scope, known=share * found.score)
+    assert again.score == pytest.approx(found.score, rel=1e-9), (seed, share)
+    assert again.certified
+    assert not most.broken(again.energy, again.cycles)
     return not bounded or least > min(objective_of(objective, *cost) for cost in costs) * (1 + 1e-9)
 
 
@@ -209,6 +217,20 @@ def test_what_is_refused():
         optimum(load_architecture("diannao"), FC)
     with pytest.raises(MappingError, match="no whole mapspace of 'nvdla_full': its counts depend on more"):
         optimum(load_architecture("nvdla_full"), FC)
+
+
+@pytest.mark.parametrize("objective", ["energy", "edp", "cycles"])
+def test_a_list_of_tiles_proves_what_tables_of_all_do(monkeypatch, objective):
+    machine = load_architecture("eyeriss_isca16_rs")
+    layer = Problem((1, 1, 34, 19, 7, 7, 3, 3), pad=(1, 1))
+    for scope in (Scope(), Scope(flow=flow_of(machine, layer, load("row_stationary")))):
+        found = []
+        for most in (outside.MOST_TILES, 0):
+            monkeypatch.setattr(outside, "MOST_TILES", most)
+            found.append(optimum(machine, layer, objective, scope=scope))
+        assert found[0].certified and found[1].certified
+        assert found[0].score == pytest.approx(found[1].score, rel=1e-12)
+        assert found[0].size == found[1].size
 
 
 def test_the_same_answer_twice():

@@ -71,12 +71,17 @@ class Way(NamedTuple):
 
 
 class Leaves(NamedTuple):
-    """What was found: number int64[1], bound float64[leaf], pick int64[leaf, group]; nodes int64[1] looked at."""
+    """What was found: number int64[1], bound float64[leaf], pick int64[leaf, group]; nodes int64[1] looked at.
+
+    Of heads a leaf has a tile above it: tile int64[leaf, group], and lower float64[leaf], at least what lies below it.
+    """
 
     number: npt.NDArray[np.int64]
     bound: npt.NDArray[np.float64]
     pick: npt.NDArray[np.int64]
     nodes: npt.NDArray[np.int64]
+    tile: npt.NDArray[np.int64]
+    lower: npt.NDArray[np.float64]
 
 
 @njit(cache=True)
@@ -91,6 +96,21 @@ def cycles_of(steps, macs, inners):
     return steps / macs * ((macs + inners.lanes - 1) // inners.lanes) * inners.slow
 
 
+@njit(cache=True)
+def way_of(n, terms, partitions):
+    """Room to walk through so many classes, with all of them left."""
+    way = Way(
+        np.full(GROUPS, -1, np.int64), np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1, np.int64),
+        np.zeros(GROUPS + 1, np.int64), np.ones(GROUPS + 1), np.ones((GROUPS + 1, partitions, 3), np.int64),
+        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1), np.zeros((GROUPS + 1, 2), np.int64),
+        np.zeros((GROUPS + 1, n), np.int64), np.zeros(GROUPS + 1, np.int64),
+    )  # fmt: skip
+    for c in range(n):
+        way.alive[0, c] = c
+    way.many[0] = n
+    return way
+
+
 @part
 def most_joules(cycles, most):
     """Energy that a mapping of so many cycles may have at the most; -inf: none may take so long."""
@@ -100,7 +120,7 @@ def most_joules(cycles, most):
 
 
 @part
-def _starts(classes, inners, way):
+def starts(classes, inners, way):
     """Lay down what nothing chosen takes (all else is 1 or 0 as it was made), and the least all choices multiply by."""
     n, terms = classes.prices.shape
     for p in range(inners.words.shape[0]):
@@ -137,7 +157,7 @@ def _narrowed(depth, kind, inners, way):
 
 
 @part
-def _take(depth, i, inners, way):
+def take(depth, i, inners, way):
     """Choose an inner of the group whose turn it is; whether the PEs and what is in them can take it."""
     group = inners.turn[depth]
     pes = way.pes[depth] * inners.across[group, i]
@@ -190,18 +210,8 @@ def descend(classes, constant, inners, whole, objective, least, every, leaves):
 
     whole : cycles at least, however many PEs work. leaves : filled, and counted on past its end.
     """
-    n, terms = classes.prices.shape
-    partitions = inners.limits.shape[0]
-    way = Way(
-        np.full(GROUPS, -1, np.int64), np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1, np.int64),
-        np.zeros(GROUPS + 1, np.int64), np.ones(GROUPS + 1), np.ones((GROUPS + 1, partitions, 3), np.int64),
-        np.ones((GROUPS + 1, n, terms)), np.ones(GROUPS + 1), np.zeros((GROUPS + 1, 2), np.int64),
-        np.zeros((GROUPS + 1, n), np.int64), np.zeros(GROUPS + 1, np.int64),
-    )  # fmt: skip
-    for c in range(n):
-        way.alive[0, c] = c
-    way.many[0] = n
-    _starts(classes, inners, way)
+    way = way_of(classes.prices.shape[0], classes.prices.shape[1], inners.limits.shape[0])
+    starts(classes, inners, way)
     depth = 0
     while depth >= 0:
         group = inners.turn[depth]
@@ -210,7 +220,7 @@ def descend(classes, constant, inners, whole, objective, least, every, leaves):
         if i >= inners.number[group]:
             depth -= 1
             continue
-        if not inners.usable[group, i] or not _take(depth, i, inners, way):
+        if not inners.usable[group, i] or not take(depth, i, inners, way):
             continue
         leaves.nodes[0] += 1
         bound = _bound(depth, i, classes, constant, inners, whole, objective, least, way)

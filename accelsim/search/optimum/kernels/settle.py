@@ -11,8 +11,14 @@ from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import weighed
 from accelsim.search.optimum.kernels.arrange import LOOPS, Orders, Tabled, Trial, energy_of, trial_of
 from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, most_joules
+from accelsim.search.optimum.kernels.under import Holds
 
 __all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial", "Walk", "settle"]
+
+
+N, M, C, P, R, Q, S = (1 << code for code in (0, 4, 6, 8, 9, 10, 11))
+LEAVES = np.array([[M | P | R, M | Q | S], [N | P | Q, N | P | Q], [C | R | S, C | R | S]])
+"""Of each tensor, loops (a bit for each: 2 * group + which of its dims) that leave its tile, or let an ifmap slide."""
 
 
 class Best(NamedTuple):
@@ -26,25 +32,38 @@ class Best(NamedTuple):
     tried: npt.NDArray[np.int64]
 
 
+class Inside(NamedTuple):
+    """What chains move at least into the memory above the array and below it.
+
+    factors : float64[chain, term, 3] of each group: where a loop of the level above the term moves its tensor's tile;
+    where none does, but one of the level further out; and else. prices : float64[term]; tensors : int64[term]; levels :
+    int64[term], above which the tensor is moved. constant : energy that nothing changes.
+    """
+
+    factors: tuple[npt.NDArray[np.float64], ...]
+    prices: npt.NDArray[np.float64]
+    tensors: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.int64]
+    constant: float
+
+
 class Tiles(NamedTuple):
     """Tiles of the memory above the array, and the chains that have one around an inner.
 
-    sizes : int64[group], tiles of each, 1 for a group without. strides : int64[group]. below : int64[group, inner], the
-    tile that an array covers. alike : bool[class, group, tile, tile], whether the second holds the first and is larger
-    along dims alone that a class may have loops of. spans : int64[inner, tile, 2] of each group, the first chain with
+    sizes : int64[group], tiles of each, 1 for a group without. strides : int64[group]. holds : which may be above an
+    array. spans : int64[inner, tile, 2] of each group, the first chain with
     this tile around this inner and the one after the last. levels : int64[chain, memory] of each group, the tile of
-    every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least; between :
-    float64[tile], what lies between them and the array.
+    every memory further out; outer : float64[memory, tile], what those out to the outermost cost at least. inside :
+    what lies further in.
     """
 
     sizes: npt.NDArray[np.int64]
     strides: npt.NDArray[np.int64]
-    below: npt.NDArray[np.int64]
-    alike: npt.NDArray[np.bool_]
+    holds: Holds
     spans: tuple[npt.NDArray[np.int64], ...]
     levels: tuple[npt.NDArray[np.int64], ...]
     outer: npt.NDArray[np.float64]
-    between: npt.NDArray[np.float64]
+    inside: Inside
 
 
 class Room(NamedTuple):
@@ -106,9 +125,9 @@ def _index(strides, pick):
 def _next_tile(c, tiles, leaf, pick):
     """Go on to the next tile that a class reaches from what the array covers; whether there is one."""
     for group in range(GROUPS - 1, -1, -1):
-        first = tiles.below[group, leaf[group]]
+        first, may = tiles.holds.covered[group, leaf[group]], tiles.holds.pattern[c, group]
         pick[group] += 1
-        while pick[group] < tiles.sizes[group] and not tiles.alike[c, group, first, pick[group]]:
+        while pick[group] < tiles.sizes[group] and not tiles.holds.alike[group, may, first, pick[group]]:
             pick[group] += 1
         if pick[group] < tiles.sizes[group]:
             return True
@@ -119,11 +138,11 @@ def _next_tile(c, tiles, leaf, pick):
 @part
 def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
     """Earlier classes that have this tile below the best, a bit for each."""
-    tiles, found = known.tiles, 0
+    holds, found = known.tiles.holds, 0
     for other in range(c):
         reach = True
         for g in range(GROUPS):
-            reach &= tiles.alike[other, g, tiles.below[g, leaf[g]], walk.pick[g]]
+            reach &= holds.alike[g, holds.pattern[other, g], holds.covered[g, leaf[g]], walk.pick[g]]
         joules = walk.lower[other] + known.classes.outer[known.classes.rows[other, 0], tile]
         if reach and joules <= walk.most[0] and weighed(joules, cycles, objective) < best.score[0]:
             found |= 1 << other
@@ -131,23 +150,65 @@ def _earlier(c, tile, cycles, objective, known, leaf, walk, best):
 
 
 @part
-def _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best):
+def _loops(level, tabled, trial):
+    """The loops of a level, a bit for each."""
+    there = 0
+    for g in range(GROUPS):
+        for d in range(2):
+            if tabled.there[g][trial.chain[g], level, d]:
+                there |= 1 << (2 * g + d)
+    return there
+
+
+@part
+def _stays(there, t):
+    """Whether none of these loops moves a tensor's tile."""
+    return there & ~LEAVES[t, 0] == 0 or there & ~LEAVES[t, 1] == 0
+
+
+@part
+def _lies_inside(array, inside, lower, tabled, trial):
+    """What fills the memory above the array and what lies below it cost at least; lower : the latter, of a class."""
+    near, far, between, below = _loops(array, tabled, trial), _loops(array - 1, tabled, trial), 0.0, inside.constant
+    outermost = _loops(array - 2, tabled, trial)
+    for k in range(inside.prices.shape[0]):
+        t, words, of_array = inside.tensors[k], inside.prices[k], inside.levels[k] == array
+        which = 0
+        if _stays(near if of_array else far, t):
+            which = 2 if _stays(far if of_array else outermost, t) else 1
+        for g in range(GROUPS):
+            words *= inside.factors[g][trial.chain[g], k, which]
+        if of_array:
+            below += words
+        else:
+            between += words
+    return between + max(below, lower)
+
+
+@part
+def _fits_outside(c, cycles, objective, known, walk, trial, best):
     """Whether the memories further out can hold their tiles, at a cost below the best."""
+    tiles, inside = known.tiles, 0.0
     for memory in range(tiles.outer.shape[0]):
         at = 0
         for g in range(GROUPS):
             at += tiles.levels[g][trial.chain[g], memory] * tiles.strides[g]
-        joules = tiles.outer[memory, at] + tiles.between[tile] + walk.lower[c]
+        joules = tiles.outer[memory, at] + walk.lower[c]
+        if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
+            return False  # what lies further out alone
+        if memory == 0:
+            inside = _lies_inside(tiles.outer.shape[0] + 1, tiles.inside, walk.lower[c], known.tabled, trial)
+        joules = tiles.outer[memory, at] + inside
         if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
             return False
     return True
 
 
 @part
-def _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best):
+def _tried(earlier, c, cycles, objective, known, walk, trial, best):
     """Whether an earlier class has tried these chains: it has not where its own bound of further memories is higher."""
     for other in range(c):
-        if earlier >> other & 1 and _fits_outside(other, tile, cycles, objective, tiles, walk, trial, best):
+        if earlier >> other & 1 and _fits_outside(other, cycles, objective, known, walk, trial, best):
             return True
     return False
 
@@ -168,7 +229,7 @@ def _has_room(room, trial):
 
 
 @part
-def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best):
+def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best):
     """Try the chains that have the picked tile in the memory above the array."""
     tiles = known.tiles
     for g in range(GROUPS):
@@ -178,9 +239,9 @@ def _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
     group = 0
     while group >= 0:
         if (
-            _has_room(known.room, trial)
-            and _fits_outside(c, tile, cycles, objective, tiles, walk, trial, best)
-            and not _tried(earlier, c, tile, cycles, objective, tiles, walk, trial, best)
+            _fits_outside(c, cycles, objective, known, walk, trial, best)
+            and _has_room(known.room, trial)
+            and not _tried(earlier, c, cycles, objective, known, walk, trial, best)
         ):
             joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
             best.tried[0] += 1
@@ -220,7 +281,7 @@ def settle(leaves, bounds, objective, known, best):
         for group in range(GROUPS):
             steps *= inners.steps[group, leaf[group]]
             macs *= inners.macs[group, leaf[group]]
-            walk.pick[group] = tiles.below[group, leaf[group]]
+            walk.pick[group] = tiles.holds.covered[group, leaf[group]]
         cycles = cycles_of(steps, macs, inners)
         walk.most[0] = most_joules(cycles, inners.most)
         covered = _index(tiles.strides, walk.pick)
@@ -238,6 +299,27 @@ def settle(leaves, bounds, objective, known, best):
                     earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
                     # with one memory above the array nothing but the tile decides
                     if earlier == 0 or tiles.outer.shape[0]:
-                        _around(c, tile, earlier, leaf, cycles, objective, known, walk, trial, best)
+                        _around(c, earlier, leaf, cycles, objective, known, walk, trial, best)
                 more = _next_tile(c, tiles, leaf, walk.pick)
+    return done
+
+
+@njit(cache=True, nogil=True)
+def settle_under(leaves, tile_of, lower, bounds, objective, known, best):
+    """The same of leaves with the tile above them, int64[leaf, group]; lower : float64[leaf], what lies below."""
+    inners, trial = known.inners, trial_of(len(best.order))
+    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(1), np.zeros(1))
+    done = 0
+    for at in range(leaves.shape[0]):
+        if bounds[at] >= best.score[0]:
+            break
+        done += 1
+        leaf, steps, macs = leaves[at], 1.0, 1
+        for group in range(GROUPS):
+            steps *= inners.steps[group, leaf[group]]
+            macs *= inners.macs[group, leaf[group]]
+            walk.pick[group] = tile_of[at, group]
+        cycles = cycles_of(steps, macs, inners)
+        walk.lower[0], walk.most[0] = lower[at], most_joules(cycles, inners.most)
+        _around(0, 0, leaf, cycles, objective, known, walk, trial, best)
     return done
