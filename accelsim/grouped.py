@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
-from accelsim.energy.rows import EnergyRow, total
+from accelsim.energy.rows import EnergyRow
 from accelsim.engine.counts import Counts, Timing
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.plan import Group
+from accelsim.measured import Measured
 from accelsim.workload.problem import Problem, Tensor, Width
 
 WORDS = ("level", "tensor", "action", "words")
@@ -43,7 +43,7 @@ class PassRun:
 
 
 @dataclass(frozen=True, repr=False)
-class GroupResult:
+class GroupResult(Measured):
     """Layers that ran together; repeats do not occur.
 
     counts : of all passes, and of what comes into the buffer and leaves it; `macs` count each word once.
@@ -86,39 +86,14 @@ class GroupResult:
         return sum(share.again for share in self.shares)
 
     @property
-    def cycles(self) -> int:
-        """Core cycles, everything included."""
-        return self.timing.cycles
-
-    @property
-    def processing_cycles(self) -> int:
-        """Core cycles of its passes."""
-        return self.timing.processing
-
-    @property
     def compute_cycles(self) -> int:
         """Core cycles the MAC array works."""
         return self.counts.compute_cycles
 
     @property
-    def stall_cycles(self) -> dict[str, int]:
-        """Core cycles without a pass, by cause."""
-        return self.timing.stalls
-
-    @property
     def active_pes(self) -> int:
         """PEs that hold work in the fullest step of any pass."""
         return self.counts.active_pes
-
-    @property
-    def energy_exact(self) -> Fraction:
-        """Sum of `energy_rows`, not rounded."""
-        return total(self.energy_rows)
-
-    @property
-    def energy(self) -> float:
-        """Sum of `energy_rows`."""
-        return float(self.energy_exact)
 
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""

@@ -24,6 +24,7 @@ from accelsim.errors import AccelsimError
 from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.living import between_of
+from accelsim.measured import Measured as Measured
 from accelsim.ran import Ran as Ran
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
@@ -38,38 +39,6 @@ if TYPE_CHECKING:
 GIVEN, SEARCH, SHIPPED = "given", "search", "shipped"
 STANDING = "standing"
 Row = dict[str, Any]
-
-
-class Measured:
-    """What was measured of a layer, summed up: of its `timing` and its `energy_rows`."""
-
-    timing: Timing
-    energy_rows: tuple[EnergyRow, ...]
-
-    @property
-    def cycles(self) -> int:
-        """Core cycles, everything included."""
-        return self.timing.cycles
-
-    @property
-    def processing_cycles(self) -> int:
-        """Core cycles if the outermost level's transfers took no time."""
-        return self.timing.processing
-
-    @property
-    def stall_cycles(self) -> dict[str, int]:
-        """Core cycles without a MAC, by cause."""
-        return self.timing.stalls
-
-    @property
-    def energy(self) -> float:
-        """Sum of `energy_rows`, in the unit `Result.energy_unit`."""
-        return float(self.energy_exact)
-
-    @property
-    def energy_exact(self) -> Fraction:
-        """The same, not rounded."""
-        return total(self.energy_rows)
 
 
 @dataclass(frozen=True, repr=False)
