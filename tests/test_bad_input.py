@@ -97,7 +97,7 @@ def test_unknown_key_near_miss(lines):
     ]
     assert lines(load_architecture, MACHINE, ("link: {width", "link: {widht")) == [
         "mine.yaml:7:5: levels.0.link.width: missing",
-        "mine.yaml:7:12: levels.0.link.widht: unknown key; did you mean 'width'? (width, clock, latency)",
+        "mine.yaml:7:12: levels.0.link.widht: unknown key; did you mean 'width'? (width, efficiency, clock, latency)",
     ]
 
 

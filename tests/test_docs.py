@@ -99,6 +99,11 @@ def test_yaml_is_what_its_schema_takes(block):
 
         assert arguments.proof(None, False, False, data).constraints
         return
+    if block.page == "between.md":
+        from accelsim.mapping.plan.yaml import plan_from
+
+        assert plan_from(data)[0]
+        return
     if block.page == "carbon.md":
         from accelsim.codesign.carbon.spec import CarbonSpec
 

@@ -21,7 +21,7 @@ def test_every_shipped_machine_is_run_and_dram_with_banks(monkeypatch):
     module.warm(progress=lambda *step: steps.append(step))
     assert [name for name, _ in ran] == [*module.builtin("arch"), "systolic_ws"]
     assert ran[-1] == ("systolic_ws", {"dram": "ddr4_2400"})
-    assert steps[0] == (0, len(ran), "albireo")
+    assert steps[0] == (0, len(ran), "a100_like")
 
 
 @pytest.mark.parametrize("name", ["scnn", "eyeriss_v2"])

@@ -100,7 +100,7 @@ def test_a_missing_file_is_one_line_with_the_nearest_name(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("a: 1")
     for name, message in [
-        ("eyris", "eyris: neither a file nor a built-in architecture; did you mean 'eyeriss'? (albireo, "),
+        ("eyris", "eyris: neither a file nor a built-in architecture; did you mean 'eyeriss'? (a100_like, "),
         ("mine.yml", "mine.yml: no such file; did you mean 'mine.yaml'?"),
         ("no/such/file.yaml", "no/such/file.yaml: no such file"),
         (".", ".: is a directory, not an architecture file"),

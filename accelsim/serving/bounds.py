@@ -36,14 +36,15 @@ class Bounds:
 def bounds_of(asked: Asked, policy: Policy, costs: Costs) -> Bounds:
     """The bounds of a run. costs : ns."""
     most = min(policy.budget or 2**62, int(asked.work.sum()))
-    peak = _peak_rate(costs, most)
+    below = _below(asked, policy, costs)
+    peak = _peak_rate(costs, most, below)
     if peak is None:
         return Bounds(None, *_decode_rate(asked, policy, costs), None)
     if policy.split:  # each side does its own part
         work = max(int(asked.prompt.sum()), int((asked.output - 1).sum())) / peak
     else:
         work = int(asked.work.sum()) / peak
-    return Bounds(work, *_decode_rate(asked, policy, costs), _prefill(asked, policy, costs, most, peak))
+    return Bounds(work, *_decode_rate(asked, policy, costs), _prefill(asked, policy, costs, most, (peak, below)))
 
 
 def floor(costs: Costs, tokens: Floats) -> Floats:
@@ -64,22 +65,32 @@ def floor(costs: Costs, tokens: Floats) -> Floats:
     return least
 
 
-def _peak_rate(costs: Costs, most: int) -> float | None:
+def _below(asked: Asked, policy: Policy, costs: Costs) -> float:
+    """What head and sampler take at the least, ns, if that is below nothing: so a table that falls is prolonged."""
+    line, most = costs.sequences, float(min(policy.max_seqs or len(asked), len(asked)))
+    if not len(line.x):
+        return 0.0
+    sizes = np.unique(np.concatenate(([1.0], line.x[(line.x >= 1) & (line.x <= most)], [most])))
+    return min(float(along(line.x, line.y, sizes).min()), 0.0)
+
+
+def _peak_rate(costs: Costs, most: int, below: float) -> float | None:
     """Tokens/ns: the best is at a point of the table, or at an end."""
     x = costs.tokens.x
     sizes = np.unique(np.concatenate(([1.0], x[(x >= 1) & (x <= most)], [float(most)])))
-    least = floor(costs, sizes)
+    least = floor(costs, sizes) + below
     return None if least[0] <= 0 else float((sizes / least).max())
 
 
-def _prefill(asked: Asked, policy: Policy, costs: Costs, most: int, peak: float) -> Floats:
-    """Each request's prompt, cut in the best way; of large ones, at the peak rate."""
+def _prefill(asked: Asked, policy: Policy, costs: Costs, most: int, of: tuple[float, float]) -> Floats:
+    """Each request's prompt, cut in the best way; of large ones, at the peak rate. of : that, and `_below`."""
+    peak, below = of
     longest = int(asked.prompt.max())
     step = min(policy.chunk or longest, most, longest)
     if longest * step > MOST_STEPS:
         found: Floats = asked.prompt / peak
         return found
-    least = floor(costs, np.append(np.arange(1, step + 1, dtype=np.float64), float(max(most, step))))[:step]
+    least = floor(costs, np.append(np.arange(1, step + 1, dtype=np.float64), float(max(most, step))))[:step] + below
     best = np.zeros(longest + 1)
     for tokens in range(1, longest + 1):
         cut = min(tokens, step)

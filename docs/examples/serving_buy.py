@@ -98,7 +98,7 @@ def draw_load(folder: Path, found: list[Choice], picture: str) -> None:
     axes.figure.savefig(picture, dpi=PAGE.dots)
 
 
-def main(folder: str = "perf", picture: str = "serving_buy.png", load: str = "serving_load.png") -> list[Choice]:
+def main(picture: str = "serving_buy.png", folder: str = "perf", load: str = "serving_load.png") -> list[Choice]:
     """Serve all eight, say and draw it."""
     found = choices(Path(folder))
     for one in found:

@@ -98,7 +98,7 @@ def test_all_at_home_moves_nothing_outside() -> None:
     machine = load_architecture("eyeriss")
     inside = replace(machine, homes=dict.fromkeys((Tensor.IFMAP, Tensor.PSUM), "GLB"))
     problem = Problem.of({"N": 1, "M": 8, "C": 4, "P": 6, "Q": 6, "R": 3, "S": 3}, height=8, width=8)
-    nest = LoopNest.parse("DRAM: C2 | GLB: M2 Q6 P6 | SPAD: R3 S3 C2 M4")
+    nest = LoopNest.parse("DRAM: C2 | GLB: M2 Q6 P6 C2 | RF: R3 S3 M4")
     counts, timing = evaluate(inside, nest, problem)
     assert not counts.words[0, [IFMAP, PSUM]].any()
     assert counts.words[0, FILTER].any()

@@ -37,6 +37,6 @@ def test_an_example(name, tmp_path, monkeypatch, capsys):
 
 
 def test_there_is_one_for_each():
-    # those that sweep nothing are run by tests/report/test_plot_search.py, tests/test_pixels_page.py and tests/codesign
-    others = {"convergence", "energy_per_pixel", "prune_digits", "adapt_digits", "single_path_digits"}
+    # those that sweep nothing are run by other tests shortened, and by tests/test_examples_whole.py
+    others = {"convergence", "energy_per_pixel", "prune_digits", "adapt_digits", "single_path_digits", "serving_buy"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {*QUICK, *others}

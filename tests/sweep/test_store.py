@@ -144,11 +144,15 @@ def test_two_at_once(tmp_path, whole):
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(tmp_path, whole):
-    store = tmp_path / "s.sweep"
-    driver = begun(store, 2)
-    some(store, driver, 3)
-    os.killpg(driver.pid, signal.SIGINT)
-    assert driver.wait(60) != 0
+    for attempt in range(3):
+        store = tmp_path / f"{attempt}.sweep"
+        driver = begun(store, 2)
+        some(store, driver, 3)
+        os.killpg(driver.pid, signal.SIGINT)
+        # on a machine with much else to do all of it may be done before the signal comes
+        if driver.wait(60) != 0 or count(store) < SIZE:
+            break
+    assert driver.returncode != 0
     kept = count(store)
     assert 3 <= kept < SIZE
     found = accelsim.sweep(GRID, store=store, workers=1)
