@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -336,6 +336,3 @@ class _Run:
 
 def _axes(ways: Iterable[str]) -> tuple[bool, bool]:
     return ROWS in ways, COLUMNS in ways
-
-
-Nests = Mapping[str, Sequence[LoopNest]]

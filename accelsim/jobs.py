@@ -144,11 +144,11 @@ def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]
     if between is None or not between.plan.groups:
         return (), []
     from accelsim.grouping import run_group
-    from accelsim.mapping.plan.living import homes_of
+    from accelsim.mapping.plan.living import home_of
     from accelsim.search.plan.costs import Wanted
 
     chosen = {layer.name for layer in plan.layers}
-    home = between.home or homes_of(plan.machine)[0]
+    home = between.home or home_of(plan.machine)
     flow, ran = plan.flow or plan.dataflow, plan.ran
     wanted = Wanted(plan.machine, plan.table, home, flow, plan.dataflow, ran.objective, ran.proof)
     found, failures = [], []

@@ -19,7 +19,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.given import DENSE, asked, digests_of, files_of, operands_for, operands_of
 from accelsim.jobs import Job, Plan, gathered, jobs, run_job
-from accelsim.mapping.plan.living import Between, between_of
+from accelsim.mapping.plan.living import Between, between_of, home_of
 from accelsim.mapping.plan.plan import NO_PLAN, WAYS
 from accelsim.mapping.shipped import shipped
 from accelsim.networks import network_from
@@ -44,7 +44,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
     "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
-    "training": None, "bound": None, "between": None, "plan": None,
+    "training": None, "bound": None, "between": None, "plan": None, "progress": None,
 }  # fmt: skip
 
 
@@ -117,6 +117,7 @@ def simulate(
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
         bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
         imperfect=imperfect, constraints=constraints, bound=bound, training=training, between=between, plan=plan,
+        progress=progress,
     )  # fmt: skip
     result = _execute(ready, progress)
     if result.failures and not tolerant:
@@ -184,6 +185,7 @@ def _between(
     arguments.known("between", way, WAYS)
     if options["plan"] is not None:
         from accelsim.mapping.plan.yaml import plan_from, refuse_wrong
+        from accelsim.search.plan.best import refuse_accounting
 
         if way != "none":
             raise AccelsimError("a plan is given, so none is looked for; leave out 'between' or 'plan'")
@@ -191,14 +193,22 @@ def _between(
         between = between_of(plan, machine, network, bits)
         if between:
             refuse_wrong(between, document)
+            refuse_accounting(table)
         return between
     if way == "none":
         return None
-    from accelsim.search.plan.best import find_plan, home_of
+    from accelsim.search.plan.best import find_plan
     from accelsim.search.plan.costs import Wanted
 
     wanted = Wanted(machine, table, home_of(machine), flow, dataflow, options["objective"], proof)
-    found = find_plan(wanted, network, lambda layer: with_bits(machine, {**layer.bits, **bits}), way, proof.budget)
+    found = find_plan(
+        wanted,
+        network,
+        lambda layer: with_bits(machine, {**layer.bits, **bits}),
+        way,
+        proof.budget,
+        options["progress"],
+    )
     return between_of(replace(found.plan, source=found.describe()), machine, network, bits)
 
 

@@ -13,6 +13,7 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.engine.counts import ACTIONS
 from accelsim.engine.fused.layers import group_of
 from accelsim.engine.fused.storage import Tiling, measure
+from accelsim.mapping.plan.living import between_of
 from accelsim.networks import network_from
 from accelsim.report import terminal
 from accelsim.report.files import document_text
@@ -44,6 +45,9 @@ def test_residency_saves_what_the_rule_says(network: str) -> None:
     nests = {layer.name: layer.nest for layer in alone.layers}
     found = run(machine, network, mapping=nests, plan={"resident": stay})
     home = machine.level_index("UB")
+    between = between_of(found.ran.plan, machine, found.ran.network, {})
+    padding = found.ran.network.padding or machine.padding
+    zeros = between.zeros if padding is Padding.STORED else lambda _: 0
     for before, after in zip(alone.layers, found.layers, strict=True):
         expected = before.counts.words.copy()
         if Tensor.IFMAP in after.homes:
@@ -54,7 +58,7 @@ def test_residency_saves_what_the_rule_says(network: str) -> None:
             expected[0, PSUM] = 0
             expected[home, PSUM, [FILL, DRAIN]] = 0
             expected[home, PSUM, READ] = expected[home, PSUM, UPDATE] - words
-            expected[home, PSUM, UPDATE] += after.counts.words[home, PSUM, UPDATE] - expected[home, PSUM, UPDATE]
+            expected[home, PSUM, UPDATE] += zeros(before.name)
         assert np.array_equal(after.counts.words, expected), before.name
     assert found.total.energy < alone.total.energy
 
@@ -98,7 +102,7 @@ def test_a_group_moves_what_its_geometry_says() -> None:
     assert sum(share.cycles for share in group.shares) == group.processing_cycles
     alone = run("eyeriss", layers=BLOCK)
     assert found.total.macs == alone.total.macs
-    assert [layer.name for layer in found.layers] == ["conv2_0c", "conv2_proj"] or group.name == "conv2_0a..conv2_0b"
+    assert group.name == "conv2_0a..conv2_0b" and [layer.name for layer in found.layers] == ["conv2_0c"]
     assert found.total.energy == pytest.approx(sum(one.energy for one in found.multiplied))
 
 

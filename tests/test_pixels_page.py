@@ -14,7 +14,7 @@ from accelsim.workload.yaml import load_network
 
 PAGE, MARK = "pixels.md", "pixels"
 EXAMPLE = pages.DOCS / "examples" / "energy_per_pixel.py"
-PUBLISHED = Path("/work/shared/reference/codesign/features/energy_per_pixel.csv")
+PUBLISHED = Path(__file__).parents[2] / "shared" / "reference" / "codesign" / "features" / "energy_per_pixel.csv"
 
 
 def table(points: list[Any]) -> str:

@@ -191,6 +191,13 @@ class Between:
 
     def wrong(self) -> Iterator[Wrong]:
         """What the plan says of tensors that cannot be, each with its place in it; nothing: all can be."""
+        impossible = list(self.impossible())
+        yield from impossible
+        for name in self.plan.resident if not impossible else ():
+            yield from ((("resident", name), why) for why in self._torn(name))
+
+    def impossible(self) -> Iterator[Wrong]:
+        """The same of each tensor by itself, whatever else stays."""
         names = [layer.name for layer in self.network.layers]
         level = ""
         for name, home in self.plan.resident.items():
@@ -206,6 +213,20 @@ class Between:
                 continue
             level = home.level
             yield from ((place, why) for why in self._why_not(name, home))
+
+    def _torn(self, name: str) -> Iterator[str]:
+        """Who would read a tensor that is nowhere but on the chip together with words that are not there."""
+        group = self.plan.group_of(name)
+        if group is not None and name != group.layers[-1]:
+            yield f"it is inside the group {group.name}, whose tiles hold it; only what its last layer makes can stay"
+            return
+        for reader in () if self.copied(name) else self.tensors[name].readers:
+            layer = self.network.layers[reader.index]
+            if not self.reads_at_home(layer, reader.place):
+                view = layer.inputs[reader.place]
+                others = [part for part in self.parts[view] if not self._there(part, reader.index)]
+                yield f"'{layer.name}' reads it as a part of '{view}', with '{others[0]}', which is not on the chip"
+                return
 
     def _why_not(self, name: str, home: Home) -> Iterator[str]:
         reason = why_no_home(self.machine, home.level)
@@ -265,17 +286,26 @@ def homes_of(machine: Architecture) -> list[str]:
     found = [level.name for level in machine.levels[1:] if not why_no_home(machine, level.name)]
 
     def size(name: str) -> float:
-        place = room_of(machine, name)
-        level = machine.levels[machine.level_index(name)]
-        return float("inf") if place is None else level.capacity[place].bits
+        part = partition_of(machine, name)
+        return float("inf") if part is None else part.bits
 
     return sorted(found, key=lambda name: (name == machine.between, size(name)), reverse=True)
 
 
-def room_bits(machine: Architecture, home: str) -> int | None:
-    """Bits of the part of a level where tensors may stay; None: there is no bound."""
+def home_of(machine: Architecture) -> str:
+    """The level where tensors may stay. Raises AccelsimError where there is none: why not."""
+    found = homes_of(machine)
+    if found:
+        return found[0]
+    reasons = [why_no_home(machine, level.name) for level in machine.levels[1:]]
+    said = f": {reasons[0]}" if reasons else ""
+    raise AccelsimError(f"between: nothing can stay on the chip of '{machine.name}'{said}")
+
+
+def partition_of(machine: Architecture, home: str) -> Partition | None:
+    """The part of a level where tensors may stay; None: there is no bound."""
     place = room_of(machine, home)
-    return None if place is None else machine.levels[machine.level_index(home)].capacity[place].bits
+    return None if place is None else machine.levels[machine.level_index(home)].capacity[place]
 
 
 def _unlike(machine: Architecture, layer: Layer, what: Tensor) -> str:
@@ -289,12 +319,6 @@ def _unlike(machine: Architecture, layer: Layer, what: Tensor) -> str:
     if problem.added and what is Tensor.PSUM:
         return "its sums begin in memory"
     return ""
-
-
-def partition_of(machine: Architecture, home: str) -> Partition | None:
-    """The part of a level where tensors may stay."""
-    place = room_of(machine, home)
-    return None if place is None else machine.levels[machine.level_index(home)].capacity[place]
 
 
 def between_of(plan: Plan, machine: Architecture, network: Network, bits: Mapping[Width, int]) -> Between | None:

@@ -5,7 +5,6 @@ A view (concatenation, split, reshape and so on) is no tensor: who reads it read
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from accelsim.workload.network import INPUT, VIEWS, Layer, Network
@@ -97,6 +96,3 @@ def why_not_at_home(layer: Layer, place: int) -> str:
     if operand(layer, place) is None:
         return "it reads it as something else than an ifmap or a filter"
     return ""
-
-
-Homes = Mapping[str, int]

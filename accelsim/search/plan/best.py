@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from accelsim.architecture.model import Architecture
+from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, nearest
-from accelsim.mapping.plan.living import homes_of, why_no_home
 from accelsim.mapping.plan.plan import WAYS, Plan
 from accelsim.search.found import OBJECTIVES as OF_MAPPINGS
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Wanted
-from accelsim.search.plan.states import Step, Value, Walk
+from accelsim.search.plan.states import MOST_STATES, Step, Value, Walk
 from accelsim.workload.network import Layer, Network
 
 OBJECTIVES = (*OF_MAPPINGS, "words")
@@ -21,6 +21,8 @@ ROUNDS = 12
 """Most slopes that a product of energy and cycles is approached by."""
 
 
+PLAN = "plan"
+Progress = Callable[[int, int, str], None]
 NAMES = ("energy", "cycles", "words of the outermost level")
 
 
@@ -44,6 +46,7 @@ class Found:
         both = zip(NAMES, self.cost, self.alone, strict=True)
         saved = [f"{name} {(new / old - 1) * 100:+.1f} %" for name, new, old in both if old]
         sure = f"within {self.gap:.1%} of the best" if self.gap else "nothing cheaper among those looked at"
+        sure += f", of {MOST_STATES:,} states a layer" if self.thinned else ""
         stay, groups = len(self.plan.resident), len(self.plan.groups)
         what = f"{stay} tensor{'s' * (stay != 1)} stay{'s' * (stay == 1)}, {groups} group{'s' * (groups != 1)}"
         return f"{what}; {', '.join(saved)} against every layer alone; {sure}"
@@ -60,7 +63,7 @@ def find_plan(
     sized: Callable[[Layer], Architecture],
     way: str = "best",
     budget: float | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Found:
     """The cheapest plan of one kind.
 
@@ -68,7 +71,8 @@ def find_plan(
     ----------
     wanted : machine, prices, level, dataflow of mappings, objective: energy, cycles, edp, ed2p, or words of the
         outermost level. sized : the machine with the widths of a layer. way : of `WAYS`.
-    budget : seconds; then the best found so far, with its gap. progress : called with words about how far it is.
+    budget : seconds; then the best found so far, with its gap. progress : called with (steps of the
+        cheapest plan that are known, all of them, "plan").
 
     Energy and cycles are those of the closed form, dense. Of edp and ed2p the plan is the best one that some weights of
     energy and cycles lead to; its gap is against the product of the least energy and the least cycles.
@@ -79,10 +83,7 @@ def find_plan(
     """
     known("between", way, WAYS)
     known("objective", wanted.objective, OBJECTIVES)
-    if wanted.table.accounting:
-        raise AccelsimError(
-            f"between: accounting '{wanted.table.accounting}' does not know tensors that stay on the chip; leave it out"
-        )
+    refuse_accounting(wanted.table)
     if wanted.objective in ("edp", "ed2p"):
         return _product(wanted, network, sized, way, budget, progress)
     walk = Walk(wanted, network, sized, VALUES[wanted.objective], way in ("resident", "best"), way in ("fused", "best"))
@@ -111,7 +112,7 @@ def _product(
     sized: Callable[[Layer], Architecture],
     way: str,
     budget: float | None,
-    progress: Callable[[str], None] | None,
+    progress: Progress | None,
 ) -> Found:
     """The best product of energy and cycles among the plans that weighted sums are least of."""
     power = 2 if wanted.objective == "ed2p" else 1
@@ -142,14 +143,12 @@ def _weighted(slope: float) -> Value:
     return lambda cost: cost.energy + slope * cost.cycles
 
 
-def home_of(machine: Architecture) -> str:
-    """The level where tensors may stay. Raises AccelsimError where there is none: why not."""
-    found = homes_of(machine)
-    if found:
-        return found[0]
-    reasons = [why_no_home(machine, level.name) for level in machine.levels[1:]]
-    said = f": {reasons[0]}" if reasons else ""
-    raise AccelsimError(f"between: nothing can stay on the chip of '{machine.name}'{said}")
+def refuse_accounting(table: EnergyTable) -> None:
+    """Raise AccelsimError for a way to account that reads DRAM's words as those of every layer."""
+    if table.accounting:
+        raise AccelsimError(
+            f"between: accounting '{table.accounting}' does not know tensors that stay on the chip; leave it out"
+        )
 
 
 def known(what: str, name: str, names: Iterable[str]) -> None:
@@ -158,21 +157,7 @@ def known(what: str, name: str, names: Iterable[str]) -> None:
         raise AccelsimError(f"unknown {what} '{name}'{nearest(name, names)} ({', '.join(names)})")
 
 
-@dataclass(frozen=True)
-class Saved:
-    """What a plan saves of what every layer alone costs, as shares; below 0: it costs more."""
-
-    energy: float
-    cycles: float
-    words: float
-
-    @staticmethod
-    def of(found: Found) -> Saved:
-        """Of a plan that was found."""
-        return Saved(*(1 - new / old if old else 0.0 for new, old in zip(found.cost, found.alone, strict=True)))
-
-
-def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Callable[[str], None] | None = None) -> Found:
+def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Progress | None = None) -> Found:
     """Walk until the cheapest path is known, or time is up: then the cheapest known one so far, with its gap."""
     begun = time.monotonic()
     found: tuple[float, list[Step], Cost] | None = None
@@ -188,7 +173,7 @@ def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Callable[
         for step in unknown:
             walk.look(step)
         if progress:
-            progress(f"{len(unknown)} of {len(path)} steps searched")
+            progress(len(path) - len(unknown), len(path), PLAN)
         if budget is not None and time.monotonic() - begun > budget:
             true = [_priced(walk, step) for step in path]
             if any(step.cost == NEVER for step in true):
@@ -220,6 +205,4 @@ def _priced(walk: Walk, step: Step) -> Step:
     if step.way < 0:
         again = walk.alone(step.begin, step.before)
         return next((one for one in again if one.stays == step.stays), step._replace(cost=NEVER))
-    ways = walk.ways(step.begin, step.end, step.before, step.stays)
-    assert ways is not None
-    return step._replace(cost=Cost(*walk.costs(ways)[step.way].tolist()), known=True)
+    return step._replace(cost=walk.cost_of(step), known=True)

@@ -17,7 +17,7 @@ from accelsim.engine.vector import Moved, latency
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows.dataflow import Dataflow
 from accelsim.mapping.mapping import LoopNest, demands
-from accelsim.mapping.plan.living import Stay, room_bits
+from accelsim.mapping.plan.living import Stay, partition_of
 from accelsim.mapping.plan.progress import refuse_no_room
 from accelsim.search.best import find
 from accelsim.search.proof import Proof
@@ -60,7 +60,8 @@ class Wanted:
     @property
     def capacity(self) -> int | None:
         """Bits of the home that tensors and tiles share; None: it has no bound."""
-        return room_bits(self.machine, self.home)
+        part = partition_of(self.machine, self.home)
+        return None if part is None else part.bits
 
     @property
     def keeps_filters(self) -> bool:
@@ -102,7 +103,7 @@ def price_of(wanted: Wanted, machine: Architecture, problem: Problem, nest: Loop
     rows = account(machine, counts, wanted.table, timing.cycles, wanted.dataflow, nest)
     energy = float(sum(row.energy for row in rows))
     level = machine.levels[machine.level_index(wanted.home)]
-    room = sum(bits for spec, part, bits, _ in demands(machine, nest, problem) if spec is level and part.taken >= 0)
+    room = sum(bits for spec, _, bits, _ in demands(machine, nest, problem) if spec is level)
     return Priced(nest, Cost(energy, timing.cycles, int(counts.words[0].sum())), room)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
 from accelsim.search.plan.attends import Attends, Prices
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
-from accelsim.search.plan.fused import Ways, shape_of, ways_of
+from accelsim.search.plan.fused import Floats, Ways, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Tensor
 
@@ -38,7 +38,8 @@ MOST_LAYERS, MOST_STATES = 10, 4096
 State = frozenset[tuple[str, bool]]
 """Tensors on the chip, each with whether the outermost level has it too."""
 EMPTY: State = frozenset()
-Value = Callable[[Cost], float]
+Value = Callable[[Cost], Any]
+"""What is least: of one cost, or of an array of each of its parts."""
 
 
 class Step(NamedTuple):
@@ -59,7 +60,11 @@ class Step(NamedTuple):
 
 @dataclass
 class Walk:
-    """A search over one network. resident, fused : what is allowed."""
+    """A search over one network.
+
+    resident, fused : what is allowed. shapes : ways of groups that are alike; `alike` : by places, their shape.
+    priced : by ways, what they cost and are worth as of the passes known. attended : of attentions. zeros : by layer.
+    """
 
     wanted: Wanted
     network: Network
@@ -71,6 +76,10 @@ class Walk:
     passes: Passes = field(init=False)
     shapes: dict[object, Ways] = field(default_factory=dict)
     thinned: bool = False
+    alike: dict[tuple[int, int], Fused] = field(default_factory=dict)
+    priced: dict[int, tuple[object, Floats, Floats]] = field(default_factory=dict)
+    attended: Prices = field(default_factory=dict)
+    zeros: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.lone, self.passes = Lone(self.wanted), Passes(self.wanted)
@@ -84,7 +93,7 @@ class Walk:
     @cached_property
     def refused(self) -> dict[str, str]:
         """Tensors that cannot stay for all their readers, and why."""
-        return {place[1]: why for place, why in self.between.wrong()}
+        return {place[1]: why for place, why in self.between.impossible()}
 
     @cached_property
     def readers(self) -> dict[str, list[int]]:
@@ -154,10 +163,12 @@ class Walk:
 
     def _zeros(self, layer: Layer) -> Cost:
         """Padding that is written around what a layer makes and keeps at home."""
-        sized = self.sized(layer)
-        home = sized.levels[sized.level_index(self.wanted.home)]
-        each = access(sized, self.wanted.table, home, "update", sized.final_bits, Tensor.PSUM)
-        return Cost(self.between.zeros(layer.name) * float(each))
+        if layer.name not in self.zeros:
+            sized = self.sized(layer)
+            home = sized.levels[sized.level_index(self.wanted.home)]
+            each = access(sized, self.wanted.table, home, "update", sized.final_bits, Tensor.PSUM)
+            self.zeros[layer.name] = Cost(self.between.zeros(layer.name) * float(each))
+        return self.zeros[layer.name]
 
     def _moved(self, layer: Layer, there: list[bool], stays: bool | None) -> Moved:
         read, written = self.network.traffic(layer)
@@ -223,16 +234,14 @@ class Walk:
             ways = self.ways(begin, end, state, stays)
             if ways is None or not self.fits(taken + ways.least):
                 continue
-            costs = self.costs(ways)
-            worth = self._worth(costs)
+            costs, worth = self.costs(ways)
             if self.wanted.capacity is not None:
                 worth = np.where(ways.room <= self.wanted.capacity - taken, worth, inf)
             way = int(np.argmin(worth))
             if worth[way] == inf:
                 continue
             known = all(number in self.passes.found for number in ways.passes(way))
-            cost = Cost(*costs[way].tolist())
-            cost = cost if stays is None else cost.plus(self._zeros(layer))
+            cost = self._with_zeros(Cost(*costs[way].tolist()), end - 1, stays)
             yield Step(begin, end, state, stays, cost, known, way)
 
     def ways(self, begin: int, end: int, state: State, stays: bool | None) -> Ways | None:
@@ -253,21 +262,26 @@ class Walk:
         return ways if ways.ways else None
 
     def _shape(self, begin: int, end: int) -> Fused:
-        known: dict[tuple[int, int], Fused] = self.__dict__.setdefault("_known_shapes", {})
-        if (begin, end) not in known:
-            known[begin, end] = shape_of(self.groups[begin, end])
-        return known[begin, end]
+        if (begin, end) not in self.alike:
+            self.alike[begin, end] = shape_of(self.groups[begin, end])
+        return self.alike[begin, end]
 
-    def costs(self, ways: Ways) -> np.ndarray:
-        """As of now: kept until another pass is searched."""
-        known: dict[int, tuple[tuple[int, int], np.ndarray]] = self.__dict__.setdefault("_known_costs", {})
-        now = len(self.passes.found), len(self.passes.machines)
-        if id(ways) not in known or known[id(ways)][0] != now:
-            known[id(ways)] = now, ways.costs(self.passes)
-        return known[id(ways)][1]
+    def costs(self, ways: Ways) -> tuple[Floats, Floats]:
+        """(float64[way, 3], float64[way]) what ways cost and are worth as of now: until another pass is searched."""
+        now = len(self.passes.found), len(self.passes.machines), self.value
+        if id(ways) not in self.priced or self.priced[id(ways)][0] != now:
+            costs = ways.costs(self.passes)
+            self.priced[id(ways)] = now, costs, self.value(Cost(*costs.T))
+        return self.priced[id(ways)][1:]
 
-    def _worth(self, costs: np.ndarray) -> np.ndarray:
-        return np.array([self.value(Cost(*row)) for row in costs.tolist()])
+    def cost_of(self, step: Step) -> Cost:
+        """Of a group, as of now, with the padding that is written around what it makes."""
+        ways = self.ways(step.begin, step.end, step.before, step.stays)
+        assert ways is not None
+        return self._with_zeros(Cost(*self.costs(ways)[0][step.way].tolist()), step.end - 1, step.stays)
+
+    def _with_zeros(self, cost: Cost, place: int, stays: bool | None) -> Cost:
+        return cost if stays is None else cost.plus(self._zeros(self.network.layers[self.order[place]]))
 
     # ---- attentions ----------------------------------------------------------------------------------------------
 
@@ -283,12 +297,8 @@ class Walk:
             layers = [self.network.layers[i] for i in self.order[first : first + 3]]
             if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
                 sized = self.sized(layers[-1])
-                found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self._attended)
+                found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self.attended)
         return found
-
-    @cached_property
-    def _attended(self) -> Prices:
-        return {}
 
     def attending(self, place: int, state: State) -> Iterator[Step]:
         """An attention as a group, in the blocks that move fewest words in the room there is."""
@@ -309,7 +319,7 @@ class Walk:
             free = None if self.wanted.capacity is None else self.wanted.capacity - taken
             found = one.ask(there, free)
             if found is not None:
-                cost = found[1] if stays is None else found[1].plus(self._zeros(layer))
+                cost = self._with_zeros(found[1], place + 2, stays)
                 yield Step(place, place + 3, state, stays, cost, True, -1, found[0])
 
     # ---- the walk ------------------------------------------------------------------------------------------------

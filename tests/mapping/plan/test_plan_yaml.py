@@ -13,6 +13,7 @@ from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
 from accelsim.mapping.plan.yaml import data_of, dump_plan, load_plan, plan_from, refuse_wrong
 from accelsim.networks import network_from
 from accelsim.simulate import simulate
+from accelsim.workload.network import Network
 
 TEXT = """\
 network: resnet50
@@ -84,6 +85,10 @@ def test_a_plan_without_a_file_is_refused_too() -> None:
     ("plan", "reason"),
     [
         ({"resident": {"conv1": "GLB"}}, "GLB: tensors that stay take 12845056 bits, and it has 819200"),
+        (
+            {"resident": {"conv1": "GLB"}, "groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 2}}]},
+            "it is inside the group conv1..pool1, whose tiles hold it",
+        ),
         ({"groups": [{"layers": ["conv1", "conv2_0a"]}]}, "'pool1' runs between 'conv1' and 'conv2_0a'"),
         ({"groups": [{"layers": ["pool1", "conv2_0a"]}]}, "'pool1' is read by 'conv2_proj', which is not in the fused"),
         (
@@ -112,3 +117,29 @@ def test_a_plan_and_a_search_for_one() -> None:
         simulate("eyeriss", "alexnet", between="best", plan={"resident": {"CONV1": "GLB"}})
     with pytest.raises(AccelsimError, match="between"):
         simulate("eyeriss", "alexnet", between="besst")
+
+
+def test_a_view_stays_as_a_whole() -> None:
+    """Of a concatenation one part on the chip, or all: one alone would be nowhere where the others are read."""
+    part = {"op": "conv", "M": 4, "kernel": 1, "inputs": "input"}
+    layers = {
+        "a": part,
+        "b": part,
+        "both": {"op": "concat", "inputs": ["a", "b"]},
+        "c": {"op": "conv", "M": 2, "kernel": 1},
+    }
+    network = Network.of("views", layers, (4, 6, 6))
+    with pytest.raises(AccelsimError, match="'c' reads it as a part of 'both', with 'b', which is not on the chip"):
+        simulate("eyeriss", network, evaluator="analytical", plan={"resident": {"a": "GLB"}})
+    found = simulate("eyeriss", network, evaluator="analytical", plan={"resident": {"a": "GLB", "b": "GLB"}})
+    assert found.layer("c").homes and not found.layer("c").counts.words[0, 0].any()
+
+
+def test_a_plan_where_nothing_can_stay_and_one_by_another_account() -> None:
+    group = {"groups": [{"layers": ["CONV1", "POOL1"], "tile": {"P": 1}}]}
+    with pytest.raises(AccelsimError, match="nothing can stay on the chip of 'nvdla_full': 'CBUF' keeps no psum"):
+        simulate("nvdla_full", "alexnet", layers="CONV1", evaluator="analytical", plan=group)
+    with pytest.raises(AccelsimError, match="accounting 'isca16' does not know tensors that stay on the chip"):
+        simulate(
+            "eyeriss_isca16_rs", "alexnet", layers="CONV1", accounting="isca16", plan={"resident": {"CONV1": "GLB"}}
+        )

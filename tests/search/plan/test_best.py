@@ -10,8 +10,9 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.dataflows import known_dataflow
 from accelsim.energy.load import table_for
 from accelsim.errors import AccelsimError
+from accelsim.mapping.plan.living import home_of
 from accelsim.mapping.plan.plan import Plan
-from accelsim.search.plan.best import Found, find_plan, home_of
+from accelsim.search.plan.best import Found, find_plan
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.proof import NONE
 from accelsim.simulate import simulate
