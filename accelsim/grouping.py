@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
-
-import numpy as np
 
 from accelsim.architecture.model import Architecture
 from accelsim.attending import run_attention
-from accelsim.energy.account import account
-from accelsim.energy.floor import access
-from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow
+from accelsim.energy.rows import EnergyRow
 from accelsim.energy.standing import standing_rows
-from accelsim.engine import evaluate
-from accelsim.engine.counts import ACTIONS, Counts, Timing
+from accelsim.engine.counts import Counts, Timing
 from accelsim.engine.fused.filters import fetched
 from accelsim.engine.fused.filters import room as room_with
 from accelsim.engine.fused.group import Group as Geometry
@@ -29,30 +22,29 @@ from accelsim.engine.fused.passes import Pass, passes
 from accelsim.engine.fused.schedule import Clock
 from accelsim.engine.fused.storage import Measured, Tiling, measure
 from accelsim.engine.fused.ways import Way, Ways, way_of
-from accelsim.engine.vector import Moved, latency
 from accelsim.errors import MappingError, Overflow
 from accelsim.grouped import GroupResult, PassRun, Share
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.mapping.plan.living import Between
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS, Group
-from accelsim.search.best import find
-from accelsim.search.plan.costs import Wanted, pass_machine
+from accelsim.search.plan.costs import Wanted
 from accelsim.search.plan.fused import tilings, widths_of
+from accelsim.search.plan.passed import (
+    DRAIN,
+    FILL,
+    FILTER,
+    IFMAP,
+    PSUM,
+    READ,
+    UPDATE,
+    Crossing,
+    Done,
+    Tally,
+    cycles_of,
+    run_pass,
+)
 from accelsim.workload.network import Layer
-from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
-
-IFMAP, FILTER, PSUM = (TENSORS.index(tensor) for tensor in (Tensor.IFMAP, Tensor.FILTER, Tensor.PSUM))
-READ, FILL, UPDATE, DRAIN = (ACTIONS.index(action) for action in ("read", "fill", "update", "drain"))
-
-
-class Done(NamedTuple):
-    """One pass that multiplies, run once. rows : its account, without what takes time to stand."""
-
-    problem: Problem
-    nest: LoopNest
-    counts: Counts
-    timing: Timing
-    rows: tuple[EnergyRow, ...]
+from accelsim.workload.problem import TENSORS, Tensor, Width
 
 
 def run_group(
@@ -182,30 +174,17 @@ class _Run:
 
     def _multiplied(self, one: Pass, nest: LoopNest | None) -> Done:
         assert one.problem is not None
-        wanted = self.wanted
-        machine = pass_machine(self.sized[one.op], wanted)
-        problem = machine.lower(one.problem)
-        if nest is None:
-            objective = "energy" if wanted.objective == "words" else wanted.objective
-            found = find(
-                machine, problem, wanted.flow, objective, wanted.table, None, self.evaluator, wanted.proof
-            )  # fmt: skip
-            nest = found.nest
-        counts, timing = evaluate(machine, nest, problem, self.evaluator)
-        return Done(problem, nest, counts, timing, account(machine, counts, wanted.table, 0, wanted.dataflow, nest))
+        return run_pass(self.wanted, self.sized[one.op], one.problem, nest, self.evaluator)
 
     @cached_property
     def clock(self) -> Clock:
         """When everything happens."""
-        cycles = [
-            self.done[k].timing.cycles if k in self.done else self._vector_cycles(one)
-            for k, one in enumerate(self.every)
-        ]
+        cycles = [self._cycles(k) for k in range(len(self.every))]
         return timed(self.found, self._ways, cycles, Stays(self._there, self.at_home))
 
-    def _vector_cycles(self, one: Pass) -> int:
-        moved = Moved(0, 0, one.reads, one.writes, self.wanted.home)
-        return latency(self.sized[one.op], moved, one.operations)[0]
+    def _cycles(self, k: int) -> int:
+        one = self.every[k]
+        return cycles_of(self.wanted, self.sized[one.op], one, self.done.get(k))
 
     @property
     def _there(self) -> frozenset[str]:
@@ -235,72 +214,31 @@ class _Run:
         return reads, weights, 0 if self.geometry.sink.name in there else found.updates
 
     @cached_property
+    def _tally(self) -> Tally:
+        found, (reads, weights, updates) = Tally(self.wanted, self.machine), self.words
+        found.passes((one, self.done.get(k)) for k, one in enumerate(self.every))
+        found.cross(
+            (
+                Crossing(IFMAP, READ, FILL, Width.IFMAP, reads),
+                Crossing(FILTER, READ, FILL, Width.FILTER, weights),
+                Crossing(PSUM, UPDATE, DRAIN, Width.OFMAP, updates),
+            )
+        )
+        return found
+
+    @cached_property
     def counts(self) -> Counts:
         """Of all passes, and of what comes in and leaves."""
-        levels = tuple(level.name for level in self.machine.levels)
-        home, found = self.machine.level_index(self.wanted.home), self.found
-        words = np.zeros((len(levels), len(TENSORS), len(ACTIONS)), np.int64)
-        network = np.zeros((len(levels), len(TENSORS), 2, 3), np.int64)
-        compute = active = 0
-        for k, one in enumerate(self.every):
-            if k in self.done:
-                counts = self.done[k].counts
-                words += counts.words * one.runs
-                network += counts.network * one.runs
-                compute += counts.compute_cycles * one.runs
-                active = max(active, counts.active_pes)
-            else:
-                words[home, IFMAP, READ] += one.reads * one.runs
-                words[home, PSUM, UPDATE] += one.writes * one.runs
-        for t, action, arrives in ((IFMAP, READ, FILL), (FILTER, READ, FILL), (PSUM, UPDATE, DRAIN)):
-            words[0, t, action] += self.words[t]
-            words[home, t, arrives] += self.words[t]
-            network[:home, t, int(t == PSUM), :] += self.words[t]
-        every = sum(found.macs.values())
-        macs = every - sum(found.again.values())
-        return Counts(levels, words, network, macs, compute, active, macs, every, -1, slots=macs)
-
-    # ---- what it costs -------------------------------------------------------------------------------------------
+        found, every = self._tally, sum(self.found.macs.values())
+        macs = every - sum(self.found.again.values())
+        return Counts(
+            found.levels, found.words, found.network, macs, found.compute, found.active, macs, every, -1, slots=macs
+        )  # fmt: skip
 
     def rows(self, timing: Timing) -> tuple[EnergyRow, ...]:
         """Of all passes added, of vector operations, of what comes in and leaves, and of what stands."""
-        sums: dict[tuple[str, str, str], tuple[int, Fraction]] = {}
-
-        def add(rows: Iterable[EnergyRow], times: int = 1) -> None:
-            for row in rows:
-                key = row.component, row.tensor, row.action
-                count, energy = sums.get(key, (0, Fraction(0)))
-                sums[key] = count + row.count * times, energy + row.energy * times
-
-        for k, one in enumerate(self.every):
-            add(self.done[k].rows if k in self.done else self._vector_rows(one), one.runs)
-        add(self._moved())
-        add(standing_rows(self.machine, self.wanted.table, timing.cycles, self.counts))
-        return tuple(EnergyRow(*key, *cell) for key, cell in sums.items())
-
-    def _vector_rows(self, one: Pass) -> Iterator[EnergyRow]:
-        yield self._row(self.wanted.home, Tensor.IFMAP, "read", one.reads, Width.IFMAP)
-        yield self._row(self.wanted.home, Tensor.PSUM, "update", one.writes, Width.OFMAP)
-        price = self.wanted.table.operation(self.machine.word_bits) if one.operations else None
-        if price is not None:
-            yield EnergyRow(VECTOR, NO_TENSOR, "operation", one.operations, one.operations * price)
-
-    def _moved(self) -> Iterator[EnergyRow]:
-        outermost = self.machine.levels[0].name
-        for t, tensor, width, action, arrives in (
-            (IFMAP, Tensor.IFMAP, Width.IFMAP, "read", "fill"),
-            (FILTER, Tensor.FILTER, Width.FILTER, "read", "fill"),
-            (PSUM, Tensor.PSUM, Width.OFMAP, "update", "drain"),
-        ):
-            if self.words[t]:
-                yield self._row(outermost, tensor, action, self.words[t], width)
-                yield self._row(self.wanted.home, tensor, arrives, self.words[t], width)
-
-    def _row(self, level: str, tensor: Tensor, action: str, words: int, width: Width) -> EnergyRow:
-        machine = self.machine
-        spec = machine.levels[machine.level_index(level)]
-        price = access(machine, self.wanted.table, spec, action, machine.widths[width], tensor)
-        return EnergyRow(level, tensor.value, action, words, words * price)
+        standing = standing_rows(self.machine, self.wanted.table, timing.cycles, self.counts)
+        return (*self._tally.rows, *standing)
 
     # ---- all of it -----------------------------------------------------------------------------------------------
 
@@ -313,7 +251,7 @@ class _Run:
                 for cause, cycles in self.done[k].timing.stalls.items():
                     stalls[cause] += cycles * one.runs
             else:
-                stalls["vector"] += self._vector_cycles(one) * one.runs
+                stalls["vector"] += self._cycles(k) * one.runs
         exact = self.evaluator == "cycle"
         found = {cause: cycles for cause, cycles in sorted(stalls.items()) if cycles} if exact else {}
         timing = Timing(clock.cycles, clock.processing, self.counts.compute_cycles, found, {}, exact)

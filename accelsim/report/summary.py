@@ -99,7 +99,8 @@ def between_notes(result: Outcome) -> list[str]:
     what = [f"{stay} tensor{'s' * (stay != 1)} live{'s' * (stay == 1)} in {visible(home)}"] if stay else []
     what += [f"{groups} group{'s' * (groups != 1)} of layers run together"] if groups else []
     found = f" ({plan.source})" if "against every layer alone" in plan.source else ""
-    return [f"between layers: {', '.join(what)}{found}"]
+    dense = "; groups are run dense, whatever is zero" if result.groups and result.operands else ""
+    return [f"between layers: {', '.join(what)}{found}{dense}"]
 
 
 def notes(result: Outcome) -> list[str]:

@@ -58,6 +58,11 @@ class Wanted:
     proof: Proof
 
     @property
+    def of_mappings(self) -> str:
+        """What mappings are searched for by; of 'words' by energy."""
+        return "energy" if self.objective == "words" else self.objective
+
+    @property
     def capacity(self) -> int | None:
         """Bits of the home that tensors and tiles share; None: it has no bound."""
         part = partition_of(self.machine, self.home)
@@ -85,10 +90,10 @@ class Priced(NamedTuple):
 
 def search(wanted: Wanted, machine: Architecture, problem: Problem, copied: bool = False) -> Priced:
     """The mapping that a run would find, and its cost; NEVER where none fits."""
-    objective = "energy" if wanted.objective == "words" else wanted.objective
-    table = wanted.table
     try:
-        found = find(machine, problem, wanted.flow, objective, table, None, "analytical", wanted.proof)
+        found = find(
+            machine, problem, wanted.flow, wanted.of_mappings, wanted.table, None, "analytical", wanted.proof
+        )  # fmt: skip
         refuse_no_room(machine, found.nest, problem)
     except MappingError:
         return Priced(None, NEVER, 0)
