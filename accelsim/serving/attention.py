@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
+from accelsim.engine.fused.attention import Attention, Blocks, moved
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,9 @@ def fused(new: int, past: int, heads: int, width: int, room: int | None) -> Fuse
 
 
 def _counted(new: int, past: int, heads: int, width: int, blocks: tuple[int, int], *, whole: bool) -> Fused:
-    """The closed form. whole : keys and values stay on chip."""
-    all_, keys = heads * new, past + new
-    height, breadth = blocks
-    first = np.arange(0, all_, height)
-    rows = np.minimum(height, all_ - first)
-    last = (first + rows - 1) // heads
-    met = np.minimum(-(-keys // breadth), -(-(past + last + 1) // breadth))
-    columns = np.minimum(keys, met * breadth)
-    fetched = keys if whole or len(first) == 1 else int(columns.sum())
-    return Fused(
-        all_ * width, 2 * width * fetched, all_ * width, int((rows * columns).sum()),
-        int((rows * (met - 1)).sum()) * width, blocks,
-    )  # fmt: skip
+    """Its words (`engine.fused.attention`). whole : keys and values stay on chip."""
+    attention = Attention(new, past + new, width, width, heads, causal=True)
+    found = moved(attention, Blocks(*blocks, outside="rows", kv_resident=whole))
+    # a score is a product over a head's width, and a value's share another
+    scores = found.macs // (2 * width)
+    return Fused(found.queries, found.keys + found.values, found.outputs, scores, found.rescalings, blocks)
