@@ -25,7 +25,8 @@ def walk(new, past, heads, width, blocks, whole):
             met.update(block)
             scores += len(own) * len(block)
             rescaled += len(own) * width if number else 0
-    stays = whole or rows <= height
+    # the only block of rows meets each key once; the only block of keys stays in its place (F9)
+    stays = whole or rows <= height or breadth >= keys
     return 2 * width * (keys if stays else fetched), scores, rescaled, met == set(range(keys))
 
 
