@@ -77,21 +77,30 @@ def account(
 
 
 def _at_supply(architecture: Architecture, table: EnergyTable, rows: tuple[EnergyRow, ...]) -> tuple[EnergyRow, ...]:
-    """The same at the supply of the machine's mode: what switches on the chip goes with its square, inside a node.
-
-    A table without a technology is taken to be at the supply of the widest mode. What the outermost level moves,
-    leakage and declared parts have supplies of their own.
+    """The same at the supply of the machine's mode. What the outermost level moves, leakage and declared parts have
+    supplies of their own.
     """
-    supply = architecture.mode.supply
-    if supply is None:
+    by, outside = by_supply(architecture, table), architecture.levels[0].name
+    if by == 1:
         return rows
-    nominal = table.technology.supply if table.technology else widest(architecture.modes).supply
-    assert nominal is not None
-    by, outside = squared(supply, nominal), architecture.levels[0].name
     return tuple(
         row if row.component == outside or row.action in (LEAKAGE, STATIC) else replace(row, energy=row.energy * by)
         for row in rows
     )
+
+
+def by_supply(architecture: Architecture, table: EnergyTable) -> Fraction:
+    """What switching on the chip takes at the supply of the machine's mode, over what the table says.
+
+    It goes with the square of the supply, inside a node. A table without a technology is taken to be at the supply of
+    the widest mode.
+    """
+    supply = architecture.mode.supply
+    if supply is None:
+        return Fraction(1)
+    nominal = table.technology.supply if table.technology else widest(architecture.modes).supply
+    assert nominal is not None
+    return squared(supply, nominal)
 
 
 def _mac_rows(architecture: Architecture, counts: Counts, table: EnergyTable) -> Iterable[EnergyRow]:

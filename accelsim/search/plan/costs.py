@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from accelsim.architecture.model import Architecture, Level
-from accelsim.energy.account import account
+import numpy as np
+import numpy.typing as npt
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.account import account, by_supply
 from accelsim.energy.floor import access, mac
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import evaluate
@@ -20,6 +23,7 @@ from accelsim.mapping.mapping import LoopNest, demands
 from accelsim.mapping.plan.living import Stay, partition_of
 from accelsim.mapping.plan.progress import refuse_no_room
 from accelsim.search.best import find
+from accelsim.search.plan.floors import Floats, Floors, simple
 from accelsim.search.proof import Proof
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
@@ -163,59 +167,102 @@ class Lone:
         return key, self.known.setdefault(key, [])
 
 
-@dataclass
 class Passes:
-    """Passes of groups: problems whose tensors all live at home. Numbered as they come."""
+    """Passes of groups: problems whose tensors all live at home. Numbered as they come.
 
-    wanted: Wanted
-    numbers: dict[tuple[Problem, tuple[int, ...]], int] = field(default_factory=dict)
-    machines: list[tuple[Architecture, Problem]] = field(default_factory=list)
-    floors: list[Cost] = field(default_factory=list)
-    found: dict[int, Priced] = field(default_factory=dict)
+    found : of those that were searched, by number. table : float64[pass, 3], energy, cycles, words: true if the pass was
+    searched, else bounds from below. searched : bool[pass]. changes : how often either has changed.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self.numbers: dict[tuple[Problem, tuple[int, ...]], int] = {}
+        self.machines: list[tuple[Architecture, Problem]] = []
+        self.found: dict[int, Priced] = {}
+        self.changes = 0
+        self._table, self._searched = np.zeros((0, 3)), np.zeros(0, np.bool_)
+        self._floors: dict[tuple[int, ...], Floors] = {}
+        self._inside: dict[tuple[int, ...], Architecture] = {}
 
     def number(self, sized: Architecture, problem: Problem) -> int:
         """Of a pass."""
         key = problem, tuple(sized.widths.values())
-        if key not in self.numbers:
-            self.numbers[key] = len(self.machines)
+        number = self.numbers.get(key)
+        if number is None:
+            number = self.numbers[key] = len(self.machines)
             self.machines.append((sized, problem))
-            self.floors.append(self._floor(sized, problem))
-        return self.numbers[key]
+        return number
 
-    def cost(self, number: int) -> Cost:
-        """True if the pass was searched, else a bound from below."""
-        return self.found[number].cost if number in self.found else self.floors[number]
+    @property
+    def table(self) -> Floats:
+        """What is known of all passes so far."""
+        first = len(self._table)
+        if first < len(self.machines):
+            self._table = np.concatenate([self._table, self._bounds(range(first, len(self.machines)))])
+            self._searched = np.concatenate([self._searched, np.zeros(len(self.machines) - first, np.bool_)])
+            self.changes += 1
+        return self._table
+
+    @property
+    def searched(self) -> npt.NDArray[np.bool_]:
+        """Which of them were searched."""
+        self.table  # noqa: B018
+        return self._searched
 
     def look(self, number: int) -> None:
         """Search a pass."""
         sized, problem = self.machines[number]
-        machine = pass_machine(sized, self.wanted)
+        machine = self._machine(sized)
         self.found[number] = search(self.wanted, machine, machine.lower(problem))
+        self.table[number] = self.found[number].cost
+        self.searched[number] = True
+        self.changes += 1
 
-    def _floor(self, sized: Architecture, problem: Problem) -> Cost:
-        """Its MACs and what they read and write inside the PE; every psum word once at home."""
-        table, home = self.wanted.table, sized.levels[sized.level_index(self.wanted.home)]
-        each = float(mac(sized, table))
-        for tensor, action in ((Tensor.IFMAP, "read"), (Tensor.FILTER, "read"), (Tensor.PSUM, "update")):
-            level = _inside(sized, self.wanted.flow, tensor)
-            if level is not None:
-                each += float(access(sized, table, level, action, sized.moved_bits[tensor], tensor))
-        final = float(access(sized, table, home, "update", sized.final_bits, Tensor.PSUM))
-        cycles = problem.macs / (sized.pes * sized.macs_per_cycle * max(sized.mode.macs, 1))
-        energy, words = problem.macs * each + problem.words(Tensor.PSUM) * final, 0
+    def _machine(self, sized: Architecture) -> Architecture:
+        """The machine as passes of these widths find it."""
+        key = tuple(sized.widths.values())
+        if key not in self._inside:
+            self._inside[key] = pass_machine(sized, self.wanted)
+        return self._inside[key]
+
+    def _bounds(self, numbers: Iterable[int]) -> Floats:
+        """float64[pass, 3] of passes that were not searched."""
+        alike: dict[object, list[tuple[int, Problem]]] = {}
+        out, first = [], None
+        for k, number in enumerate(numbers):
+            sized, problem = self.machines[number]
+            machine = self._machine(sized)
+            problem = machine.lower(problem)
+            words = 0 if self.wanted.keeps_filters else problem.words(Tensor.FILTER)
+            out.append((0.0, 0.0, float(words)))
+            sizes, steps = (*problem.sizes[:4], *problem.sizes[6:]), (problem.stride, problem.dilation)
+            key = sizes, steps, problem.bias, problem.dynamic_filter, simple(machine, self.wanted.flow, problem)
+            alike.setdefault((key, tuple(sized.widths.values())), []).append((k, problem))
+        table = np.array(out, np.float64).reshape(-1, 3)
+        for (key, widths), some in alike.items():  # type: ignore[misc]
+            problems = [problem for _, problem in some]
+            at = [k for k, _ in some]
+            machine = self._inside[widths]
+            if key[-1]:
+                assert isinstance(self.wanted.flow, Dataflow)
+                floors = self._floors.setdefault(widths, Floors(machine, self.wanted.table, self.wanted.flow))
+                table[at, 0], table[at, 1] = floors.energy(problems), floors.busy(problems)
+            else:
+                table[at, :2] = [self._plain(machine, problem) for problem in problems]
+        return table
+
+    def _plain(self, machine: Architecture, problem: Problem) -> tuple[float, float]:
+        """(energy, cycles) where nothing is known of mappings: of the MACs; every output comes home once."""
+        table, home = self.wanted.table, machine.levels[machine.level_index(self.wanted.home)]
+        by = float(by_supply(machine, table))
+        each = 0.0 if table.own_parts else float(mac(machine, table))
+        final = float(access(machine, table, home, "update", machine.final_bits, Tensor.PSUM))
+        energy = (problem.macs * each + problem.words(Tensor.PSUM) * final) * by
         if not self.wanted.keeps_filters:
-            words = problem.words(Tensor.FILTER)
-            bits = sized.moved_bits[Tensor.FILTER]
-            energy += words * float(access(sized, table, sized.levels[0], "read", bits, Tensor.FILTER))
-        return Cost(energy, cycles, words)
-
-
-def _inside(machine: Architecture, flow: Dataflow | str, tensor: Tensor) -> Level | None:
-    """Where a PE keeps its operands of a tensor in every mapping of a dataflow; None: that depends on the mapping."""
-    if not isinstance(flow, Dataflow) or tensor not in flow.keeps or machine.slices:
-        return None
-    inside = [level for level in machine.levels[machine.pe_level :] if tensor in level.keeps]
-    return inside[-1] if inside and not flow.skips else None
+            bits = machine.moved_bits[Tensor.FILTER]
+            read = access(machine, table, machine.levels[0], "read", bits, Tensor.FILTER)
+            energy += problem.words(Tensor.FILTER) * float(read)
+        return energy, problem.macs / (machine.pes * machine.macs_per_cycle * max(machine.mode.macs, 1))
 
 
 def pass_machine(sized: Architecture, wanted: Wanted) -> Architecture:

@@ -55,11 +55,10 @@ class Ways:
 
     def costs(self, passes_: Passes) -> Floats:
         """float64[way, 3], true where all passes of a way were searched, else bounds from below."""
-        each = np.array([passes_.cost(k) for k in range(len(passes_.machines))], np.float64).reshape(-1, 3)
         if not len(self.number):
             found = np.zeros((len(self.ways), 3))
         else:
-            found = np.add.reduceat(each[self.number] * self.runs[:, None], self.first[:-1], axis=0)
+            found = np.add.reduceat(passes_.table[self.number] * self.runs[:, None], self.first[:-1], axis=0)
             found[self.first[:-1] == self.first[1:]] = 0
         out = self.base + found
         out[:, 1] = np.maximum(self.base[:, 1], found[:, 1] + self.rest)

@@ -268,7 +268,7 @@ class Walk:
 
     def costs(self, ways: Ways) -> tuple[Floats, Floats]:
         """(float64[way, 3], float64[way]) what ways cost and are worth as of now: until another pass is searched."""
-        now = len(self.passes.found), len(self.passes.machines), self.value
+        now = self.passes.changes, len(self.passes.machines), self.value
         if id(ways) not in self.priced or self.priced[id(ways)][0] != now:
             costs = ways.costs(self.passes)
             self.priced[id(ways)] = now, costs, self.value(Cost(*costs.T))
