@@ -170,7 +170,8 @@ def _run(job: Job, plan: Plan) -> LayerResult:
 
     assert layer.problem is not None
     problem = machine.lower(layer.problem)
-    source, table, zeros = SEARCH if nest is None else plan.source, plan.table, plan.zeros
+    source, table = SEARCH if nest is None else plan.source, plan.table
+    zeros = None if job.stay.parts else plan.zeros  # run dense
     if machine.cartesian:
         from accelsim.engine.zeros import cartesian
 

@@ -18,10 +18,17 @@ class Home:
 
     level : one memory outside the array. until : the last layer that reads it there; '': its last reader of all.
     Later readers, and whoever reads the network's outputs, fetch it from the outermost level, where it is written too.
+    parts : how many blocks of channels stay, and of how many; the first ones do not.
     """
 
     level: str
     until: str = ""
+    parts: tuple[int, int] = (1, 1)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it stays."""
+        return self.parts[0] == self.parts[1]
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,21 @@ from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.living import Between
 from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
 from accelsim.specs import Count, Spec, key, listed, validate
+from accelsim.workload.problem import COUNT_LIMIT
 from accelsim.yamlfile import Document, bare, read
 
 KEEPS = {"both": (ROWS, COLUMNS), "columns": (COLUMNS,), "rows": (ROWS,), "none": ()}
+
+
+def _parts(value: object) -> str:
+    """Two counts as text; ValueError for what is none of that, or more than there are."""
+    text = str(value).strip()
+    stay, slash, blocks = text.partition("/")
+    if not slash or not (stay.strip().isdecimal() and blocks.strip().isdecimal()):
+        raise ValueError(f"'{text}' is no part: write how many blocks of how many, as in 3/4")
+    if not 0 < int(stay) <= int(blocks) < COUNT_LIMIT:
+        raise ValueError(f"'{text}' is no part: of {int(blocks)} blocks 1 to {int(blocks)} can stay")
+    return f"{int(stay)}/{int(blocks)}"
 
 
 class HomeSpec(Spec):
@@ -24,6 +36,17 @@ class HomeSpec(Spec):
 
     level: str = key("The level: one memory outside the array.")
     until: str = key("The last layer that reads it there; later ones fetch it from the outermost level.", "", "all do")
+    parts: Annotated[str, BeforeValidator(_parts)] = key(
+        "How many blocks of its channels stay, and of how many: '3/4'. The first ones go to the outermost level.",
+        "1/1",
+        "all do",
+    )
+
+    @property
+    def home(self) -> Home:
+        """As a value object."""
+        stay, blocks = map(int, self.parts.split("/"))
+        return Home(self.level, self.until, (1, 1) if stay == blocks else (stay, blocks))
 
 
 class TileSpec(Spec):
@@ -100,7 +123,7 @@ def plan_of(document: Document) -> Plan:
             if taken.setdefault(name, i) != i or group.layers.count(name) > 1:
                 document.refuse(("groups", i, "layers"), f"'{name}' is in a group already")
     document.check()
-    homes = {name: Home(home.level, home.until) for name, home in spec.resident.items()}
+    homes = {name: home.home for name, home in spec.resident.items()}
     return Plan(homes, tuple(group.group for group in spec.groups), spec.network, document.file)
 
 
@@ -141,10 +164,11 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
     if plan.resident:
         tree["resident"] = CommentedMap()
         for name, home in plan.resident.items():
-            if not home.until:
+            body = _written_home(home)
+            if len(body) == 1:
                 tree["resident"][name] = home.level
                 continue
-            tree["resident"][name] = CommentedMap(level=home.level, until=home.until)
+            tree["resident"][name] = CommentedMap(body)
             tree["resident"][name].fa.set_flow_style()
     if plan.groups:
         tree["groups"] = CommentedSeq()
@@ -160,6 +184,12 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
     out = io.StringIO()
     yaml.dump(tree, out)
     return out.getvalue() if tree else "{}\n"
+
+
+def _written_home(home: Home) -> dict[str, str]:
+    """A home as its file has it."""
+    until = {"until": home.until} if home.until else {}
+    return {"level": home.level, **until, **({} if home.whole else {"parts": "/".join(map(str, home.parts))})}
 
 
 def written(group: Group) -> dict[str, Any]:
@@ -182,10 +212,7 @@ def data_of(plan: Plan) -> dict[str, Any]:
     """A plan as plain data, for documents; `plan_of` reads it back."""
     out: dict[str, Any] = {"network": plan.network} if plan.network else {}
     if plan.resident:
-        out["resident"] = {
-            name: {"level": home.level, **({"until": home.until} if home.until else {})}
-            for name, home in plan.resident.items()
-        }
+        out["resident"] = {name: _written_home(home) for name, home in plan.resident.items()}
     if plan.groups:
         out["groups"] = [written(group) for group in plan.groups]
     return out

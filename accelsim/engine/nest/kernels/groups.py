@@ -30,8 +30,9 @@ class Group(NamedTuple):
 
     own : int64[loop], rows of its `number` temporal loops above the child, outermost first; slot : int64[loop], which
     of the two dims each is over. size, tile, owned : int64[2], of each dim its iterations, those of one tile, and
-    whether it indexes the tensor. moves : int64[2], how many of them have words that move; see `Nest.parts`. at : int64[loop], indices; base, before : int64[2], here and one iteration earlier.
-    plane : whether the dims are rows or columns of an ifmap; axis : (stride, dilation, pad, plane) of these.
+    whether it indexes the tensor. moves : int64[2], how many of them have words that move; see `Nest.parts`.
+    at : int64[loop], indices; base, before : int64[2], here and one iteration earlier. plane : whether the dims are
+    rows or columns of an ifmap; axis : (stride, dilation, pad, plane) of these.
     """
 
     number: int
