@@ -149,6 +149,6 @@ def test_parts_that_cannot_be() -> None:
     with pytest.raises(AccelsimError, match="ifmap lives in 'GLB' whole or not: it does so whole"):
         lives(Tensor.IFMAP, "GLB", homes={Tensor.IFMAP: "GLB"})
     dram = dram_case(Random(0)).architecture.levels[0].dram
-    banked = replace(machine.levels[0], dram=dram)
+    banked = replace(machine.levels[0], dram=dram, compression={})
     with pytest.raises(AccelsimError, match="what is left of it has no addresses in the banks of 'DRAM'"):
         lives(Tensor.IFMAP, "GLB", levels=(banked, *machine.levels[1:]))

@@ -274,7 +274,7 @@ class Between:
         if (why := why_not_at_home(layer, -1)) or (why := _unlike(self.sized(layer), layer, Tensor.PSUM)):
             yield f"what '{name}' makes cannot stay: {why}"
             return
-        if not home.whole and (why := self._why_not_parts(name, home)):
+        if not home.whole and (why := self.why_not_parts(name, home)):
             yield f"parts: {why}"
             return
         readers = [reader.layer for reader in tensor.readers]
@@ -296,7 +296,7 @@ class Between:
                 yield f"'{other.name}' cannot read it there: {why}"
                 return
 
-    def _why_not_parts(self, name: str, home: Home) -> str:
+    def why_not_parts(self, name: str, home: Home) -> str:
         """Why some channels of a tensor alone cannot stay; empty: they can."""
         shape, layers = self.network.shape(name), self.network.layers
         if why := why_not_parts(home, shape):
