@@ -100,7 +100,9 @@ def between_notes(result: Outcome) -> list[str]:
     what += [f"{groups} group{'s' * (groups != 1)} of layers run together"] if groups else []
     found = f" ({plan.source})" if "against every layer alone" in plan.source else ""
     parts = not all(home.whole for home in plan.resident.values())
-    run_dense = ["groups"] * bool(result.groups) + ["layers of parts of tensors"] * parts
+    spans = len(plan.spans)
+    what += [f"{spans} span{'s' * (spans != 1)} of layers run{'s' * (spans == 1)} in rounds"] if spans else []
+    run_dense = ["groups"] * bool(result.groups) + ["spans"] * bool(spans) + ["layers of parts of tensors"] * parts
     dense = f"; {' and '.join(run_dense)} are run dense, whatever is zero" if run_dense and result.operands else ""
     return [f"between layers: {', '.join(what)}{found}{dense}"]
 

@@ -15,12 +15,13 @@ from accelsim.architecture.precision import with_bits
 from accelsim.errors import AccelsimError, nearest
 from accelsim.mapping.plan.channels import part_of, share, why_not_parts, why_not_read
 from accelsim.mapping.plan.plan import Home, Plan
+from accelsim.mapping.plan.rounds import bare, rounds, runs_of, wrong_spans
 from accelsim.mapping.plan.tensors import Living, operand, parts_of, tensors_of, why_not_at_home
 from accelsim.workload.network import INPUT, VIEWS, Layer, Network
 from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
 
 Sized = Callable[[Layer], Architecture]
-Wrong = tuple[tuple[str, ...], str]
+Wrong = tuple[tuple[str | int, ...], str]
 """Where in a plan something is wrong, and what."""
 
 
@@ -124,11 +125,42 @@ class Between:
     def taken_from(self, first: int, last: int) -> int:
         """Bits of all tensors that live on the chip while some layers run together."""
         found = 0
-        for name, home in self.plan.resident.items():
-            tensor = self.tensors[name]
-            if tensor.made <= last and tensor.last(home.until) >= first:
+        for name in self.plan.resident:
+            begins, ends = self.life(name)
+            if begins <= last and ends >= first:
                 found += self.bits(name)
         return found
+
+    def runs(self, layer: Layer) -> tuple[Layer, ...]:
+        """A layer as it runs, in one round or several (R4)."""
+        return runs_of(layer, self.plan.span_of(layer.name), self.network.batch)
+
+    def rounds(self, layer: Layer) -> tuple[tuple[int, int], ...]:
+        """(images, how often) of a layer's rounds."""
+        return rounds(self.plan.span_of(layer.name), self.network.batch)
+
+    def life(self, name: str) -> tuple[int, int]:
+        """First and last layer that a tensor is on the chip for, by index.
+
+        What is made or read outside a span that reads or makes it is there in every round of it.
+        """
+        tensor = self.tensors[name]
+        first, last = tensor.made, tensor.last(self.plan.resident[name].until)
+        for span in self.plan.spans:
+            begin, end = self.index[span.layers[0]], self.index[span.layers[-1]]
+            if first < begin <= last <= end:
+                last = end
+            elif begin <= first <= end < last:
+                first = begin
+        return first, last
+
+    def images(self, name: str) -> int:
+        """Images of a tensor that are on the chip at a time: those of a round, where it lives inside a span alone."""
+        first, last = self.tensors[name].made, self.tensors[name].last(self.plan.resident[name].until)
+        for span in self.plan.spans:
+            if self.index[span.layers[0]] <= first and last <= self.index[span.layers[-1]]:
+                return min(span.batch_outer, self.network.batch)
+        return self.network.batch
 
     def copied(self, name: str) -> bool:
         """Whether a tensor that stays is also written to the outermost level (R5)."""
@@ -147,7 +179,7 @@ class Between:
             widths.append(self.sized(layer).widths[Width(what.value)])
         home = self.plan.resident[name]
         words = tensor.words if home.whole else int(tensor.words * share(home, self.network.shape(name).C))
-        return (words + self.zeros(name)) * max(widths)
+        return (words + self.zeros(name)) * self.images(name) // self.network.batch * max(widths)
 
     def zeros(self, name: str) -> int:
         """Words of padding that are stored around a tensor: those of the reader at home that has most (R4)."""
@@ -169,10 +201,10 @@ class Between:
     def _taken(self) -> list[int]:
         """Bits taken while each layer runs."""
         change = [0] * (len(self.network.layers) + 1)
-        for name, home in self.plan.resident.items():
-            bits = self.bits(name)
-            change[self.tensors[name].made] += bits
-            change[self.tensors[name].last(home.until) + 1] -= bits
+        for name in self.plan.resident:
+            bits, (first, last) = self.bits(name), self.life(name)
+            change[first] += bits
+            change[last + 1] -= bits
         out, now = [], 0
         for each in change[:-1]:
             now += each
@@ -180,7 +212,8 @@ class Between:
         return out
 
     def stay(self, layer: Layer) -> Stay:
-        """What a layer finds on the chip."""
+        """What a layer, or one of its rounds, finds on the chip."""
+        ran, layer = layer, self.network.layers[self.index[bare(layer.name)]]
         homes: dict[Tensor, str] = {}
         for place in range(len(layer.inputs)) if layer.problem else ():
             what = operand(layer, place)
@@ -195,6 +228,8 @@ class Between:
             homes[Tensor.PSUM] = self.home
         ordered = {tensor: homes[tensor] for tensor in TENSORS if tensor in homes}
         zeros = self.zeros(layer.name) if layer.name in self.plan.resident else 0
+        if ran.problem and layer.problem:
+            zeros = zeros * ran.problem["N"] // layer.problem["N"]
         return Stay(ordered, self._taken[self.index[layer.name]], self.copied(layer.name), zeros, parts)
 
     def moved(self, layer: Layer) -> tuple[int, int, int, int]:
@@ -222,12 +257,12 @@ class Between:
 
     def wrong(self) -> Iterator[Wrong]:
         """What the plan says of tensors that cannot be, each with its place in it; nothing: all can be."""
-        impossible = list(self.impossible())
+        impossible = [*self.impossible(), *wrong_spans(self.plan, self.network, self.index)]
         yield from impossible
         for name in self.plan.resident if not impossible else ():
             yield from ((("resident", name), why) for why in self._torn(name))
 
-    def impossible(self) -> Iterator[Wrong]:
+    def impossible(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """The same of each tensor by itself, whatever else stays."""
         names = [layer.name for layer in self.network.layers]
         level = ""

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict
 
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.living import Between
-from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
+from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan, Span
 from accelsim.specs import Count, Spec, key, listed, validate
 from accelsim.workload.problem import COUNT_LIMIT
 from accelsim.yamlfile import Document, bare, read
@@ -88,6 +88,13 @@ class GroupSpec(Spec):
         )  # fmt: skip
 
 
+class SpanSpec(Spec):
+    """Layers that run in rounds, some images at a time."""
+
+    layers: Annotated[tuple[str, ...], BeforeValidator(listed)] = key("The layers, in run order.")
+    batch_outer: Count = key("Images of a round; the last round may have fewer.", unit="images")
+
+
 def _home(value: object) -> object:
     """A level alone."""
     return {"level": value} if isinstance(value, str) else value
@@ -103,6 +110,7 @@ class PlanFile(Spec):
         "By layer: where what it makes lives until it is read.", {}, "all goes to the outermost level", names="LAYER"
     )
     groups: list[GroupSpec] = key("Layers that run together.", [], "every layer runs alone")
+    spans: list[SpanSpec] = key("Layers that run some images at a time.", [], "every layer runs the whole batch")
 
 
 def load_plan(path: str | Path) -> tuple[Plan, Document]:
@@ -124,7 +132,12 @@ def plan_of(document: Document) -> Plan:
                 document.refuse(("groups", i, "layers"), f"'{name}' is in a group already")
     document.check()
     homes = {name: home.home for name, home in spec.resident.items()}
-    return Plan(homes, tuple(group.group for group in spec.groups), spec.network, document.file)
+    for i, span in enumerate(spec.spans):
+        if not span.layers:
+            document.refuse(("spans", i, "layers"), "a span has one layer or more")
+    document.check()
+    spans = tuple(Span(span.layers, span.batch_outer) for span in spec.spans)
+    return Plan(homes, tuple(group.group for group in spec.groups), spec.network, document.file, spans)
 
 
 def plan_from(given: Plan | str | Path | Mapping[str, Any]) -> tuple[Plan, Document | None]:
@@ -176,6 +189,12 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
             body = CommentedMap(written(group))
             body.fa.set_flow_style()
             tree["groups"].append(body)
+    if plan.spans:
+        tree["spans"] = CommentedSeq()
+        for span in plan.spans:
+            body = CommentedMap(_written_span(span))
+            body.fa.set_flow_style()
+            tree["spans"].append(body)
     for name, text in (comments or {}).items():
         if name in tree:
             tree.yaml_set_comment_before_after_key(name, before=text)
@@ -190,6 +209,11 @@ def _written_home(home: Home) -> dict[str, str]:
     """A home as its file has it."""
     until = {"until": home.until} if home.until else {}
     return {"level": home.level, **until, **({} if home.whole else {"parts": "/".join(map(str, home.parts))})}
+
+
+def _written_span(span: Span) -> dict[str, Any]:
+    """A span as its file has it."""
+    return {"layers": list(span.layers), "batch_outer": span.batch_outer}
 
 
 def written(group: Group) -> dict[str, Any]:
@@ -215,4 +239,6 @@ def data_of(plan: Plan) -> dict[str, Any]:
         out["resident"] = {name: _written_home(home) for name, home in plan.resident.items()}
     if plan.groups:
         out["groups"] = [written(group) for group in plan.groups]
+    if plan.spans:
+        out["spans"] = [_written_span(span) for span in plan.spans]
     return out
