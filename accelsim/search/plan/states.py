@@ -290,7 +290,7 @@ class Walk:
     @cached_property
     def attentions(self) -> dict[int, Attends]:
         """Attentions by their first place."""
-        if not self.fused or not self.wanted.keeps_filters or not self.wanted.weights_share:
+        if not self.fused or (self.wanted.keeps_filters and not self.wanted.weights_share):
             return {}
         place = {self.network.layers[i].name: k for k, i in enumerate(self.order)}
         found = {}
