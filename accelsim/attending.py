@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from accelsim.engine.counts import Timing
 from accelsim.engine.fused.attention import Blocks
 from accelsim.engine.fused.attention_layers import Heads, attention_of
-from accelsim.engine.fused.attention_passes import LAYERS, Walk
+from accelsim.engine.fused.attention_passes import LAYERS
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult, PassRun, Share
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
-from accelsim.search.plan.attended import Attended, refuse
+from accelsim.search.plan.attended import Attended, refuse, walk_of
 from accelsim.workload.problem import Tensor
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _attended(
 ) -> tuple[Heads, Attended]:
     heads = attention_of(between.network, group.layers)
     blocks = blocks_of(group, heads)
-    walk = Walk(heads.attention, blocks, _at_home(heads, between))
+    walk = walk_of(heads.attention, blocks, wanted, _at_home(heads, between))
     machine = between.sized(between.network.layers[between.index[heads.layers[-1]]])
     level = machine.levels[machine.level_index(wanted.home)]
     found = Attended(walk, heads.heads, machine, wanted, evaluator, level.slots(Tensor.IFMAP) > 1, nests)

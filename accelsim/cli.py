@@ -50,6 +50,7 @@ from accelsim.options import (
     Objective,
     Optimizer,
     Out,
+    Parts,
     PictureWidth,
     PlanFile,
     Proved,
@@ -137,6 +138,7 @@ def run(
     constraints: Constraints = None,
     bound: Bound = None,
     between: Between = None,
+    parts: Parts = 1,
     plan: PlanFile = None,
     energy: Energy = None,
     node: Node = None,
@@ -184,7 +186,7 @@ def run(
         step = training_of(training, optimizer, master_bits, transposed, vector_gradients)
         more: dict[str, Any] = {
             "mapping": mapping, "budget": budget, "imperfect": imperfect, "constraints": constraints, "bound": bound,
-            "between": between, "plan": plan,
+            "between": between, "parts": parts, "plan": plan,
         }  # fmt: skip
         result = simulated(architecture, workload, **asked, **more, training=step)
     checks = _checked(result) if check else []
@@ -333,6 +335,7 @@ def search(
     bound: Bound = None,
     total: Total = None,
     between: Between = None,
+    parts: Parts = 1,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -364,7 +367,7 @@ def search(
         "budget": budget, "exact": exact, "imperfect": imperfect, "constraints": constraints, "bound": bound,
         "energy": energy, "node": node, "supply": supply, "accounting": accounting,
         "parameters": parameters(settings), "dims": dims_of(dims), "bits": bits_of(bits), "between": between,
-        "training": training_of(training, optimizer, master_bits, transposed, vector_gradients),
+        "parts": parts, "training": training_of(training, optimizer, master_bits, transposed, vector_gradients),
     }  # fmt: skip
     found = None
     if total:

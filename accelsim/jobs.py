@@ -15,6 +15,7 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.mapping import LoopNest, check_bypass
 from accelsim.mapping.plan.living import Between, Stay
 from accelsim.mapping.plan.progress import refuse_no_room
+from accelsim.mapping.plan.rounds import bare
 from accelsim.outcome import GIVEN, SEARCH, LayerResult, Ran
 from accelsim.result import Result
 from accelsim.vector import vector_layers
@@ -87,16 +88,27 @@ def jobs(plan: Plan) -> list[Job]:
     for layer in plan.layers:
         if layer.problem is None or layer.name in failed or (plan.between and plan.between.plan.group_of(layer.name)):
             continue
-        zeros = plan.zeros and plan.zeros.of(layer)
+        zeros = None if dense(plan, layer) else plan.zeros and plan.zeros.of(layer)
         identity = zeros.identity(layer) if zeros else ""
         sized = sized_for(plan.machine, layer, wanted)
         raw = bool(zeros) and INPUT in layer.inputs
         widths = tuple(sized.widths.items())
-        stay = plan.between.stay(layer) if plan.between else NOTHING
-        if plan.between:
-            sized = stay.on(sized, plan.between.home)
-        found.append(Job(sized, layer, layer.problem, plan.given.get(layer.name), identity, raw, widths, stay))
+        for run in plan.between.runs(layer) if plan.between else (layer,):
+            assert run.problem is not None
+            nest, machine, stay = plan.given.get(run.name, plan.given.get(layer.name)), sized, NOTHING
+            if plan.between:
+                stay = plan.between.stay(run)
+                machine = stay.on(sized, plan.between.home)
+            found.append(Job(machine, run, run.problem, nest, identity, raw, widths, stay))
     return found
+
+
+def dense(plan: Plan, layer: Layer) -> bool:
+    """Whether a layer runs dense, whatever is zero: some channels of a tensor of its stay, or it runs in rounds."""
+    between = plan.between
+    if between is None:
+        return False
+    return between.plan.span_of(bare(layer.name)) is not None or bool(between.stay(layer).parts)
 
 
 def sized_for(machine: Architecture, layer: Layer, wanted: Mapping[Width, int]) -> Architecture:
@@ -110,7 +122,8 @@ def sized_for(machine: Architecture, layer: Layer, wanted: Mapping[Width, int]) 
 def run_job(job: Job, plan: Plan) -> LayerResult | MappingError:
     """Evaluate a layer; what cannot be mapped is returned, not raised."""
     try:
-        return _run(job, replace(plan, zeros=plan.zeros and plan.zeros.of(job.layer)))
+        zeros = None if dense(plan, job.layer) else plan.zeros and plan.zeros.of(job.layer)
+        return _run(job, replace(plan, zeros=zeros))
     except MappingError as error:
         return error
 

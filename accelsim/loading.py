@@ -252,9 +252,10 @@ def _refuse(file: str, field: str, message: str) -> NoReturn:
 def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable, kind: type[Kind]) -> Kind:
     asked = found.ran
     network = validate(Document(f"{file}: ran.network", asked.network), NetworkDocument).root
-    known = {layer.name: layer for layer in network.mac_layers}
     plan = plan_of(Document(f"{file}: ran.plan", asked.plan)) if asked.plan else NO_PLAN
     between = between_of(plan, machine, network, checked(asked.bits))
+    whole = network.mac_layers
+    known = {run.name: run for layer in whole for run in (between.runs(layer) if between else (layer,))}
     layers = []
     for index, entry in enumerate(found.layers):
         if entry.name not in known:

@@ -66,6 +66,10 @@ Between = Annotated[
     str | None,
     typer.Option(metavar="WAY", help="Between layers: none, resident (tensors stay on the chip), fused, or best."),
 ]
+Parts = Annotated[
+    int,
+    typer.Option(metavar="K", help="With --between: of K blocks of a tensor's channels some may stay; 1: all or none."),
+]
 PlanFile = Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="A plan of what happens between layers.")]
 Energy = Annotated[str | None, typer.Option(help="Energy table; default: the machine's own.")]
 Node = Annotated[int | None, typer.Option(metavar="NM", help="Energy table of a process, instead of --energy.")]

@@ -24,6 +24,7 @@ from accelsim.errors import AccelsimError
 from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.living import between_of
+from accelsim.mapping.plan.rounds import bare
 from accelsim.measured import Measured as Measured
 from accelsim.ran import Ran as Ran
 from accelsim.vector import VectorLayer, VectorTotals
@@ -243,7 +244,9 @@ class Outcome:
             return sized
         between = between_of(ran.plan, self.architecture, ran.network, checked(ran.bits))
         assert between is not None
-        return between.stay(ran.network.layers[between.index[layer.name]]).on(sized, between.home)
+        whole = ran.network.layers[between.index[bare(layer.name)]]
+        run = next(run for run in between.runs(whole) if run.name == layer.name)
+        return between.stay(run).on(sized, between.home)
 
     def mode(self, layer: LayerResult) -> Mode:
         """How the machine's multipliers split for the words of a layer."""

@@ -46,7 +46,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "mapping": None, "batch": 1, "layers": None, "evaluator": "cycle", "objective": "energy", "parameters": None,
     "energy": None, "accounting": None, "data": None, "seed": 0, "bits": None, "node": None, "supply": None,
     "dims": None, "inputs": None, "budget": None, "exact": False, "imperfect": False, "constraints": None,
-    "training": None, "bound": None, "between": None, "plan": None, "progress": None,
+    "training": None, "bound": None, "between": None, "parts": 1, "plan": None, "progress": None,
 }  # fmt: skip
 
 
@@ -79,6 +79,7 @@ def simulate(
     bound: str | Sequence[str] | Mapping[str, Any] | None = None,
     training: bool | str | Mapping[str, Any] | Training | None = None,
     between: str | None = None,
+    parts: int = 1,
     plan: str | Path | Mapping[str, Any] | BetweenPlan | None = None,
 ) -> Result:
     """Run a network on a machine.
@@ -107,8 +108,9 @@ def simulate(
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
     training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
     between : what is looked for between layers: 'none', tensors that stay on the chip ('resident'), groups of layers
-        ('fused'), or both ('best'); default: what the machine says, else 'none'. plan : the file of a plan, or what is
-        in it, instead (docs/between.md).
+        ('fused'), or both ('best'); default: what the machine says, else 'none'. parts : of so many blocks of channels
+        of a tensor some may stay; 1: all or none. plan : the file of a plan, or what is in it, instead
+        (docs/between.md).
 
     Raises
     ------
@@ -118,8 +120,8 @@ def simulate(
         architecture, workload, dataflow, mapping=mapping, batch=batch, layers=layers, evaluator=evaluator,
         objective=objective, parameters=parameters, energy=energy, accounting=accounting, data=data, seed=seed,
         bits=bits, node=node, supply=supply, dims=dims, inputs=inputs, budget=budget, exact=exact,
-        imperfect=imperfect, constraints=constraints, bound=bound, training=training, between=between, plan=plan,
-        progress=progress,
+        imperfect=imperfect, constraints=constraints, bound=bound, training=training, between=between, parts=parts,
+        plan=plan, progress=progress,
     )  # fmt: skip
     result = _execute(ready, progress)
     if result.failures and not tolerant:
@@ -185,6 +187,9 @@ def _between(
     """The plan that is given or looked for, on a machine; None: nothing happens between layers."""
     way, given = options["between"] or "none", options["plan"]
     arguments.known("between", way, WAYS)
+    parts = arguments.whole("parts", options["parts"], 1)
+    if parts > 1 and way not in ("resident", "best"):
+        raise AccelsimError("parts: no tensor is looked for that stays; add between 'resident' or 'best'")
     if given is not None and way != "none":
         raise AccelsimError("a plan is given, so none is looked for; leave out 'between' or 'plan'")
     if given is None and way == "none":
@@ -200,7 +205,7 @@ def _between(
     if given is not None:
         return _given(given, machine, network, bits, wanted, options["layers"])
     sized = partial(sized_for, machine, wanted=bits)
-    found = find_plan(wanted(home_of(machine)), network, sized, way, proof.budget, options["progress"])
+    found = find_plan(wanted(home_of(machine)), network, sized, way, proof.budget, options["progress"], parts)
     return between_of(replace(found.plan, source=found.describe()), machine, network, bits)
 
 

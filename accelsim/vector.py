@@ -158,10 +158,13 @@ def vector_layers(
             continue
         images = network.images(layer)
         moved = Moved(*network.traffic(layer)) if between is None else Moved(*between.moved(layer), between.home)
+        sized = with_bits(machine, {**layer.bits, **bits})
+        cycles = processing = 0
+        for some, times in between.rounds(layer) if between and not layer.once else ((images, 1),):
+            each = latency(sized, moved.times(some), layer.vector_ops * some, layer.op == UPDATE)
+            cycles, processing = cycles + each[0] * times, processing + each[1] * times
         moved = moved.times(images)
         operations = layer.vector_ops * images
-        sized = with_bits(machine, {**layer.bits, **bits})
-        cycles, processing = latency(sized, moved, operations, layer.op == UPDATE)
         # a layer that multiplies too has its name already
         name = f"{layer.name} {'gates' if layer.op in RECURRENT else 'sums'}" if layer.problem else layer.name
         rows = (

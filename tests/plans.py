@@ -16,7 +16,7 @@ from accelsim.search.plan.fused import tilings
 from accelsim.workload.network import Network
 
 
-def draw_network(rng: Random, most: int = 4) -> Network:
+def draw_network(rng: Random, most: int = 4, batch: int = 1) -> Network:
     """Two layers or more, with shortcuts."""
     layers: dict[str, dict[str, object]] = {}
     names = ["input"]
@@ -36,7 +36,7 @@ def draw_network(rng: Random, most: int = 4) -> Network:
         layers[f"l{i}"] = layer
         names.append(f"l{i}")
     channels, plane = rng.randint(1, 3), rng.randint(4, 9)
-    return Network.of("small", layers, (channels, plane, plane))
+    return Network.of("small", layers, (channels, plane, plane), batch=batch)
 
 
 def with_room(machine: Architecture, home: str, bits: int) -> Architecture:

@@ -31,6 +31,7 @@ from accelsim.architecture.model import (
     Network,
     NetworkKind,
     Pairing,
+    Part,
     Port,
     Sparsity,
 )
@@ -108,6 +109,29 @@ def with_homes(rng: Random, drawn: Drawn) -> Drawn:
             return replace(drawn, architecture=replace(machine, homes=homes), nest=nest)
         except AccelsimError:
             homes.pop(tensor, None)
+    return drawn
+
+
+def with_parts(rng: Random, drawn: Drawn) -> Drawn:
+    """The same where some channels of some tensors live in another level, if the machine has one that may hold them."""
+    machine, problem = drawn.architecture, drawn.problem
+    if problem.added:
+        return drawn
+    parts = {}
+    for tensor in TENSORS:
+        for level in machine.levels[1:]:
+            if tensor in level.keeps and tensor not in machine.homes and rng.random() < 0.7:
+                dims = [dim for dim in ("GM" if tensor is Tensor.PSUM else "GC") if problem[dim] > 1]
+                if not dims:
+                    break
+                dim = rng.choice(dims)
+                parts[tensor] = Part(level.name, dim, rng.randint(1, problem[dim] - 1))
+                break
+    for tensor in rng.sample(TENSORS, 3):
+        try:
+            return replace(drawn, architecture=replace(machine, parts=parts))
+        except AccelsimError:
+            parts.pop(tensor, None)
     return drawn
 
 

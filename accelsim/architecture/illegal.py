@@ -12,6 +12,7 @@ from accelsim.workload.lowering import Lowering
 from accelsim.workload.problem import TENSORS, Tensor
 
 if TYPE_CHECKING:
+    from accelsim.architecture.level import Part
     from accelsim.architecture.model import Architecture
 
 
@@ -46,6 +47,7 @@ def refuse(machine: Architecture) -> None:
 def _refuse_homes(machine: Architecture) -> None:
     """What may hold a tensor between layers: one memory outside the array."""
     homes = {**dict.fromkeys((Tensor.IFMAP, Tensor.PSUM) if machine.between else (), machine.between), **machine.homes}
+    homes |= {tensor: part.level for tensor, part in machine.parts.items()}
     for tensor, name in homes.items():
         where, home = f"architecture '{machine.name}': '{name}' is no home of {tensor}", machine.level_index(name)
         names = [level.name for level in machine.levels]
@@ -55,9 +57,29 @@ def _refuse_homes(machine: Architecture) -> None:
             raise AccelsimError(f"{where}: it does not keep it")
         if any(level.fanout.y * level.fanout.x > 1 for level in machine.levels[:home]) or home >= machine.pe_level > 0:
             raise AccelsimError(f"{where}: there are several of it; a tensor lives in one memory outside the array")
-    if machine.homes and (machine.cartesian or machine.bias):
+    if (machine.homes or machine.parts) and (machine.cartesian or machine.bias):
         what = "Cartesian PEs" if machine.cartesian else "a bias out of memory"
         raise AccelsimError(f"architecture '{machine.name}': tensors live between layers on no machine with {what}")
+    for tensor, part in machine.parts.items():
+        if why := _why_whole(machine, tensor, part):
+            raise AccelsimError(f"architecture '{machine.name}': {tensor} lives in '{part.level}' whole or not: {why}")
+
+
+def _why_whole(machine: Architecture, tensor: Tensor, part: Part) -> str:
+    """Why some channels of a tensor cannot live in a level while others do not; empty: they can."""
+    home = machine.level_index(part.level)
+    if tensor in machine.homes:
+        return "it does so whole"
+    if machine.levels[0].dram:
+        return f"what is left of it has no addresses in the banks of '{machine.levels[0].name}'"
+    for level in machine.levels[:home]:
+        if level.fanout.network(tensor).has_links:
+            return f"the network below '{level.name}' has links"
+    if tensor is Tensor.PSUM and any(machine.accumulates(above, home) for above in range(home)):
+        return f"psums that leave '{part.level}' are added up on their way"
+    if tensor is Tensor.PSUM and any(level.fixed.drain for level in machine.levels[1 : home + 1]):
+        return "a drain takes cycles of its own, of whatever words"
+    return ""
 
 
 def _refuse_cartesian(machine: Architecture) -> None:

@@ -61,6 +61,18 @@ class Partition:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Channels of a tensor that live in a level between layers, while the others do so in the outermost.
+
+    dim : along which they lie. outside : how many live in the outermost level, the first ones (docs/between.md).
+    """
+
+    level: str
+    dim: str
+    outside: int
+
+
+@dataclass(frozen=True)
 class Fixed:
     """Core cycles that tiles and transfers of a level take besides their words (docs/model.md, "Fixed cycles").
 

@@ -12,6 +12,7 @@ from accelsim.architecture.level import Buffer as Buffer
 from accelsim.architecture.level import Fixed as Fixed
 from accelsim.architecture.level import Format as Format
 from accelsim.architecture.level import Level as Level
+from accelsim.architecture.level import Part as Part
 from accelsim.architecture.level import Partition as Partition
 from accelsim.architecture.modes import Mode as Mode
 from accelsim.architecture.modes import mode_of, refuse_modes, widest
@@ -70,7 +71,7 @@ class Architecture(Pictured):
     between : the level where tensors may stay between layers; '': the largest that can hold them.
     physical : what its area and the energy of wires and clock follow from, or None.
     homes : of the tensors of a layer that live in another level than the outermost between layers, that level: they are
-        nowhere outside it (docs/between.md). Machines of files have none.
+        nowhere outside it (docs/between.md). Machines of files have none. parts : of those of which some channels do.
     document : the file it was read from, as data, or None; `accelsim.architecture.document` reads it.
     """
 
@@ -111,6 +112,7 @@ class Architecture(Pictured):
     between: str = ""
     physical: Physical | None = None
     homes: Mapping[Tensor, str] = field(default_factory=dict)
+    parts: Mapping[Tensor, Part] = field(default_factory=dict)
     document: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -241,6 +243,10 @@ class Architecture(Pictured):
     def home(self, tensor: Tensor) -> int:
         """The outermost level that holds a tensor: 0 but for one that lives on the chip between layers."""
         return self.level_index(self.homes[tensor]) if tensor in self.homes else 0
+
+    def parts_home(self, tensor: Tensor) -> int:
+        """The level where some channels of a tensor live; -1: all live in one."""
+        return self.level_index(self.parts[tensor].level) if tensor in self.parts else -1
 
     def accumulates(self, parent: int, child: int) -> bool:
         """Whether psums drained between two levels meet the old ones on the way up, instead of being refilled.

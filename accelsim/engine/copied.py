@@ -15,11 +15,13 @@ COPY = "copy out"
 
 
 def copied_out(machine: Architecture, problem: Problem, counts: Counts, timing: Timing) -> tuple[Counts, Timing]:
-    """The same with every word of the ofmap read at its home once more and written to the outermost level, once.
+    """The same with every word of the ofmap that is at home read there once more and written to the outermost level.
 
     It follows the layer: the busiest of the ports on the way sets its time.
     """
-    words, t, home = problem.words(Tensor.PSUM), TENSORS.index(Tensor.PSUM), machine.home(Tensor.PSUM)
+    words, t, home = problem.words(Tensor.PSUM), TENSORS.index(Tensor.PSUM), _home(machine)
+    if part := machine.parts.get(Tensor.PSUM):
+        words = words // problem[part.dim] * (problem[part.dim] - part.outside)
     moved, network = counts.words.copy(), counts.network.copy()
     moved[0, t, ACTIONS.index("update")] += words
     moved[home, t, ACTIONS.index("drain")] += words
@@ -41,13 +43,18 @@ def copied_out(machine: Architecture, problem: Problem, counts: Counts, timing: 
 
 def padded(machine: Architecture, counts: Counts, zeros: int) -> Counts:
     """The same with words of padding written around the ofmap at its home (docs/between.md, R4)."""
-    words, t, home = counts.words.copy(), TENSORS.index(Tensor.PSUM), machine.home(Tensor.PSUM)
+    words, t, home = counts.words.copy(), TENSORS.index(Tensor.PSUM), _home(machine)
     words[home, t, ACTIONS.index("update")] += zeros
     narrow = None
     if counts.narrow is not None:
         narrow = counts.narrow.copy()
         narrow[home, NARROWED.index("update")] += zeros
     return replace(counts, words=words, narrow=narrow)
+
+
+def _home(machine: Architecture) -> int:
+    """The level where the ofmap, or some of its channels, live."""
+    return max(machine.home(Tensor.PSUM), machine.parts_home(Tensor.PSUM))
 
 
 def _with(stalls: Mapping[str, int], cycles: int) -> dict[str, int]:

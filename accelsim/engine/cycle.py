@@ -22,6 +22,7 @@ from accelsim.engine.timing.windows import Outline, Window, across_links, outlin
 from accelsim.engine.words.assemble import assemble, operand_reads, with_links
 from accelsim.engine.words.bias import begun, bias_columns
 from accelsim.sparsity.masks import Masks
+from accelsim.workload.problem import Tensor
 
 if TYPE_CHECKING:
     from accelsim.engine.dram.banks import Banks
@@ -62,6 +63,8 @@ def repeats_of(program: Program, masks: Masks | None, words: bool = False) -> Re
     differ |= any(
         level.delivery or level.turns or level.atoms or level.outstanding for level in program.architecture.levels
     )
+    # what is read back of sums that live on the chip is no matter of the tile alone
+    differ |= Tensor.PSUM in program.architecture.parts
     return None if differ else find_repeats(program, words)
 
 

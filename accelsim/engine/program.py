@@ -75,6 +75,24 @@ class Program:
         machine = self.architecture
         return np.array([planes_to(machine), *planes_of(self.problem), machine.pe_level], np.int64)
 
+    @property
+    def parts(self) -> Ints:
+        """int64[4, 3], see `nest.kernels.records.Nest`."""
+        found = np.zeros((4, 3), np.int64)
+        for tensor, part in self.architecture.parts.items():
+            home = self.architecture.parts_home(tensor)
+            found[TENSORS.index(tensor)] = home, DIM_INDEX[part.dim], min(part.outside, self.problem[part.dim])
+        return found
+
+    @property
+    def sums_at_home(self) -> tuple[int, int]:
+        """(level, words) of an ofmap of which some channels live on the chip; level 0: it is whole."""
+        part, problem = self.architecture.parts.get(Tensor.PSUM), self.problem
+        if part is None:
+            return 0, 0
+        words = problem.words(Tensor.PSUM) // problem[part.dim] * max(problem[part.dim] - part.outside, 0)
+        return self.architecture.parts_home(Tensor.PSUM), words
+
     def of(self, t: int) -> Program:
         """What says how many words of a tensor are moved."""
         return self.apart.get(TENSORS[t], self) if self.apart else self
@@ -94,8 +112,8 @@ class Program:
 
     @property
     def fresh_words(self) -> int:
-        """Sums that the outermost level does not hold before the first products of theirs arrive."""
-        return 0 if self.problem.added else self.problem.words(Tensor.PSUM)
+        """Sums that the level where they end does not hold before the first products of theirs arrive there."""
+        return 0 if self.problem.added else self.problem.words(Tensor.PSUM) - self.sums_at_home[1]
 
     @property
     def bias_to(self) -> int:

@@ -88,7 +88,8 @@ def _drained(architecture: Architecture, nest: LoopNest) -> list[tuple[int, int]
     keepers = [
         index
         for index, spec in enumerate(levels)
-        if index == home or (index > home and Tensor.PSUM in spec.keeps - nest.level(spec.name).bypass)
+        if index in (home, architecture.parts_home(Tensor.PSUM))
+        or (index > home and Tensor.PSUM in spec.keeps - nest.level(spec.name).bypass)
     ]
     return [*pairwise(keepers), *([(keepers[-1], len(levels))] if keepers[-1] < architecture.pe_level else [])]
 

@@ -169,6 +169,8 @@ RUN_DIMS = ("P", "Q", "R", "S")
 def kept(architecture: Architecture, nest: LoopNest, level: int, tensor: Tensor) -> bool:
     """Whether a level holds a tensor under this mapping: its home does, which is the outermost unless said."""
     spec, home = architecture.levels[level], architecture.home(tensor)
+    if architecture.parts and level == architecture.parts_home(tensor):
+        return True
     return level == home or (level > home and tensor in spec.keeps and tensor not in nest.level(spec.name).bypass)
 
 

@@ -40,9 +40,9 @@ def living_data(result: Outcome) -> list[Held]:
     found: list[Held] = []
     rooms = {name: group.room for group in result.groups for name in group.group.layers}
     for index, layer in enumerate(between.network.layers):
-        for name, home in between.plan.resident.items():
-            tensor = between.tensors[name]
-            if tensor.made <= index <= tensor.last(home.until):
+        for name in between.plan.resident:
+            first, last = between.life(name)
+            if first <= index <= last:
                 found.append(Held(index=index, layer=layer.name, tensor=name, bits=between.bits(name)))
         if layer.name in rooms:
             found.append(Held(index=index, layer=layer.name, tensor="tiles", bits=rooms[layer.name]))

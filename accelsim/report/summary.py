@@ -99,7 +99,11 @@ def between_notes(result: Outcome) -> list[str]:
     what = [f"{stay} tensor{'s' * (stay != 1)} live{'s' * (stay == 1)} in {visible(home)}"] if stay else []
     what += [f"{groups} group{'s' * (groups != 1)} of layers run together"] if groups else []
     found = f" ({plan.source})" if "against every layer alone" in plan.source else ""
-    dense = "; groups are run dense, whatever is zero" if result.groups and result.operands else ""
+    parts = not all(home.whole for home in plan.resident.values())
+    spans = len(plan.spans)
+    what += [f"{spans} span{'s' * (spans != 1)} of layers run{'s' * (spans == 1)} in rounds"] if spans else []
+    run_dense = ["groups"] * bool(result.groups) + ["spans"] * bool(spans) + ["layers of parts of tensors"] * parts
+    dense = f"; {' and '.join(run_dense)} are run dense, whatever is zero" if run_dense and result.operands else ""
     return [f"between layers: {', '.join(what)}{found}{dense}"]
 
 

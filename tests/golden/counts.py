@@ -249,8 +249,9 @@ class Tally:
                 updates = sent
         reads = 0
         for word, _, instance in leaving(self.walk, stream, version):
-            reads += (outer, instance, word) in arrived or (self.walk.problem.added and stream.outer is None)
-            arrived.add((outer, instance, word))
+            place = self.walk.store(Tensor.PSUM, stream.parent, outer, word), instance, word
+            reads += place in arrived or (self.walk.problem.added and stream.outer is None)
+            arrived.add(place)
         self.add(stream.parent, Tensor.PSUM, "update", updates)
         self.narrow[stream.parent, 0] += updates * version.narrow_in
         if version.narrow_out:

@@ -31,7 +31,7 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
         for stream in chain:
             version = stream.serving(step)
             if version.first == step:
-                refill(sums, stream, version)
+                refill(walk, sums, stream, version)
         inner = chain[-1]
         for base in walk.iterations(step):
             for pe in walk.instances(walk.depth):
@@ -43,7 +43,8 @@ def mark_final(walk: Walk, chain: list[Stream]) -> None:
         for stream in reversed(chain):
             version = stream.serving(step)
             if version.last == step:
-                leaving_child = [sums[stream.level, version.number, child] for child in version.tiles]
+                there = ((stream.level, version.number, child) for child, words in version.tiles.items() if words)
+                leaving_child = [sums[place] for place in there]
                 version.complete = all(len(products) == every for tile in leaving_child for products in tile.values())
                 arriving = drain(walk, sums, stream, version)
                 version.final = all(len(products) == every for products in arriving.values())
@@ -100,17 +101,17 @@ def carried_narrow(walk: Walk, stream: Stream, fanout: int) -> bool:
     return True
 
 
-def parent_place(stream: Stream, version: Version, instance: Instance) -> Place:
-    """Where a version's words come from and go to."""
+def parent_place(walk: Walk, stream: Stream, version: Version, instance: Instance, word: Word) -> Place:
+    """Where a word of a version comes from and goes to."""
     number = stream.outer.serving(version.first).number if stream.outer else 0
-    return stream.parent, number, instance[: stream.parent]
+    return stream.parent, walk.store(Tensor.PSUM, stream.parent, number, word), instance[: stream.parent]
 
 
-def refill(sums: dict[Place, dict[Word, Sum]], stream: Stream, version: Version) -> None:
+def refill(walk: Walk, sums: dict[Place, dict[Word, Sum]], stream: Stream, version: Version) -> None:
     """Partial sums come back."""
     for instance, words in version.fills.items():
-        above = sums[parent_place(stream, version, instance)]
-        sums[stream.level, version.number, instance] = {word: above[word] for word in words}
+        above = {word: sums[parent_place(walk, stream, version, instance, word)][word] for word in words}
+        sums[stream.level, version.number, instance] = above
 
 
 def drain(walk: Walk, sums: dict[Place, dict[Word, Sum]], stream: Stream, version: Version) -> dict[Part, Sum]:
@@ -121,11 +122,11 @@ def drain(walk: Walk, sums: dict[Place, dict[Word, Sum]], stream: Stream, versio
         parts = [sums[stream.level, version.number, child][word] for child in children]
         assert len(frozenset().union(*parts)) == sum(map(len, parts)), "a product is in a sum once"
         arriving[part] = frozenset().union(*parts)
-        above = sums.setdefault(parent_place(stream, version, instance), {})
+        above = sums.setdefault(parent_place(walk, stream, version, instance, word), {})
         if part in version.old:
             arriving[part] |= above[word]
     for part, products in arriving.items():
         word, _, instance = part
-        above = sums[parent_place(stream, version, instance)]
+        above = sums[parent_place(walk, stream, version, instance, word)]
         above[word] = above.get(word, frozenset()) | products
     return arriving

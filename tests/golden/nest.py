@@ -123,8 +123,27 @@ class Walk:
         return self.inside(self.shifted(self.steps[step][-1], instance))
 
     def tile(self, tensor: Tensor, level: int, base: Base) -> Words:
-        """The words of a level's tile that starts at `base`, clipped to the problem, possibly none."""
-        return self._tile(tensor, level, base)
+        """The words of a level's tile that starts at `base`, clipped to the problem, possibly none.
+
+        Words that live in a level between layers are in no tile of it, nor further out.
+        """
+        words = self._tile(tensor, level, base)
+        if 0 < level <= self.architecture.parts_home(tensor):
+            words = frozenset(word for word in words if not self.stays(tensor, word))
+        return words
+
+    def stays(self, tensor: Tensor, word: Word) -> bool:
+        """Whether a word is one of those of a tensor that live in a level between layers."""
+        part = self.architecture.parts.get(tensor)
+        if part is None:
+            return False
+        at = {"G": 0, "M": 1, "C": 2} if tensor is Tensor.FILTER else {"G": 1, "M": 2, "C": 2}
+        channel = word[at[part.dim]]
+        return (channel % self.problem["C"] if part.dim == "C" else channel) >= part.outside
+
+    def store(self, tensor: Tensor, parent: int, version: int, word: Word) -> int:
+        """Which tile of a parent has a word: that of a version, or (-1) what lives there."""
+        return -1 if self.stays(tensor, word) and parent == self.architecture.parts_home(tensor) else version
 
     def _tile_uncached(self, tensor: Tensor, level: int, base: Base) -> Words:
         extent = [1] * len(LOOP_DIMS)

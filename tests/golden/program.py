@@ -200,7 +200,9 @@ class Program:
     def _transfer(self, kind: str, stream: Stream, version: Version) -> None:
         ports: dict[str, int] = {}
         rests: dict[str, int] = {}
-        for port, words, outermost, narrow, every in loads_of(self.walks[stream.tensor], stream, version, kind):
+        nothing = kind == "D" and not any(version.tiles.values())  # all of the tile lives where it is
+        loads = [] if nothing else loads_of(self.walks[stream.tensor], stream, version, kind)
+        for port, words, outermost, narrow, every in loads:
             bits = self.machine.final_bits if narrow else self.machine.moved_bits[stream.tensor]
             if version.begins and kind != "D":
                 bits = self.machine.bias_bits

@@ -54,6 +54,8 @@ class Values:
         self.held: dict[Place, Content] = {}
         self.old: dict[tuple[int, int, Part], int] = {}
         self.top: Content = {}
+        self.stays: Content = {}
+        """Sums that live in a level between layers."""
         if walk.problem.added or begins_with_bias(walk):
             words = np.ndindex(*shape_of(walk.problem, Tensor.PSUM))
             self.top = {word: added_at(word, walk.problem.bias) for word in words}
@@ -91,6 +93,8 @@ class Values:
         if stream.outer is None:
             return self.outermost(stream.tensor, word)
         tile = self.parent_tile(stream, version.first, instance)
+        if self.walk.store(stream.tensor, stream.parent, 0, word) < 0:
+            return self.stays[word] if stream.tensor is Tensor.PSUM else self.outermost(stream.tensor, word)
         return found_in(tile, word, f"{stream.tensor} {word} is not in level {stream.parent}")
 
     # ---- moving --------------------------------------------------------------------------------------------------
@@ -174,6 +178,8 @@ class Values:
             value = sum(self.tile(stream, version.number, child)[word] for child in children)
             value += self.old.pop((stream.level, version.number, part), 0)
             tile = self.parent_tile(stream, version.first, instance)
+            if self.walk.store(Tensor.PSUM, stream.parent, 0, word) < 0:
+                tile = self.stays
             tile[word] = value + (tile[word] if (instance, word) in landed else 0)
             landed.add((instance, word))
         for instance in version.tiles:
@@ -201,6 +207,8 @@ class Values:
         stream, word = self.program.inner[tensor], words[tensor]
         if stream is None:
             return self.outermost(tensor, word)
+        if self.walk.store(tensor, stream.level, 0, word) < 0:
+            return self.outermost(tensor, word)
         content = self.tile(stream, stream.serving(step).number, pe[: stream.level])
         return found_in(content, word, f"step {step}: {tensor} {word} is not at PE {pe}")
 
@@ -225,7 +233,7 @@ class Values:
     def outputs(self) -> npt.NDArray[np.int64]:
         """The ofmap as it lies in the outermost level."""
         out = np.zeros(shape_of(self.walk.problem, Tensor.PSUM), np.int64)
-        assert len(self.top) == out.size, "an output never left the chip"
-        for word, value in self.top.items():
+        assert len(self.top) + len(self.stays) == out.size, "an output never left the chip, or is nowhere"
+        for word, value in {**self.top, **self.stays}.items():
             out[word] = value
         return out

@@ -228,7 +228,7 @@ def send_old_psums(walk: Walk, stream: Stream) -> None:
         outer_number = stream.outer.serving(version.first).number if stream.outer else 0
         parts = leaving(walk, stream, version)
         for part, children in parts.items():
-            if (outer_number, part[2], part[0]) in held:
+            if (walk.store(Tensor.PSUM, stream.parent, outer_number, part[0]), part[2], part[0]) in held:
                 version.old[part] = min(children)
             elif stream.outer is None and (walk.problem.added or begins_with_bias(walk)):
                 version.old[part] = min(children)
@@ -241,4 +241,4 @@ def send_old_psums(walk: Walk, stream: Stream) -> None:
                 assert not any(part[1]), "a refill needs a network that adds every reduction loop"
                 version.fills[child] = version.fills.get(child, frozenset()) | {part[0]}
             version.old = {}
-        held |= {(outer_number, part[2], part[0]) for part in parts}
+        held |= {(walk.store(Tensor.PSUM, stream.parent, outer_number, part[0]), part[2], part[0]) for part in parts}

@@ -43,14 +43,14 @@ class Ways:
     refill: Way = NOWHERE
 
     @staticmethod
-    def of(machine: Architecture) -> Ways:
-        """Of a machine whose tensors have homes on the chip (`Architecture.homes`).
+    def of(machine: Architecture, filters: Way | None = None) -> Ways:
+        """Of a machine whose tensors have homes on the chip (`Architecture.homes`). filters : theirs, if not by a home.
 
         Banks of a DRAM are left out: words stream at its peak rate. Raises AccelsimError for a tensor without a home.
         """
         return Ways(
             way_of(machine, Tensor.IFMAP),
-            way_of(machine, Tensor.FILTER),
+            filters or way_of(machine, Tensor.FILTER),
             way_of(machine, Tensor.PSUM),
             way_of(machine, Tensor.PSUM, in_progress=True),
             way_of(machine, Tensor.PSUM, in_progress=True, back=True),

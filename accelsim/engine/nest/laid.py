@@ -18,4 +18,5 @@ def laid(program: Program) -> Nest:
         program.levels,
         program.ends,
         program.held,
+        program.parts,
     )

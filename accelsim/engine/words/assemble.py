@@ -67,7 +67,7 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
     architecture, levels, front = program.architecture, program.levels, columns.shape[:-2]
     words: Words = np.zeros((levels, 3, len(ACTIONS), *front), np.int64)
     network: Words = np.zeros((levels, 3, 2, len(TRAFFIC), *front), np.int64)
-    rows = np.moveaxis(columns, (-2, -1), (0, 1))
+    rows, at_home = np.moveaxis(columns, (-2, -1), (0, 1)), program.sums_at_home
     for edge, on_network, row in zip(program.edges.tolist(), program.timed, rows, strict=True):
         t, parent, child, anew = edge[:4]
         arrived = row[3 * (child - parent) - 1]
@@ -77,6 +77,9 @@ def tally(program: Program, columns: Ints) -> tuple[Words, Words]:
                 words[parent, t, READ] = row[0] - program.fresh_words
             else:
                 words[parent, t, READ] = row[0] - (words[parent, t, DRAIN] - words[parent, t, FILL])
+                if parent == at_home[0]:
+                    # those that live there add to what is there, and neither leave nor come back
+                    words[parent, t, READ] -= at_home[1]
                 if parent == program.bias_to and not accumulates(architecture, 0, parent):
                     # each begins with a word of the bias
                     words[parent, t, READ] += program.problem.words(Tensor.PSUM)

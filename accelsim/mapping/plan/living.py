@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from accelsim.architecture.model import Architecture, Level, Partition
+from accelsim.architecture.model import Architecture, Level, Part, Partition
 from accelsim.architecture.precision import with_bits
 from accelsim.errors import AccelsimError, nearest
+from accelsim.mapping.plan.channels import part_of, share, why_not_parts, why_not_read
 from accelsim.mapping.plan.plan import Home, Plan
+from accelsim.mapping.plan.rounds import bare, rounds, runs_of, wrong_spans
 from accelsim.mapping.plan.tensors import Living, operand, parts_of, tensors_of, why_not_at_home
 from accelsim.workload.network import INPUT, VIEWS, Layer, Network
 from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
@@ -27,19 +29,20 @@ Wrong = tuple[tuple[str | int, ...], str]
 class Stay:
     """What a layer finds on the chip.
 
-    homes : its own tensors that live there. taken : bits that all tensors which live there meanwhile take. copied :
-    whether what it makes is written to the outermost level, too (R5). zeros : words of padding around that, which it
-    writes (R4).
+    homes : its own tensors that live there. parts : those of which some channels do. taken : bits that all tensors
+    which live there meanwhile take. copied : whether what it makes is written to the outermost level, too (R5). zeros :
+    words of padding around that, which it writes (R4).
     """
 
     homes: Mapping[Tensor, str] = field(hash=False)
     taken: int = 0
     copied: bool = False
     zeros: int = 0
+    parts: Mapping[Tensor, Part] = field(default_factory=dict, hash=False)
 
     def on(self, machine: Architecture, home: str) -> Architecture:
         """The machine as the layer finds it. Raises AccelsimError for tensors that have no room."""
-        if not self.homes and not self.taken:
+        if not self.homes and not self.parts and not self.taken:
             return machine
         levels = list(machine.levels)
         index = machine.level_index(home)
@@ -56,7 +59,7 @@ class Stay:
             for k, part in enumerate(level.capacity)
         )
         levels[index] = replace(level, capacity=parts)
-        return replace(machine, levels=tuple(levels), homes=dict(self.homes))
+        return replace(machine, levels=tuple(levels), homes=dict(self.homes), parts=dict(self.parts))
 
 
 def room_of(machine: Architecture, home: str) -> int | None:
@@ -98,7 +101,19 @@ class Between:
         """Whether all words of one of a layer's inputs are on the chip."""
         return all(self._there(part, self.index[layer.name]) for part in self.parts[layer.inputs[place]])
 
+    def part(self, layer: Layer, place: int) -> Home | None:
+        """The home of one of a layer's inputs, or (-1) of what it makes, where some channels of it alone are there."""
+        name = layer.name if place < 0 else layer.inputs[place]
+        home = self.plan.resident.get(name)
+        if home is None or home.whole or (place >= 0 and not self._some(name, self.index[layer.name])):
+            return None
+        return home
+
     def _there(self, name: str, reader: int) -> bool:
+        return self._some(name, reader) and self.plan.resident[name].whole
+
+    def _some(self, name: str, reader: int) -> bool:
+        """Whether a tensor, or some channels of it, are on the chip for a reader."""
         home = self.plan.resident.get(name)
         return home is not None and reader <= self.tensors[name].last(home.until)
 
@@ -110,11 +125,42 @@ class Between:
     def taken_from(self, first: int, last: int) -> int:
         """Bits of all tensors that live on the chip while some layers run together."""
         found = 0
-        for name, home in self.plan.resident.items():
-            tensor = self.tensors[name]
-            if tensor.made <= last and tensor.last(home.until) >= first:
+        for name in self.plan.resident:
+            begins, ends = self.life(name)
+            if begins <= last and ends >= first:
                 found += self.bits(name)
         return found
+
+    def runs(self, layer: Layer) -> tuple[Layer, ...]:
+        """A layer as it runs, in one round or several (R4)."""
+        return runs_of(layer, self.plan.span_of(layer.name), self.network.batch)
+
+    def rounds(self, layer: Layer) -> tuple[tuple[int, int], ...]:
+        """(images, how often) of a layer's rounds."""
+        return rounds(self.plan.span_of(layer.name), self.network.batch)
+
+    def life(self, name: str) -> tuple[int, int]:
+        """First and last layer that a tensor is on the chip for, by index.
+
+        What is made or read outside a span that reads or makes it is there in every round of it.
+        """
+        tensor = self.tensors[name]
+        first, last = tensor.made, tensor.last(self.plan.resident[name].until)
+        for span in self.plan.spans:
+            begin, end = self.index[span.layers[0]], self.index[span.layers[-1]]
+            if first < begin <= last <= end:
+                last = end
+            elif begin <= first <= end < last:
+                first = begin
+        return first, last
+
+    def images(self, name: str) -> int:
+        """Images of a tensor that are on the chip at a time: those of a round, where it lives inside a span alone."""
+        first, last = self.tensors[name].made, self.tensors[name].last(self.plan.resident[name].until)
+        for span in self.plan.spans:
+            if self.index[span.layers[0]] <= first and last <= self.index[span.layers[-1]]:
+                return min(span.batch_outer, self.network.batch)
+        return self.network.batch
 
     def copied(self, name: str) -> bool:
         """Whether a tensor that stays is also written to the outermost level (R5)."""
@@ -122,16 +168,18 @@ class Between:
         return home is not None and (tensor.output or tensor.last(home.until) < tensor.last())
 
     def bits(self, name: str) -> int:
-        """Room of a tensor that stays: its words at the width of the widest operand they are read as (R4)."""
+        """Room of what stays of a tensor: its words at the width of the widest operand they are read as (R4)."""
         tensor = self.tensors[name]
         widths = [self.sized(self.network.layers[tensor.made]).widths[Width.OFMAP]] if not tensor.readers else []
         for reader in tensor.readers:
-            if not self._there(name, reader.index):
+            if not self._some(name, reader.index):
                 continue
             layer = self.network.layers[reader.index]
             what = operand(layer, reader.place) or Tensor.IFMAP
             widths.append(self.sized(layer).widths[Width(what.value)])
-        return (tensor.words + self.zeros(name)) * max(widths)
+        home = self.plan.resident[name]
+        words = tensor.words if home.whole else int(tensor.words * share(home, self.network.shape(name).C))
+        return (words + self.zeros(name)) * self.images(name) // self.network.batch * max(widths)
 
     def zeros(self, name: str) -> int:
         """Words of padding that are stored around a tensor: those of the reader at home that has most (R4)."""
@@ -139,23 +187,24 @@ class Between:
         shape, most = self.network.shape(name), (0, 0)
         for reader in tensor.readers:
             layer = self.network.layers[reader.index]
-            here = layer.problem if self._there(name, reader.index) and reader.place == 0 else None
+            here = layer.problem if self._some(name, reader.index) and reader.place == 0 else None
             if here is not None and self.sized(layer).padding is Padding.STORED:
                 whole = here.whole_plane
                 most = max(most[0], whole[0] - here.height), max(most[1], whole[1] - here.width)
         if most == (0, 0):
             return 0
-        planes = shape.C * shape.D * self.network.batch
+        home = self.plan.resident[name]
+        planes = shape.D * self.network.batch * (shape.C if home.whole else int(shape.C * share(home, shape.C)))
         return planes * ((shape.H + most[0]) * (shape.W + most[1]) - shape.H * shape.W)
 
     @cached_property
     def _taken(self) -> list[int]:
         """Bits taken while each layer runs."""
         change = [0] * (len(self.network.layers) + 1)
-        for name, home in self.plan.resident.items():
-            bits = self.bits(name)
-            change[self.tensors[name].made] += bits
-            change[self.tensors[name].last(home.until) + 1] -= bits
+        for name in self.plan.resident:
+            bits, (first, last) = self.bits(name), self.life(name)
+            change[first] += bits
+            change[last + 1] -= bits
         out, now = [], 0
         for each in change[:-1]:
             now += each
@@ -163,17 +212,25 @@ class Between:
         return out
 
     def stay(self, layer: Layer) -> Stay:
-        """What a layer finds on the chip."""
+        """What a layer, or one of its rounds, finds on the chip."""
+        ran, layer = layer, self.network.layers[self.index[bare(layer.name)]]
         homes: dict[Tensor, str] = {}
         for place in range(len(layer.inputs)) if layer.problem else ():
             what = operand(layer, place)
             if what is not None and self.reads_at_home(layer, place):
                 homes[what] = self.home
-        if layer.problem and layer.name in self.plan.resident:
+        parts: dict[Tensor, Part] = {}
+        for place in range(-1, len(layer.inputs)) if layer.problem else ():
+            what, home = Tensor.PSUM if place < 0 else operand(layer, place), self.part(layer, place)
+            if home is not None and layer.problem and what and (part := part_of(home, layer.problem, what)):
+                parts[what] = part
+        if layer.problem and layer.name in self.plan.resident and Tensor.PSUM not in parts:
             homes[Tensor.PSUM] = self.home
         ordered = {tensor: homes[tensor] for tensor in TENSORS if tensor in homes}
         zeros = self.zeros(layer.name) if layer.name in self.plan.resident else 0
-        return Stay(ordered, self._taken[self.index[layer.name]], self.copied(layer.name), zeros)
+        if ran.problem and layer.problem:
+            zeros = zeros * ran.problem["N"] // layer.problem["N"]
+        return Stay(ordered, self._taken[self.index[layer.name]], self.copied(layer.name), zeros, parts)
 
     def moved(self, layer: Layer) -> tuple[int, int, int, int]:
         """(read, written) in the outermost level, (read, written) at home: words of one image of a vector layer.
@@ -183,15 +240,24 @@ class Between:
         read, written = self.network.traffic(layer)
         if layer.moves is not None or layer.problem or layer.op in VIEWS:
             return read, written, 0, 0
-        there = [name for place, name in enumerate(layer.inputs) if self.reads_at_home(layer, place)]
-        inside = sum(self.network.shape(name).words for name in there)
-        stays = layer.name in self.plan.resident
-        kept = written + self.zeros(layer.name) // self.network.batch if stays else 0
-        return read - inside, written if not stays or self.copied(layer.name) else 0, inside, kept
+        inside = sum(self._read_here(layer, place) for place in range(len(layer.inputs)))
+        if layer.name not in self.plan.resident:
+            return read - inside, written, inside, 0
+        home, zeros = self.plan.resident[layer.name], self.zeros(layer.name) // self.network.batch
+        stays = written if home.whole else int(written * share(home, layer.shape.C))
+        return read - inside, written if self.copied(layer.name) else written - stays, inside, stays + zeros
+
+    def _read_here(self, layer: Layer, place: int) -> int:
+        """Words of one image of one of a layer's inputs that are on the chip."""
+        name, home = layer.inputs[place], self.part(layer, place)
+        words = self.network.shape(name).words
+        if home is not None:
+            return int(words * share(home, self.network.shape(name).C))
+        return words if self.reads_at_home(layer, place) else 0
 
     def wrong(self) -> Iterator[Wrong]:
         """What the plan says of tensors that cannot be, each with its place in it; nothing: all can be."""
-        impossible = list(self.impossible())
+        impossible = [*self.impossible(), *wrong_spans(self.plan, self.network, self.index)]
         yield from impossible
         if impossible:
             return
@@ -199,7 +265,7 @@ class Between:
             yield from ((("resident", name), why) for why in self._torn(name))
         yield from self._no_room()
 
-    def impossible(self) -> Iterator[Wrong]:
+    def impossible(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """The same of each tensor by itself, whatever else stays."""
         names = [layer.name for layer in self.network.layers]
         level = ""
@@ -240,6 +306,9 @@ class Between:
         if group is not None and name != group.layers[-1]:
             yield f"it is inside the group {group.name}, whose tiles hold it; only what its last layer makes can stay"
             return
+        if not self.plan.resident[name].whole:
+            # whoever reads it finds the other channels in the outermost level
+            return
         for reader in () if self.copied(name) else self.tensors[name].readers:
             layer = self.network.layers[reader.index]
             if not self.reads_at_home(layer, reader.place):
@@ -260,6 +329,9 @@ class Between:
         if (why := why_not_at_home(layer, -1)) or (why := _unlike(self.sized(layer), layer, Tensor.PSUM)):
             yield f"what '{name}' makes cannot stay: {why}"
             return
+        if not home.whole and (why := self.why_not_parts(name, home)):
+            yield f"parts: {why}"
+            return
         readers = [reader.layer for reader in tensor.readers]
         if not readers:
             yield f"nobody reads what '{name}' makes"
@@ -278,6 +350,30 @@ class Between:
             if why:
                 yield f"'{other.name}' cannot read it there: {why}"
                 return
+
+    def why_not_parts(self, name: str, home: Home) -> str:
+        """Why some channels of a tensor alone cannot stay; empty: they can."""
+        shape, layers = self.network.shape(name), self.network.layers
+        if why := why_not_parts(home, shape):
+            return why
+        maker = layers[self.index[name]]
+        inside = [reader for reader in self.tensors[name].readers if self._some(name, reader.index)]
+        used = [(maker, Tensor.PSUM if maker.problem else None, True)]
+        for reader in inside:
+            layer = layers[reader.index]
+            used.append((layer, operand(layer, reader.place), layer.inputs[reader.place] == name))
+        for layer, what, named in used:
+            how = "makes" if layer is maker else "reads"
+            if self.plan.group_of(layer.name) is not None:
+                return f"'{layer.name}', which {how} it, is in a group; let it stay whole"
+            if why := why_not_read(home, layer, what, shape, named):
+                return f"'{layer.name}' {how} it, and {why}"
+            if what and layer.problem and (part := part_of(home, layer.problem, what)):
+                try:
+                    replace(self.machine, parts={what: part})
+                except AccelsimError as error:
+                    return str(error).partition(": ")[2]
+        return ""
 
     def _level(self, name: str) -> Level:
         return self.machine.levels[self.machine.level_index(name)]

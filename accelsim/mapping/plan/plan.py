@@ -18,10 +18,17 @@ class Home:
 
     level : one memory outside the array. until : the last layer that reads it there; '': its last reader of all.
     Later readers, and whoever reads the network's outputs, fetch it from the outermost level, where it is written too.
+    parts : how many blocks of channels stay, and of how many; the first ones do not.
     """
 
     level: str
     until: str = ""
+    parts: tuple[int, int] = (1, 1)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it stays."""
+        return self.parts[0] == self.parts[1]
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,14 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Layers that follow one another and run in rounds, `batch_outer` images of the batch at a time."""
+
+    layers: tuple[str, ...]
+    batch_outer: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """What happens between layers. resident : by layer, the home of what it makes. source : the file, if it has one."""
 
@@ -67,16 +82,21 @@ class Plan:
     groups: tuple[Group, ...] = ()
     network: str = ""
     source: str = field(default="", compare=False)
+    spans: tuple[Span, ...] = ()
 
     def __hash__(self) -> int:
         return hash((tuple(self.resident), self.groups))
 
     def __bool__(self) -> bool:
-        return bool(self.resident or self.groups)
+        return bool(self.resident or self.groups or self.spans)
 
     def group_of(self, layer: str) -> Group | None:
         """The group that a layer is in."""
         return next((group for group in self.groups if layer in group.layers), None)
+
+    def span_of(self, layer: str) -> Span | None:
+        """The span that a layer is in."""
+        return next((span for span in self.spans if layer in span.layers), None)
 
 
 NO_PLAN = Plan()

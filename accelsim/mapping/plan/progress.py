@@ -11,9 +11,10 @@ from accelsim.workload.problem import REDUCTION_DIMS, TENSOR_DIMS, Problem, Tens
 
 def in_progress(machine: Architecture, nest: LoopNest, problem: Problem) -> int:
     """Words of the ofmap that are psums at a time in its home: the box that is swept inside the outermost temporal
-    loop over C, R or S above the psum's next keeper; without one, that keeper's tile.
+    loop over C, R or S above the psum's next keeper; without one, that keeper's tile. Of an ofmap of which some
+    channels stay no more than these: the others are in its tile.
     """
-    home = machine.home(Tensor.PSUM)
+    home = max(machine.home(Tensor.PSUM), machine.parts_home(Tensor.PSUM))
     inner = next((i for i in range(home + 1, len(machine.levels)) if kept(machine, nest, i, Tensor.PSUM)), None)
     end = len(machine.levels) if inner is None else inner
     extent = dict.fromkeys(TENSOR_DIMS[Tensor.PSUM], 1)
@@ -28,6 +29,8 @@ def in_progress(machine: Architecture, nest: LoopNest, problem: Problem) -> int:
             tile = dict(extent)
     if not box:
         box = tile if inner is not None else dict.fromkeys(extent, 1)
+    if part := machine.parts.get(Tensor.PSUM):
+        box[part.dim] = min(box[part.dim], problem[part.dim] - part.outside)
     words = 1
     for size in box.values():
         words *= size
@@ -37,7 +40,7 @@ def in_progress(machine: Architecture, nest: LoopNest, problem: Problem) -> int:
 def refuse_no_room(machine: Architecture, nest: LoopNest, problem: Problem) -> None:
     """Raise MappingError where psums in progress take more room than their ofmap leaves."""
     wider = machine.moved_bits[Tensor.PSUM] - machine.final_bits
-    home = machine.home(Tensor.PSUM)
+    home = max(machine.home(Tensor.PSUM), machine.parts_home(Tensor.PSUM))
     place = room_of(machine, machine.levels[home].name) if home and wider else None
     if place is None:
         return

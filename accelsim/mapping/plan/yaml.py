@@ -12,11 +12,23 @@ from pydantic import BeforeValidator, ConfigDict
 
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.living import Between, Wrong
-from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
+from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan, Span
 from accelsim.specs import Count, Spec, key, listed, validate
+from accelsim.workload.problem import COUNT_LIMIT
 from accelsim.yamlfile import Document, bare, read
 
 KEEPS = {"both": (ROWS, COLUMNS), "columns": (COLUMNS,), "rows": (ROWS,), "none": ()}
+
+
+def _parts(value: object) -> str:
+    """Two counts as text; ValueError for what is none of that, or more than there are."""
+    text = str(value).strip()
+    stay, slash, blocks = text.partition("/")
+    if not slash or not (stay.strip().isdecimal() and blocks.strip().isdecimal()):
+        raise ValueError(f"'{text}' is no part: write how many blocks of how many, as in 3/4")
+    if not 0 < int(stay) <= int(blocks) < COUNT_LIMIT:
+        raise ValueError(f"'{text}' is no part: of {int(blocks)} blocks 1 to {int(blocks)} can stay")
+    return f"{int(stay)}/{int(blocks)}"
 
 
 class HomeSpec(Spec):
@@ -24,6 +36,17 @@ class HomeSpec(Spec):
 
     level: str = key("The level: one memory outside the array.")
     until: str = key("The last layer that reads it there; later ones fetch it from the outermost level.", "", "all do")
+    parts: Annotated[str, BeforeValidator(_parts)] = key(
+        "How many blocks of its channels stay, and of how many: '3/4'. The first ones go to the outermost level.",
+        "1/1",
+        "all do",
+    )
+
+    @property
+    def home(self) -> Home:
+        """As a value object."""
+        stay, blocks = map(int, self.parts.split("/"))
+        return Home(self.level, self.until, (1, 1) if stay == blocks else (stay, blocks))
 
 
 class TileSpec(Spec):
@@ -65,6 +88,13 @@ class GroupSpec(Spec):
         )  # fmt: skip
 
 
+class SpanSpec(Spec):
+    """Layers that run in rounds, some images at a time."""
+
+    layers: Annotated[tuple[str, ...], BeforeValidator(listed)] = key("The layers, in run order.")
+    batch_outer: Count = key("Images of a round; the last round may have fewer.", unit="images")
+
+
 def _home(value: object) -> object:
     """A level alone."""
     return {"level": value} if isinstance(value, str) else value
@@ -80,6 +110,7 @@ class PlanFile(Spec):
         "By layer: where what it makes lives until it is read.", {}, "all goes to the outermost level", names="LAYER"
     )
     groups: list[GroupSpec] = key("Layers that run together.", [], "every layer runs alone")
+    spans: list[SpanSpec] = key("Layers that run some images at a time.", [], "every layer runs the whole batch")
 
 
 def load_plan(path: str | Path) -> tuple[Plan, Document]:
@@ -100,8 +131,13 @@ def plan_of(document: Document) -> Plan:
             if taken.setdefault(name, i) != i or group.layers.count(name) > 1:
                 document.refuse(("groups", i, "layers"), f"'{name}' is in a group already")
     document.check()
-    homes = {name: Home(home.level, home.until) for name, home in spec.resident.items()}
-    return Plan(homes, tuple(group.group for group in spec.groups), spec.network, document.file)
+    homes = {name: home.home for name, home in spec.resident.items()}
+    for i, span in enumerate(spec.spans):
+        if not span.layers:
+            document.refuse(("spans", i, "layers"), "a span has one layer or more")
+    document.check()
+    spans = tuple(Span(span.layers, span.batch_outer) for span in spec.spans)
+    return Plan(homes, tuple(group.group for group in spec.groups), spec.network, document.file, spans)
 
 
 def plan_from(given: Plan | str | Path | Mapping[str, Any]) -> tuple[Plan, Document | None]:
@@ -145,10 +181,11 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
     if plan.resident:
         tree["resident"] = CommentedMap()
         for name, home in plan.resident.items():
-            if not home.until:
+            body = _written_home(home)
+            if len(body) == 1:
                 tree["resident"][name] = home.level
                 continue
-            tree["resident"][name] = CommentedMap(level=home.level, until=home.until)
+            tree["resident"][name] = CommentedMap(body)
             tree["resident"][name].fa.set_flow_style()
     if plan.groups:
         tree["groups"] = CommentedSeq()
@@ -156,6 +193,12 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
             body = CommentedMap(written(group))
             body.fa.set_flow_style()
             tree["groups"].append(body)
+    if plan.spans:
+        tree["spans"] = CommentedSeq()
+        for span in plan.spans:
+            body = CommentedMap(_written_span(span))
+            body.fa.set_flow_style()
+            tree["spans"].append(body)
     for name, text in (comments or {}).items():
         if name in tree:
             tree.yaml_set_comment_before_after_key(name, before=text)
@@ -164,6 +207,17 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
     out = io.StringIO()
     yaml.dump(tree, out)
     return out.getvalue() if tree else "{}\n"
+
+
+def _written_home(home: Home) -> dict[str, str]:
+    """A home as its file has it."""
+    until = {"until": home.until} if home.until else {}
+    return {"level": home.level, **until, **({} if home.whole else {"parts": "/".join(map(str, home.parts))})}
+
+
+def _written_span(span: Span) -> dict[str, Any]:
+    """A span as its file has it."""
+    return {"layers": list(span.layers), "batch_outer": span.batch_outer}
 
 
 def written(group: Group) -> dict[str, Any]:
@@ -186,10 +240,9 @@ def data_of(plan: Plan) -> dict[str, Any]:
     """A plan as plain data, for documents; `plan_of` reads it back."""
     out: dict[str, Any] = {"network": plan.network} if plan.network else {}
     if plan.resident:
-        out["resident"] = {
-            name: {"level": home.level, **({"until": home.until} if home.until else {})}
-            for name, home in plan.resident.items()
-        }
+        out["resident"] = {name: _written_home(home) for name, home in plan.resident.items()}
     if plan.groups:
         out["groups"] = [written(group) for group in plan.groups]
+    if plan.spans:
+        out["spans"] = [_written_span(span) for span in plan.spans]
     return out

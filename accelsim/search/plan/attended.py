@@ -17,12 +17,13 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.rows import EnergyRow, total
 from accelsim.energy.standing import standing_rows
 from accelsim.engine.counts import Counts
+from accelsim.engine.fused.attention import NOWHERE as NONE_AT_HOME
 from accelsim.engine.fused.attention import Attention, Blocks, Moved, held, moved
 from accelsim.engine.fused.attention_passes import Walk
 from accelsim.engine.fused.blocking import best
 from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.schedule import Clock
-from accelsim.engine.fused.ways import Ways
+from accelsim.engine.fused.ways import NOWHERE, Ways
 from accelsim.errors import MappingError, Overflow
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.search.plan.costs import Wanted, pass_machine
@@ -50,6 +51,10 @@ class Attended:
     machine : whole, with the widths of its words. wanted : the home of its blocks, and what mappings of its products
     are searched by. evaluator : of the products. double : whether the next block comes while one is computed.
     nests : of the products, in the order of `walk.passes`; None: they are searched for.
+
+    Where the home keeps no filters, keys and values pass it by: each product fetches its own from the outermost level,
+    as its mapping has it and in its own time. They take no room and nothing of them stays from one block to the next;
+    for the walk they are then at home (`walk_of`).
     """
 
     walk: Walk
@@ -62,12 +67,12 @@ class Attended:
 
     @cached_property
     def inner(self) -> Architecture:
-        """The machine as passes find it: all tensors at home."""
+        """The machine as passes find it: all tensors at home, but for filters that pass it by."""
         return pass_machine(self.machine, self.wanted)
 
     @cached_property
     def moved(self) -> Moved:
-        """Words of the outermost level, MACs, rescalings; of all heads."""
+        """Words that come home and leave it, MACs, rescalings; of all heads."""
         return moved(self.walk.attention, self.walk.blocks, self.walk.at_home).times(self.heads)
 
     @property
@@ -95,7 +100,12 @@ class Attended:
     def clock(self) -> Clock:
         """When everything happens."""
         cycles = [self.cycles_of(one, done) for one, done in zip(self.walk.passes, self.done, strict=True)]
-        return self.walk.timed(Ways.of(self.inner), cycles, self.heads, self.double)
+        return self.walk.timed(self._ways, cycles, self.heads, self.double)
+
+    @property
+    def _ways(self) -> Ways:
+        filters = None if self.wanted.keeps_filters else NOWHERE
+        return Ways.of(self.inner, filters)
 
     @cached_property
     def _tally(self) -> Tally:
@@ -148,16 +158,22 @@ def attended(
 
     heads : of keys and values, of all images. Raises MappingError where its blocks do not fit, or have no home.
     """
-    found = Attended(Walk(attention, blocks), heads, wanted.machine, wanted, evaluator, double)
+    found = Attended(walk_of(attention, blocks, wanted), heads, wanted.machine, wanted, evaluator, double)
     refuse(found, wanted.capacity)
     return found
+
+
+def walk_of(attention: Attention, blocks: Blocks, wanted: Wanted, at_home: frozenset[str] = NONE_AT_HOME) -> Walk:
+    """An attention in blocks on a machine. at_home : of its tensors, those that live on the chip."""
+    straight = NONE_AT_HOME if wanted.keeps_filters else frozenset({"keys", "values"})
+    return Walk(attention, blocks, at_home | straight)
 
 
 def refuse(found: Attended, capacity: int | None, what: str = "a fused attention") -> None:
     """Raise MappingError where blocks have no home, or more than so many bits; with blocks that would fit."""
     wanted = found.wanted
-    if not wanted.keeps_filters:
-        raise MappingError(f"'{wanted.home}' keeps no filter: keys and values of {what} have no room there")
+    if found.walk.blocks.kv_resident and not wanted.keeps_filters:
+        raise MappingError(f"'{wanted.home}' keeps no filter: keys and values of {what} cannot stay there")
     if capacity is not None and found.room > capacity:
         words = capacity // max(found.machine.word_bits.values()) // (2 if found.double else 1)
         others = best(found.walk.attention, words, [found.walk.blocks])

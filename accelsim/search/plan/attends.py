@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from accelsim.architecture.model import Architecture
 from accelsim.engine.fused.attention import Attention, Blocks
 from accelsim.engine.fused.attention_layers import Heads
-from accelsim.engine.fused.attention_passes import Walk
-from accelsim.engine.fused.blocking import best
+from accelsim.engine.fused.blocking import ORDERS, best
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.plan import RESIDENT, Group
-from accelsim.search.plan.attended import Attended
+from accelsim.search.plan.attended import Attended, walk_of
 from accelsim.search.plan.costs import Cost, Wanted
 from accelsim.workload.problem import Tensor
 
@@ -47,13 +46,14 @@ class Attends:
         return self.known[key]
 
     def _priced(self, at_home: frozenset[str], words: int, double: bool) -> tuple[Blocks, Cost] | None:
-        blocks = best(self.heads.attention, words)
+        orders = [order for order in ORDERS if self.wanted.keeps_filters or not order.kv_resident]
+        blocks = best(self.heads.attention, words, orders)
         if blocks is None:
             return None
         try:
-            walk = Walk(self.heads.attention, blocks, at_home)
+            walk = walk_of(self.heads.attention, blocks, self.wanted, at_home)
             found = Attended(walk, self.heads.heads, self.sized, self.wanted, "analytical", double)
-            return blocks, Cost(found.energy, found.clock.cycles, found.moved.words)
+            return blocks, Cost(found.energy, found.clock.cycles, int(found.counts.words[0].sum()))
         except AccelsimError:
             return None
 

@@ -21,6 +21,7 @@ ROUNDS = 12
 """Most slopes that a product of energy and cycles is approached by."""
 
 
+MOST_PARTS = 64
 PLAN = "plan"
 Progress = Callable[[int, int, str], None]
 NAMES = ("energy", "cycles", "words of the outermost level")
@@ -64,6 +65,7 @@ def find_plan(
     way: str = "best",
     budget: float | None = None,
     progress: Progress | None = None,
+    parts: int = 1,
 ) -> Found:
     """The cheapest plan of one kind.
 
@@ -72,7 +74,8 @@ def find_plan(
     wanted : machine, prices, level, dataflow of mappings, objective: energy, cycles, edp, ed2p, or words of the
         outermost level. sized : the machine with the widths of a layer. way : of `WAYS`.
     budget : seconds; then the best found so far, with its gap. progress : called with (steps of the
-        cheapest plan that are known, all of them, "plan").
+        cheapest plan that are known, all of them, "plan"). parts : blocks of channels of a tensor, some of which may
+        stay; 1: it stays whole or not.
 
     Energy and cycles are those of the closed form, dense. Of edp and ed2p the plan is the best one that some weights of
     energy and cycles lead to; its gap is against the product of the least energy and the least cycles.
@@ -85,8 +88,8 @@ def find_plan(
     known("objective", wanted.objective, OBJECTIVES)
     refuse_accounting(wanted.table)
     if wanted.objective in ("edp", "ed2p"):
-        return _product(wanted, network, sized, way, budget, progress)
-    walk = Walk(wanted, network, sized, VALUES[wanted.objective], way in ("resident", "best"), way in ("fused", "best"))
+        return _product(wanted, network, sized, way, budget, progress, parts)
+    walk = _walk(wanted, network, sized, VALUES[wanted.objective], way, parts)
     alone = best_plan(replace_ways(walk), None, NOTHING).cost if way != "none" else NOTHING
     return no_worse(best_plan(walk, budget, alone, progress), walk)
 
@@ -107,6 +110,20 @@ VALUES: dict[str, Value] = {
 }
 
 
+def _walk(
+    wanted: Wanted, network: Network, sized: Callable[[Layer], Architecture], value: Value, way: str, parts: int
+) -> Walk:
+    """A search of one kind."""
+    if not 1 <= parts <= MOST_PARTS:
+        raise AccelsimError(f"parts: {parts} blocks of channels; 1 to {MOST_PARTS} are looked at")
+    ways = way in ("resident", "best"), way in ("fused", "best")
+    if parts == 1 or not ways[0]:
+        return Walk(wanted, network, sized, value, *ways)
+    from accelsim.search.plan.parted import Parted
+
+    return Parted(wanted, network, sized, value, *ways, blocks=parts)
+
+
 def replace_ways(walk: Walk) -> Walk:
     """The same network with every layer alone; what was searched is shared."""
     other = Walk(walk.wanted, walk.network, walk.sized, walk.value, False, False)
@@ -121,10 +138,11 @@ def _product(
     way: str,
     budget: float | None,
     progress: Progress | None,
+    parts: int,
 ) -> Found:
     """The best product of energy and cycles among the plans that weighted sums are least of."""
     power = 2 if wanted.objective == "ed2p" else 1
-    walk = Walk(wanted, network, sized, VALUES["energy"], way in ("resident", "best"), way in ("fused", "best"))
+    walk = _walk(wanted, network, sized, VALUES["energy"], way, parts)
     alone = best_plan(replace_ways(walk), None, NOTHING).cost if way != "none" else NOTHING
     least, best, slope, tried = [inf, inf], None, 0.0, set[float]()
     for _ in range(ROUNDS):
@@ -212,5 +230,6 @@ def _priced(walk: Walk, step: Step) -> Step:
         return step
     if step.way < 0:
         again = walk.alone(step.begin, step.before)
-        return next((one for one in again if one.stays == step.stays), step._replace(cost=NEVER))
+        same = (one for one in again if (one.stays, one.part) == (step.stays, step.part))
+        return next(same, step._replace(cost=NEVER))
     return step._replace(cost=walk.cost_of(step), known=True)

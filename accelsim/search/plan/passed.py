@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -50,12 +50,20 @@ def run_pass(wanted: Wanted, sized: Architecture, problem: Problem, nest: LoopNe
     """Run one pass. sized : the machine with the widths of its layer. nest : its mapping; None: it is searched for."""
     machine = pass_machine(sized, wanted)
     problem = machine.lower(problem)
+    if problem.added and machine.sees_zeros and not machine.sparsity.skip:
+        machine = _blind(machine)
     if nest is None:
         nest = find(
             machine, problem, wanted.flow, wanted.of_mappings, wanted.table, None, evaluator, wanted.proof
         ).nest  # fmt: skip
     counts, timing = evaluate(machine, nest, problem, evaluator)
     return Done(problem, nest, counts, timing, account(machine, counts, wanted.table, 0, wanted.dataflow, nest))
+
+
+def _blind(machine: Architecture) -> Architecture:
+    """The machine as it runs dense, without an eye for zeros: sums that begin in memory are on none that has one."""
+    levels = tuple(replace(level, compression={}) for level in machine.levels)
+    return replace(machine, levels=levels, sparsity=replace(machine.sparsity, gate=frozenset()))
 
 
 def cycles_of(wanted: Wanted, sized: Architecture, one: Pass, done: Done | None) -> int:

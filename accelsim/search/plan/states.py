@@ -45,7 +45,8 @@ Value = Callable[[Cost], Any]
 class Step(NamedTuple):
     """One step of a path.
 
-    way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not.
+    way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not. part : what
+    the state calls it where some of its channels stay.
     """
 
     begin: int
@@ -56,6 +57,7 @@ class Step(NamedTuple):
     known: bool
     way: int = -1
     blocks: Blocks | None = None
+    part: str = ""
 
 
 @dataclass
@@ -288,7 +290,7 @@ class Walk:
     @cached_property
     def attentions(self) -> dict[int, Attends]:
         """Attentions by their first place."""
-        if not self.fused or not self.wanted.keeps_filters or not self.wanted.weights_share:
+        if not self.fused or (self.wanted.keeps_filters and not self.wanted.weights_share):
             return {}
         place = {self.network.layers[i].name: k for k, i in enumerate(self.order)}
         found = {}
@@ -365,7 +367,7 @@ class Walk:
         now = set(step.before)
         name = self.network.layers[last].name
         if step.stays is not None:
-            now.add((name, step.stays))
+            now.add((step.part or name, step.stays))
         live = {(one, both) for one, both in now if any(reader > last for reader in self.readers[one])}
         yield frozenset(live)
         ran = set(self.order[step.begin : step.end])

@@ -15,7 +15,8 @@ from accelsim.energy.load import table_for
 from accelsim.energy.rows import total
 from accelsim.energy.standing import standing_rows
 from accelsim.engine import evaluate
-from accelsim.engine.fused.attention import Attention, Blocks, Cut
+from accelsim.engine.fused.attention import Attention, Blocks, Cut, moved
+from accelsim.engine.fused.attention_passes import Walk
 from accelsim.engine.fused.blocking import ORDERS
 from accelsim.errors import MappingError
 from accelsim.mapping.dataflows import load
@@ -23,7 +24,7 @@ from accelsim.search.best import find
 from accelsim.search.plan.attended import Attended, attended
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.proof import NONE
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import Problem, Tensor
 from test_agreement import agree
 
 
@@ -125,8 +126,66 @@ def test_what_does_not_fit() -> None:
         "(rows: 3, columns: 48 would fit; enlarge the capacity)"
     )
     eyeriss = load_architecture("eyeriss")
-    with pytest.raises(MappingError, match="'GLB' keeps no filter: keys and values of a fused attention have no room"):
-        attended(shape, Blocks(8, 8), 1, wanted(eyeriss))
+    with pytest.raises(MappingError, match="'GLB' keeps no filter: keys and values of a fused attention cannot stay"):
+        attended(shape, Blocks(8, 8, kv_resident=True), 1, wanted(eyeriss))
+
+
+@cache
+def straight() -> Architecture:
+    """The same where filters pass the buffer by."""
+    level = replace(square().levels[1], keeps=frozenset({Tensor.IFMAP, Tensor.PSUM}))
+    return replace(square(), levels=(square().levels[0], level, square().levels[2]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_keys_and_values_that_pass_the_buffer_by(seed: int) -> None:
+    """Each product fetches its own: a block for each block of queries it meets, as often as its mapping has it, in its
+    own time; all else is as with keys and values that are at home."""
+    shape, blocks, heads = drawn(seed)
+    blocks = replace(blocks, kv_resident=False)
+    found = attended(shape, blocks, heads, wanted(straight()), "analytical")
+    there = Walk(shape, blocks, frozenset({"keys", "values"}))
+    cut, listed = Cut(shape, blocks), Cut(shape, blocks).listed
+    words, cycles, least = 0, 0, 0
+    for rows, columns, first in zip(listed.rows.tolist(), listed.columns.tolist(), listed.first.tolist(), strict=True):
+        for problem in (
+            Problem.of({"M": columns, "C": shape.width, "Q": rows}, dynamic_filter=True),
+            Problem.of({"M": shape.value_width, "C": columns, "Q": rows}, dynamic_filter=True, added=not first),
+        ):
+            nest = find(
+                found.inner, problem, found.wanted.flow, "energy", found.wanted.table, None, "analytical", NONE
+            ).nest
+            counts, timing = evaluate(found.inner, nest, problem, "analytical")
+            assert not counts.words[0, [0, 2]].any()
+            words += heads * int(counts.words[0, 1].sum())
+            cycles += heads * timing.cycles
+            least += heads * problem.words(Tensor.FILTER)
+    assert int(found.counts.words[0, 1].sum()) == words >= least
+    assert least == heads * int(listed.columns.sum()) * (shape.width + shape.value_width)
+    vector = sum(one.runs * found.cycles_of(one, None) for one in found.walk.passes if one.problem is None)
+    assert found.clock.processing == cycles + heads * vector
+    other = moved(shape, blocks, there.at_home).times(heads)
+    assert int(found.counts.words[0, [0, 2]].sum()) == other.words
+    assert found.room == 16 * other.room
+    assert cut.blocks == there.cut.blocks
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_products_with_filters_of_their_own_are_right(seed: int) -> None:
+    shape, blocks, heads = drawn(seed)
+    blocks = replace(blocks, kv_resident=False)
+    found = attended(shape, blocks, heads, wanted(straight()))
+    for one, done in zip(found.walk.passes, found.done, strict=True):
+        if done:
+            assert one.problem is not None
+            agree(found.inner, done.nest, one.problem)
+
+
+def test_on_a_machine_that_sees_zeros() -> None:
+    """Eyeriss's buffer keeps no filters, and its products run dense: K and V come for each of three rows of blocks."""
+    found = attended(Attention(48, 48, 8, 8), Blocks(16, 8), 2, wanted(load_architecture("eyeriss")), "analytical")
+    assert found.counts.words[0].sum(axis=1).tolist() == [768, 2 * 3 * 48 * 16, 768]
+    assert found.counts.macs == 2 * 48 * 48 * 16
 
 
 def test_a_fused_attention_is_what_its_parts_say() -> None:

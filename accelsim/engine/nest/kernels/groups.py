@@ -30,8 +30,9 @@ class Group(NamedTuple):
 
     own : int64[loop], rows of its `number` temporal loops above the child, outermost first; slot : int64[loop], which
     of the two dims each is over. size, tile, owned : int64[2], of each dim its iterations, those of one tile, and
-    whether it indexes the tensor. at : int64[loop], indices; base, before : int64[2], here and one iteration earlier.
-    plane : whether the dims are rows or columns of an ifmap; axis : (stride, dilation, pad, plane) of these.
+    whether it indexes the tensor. moves : int64[2], how many of them have words that move; see `Nest.parts`.
+    at : int64[loop], indices; base, before : int64[2], here and one iteration earlier. plane : whether the dims are
+    rows or columns of an ifmap; axis : (stride, dilation, pad, plane) of these.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Group(NamedTuple):
     size: Ints
     tile: Ints
     owned: Ints
+    moves: Ints
     at: Ints
     base: Ints
     before: Ints
@@ -148,16 +150,19 @@ def group_of(nest, edge, group, rows):
     loops, child = nest.loops, edge[CHILD]
     own, slot, at = rows.of_loops[0], rows.of_loops[1], rows.of_loops[2]
     size, tile, owned = rows.of_dims[0], rows.of_dims[1], rows.of_dims[2]
-    base, before = rows.of_dims[3], rows.of_dims[4]
+    base, before, moves = rows.of_dims[3], rows.of_dims[4], rows.of_dims[5]
     number = own_loops(loops, group, child, own)
     slot[:number], at[:number] = 0, 0
-    size[:], tile[:], owned[:], base[:], before[:] = 1, 1, 0, 0, 0
+    size[:], tile[:], owned[:], base[:], before[:], moves[:] = 1, 1, 0, 0, 0, 1
     for a in range(2):
         dim = GROUP_DIMS[group, a]
         if dim < 0:
             continue
         size[a] = nest.bounds[dim]
+        moves[a] = size[a]
         owned[a] = OWN[edge[TENSOR], dim]
+        if child <= nest.parts[edge[TENSOR], 0] and dim == nest.parts[edge[TENSOR], 1]:
+            moves[a] = nest.parts[edge[TENSOR], 2]
         for i in range(loops.shape[0]):
             if loops[i, DIM] == dim and loops[i, LEVEL] >= child:
                 tile[a] *= loops[i, FACTOR]
@@ -166,7 +171,7 @@ def group_of(nest, edge, group, rows):
                 slot[i] = a
     plane = edge[TENSOR] == IFMAP and group >= 4
     return Group(
-        number, own, slot, size, tile, owned, at, base, before, plane, nest.axes[group - 4 if group >= 4 else 0]
+        number, own, slot, size, tile, owned, moves, at, base, before, plane, nest.axes[group - 4 if group >= 4 else 0]
     )
 
 

@@ -44,7 +44,8 @@ class Nest(NamedTuple):
     multicasts over (inputs) or adds up (psum). on_chip : whether padding is made on the chip.
     ends : int64[run + 1], outputs before each run of pixels, which P counts; int64[0]: P counts rows of outputs. held :
     int64[6], the level down to which the ifmap of runs lies as planes, (rows, columns) of it, and without padding; the
-    first level inside a PE.
+    first level inside a PE. parts : int64[4, 3], of each tensor the level where some of its channels live, their dim,
+    and the first of them: words of it and those behind move neither into that level from outside nor out of it.
     """
 
     loops: Ints
@@ -56,6 +57,7 @@ class Nest(NamedTuple):
     levels: int
     ends: Ints
     held: Ints
+    parts: Ints
 
 
 class Rows(NamedTuple):
@@ -67,7 +69,7 @@ class Rows(NamedTuple):
     moved : int64[carry, combination]: -1 no such carry, else whether the group's tile index moved on the carry *into*
         this combination; row i: own loop i carried, row n + i: a foreign loop did that has i own loops outside.
     slide : int64[carry, combination, column]: words not in the tile before, for ifmap rows and columns.
-    of_loops : int64[3, loop], of_dims : int64[5, 2], scratch of `groups.group_of`.
+    of_loops : int64[3, loop], of_dims : int64[6, 2], scratch of `groups.group_of`.
     """
 
     offsets: Ints

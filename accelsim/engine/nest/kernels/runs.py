@@ -34,8 +34,8 @@ def in_one(nest, edge, group, own):
 def runs_of(nest, edge, group):
     """Which combinations of a group above `child` have rows (`group_rows`) that may differ from all others.
 
-    Iterations of a loop do alike as long as neither they nor the one before reach past the problem or, of ifmap rows
-    and columns on their way from the outermost level, the plane: one of them stands for all.
+    Iterations of a loop do alike as long as neither they nor the one before reach past the problem, or what moves of
+    it, or, of ifmap rows and columns on their way from the outermost level, the plane: one of them stands for all.
 
     Returns
     -------
@@ -66,6 +66,8 @@ def runs_of(nest, edge, group):
         for begin, one, two, times in blocks:
             base, beside = (two, one) if second else (one, two)
             first, last = _alike(nest, row, group, reach, in_plane, base, beside)
+            if child <= nest.parts[edge[TENSOR], 0] and row[DIM] == nest.parts[edge[TENSOR], 1]:
+                last = min(last, (nest.parts[edge[TENSOR], 2] - 1 - reach - base) // row[STEP])
             index = 0
             while index < row[FACTOR]:
                 many = last - first + 1 if index == first and last > first else 1

@@ -130,8 +130,8 @@ def _outputs(ends, one, words):
 
 @part
 def _is_clipped(one, extent):
-    """Whether any of the spatial combinations of this extent reaches past the problem."""
-    return one.base[0] + extent[1] + one.tile[0] > one.size[0] or one.base[1] + extent[2] + one.tile[1] > one.size[1]
+    """Whether any of the spatial combinations of this extent reaches past what moves of the problem."""
+    return one.base[0] + extent[1] + one.tile[0] > one.moves[0] or one.base[1] + extent[2] + one.tile[1] > one.moves[1]
 
 
 @part
@@ -145,7 +145,7 @@ def _clipped(one, offsets, n):
             if left <= 0:
                 value = 0
             elif one.owned[a]:
-                value *= min(one.tile[a], left)
+                value *= max(min(one.tile[a], one.moves[a] - one.base[a] - offsets[k, a]), 0)
         total += value
     return total
 

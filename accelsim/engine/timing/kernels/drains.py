@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.engine.nest.kernels.records import PSUM
-from accelsim.engine.timing.kernels.ports import hold_ports, log_transfer, longest_work, start_of
+from accelsim.engine.timing.kernels.ports import hold_ports, is_idle, log_transfer, longest_work, start_of
 from accelsim.engine.timing.kernels.records import (
     A_HOLD,
     A_KEY,
@@ -19,6 +19,7 @@ from accelsim.engine.timing.kernels.records import (
     D_UNITS,
     DELIVERED,
     DEPTH,
+    DOWN,
     DRAIN,
     DRAINED,
     EACH,
@@ -89,10 +90,17 @@ def _drain(x, v, k, machine, versions, steps, state):
         log_transfer(x, DRAIN, machine, state.log)
     else:
         _wait_for_slot(parent, machine, state)
-    begins, hold = start_of(x, DRAIN, machine, state)
-    begins += machine.fixed[x, DRAIN]
-    ends = max(begins + most, stream_end)
-    hold_ports(x, DRAIN, at, begins, 0, stream_end, machine, versions, state)
+    if most == 1 and is_idle(x, DRAIN, at, machine, versions):  # all of it lives here
+        most = 0
+        begins, hold = state.best[TIME], streams[x, DOWN + DRAIN]
+        if begins > 0 and state.best[HOLD] >= 0:
+            hold = state.best[HOLD]
+        ends = begins
+    else:
+        begins, hold = start_of(x, DRAIN, machine, state)
+        begins += machine.fixed[x, DRAIN]
+        ends = max(begins + most, stream_end)
+        hold_ports(x, DRAIN, at, begins, 0, stream_end, machine, versions, state)
     r[D_START] = begins
     r[D_END] = ends
     r[D_UNITS] = most

@@ -17,6 +17,16 @@ def longest_work(x, way, at, machine, versions):
 
 
 @part
+def is_idle(x, way, at, machine, versions):
+    """Whether the version at `at` passes ports, and has no word for any of them."""
+    first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]
+    for i in range(slots):
+        if versions.work[at, first + i] > 0:
+            return False
+    return slots > 0
+
+
+@part
 def start_of(x, way, machine, state):
     """T3, T15: (when a transfer that waits for `state.best` begins, what a stall until then is charged to)."""
     first, slots = machine.uses_at[x, way, 0], machine.uses_at[x, way, 1]

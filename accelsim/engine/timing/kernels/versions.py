@@ -346,6 +346,8 @@ def _version(layer, odo, step, x, carry, slider, at_step, past, room):
                 room.sums[x, room.sums.shape[1] // 2 + col] += step.words[col]
         if stream[TENSOR] == PSUM:
             reads = _read_back(layer.streams, x, v, past.at[x] + odo.tile[x], past)
+            if step.words[columns - 4] == 0:
+                reads = FRESH  # all of it has been there since: nothing comes back
         to = room.start[x] + v
         if to < room.end[x]:
             room.begin[to] = at_step

@@ -148,7 +148,7 @@ def make_rows(nest, loops, combinations, carries, spatial):
         np.empty((3, spatial, 2), np.int64), np.empty(3, np.int64), np.zeros((2, reach), np.int64),
         np.zeros((combinations, columns), np.int64), np.empty((carries, combinations), np.int64),
         np.zeros((carries, combinations, columns), np.int64), np.empty((3, loops + 1), np.int64),
-        np.empty((5, 2), np.int64),
+        np.empty((6, 2), np.int64),
     )  # fmt: skip
 
 

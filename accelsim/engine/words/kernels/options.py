@@ -64,6 +64,7 @@ def _fill_tables(nest, rows, lengths, group, edges, terms, room, sums, table):
             nest.levels,
             nest.ends,
             nest.held,
+            nest.parts,
         )
         for e in range(edges.shape[0]):
             table.above[o, e] = own_loops(here.loops, group, edges[e, CHILD], room.of_loops[0])
