@@ -28,6 +28,7 @@ from accelsim.mapping.plan.plan import ROWS as KEEP_ROWS
 from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
 from accelsim.search.plan.attends import Attends, Prices
+from accelsim.search.plan.chains import Chains
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
 from accelsim.search.plan.fused import Floats, Ways, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
@@ -45,7 +46,8 @@ Value = Callable[[Cost], Any]
 class Step(NamedTuple):
     """One step of a path.
 
-    way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not.
+    way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not. handed : a
+    layer hands its tiles to the others.
     """
 
     begin: int
@@ -56,6 +58,7 @@ class Step(NamedTuple):
     known: bool
     way: int = -1
     blocks: Blocks | None = None
+    handed: bool = False
 
 
 @dataclass
@@ -74,6 +77,7 @@ class Walk:
     fused: bool = True
     lone: Lone = field(init=False)
     passes: Passes = field(init=False)
+    chains: Chains = field(init=False)
     shapes: dict[object, Ways] = field(default_factory=dict)
     thinned: bool = False
     alike: dict[tuple[int, int], Fused] = field(default_factory=dict)
@@ -82,7 +86,7 @@ class Walk:
     zeros: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lone, self.passes = Lone(self.wanted), Passes(self.wanted)
+        self.lone, self.passes, self.chains = Lone(self.wanted), Passes(self.wanted), Chains(self)
         # what may live where, of every tensor for all of its readers
         every = Plan({layer.name: Home(self.wanted.home) for layer in self.network.layers if not is_view(layer)})
         self.between = Between(every, self.wanted.machine, self.network, self.sized)
@@ -140,6 +144,10 @@ class Walk:
             if cost != NEVER:
                 yield Step(place, place + 1, state, stays, cost, known)
 
+    def stays(self, place: int) -> tuple[bool | None, ...]:
+        """Where what the layer of a place makes may be; see `_stays`."""
+        return self._stays(self.network.layers[self.order[place]])
+
     def _stays(self, layer: Layer) -> tuple[bool | None, ...]:
         """None: it goes to the outermost level; False: it stays; True: both."""
         if not self.resident or not self.may_stay(layer):
@@ -180,6 +188,9 @@ class Walk:
 
     def look(self, step: Step) -> None:
         """Search what is not known of a step."""
+        if step.handed:
+            self.chains.look(step.begin, step.end, step.before, step.stays)
+            return
         if step.way >= 0:
             ways = self.ways(step.begin, step.end, step.before, step.stays)
             assert ways is not None
@@ -253,7 +264,7 @@ class Walk:
         home = {one.name for one in group.sources if all(p in inside for p in self.between.parts[one.name])}
         home |= {group.sink.name} if stays is not None else set()
         numbers = frozenset(str(k) for k, name in enumerate(group.tensors) if name in home)
-        alike = self._shape(begin, end)
+        alike = self.shape(begin, end)
         key = alike, tuple(tuple(one.widths.values()) for one in sized), numbers
         if key not in self.shapes:
             by_name = dict(zip((op.name for op in alike.ops), sized, strict=True))
@@ -261,7 +272,8 @@ class Walk:
         ways = self.shapes[key]
         return ways if ways.ways else None
 
-    def _shape(self, begin: int, end: int) -> Fused:
+    def shape(self, begin: int, end: int) -> Fused:
+        """A group with numbers for names."""
         if (begin, end) not in self.alike:
             self.alike[begin, end] = shape_of(self.groups[begin, end])
         return self.alike[begin, end]
@@ -282,6 +294,13 @@ class Walk:
 
     def _with_zeros(self, cost: Cost, place: int, stays: bool | None) -> Cost:
         return cost if stays is None else cost.plus(self._zeros(self.network.layers[self.order[place]]))
+
+    # ---- epilogues -----------------------------------------------------------------------------------------------
+
+    def handed(self, place: int, state: State) -> Iterator[Step]:
+        """A layer and those it hands its tiles to, in the best of these."""
+        for end, stays, cost, known in self.chains.steps(place, state):
+            yield Step(place, end, state, stays, self._with_zeros(cost, end - 1, stays), known, handed=True)
 
     # ---- attentions ----------------------------------------------------------------------------------------------
 
@@ -339,6 +358,7 @@ class Walk:
             for state, (_, cost, _, _) in states.items():
                 steps = [*self.alone(place, state)]
                 steps += [step for end in ends.get(place, ()) for step in self.together(place, end, state)]
+                steps += self.handed(place, state)
                 if place in self.attentions:
                     steps += self.attending(place, state)
                 for step in steps:
@@ -383,6 +403,8 @@ class Walk:
                 homes[name] = self._home(name, path[k + 1 :])
             if step.way >= 0:
                 groups.append(self._group(step))
+            if step.handed:
+                groups.append(self.chains.group(step.begin, step.end, step.before, step.stays))
             if step.blocks:
                 groups.append(self.attentions[step.begin].group(step.blocks))
         return Plan(homes, tuple(groups), self.network.name)
@@ -402,7 +424,7 @@ class Walk:
         ways = self.ways(step.begin, step.end, step.before, step.stays)
         assert ways is not None
         way = ways.ways[step.way]
-        group, alike = self.groups[step.begin, step.end], self._shape(step.begin, step.end)
+        group, alike = self.groups[step.begin, step.end], self.shape(step.begin, step.end)
         names = dict(zip(alike.tensors, group.tensors, strict=True))
         keep = tuple(axis for axis, kept in zip((KEEP_ROWS, KEEP_COLUMNS), way.tiling.keep, strict=True) if kept)
         layers = tuple(self.network.layers[i].name for i in self.order[step.begin : step.end])
