@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from accelsim.engine.copied import padded
@@ -39,7 +38,7 @@ def handing_of(group: Group, between: Between, wanted: Wanted) -> Handing:
     geometry = group_of(between.network, group.layers)
     inside = [between.index[op.name] for op in geometry.ops]
     layers = [between.network.layers[i] for i in (inside[0], inside[-1])]
-    if layers[0].vector_ops:
+    if layers[0].problem is not None and layers[0].vector_ops:
         raise MappingError(f"'{layers[0].name}': its sums have vector operations of their own: it hands no tiles on")
     names = [source.name for source in geometry.sources]
     at_home = {name for name in names if all(between.lives(p, inside[0], inside[-1]) for p in between.parts[name])}
@@ -48,10 +47,8 @@ def handing_of(group: Group, between: Between, wanted: Wanted) -> Handing:
         at_home.add(sink)
     homes = {Tensor.IFMAP: wanted.home} if geometry.ops[0].reads[0].tensor in at_home else {}
     stay = Stay({t: homes[t] for t in TENSORS if t in homes}, between.taken_from(inside[0], inside[-1]))
-    problem = layers[0].problem
-    assert problem is not None
     return handing(
-        wanted, geometry, problem, [between.sized(layer) for layer in layers], stay, frozenset(at_home),
+        wanted, geometry, layers[0].problem, [between.sized(layer) for layer in layers], stay, frozenset(at_home),
         sink not in at_home or between.copied(sink),
     )  # fmt: skip
 
@@ -84,8 +81,10 @@ def _result(group: Group, between: Between, one: Handing, ran: Ran, nest: LoopNe
         counts = padded(one.machine, counts, zeros, one.home)
         rows = one.rows(counts, timing, nest)
     tiles = len(ran.found.tiles.out)
-    shares = [Share(epilogue.maker.name, _op(between, epilogue.maker.name), counts.macs, 0, 1, timing.processing, {})]
-    shares[0] = replace(shares[0], stalls=dict(timing.stalls), cycles=timing.processing)
+    outside = {one.machine.levels[0].name: timing.cycles - timing.processing} if timing.exact else {}
+    shares = [
+        Share(epilogue.maker.name, _op(between, epilogue.maker.name), counts.macs, 0, 1, timing.processing, outside)
+    ]
     shares += [Share(op.name, _op(between, op.name), 0, 0, tiles, 0, {}) for op in epilogue.ops]
     return GroupResult(
         group, tuple(shares), (PassRun(epilogue.maker.name, one.problem, 1, nest),), counts, timing, rows, ran.room,

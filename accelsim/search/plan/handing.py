@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import NamedTuple
 
 from accelsim.architecture.model import Architecture
@@ -23,14 +24,15 @@ from accelsim.engine.fused.epilogue import Epilogue, largest
 from accelsim.engine.fused.group import Group
 from accelsim.engine.fused.handed import Handed, evaluate, handed, refuse_machine
 from accelsim.errors import AccelsimError, MappingError, Overflow
-from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows, demands, describe
+from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, capacity_overflows, check, demands, describe
 from accelsim.mapping.plan.living import Stay, room_of
 from accelsim.search.best import find
 from accelsim.search.plan.costs import NEVER, Cost, Wanted, pass_machine
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import DIMS, Problem, Tensor
 
-TRIED = 3
+TRIED, SMALLER = 3, 4
+"""Tiles that are priced; input channels that are tried for one of them."""
 VALUES: dict[str, Callable[[Cost], float]] = {
     "energy": lambda cost: cost.energy,
     "cycles": lambda cost: cost.cycles,
@@ -71,8 +73,8 @@ class Ran(NamedTuple):
 
 
 def handing(
-    wanted: Wanted, group: Group, problem: Problem, sized: Sequence[Architecture], stay: Stay, at_home: frozenset[str],
-    leaves: bool,
+    wanted: Wanted, group: Group, problem: Problem | None, sized: Sequence[Architecture], stay: Stay,
+    at_home: frozenset[str], leaves: bool,
 ) -> Handing:  # fmt: skip
     """A layer with its epilogue on a machine.
 
@@ -82,6 +84,7 @@ def handing(
     """
     first, last = sized
     epilogue = Epilogue.of(group, at_home, group.sink.name in at_home, leaves)
+    assert problem is not None
     try:
         machine = stay.on(first, wanted.home)
     except AccelsimError as error:
@@ -208,23 +211,41 @@ class Handing:
             yield tuple(Loop(d, n) for d in order if (n := -(-self.problem[d] // inner[d])) > 1)
 
     def listed(self) -> list[Placed]:
-        """The tiles to be priced, fewest words first."""
+        """All tiles that fit, fewest words first."""
         refuse_machine(self.machine, self.problem, self.wanted.home)
         found = [one for tile in self.tiles() if (one := self.placed(tile)) is not None]
-        found.sort(key=lambda one: (one.words, [-size for size in one.tile]))
-        return found[:TRIED]
+        return sorted(found, key=lambda one: (one.words, [-size for size in one.tile]))
 
     # ---- mapped --------------------------------------------------------------------------------------------------
 
     def mapped(self, placed: Placed, evaluator: str = "analytical") -> LoopNest:
-        """The mapping of the layer. Raises MappingError where a tile has none."""
+        """The mapping of the layer. Raises MappingError where a tile has none.
+
+        Loops round sizes up, so what the search finds for a tile may be too large: then fewer input channels go in.
+        """
+        most, error = placed.inner["C"], MappingError(f"tile {placed.tile} has no mapping")
+        sizes = sorted({-(-self.problem["C"] // n) for n in range(1, self.problem["C"] + 1)} & set(range(1, most + 1)))
+        for size in sizes[: -1 - SMALLER : -1]:
+            inner = {**placed.inner, "C": size}
+            outer = tuple(loop for loop in placed.outer if loop.dim != "C")
+            parts = -(-self.problem["C"] // size)
+            nest = self._composed(inner, (*outer, Loop("C", parts)) if parts > 1 else outer, evaluator)
+            try:
+                check(self.machine, nest, self.problem)
+            except MappingError as found:
+                error = found
+                continue
+            if self._overflow(nest) is None:
+                return nest
+        raise error
+
+    def _composed(self, inner: Mapping[str, int], outer: tuple[Loop, ...], evaluator: str) -> LoopNest:
+        """Loops around a tile, and the mapping that is found for it."""
         one, wanted = self.problem, self.wanted
-        tile = Problem.of(
-            {dim: min(placed.inner[dim], one[dim]) for dim in DIMS}, stride=one.stride, dilation=one.dilation
-        )
+        tile = Problem.of({dim: min(inner[dim], one[dim]) for dim in DIMS}, stride=one.stride, dilation=one.dilation)
         machine, home = pass_machine(self.plain, wanted), self.home
         nest = find(machine, tile, wanted.flow, wanted.of_mappings, wanted.table, None, evaluator, wanted.proof).nest
-        levels, moved = [(self.machine.levels[0].name, LevelMapping(placed.outer))], tuple[Loop, ...]()
+        levels, moved = [(self.machine.levels[0].name, LevelMapping(outer))], tuple[Loop, ...]()
         for index, spec in enumerate(self.machine.levels):
             level = nest.level(spec.name)
             if index < home:
@@ -270,14 +291,11 @@ class Handing:
         return Cost(energy, ran.timing.cycles, int(ran.counts.words[0].sum())), ran.room
 
     def best(self, value: Callable[[Cost], float] | None = None) -> tuple[Placed, Cost, int] | None:
-        """The cheapest of `listed`, its cost and its bits; None: none fits. value : None: the objective wanted."""
+        """The cheapest of those tried, its cost and its bits; None: none fits. value : None: the objective wanted."""
         value = value or VALUES[self.wanted.objective]
-        found: tuple[Placed, Cost, int] | None = None
-        for placed in self.listed():
-            cost, room = self.price(placed)
-            if cost != NEVER and (found is None or value(cost) < value(found[1])):
-                found = placed, cost, room
-        return found
+        priced = ((placed, *self.price(placed)) for placed in self.listed()[: 3 * TRIED])
+        found = list(islice((one for one in priced if one[1] != NEVER), TRIED))
+        return min(found, key=lambda one: value(one[1]), default=None)
 
 
 class Priced(NamedTuple):
@@ -313,7 +331,6 @@ class Asked:
         """With so many bits of the home taken."""
         there = self.group.ops[0].reads[0].tensor in self.at_home
         stay = Stay({Tensor.IFMAP: wanted.home} if there else {}, taken)
-        assert self.first.problem is not None
         machines = [sized(layer) for layer in (self.first, self.last)]
         return handing(wanted, self.group, self.first.problem, machines, stay, self.at_home, self.leaves)
 
