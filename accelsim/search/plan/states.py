@@ -313,7 +313,7 @@ class Walk:
         found = {}
         for names in attentions(self.network):
             first = place[names[0]]
-            layers = [self.network.layers[i] for i in self.order[first : first + 3]]
+            layers = [self.network.layers[i] for i in self.order[first : first + len(names)]]
             if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
                 sized = self.sized(layers[-1])
                 found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self.attended)
@@ -329,7 +329,8 @@ class Walk:
                 at_home.add(what)
             elif any((part, False) in state for part in parts):
                 return
-        layer = self.network.layers[self.order[place + 2]]
+        end = place + len(one.heads.layers)
+        layer = self.network.layers[self.order[end - 1]]
         for stays in self._stays(layer):
             taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
             if not self.fits(taken) or stays is True:
@@ -338,8 +339,8 @@ class Walk:
             free = None if self.wanted.capacity is None else self.wanted.capacity - taken
             found = one.ask(there, free)
             if found is not None:
-                cost = self._with_zeros(found[1], place + 2, stays)
-                yield Step(place, place + 3, state, stays, cost, True, -1, found[0])
+                cost = self._with_zeros(found[1], end - 1, stays)
+                yield Step(place, end, state, stays, cost, True, -1, found[0])
 
     # ---- the walk ------------------------------------------------------------------------------------------------
 
