@@ -59,7 +59,7 @@ def _attended(
 
 def blocks_of(group: Group, heads: Heads) -> Blocks:
     """The blocks of a group; without columns those of all keys. Raises MappingError for filters of other layers."""
-    products = {heads.layers[0], heads.layers[2]}
+    products = {*heads.products}
     for name in group.filters:
         if name not in products:
             raise MappingError(f"group {group.name}: '{name}' has no filter ({', '.join(sorted(products))})")
@@ -85,7 +85,7 @@ def _at_home(heads: Heads, between: Between) -> frozenset[str]:
 
 def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
     clock, every = found.clock, tuple(zip(found.walk.passes, found.done, strict=True))
-    names = dict(zip(LAYERS, heads.layers, strict=True))
+    names = dict(zip(LAYERS, heads.named, strict=True))
     stalls: Counter[str] = Counter(clock.stalls)
     for one, done in every:
         if done:
@@ -100,6 +100,10 @@ def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
         own = [one for one, _ in every if one.op == kind]
         macs = sum(one.problem.macs * one.runs for one in own if one.problem) * found.heads
         shares.append(Share(names[kind], op, macs, 0, found.heads * sum(o.runs for o in own), *clock.by_layer[kind]))
+    # what scales or masks scores is done with their softmax
+    for name in heads.layers:
+        if name not in heads.named:
+            shares.insert(heads.layers.index(name), Share(name, "elementwise", 0, 0, 0, 0, {}))
     runs = tuple(
         PassRun(names[one.op], one.problem, one.runs * found.heads, done.nest)
         for one, done in every

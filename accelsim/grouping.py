@@ -22,6 +22,7 @@ from accelsim.engine.fused.passes import Pass, passes
 from accelsim.engine.fused.schedule import Clock
 from accelsim.engine.fused.storage import Measured, Tiling, measure
 from accelsim.engine.fused.ways import Way, Ways, way_of
+from accelsim.epilogues import check_epilogue, run_epilogue
 from accelsim.errors import MappingError, Overflow
 from accelsim.grouped import GroupResult, PassRun, Share
 from accelsim.mapping.mapping import LoopNest, describe
@@ -56,6 +57,8 @@ def run_group(
     """
     if group.attention:
         return run_attention(group, between, wanted, evaluator, nests)
+    if group.epilogue:
+        return run_epilogue(group, between, wanted, evaluator, nests)
     return _Run(group, between, wanted, evaluator, nests).result()
 
 
@@ -66,6 +69,8 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
             try:
                 if group.attention:
                     check_attention(group, between, wanted)
+                elif group.epilogue:
+                    check_epilogue(group, between, wanted)
                 else:
                     _Run(group, between, wanted, "analytical", None).check()
             except MappingError as error:

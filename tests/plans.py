@@ -13,6 +13,7 @@ from accelsim.errors import MappingError
 from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.plan.fused import tilings
+from accelsim.search.plan.handing import may_hand
 from accelsim.workload.network import Network
 
 
@@ -59,7 +60,10 @@ def every_plan(network: Network, wanted: Wanted) -> Iterator[Plan]:
                     geometry = group_of(network, part)
                 except MappingError:
                     break
-                tiles.append([(part, tiling) for tiling in tilings(wanted, geometry)])
+                ways = [Group(tuple(part), *one.tile, {}, _axes(one.keep)) for one in tilings(wanted, geometry)]
+                if may_hand(geometry):
+                    ways.append(Group(tuple(part), epilogue=True))
+                tiles.append(ways)
         else:
             inside = {name for part in parts for name in part[:-1]}
             choices = []
@@ -71,10 +75,7 @@ def every_plan(network: Network, wanted: Wanted) -> Iterator[Plan]:
                 choices.append([(name, home) for home in homes])
             for chosen in itertools.product(*choices):
                 for tiled in itertools.product(*tiles):
-                    groups = [
-                        Group(tuple(part), *tiling.tile, {}, _axes(tiling.keep)) for part, tiling in tiled
-                    ]  # fmt: skip
-                    yield Plan({name: home for name, home in chosen if home}, tuple(groups))
+                    yield Plan({name: home for name, home in chosen if home}, tiled)
 
 
 def _axes(keep: tuple[bool, bool]) -> tuple[str, ...]:

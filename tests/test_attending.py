@@ -10,6 +10,7 @@ from accelsim.architecture.model import Architecture
 from accelsim.attending import run_attention
 from accelsim.energy.load import table_for
 from accelsim.engine.fused.attention import Attention, Blocks, moved
+from accelsim.engine.fused.attention_passes import Walk
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult
 from accelsim.mapping.dataflows import load
@@ -17,6 +18,7 @@ from accelsim.mapping.plan.living import between_of
 from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.proof import NONE
+from accelsim.simulate import simulate
 from accelsim.workload.network import Network
 
 LAYERS = {
@@ -118,3 +120,40 @@ def test_what_does_not_fit_beside_what_stays() -> None:
         "GLB group qk..av: needs 9216 bits, has 6656 bits, 2560 bits too many "
         "(rows: 12, columns: 12 would fit; enlarge the capacity)"
     )
+
+
+def test_a_mask_between_scores_and_softmax() -> None:
+    """Blocks that are hidden are left out; the mask is one more operation of each score that is computed."""
+    counted = {}
+    for causal in (False, True):
+        layers = {**LAYERS, "mask": {"op": "elementwise", "inputs": "qk", "causal": causal}}
+        layers["soft"] = {"op": "softmax", "inputs": "mask"}
+        order = ("q", "k", "v", "qk", "mask", "soft", "av", "out")
+        network = Network.of("n", {name: layers[name] for name in order}, {"C": 8, "W": 12})
+        group = Group(("qk", "mask", "soft", "av"), rows=8, columns=4, outside="rows")
+        square = machine()
+        between = between_of(Plan({}, (group,), "n"), square, network, {})
+        wanted = Wanted(square, table_for(square), "GLB", load(square.dataflow), square.dataflow, "energy", NONE)
+        found = run_attention(group, between, wanted, "cycle")
+        shape = replace(SHAPE, causal=causal)
+        words = moved(shape, Blocks(8, 4)).times(2)
+        assert int(found.counts.words[0].sum()) == words.words and found.macs == words.macs
+        assert [share.name for share in found.shares] == ["qk", "mask", "soft", "av"]
+        assert found.compute_cycles + sum(found.stall_cycles.values()) == found.cycles
+        plain = replace(shape, beside=0)
+        ops = lambda one: sum(p.operations * p.runs for p in Walk(one, Blocks(8, 4)).passes)  # noqa: E731
+        assert found.vector_ops == 2 * ops(replace(plain, beside=1)) == 2 * ops(plain) + words.macs // (4 + 4)
+        counted[causal] = found.counts.words[0].sum()
+    assert counted[True] < counted[False]
+
+
+@pytest.mark.parametrize(("causal", "words"), [(0, 6_291_456), (1, 4_735_488)])
+def test_gpt2_from_its_file(causal: int, words: int) -> None:
+    """One layer, twelve heads, 1,024 tokens, in the blocks that are best for 108 KiB (FlashAttention-2)."""
+    names = [f"l0_{name}" for name in ("qk", "softmax", "av")]
+    plan = {"groups": [{"layers": names, "tile": {"rows": 342, "columns": 23}, "outside": "rows"}]}
+    found = simulate(
+        machine(size="108 KiB"), "gpt2", parameters={"causal": causal}, layers=",".join(names), evaluator="analytical",
+        plan=plan,
+    )  # fmt: skip
+    assert found.groups[0].counts.words[0].sum() == words

@@ -90,6 +90,7 @@ def evaluate(program: Program, laws: Laws | None = None) -> tuple[Counts, Timing
         counts = replace(counts, bias=begun(program, bias))
     if laws is not None and program.architecture.sees_zeros:
         counts, columns, finals = rewrite(program, laws, counts, columns, finals)
+    columns, finals = _taken_over(program, columns), finals if finals is None else _taken_over(program, finals)
     cycles = [
         lower_bound(
             program, columns[None], counts.words[None], np.array([counts.compute_cycles]),
@@ -131,7 +132,7 @@ def lower_bound(
     architecture = program.architecture
     innermost = {int(program.edges[index, 0]): index for index in np.flatnonzero(program.timed).tolist()}
     peaks = {level.read_port.name for level in architecture.levels if level.dram and level.read_port}
-    total: dict[str, Ints] = {}
+    total = _held_beside(program, len(columns), processing)
     moving: dict[str, Ints] = {}
     preloads, tails = apart
     serial = preloads
@@ -175,6 +176,27 @@ def lower_bound(
         last = architecture.pipeline + architecture.skew_cycles
         busiest = np.maximum(busiest, (steps - 1) * architecture.least + before_steps + last)
     return busiest + architecture.before + architecture.after
+
+
+def _taken_over(program: Program, columns: Ints) -> Ints:
+    """int64[edge, column] with what leaves in the place of finished tiles; those are read in their level as before."""
+    beside = program.beside
+    if beside is None:
+        return columns
+    found = columns.copy()
+    found[beside.edge, : 3 * beside.home] = beside.words
+    return found
+
+
+def _held_beside(program: Program, mappings: int, processing: bool) -> dict[str, Ints]:
+    """Cycles of ports that something else holds."""
+    total: dict[str, Ints] = {}
+    beside = program.beside
+    if beside is not None and not (processing and beside.home == 1):
+        for name, outermost, cycles in beside.ports:
+            if not (processing and outermost):
+                total[name] = total.get(name, np.zeros(mappings, np.int64)) + cycles
+    return total
 
 
 def _shares(

@@ -41,9 +41,12 @@ def copied_out(machine: Architecture, problem: Problem, counts: Counts, timing: 
     )
 
 
-def padded(machine: Architecture, counts: Counts, zeros: int) -> Counts:
-    """The same with words of padding written around the ofmap at its home (docs/between.md, R4)."""
-    words, t, home = counts.words.copy(), TENSORS.index(Tensor.PSUM), _home(machine)
+def padded(machine: Architecture, counts: Counts, zeros: int, home: int = 0) -> Counts:
+    """The same with words of padding written around the ofmap at its home (docs/between.md, R4).
+
+    home : where what is made lives, if it is no psums of the layer's own.
+    """
+    words, t, home = counts.words.copy(), TENSORS.index(Tensor.PSUM), home or _home(machine)
     words[home, t, ACTIONS.index("update")] += zeros
     narrow = None
     if counts.narrow is not None:

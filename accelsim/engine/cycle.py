@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from accelsim.engine.networks.ports import Crossed
 from accelsim.engine.pool import beside
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing.repeats import Repeats, find_repeats, simulate_repeats
+from accelsim.engine.timing.schedule import Tables, tabulate
 from accelsim.engine.timing.simulation import Simulation, simulate
 from accelsim.engine.timing.streams import Streams, of_layer
 from accelsim.engine.timing.windows import Outline, Window, across_links, outline, windows
@@ -79,10 +80,25 @@ class Windowed:
     banks: Banks | None
 
 
-def windowed(program: Program, masks: Masks | None, words: bool = False) -> Windowed:
+class Drains(Protocol):
+    """Something that drains out of the outermost level's children pass on their way: what it adds to their time."""
+
+    def on(self, tables: Tables) -> Tables:
+        """The tables with the ports that they hold besides."""
+
+    def written(self, tables: Tables, parts: Iterable[Window]) -> Iterator[Window]:
+        """The windows, with how long they hold their ports written into them."""
+
+    def later(self, tables: Tables, streams: Streams) -> Streams:
+        """The streams with what follows them."""
+
+
+def windowed(program: Program, masks: Masks | None, words: bool = False, drains: Drains | None = None) -> Windowed:
     """Lay a layer out window by window; masks, words : see `repeats_of`."""
-    found = outline(program, words)
+    found = outline(program, words, drains.on(tabulate(program, words)) if drains else None)
     tables, parts = found.tables, windows(program, found)
+    if drains:
+        parts = drains.written(tables, parts)
     crossed = [Crossed(program, tables.ports, x, crossing) for x, crossing in tables.crossings]
     if crossed:
         parts = across_links(parts, crossed)
@@ -100,15 +116,17 @@ def windowed(program: Program, masks: Masks | None, words: bool = False) -> Wind
     return Windowed(found, parts, crossed, zeros, banks)
 
 
-def window_by_window(program: Program, masks: Masks | None) -> tuple[Counts, Timing]:
+def window_by_window(program: Program, masks: Masks | None, drains: Drains | None = None) -> tuple[Counts, Timing]:
     """The same with every step simulated, and no more of the schedule in memory than time asks for.
 
-    masks : None where zeros make no difference.
+    masks : None where zeros make no difference. drains : what drains pass on their way; it changes time, no counts.
     """
-    layer = windowed(program, masks)
+    layer = windowed(program, masks, drains=drains)
     found, tables, zeros, banks = layer.found, layer.found.tables, layer.zeros, layer.banks
     counts = count(program, found.sums, found.compute_cycles)
     streams = Streams.of(program, tables.edges, tables.ports)
+    if drains:
+        streams = drains.later(tables, streams)
     simulations = [Simulation(each, found.steps) for each in (streams, streams.processing)]
     simulate(found, layer.parts, simulations, banks)
     counts = with_links(program, counts, [(each.crossing, each.words, each.narrow) for each in layer.crossed])

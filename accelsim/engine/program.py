@@ -34,6 +34,20 @@ FILL_ACTIVITY, DRAIN_ACTIVITY, OLD_ACTIVITY = range(3)
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What the closed form's time reckons with where something takes a layer's finished tiles over; see `fused.handed`.
+
+    edge : of the psums that leave. home : their level. words : that leave in their place, of all tiles. ports : that
+    all drains together hold besides: name, whether it is the outermost level's, cycles.
+    """
+
+    edge: int
+    home: int
+    words: int
+    ports: tuple[tuple[str, bool, int], ...]
+
+
+@dataclass(frozen=True)
 class Program:
     """What the kernels read. Levels count from 0, outermost; level ``levels`` is the MAC.
 
@@ -45,7 +59,7 @@ class Program:
     bounds : int64[dim]. axes : int64[2, 4], (stride, dilation, pad, plane).
     inside : first level whose temporal loops lie inside a step.
     finals : which drains bring ofmap words, by (parent, child); see `mapping.finals`.
-    apart : the program of tensors whose words another one says; see `lockstep`.
+    apart : the program of tensors whose words another one says; see `lockstep`. beside : see `Beside`.
     """
 
     architecture: Architecture
@@ -61,6 +75,7 @@ class Program:
     on_chip: bool
     finals: Mapping[tuple[int, int], Finals]
     apart: Mapping[Tensor, Program] = field(default_factory=dict)
+    beside: Beside | None = None
 
     @property
     def ends(self) -> Ints:

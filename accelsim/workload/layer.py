@@ -45,6 +45,10 @@ def _switch(value: object) -> bool:
 
 
 Switch = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"enum": [0, 1, "$parameter"]})]
+Flag = Annotated[
+    bool, PlainValidator(_switch), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"enum": [0, 1, "$parameter"]}]})
+]
+"""`true` or `false`; or 1 or 0, as parameters are."""
 
 
 def k_for_m(schema: dict[str, Any]) -> None:
@@ -123,6 +127,7 @@ class LayerSpec(Spec):
             function=str(getattr(self, "function", None) or ""),
             slide=found.slide,
             picked=found.picked,
+            causal=bool(getattr(self, "causal", False)),
         )
 
 

@@ -106,6 +106,7 @@ class Layer:
     function : of an op that has one; empty: none is named.
     once : `vector_ops` and `moves` are of the whole batch, not of an image.
     slide : windows of a pool along rows and columns. picked : what a view that names some of the words names.
+    causal : later positions are hidden from its words, scores of an attention; alone it computes them all the same.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Layer:
     once: bool = False
     slide: Slide | None = field(default=None, compare=False)
     picked: Picked | None = field(default=None, compare=False)
+    causal: bool = False
 
     @property
     def macs(self) -> int:

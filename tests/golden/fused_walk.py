@@ -27,6 +27,7 @@ class Walked:
     states: dict = field(default_factory=dict)  # (i, j, tensor) -> words before, in use, after, of the first image
     held: dict = field(default_factory=dict)  # (image, i, j, operation) -> words while it runs
     parts: dict = field(default_factory=dict)  # the same, by tensor, without what double buffers hold besides
+    waits: dict = field(default_factory=dict)  # (image, i, j) -> words before a sink that runs first, double buffers
     own: dict = field(default_factory=dict)  # words that the operation makes there
     between: int = 0
     passes: Counter = field(default_factory=Counter)  # (operation, rows, columns, ...) -> how often
@@ -188,6 +189,8 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
                 if name in given and readers[name][0] is op and not double:
                     fetch(name)
                     using[name] = words(name)
+            if double and op is running[0] and op is sinks[0]:
+                found.waits[image, i, j] = sum(words(name) for name in value) + fetched(at + 1) + sum(leaving)
             new = run(op, makes[op.name], value, there, weights[op.name], group, found)
             if op in sinks:
                 while op is sinks[0] and len(leaving) > 1:

@@ -34,6 +34,7 @@ class Attention:
     queries, keys : positions, N and N'. width, value_width : words of a query or key, and of a value, d and d'.
     heads_on_one : query heads that share the keys and values; their rows lie position by position, head by head.
     causal : the query at position p sees the keys up to p + N' - N, and is later than all of those.
+    beside : operations of a score besides its softmax: scaled, masked.
 
     Raises
     ------
@@ -46,6 +47,7 @@ class Attention:
     value_width: int
     heads_on_one: int = 1
     causal: bool = False
+    beside: int = 0
 
     def __post_init__(self) -> None:
         for name in ("queries", "keys", "width", "value_width", "heads_on_one"):

@@ -108,12 +108,13 @@ class Walk:
             return Pass(LAYERS[2], problem, (rows, e), runs, scores, rows * e, 0)
         if kind == FINISH:
             return Pass(LAYERS[1], None, (rows, e), runs, rows * (e + 1), rows * e, rows * e)
+        each = OF_A_SCORE + self.attention.beside
         if self.cut.blocks.whole_rows:
-            return Pass(LAYERS[1], None, (rows, columns), runs, scores, scores, (OF_A_SCORE + 1) * scores)
+            return Pass(LAYERS[1], None, (rows, columns), runs, scores, scores, (each + 1) * scores)
         again = later * rows
         return Pass(
             LAYERS[1], None, (rows, columns), runs, scores + again * (e + RUNNING),
-            scores + RUNNING * rows + again * e, OF_A_SCORE * scores + again * (e + OF_A_ROW),
+            scores + RUNNING * rows + again * e, each * scores + again * (e + OF_A_ROW),
         )  # fmt: skip
 
     def schedule(self, ways: Ways, cycles: Sequence[int], heads: int = 1, double: bool = False) -> Schedule:

@@ -55,6 +55,21 @@ class Uses:
         lasting: Ints = (words * rates[NARROWER if narrowed else WIDER] + rates[RATE] - 1) // rates[RATE]
         return lasting
 
+    def and_drains(self, x: int, more: list[PortUse]) -> Uses:
+        """The same with ports that drains of stream x hold besides, each for cycles that are written down later."""
+        if not more:
+            return self
+        first = int(np.searchsorted(self.rows[:, 0], x))
+        place = int(self.at[x, 1].sum())
+        rows = np.insert(self.rows, first + place, [[x, 1, first, DRAIN_ACTIVITY]] * len(more), axis=0)
+        rows[rows[:, 0] > x, 2] += len(more)
+        rates = np.insert(self.rates, first + place, [[1, 1, 1, use.every] for use in more], axis=0)
+        labels, at, held = [list(row) for row in self.labels], self.at.copy(), list(self.held)
+        labels[x][place:place] = [(use.port.name, use.outermost) for use in more]
+        at[x, 1, 1] += len(more)
+        held[first + place : first + place] = more
+        return Uses(rows, rates, labels, at, held)
+
     def without(self, names: set[str]) -> Uses:
         """The same without ports of these names."""
         kept = [u for u, use in enumerate(self.held) if use.port.name not in names or use.fanout < 0]

@@ -139,11 +139,14 @@ class TileSlots:
         lend_slots(tile, final, self.of, self.free[x], self.count, 1 + x)
 
 
-def outline(program: Program, words: bool = False) -> Outline:
-    """Walk the steps, writing only what has few versions; words : see `tabulate`. Raises MappingError if too many."""
+def outline(program: Program, words: bool = False, tables: Tables | None = None) -> Outline:
+    """Walk the steps, writing only what has few versions; words : see `tabulate`. Raises MappingError if too many.
+
+    tables : what `tabulate` gives, where something was added to it.
+    """
     steps = int(count_steps(program.loops, program.inside, program.bounds))
     refuse_steps(steps)
-    tables = tabulate(program, words)
+    tables = tables or tabulate(program, words)
     edges, n = tables.edges, len(tables.edges)
     tile_at, tiles = tile_ids(program, edges)
     refuse_bytes(12 * tiles, f"the last drains of {tiles:.1e} psum tiles")

@@ -40,6 +40,8 @@ class Group:
     filter stays for all tiles or is streamed in for each.
     Of an attention: rows, columns : of a block of queries and of keys. outside : whether blocks of rows or of columns
     are walked outermost; '': scores of a block of rows are held whole.
+    epilogue : the first layer hands each finished tile of its ofmap to the others. M : channels of a tile then; P, Q, M
+    of 0: the search says.
     """
 
     layers: tuple[str, ...]
@@ -51,9 +53,11 @@ class Group:
     rows: int = 0
     columns: int = 0
     outside: str = ""
+    M: int = 0
+    epilogue: bool = False
 
     def __hash__(self) -> int:
-        return hash((self.layers, self.P, self.Q, self.rows, self.columns))
+        return hash((self.layers, self.P, self.Q, self.M, self.rows, self.columns))
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -54,6 +54,7 @@ class TileSpec(Spec):
 
     P: Count | None = key("Rows.", None, "all", "words")
     Q: Count | None = key("Columns.", None, "all", "words")
+    M: Count | None = key("Of an epilogue: channels.", None, "as the search finds", "words")
     rows: Count | None = key("Of an attention: queries of a block.", None, "", "words")
     columns: Count | None = key("Of an attention: keys of a block.", None, "", "words")
 
@@ -76,6 +77,11 @@ class GroupSpec(Spec):
         "Of an attention: the blocks that are walked outermost.", None, "scores of a block of rows are held whole"
     )
 
+    epilogue: bool = key(
+        "Whether the first layer hands each finished tile of its ofmap to the others, on its way out of the buffer.",
+        False, "layers run tile by tile, each whole",
+    )  # fmt: skip
+
     @property
     def group(self) -> Group:
         """As a value object."""
@@ -84,8 +90,23 @@ class GroupSpec(Spec):
             self.layers, tile.P or 0, tile.Q or 0,
             {name: KEEPS[ways] for name, ways in keep.items()} if isinstance(keep, Mapping) else {},
             KEEPS["both" if isinstance(keep, Mapping) else keep], dict(self.filters),
-            tile.rows or 0, tile.columns or 0, self.outside or "",
+            tile.rows or 0, tile.columns or 0, self.outside or "", tile.M or 0, self.epilogue,
         )  # fmt: skip
+
+    def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What cannot be said of one group together: its place, and why."""
+        if not self.epilogue:
+            if self.tile.M is not None:
+                yield ("tile", "M"), "only tiles of an epilogue are cut along channels (epilogue: true)"
+            return
+        for name in ("keep", "filters", "outside"):
+            if name in self.model_fields_set:
+                yield (name,), "an epilogue has one layer that multiplies, mapped as a layer is; leave it out"
+        for name in ("rows", "columns"):
+            if getattr(self.tile, name) is not None:
+                yield ("tile", name), "the tile of an epilogue has P, Q and M"
+        if (self.tile.P is None) != (self.tile.Q is None) or (self.tile.P is None) != (self.tile.M is None):
+            yield ("tile",), "the tile of an epilogue has P, Q and M, or is left to the search"
 
 
 class SpanSpec(Spec):
@@ -125,6 +146,8 @@ def plan_of(document: Document) -> Plan:
     for i, group in enumerate(spec.groups):
         if len(group.layers) < 2:
             document.refuse(("groups", i, "layers"), "a group has two layers or more")
+        for place, what in group.contradictions():
+            document.refuse(("groups", i, *place), what)
     taken: dict[str, int] = {}
     for i, group in enumerate(spec.groups):
         for name in group.layers:
@@ -229,6 +252,9 @@ def written(group: Group) -> dict[str, Any]:
             "tile": {"rows": group.rows, **({"columns": group.columns} if group.columns else {})},
         }
         return out | ({"outside": group.outside} if group.outside else {})
+    if group.epilogue:
+        tile = {"tile": {"P": group.P, "Q": group.Q, "M": group.M}} if group.P else {}
+        return {"layers": list(group.layers), **tile, "epilogue": True}
     out = {"layers": list(group.layers), "tile": {"P": group.P, "Q": group.Q}}
     out["keep"] = {name: names[ways] for name, ways in group.keep.items()} if group.keep else names[group.otherwise]
     if group.filters:

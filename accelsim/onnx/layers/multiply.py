@@ -34,11 +34,19 @@ def lower_product(to: Lowering, product: Product) -> None:
             found = _matrix(to, mine, step, form, operands, before, bits)
             if found and not single and form is product.forms[-2]:
                 # the shares of an attention are made of its products
-                found = to.draft.add(to.names.new(f"{name}.softmax"), [found], [{"op": "softmax"}])
+                softmax: Keys = {"op": "softmax", **({"causal": True} if _causal(step) else {})}
+                found = to.draft.add(to.names.new(f"{name}.softmax"), [found], [softmax])
     if found is None:
         raise _untold(step, product)
     to.put(step.outputs[product.gives], found)
     to.rest(step, 0)
+
+
+def _causal(step: Step) -> bool:
+    """Whether a node that is a whole attention hides later positions, by its definition or as it says."""
+    if step.node.op == "GroupQueryAttention":
+        return True
+    return any(step.node.whole(name) == 1 for name in ("is_causal", "unidirectional"))
 
 
 _STAGES = {2: ("qk", "av"), 3: ("qkv", "qk", "av")}

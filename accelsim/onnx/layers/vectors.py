@@ -11,6 +11,7 @@ from accelsim.onnx.layers.draft import Feature, Keys, one_or_all, sizes
 from accelsim.onnx.layers.groups import REDUCED, Group, active
 from accelsim.onnx.layers.kinds import PASSING, Sort, operations
 from accelsim.onnx.layers.lowering import Lowering
+from accelsim.onnx.layers.masks import causal
 from accelsim.workload.network import INPUT, Shape
 
 AFFINE = frozenset({"Add", "Sub", "Mul", "Div", "BatchNormalization", "BiasAdd", "Scaler"})
@@ -36,12 +37,17 @@ def lower_group(to: Lowering, group: Group) -> Sort:
         words, each, out = words // repeat, each // repeat, given[0].shape
     plain: Keys = {"op": "vector", "shape": sizes(out), "ops": each}
     sources = [Feature(one.layer, one.shape) for one in given]
-    found = to.draft.add(
-        name, sources, [*_ways(group, work, sources), plain], lambda layers: layers[-1].shape.words == words
-    )
+    ways = _ways(group, work, sources)
+    if len(given) == 1 and _before_softmax(to, group) and causal(to.program, work):
+        ways = [{**way, "causal": True} if way["op"] == "elementwise" else way for way in ways]
+    found = to.draft.add(name, sources, [*ways, plain], lambda layers: layers[-1].shape.words == words)
     to.must(found and Feature(found.layer, found.shape, repeat), group.steps[-1], end)
     to.rest(group.steps[-1], 1)
     return Sort.VECTOR
+
+
+def _before_softmax(to: Lowering, group: Group) -> bool:
+    return any(step.node.op == "Softmax" for step in to.readers.get(id(group.gives), ()))
 
 
 def _left_to_do(to: Lowering, group: Group, work: Sequence[Step]) -> list[Step]:

@@ -59,9 +59,9 @@ class Attends:
 
     def group(self, blocks: Blocks) -> Group:
         """As a plan has it."""
-        stay = (self.heads.layers[0], self.heads.layers[2]) if blocks.kv_resident else ()
+        stay = self.heads.products if blocks.kv_resident else ()
         outside = "" if blocks.whole_rows else blocks.outside
         return Group(
-            tuple(self.heads.layers), filters=dict.fromkeys(stay, RESIDENT), rows=blocks.rows, columns=blocks.columns,
+            self.heads.layers, filters=dict.fromkeys(stay, RESIDENT), rows=blocks.rows, columns=blocks.columns,
             outside=outside,
         )  # fmt: skip

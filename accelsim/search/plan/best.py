@@ -209,7 +209,7 @@ def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Progress 
                 found = worth, true, _sum(true)
             break
     assert found is not None
-    searched = walk.lone.searched + len(walk.passes.found)
+    searched = walk.lone.searched + len(walk.passes.found) + walk.chains.known.searched
     ways = sum(len(one.ways) for one in walk.shapes.values())
     return Found(
         walk.plan_of(found[1]), found[2], min(bound, found[0]), found[0], alone, searched, len(walk.groups), ways,
@@ -228,6 +228,10 @@ def _priced(walk: Walk, step: Step) -> Step:
     """A step of which all is known by now."""
     if step.blocks:
         return step
+    if step.handed:
+        again = walk.handed(step.begin, step.before)
+        mine = (one for one in again if (one.end, one.stays) == (step.end, step.stays))
+        return next(mine, step._replace(cost=NEVER))
     if step.way < 0:
         again = walk.alone(step.begin, step.before)
         same = (one for one in again if (one.stays, one.part) == (step.stays, step.part))

@@ -28,6 +28,7 @@ from accelsim.mapping.plan.plan import ROWS as KEEP_ROWS
 from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
 from accelsim.search.plan.attends import Attends, Prices
+from accelsim.search.plan.chains import Chains
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
 from accelsim.search.plan.fused import Floats, Ways, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
@@ -46,7 +47,7 @@ class Step(NamedTuple):
     """One step of a path.
 
     way : of a group, -1: a layer alone. blocks : of an attention. stays : the output; None: it does not. part : what
-    the state calls it where some of its channels stay.
+    the state calls it where some of its channels stay. handed : a layer hands its tiles to the others.
     """
 
     begin: int
@@ -58,6 +59,7 @@ class Step(NamedTuple):
     way: int = -1
     blocks: Blocks | None = None
     part: str = ""
+    handed: bool = False
 
 
 @dataclass
@@ -76,6 +78,7 @@ class Walk:
     fused: bool = True
     lone: Lone = field(init=False)
     passes: Passes = field(init=False)
+    chains: Chains = field(init=False)
     shapes: dict[object, Ways] = field(default_factory=dict)
     thinned: bool = False
     alike: dict[tuple[int, int], Fused] = field(default_factory=dict)
@@ -84,7 +87,7 @@ class Walk:
     zeros: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lone, self.passes = Lone(self.wanted), Passes(self.wanted)
+        self.lone, self.passes, self.chains = Lone(self.wanted), Passes(self.wanted), Chains(self)
         # what may live where, of every tensor for all of its readers
         every = Plan({layer.name: Home(self.wanted.home) for layer in self.network.layers if not is_view(layer)})
         self.between = Between(every, self.wanted.machine, self.network, self.sized)
@@ -142,6 +145,10 @@ class Walk:
             if cost != NEVER:
                 yield Step(place, place + 1, state, stays, cost, known)
 
+    def stays(self, place: int) -> tuple[bool | None, ...]:
+        """Where what the layer of a place makes may be; see `_stays`."""
+        return self._stays(self.network.layers[self.order[place]])
+
     def _stays(self, layer: Layer) -> tuple[bool | None, ...]:
         """None: it goes to the outermost level; False: it stays; True: both."""
         if not self.resident or not self.may_stay(layer):
@@ -182,6 +189,9 @@ class Walk:
 
     def look(self, step: Step) -> None:
         """Search what is not known of a step."""
+        if step.handed:
+            self.chains.look(step.begin, step.end, step.before, step.stays)
+            return
         if step.way >= 0:
             ways = self.ways(step.begin, step.end, step.before, step.stays)
             assert ways is not None
@@ -255,7 +265,7 @@ class Walk:
         home = {one.name for one in group.sources if all(p in inside for p in self.between.parts[one.name])}
         home |= {group.sink.name} if stays is not None else set()
         numbers = frozenset(str(k) for k, name in enumerate(group.tensors) if name in home)
-        alike = self._shape(begin, end)
+        alike = self.shape(begin, end)
         key = alike, tuple(tuple(one.widths.values()) for one in sized), numbers
         if key not in self.shapes:
             by_name = dict(zip((op.name for op in alike.ops), sized, strict=True))
@@ -263,7 +273,8 @@ class Walk:
         ways = self.shapes[key]
         return ways if ways.ways else None
 
-    def _shape(self, begin: int, end: int) -> Fused:
+    def shape(self, begin: int, end: int) -> Fused:
+        """A group with numbers for names."""
         if (begin, end) not in self.alike:
             self.alike[begin, end] = shape_of(self.groups[begin, end])
         return self.alike[begin, end]
@@ -285,6 +296,13 @@ class Walk:
     def _with_zeros(self, cost: Cost, place: int, stays: bool | None) -> Cost:
         return cost if stays is None else cost.plus(self._zeros(self.network.layers[self.order[place]]))
 
+    # ---- epilogues -----------------------------------------------------------------------------------------------
+
+    def handed(self, place: int, state: State) -> Iterator[Step]:
+        """A layer and those it hands its tiles to, in the best of these."""
+        for end, stays, cost, known in self.chains.steps(place, state):
+            yield Step(place, end, state, stays, self._with_zeros(cost, end - 1, stays), known, handed=True)
+
     # ---- attentions ----------------------------------------------------------------------------------------------
 
     @cached_property
@@ -296,7 +314,7 @@ class Walk:
         found = {}
         for names in attentions(self.network):
             first = place[names[0]]
-            layers = [self.network.layers[i] for i in self.order[first : first + 3]]
+            layers = [self.network.layers[i] for i in self.order[first : first + len(names)]]
             if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
                 sized = self.sized(layers[-1])
                 found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self.attended)
@@ -312,7 +330,8 @@ class Walk:
                 at_home.add(what)
             elif any((part, False) in state for part in parts):
                 return
-        layer = self.network.layers[self.order[place + 2]]
+        end = place + len(one.heads.layers)
+        layer = self.network.layers[self.order[end - 1]]
         for stays in self._stays(layer):
             taken = self.taken(state) + (self.bits[layer.name] if stays is not None else 0)
             if not self.fits(taken) or stays is True:
@@ -321,8 +340,8 @@ class Walk:
             free = None if self.wanted.capacity is None else self.wanted.capacity - taken
             found = one.ask(there, free)
             if found is not None:
-                cost = self._with_zeros(found[1], place + 2, stays)
-                yield Step(place, place + 3, state, stays, cost, True, -1, found[0])
+                cost = self._with_zeros(found[1], end - 1, stays)
+                yield Step(place, end, state, stays, cost, True, -1, found[0])
 
     # ---- the walk ------------------------------------------------------------------------------------------------
 
@@ -341,6 +360,7 @@ class Walk:
             for state, (_, cost, _, _) in states.items():
                 steps = [*self.alone(place, state)]
                 steps += [step for end in ends.get(place, ()) for step in self.together(place, end, state)]
+                steps += self.handed(place, state)
                 if place in self.attentions:
                     steps += self.attending(place, state)
                 for step in steps:
@@ -385,6 +405,8 @@ class Walk:
                 homes[name] = self._home(name, path[k + 1 :])
             if step.way >= 0:
                 groups.append(self._group(step))
+            if step.handed:
+                groups.append(self.chains.group(step.begin, step.end, step.before, step.stays))
             if step.blocks:
                 groups.append(self.attentions[step.begin].group(step.blocks))
         return Plan(homes, tuple(groups), self.network.name)
@@ -404,7 +426,7 @@ class Walk:
         ways = self.ways(step.begin, step.end, step.before, step.stays)
         assert ways is not None
         way = ways.ways[step.way]
-        group, alike = self.groups[step.begin, step.end], self._shape(step.begin, step.end)
+        group, alike = self.groups[step.begin, step.end], self.shape(step.begin, step.end)
         names = dict(zip(alike.tensors, group.tensors, strict=True))
         keep = tuple(axis for axis, kept in zip((KEEP_ROWS, KEEP_COLUMNS), way.tiling.keep, strict=True) if kept)
         layers = tuple(self.network.layers[i].name for i in self.order[step.begin : step.end])

@@ -28,6 +28,15 @@ def c_key() -> Any:
     return key("Channels that should arrive; checked.", None, "whatever arrives", CHANNELS)
 
 
+def causal_key() -> Any:
+    """The key of what hides later positions."""
+    return key(
+        "Whether scores of an attention are hidden from positions that come later (a causal mask). A fused attention "
+        "leaves blocks out that are hidden altogether; a layer alone computes all.",
+        False,
+    )
+
+
 def stride_key() -> Any:
     """The key of a window's step."""
     return key(f"Step of the window{ROWS_COLUMNS}.", (1, 1), unit="words")

@@ -7,15 +7,16 @@ from typing import Literal
 
 from accelsim.errors import WorkloadError
 from accelsim.specs import Count, key
-from accelsim.workload.layer import LayerSpec, Lowered
+from accelsim.workload.layer import Flag, LayerSpec, Lowered
 from accelsim.workload.network import Shape
-from accelsim.workload.ops.common import OP, per_group
+from accelsim.workload.ops.common import OP, causal_key, per_group
 
 
 class Softmax(LayerSpec):
     """Softmax over the channels of each position and head: what attention weighs its positions with."""
 
     op: Literal["softmax"] = key(OP)
+    causal: Flag = causal_key()
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""

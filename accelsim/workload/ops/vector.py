@@ -10,9 +10,9 @@ from pydantic import BeforeValidator
 
 from accelsim.errors import WorkloadError
 from accelsim.specs import Count, Natural, Spec, key, pick
-from accelsim.workload.layer import LayerSpec, Lowered
+from accelsim.workload.layer import Flag, LayerSpec, Lowered
 from accelsim.workload.network import Shape
-from accelsim.workload.ops.common import OP, broadcast
+from accelsim.workload.ops.common import OP, broadcast, causal_key
 
 
 class Function(StrEnum):
@@ -125,6 +125,7 @@ class Elementwise(LayerSpec):
         None,
         "any function of one input, counted as one operation per word; of several the product",
     )
+    causal: Flag = causal_key()
 
     def lower(self, shapes: Sequence[Shape], batch: int) -> Lowered:
         """Shape only."""

@@ -34,6 +34,39 @@ def test_heads_that_share_keys() -> None:
     assert attention_of(net(), ["qk", "soft", "av"], causal=True).attention.causal
 
 
+def masked(**mask) -> Network:
+    between = {"qk": LAYERS["qk"], "mask": {"op": "elementwise", **mask}, "soft": {"op": "softmax"}}
+    rest = {name: layer for name, layer in LAYERS.items() if name not in ("qk", "soft")}
+    order = ("q", "k", "v", "qk", "mask", "soft", "av", "out")
+    return Network.of("n", {name: {**rest, **between}[name] for name in order}, {"C": 8, "W": 10}, batch=3)
+
+
+def test_masks_of_files() -> None:
+    """A softmax may say that it is causal, or what masks before it; that is one more operation of a score."""
+    assert attention_of(net(soft={"op": "softmax", "causal": True}), ["qk", "soft", "av"]).attention.causal
+    for causal in (False, True):
+        (names,) = attentions(masked(causal=causal))
+        found = attention_of(masked(causal=causal), names)
+        assert names == ("qk", "mask", "soft", "av") and found.named == ("qk", "soft", "av")
+        assert found.attention == Attention(10, 10, 6, 6, heads_on_one=2, causal=causal, beside=1)
+
+
+def test_more_queries_than_keys_cannot_be_causal() -> None:
+    layers = {
+        "few": {"op": "crop", "positions": 4, "inputs": "input"},
+        "q": {"op": "matmul", "M": 24, "inputs": "input"},
+        "k": {"op": "matmul", "M": 12, "inputs": "few"},
+        "v": {"op": "matmul", "M": 12, "inputs": "few"},
+        "qk": LAYERS["qk"],
+        "soft": {"op": "softmax", "causal": 1},
+        "av": LAYERS["av"],
+    }
+    network = Network.of("n", layers, {"C": 8, "W": 10})
+    with pytest.raises(MappingError, match="'soft': attention: causal, but the first of 10 queries sees none of"):
+        attention_of(network, ["qk", "soft", "av"])
+    assert not list(attentions(network))
+
+
 @pytest.mark.parametrize(
     ("name", "queries", "keys"), [("gpt2", 1024, 1024), ("bert_base", 128, 128), ("gpt2_decode", 1, 1024)]
 )
@@ -60,6 +93,11 @@ def test_networks_that_ship(name: str, queries: int, keys: int) -> None:
         (["qk", "soft"], {}, "a fused attention is three layers, scores, softmax and values, not 2"),
         (["q", "soft", "av"], {}, "'q' (matmul) is no product of two activations: it is no attention's"),
         (["qk", "out", "av"], {}, "'out' (matmul) is no softmax: it is no attention's"),
+        (
+            ["qk", "soft", "av", "out"],
+            {},
+            "'out' (matmul) is no product of two activations: it is no attention's",
+        ),
         (
             ["qk", "soft", "av"],
             {"late": {"op": "elementwise", "function": "relu", "inputs": "soft"}},

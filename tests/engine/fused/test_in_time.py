@@ -185,9 +185,6 @@ def check_room(rng: Random) -> None:
                 row[source] = before[source] + (made[t % tiles, source] if came[source, t] <= now else 0)
         coming = sum(made[t_ % tiles, s] for (s, t_), when in came.items() if t_ > t and when <= now)
         leaving = sum(leaves[t_ % tiles] for t_ in range(t) if clock.gone[t_] > now)
-        if t > 1 and not running and schedule.writes[t] == schedule.opens[t] == k and clock.gone[t - 2] > now:
-            # a sink runs first in this tile, and waits for the place of a larger one: room counts its own
-            leaving -= max(0, leaves[(t - 2) % tiles] - leaves[t % tiles])
         return int(row.sum() + coming + leaving)
 
     most = 0

@@ -51,6 +51,7 @@ def compare(group: Group, tiling: Tiling, seed: int = 0) -> None:
     most = dict.fromkeys(found.held, 0)
     for (*_, name), held in walked.held.items():
         most[name] = max(most[name], held)
+    most[group.sinks[0].name] = max(most[group.sinks[0].name], *walked.waits.values(), 0)
     assert found.held == most
     assert found.room == max(most.values())
     assert found.between == walked.between

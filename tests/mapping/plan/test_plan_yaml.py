@@ -22,6 +22,8 @@ resident:
   conv2_0b: {level: GLB, until: conv2_0c}
 groups:
 - {layers: [conv1, pool1], tile: {P: 2, Q: 56}, keep: both, filters: {conv1: streamed}}
+- {layers: [conv2_0c, conv2_0], tile: {P: 14, Q: 28, M: 64}, epilogue: true}
+- {layers: [conv2_1c, conv2_1], epilogue: true}
 """
 
 
@@ -38,7 +40,11 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
     file.write_text(TEXT)
     plan, _ = load_plan(file)
     assert plan.resident == {"conv2_0a": Home("GLB"), "conv2_0b": Home("GLB", "conv2_0c")}
-    assert plan.groups == (Group(("conv1", "pool1"), 2, 56, {}, (ROWS, COLUMNS), {"conv1": "streamed"}),)
+    assert plan.groups == (
+        Group(("conv1", "pool1"), 2, 56, {}, (ROWS, COLUMNS), {"conv1": "streamed"}),
+        Group(("conv2_0c", "conv2_0"), 14, 28, M=64, epilogue=True),
+        Group(("conv2_1c", "conv2_1"), epilogue=True),
+    )
     file.write_text(dump_plan(plan))
     assert load_plan(file)[0] == plan
     assert plan_from(data_of(plan))[0] == plan
@@ -72,6 +78,17 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
         ),
         ("groups: [{layers: [conv1, pool1], keep: {FC: both}}]", "F:1:19: groups.0.layers: group conv1..pool1: 'FC'"),
         ("resident: {conv1: GLB}", "F:1:12: resident.conv1: while 'conv1' runs, tensors that stay take 12845056 bits"),
+            "groups: [{layers: [conv1, pool1], tile: {M: 4}}]",
+            "F:1:45: groups.0.tile.M: only tiles of an epilogue are cut along channels (epilogue: true)",
+        ),
+        (
+            "groups: [{layers: [conv1, pool1], epilogue: true, keep: none}]",
+            "groups.0.keep: an epilogue has one layer that multiplies, mapped as a layer is; leave it out",
+        ),
+        (
+            "groups: [{layers: [conv1, pool1], epilogue: true, tile: {P: 4}}]",
+            "groups.0.tile: the tile of an epilogue has P, Q and M, or is left to the search",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, text: str, line: str) -> None:

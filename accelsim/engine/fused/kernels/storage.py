@@ -149,6 +149,9 @@ def most_beside(words, rows, columns, tile, images, scratch, found):
 def occupied(words, rows, columns, tile, double, images, scratch, curve):
     """Fill what is held while each operation runs in one tile, of all images the most; returns what is held after it.
 
+    Under double buffers a sink that runs first in its tile may wait for the place of the tile before the last, which is
+    still there with the last one: that counts as its own, where it is more.
+
     curve : int64[tensor + 1], by operation; -1: it does not run. scratch : int64[2, 5].
     """
     i, j = tile
@@ -173,15 +176,20 @@ def occupied(words, rows, columns, tile, double, images, scratch, curve):
         own, earlier = scratch[1, 0], scratch[1, 1]
     for operation in range(1, sink + 1):
         curve[operation] += curve[operation - 1]
+    first = True
     for operation in range(sink + 1):
         fresh = size(rows, i, operation) * size(columns, j, operation)
         if operation < words.inputs or fresh == 0:
             curve[operation] = -1
             continue
+        # a part of the sink that is not the last is counted as it is held
+        part = 0 if operation == sink else fresh * words.channels[operation] * words.width[operation]
+        waiting = curve[operation] - part + earlier if double and first and operation == words.sink else 0
+        first = False
         running, besides = words.running[operation], own if operation >= words.sink else earlier
         # other words than the last one's were counted as they are held
         wider = running - (0 if operation == sink else words.width[operation])
-        curve[operation] += fresh * words.channels[operation] * wider + besides
+        curve[operation] = max(waiting, curve[operation] + fresh * words.channels[operation] * wider + besides)
     return kept
 
 
