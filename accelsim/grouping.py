@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accelsim.architecture.model import Architecture
-from accelsim.attending import run_attention
+from accelsim.attending import run_attention, seen_attention
 from accelsim.energy.rows import EnergyRow
 from accelsim.energy.standing import standing_rows
 from accelsim.engine.counts import Counts, Timing
@@ -20,7 +20,9 @@ from accelsim.engine.fused.in_time import Stays, timed
 from accelsim.engine.fused.layers import group_of
 from accelsim.engine.fused.passes import Pass, passes
 from accelsim.engine.fused.schedule import Clock
+from accelsim.engine.fused.sequence import sequence
 from accelsim.engine.fused.storage import Measured, Tiling, measure
+from accelsim.engine.fused.timeline import Ran, tiles_of
 from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.errors import MappingError, Overflow
 from accelsim.grouped import GroupResult, PassRun, Share
@@ -41,6 +43,7 @@ from accelsim.search.plan.passed import (
     Done,
     Tally,
     cycles_of,
+    inside,
     run_pass,
 )
 from accelsim.workload.network import Layer
@@ -57,6 +60,13 @@ def run_group(
     if group.attention:
         return run_attention(group, between, wanted, evaluator, nests)
     return _Run(group, between, wanted, evaluator, nests).result()
+
+
+def seen_group(group: Group, between: Between, wanted: Wanted, nests: Sequence[LoopNest] | None = None) -> Ran:
+    """The same as it runs in time, for a timeline."""
+    if group.attention:
+        return seen_attention(group, between, wanted, nests)
+    return _Run(group, between, wanted, "cycle", nests).ran
 
 
 def geometry_of(group: Group, between: Between) -> Geometry:
@@ -181,6 +191,20 @@ class _Run:
         """When everything happens."""
         cycles = [self._cycles(k) for k in range(len(self.every))]
         return timed(self.found, self._ways, cycles, Stays(self._there, self.at_home))
+
+    @property
+    def ran(self) -> Ran:
+        """When everything happens, with names."""
+        found, sink, images = self.found, len(self.geometry.tensors) - 1, range(self.geometry.images)
+        rows, columns = (axis.made[:, sink, 0] for axis in (found.rows, found.columns))
+        insides = tuple(
+            inside(self.wanted, self.sized[one.op], self.done.get(k)) for k, one in enumerate(self.every)
+        )  # fmt: skip
+        return Ran(
+            self.clock, tuple(op.name for op in self.geometry.ops), (Tensor.IFMAP,) * len(self.geometry.sources),
+            (self.machine.levels[0].name, self.wanted.home), self._ways.ports, sequence(found).which, insides,
+            tiles_of(images, rows, columns), ("N", "P", "Q"),
+        )  # fmt: skip
 
     def _cycles(self, k: int) -> int:
         one = self.every[k]

@@ -25,6 +25,7 @@ from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 if TYPE_CHECKING:
     from accelsim.grouped import GroupResult
     from accelsim.mapping.dataflows.dataflow import Dataflow
+    from accelsim.search.plan.costs import Wanted
     from accelsim.sparsity.masks import Masks
     from accelsim.sparsity.operands import Operands
     from accelsim.workload.network import Layer
@@ -144,13 +145,9 @@ def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]
     if between is None or not between.plan.groups:
         return (), []
     from accelsim.grouping import run_group
-    from accelsim.mapping.plan.living import home_of
-    from accelsim.search.plan.costs import Wanted
 
     chosen = {layer.name for layer in plan.layers}
-    home = between.home or home_of(plan.machine)
-    flow, ran = plan.flow or plan.dataflow, plan.ran
-    wanted = Wanted(plan.machine, plan.table, home, flow, plan.dataflow, ran.objective, ran.proof)
+    wanted = wanted_of(plan, between)
     found, failures = [], []
     for group in between.plan.groups:
         if not chosen & set(group.layers):
@@ -160,6 +157,16 @@ def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]
         except MappingError as error:
             failures.append((group.name, str(error)))
     return tuple(found), failures
+
+
+def wanted_of(plan: Plan, between: Between) -> Wanted:
+    """What groups of a plan go by: their home, and what mappings of their passes are searched by."""
+    from accelsim.mapping.plan.living import home_of
+    from accelsim.search.plan.costs import Wanted
+
+    home = between.home or home_of(plan.machine)
+    flow, ran = plan.flow or plan.dataflow, plan.ran
+    return Wanted(plan.machine, plan.table, home, flow, plan.dataflow, ran.objective, ran.proof)
 
 
 def _run(job: Job, plan: Plan) -> LayerResult:

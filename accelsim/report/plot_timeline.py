@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from accelsim.engine.zeros.cartesian_seen import PeTimeline
 from accelsim.report.framing import PLAIN, new_axes
-from accelsim.report.palette import GREY, MAC_COLOUR, PAINT
-from accelsim.report.slices import PORT, STALL, Slice, Track
+from accelsim.report.palette import COLOURS, GREY, MAC_COLOUR, PAINT
+from accelsim.report.slices import PASSES, PORT, STALL, Slice, Track
 from accelsim.report.text import shown
 from accelsim.report.timeline import Layer, tracks
 from accelsim.workload.problem import TENSORS
@@ -39,12 +40,14 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     from matplotlib.ticker import MaxNLocator
 
     found = lanes(layer)
+    paint = _of_layers(found)
     axes = axes or new_axes(WIDE, 0.24 * len(found) + 0.8)
     low, high = layer.window.span
     for at, (track, slices) in enumerate(found):
         for one in slices:
-            _bar(axes, at, track, one)
-            if one.category == STALL and one.end - one.begin > 0.014 * len(one.name) * (high - low):
+            _bar(axes, at, track, one, paint)
+            told = one.category == STALL or track.name == PASSES
+            if told and one.end - one.begin > 0.014 * len(one.name) * (high - low):
                 middle = (one.begin + one.end) / 2
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
                 axes.text(middle, at, one.name, fontsize=TEXT, ha="center", va="center", bbox=box, **PLAIN)
@@ -66,7 +69,13 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     return axes
 
 
-def _bar(axes: Axes, at: int, track: Track, one: Slice) -> None:
+def _of_layers(found: Sequence[tuple[Track, list[Slice]]]) -> dict[str, str]:
+    """A colour for each layer that has passes."""
+    names = dict.fromkeys(one.name for track, slices in found if track.name == PASSES for one in slices)
+    return {name: COLOURS[at % (len(COLOURS) - 1)] for at, name in enumerate(names)}  # black is for letters
+
+
+def _bar(axes: Axes, at: int, track: Track, one: Slice, paint: Mapping[str, str]) -> None:
     span = [(one.begin, one.end - one.begin)]
     if one.category == STALL:
         axes.broken_barh(span, (at - 0.36, 0.72), facecolor="none", edgecolor="#999999", hatch="////", lw=0)
@@ -75,4 +84,6 @@ def _bar(axes: Axes, at: int, track: Track, one: Slice) -> None:
     words = (one.name if one.category == PORT else track.name).split()
     tensor = next((tensor for tensor in TENSORS if tensor.value in words), None)
     colour = MAC_COLOUR if tensor is None else PAINT[tensor]
+    if track.name == PASSES:
+        colour = paint[one.name]
     axes.broken_barh(span, (at - 0.36, 0.72), facecolor=colour, edgecolor="white", lw=0.3)

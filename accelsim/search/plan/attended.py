@@ -95,7 +95,12 @@ class Attended:
     def clock(self) -> Clock:
         """When everything happens."""
         cycles = [self.cycles_of(one, done) for one, done in zip(self.walk.passes, self.done, strict=True)]
-        return self.walk.timed(Ways.of(self.inner), cycles, self.heads, self.double)
+        return self.walk.timed(self.ways, cycles, self.heads, self.double)
+
+    @property
+    def ways(self) -> Ways:
+        """Between the outermost level and home."""
+        return Ways.of(self.inner)
 
     @cached_property
     def _tally(self) -> Tally:
