@@ -199,7 +199,8 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     if out.suffix == ".json":
         typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {_bytes(size)}", err=True)
         if joined:
-            how = "what follows its like without a gap is one slice; fewer --cycles show each"
+            summed = ", and passes are told in sum" if result.groups else ""
+            how = f"what follows its like without a gap is one slice{summed}; fewer --cycles show each"
             typer.echo(f"{', '.join(joined)}: {how}", err=True)
         machine, network = result.architecture.name, result.workload
         about = {"architecture": machine, "workload": network, "batch": result.batch, "joined": joined}

@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 from accelsim.architecture.model import Architecture
 from accelsim.dataflows import known_dataflow
 from accelsim.engine import evaluate
+from accelsim.engine.copied import COPY
 from accelsim.engine.fused.layers import group_of
 from accelsim.engine.fused.schedule import timed
 from accelsim.engine.fused.timeline import GroupTimeline, Inside, Ran, observe, tiles_of
 from accelsim.errors import AccelsimError, MappingError, SpecError
 from accelsim.report.slices import COMPUTE, MACS, PASSES, STALL, Slice
-from accelsim.report.timeline import tracks
+from accelsim.report.timeline import Window, tracks
+from accelsim.report.timeline_groups import LANE
 from accelsim.search.best import find
 from accelsim.simulate import simulate
 from accelsim.timelines import windows_of
+from accelsim.workload.network import Network
 from accelsim.workload.problem import Problem, Tensor
 from golden.group_clock import Drawn, tick
 from groups_in_time import PORTS, arrays, drawn
@@ -85,7 +88,7 @@ def _array(values: list[int]) -> Any:
     return np.array(values, np.int64)
 
 
-def shown(window: GroupTimeline) -> dict[str, list[Slice]]:
+def shown(window: Window) -> dict[str, list[Slice]]:
     found = {}
     for track in tracks(window):
         slices = list(track.slices)
@@ -232,3 +235,93 @@ def check_run(seed: int) -> bool:
 
 def test_slices_of_groups_that_are_run_add_up() -> None:
     assert sum(check_run(seed) for seed in range(40)) >= 15
+
+
+LAYERS = {
+    "q": {"op": "matmul", "M": 16, "inputs": "input"},
+    "k": {"op": "matmul", "M": 8, "inputs": "input"},
+    "v": {"op": "matmul", "M": 8, "inputs": "input"},
+    "qk": {"op": "matmul", "inputs": ["q", "k"], "groups": 4, "kv_groups": 2},
+    "soft": {"op": "softmax"},
+    "av": {"op": "matmul", "inputs": ["soft", "v"], "groups": 4, "kv_groups": 2, "over": "positions"},
+    "out": {"op": "matmul", "M": 8},
+}
+
+
+@pytest.mark.parametrize("outside", ["", "rows", "columns"])
+@pytest.mark.parametrize("buffer", ["single", "double"])
+def test_attentions_have_slices_too(outside: str, buffer: str) -> None:
+    """Blocks of scores: tiles are told by head, row and column; outputs in progress leave and come back."""
+    network = Network.of("n", LAYERS, {"C": 8, "W": 12})
+    tile: dict[str, Any] = {"rows": 8} if not outside else {"rows": 8, "columns": 4}
+    group = {"layers": ["qk", "soft", "av"], "tile": tile, **({"outside": outside} if outside else {})}
+    result = simulate(machine(buffer), network, plan={"groups": [group]}, layers=["qk", "soft", "av"])
+    (one,), (layer,) = result.groups, windows_of(result)
+    assert isinstance(layer.window, GroupTimeline)
+    found = shown(layer.window)
+    compute, stalls = sums(found[MACS], layer.window.span)
+    assert compute == one.compute_cycles and stalls == one.stall_cycles
+    words = one.counts.words[0].sum()
+    own = [one for name in found if name.startswith(("DRAM->GLB", "DRAM<-GLB")) for one in found[name]]
+    assert sum(one.told["words"] for one in own if "pass" not in one.told) == words
+    tiles = {one.told["tile"] for one in found[PASSES]}
+    assert {"first", "row8", "head1", "head1 row8"} <= tiles
+    back = [one for name in found for one in found[name] if one.name == "fill outputs in progress"]
+    assert bool(back) == (outside == "columns")
+    assert all(one.told["waited for"] for one in back)
+
+
+def test_words_of_slices_are_those_of_the_group() -> None:
+    """What comes from the outermost level and goes there, by operand."""
+    network = Network.of(
+        "n", {f"l{n}": {"op": "conv", "M": 3, "kernel": 3, "pad": 1} for n in range(3)}, (2, 9, 9), batch=2
+    )
+    for keep in ("both", "none"):
+        group = {"layers": ["l0", "l1", "l2"], "tile": {"P": 4, "Q": 3}, "keep": keep, "filters": {"l1": "resident"}}
+        result = simulate(machine(), network, plan={"groups": [group]})
+        (one,), (layer,) = result.groups, windows_of(result)
+        assert isinstance(layer.window, GroupTimeline)
+        found = shown(layer.window)
+        for name, tensor, action in (
+            ("DRAM->GLB ifmap", Tensor.IFMAP, "read"), ("DRAM->GLB filter", Tensor.FILTER, "read"),
+            ("DRAM<-GLB psum", Tensor.PSUM, "update"),
+        ):  # fmt: skip
+            own = sum(each.told["words"] for track in found if LANE.sub("", track) == name for each in found[track])
+            assert own == one.counts("DRAM", tensor, action), (keep, name)
+
+
+@pytest.mark.parametrize("name", ["tiny", "eyeriss"])
+def test_ofmaps_that_are_copied_out(name: str) -> None:
+    """R5: behind the last MAC of the layer its ofmap goes to the outermost level; the stall, the way and its ports."""
+    network = Network.of(
+        "n",
+        {
+            "a": {"op": "conv", "M": 8, "kernel": 3, "pad": 1},
+            "b": {"op": "conv", "M": 8, "kernel": 1},
+            "c": {"op": "add", "inputs": ["b", "a"]},
+        },
+        (4, 10, 10),
+    )
+    on = machine() if name == "tiny" else name
+    result = simulate(on, network, plan={"resident": {"a": {"level": "GLB", "until": "b"}}}, data="dense", layers="a")
+    one = result.layer("a")
+    copied = one.stall_cycles[COPY]
+    for parts in (1, 3, 17):
+        each, compute, stalls, words = -(-one.cycles // parts), 0, Counter[str](), set()
+        for low in range(0, one.cycles, each):
+            window = windows_of(result, low, each)[0].window
+            found = shown(window)
+            more, idle = sums(found[MACS], window.span)
+            compute, stalls = compute + more, stalls + idle
+            copies = [one for slices in found.values() for one in slices if one.name == COPY and one.told]
+            words |= {one.told["words"] for one in copies if "words" in one.told}
+        assert compute == one.compute_cycles and stalls == one.stall_cycles
+        assert words == {800}
+    window = windows_of(result)[0].window
+    found = shown(window)
+    (way,) = found["DRAM<-GLB psum"]
+    assert (way.begin, way.end) == (one.cycles - copied, one.cycles)
+    assert any(slices[-1].name == f"psum {COPY}" for track, slices in found.items() if track.startswith("port "))
+    # its processing latency has no copy
+    window = windows_of(result, processing=True)[0].window
+    assert window.cycles == one.processing_cycles and COPY not in sums(shown(window)[MACS], window.span)[1]
