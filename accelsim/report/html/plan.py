@@ -9,11 +9,11 @@ from markupsafe import Markup
 from accelsim.outcome import Outcome
 from accelsim.report.html.pictures import Picture
 from accelsim.report.html.svg import FAINT, TEXT, Drawing
-from accelsim.report.plan_graph import MOST, PAINTS, Head, PlanGraph, Rect, graph_of, laid_out
+from accelsim.report.plan_graph import APART, MOST, PAINTS, Head, PlanGraph, Rect, column_width, graph_of, laid_out
 from accelsim.report.plot_between import planned
 
-ROWS, COLUMNS = 46, 4
-"""Layers below each other, if that takes no more than so many columns."""
+WIDE, ROWS = 1180, 12
+"""Pixels of a page beside each other, where columns have so many layers at least."""
 
 
 def plan_picture(result: Outcome) -> Picture | None:
@@ -32,7 +32,8 @@ def plan_picture(result: Outcome) -> Picture | None:
 
 def draw(graph: PlanGraph, alone: bool = False) -> Markup:
     """The picture, as wide as it needs to be."""
-    layout = laid_out(graph, min(COLUMNS, ceil(len(graph.nodes) / ROWS)))
+    fit = int((WIDE + APART) / column_width(graph))
+    layout = laid_out(graph, max(1, min(fit, ceil(len(graph.nodes) / ROWS))))
     drawing = Drawing(layout.height, "what lives where between layers", layout.width)
     for part in layout.parts:
         if isinstance(part, Rect):
