@@ -52,6 +52,20 @@ def seen_attention(group: Group, between: Between, wanted: Wanted, nests: Sequen
     )  # fmt: skip
 
 
+def crossing_attention(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
+    """Words of each tensor that go between the outermost level and home."""
+    heads, found = _attended(group, between, wanted, "analytical", None)
+    moved, words = found.moved, Counter[str]()
+    for name, number in (
+        (heads.queries, moved.queries),
+        (heads.keys, moved.keys),
+        (heads.values, moved.values),
+        (heads.layers[-1], moved.updates + moved.partials),
+    ):
+        words[name] += number
+    return dict(words)
+
+
 def _attended(
     group: Group, between: Between, wanted: Wanted, evaluator: str, nests: Sequence[LoopNest] | None
 ) -> tuple[Heads, Attended]:

@@ -137,6 +137,9 @@ def run(
     bound: Bound = None,
     between: Between = None,
     plan: PlanFile = None,
+    saved: Annotated[
+        bool, typer.Option("--saved", help="Of a plan: also run without it, and say what each tensor saves.")
+    ] = False,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -183,7 +186,7 @@ def run(
         step = training_of(training, optimizer, master_bits, transposed, vector_gradients)
         more: dict[str, Any] = {
             "mapping": mapping, "budget": budget, "imperfect": imperfect, "constraints": constraints, "bound": bound,
-            "between": between, "plan": plan,
+            "between": between, "plan": plan, "saved": saved,
         }  # fmt: skip
         result = simulated(architecture, workload, **asked, **more, training=step)
     checks = _checked(result) if check else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accelsim.architecture.model import Architecture
-from accelsim.attending import run_attention, seen_attention
+from accelsim.attending import crossing_attention, run_attention, seen_attention
 from accelsim.energy.rows import EnergyRow
 from accelsim.energy.standing import standing_rows
 from accelsim.engine.counts import Counts, Timing
@@ -67,6 +67,13 @@ def seen_group(group: Group, between: Between, wanted: Wanted, nests: Sequence[L
     if group.attention:
         return seen_attention(group, between, wanted, nests)
     return _Run(group, between, wanted, "cycle", nests).ran
+
+
+def crossing(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
+    """Words of each tensor that go between the outermost level and home; filters that are weights are left out."""
+    if group.attention:
+        return crossing_attention(group, between, wanted)
+    return _Run(group, between, wanted, "analytical", None).crossing
 
 
 def geometry_of(group: Group, between: Between) -> Geometry:
@@ -236,6 +243,19 @@ class _Run:
             ops = [op for op in self.geometry.ops if op.filters and op.dynamic not in there]
             weights = sum(fetched(found, op, op.name in self.filters) for op in ops)
         return reads, weights, 0 if self.geometry.sink.name in there else found.updates
+
+    @property
+    def crossing(self) -> dict[str, int]:
+        """The same by tensor, without weights."""
+        found, there = Counter[str](), self.at_home
+        for name, words in self.found.reads.items():
+            found[name] += 0 if name in there else words
+        if self.wanted.keeps_filters:
+            for op in self.geometry.ops:
+                if op.dynamic and op.dynamic not in there:
+                    found[op.dynamic] += fetched(self.found, op, op.name in self.filters)
+        found[self.geometry.sink.name] += self.words[2]
+        return dict(found)
 
     @cached_property
     def _tally(self) -> Tally:

@@ -17,6 +17,7 @@ from accelsim.mapping.plan.living import Between, Stay
 from accelsim.mapping.plan.progress import refuse_no_room
 from accelsim.outcome import GIVEN, SEARCH, LayerResult, Ran
 from accelsim.result import Result
+from accelsim.saved import Saved
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT
 from accelsim.workload.precision import checked
@@ -42,6 +43,7 @@ class Plan:
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
     recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
     between : what happens between layers; None: nothing does. nests : by group, of its passes that multiply.
+    saved : what that saves, if it is known.
     """
 
     machine: Architecture
@@ -57,6 +59,7 @@ class Plan:
     flow: Dataflow | None = None
     between: Between | None = None
     nests: Mapping[str, Sequence[LoopNest]] = field(default_factory=dict)
+    saved: tuple[Saved, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -135,7 +138,7 @@ def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | Mappi
     others = vector_layers(plan.machine, ran.network, plan.layers, plan.table, checked(ran.bits), plan.between)
     return Result(
         plan.machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch,
-        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran, groups,
+        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran, groups, plan.saved,
     )  # fmt: skip
 
 

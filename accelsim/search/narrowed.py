@@ -29,12 +29,14 @@ def most_saved(machine: Architecture, problem: Problem, table: EnergyTable) -> f
     words = np.zeros((levels, len(TENSORS), len(ACTIONS)), np.int64)
     network = np.zeros((levels, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64)
     narrow = np.zeros((levels, len(NARROWED)), np.int64)
-    for level in range(stores):
+    # where sums stay in a buffer, that is the outermost level they come to
+    home = machine.home(Tensor.PSUM)
+    for level in range(home, stores):
         if Tensor.PSUM in machine.levels[level].keeps:
             words[level, psum] = sums
-            narrow[level, : 2 if level else 1] = sums
-    network[:carries, psum, 1] = sums
-    narrow[:carries, 2:] = sums
+            narrow[level, : 2 if level > home else 1] = sums
+    network[home:carries, psum, 1] = sums
+    narrow[home:carries, 2:] = sums
     names = tuple(spec.name for spec in machine.levels)
     wide, narrower = (Counts(names, words, network, 0, 0, 0, narrow=found) for found in (None, narrow))
     return float(total(account(machine, wide, table)) - total(account(machine, narrower, table)))

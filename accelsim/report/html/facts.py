@@ -17,7 +17,7 @@ from accelsim.report.groups import blocks
 from accelsim.report.html import bars, machine, usage
 from accelsim.report.html import roofline as roofline_picture
 from accelsim.report.html.bars import Bars
-from accelsim.report.html.groups import groups_table
+from accelsim.report.html.groups import groups_table, saved_table
 from accelsim.report.html.layers import LayerFacts, layer_facts, layer_table
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
 from accelsim.report.html.pictures import Picture
@@ -211,6 +211,8 @@ def _tables(result: Outcome) -> Iterable[Table]:
         return
     if result.groups:
         yield groups_table(result)
+    if result.saved:
+        yield saved_table(result)
     yield words_table(result)
     yield price_table(result)
     if result.vector_layers:
