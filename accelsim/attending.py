@@ -6,14 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from accelsim.engine.counts import Timing
 from accelsim.engine.fused.attention import Blocks
 from accelsim.engine.fused.attention_layers import Heads, attention_of
 from accelsim.engine.fused.attention_passes import LAYERS
+from accelsim.engine.fused.timeline import Ran
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult, PassRun, Share
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
 from accelsim.search.plan.attended import Attended, refuse, walk_of
+from accelsim.search.plan.passed import inside
 from accelsim.workload.problem import Tensor
 
 if TYPE_CHECKING:
@@ -41,6 +45,32 @@ def check_attention(group: Group, between: Between, wanted: Wanted) -> None:
     _attended(group, between, wanted, "analytical", None)
 
 
+def seen_attention(group: Group, between: Between, wanted: Wanted, nests: Sequence[LoopNest] | None = None) -> Ran:
+    """The same as it runs in time, for a timeline."""
+    heads, found = _attended(group, between, wanted, "cycle", nests)
+    insides = tuple(inside(wanted, found.machine, one) for one in found.done)
+    operands = (Tensor.IFMAP, Tensor.FILTER, Tensor.FILTER, Tensor.PSUM)
+    levels = found.machine.levels[0].name, wanted.home
+    return Ran(
+        found.clock, heads.layers, operands, levels, found.ways.ports, np.tile(found.walk.which, heads.heads), insides,
+        found.walk.tiles(heads.heads), ("head", "row", "column"),
+    )  # fmt: skip
+
+
+def crossing_attention(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
+    """Words of each tensor that go between the outermost level and home."""
+    heads, found = _attended(group, between, wanted, "analytical", None)
+    moved, words = found.moved, Counter[str]()
+    for name, number in (
+        (heads.queries, moved.queries),
+        (heads.keys, moved.keys),
+        (heads.values, moved.values),
+        (heads.layers[-1], moved.updates + moved.partials),
+    ):
+        words[name] += number
+    return dict(words)
+
+
 def _attended(
     group: Group, between: Between, wanted: Wanted, evaluator: str, nests: Sequence[LoopNest] | None
 ) -> tuple[Heads, Attended]:
@@ -50,9 +80,9 @@ def _attended(
     machine = between.sized(between.network.layers[between.index[heads.layers[-1]]])
     level = machine.levels[machine.level_index(wanted.home)]
     found = Attended(walk, heads.heads, machine, wanted, evaluator, level.slots(Tensor.IFMAP) > 1, nests)
-    inside = [between.index[name] for name in heads.layers]
+    run = [between.index[name] for name in heads.layers]
     capacity = wanted.capacity
-    free = None if capacity is None else capacity - between.taken_from(inside[0], inside[-1])
+    free = None if capacity is None else capacity - between.taken_from(run[0], run[-1])
     refuse(found, free, f"group {group.name}")
     return heads, found
 

@@ -140,6 +140,9 @@ def run(
     between: Between = None,
     parts: Parts = 1,
     plan: PlanFile = None,
+    saved: Annotated[
+        bool, typer.Option("--saved", help="Of a plan: also run without it, and say what each tensor saves.")
+    ] = False,
     energy: Energy = None,
     node: Node = None,
     supply: Supply = None,
@@ -186,7 +189,7 @@ def run(
         step = training_of(training, optimizer, master_bits, transposed, vector_gradients)
         more: dict[str, Any] = {
             "mapping": mapping, "budget": budget, "imperfect": imperfect, "constraints": constraints, "bound": bound,
-            "between": between, "parts": parts, "plan": plan,
+            "between": between, "parts": parts, "plan": plan, "saved": saved,
         }  # fmt: skip
         result = simulated(architecture, workload, **asked, **more, training=step)
     checks = _checked(result) if check else []

@@ -58,6 +58,7 @@ def document_of(result: Outcome) -> Row:
         "levels": [level.name for level in machine.levels],
         "layers": [_layer(result, layer) for layer in result.layers],
         **({"groups": [group.to_dict() for group in result.groups]} if result.groups else {}),
+        **({"saved": [row.to_dict() for row in result.saved]} if result.saved else {}),
         "vector_layers": [layer.to_dict() for layer in result.vector_layers],
         **({"coverage": result.coverage.to_dict()} if result.coverage else {}),
         **training_document(result),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accelsim.architecture.model import Architecture
-from accelsim.attending import check_attention, run_attention
+from accelsim.attending import check_attention, crossing_attention, run_attention, seen_attention
 from accelsim.energy.rows import EnergyRow
 from accelsim.energy.standing import standing_rows
 from accelsim.engine.counts import Counts, Timing
@@ -20,7 +20,9 @@ from accelsim.engine.fused.in_time import Stays, timed
 from accelsim.engine.fused.layers import group_of
 from accelsim.engine.fused.passes import Pass, passes
 from accelsim.engine.fused.schedule import Clock
+from accelsim.engine.fused.sequence import sequence
 from accelsim.engine.fused.storage import Measured, Tiling, measure
+from accelsim.engine.fused.timeline import Ran, tiles_of
 from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.epilogues import check_epilogue, run_epilogue
 from accelsim.errors import MappingError, Overflow
@@ -42,6 +44,7 @@ from accelsim.search.plan.passed import (
     Done,
     Tally,
     cycles_of,
+    inside,
     run_pass,
 )
 from accelsim.workload.network import Layer
@@ -75,6 +78,20 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
                     _Run(group, between, wanted, "analytical", None).check()
             except MappingError as error:
                 yield ("groups", i, "layers"), str(error)
+
+
+def seen_group(group: Group, between: Between, wanted: Wanted, nests: Sequence[LoopNest] | None = None) -> Ran:
+    """The same as it runs in time, for a timeline."""
+    if group.attention:
+        return seen_attention(group, between, wanted, nests)
+    return _Run(group, between, wanted, "cycle", nests).ran
+
+
+def crossing(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
+    """Words of each tensor that go between the outermost level and home; filters that are weights are left out."""
+    if group.attention:
+        return crossing_attention(group, between, wanted)
+    return _Run(group, between, wanted, "analytical", None).crossing
 
 
 def geometry_of(group: Group, between: Between) -> Geometry:
@@ -205,6 +222,20 @@ class _Run:
         cycles = [self._cycles(k) for k in range(len(self.every))]
         return timed(self.found, self._ways, cycles, Stays(self._there, self.at_home))
 
+    @property
+    def ran(self) -> Ran:
+        """When everything happens, with names."""
+        found, sink, images = self.found, len(self.geometry.tensors) - 1, range(self.geometry.images)
+        rows, columns = (axis.made[:, sink, 0] for axis in (found.rows, found.columns))
+        insides = tuple(
+            inside(self.wanted, self.sized[one.op], self.done.get(k)) for k, one in enumerate(self.every)
+        )  # fmt: skip
+        return Ran(
+            self.clock, tuple(op.name for op in self.geometry.ops), (Tensor.IFMAP,) * len(self.geometry.sources),
+            (self.machine.levels[0].name, self.wanted.home), self._ways.ports, sequence(found).which, insides,
+            tiles_of(images, rows, columns), ("N", "P", "Q"),
+        )  # fmt: skip
+
     def _cycles(self, k: int) -> int:
         one = self.every[k]
         return cycles_of(self.wanted, self.sized[one.op], one, self.done.get(k))
@@ -235,6 +266,19 @@ class _Run:
             ops = [op for op in self.geometry.ops if op.filters and op.dynamic not in there]
             weights = sum(fetched(found, op, op.name in self.filters) for op in ops)
         return reads, weights, 0 if self.geometry.sink.name in there else found.updates
+
+    @property
+    def crossing(self) -> dict[str, int]:
+        """The same by tensor, without weights."""
+        found, there = Counter[str](), self.at_home
+        for name, words in self.found.reads.items():
+            found[name] += 0 if name in there else words
+        if self.wanted.keeps_filters:
+            for op in self.geometry.ops:
+                if op.dynamic and op.dynamic not in there:
+                    found[op.dynamic] += fetched(self.found, op, op.name in self.filters)
+        found[self.geometry.sink.name] += self.words[2]
+        return dict(found)
 
     @cached_property
     def _tally(self) -> Tally:

@@ -18,6 +18,7 @@ from accelsim.mapping.plan.progress import refuse_no_room
 from accelsim.mapping.plan.rounds import bare
 from accelsim.outcome import GIVEN, SEARCH, LayerResult, Ran
 from accelsim.result import Result
+from accelsim.saved import Saved
 from accelsim.vector import vector_layers
 from accelsim.workload.network import INPUT
 from accelsim.workload.precision import checked
@@ -26,6 +27,7 @@ from accelsim.workload.problem import LOOP_DIMS, Problem, Width
 if TYPE_CHECKING:
     from accelsim.grouped import GroupResult
     from accelsim.mapping.dataflows.dataflow import Dataflow
+    from accelsim.search.plan.costs import Wanted
     from accelsim.sparsity.masks import Masks
     from accelsim.sparsity.operands import Operands
     from accelsim.workload.network import Layer
@@ -42,6 +44,7 @@ class Plan:
     given, source : nests by layer, and where from. zeros : where they come from on a machine that sees them.
     recorded : layers of the result that is run again. flow : what the search for other nests takes, read once.
     between : what happens between layers; None: nothing does. nests : by group, of its passes that multiply.
+    saved : what that saves, if it is known.
     """
 
     machine: Architecture
@@ -57,6 +60,7 @@ class Plan:
     flow: Dataflow | None = None
     between: Between | None = None
     nests: Mapping[str, Sequence[LoopNest]] = field(default_factory=dict)
+    saved: tuple[Saved, ...] = ()
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -147,7 +151,7 @@ def gathered(plan: Plan, multiplying: list[Job], found: list[LayerResult | Mappi
     others = vector_layers(plan.machine, ran.network, plan.layers, plan.table, checked(ran.bits), plan.between)
     return Result(
         plan.machine, ran.network.name, plan.dataflow, plan.evaluator, plan.table, tuple(results), ran.network.batch,
-        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran, groups,
+        others, tuple(failures), plan.zeros.describe() if plan.zeros else "", ran, groups, plan.saved,
     )  # fmt: skip
 
 
@@ -157,13 +161,9 @@ def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]
     if between is None or not between.plan.groups:
         return (), []
     from accelsim.grouping import run_group
-    from accelsim.mapping.plan.living import home_of
-    from accelsim.search.plan.costs import Wanted
 
     chosen = {layer.name for layer in plan.layers}
-    home = between.home or home_of(plan.machine)
-    flow, ran = plan.flow or plan.dataflow, plan.ran
-    wanted = Wanted(plan.machine, plan.table, home, flow, plan.dataflow, ran.objective, ran.proof)
+    wanted = wanted_of(plan, between)
     found, failures = [], []
     for group in between.plan.groups:
         if not chosen & set(group.layers):
@@ -173,6 +173,16 @@ def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]
         except MappingError as error:
             failures.append((group.name, str(error)))
     return tuple(found), failures
+
+
+def wanted_of(plan: Plan, between: Between) -> Wanted:
+    """What groups of a plan go by: their home, and what mappings of their passes are searched by."""
+    from accelsim.mapping.plan.living import home_of
+    from accelsim.search.plan.costs import Wanted
+
+    home = between.home or home_of(plan.machine)
+    flow, ran = plan.flow or plan.dataflow, plan.ran
+    return Wanted(plan.machine, plan.table, home, flow, plan.dataflow, ran.objective, ran.proof)
 
 
 def _run(job: Job, plan: Plan) -> LayerResult:

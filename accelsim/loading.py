@@ -40,6 +40,7 @@ from accelsim.mapping.plan.plan import NO_PLAN
 from accelsim.mapping.plan.yaml import plan_of
 from accelsim.mapping.yaml import Levels
 from accelsim.outcome import LayerResult, Outcome, Ran
+from accelsim.saved import Saved
 from accelsim.search.bound import bounds_of
 from accelsim.search.proof import Proof
 from accelsim.specs import validate
@@ -160,6 +161,13 @@ class _Group(BaseModel):
     passes: list[_Pass]
 
 
+class _Saved(BaseModel):
+    tensor: str
+    lives: str
+    without: Whole
+    planned: Whole
+
+
 class _Failure(BaseModel):
     layer: str
     reason: str
@@ -215,6 +223,7 @@ class _Result(BaseModel):
     layers: list[_Layer]
     failures: list[_Failure]
     groups: list[_Group] = Field(default_factory=list)
+    saved: list[_Saved] = Field(default_factory=list)
     ran: _Ran
 
 
@@ -304,6 +313,7 @@ def _result(file: str, found: _Result, machine: Architecture, table: EnergyTable
         "" if found.operands == "dense" else found.operands,
         ran,
         _groups(file, found, between, table, ran),
+        tuple(Saved(**row.model_dump()) for row in found.saved),
     )
 
 

@@ -27,6 +27,7 @@ from accelsim.mapping.plan.living import between_of
 from accelsim.mapping.plan.rounds import bare
 from accelsim.measured import Measured as Measured
 from accelsim.ran import Ran as Ran
+from accelsim.saved import Saved
 from accelsim.vector import VectorLayer, VectorTotals
 from accelsim.version import __version__
 from accelsim.workload.coverage import Coverage
@@ -131,7 +132,7 @@ class Outcome:
     layers : the layers that have MACs, in network order. vector_layers : what the others do, and the gates of an LSTM.
     operands : where zeros come from, in words; empty for a dense run.
     failures : (layer, reason) of layers that could not be mapped, where the run let them pass.
-    ran : what was asked for. groups : layers that ran together.
+    ran : what was asked for. groups : layers that ran together. saved : what its plan saves, where that was asked for.
     """
 
     architecture: Architecture
@@ -146,6 +147,7 @@ class Outcome:
     operands: str = ""
     ran: Ran | None = None
     groups: tuple[GroupResult, ...] = ()
+    saved: tuple[Saved, ...] = ()
 
     def __repr__(self) -> str:
         sums, ran, kind = self.total, len(self.layers), type(self).__name__

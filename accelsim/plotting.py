@@ -11,6 +11,7 @@ from accelsim import sweeping
 from accelsim.errors import AccelsimError
 from accelsim.options import (
     Batch,
+    Between,
     Data,
     Dataflow,
     Dims,
@@ -19,6 +20,7 @@ from accelsim.options import (
     Mapping,
     Node,
     PictureWidth,
+    PlanFile,
     Seed,
     Settings,
     Supply,
@@ -29,7 +31,7 @@ from accelsim.options import (
 from accelsim.running import simulated, tell_failures
 
 PICTURES = ("png", "svg", "pdf")
-KINDS = ("energy", "cycles", "traffic", "roofline", "array", "mapping", "power", "area")
+KINDS = ("energy", "cycles", "traffic", "roofline", "array", "mapping", "power", "area", "between", "plan")
 WIDTHS, GROUPS = ("column", "page", "slide"), ("layer", "network")
 SEVERAL = ("energy", "cycles")
 OF_SWEEPS = ("pareto", "sensitivity", "heatmap", "skislope")
@@ -55,6 +57,8 @@ def plot(
     ] = None,
     dataflow: Dataflow = None,
     mapping: Mapping = None,
+    between: Between = None,
+    plan: PlanFile = None,
     batch: Batch = 1,
     layers: Layers = None,
     energy: Energy = None,
@@ -65,7 +69,7 @@ def plot(
     data: Data = None,
     seed: Seed = 0,
 ) -> None:
-    """Draw a result: energy, cycles, traffic, roofline, array, mapping, power or area; or a sweep."""
+    """Draw a result: energy, cycles, traffic, roofline, array, mapping, power, area, or its plan; or a sweep."""
     from accelsim.report import plot as draw
 
     known("kind of picture", kind, (*KINDS, *OF_SWEEPS))
@@ -87,6 +91,8 @@ def plot(
             *sources,
             dataflow=dataflow,
             mapping=mapping,
+            between=between,
+            plan=plan,
             batch=batch,
             layers=layers,
             energy=energy,

@@ -27,6 +27,7 @@ from accelsim.onnx.graph.read import Dims, is_onnx
 from accelsim.onnx.graph.read import checked as sizes_of
 from accelsim.outcome import GIVEN, SHIPPED, LayerResult, Outcome, Ran, reasons
 from accelsim.result import Comparison, Result
+from accelsim.saving import saved_of, without_plan
 from accelsim.search.bound import ceilings_of
 from accelsim.search.proof import Proof
 from accelsim.workload.network import Network
@@ -81,6 +82,7 @@ def simulate(
     between: str | None = None,
     parts: int = 1,
     plan: str | Path | Mapping[str, Any] | BetweenPlan | None = None,
+    saved: bool = False,
 ) -> Result:
     """Run a network on a machine.
 
@@ -110,7 +112,8 @@ def simulate(
     between : what is looked for between layers: 'none', tensors that stay on the chip ('resident'), groups of layers
         ('fused'), or both ('best'); default: what the machine says, else 'none'. parts : of so many blocks of channels
         of a tensor some may stay; 1: all or none. plan : the file of a plan, or what is in it, instead
-        (docs/between.md).
+        (docs/between.md). saved : also run every layer by itself, for `Result.saved`: words of the outermost level of
+        each tensor without the plan and with it.
 
     Raises
     ------
@@ -123,7 +126,10 @@ def simulate(
         imperfect=imperfect, constraints=constraints, bound=bound, training=training, between=between, parts=parts,
         plan=plan, progress=progress,
     )  # fmt: skip
+    alone = without_plan(ready) if saved else None
     result = _execute(ready, progress)
+    if alone is not None:
+        result = replace(result, saved=saved_of(ready, result, _execute(alone, progress)))
     if result.failures and not tolerant:
         raise result_error(result)
     return result
@@ -264,7 +270,7 @@ def plan_of(result: Outcome) -> Plan:
         machine, result.energy_table, result.dataflow, result.evaluator,
         {name: layer.nest for name, layer in layers.items()}, GIVEN, zeros, replace(ran, versions=versions()), layers,
         result.failures, between=between_of(ran.plan, machine, ran.network, checked(ran.bits)),
-        nests={group.name: [one.nest for one in group.passes] for group in result.groups},
+        nests={group.name: [one.nest for one in group.passes] for group in result.groups}, saved=result.saved,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from accelsim.errors import AccelsimError
 from accelsim.options import (
     Arch,
     Batch,
+    Between,
     Bits,
     Data,
     Dataflow,
@@ -20,6 +22,7 @@ from accelsim.options import (
     MasterBits,
     Objective,
     Optimizer,
+    PlanFile,
     Seed,
     Settings,
     Training,
@@ -34,10 +37,13 @@ from accelsim.options import (
 from accelsim.running import simulated, tell_failures
 
 if TYPE_CHECKING:
-    from accelsim.engine.timeline import Timeline
-    from accelsim.engine.zeros.cartesian_seen import PeTimeline
-    from accelsim.report.timeline import Layer
+    from accelsim.architecture.model import Architecture
+    from accelsim.grouped import GroupResult
+    from accelsim.jobs import Plan
+    from accelsim.outcome import LayerResult
+    from accelsim.report.timeline import Layer, Window
     from accelsim.result import Result
+    from accelsim.sparsity.masks import Masks
 
 FORMATS = ("json", "svg", "png", "pdf")
 WINDOW = 1_000_000
@@ -63,6 +69,8 @@ def timeline(
     mapping: Mapping = None,
     batch: Batch = 1,
     objective: Objective = "energy",
+    between: Between = None,
+    plan: PlanFile = None,
     settings: Settings = None,
     dims: Dims = None,
     data: Data = None,
@@ -87,8 +95,10 @@ def timeline(
         architecture, workload, dataflow=dataflow, mapping=mapping, batch=batch, layers=layers, objective=objective,
         parameters=parameters(settings), dims=dims_of(dims), data=data, seed=seed, bits=bits_of(bits),
         training=training_of(training, optimizer, master_bits, transposed, vector_gradients),
+        between=between, plan=plan,
     )  # fmt: skip
-    if not result.layers:
+    if not result.multiplied:
+        tell_failures(result)
         raise AccelsimError(f"--layers: none that fits '{layers}' has MACs; nothing to show")
     windows = windows_of(result, first, cycles, processing)
     _write(out, result, windows)
@@ -96,49 +106,81 @@ def timeline(
 
 
 def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing: bool = False) -> list[Layer]:
-    """The window of every layer of a result, each of its own cycles.
+    """The window of every layer and group of a result, in run order, each of its own cycles.
 
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
-    from accelsim.engine.copied import COPY
     from accelsim.engine.counts import why_no_time
-    from accelsim.engine.timeline import observe
-    from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
-    from accelsim.jobs import masks_for
     from accelsim.report.timeline import Layer
     from accelsim.simulate import plan_of
-    from accelsim.sparsity.masks import Masks
 
     plan = plan_of(result)
-    given = {layer.name: layer for layer in plan.layers}
+    order = {layer.name: at for at, layer in enumerate(plan.ran.network.layers)}
     shown, left = [], MOST
-    for layer in result.layers:
-        length = layer.timing.processing if processing else layer.cycles
+    first_of = {group.name: group.group.layers[0] for group in result.groups}
+    for one in sorted(result.multiplied, key=lambda one: order[first_of.get(one.name, one.name)]):
+        length = one.timing.processing if processing else one.cycles
         if not length:
-            raise AccelsimError(f"{layer.name} takes no cycles: {why_no_time(layer.counts, layer.timing)}")
+            raise AccelsimError(f"{one.name} takes no cycles: {why_no_time(one.counts, one.timing)}")
         if first >= length:
-            raise AccelsimError(f"--from: {layer.name} has {length:,} cycles, 0 to {length - 1:,}; {first:,} is behind")
+            raise AccelsimError(f"--from: {one.name} has {length:,} cycles, 0 to {length - 1:,}; {first:,} is behind")
         span = first, min(first + cycles, length)
-        if COPY in layer.stall_cycles:
-            raise AccelsimError(
-                f"{layer.name}: its ofmap stays on the chip and is written out behind its last MAC; nothing draws it"
-            )
-        machine, own = result.machine_of(layer), given[layer.name]
-        masks = masks_for(machine, own, layer.problem, plan.zeros and plan.zeros.of(own))
-        window: Timeline | PeTimeline | int
-        if machine.cartesian:
-            window = observe_pes(machine, layer.problem, masks or Masks(), span, layer.timing, left, processing)
-        else:
-            window = observe(machine, layer.nest, layer.problem, masks, span, length, left, processing)
+        window = _window(result, plan, one, span, left, processing)
         if isinstance(window, int):
             fewer = max((window - first) * 9 // 10, 1)
             raise AccelsimError(
-                f"{layer.name}: cycles {span[0]:,} to {span[1]:,} hold more than {MOST:,} slices (some 200 MB); "
+                f"{one.name}: cycles {span[0]:,} to {span[1]:,} hold more than {MOST:,} slices (some 200 MB); "
                 f"--cycles {fewer} holds about as many"
             )
         left -= window.many
-        shown.append(Layer(layer.name, window))
+        shown.append(Layer(one.name, window))
     return shown
+
+
+def _window(
+    result: Result, plan: Plan, one: LayerResult | GroupResult, span: tuple[int, int], most: int, processing: bool
+) -> Window | int:
+    """What happens in some cycles of a layer or group; or up to which cycle there are not too many lines."""
+    from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
+    from accelsim.grouped import GroupResult
+    from accelsim.jobs import masks_for, wanted_of
+    from accelsim.sparsity.masks import Masks
+
+    if isinstance(one, GroupResult):
+        from accelsim.engine.fused.timeline import observe as observe_group
+        from accelsim.grouping import seen_group
+
+        assert plan.between is not None
+        nests = plan.nests.get(one.name)
+        ran = seen_group(one.group, plan.between, wanted_of(plan, plan.between), nests)
+        return observe_group(ran, span, most, processing)
+    machine = result.machine_of(one)
+    own = next(layer for layer in plan.layers if layer.name == one.name)
+    masks = masks_for(machine, own, one.problem, plan.zeros and plan.zeros.of(own))
+    if machine.cartesian:
+        return observe_pes(machine, one.problem, masks or Masks(), span, one.timing, most, processing)
+    return _of_layer(machine, one, masks, span, most, processing)
+
+
+def _of_layer(
+    machine: Architecture, layer: LayerResult, masks: Masks | None, span: tuple[int, int], most: int, processing: bool
+) -> Window | int:
+    """The window of a layer, and of the copy of its ofmap behind it where there is one."""
+    from accelsim.engine.copied import COPY, copy_of
+    from accelsim.engine.timeline import Copied, observe
+    from accelsim.workload.problem import Tensor
+
+    length = layer.timing.processing if processing else layer.cycles
+    if processing or COPY not in layer.stall_cycles:
+        return observe(machine, layer.nest, layer.problem, masks, span, length, most, processing)
+    copy = copy_of(machine, layer.problem)
+    own = length - copy.cycles
+    inside = min(span[0], own - 1), min(span[1], own)
+    window = observe(machine, layer.nest, layer.problem, masks, inside, own, most)
+    if isinstance(window, int):
+        return window
+    levels = machine.levels[0].name, machine.levels[machine.home(Tensor.PSUM)].name
+    return Copied(window, copy, span, length, levels)
 
 
 def _write(out: Path, result: Result, windows: list[Layer]) -> None:
@@ -157,7 +199,8 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     if out.suffix == ".json":
         typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {_bytes(size)}", err=True)
         if joined:
-            how = "what follows its like without a gap is one slice; fewer --cycles show each"
+            summed = ", and passes are told in sum" if result.groups else ""
+            how = f"what follows its like without a gap is one slice{summed}; fewer --cycles show each"
             typer.echo(f"{', '.join(joined)}: {how}", err=True)
         machine, network = result.architecture.name, result.workload
         about = {"architecture": machine, "workload": network, "batch": result.batch, "joined": joined}
@@ -175,12 +218,18 @@ def _bytes(size: int) -> str:
 
 def _draw(out: Path, windows: list[Layer], slices: int) -> None:
     """A picture of one layer."""
+    from accelsim.engine.fused.timeline import GroupTimeline
     from accelsim.report.framing import save
     from accelsim.report.plot_timeline import MOST as MOST_DRAWN
     from accelsim.report.plot_timeline import draw
+    from accelsim.report.timeline import size_of
 
     if len(windows) > 1:
         raise AccelsimError(f"{out}: a picture shows one layer, not {len(windows)}; a .json file takes all of them")
+    if slices > MOST_DRAWN and isinstance(windows[0].window, GroupTimeline):
+        # passes in sum: what happens inside them is too fine to be seen
+        windows = [windows[0]._replace(window=replace(windows[0].window, inner={}, joined=True))]
+        slices, _ = size_of(windows)
     if slices > MOST_DRAWN:
         raise AccelsimError(f"{out}: {slices:,} slices are more than the {MOST_DRAWN:,} of a picture; fewer --cycles")
     save(draw(windows[0]), str(out))

@@ -184,6 +184,85 @@ def test_a_layer_that_takes_no_cycles_is_told_in_a_line(tmp_path):
     assert err.count("\n") == 1
 
 
+PAIR = """
+name: pair
+source: made up for this test
+input: {C: 4, H: 10, W: 10}
+layers:
+  A: {op: conv, M: 8, kernel: 3}
+  B: {op: conv, M: 8, kernel: 3}
+  C: {op: conv, M: 4, kernel: 1}
+"""
+PLAN = "network: pair\nresident: {B: GLB}\ngroups:\n- {layers: [A, B], tile: {P: 3}}\n"
+
+
+def pair(folder: Path, *words: object) -> tuple[int, str, str]:
+    (folder / "pair.yaml").write_text(PAIR)
+    (folder / "plan.yaml").write_text(PLAN)
+    plan = ("--plan", folder / "plan.yaml") if "--between" not in words else ()
+    return accelsim("timeline", "eyeriss", folder / "pair.yaml", "--data", "dense", *plan, *words)
+
+
+def test_groups_are_processes_of_their_own(tmp_path):
+    """In run order, called after their first and last layer; chosen by any of their layers."""
+    out = tmp_path / "t.json"
+    code, _, err = pair(tmp_path, "--layers", "*", "-o", out)
+    assert code == 0, err
+    told = json.loads(out.read_text())["traceEvents"]
+    assert [each["args"]["name"].partition(":")[0] for each in told if each["name"] == "process_name"] == ["A..B", "C"]
+    names = [each["args"]["name"] for each in told if each["name"] == "thread_name" and each["pid"] == 1]
+    assert names[:2] == ["MAC array", "passes"]
+    passes = [each for each in told if each["ph"] == "X" and (each["pid"], each["tid"]) == (1, 2)]
+    assert [each["name"] for each in passes] == ["A", "B"] * 2
+    assert [each["args"]["tile"] for each in passes] == ["first", "first", "P3", "P3"]
+    assert passes[2]["args"]["waited for"] == "fill input, tile P3"
+    assert pair(tmp_path, "--layers", "B", "-o", out)[0] == 0
+    whole = [each for each in events(out) if each["tid"] == 1]
+    # in windows as layers are: cycles of its own
+    length = sum(each["dur"] for each in whole)
+    code, _, err = pair(tmp_path, "--layers", "B", "--from", 1000, "--cycles", 700, "-o", out)
+    assert code == 0 and err.startswith("cycles 1,000 to 1,700: ")
+    assert sum(each["dur"] for each in events(out) if each["tid"] == 1) == 700
+    code, _, err = pair(tmp_path, "--layers", "A", "--from", length, "-o", out)
+    assert (code, err) == (2, f"--from: A..B has {length:,} cycles, 0 to {length - 1:,}; {length:,} is behind\n")
+
+
+def test_too_much_of_a_group_is_refused_or_told_in_sum(tmp_path, monkeypatch):
+    from accelsim.engine.fused import timeline
+
+    monkeypatch.setattr(timeline, "DETAIL", 30)
+    code, _, err = pair(tmp_path, "--layers", "A", "-o", tmp_path / "t.json")
+    assert code == 0
+    assert "A..B: what follows its like without a gap is one slice, and passes are told in sum" in err
+    assert "A pass" in {each["name"] for each in events(tmp_path / "t.json")}
+    monkeypatch.setattr(timelines, "MOST", 7)
+    code, _, err = pair(tmp_path, "--layers", "A", "-o", tmp_path / "u.json")
+    assert code == 2 and err.count("\n") == 1 and "A..B: cycles 0 to " in err and "--cycles " in err
+    assert not (tmp_path / "u.json").exists()
+
+
+def test_a_picture_of_a_group(tmp_path, monkeypatch):
+    """Passes in the colours of their layers; in sum where there is more inside than is seen."""
+    from accelsim.simulate import simulate
+
+    (tmp_path / "pair.yaml").write_text(PAIR)
+    result = simulate("eyeriss", tmp_path / "pair.yaml", plan={"groups": [{"layers": ["A", "B"]}]}, data="dense")
+    axes = plot_timeline.draw(timelines.windows_of(result)[0])
+    assert pictures.overlaps(axes) == pictures.outside(axes) == []
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["A", "B"]
+    monkeypatch.setattr(plot_timeline, "MOST", 40)
+    assert pair(tmp_path, "--layers", "A", "-o", tmp_path / "t.svg")[0] == 0
+    drawn = (tmp_path / "t.svg").read_text()
+    assert "passes" in drawn and "RF" not in drawn
+
+
+def test_a_plan_may_be_looked_for(tmp_path):
+    code, _, err = pair(tmp_path, "--layers", "C", "--between", "resident", "--cycles", 500, "-o", tmp_path / "t.json")
+    assert code == 0, err
+    told = json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+    assert "DRAM->GLB ifmap" not in {each["args"]["name"] for each in told if each["name"] == "thread_name"}
+
+
 def test_the_worked_layer_of_the_page(tmp_path, monkeypatch):
     """docs/timeline.md: the layer it writes has the cycles that its table gives reasons for."""
     page = (Path(__file__).parents[1] / "docs" / "timeline.md").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import numpy as np
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine import program as programs
+from accelsim.engine.copied import Copy
 from accelsim.engine.cycle import repeats_of, windowed
 from accelsim.engine.lockstep import in_lock_step
 from accelsim.engine.program import Ints, Program
@@ -81,6 +82,31 @@ class Timeline:
         x = int(np.flatnonzero((rows[:, records.DEPTH] == depth) & (rows[:, records.RANK] == rank))[0])
         down = OLD if rows[x, records.OLD_PSUM] else FILL
         return Waited(DRAIN if kind == 1 else down, x, after - 1)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A window of a layer whose ofmap stays on the chip and is written out behind its last word (docs/between.md, R5).
+
+    layer : the window of its own cycles; where there is none of them any cycle, of which nothing is shown.
+    cycles : with the copy. levels : where it goes, and from where.
+    """
+
+    layer: Timeline
+    copy: Copy
+    span: tuple[int, int]
+    cycles: int
+    levels: tuple[str, str]
+
+    @property
+    def many(self) -> int:
+        """Lines of it."""
+        return self.layer.many + 2 + len(self.copy.busy)
+
+    @property
+    def joined(self) -> bool:
+        """See `Timeline`."""
+        return self.layer.joined
 
 
 def observe(

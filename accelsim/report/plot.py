@@ -117,6 +117,18 @@ class Plots:
 
         return area(self._document, ax, width)
 
+    def between(self, ax: Axes | None = None, width: str | None = None) -> Axes:
+        """What lives in the buffer while each layer runs; of a run with a plan."""
+        from accelsim.report.plot_between import living
+
+        return living(self._result, ax, width)
+
+    def plan(self, ax: Axes | None = None, width: str | None = None) -> Axes:
+        """The plan of a run over the graph of its network: layers in their groups, tensors by where they live."""
+        from accelsim.report.plot_between import plan
+
+        return plan(self._result, ax, width)
+
     def data(self, kind: str, **given: Any) -> list[Row]:
         """What the picture of that name shows, as tidy rows for any tool: ``pandas.DataFrame(plots.data("cycles"))``.
 

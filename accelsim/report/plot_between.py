@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from accelsim.errors import AccelsimError
-from accelsim.mapping.plan.living import between_of, partition_of
+from accelsim.mapping.plan.living import Between, between_of, partition_of
 from accelsim.outcome import Outcome
 from accelsim.report.framing import PLAIN, beside, furnish, size_of, sized_axes
 from accelsim.report.palette import COLOURS, GREY, HATCHES
+from accelsim.report.plan_graph import APART, MOST, OUTSIDE, PAINTS, Head, Rect, column_width, graph_of, laid_out
 from accelsim.report.text import shown
 from accelsim.workload.precision import checked
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KIB = 8 * 1024
+LETTERS = 11
+"""Pixels of a letter, where a plan is laid out."""
 FAR = 0.25
 """Share of a buffer from which on a line is drawn where it is full."""
 MOST_NAMES = 24
@@ -49,12 +52,72 @@ def living_data(result: Outcome) -> list[Held]:
     return found
 
 
-def _between(result: Outcome):  # type: ignore[no-untyped-def]
+def planned(result: Outcome) -> Between | None:
+    """The plan of a result on its machine; None: it had none."""
     ran = result.ran
-    between = between_of(ran.plan, result.architecture, ran.network, checked(ran.bits)) if ran else None
+    return between_of(ran.plan, result.architecture, ran.network, checked(ran.bits)) if ran else None
+
+
+def _between(result: Outcome) -> Between:
+    between = planned(result)
     if between is None:
         raise AccelsimError("nothing happened between the layers of this run: it had no plan")
     return between
+
+
+def plan_data(result: Outcome) -> list[dict[str, Any]]:
+    """A row for each tensor that is read: who makes it and who reads it, words, where it lives for whom, its group."""
+    graph = graph_of(_between(result))
+    rows = []
+    for edge in graph.edges:
+        readers = [graph.nodes[reader].name for reader in edge.readers]
+        there = readers[: edge.at_home] if edge.where != OUTSIDE else []
+        rows.append({"tensor": edge.tensor, "words": edge.words, "lives": edge.where, "level": edge.level,
+                     "readers": readers, "readers_at_home": there})  # fmt: skip
+    return rows
+
+
+def plan(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:
+    """The plan over the graph of the network: layers in run order, tensors as lanes in the colour of where they live.
+
+    Raises AccelsimError for a result without a plan, and for a network of too many layers.
+    """
+    from matplotlib.patches import Patch, Polygon, Rectangle
+
+    graph, size = graph_of(_between(result)), size_of(width)
+    if len(graph.nodes) > MOST:
+        raise AccelsimError(f"{len(graph.nodes):,} layers: a picture of a plan shows at most {MOST}")
+    axes = sized_axes(size) if ax is None else ax
+    scale = size.text / LETTERS
+    layout = laid_out(graph, max(1, int((size.inner / scale + APART) / column_width(graph))))
+    # narrower than the picture, it stands at its left; wider, it becomes smaller
+    wide = max(layout.width, size.inner / scale)
+    points = size.text * size.inner / scale / wide
+    for part in layout.parts:
+        if isinstance(part, Rect):
+            axes.add_patch(
+                Rectangle(
+                    (part.x, part.y), part.width, part.height, facecolor=part.colour, edgecolor=part.edge or "none",
+                    linewidth=0.5 if part.edge else 0,
+                )
+            )  # fmt: skip
+        elif isinstance(part, Head):
+            corners = [(part.x, part.y), (part.x + 5, part.y - 3), (part.x + 5, part.y + 3)]
+            axes.add_patch(Polygon(corners, facecolor=part.colour, edgecolor="none"))
+        else:
+            colour = GREY if part.faint else "black"
+            axes.text(part.x, part.y, part.text, fontsize=0.95 * points, va="center_baseline", color=colour, **PLAIN)
+    axes.set_xlim(0, wide)
+    axes.set_ylim(layout.height, 0)
+    axes.set_axis_off()
+    keys: list[tuple[Any, str]] = [(Patch(facecolor=PAINTS[kind]), graph.called(kind)) for kind in graph.kinds]
+    boxes = "; beside each group rows × columns of its tiles" if graph.groups else ""
+    title = ("What lives where between layers", f"a lane is a tensor, as thick as the root of its words{boxes}")
+    if ax is None:
+        furnish(axes, size, title, keys, bare=layout.height * size.inner / wide)
+    else:
+        beside(axes, size, title, keys)
+    return axes
 
 
 def living(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:

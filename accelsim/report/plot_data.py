@@ -7,7 +7,16 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, nearest
 from accelsim.outcome import Outcome
-from accelsim.report import plot, plot_array, plot_cycles, plot_mapping, plot_physical, plot_roofline, plot_traffic
+from accelsim.report import (
+    plot,
+    plot_array,
+    plot_between,
+    plot_cycles,
+    plot_mapping,
+    plot_physical,
+    plot_roofline,
+    plot_traffic,
+)
 from accelsim.report.plot_bars import Row
 
 Document = Mapping[str, Any]
@@ -29,6 +38,8 @@ def rows(result: Outcome, document: Document, kind: str, **given: Any) -> list[R
             plot_mapping.mapping_data(result, plot_mapping.layer_of(result, layer))
         ),
         "power": lambda: plot_physical.power_bars(document, layers).rows(),
+        "between": lambda: [dict(row) for row in plot_between.living_data(result)],
+        "plan": lambda: plot_between.plan_data(result),
         "area": lambda: [dict(part) for part in plot_physical.area_data(document)],
     }
     if kind not in found:

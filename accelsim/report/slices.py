@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 COMPUTE, STALL, TRANSFER, PORT = "compute", "stall", "transfer", "port"
 """Categories of slices."""
-MACS = "MAC array"
+MACS, PASSES = "MAC array", "passes"
 
 
 class Slice(NamedTuple):

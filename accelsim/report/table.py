@@ -27,6 +27,8 @@ from accelsim.report.training import training_grid
 from accelsim.workload.problem import TENSORS, Width
 
 SHOWN_CAUSES = 5
+SAVED = 16
+"""Tensors whose savings a terminal shows."""
 TYPES = tuple(tensor.value for tensor in TENSORS)
 TIMES = ("MACs [M]", "cycles", "total [ms]", "processing [ms]")
 ENERGIES = (*TYPES, MAC_UNIT, "all")
@@ -227,6 +229,7 @@ def grids(result: Outcome) -> list[Grid]:
     found = (
         time_grid(result),
         group_grid(result),
+        saved_grid(result),
         stall_grid(result),
         moved_grid(result),
         *energies,
@@ -279,6 +282,31 @@ def group_grid(result: Outcome) -> Grid | None:
         rows.append((f"{shown(group.name)}, {moved:,} words outside", macs, "", "", cycles, room))
     header = ("layers that ran together", "MACs [M]", "made again [%]", "passes", "cycles of passes", "buffer [KiB]")
     return Grid("groups", header, tuple(rows), sums=0)
+
+
+def saved_grid(result: Outcome) -> Grid | None:
+    """Words of the outermost level by tensor, without a plan and with it: those that matter most; None if not known."""
+    if not result.saved:
+        return None
+    most = sorted(result.saved, key=lambda row: -abs(row.words))[:SAVED]
+    shown_rows = [row for row in result.saved if row in most and row.words]
+    others = [row for row in result.saved if row not in shown_rows]
+    rows = [(shown(row.tensor), visible(row.lives), row.without, row.planned) for row in shown_rows]
+    if others:
+        sums = sum(row.without for row in others), sum(row.planned for row in others)
+        rows.append((f"{len(others)} others", "", *sums))
+    rows.append(("total", "", sum(row.without for row in result.saved), sum(row.planned for row in result.saved)))
+    header = ("tensor", "lives in", "without", "with", "saved", "saved [%]")
+    cells = tuple(
+        (name, lives, *(f"{words:,}" for words in (without, planned, without - planned)), _percent(without, planned))
+        for name, lives, without, planned in rows
+    )
+    outermost = component(result.architecture.levels[0].name)
+    return Grid(f"words of {outermost}, without the plan and with it", header, cells)
+
+
+def _percent(without: int, planned: int) -> str:
+    return percent((without - planned) / without) if without else ""
 
 
 def _label(result: Outcome, layer: LayerResult | GroupResult) -> str:

@@ -13,13 +13,16 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
+from accelsim.engine.fused.timeline import GroupTimeline
 from accelsim.engine.networks.ports import NO_PORTS
 from accelsim.engine.program import Ints
-from accelsim.engine.timeline import DRAIN, FILL, OLD, STEP, Timeline, Waited
+from accelsim.engine.timeline import DRAIN, FILL, OLD, STEP, Copied, Timeline, Waited
 from accelsim.engine.timing.kernels import observe as line
 from accelsim.engine.timing.kernels import records
 from accelsim.engine.zeros.cartesian_seen import PeTimeline
 from accelsim.report.slices import COMPUTE, MACS, PORT, STALL, TRANSFER, Slice, Track, clipped
+from accelsim.report.timeline_copied import tracks as of_copied
+from accelsim.report.timeline_groups import tracks as of_group
 from accelsim.report.timeline_pes import tracks as of_pes
 from accelsim.version import __version__
 from accelsim.workload.problem import LOOP_DIMS, TENSORS, Tensor
@@ -31,21 +34,30 @@ SAMPLE = 500
 """Slices that are written to tell how large a file will be."""
 
 
+Window = Timeline | PeTimeline | GroupTimeline | Copied
+
+
 class Layer(NamedTuple):
-    """A window of one layer; name : as the workload has it."""
+    """A window of one layer, or of a group of layers; name : as the workload has it."""
 
     name: str
-    window: Timeline | PeTimeline
+    window: Window
 
 
-def tracks(found: Timeline | PeTimeline) -> Iterator[Track]:
+def tracks(found: Window) -> Iterator[Track]:
     """The MAC array, then each direction of each network, then each port; in several lanes where slices overlap.
 
     The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
-    Of Cartesian PEs, see `timeline_pes.tracks`.
+    Of Cartesian PEs, see `timeline_pes.tracks`; of groups `timeline_groups.tracks`.
     """
     if isinstance(found, PeTimeline):
         yield from of_pes(found)
+        return
+    if isinstance(found, GroupTimeline):
+        yield from of_group(found, tracks)
+        return
+    if isinstance(found, Copied):
+        yield from of_copied(found, tracks)
         return
     if found.pace > 1:
         yield from _at_pace(found)

@@ -24,7 +24,7 @@ def _carriers(machine: Architecture) -> list[int]:
     """Levels whose networks carry final sums narrowed, or encoded as they lie above (`mapping.finals`)."""
     if not machine.narrows:
         return []
-    stored = range(machine.narrow_level + 1)
+    stored = range(machine.home(Tensor.PSUM), machine.narrow_level + 1)
     return [i for i in stored if i <= machine.narrow_fanout or Tensor.PSUM in machine.levels[i].compression]
 
 
@@ -45,10 +45,12 @@ def most_saved(
     words = np.zeros((levels, len(TENSORS), len(ACTIONS)), np.int64)
     network = np.zeros((levels, len(TENSORS), len(DIRECTIONS), len(TRAFFIC)), np.int64)
     narrow = np.zeros((levels, len(NARROWED)), np.int64)
-    for level in range(stores):
+    # where sums stay in a buffer, that is the outermost level they come to
+    home = machine.home(Tensor.PSUM)
+    for level in range(home, stores):
         if Tensor.PSUM in machine.levels[level].keeps - (bypass or {}).get(level, frozenset()):
             words[level, psum] = sums
-            narrow[level, : 2 if level else 1] = sums
+            narrow[level, : 2 if level > home else 1] = sums
     network[carriers, psum, 1] = sums
     narrow[carriers, 2:] = sums
     names = tuple(spec.name for spec in machine.levels)

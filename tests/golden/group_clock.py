@@ -10,7 +10,7 @@ from typing import Any
 
 from .machine import Machine
 from .program import MAC_ARRAY, Activity
-from .stalls import Stalls
+from .stalls import Stalls, start_bound
 
 
 @dataclass
@@ -53,12 +53,16 @@ class Drawn:
 
 @dataclass
 class Ticked:
-    """cycles : until all has landed. passes : of each begin and end. stalls : by cause. transfers : by name."""
+    """cycles : until all has landed. passes : of each begin and end. stalls : by cause. transfers : by name.
+
+    reasons : by name, or ('pass', number), all that let it begin no earlier: names, and ('port', name).
+    """
 
     cycles: int
     passes: list[tuple[int, int]]
     stalls: dict[str, int]
     transfers: dict[tuple[Any, ...], tuple[int, int]] = field(default_factory=dict)
+    reasons: dict[tuple[Any, ...], set[tuple[Any, ...]]] = field(default_factory=dict)
 
 
 def tick(group: Drawn) -> Ticked:
@@ -66,10 +70,17 @@ def tick(group: Drawn) -> Ticked:
     program = Program(group)
     machine = Machine(program.activities, _ignore, _ignore)
     cycles = machine.run()
-    stalls = GroupStalls(program).attribute(cycles)
+    traced = GroupStalls(program)
+    stalls = traced.attribute(cycles)
     assert sum(stalls.values()) + sum(c.length for c in program.computes) == cycles
     transfers = {a.number: (a.start, a.end) for a in program.activities if a.kind != "C"}
-    return Ticked(cycles, [(c.start, c.end) for c in program.computes], stalls, transfers)
+    reasons = {named(a): traced.reasons(a) for a in program.activities}
+    return Ticked(cycles, [(c.start, c.end) for c in program.computes], stalls, transfers, reasons)
+
+
+def named(activity: Activity) -> tuple[Any, ...]:
+    """A pass by its number, a transfer by its own name."""
+    return ("pass", activity.number) if activity.kind == "C" else activity.number  # type: ignore[return-value]
 
 
 class Program:
@@ -178,6 +189,14 @@ class GroupStalls(Stalls):
     def name(self, activity: Activity) -> str:
         kind, *which = activity.number  # type: ignore[misc]
         return "output" if kind == "output" else f"{kind} {which[0]}"
+
+    def reasons(self, activity: Activity) -> set[tuple[Any, ...]]:
+        """Everything that ended, or let go of a port, just when an activity began."""
+        found = {named(wait.on) for wait in activity.waits if start_bound(wait) == activity.start}
+        for port, before in self.previous[activity].items():
+            if before.releases[port] == activity.start:
+                found.add(named(before) if port == MAC_ARRAY else ("port", port))
+        return found
 
 
 def _ignore(_: Activity) -> None:

@@ -124,11 +124,12 @@ class Walk:
         each = np.asarray(cycles, np.int64)[which]
         tiles, many = int(tile[-1]) + 1, len(tile)
         fetches = self._fetches(ways, double)
-        drains, writes = self._drains(ways, tiles), self._writes()
+        (drains, leaves), writes = self._drains(ways, tiles), self._writes()
         e, filters = self.attention.value_width, np.full((len(LAYERS), len(ways.ports)), -1)
+        whole = np.array([self.attention.width, 0, e]) * self.attention.keys
         renewed = np.zeros(0, np.int64)
         if self.stays:
-            filters[[0, 2]] = ways.work(ways.filter, [self.attention.keys * size for size in (self.attention.width, e)])
+            filters[[0, 2]] = ways.work(ways.filter, whole[[0, 2]])
             there = {"keys": 0, "values": 2}
             filters[[place for name, place in there.items() if name in self.at_home]] = -1
             comes = [place for name, place in there.items() if name not in self.at_home]
@@ -138,10 +139,22 @@ class Walk:
         return Schedule(
             SOURCES, LAYERS, _shifted(tile, tiles, heads), np.tile(layer, heads), np.tile(each, heads),
             _of_heads(fetches, tiles, many, heads),
-            Filters(filters, np.zeros(len(LAYERS), np.bool_), np.zeros(len(LAYERS), np.int64), renewed),
+            Filters(filters, np.zeros(len(LAYERS), np.bool_), np.zeros(len(LAYERS), np.int64), renewed, whole),
             np.tile(drains, (heads, 1)), (latency, np.full(len(LAYERS), ways.filter.latency), ways.psum.latency),
-            double, _shifted(writes, many, heads),
+            double, _shifted(writes, many, heads), np.tile(leaves, heads),
         )  # fmt: skip
+
+    @property
+    def which(self) -> Ints:
+        """int64[pass of one head], which of `passes` each is."""
+        return self._distinct[1]
+
+    def tiles(self, heads: int = 1) -> Ints:
+        """int64[tile, 3]: head, row and column at which the block of each tile begins."""
+        _, block, tile = self._order
+        listed, first = self.cut.listed, np.unique(tile, return_index=True)[1]
+        own = np.stack([listed.row[block[first]], listed.column[block[first]]], axis=1)
+        return np.concatenate([np.repeat(np.arange(heads), len(own))[:, None], np.tile(own, (heads, 1))], axis=1)
 
     def timed(self, ways: Ways, cycles: Sequence[int], heads: int = 1, double: bool = False) -> Clock:
         """When it runs; see `schedule`."""
@@ -168,7 +181,7 @@ class Walk:
             # under double buffers outputs in progress come back to where those of the tile before the last leave
             freed = none if back is None else np.maximum(own - 2, -1)
             back = none if back is None else back
-            found.append((np.full(len(blocks), source), own, reader, ways.work(way, words), back, freed))
+            found.append((np.full(len(blocks), source), own, reader, ways.work(way, words), back, freed, words))
 
         every = np.arange(len(listed.row))
         if self.cut.blocks.outside == "rows":
@@ -189,21 +202,23 @@ class Walk:
             back = tile[scores[before[again]]]
             softmax = self._first_pass(SOFTMAX)
             fetch(PARTIALS, ways.refill, again, listed.rows[again] * (e + RUNNING), softmax[again], back)
-        source, own, reader, work, back, freed = (np.concatenate(column) for column in zip(*found, strict=True))
-        return Fetches(source, own, reader, work, back, freed if double else None)
+        source, own, reader, work, back, freed, come = (np.concatenate(column) for column in zip(*found, strict=True))
+        return Fetches(source, own, reader, work, back, freed if double else None, come)
 
-    def _drains(self, ways: Ways, tiles: int) -> Ints:
-        """int64[tile, port]: outputs, or those in progress with their maximum and sum."""
+    def _drains(self, ways: Ways, tiles: int) -> tuple[Ints, Ints]:
+        """Outputs, or those in progress with their maximum and sum: int64[tile, port] cycles, int64[tile] words."""
         listed, e = self.cut.listed, self.attention.value_width
         tile, values = self._order[2], self._first_pass(VALUES)
-        found = np.full((tiles, len(ways.ports)), -1)
+        found, leaves = np.full((tiles, len(ways.ports)), -1), np.zeros(tiles, np.int64)
         done = np.flatnonzero(listed.last)
         if "outputs" not in self.at_home:
+            leaves[tile[values[done]]] = listed.rows[done] * e
             found[tile[values[done]]] = ways.work(ways.psum, listed.rows[done] * e)
         if self.spills:
             away = np.flatnonzero(~listed.last)
-            found[tile[values[away]]] = ways.work(ways.spill, listed.rows[away] * (e + RUNNING))
-        return found
+            leaves[tile[values[away]]] = listed.rows[away] * (e + RUNNING)
+            found[tile[values[away]]] = ways.work(ways.spill, leaves[tile[values[away]]])
+        return found, leaves
 
     def _writes(self) -> Ints:
         """int64[tile], the first pass that writes where outputs lie."""
@@ -234,4 +249,5 @@ def _of_heads(fetches: Fetches, tiles: int, passes: int, heads: int) -> Fetches:
         np.tile(fetches.source, heads), _shifted(fetches.tile, tiles, heads), _shifted(fetches.reader, passes, heads),
         np.tile(fetches.work, (heads, 1)), shifted(fetches.back),
         None if fetches.freed is None else shifted(fetches.freed),
+        None if fetches.words is None else np.tile(fetches.words, heads),
     )  # fmt: skip

@@ -72,12 +72,13 @@ def schedule_of(measured: Measured, ways: Ways, cycles: Sequence[int], stays: St
     comes = ~np.array([source.name in stays.at_home for source in group.sources])[runs.source]
     fetches = Fetches(
         runs.source[comes], runs.fetched[comes], runs.reader[comes], ways.work(ways.ifmap, runs.words[comes]),
-        np.full(int(comes.sum()), -1),
+        np.full(int(comes.sum()), -1), words=runs.words[comes],
     )  # fmt: skip
     # of several sinks, parts of a concatenation, some may live in the buffer
     parts = [(op.channels, op.name not in stays.at_home) for op in group.sinks]
     away = sum(channels for channels, leaves in parts if leaves)
-    drains = ways.work(ways.psum, runs.leaving // sum(channels for channels, _ in parts) * away)
+    leaves = runs.leaving // sum(channels for channels, _ in parts) * away
+    drains = ways.work(ways.psum, leaves)
     if not away:
         drains[:] = -1
     filters = _filters(group.ops, ways, stays, _renewed(group, runs, stays))
@@ -85,7 +86,7 @@ def schedule_of(measured: Measured, ways: Ways, cycles: Sequence[int], stays: St
     return Schedule(
         [source.name for source in group.sources], [op.name for op in group.ops], runs.tile, runs.op,
         given[runs.which], fetches, filters, drains, (*latency, ways.psum.latency), measured.tiling.double,
-        runs.writes,
+        runs.writes, leaves,
     )  # fmt: skip
 
 
@@ -111,4 +112,4 @@ def _filters(ops: Sequence[Op], ways: Ways, stays: Stays, renewed: Ints) -> Filt
     parts = np.array([min(stays.slices.get(op.name, op.filters), op.filters) for op in ops], np.int64)
     slices = ways.work(ways.filter, parts).max(axis=1)
     streamed = comes & np.array([op.name not in stays.filters for op in ops])
-    return Filters(work, streamed, slices, renewed)
+    return Filters(work, streamed, slices, renewed, words)

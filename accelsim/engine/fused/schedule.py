@@ -29,6 +29,7 @@ class Fetches:
     back : the tile whose drained words it fetches, -1: it fetches what lay there from the start.
     freed : the tile whose drain has to be over before, since it takes its place, -1: none. None: under single buffers
     the tile before, else none.
+    words : that come; only told.
     """
 
     source: Ints
@@ -37,6 +38,7 @@ class Fetches:
     work: Ints
     back: Ints
     freed: Ints | None = None
+    words: Ints | None = None
 
     @staticmethod
     def none(ports: int) -> Fetches:
@@ -54,12 +56,14 @@ class Filters:
     slices : int64[layer], units of a streamed one that have to be there before its pass begins.
     renewed : int64[any], passes for which the filter of their layer is fetched anew, in the place of the one before:
     a dynamic one of the next image, or head.
+    words : int64[layer]; only told.
     """
 
     work: Ints
     streamed: npt.NDArray[np.bool_]
     slices: Ints
     renewed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    words: Ints | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,7 @@ class Schedule:
     latency : cycles behind transfers, int64[source], int64[layer] of filters, and of the sink.
     double : inputs and the sink have room for two tiles.
     writes : int64[tile], the first pass of each that writes the sink's tile; None: its last.
+    leaves : int64[tile], words that leave; only told.
     """
 
     sources: Sequence[str]
@@ -84,6 +89,7 @@ class Schedule:
     latency: tuple[Ints, Ints, int]
     double: bool = False
     writes: Ints | None = None
+    leaves: Ints | None = None
 
     @cached_property
     def causes(self) -> tuple[str, ...]:
@@ -106,6 +112,17 @@ class Schedule:
         """int64[tile], its first pass."""
         return np.concatenate([[0], self.closes[:-1] + 1])
 
+    @cached_property
+    def opened(self) -> Ints:
+        """int64[tile], the pass that waits for the end of its drain, since it takes its place; -1: none."""
+        found = np.full(len(self.closes), NONE)
+        if self.double:
+            writes = self.closes if self.writes is None else self.writes
+            found[: max(len(found) - 2, 0)] = writes[2:]
+        else:
+            found[:-1] = self.opens[1:]
+        return found
+
     @property
     def bound(self) -> int:
         """No group ends before its busiest port, or the array, is through with its work."""
@@ -113,18 +130,27 @@ class Schedule:
         ports = sum((work.sum(axis=0) for work in works), np.zeros(self.drains.shape[1], np.int64))
         return int(max(self.cycles.sum(), *ports.tolist(), 0))
 
-    @cached_property
+    @property
     def transfers(self) -> clock.Transfers:
         """What comes in, in the order in which ports serve it.
 
         By the pass waited for (-1: none), filters before inputs, by the first pass that needs it, by source.
         """
+        return self._served[0]
+
+    @property
+    def fetch(self) -> Ints:
+        """int64[transfer], which of `fetches` each of `transfers` is; from their number on: filters."""
+        return self._served[1]
+
+    @cached_property
+    def _served(self) -> tuple[clock.Transfers, Ints]:
         parts = (self._inputs(), self._resident(), self._renewed(), self._streamed())
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
         found = clock.Transfers(*columns)
         is_input = found.cause < len(self.sources)
         order = np.lexsort((found.cause, found.needed, is_input, found.kappa))
-        return clock.Transfers(*(column[order] for column in columns))
+        return clock.Transfers(*(column[order] for column in columns)), order
 
     def _inputs(self) -> clock.Transfers:
         fetches, none = self.fetches, np.full(len(self.fetches.tile), NONE)
@@ -232,18 +258,12 @@ def timed(schedule: Schedule) -> Clock:
     """When everything of a group happens."""
     passes, tiles, transfers = len(schedule.cycles), len(schedule.closes), schedule.transfers
     many, ports = transfers.work.shape
-    waiting = np.full(tiles, NONE)
-    if schedule.double:
-        writes = schedule.closes if schedule.writes is None else schedule.writes
-        waiting[: max(tiles - 2, 0)] = writes[2:]
-    else:
-        waiting[: tiles - 1] = schedule.opens[1:]
     causes = schedule.causes
     ends = np.zeros(passes, np.int64)
     ends[schedule.closes] = 1
     sizes = (*(passes,) * 7, many, many, tiles, tiles, ports)
     times = clock.Times._make(np.zeros(size, np.int64) for size in sizes)
-    drains = clock.Drains(schedule.drains, schedule.closes, waiting, schedule.latency[2], len(causes) - 3)
+    drains = clock.Drains(schedule.drains, schedule.closes, schedule.opened, schedule.latency[2], len(causes) - 3)
     end = clock.run(clock.Passes(schedule.cycles, schedule.tile, ends), transfers, drains, times)
     times.cause[0] = len(causes) - 2
     return Clock(

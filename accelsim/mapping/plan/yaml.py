@@ -246,16 +246,18 @@ def _written_span(span: Span) -> dict[str, Any]:
 def written(group: Group) -> dict[str, Any]:
     """A group as its file has it."""
     names = {ways: name for name, ways in KEEPS.items()}
+    out: dict[str, Any]
     if group.attention:
-        out: dict[str, Any] = {
+        out = {
             "layers": list(group.layers),
             "tile": {"rows": group.rows, **({"columns": group.columns} if group.columns else {})},
         }
         return out | ({"outside": group.outside} if group.outside else {})
+    # a side that is not said is all of it
+    tile = {name: size for name, size in (("P", group.P), ("Q", group.Q), ("M", group.M)) if size}
+    out = {"layers": list(group.layers), **({"tile": tile} if tile else {})}
     if group.epilogue:
-        tile = {"tile": {"P": group.P, "Q": group.Q, "M": group.M}} if group.P else {}
-        return {"layers": list(group.layers), **tile, "epilogue": True}
-    out = {"layers": list(group.layers), "tile": {"P": group.P, "Q": group.Q}}
+        return {**out, "epilogue": True}
     out["keep"] = {name: names[ways] for name, ways in group.keep.items()} if group.keep else names[group.otherwise]
     if group.filters:
         out["filters"] = dict(group.filters)

@@ -17,10 +17,11 @@ from accelsim.report.groups import blocks
 from accelsim.report.html import bars, machine, usage
 from accelsim.report.html import roofline as roofline_picture
 from accelsim.report.html.bars import Bars
-from accelsim.report.html.groups import groups_table
+from accelsim.report.html.groups import groups_table, saved_table
 from accelsim.report.html.layers import LayerFacts, layer_facts, layer_table
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
 from accelsim.report.html.pictures import Picture
+from accelsim.report.html.plan import plan_picture
 from accelsim.report.html.ran import RanFacts
 from accelsim.report.html.ran import facts as ran_facts
 from accelsim.report.html.svg import Paint
@@ -61,6 +62,7 @@ class Section:
     layers: tuple[LayerFacts, ...]
     layer_table: Table
     tables: tuple[Table, ...]
+    plan: Picture | None
     notes: tuple[str, ...]
     ran: RanFacts
     paints: frozenset[Paint]
@@ -96,6 +98,7 @@ def section(
         found,
         layer_table(result, key if opened else ""),
         tuple(_tables(result)),
+        plan_picture(result),
         (*closed, *free(result), *notes(result)),
         ran_facts(result),
         frozenset(one for one in (*paint.values(), *causes.values()) if one[1]),
@@ -208,6 +211,8 @@ def _tables(result: Outcome) -> Iterable[Table]:
         return
     if result.groups:
         yield groups_table(result)
+    if result.saved:
+        yield saved_table(result)
     yield words_table(result)
     yield price_table(result)
     if result.vector_layers:

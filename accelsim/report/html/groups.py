@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from accelsim.outcome import Outcome
 from accelsim.report.html.tables import Cell, Table, count, named, share, table
+from accelsim.report.text import visible
+
+
+def saved_table(result: Outcome) -> Table:
+    """Words of the outermost level of each tensor, without the plan and with it."""
+    rows = [
+        (named(visible(row.tensor)), named(visible(row.lives)), *map(count, (row.without, row.planned, row.words)),
+         share(row.words / row.without) if row.without else named(""))
+        for row in result.saved
+    ]  # fmt: skip
+    without, planned = (sum(getattr(row, what) for row in result.saved) for what in ("without", "planned"))
+    total = (named("total"), named(""), *map(count, (without, planned, without - planned)))
+    outermost = visible(result.architecture.levels[0].name)
+    heads = ("tensor", "lives in", "without", "with", "saved", "saved [%]")
+    sums = [(*total, share((without - planned) / without) if without else named(""))]
+    return table(f"Words of {outermost} that the plan saves, by tensor", heads, rows, 2, sums)
 
 
 def groups_table(result: Outcome) -> Table:

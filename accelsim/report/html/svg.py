@@ -63,6 +63,11 @@ class Drawing:
         look = 'fill-opacity="0.4"' if faint else 'fill-opacity="0.9" stroke="white" stroke-width="0.7"'
         self._parts.append(_with_title("circle", f'{place} fill="{colour}" {look}', title))
 
+    def shape(self, points: Iterable[tuple[float, float]], colour: str) -> None:
+        """A filled shape with straight sides; of a drawing that is `fixed`."""
+        corners = " ".join(f"{short(x)},{short(y)}" for x, y in points)
+        self._parts.append(f'<polygon points="{corners}" fill="{colour}"/>')
+
     def text(
         self,
         x: float,

@@ -100,10 +100,11 @@ class Attended:
     def clock(self) -> Clock:
         """When everything happens."""
         cycles = [self.cycles_of(one, done) for one, done in zip(self.walk.passes, self.done, strict=True)]
-        return self.walk.timed(self._ways, cycles, self.heads, self.double)
+        return self.walk.timed(self.ways, cycles, self.heads, self.double)
 
     @property
-    def _ways(self) -> Ways:
+    def ways(self) -> Ways:
+        """Between the outermost level and home."""
         filters = None if self.wanted.keeps_filters else NOWHERE
         return Ways.of(self.inner, filters)
 

@@ -16,6 +16,7 @@ from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow
 from accelsim.engine import evaluate
 from accelsim.engine.counts import ACTIONS, Counts, Timing, Words
 from accelsim.engine.fused.passes import Pass
+from accelsim.engine.fused.timeline import Inside
 from accelsim.engine.vector import Moved, latency
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
@@ -71,6 +72,11 @@ def cycles_of(wanted: Wanted, sized: Architecture, one: Pass, done: Done | None)
     if done:
         return done.timing.cycles
     return latency(sized, Moved(0, 0, one.reads, one.writes, wanted.home), one.operations)[0]
+
+
+def inside(wanted: Wanted, sized: Architecture, done: Done | None) -> Inside | None:
+    """A pass that was run, to be looked into; None: one of the vector unit."""
+    return done and Inside(pass_machine(sized, wanted), done.problem, done.nest, done.timing)
 
 
 @dataclass

@@ -78,6 +78,7 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
         ),
         ("groups: [{layers: [conv1, pool1], keep: {FC: both}}]", "F:1:19: groups.0.layers: group conv1..pool1: 'FC'"),
         ("resident: {conv1: GLB}", "F:1:12: resident.conv1: while 'conv1' runs, tensors that stay take 12845056 bits"),
+        (
             "groups: [{layers: [conv1, pool1], tile: {M: 4}}]",
             "F:1:45: groups.0.tile.M: only tiles of an epilogue are cut along channels (epilogue: true)",
         ),
