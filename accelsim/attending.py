@@ -11,7 +11,7 @@ from accelsim.engine.fused.attention import Blocks
 from accelsim.engine.fused.attention_layers import Heads, attention_of
 from accelsim.engine.fused.attention_passes import LAYERS, Walk
 from accelsim.errors import MappingError
-from accelsim.grouped import GroupResult, PassRun, Share
+from accelsim.grouped import GroupResult, PassRun, Share, started
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
 from accelsim.search.plan.attended import Attended, refuse
 from accelsim.workload.problem import Tensor
@@ -72,9 +72,10 @@ def _at_home(heads: Heads, between: Between) -> frozenset[str]:
 
 
 def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
-    clock, every = found.clock, tuple(zip(found.walk.passes, found.done, strict=True))
+    clock, launch = found.clock, found.machine.launch
+    every, by_layer = tuple(zip(found.walk.passes, found.done, strict=True)), started(clock.by_layer, launch)
     names = dict(zip(LAYERS, heads.layers, strict=True))
-    stalls: Counter[str] = Counter(clock.stalls)
+    stalls: Counter[str] = Counter(clock.stalls) + Counter(fixed=launch)
     for one, done in every:
         if done:
             for cause, cycles in done.timing.stalls.items():
@@ -87,13 +88,13 @@ def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
     for kind, op in zip(LAYERS, ("matmul", "softmax", "matmul"), strict=True):
         own = [one for one, _ in every if one.op == kind]
         macs = sum(one.problem.macs * one.runs for one in own if one.problem) * found.heads
-        shares.append(Share(names[kind], op, macs, 0, found.heads * sum(o.runs for o in own), *clock.by_layer[kind]))
+        shares.append(Share(names[kind], op, macs, 0, found.heads * sum(o.runs for o in own), *by_layer[kind]))
     runs = tuple(
         PassRun(names[one.op], one.problem, one.runs * found.heads, done.nest)
         for one, done in every
         if done and one.problem
     )
-    timing = Timing(clock.cycles, clock.processing, found.counts.compute_cycles, told, {}, exact)
+    timing = Timing(found.cycles, launch + clock.processing, found.counts.compute_cycles, told, {}, exact)
     return GroupResult(
         group,
         tuple(shares),

@@ -162,6 +162,8 @@ def vector_layers(
         operations = layer.vector_ops * images
         sized = with_bits(machine, {**layer.bits, **bits})
         cycles, processing = latency(sized, moved, operations, layer.op == UPDATE)
+        if not layer.problem and (operations or any(moved[:4])):
+            cycles, processing = cycles + sized.launch, processing + sized.launch
         # a layer that multiplies too has its name already
         name = f"{layer.name} {'gates' if layer.op in RECURRENT else 'sums'}" if layer.problem else layer.name
         rows = (

@@ -34,12 +34,12 @@ class LayerSpec(Spec):
     )
 
 
-def before_layer(spec: LayerSpec, clock: Fraction) -> int:
-    """Core cycles before anything of a layer begins, rounded up."""
+def launch_of(spec: LayerSpec, clock: Fraction) -> int:
+    """Core cycles that starting a layer takes, rounded up."""
     if spec.launch is None:
-        return spec.before
+        return 0
     launch = spec.launch.value if spec.launch.unit == "cycles" else spec.launch.value * clock
-    return spec.before + int(-(-launch // 1))
+    return int(-(-launch // 1))
 
 
 class PassesSpec(Spec):

@@ -53,7 +53,7 @@ class Attends:
         try:
             walk = Walk(self.heads.attention, blocks, at_home)
             found = Attended(walk, self.heads.heads, self.sized, self.wanted, "analytical", double)
-            return blocks, Cost(found.energy, found.clock.cycles, found.moved.words)
+            return blocks, Cost(found.energy, found.cycles, found.moved.words)
         except AccelsimError:
             return None
 
