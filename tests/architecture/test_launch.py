@@ -58,7 +58,7 @@ def test_shares_are_above_0_and_1_at_most(share):
 
 
 def test_machines_that_can_be_bought_leave_both_out():
-    for name in ("a100_like", "h100_like", "tpu_v3_mxu", "tpu_v6e_mxu", "aie2_core"):
+    for name in ("a100_like", "h100_like", "rtx4090_like", "tpu_v3_mxu", "tpu_v6e_mxu", "aie2_core"):
         machine = load_architecture(name)
         assert machine.before == 0
         launched = load_architecture(name, {"launch": "2 us"})
