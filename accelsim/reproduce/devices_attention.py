@@ -208,7 +208,7 @@ def apart(kernel: Kernel, op: str) -> tuple[Measured, ...]:
 
 
 def start(found: Sequence[Row]) -> float:
-    """Microseconds that the shortest of them takes longer than it should: what software takes to start."""
+    """Microseconds that the shortest of them takes longer than as reached: what software takes to start."""
     shortest = min(found, key=lambda row: row.whole.theirs)
     return shortest.reached.theirs - shortest.reached.ours
 
@@ -235,7 +235,7 @@ def section() -> str:
     parts = [_HEAD, _means()]
     for name, kernel, op in EVERY:
         found = attentions(kernel, op)
-        parts += [f"#### {name}\n", _rows(found, apart(kernel, op)), bullets(reasons(kernel, found))]
+        parts += [f"#### {name}\n", _rows(kernel, op), bullets(reasons(kernel, found))]
     return "\n".join(parts)
 
 
@@ -249,20 +249,25 @@ def _means() -> str:
             mean(whole), mean(reached), started(found), mean(apart(kernel, op)), mean(whole, roofline=True),
             mean(reached, roofline=True),
         )  # fmt: skip
-        lines.append([name, str(len(found)), *map(percent, shares)])
+        cells = [percent(share) for share in shares]
+        if not kernel.device.share:
+            cells[1] = cells[2] = cells[5] = ""
+        lines.append([name, str(len(found)), *cells])
     header = ["mean absolute error", "rows", "fused", "as reached", "with start", "three layers", "roofline"]
     return table([*header, "as reached"], lines)
 
 
-def _rows(found: Sequence[Row], three: Sequence[Measured]) -> str:
-    header = ["", "theirs [us]", "fused", "error", "as reached", "error", "with start", "three layers", "roofline"]
+def _rows(kernel: Kernel, op: str) -> str:
+    found, known = attentions(kernel, op), bool(kernel.device.share)
+    header = ["", "theirs [us]", "fused", "error", *(["as reached", "error", "with start"] if known else [])]
     begun, lines = start(found), []
-    for row, layers in zip(found, three, strict=True):
-        theirs, us = row.whole.theirs, (row.whole.ours, row.reached.ours)
-        cells = [cell for ours in us for cell in (f"{ours:,.1f}", error(ours, theirs))]
-        others = (row.reached.ours + begun, layers.ours, row.reached.roofline)
-        lines.append([row.whole.what, f"{theirs:,.1f}", *cells, *(error(ours, theirs) for ours in others)])
-    return table(header, lines)
+    for row, three in zip(found, apart(kernel, op), strict=True):
+        theirs, whole, reached = row.whole.theirs, row.whole.ours, row.reached.ours
+        cells = [row.whole.what, f"{theirs:,.1f}", f"{whole:,.1f}", error(whole, theirs)]
+        if known:
+            cells += [f"{reached:,.1f}", error(reached, theirs), error(reached + begun, theirs)]
+        lines.append([*cells, error(three.ours, theirs), error(row.reached.roofline, theirs)])
+    return table([*header, "three layers", "roofline"], lines)
 
 
 def reasons(kernel: Kernel, found: Sequence[Row]) -> list[str]:
@@ -279,15 +284,19 @@ def _reason(kernel: Kernel, row: Measured, begun: float) -> str:
     if row.moved > kernel.device.rate * row.theirs / 1e6:
         return (
             f"the device is faster than its memory, {row.moved / 1e6:.0f} MB at "
-            f"{row.moved / row.theirs / 1e3:,.0f} GB/s: keys and values lay in the L2 from the run before"
+            f"{row.moved / row.theirs / 1e3:,.0f} GB/s: its L2 of 72 MiB may have held them from the run before"
         )
     if kernel is ON_V3:
-        return "XLA runs the three layers one by one, which comes nearer; its softmax takes more operations than five"
+        return (
+            "three layers one by one come nearer, but not near, and the rest grows with the heads: a softmax of more "
+            "operations than five, or slower ones; how it was run is not published"
+        )
     if row.miss() > 0:
         return "blocks of scores fill and empty the array one after another here, which a kernel overlaps"
     if abs(row.miss(begun)) <= LARGE:
         return (
-            f"what vLLM takes to start an attention, {begun:.1f} us by the shortest row, is missing; no more than that"
+            f"what vLLM takes to start an attention, {begun:.1f} us by the shortest row, is missing; with it none of "
+            "these is missed by more than a quarter"
         )
     if row.flop / kernel.device.flops > row.moved / kernel.device.rate:
         return "too few rows to fill a kernel's blocks of 128 on every core; here all cores share one head's"

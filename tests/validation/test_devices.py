@@ -91,5 +91,5 @@ def test_rtx_4090_products():
     found = devices.gpu(devices.RTX4090)
     assert len(found) == 16
     assert devices.mean(found) <= 0.12
-    # its long products reach the peak, so that the roofline is near; mappings of the least time come nearer
-    assert devices.mean(devices.gpu(devices.RTX4090, reached=True)) <= 0.08 < devices.mean(found, roofline=True)
+    # its long products reach the peak, so that no roofline is far; mappings of the least time come nearer than energy's
+    assert devices.mean(devices.gpu(devices.RTX4090, reached=True)) <= 0.075

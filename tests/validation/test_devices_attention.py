@@ -11,6 +11,8 @@ from accelsim.architecture.yaml import load_architecture
 from accelsim.engine.fused.attention import moved
 from accelsim.reproduce import devices_attention as devices
 from accelsim.reproduce.devices import LARGE, mean
+from accelsim.serving.layers import Machine
+from accelsim.serving.models import MODELS
 
 EVERY = [(kernel, op) for _, kernel, op in devices.EVERY]
 
@@ -73,7 +75,7 @@ def test_decode_on_an_rtx_4090():
 def test_attention_on_a_tpu_v3_is_three_layers():
     found = devices.attentions(devices.ON_V3, devices.FULL)
     three = devices.apart(devices.ON_V3, devices.FULL)
-    # XLA does not fuse it: three layers are nearer, and neither has the operations that its softmax takes
+    # three layers are nearer, and neither is near: how the device ran them is not published
     assert all(row.reached.ours < one.ours < one.theirs for row, one in zip(found, three, strict=True))
     assert mean(three) <= 0.44 and mean([row.reached for row in found]) <= 0.69
 
@@ -84,6 +86,21 @@ def test_misses_of_more_than_a_quarter_are_explained(kernel, op):
     lines = "".join(devices.reasons(kernel, found))
     for row in found:
         assert (row.whole.what in lines) == (abs(row.reached.miss()) > LARGE)
+
+
+def test_served_decodes_take_as_long():
+    """A table of layers counts a decode's words and products by themselves, and takes the longer of both; here they are
+    passes and transfers of a group. Both are started once, and have as much of the memory's rate.
+    """
+    kernel = devices.ON_A100
+    machine = Machine(kernel.machine, MODELS["llama3_8b"], 1, dict(kernel.reached), {"objective": "cycles"})
+    found = [case for case in devices.cases(kernel.device, devices.DECODE) if case.sizes["Hq"] == machine.model.heads]
+    assert len(found) == 8
+    for case in found:
+        served = machine.attention(1, case.attention.keys - 1) * case.sizes["B"]
+        assert machine.us(machine.machine.launch + served.cycles) == pytest.approx(
+            devices.fused(kernel, case, kernel.reached), rel=0.02
+        )
 
 
 @pytest.mark.slow
