@@ -25,7 +25,10 @@ class LayerSpec(Spec):
     """What a layer takes besides its transfers and steps."""
 
     launch: Duration | None = key(
-        "What starting a layer takes, as a kernel of a GPU: before anything begins, beside `before`.", None, "no time"
+        "What starting a layer takes, as a kernel of a GPU: before anything begins, beside `before`. Layers that run "
+        "together are started once.",
+        None,
+        "no time",
     )
     before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
     after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
