@@ -22,13 +22,17 @@ SHORT = 20.0
 """Microseconds: what is shorter is mostly the start of a kernel on a GPU."""
 WORD = 2
 """Bytes."""
+TILES = ((256, 128), (128, 128))
+"""Of products in GPU libraries, the most efficient first, each an SM's (NVIDIA, "Matrix multiplication background",
+user's guide DU-09799-001, 2023, sections 2.3 and 3)."""
 
 
 @dataclass(frozen=True)
 class Device:
     """name : in the rows. flops, rate : peak operations and bytes per second. launch : microseconds, told beside.
 
-    share : of its memory's rate that it reaches, where others measured that and its launch; 0: nobody did.
+    share : of its memory's rate that it reaches, where others measured that and its launch; 0: nobody did. sms : of a
+    GPU.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Device:
     rate: float
     launch: float = 0.0
     share: float = 0.0
+    sms: int = 0
 
     @property
     def reached(self) -> dict[str, object]:
@@ -44,8 +49,8 @@ class Device:
 
 
 V6E = Device("TPUv6e (1 chip)", 918e12, 1640e9, LAUNCH)
-A100 = Device("A100", 312e12, 2039e9, 1.34, 0.85)
-RTX4090 = Device("RTX4090", 165.2e12, 1008e9, 0.94, 0.915)
+A100 = Device("A100", 312e12, 2039e9, 1.34, 0.85, 108)
+RTX4090 = Device("RTX4090", 165.2e12, 1008e9, 0.94, 0.915, 128)
 """Of both the last two were measured by others, see `_REACHED`."""
 GPUS = {A100.name: "a100_like", RTX4090.name: "rtx4090_like"}
 V3 = Device("TPUv3 (1 core)", 61.6e12, 450e9)
@@ -233,15 +238,28 @@ def reason(device: Device, one: Measured) -> str:
     macs, memory = one.flop / seconds / device.flops, one.moved / seconds / device.rate
     shares = f"the device reaches {macs:.0%} of its MACs and {memory:.0%} of its memory's rate"
     if one.theirs < SHORT:
-        more = "the start of a kernel of a library is longer than that of a small one" if device.share else (
-            "its start, which no default here has"
-        )  # fmt: skip
-        return f"{one.what}: {shares}; so short a product is mostly {more}"
+        own = ", longer than a small kernel's" if device.share else ", which no default here has"
+        return f"{one.what}: {shares}; so short a product is mostly its start{own}"
     if one.moved / device.rate > one.flop / device.flops:
         return f"{one.what}: {shares}; bound by memory, which is given more than it reaches here"
     if one.miss() > 0:
         return f"{one.what}: {shares}; the mapping of the least energy found here is not that of the least time"
-    return f"{one.what}: {shares}; tiles of a library fill its cores in whole waves, those found here fit the product"
+    return f"{one.what}: {shares}; {_waves(device, one.what, macs)}"
+
+
+def _waves(device: Device, what: str, macs: float) -> str:
+    """What tiles of a library come to that is no less than the share of MACs reached: the larger of two sizes."""
+    m, _, n = (int(size) for size in what.split(" x "))
+    for high, wide in TILES:
+        tiles = -(-m // high) * -(-n // wide)
+        waves = -(-tiles // device.sms)
+        busy = tiles / (waves * device.sms)
+        if busy >= macs:
+            times = f"{waves} waves" if waves > 1 else "a wave"
+            return (
+                f"{tiles} tiles of {high} x {wide}, as libraries have, are {times} with {busy:.0%} of all SMs at work"
+            )
+    return "tiles of a library fill its cores in whole waves, those found here fit the product"
 
 
 def _misses(device: Device, found: Sequence[Measured], launch: float = 0.0) -> str:
