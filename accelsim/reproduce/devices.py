@@ -210,7 +210,7 @@ def _means() -> str:
     for name, device in (("A100", A100), ("RTX 4090", RTX4090)):
         add(f"{name}, products", gpu(device))
         add("20 us and more", gpu(device), 0.0, SHORT)
-        add(f"launch {device.launch} us, {device.share} of HBM's rate", gpu(device, reached=True))
+        add(f"launch {device.launch} us, {device.share} of the rate", gpu(device, reached=True))
         add("20 us and more", gpu(device, reached=True), 0.0, SHORT)
     add("TPU v3 core, 3 x 3 but 56 x 56 x 64", v3_convolutions()[1:])
     add("TPU v3 core, products", v3_products())
@@ -283,19 +283,15 @@ def _gpu(name: str, device: Device) -> list[str]:
         ]
         for one, two in zip(whole, reached, strict=True)
     ]
-    missed = [two for two in reached if abs(two.miss()) > LARGE]
-    found = [one for one, two in zip(whole, reached, strict=True) if abs(one.miss()) > LARGE >= abs(two.miss())]
-    return [f"### {name}\n", table(header, cells), paragraph(_REACHED[device.name]), _started(found), bullets(
-        reason(device, one) + "." for one in missed
-    )]  # fmt: skip
-
-
-def _started(found: Sequence[Measured]) -> str:
-    """Misses that the launch and the memory's rate explain."""
-    if not found:
-        return ""
-    names = "; ".join(one.what for one in found)
-    return paragraph(f"Missed by more than a quarter at the peak rates, not as reached: {names}. Missed as reached:")
+    large = [(one, two) for one, two in zip(whole, reached, strict=True) if abs(one.miss()) > LARGE]
+    near = [one.what for one, two in large if abs(two.miss()) <= LARGE]
+    far = [two for two in reached if abs(two.miss()) > LARGE]
+    told = paragraph(
+        f"Missed by more than a quarter at the peak rates, but not as reached: {'; '.join(near) or 'none'}. "
+        f"Missed as reached{':' if far else ': none.'}"
+    )
+    more = bullets(reason(device, one) + "." for one in far)
+    return [f"### {name}\n", table(header, cells), paragraph(_REACHED[device.name]), told, *([more] if more else [])]
 
 
 def _v3() -> list[str]:
