@@ -14,7 +14,7 @@ from accelsim.engine.fused.attention_layers import Heads, attention_of
 from accelsim.engine.fused.attention_passes import LAYERS
 from accelsim.engine.fused.timeline import Ran
 from accelsim.errors import MappingError
-from accelsim.grouped import GroupResult, PassRun, Share
+from accelsim.grouped import GroupResult, PassRun, Share, started
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
 from accelsim.search.plan.attended import Attended, refuse, walk_of
 from accelsim.search.plan.passed import inside
@@ -114,9 +114,10 @@ def _at_home(heads: Heads, between: Between) -> frozenset[str]:
 
 
 def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
-    clock, every = found.clock, tuple(zip(found.walk.passes, found.done, strict=True))
+    clock, launch = found.clock, found.machine.launch
+    every, by_layer = tuple(zip(found.walk.passes, found.done, strict=True)), started(clock.by_layer, launch)
     names = dict(zip(LAYERS, heads.named, strict=True))
-    stalls: Counter[str] = Counter(clock.stalls)
+    stalls: Counter[str] = Counter(clock.stalls) + Counter(fixed=launch)
     for one, done in every:
         if done:
             for cause, cycles in done.timing.stalls.items():
@@ -129,7 +130,7 @@ def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
     for kind, op in zip(LAYERS, ("matmul", "softmax", "matmul"), strict=True):
         own = [one for one, _ in every if one.op == kind]
         macs = sum(one.problem.macs * one.runs for one in own if one.problem) * found.heads
-        shares.append(Share(names[kind], op, macs, 0, found.heads * sum(o.runs for o in own), *clock.by_layer[kind]))
+        shares.append(Share(names[kind], op, macs, 0, found.heads * sum(o.runs for o in own), *by_layer[kind]))
     # what scales or masks scores is done with their softmax
     for name in heads.layers:
         if name not in heads.named:
@@ -139,7 +140,7 @@ def _result(group: Group, heads: Heads, found: Attended) -> GroupResult:
         for one, done in every
         if done and one.problem
     )
-    timing = Timing(clock.cycles, clock.processing, found.counts.compute_cycles, told, {}, exact)
+    timing = Timing(found.cycles, launch + clock.processing, found.counts.compute_cycles, told, {}, exact)
     return GroupResult(
         group,
         tuple(shares),

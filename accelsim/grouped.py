@@ -14,6 +14,7 @@ from accelsim.measured import Measured
 from accelsim.workload.problem import Problem, Tensor, Width
 
 WORDS = ("level", "tensor", "action", "words")
+FIXED = "fixed"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class Share:
     passes: int
     cycles: int
     stalls: Mapping[str, int] = field(hash=False)
+
+
+ByLayer = dict[str, tuple[int, dict[str, int]]]
+"""Of each layer the cycles of its passes, and its stalls by cause."""
+
+
+def started(by_layer: ByLayer, launch: int) -> ByLayer:
+    """The same, where starting the group takes so many cycles: the first layer waits for it."""
+    if not launch:
+        return by_layer
+    first, (cycles, stalls) = next(iter(by_layer.items()))
+    return by_layer | {first: (cycles, stalls | {FIXED: stalls.get(FIXED, 0) + launch})}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from accelsim.engine.fused.timeline import Ran, tiles_of
 from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.epilogues import check_epilogue, run_epilogue
 from accelsim.errors import MappingError, Overflow
-from accelsim.grouped import GroupResult, PassRun, Share
+from accelsim.grouped import GroupResult, PassRun, Share, started
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.mapping.plan.living import Between, Wrong
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS, Group
@@ -311,8 +311,8 @@ class _Run:
 
     def result(self) -> GroupResult:
         """What a result says of it."""
-        room, clock = self.room, self.clock
-        stalls: Counter[str] = Counter(clock.stalls)
+        room, clock, launch = self.room, self.clock, self.machine.launch
+        stalls: Counter[str] = Counter(clock.stalls) + Counter(fixed=launch)
         for k, one in enumerate(self.every):
             if k in self.done:
                 for cause, cycles in self.done[k].timing.stalls.items():
@@ -321,7 +321,9 @@ class _Run:
                 stalls["vector"] += self._cycles(k) * one.runs
         exact = self.evaluator == "cycle"
         found = {cause: cycles for cause, cycles in sorted(stalls.items()) if cycles} if exact else {}
-        timing = Timing(clock.cycles, clock.processing, self.counts.compute_cycles, found, {}, exact)
+        timing = Timing(
+            launch + clock.cycles, launch + clock.processing, self.counts.compute_cycles, found, {}, exact
+        )  # fmt: skip
         listed = tuple(
             PassRun(self.every[k].op, one.problem, self.every[k].runs, one.nest) for k, one in self.done.items()
         )
@@ -334,7 +336,7 @@ class _Run:
     def _share(self, op: Op) -> Share:
         found, name = self.found, op.name
         runs = sum(one.runs for one in self.every if one.op == name)
-        cycles, stalls = self.clock.by_layer[name]
+        cycles, stalls = started(self.clock.by_layer, self.machine.launch)[name]
         again = found.again[name]
         return Share(name, self.layers[name].op, found.macs[name] - again, again, runs, cycles, stalls)
 

@@ -159,10 +159,13 @@ def vector_layers(
         images = network.images(layer)
         moved = Moved(*network.traffic(layer)) if between is None else Moved(*between.moved(layer), between.home)
         sized = with_bits(machine, {**layer.bits, **bits})
+        # each round is started by itself, but where a layer's MACs are
+        launch = sized.launch if not layer.problem and (layer.vector_ops or any(moved[:4])) else 0
         cycles = processing = 0
         for some, times in between.rounds(layer) if between and not layer.once else ((images, 1),):
             each = latency(sized, moved.times(some), layer.vector_ops * some, layer.op == UPDATE)
-            cycles, processing = cycles + each[0] * times, processing + each[1] * times
+            cycles += (each[0] + launch) * times
+            processing += (each[1] + launch) * times
         moved = moved.times(images)
         operations = layer.vector_ops * images
         # a layer that multiplies too has its name already

@@ -10,12 +10,14 @@ from accelsim.architecture.model import Architecture
 from accelsim.attending import run_attention
 from accelsim.energy.load import table_for
 from accelsim.engine.fused.attention import Attention, Blocks, moved
+from accelsim.engine.fused.attention_layers import attention_of
 from accelsim.engine.fused.attention_passes import Walk
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult
 from accelsim.mapping.dataflows import load
 from accelsim.mapping.plan.living import between_of
 from accelsim.mapping.plan.plan import Group, Home, Plan
+from accelsim.search.plan.attends import Attends
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.proof import NONE
 from accelsim.simulate import simulate
@@ -35,7 +37,7 @@ SHAPE = Attention(12, 12, 4, 4, heads_on_one=2)
 GROUP = Group(("qk", "soft", "av"), rows=8, columns=4, outside="rows")
 
 
-def machine(buffer: str = "", size: str = "2 KiB") -> Architecture:
+def machine(buffer: str = "", size: str = "2 KiB", launch: int = 0) -> Architecture:
     side = {"kind": "multicast", "width": "4 words"}
     chain = {"kind": "chain", "in": "4 words", "out": "4 words", "accumulate": "on-drain"}
     networks = {"ifmap": side, "filter": side, "psum": chain}
@@ -47,16 +49,19 @@ def machine(buffer: str = "", size: str = "2 KiB") -> Architecture:
     ]
     return Architecture.of(
         "square", levels, clock="500 MHz", word="16 b", pe={"macs": 1}, dataflow="weight_stationary",
-        energy="eyeriss_relative", vector={"lanes": 4},
+        energy="eyeriss_relative", vector={"lanes": 4}, layer={"launch": launch},
     )  # fmt: skip
 
 
-def run(group: Group, resident: dict[str, Home] | None = None, evaluator: str = "cycle", nests=None, **built: str):
+def wanted_of(square: Architecture) -> Wanted:
+    return Wanted(square, table_for(square), "GLB", load(square.dataflow), square.dataflow, "energy", NONE)
+
+
+def run(group: Group, resident: dict[str, Home] | None = None, evaluator: str = "cycle", nests=None, **built):
     square = machine(**built)
     between = between_of(Plan(resident or {}, (group,), "n"), square, NET, {})
     assert between is not None
-    wanted = Wanted(square, table_for(square), "GLB", load(square.dataflow), square.dataflow, "energy", NONE)
-    return run_attention(group, between, wanted, evaluator, nests)
+    return run_attention(group, between, wanted_of(square), evaluator, nests)
 
 
 def test_a_result_adds_up() -> None:
@@ -157,3 +162,20 @@ def test_gpt2_from_its_file(causal: int, words: int) -> None:
         plan=plan,
     )  # fmt: skip
     assert found.groups[0].counts.words[0].sum() == words
+
+
+@pytest.mark.parametrize("evaluator", ["cycle", "analytical"])
+def test_an_attention_is_started_once(evaluator: str) -> None:
+    """Twelve blocks, 36 passes and more, and one launch; the search of plans counts it as the result does."""
+    plain, found = (run(GROUP, None, evaluator, launch=launch) for launch in (0, 500))
+    assert found.cycles - plain.cycles == found.processing_cycles - plain.processing_cycles == 500
+    assert found.counts == plain.counts and found.shares[1:] == plain.shares[1:]
+    assert found.shares[0].stalls == plain.shares[0].stalls | {"fixed": 500}
+    if evaluator == "cycle":
+        assert found.stall_cycles == plain.stall_cycles | {"fixed": 500}
+    priced = [
+        Attends(wanted_of(square), attention_of(NET, GROUP.layers), square, {}).ask(frozenset(), 8 * 2048)
+        for square in (machine(), machine(launch=500))
+    ]
+    assert priced[1] is not None and priced[0] is not None
+    assert priced[0][0] == priced[1][0] and priced[1][1].cycles - priced[0][1].cycles == 500

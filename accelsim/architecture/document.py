@@ -144,7 +144,9 @@ def _written(machine: Architecture) -> Data:
     if machine.between:
         data["between"] = machine.between
     if machine.before or machine.after or machine.overlap:
-        data["layer"] = {"before": machine.before, "after": machine.after}
+        data["layer"] = {"before": machine.before - machine.launch, "after": machine.after}
+    if machine.launch:
+        data["layer"]["launch"] = machine.launch
     if machine.overlap:
         data["layer"]["overlap"] = asdict(machine.overlap)
     if machine.physical:

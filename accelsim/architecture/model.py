@@ -52,6 +52,7 @@ class Architecture(Pictured):
     stream : serial passes of an input only; the first step of a pass takes its operands word by word (docs/model.md,
         "Passes that stream in").
     least : cycles from one step to the next at least. before, after : cycles before and after everything.
+    launch : those of `before` that starting a layer takes; layers that run together are started once.
     overlap : of layers that do not need one another. lock : where PEs are in lock step, or None.
     mac_cycles : of each MAC. psum_in, window : cycles of a PE behind the MACs of a step, for each word of a psum tile
         that ends there and for each new word of the ifmap.
@@ -88,6 +89,7 @@ class Architecture(Pictured):
     stream: bool = False
     least: int = 0
     before: int = 0
+    launch: int = 0
     after: int = 0
     overlap: Overlap | None = None
     mac_cycles: int = 1
@@ -125,7 +127,7 @@ class Architecture(Pictured):
             ("MACs per cycle", self.macs_per_cycle),
             ("pipeline", self.mac_cycles),
             ("pipeline", self.pipeline),
-            *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.after)),
+            *(("a latency", cycles) for cycles in (self.wave or 0, self.least, self.before, self.launch, self.after)),
             *(("a latency", cycles) for cycles in (astuple(self.overlap) if self.overlap else ())),
             *(("pipeline", cycles) for cycles in (self.psum_in, self.window)),
             ("drift", self.sparsity.drift),

@@ -25,7 +25,10 @@ class LayerSpec(Spec):
     """What a layer takes besides its transfers and steps."""
 
     launch: Duration | None = key(
-        "What starting a layer takes, as a kernel of a GPU: before anything begins, beside `before`.", None, "no time"
+        "What starting a layer takes, as a kernel of a GPU: before anything begins, beside `before`. Layers that run "
+        "together are started once.",
+        None,
+        "no time",
     )
     before: Pipeline = key("Before anything begins.", 0, unit="core cycles")
     after: Pipeline = key("After the last word has arrived.", 0, unit="core cycles")
@@ -34,12 +37,12 @@ class LayerSpec(Spec):
     )
 
 
-def before_layer(spec: LayerSpec, clock: Fraction) -> int:
-    """Core cycles before anything of a layer begins, rounded up."""
+def launch_of(spec: LayerSpec, clock: Fraction) -> int:
+    """Core cycles that starting a layer takes, rounded up."""
     if spec.launch is None:
-        return spec.before
+        return 0
     launch = spec.launch.value if spec.launch.unit == "cycles" else spec.launch.value * clock
-    return spec.before + int(-(-launch // 1))
+    return int(-(-launch // 1))
 
 
 class PassesSpec(Spec):

@@ -27,7 +27,7 @@ from accelsim.architecture.model import (
     Port,
     exact,
 )
-from accelsim.architecture.pace import Delivery, Overlap, PassesSpec, before_layer
+from accelsim.architecture.pace import Delivery, Overlap, PassesSpec, launch_of
 from accelsim.architecture.pe_yaml import bias_of, check_words, lock_of, macs_of, runs_of, slices_of, sparsity_of
 from accelsim.architecture.physical import physical_of
 from accelsim.architecture.spec import (
@@ -87,6 +87,7 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
     slices = slices_of(document, spec.pe)
     runs = runs_of(document, spec.runs, [level.name for level in spec.levels])
     physical = physical_of(document, spec.physical, levels)
+    launch = launch_of(spec.layer, exact(float(spec.clock)))
     document.check()
     try:
         return Architecture(
@@ -109,7 +110,8 @@ def architecture_of(document: Document, parameters: Mapping[str, object] | None 
             psum_in=spec.pe.cycles.psum_in,
             window=spec.pe.cycles.window,
             lock=lock_of(spec.pe),
-            before=before_layer(spec.layer, exact(float(spec.clock))),
+            before=spec.layer.before + launch,
+            launch=launch,
             after=spec.layer.after,
             overlap=Overlap(**spec.layer.overlap.model_dump()) if spec.layer.overlap else None,
             skew=skew is not None,

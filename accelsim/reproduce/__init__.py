@@ -11,6 +11,7 @@ from accelsim.reproduce import (
     carbon,
     chip,
     devices,
+    devices_attention,
     dram,
     eie,
     envision,
@@ -49,7 +50,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 def text() -> str:
     """The whole report; the same bytes every time."""
     peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion, plans)
-    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, devices, nvdla)
+    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, devices, devices_attention, nvdla)
     chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
     parts = (*machines, *chips, spaces, carbon, kept, pixels, serving)
     return "\n".join([INTRODUCTION, *(source.section() for source in parts)])

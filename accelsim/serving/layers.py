@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -90,7 +90,10 @@ class Spent:
 
 
 class Machine:
-    """A machine and what a model's layers cost on it. Layers are simulated with `options` of `simulate`."""
+    """A machine and what a model's layers cost on it. Layers are simulated with `options` of `simulate`.
+
+    running : the machine once a kernel has started: what takes part in one is not started by itself.
+    """
 
     def __init__(
         self, name: str | Path | Architecture, model: Model, devices: int, parameters: Mapping[str, Any] | None,
@@ -100,11 +103,12 @@ class Machine:
         self.machine = name if isinstance(name, Architecture) else load_architecture(name, dict(parameters or {}))
         self.table: EnergyTable = table_for(self.machine, options.get("energy"), options.get("node"))
         shapes.shared(model, devices)
+        self.running = replace(self.machine, before=self.machine.before - self.machine.launch, launch=0)
         self.room = _room(self.machine)
         self.pair = cache(self._pair)
 
     def run(self, network: Any) -> Outcome:
-        """Simulate all layers of a network."""
+        """Simulate all layers of a network, each started by itself."""
         return simulate(self.machine, network, **self.options)
 
     def costs(self, result: Outcome, name: str) -> tuple[float, float]:
@@ -120,7 +124,7 @@ class Machine:
 
     def _pair(self, rows: int, keys: int) -> tuple[int, Fraction]:
         """(cycles, energy) of both products with their scores on chip, level 0 left out."""
-        result = self.run(shapes.scores(self.model, rows, keys, self.devices))
+        result = simulate(self.running, shapes.scores(self.model, rows, keys, self.devices), **self.options)
         outer = self.machine.levels[0].name
         energy = sum(
             (row.energy for layer in result.layers for row in layer.energy_rows if row.component != outer), Fraction(0)
@@ -129,7 +133,7 @@ class Machine:
         return sum(layer.timing.processing for layer in result.layers), max(energy, Fraction(0))
 
     def attention(self, new: int, past: int) -> Spent:
-        """A request's: `new` positions after `past` others."""
+        """A request's: `new` positions after `past` others; what starting the kernel takes is left out."""
         model, heads = self.model, self.model.heads // self.model.kv_heads
         found = fused(new, past, heads, model.head, self.room)
         if found is None:
@@ -253,7 +257,9 @@ def simulated(
 def _attention(
     own: Machine, grid: Grid, step: Callable[[str], None]
 ) -> dict[tuple[int, int, int, int], tuple[float, float]]:
-    """Prompts and decodes of one iteration run one after the other, and share level 0."""
+    """Prompts and decodes of one iteration are a kernel: it is started once, they run one after the other and share
+    level 0.
+    """
     prompts: dict[tuple[int, int], Spent] = {(0, 0): Spent()}
     for chunk in grid.chunks:
         for past in grid.pasts:
@@ -270,7 +276,8 @@ def _attention(
         for (count, context), decode in decodes.items():
             if chunk or count:
                 both = prompt + decode
-                found[chunk, past, count, context] = own.us(both.cycles), float(both.energy) * PJ
+                time = own.us(own.machine.launch + both.cycles)
+                found[chunk, past, count, context] = time, float(both.energy) * PJ
     return found
 
 

@@ -103,6 +103,31 @@ def test_prompts_and_decodes_share_an_iteration(table, machine):
     assert table.energies.attention[8, 32, 4, 64] == pytest.approx(float(prompt.energy + 4 * one.energy) * 1e-6)
 
 
+def test_every_kernel_is_started_once(table):
+    """Attention is one kernel, whatever its products and requests; so is each layer, with MACs or without."""
+    launched = simulated(NPU, "gpt2", grid=GRID, parameters={"layer.launch": "3 us"})
+    ours, plain = launched.times, table.times
+    for points, others in (
+        (ours.attention, plain.attention),
+        *((ours.dense[name], plain.dense[name]) for name in plain.dense),
+        *((ours.sequences[name], plain.sequences[name]) for name in plain.sequences),
+    ):
+        assert {at: us - others[at] for at, us in points.items()} == pytest.approx(dict.fromkeys(others, 3.0))
+    assert launched.energies.attention == table.energies.attention
+
+
+@pytest.mark.parametrize("name", ["a100_like", "tpu_v6e_mxu"])
+def test_words_of_attention_come_at_the_rate_that_memory_reaches(name):
+    """What is computed stays as it is; a decode, bound by its keys and values, takes twice as long."""
+    whole, half = (
+        Machine(name, MODELS["llama3_8b"], 1, given, {"objective": "cycles"}).attention(1, 4095)
+        for given in (None, {"dram_efficiency": "0.5"})
+    )
+    assert half.busy == whole.busy
+    assert half.moved == pytest.approx(2 * whole.moved, abs=2)
+    assert half.cycles > whole.cycles and half.energy == whole.energy
+
+
 def test_written_and_read_back(table, tmp_path):
     place = write_bundle(table, tmp_path, "chip")
     assert place == tmp_path / "chip" / "openai-community" / "gpt2" / "bf16" / "tp1"

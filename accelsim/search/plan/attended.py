@@ -3,7 +3,7 @@
 ```
 wanted = Wanted(machine, table, "GLB", flow, dataflow, "energy", NONE)
 found = attended(Attention(1024, 1024, 64, 64), Blocks(342, 23), 12, wanted)
-found.clock.cycles, found.counts, found.energy
+found.cycles, found.clock, found.counts, found.energy
 ```
 """
 
@@ -108,6 +108,11 @@ class Attended:
         filters = None if self.wanted.keeps_filters else NOWHERE
         return Ways.of(self.inner, filters)
 
+    @property
+    def cycles(self) -> int:
+        """Until all has landed, from when it is started."""
+        return self.machine.launch + self.clock.cycles
+
     @cached_property
     def _tally(self) -> Tally:
         """Of all passes, and of what comes in and leaves: outputs last, what is in progress before them."""
@@ -138,7 +143,7 @@ class Attended:
     @cached_property
     def rows(self) -> tuple[EnergyRow, ...]:
         """Of all passes added, of vector operations, of what comes in and leaves, and of what stands."""
-        standing = standing_rows(self.machine, self.wanted.table, self.clock.cycles, self.counts)
+        standing = standing_rows(self.machine, self.wanted.table, self.cycles, self.counts)
         return (*self._tally.rows, *standing)
 
     @property

@@ -53,7 +53,7 @@ class Attends:
         try:
             walk = walk_of(self.heads.attention, blocks, self.wanted, at_home)
             found = Attended(walk, self.heads.heads, self.sized, self.wanted, "analytical", double)
-            return blocks, Cost(found.energy, found.clock.cycles, int(found.counts.words[0].sum()))
+            return blocks, Cost(found.energy, found.cycles, int(found.counts.words[0].sum()))
         except AccelsimError:
             return None
 

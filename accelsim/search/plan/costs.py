@@ -266,14 +266,14 @@ class Passes:
 
 
 def pass_machine(sized: Architecture, wanted: Wanted) -> Architecture:
-    """The machine as a pass finds it: its tensors are at home, in room that was reckoned with before."""
+    """The machine as a pass finds it: its tensors are at home, in room that was reckoned with before, and it runs."""
     homes = {t: wanted.home for t in TENSORS if t is not Tensor.FILTER or wanted.keeps_filters}
     index = sized.level_index(wanted.home)
     levels = list(sized.levels)
     level = levels[index]
     parts = tuple(replace(part, taken=0, whole=part.tensors & frozenset(homes)) for part in level.capacity)
     levels[index] = replace(level, capacity=parts)
-    return replace(sized, levels=tuple(levels), homes=homes)
+    return replace(sized, levels=tuple(levels), homes=homes, before=sized.before - sized.launch, launch=0)
 
 
 def vector_cost(wanted: Wanted, sized: Architecture, moved: Moved, operations: int) -> Cost:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.mapping.dataflows.dataflow import Dataflow
-from accelsim.search.plan.ledger import FILTER, IFMAP, PSUM, Ledger, keepers, ledger_of
+from accelsim.search.plan.ledger import IFMAP, PSUM, Ledger, keepers, ledger_of
 from accelsim.search.space import Space
 from accelsim.workload.problem import LOOP_DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor
 

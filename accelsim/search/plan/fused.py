@@ -43,6 +43,7 @@ class Ways:
     ways : with `room` int64[way] bits; `base` float64[way, 3]: energy, busy cycles of the outermost level, words, where
     they do not depend on how passes are mapped; `rest` float64[way]: cycles of vector passes.
     first, number, runs : passes of each way, by their numbers in `Passes`, those of a way behind one another.
+    launch : cycles that starting the group takes.
     """
 
     ways: list[Way]
@@ -52,6 +53,7 @@ class Ways:
     first: Ints
     number: Ints
     runs: Ints
+    launch: int = 0
 
     def costs(self, passes_: Passes) -> Floats:
         """float64[way, 3], true where all passes of a way were searched, else bounds from below."""
@@ -61,7 +63,7 @@ class Ways:
             found = np.add.reduceat(passes_.table[self.number] * self.runs[:, None], self.first[:-1], axis=0)
             found[self.first[:-1] == self.first[1:]] = 0
         out = self.base + found
-        out[:, 1] = np.maximum(self.base[:, 1], found[:, 1] + self.rest)
+        out[:, 1] = np.maximum(self.base[:, 1], found[:, 1] + self.rest) + self.launch
         return out
 
     def passes(self, way: int) -> list[int]:
@@ -124,6 +126,7 @@ def ways_of(
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         np.array([one[0] for one in flat], np.int64),
         np.array([one[1] for one in flat], np.int64),
+        wanted.machine.launch,
     )
 
 

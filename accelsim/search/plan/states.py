@@ -166,6 +166,8 @@ class Walk:
         if layer.problem is None or layer.vector_ops:
             moved = self._moved(layer, there, stays)
             cost = cost.plus(vector_cost(self.wanted, sized, moved.times(images), layer.vector_ops * images))
+            if not layer.problem and (layer.vector_ops or any(moved[:4])):
+                cost = cost.plus(Cost(cycles=sized.launch))
         if stays is not None:
             cost = cost.plus(self._zeros(layer))
         return Cost(*(each * layer.repeat for each in cost)), known

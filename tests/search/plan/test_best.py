@@ -106,6 +106,23 @@ def test_objectives() -> None:
     assert of["edp"].bound <= product * (1 + ROUNDING)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_launch_is_priced_once_a_kernel(seed: int) -> None:
+    """A layer, with MACs or without, or a group of them; what only names words is none."""
+    network, launch = draw_network(Random(seed), 4), 700
+    plain = wanted_of("eyeriss", objective="cycles")
+    started = replace(plain, machine=plain.machine.with_(**{"layer.launch": launch}))
+    before, after = (found_by(wanted, network, "fused") for wanted in (plain, started))
+    run = simulate(plain.machine, network, evaluator="analytical")
+    kernels = len(run.layers) + sum(bool(one.reads or one.writes) for one in run.vector_layers)
+    assert after.alone.cycles - before.alone.cycles == launch * kernels
+    fused = simulate(plain.machine, network, evaluator="analytical", plan=after.plan)
+    kernels = len(fused.layers) + len(fused.groups) + sum(bool(one.reads or one.writes) for one in fused.vector_layers)
+    assert before.cost.cycles + launch * kernels <= after.cost.cycles * (1 + ROUNDING)
+    if after.plan.groups == before.plan.groups:
+        assert after.cost.cycles == pytest.approx(before.cost.cycles + launch * kernels, rel=ROUNDING)
+
+
 def test_a_budget_gives_a_plan_and_its_gap() -> None:
     network = draw_network(Random(6), 4)
     wanted = wanted_of("eyeriss", 6_000)
