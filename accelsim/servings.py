@@ -26,7 +26,7 @@ def _option(help_: str, metavar: str, panel: str, *names: str) -> Any:
 
 
 def serve(
-    table: Annotated[str, typer.Argument(metavar="TABLE|MACHINE", help="Folder of layer times, or a machine.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE|MACHINE", help="Folder of layer times, a machine or a package.")],
     requests: Annotated[
         Path | None, _option("CSV: arrived_at, num_prefill_tokens, num_decode_tokens.", "FILE.csv", ASKED)
     ] = None,
@@ -98,7 +98,7 @@ def serve(
 
 
 def layers(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help="A built-in name or a YAML file.")],
+    machine: Annotated[str, typer.Argument(metavar="MACHINE|PACKAGE", help="A built-in name or a YAML file.")],
     model: Annotated[str, typer.Argument(metavar="MODEL", help="llama3_8b, qwen3_8b or gpt2.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write tables below it.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the hardware; default: the machine's.")] = None,
@@ -110,19 +110,19 @@ def layers(
     settings: Settings = None,
 ) -> None:
     """Write what a model's layers take on a machine, as tables that LLMServingSim and 'serve' read."""
-    from accelsim.architecture.yaml import load_architecture
     from accelsim.report.files import check_place
     from accelsim.report.progress import progress
-    from accelsim.serving.layers import Grid, simulated, variant_of
+    from accelsim.serving.layers import Grid, device_of, table_of
     from accelsim.serving.models import model_of
     from accelsim.serving.writing import free_place, write_bundle
 
-    own = load_architecture(machine, parameters(settings))
-    free_place(out, own.name if name is None else name, model_of(model), variant_of(own), devices)
+    options = {"evaluator": evaluator, "objective": "cycles"}
+    own = device_of(machine, model_of(model), devices, parameters(settings), options)
+    free_place(out, own.name if name is None else name, own.model, own.variant, devices)
     check_place(out, folder=True)
     grid = Grid.up_to(tokens, sequences, context)
     with progress() as step:
-        bundle = simulated(own, model, devices, None, grid, step, {"evaluator": evaluator})
+        bundle = table_of(own, grid, step)
     place = write_bundle(bundle, out, name)
     typer.echo(f"wrote {place}")
 

@@ -11,6 +11,8 @@ from typing import Any
 from accelsim.architecture.model import Architecture
 from accelsim.compiling import summed_up
 from accelsim.errors import AccelsimError, nearest
+from accelsim.package.model import Package
+from accelsim.package.yaml import is_package
 from accelsim.serving.bounds import bounds_of
 from accelsim.serving.bundle import MOST_US, Bundle, read_bundle
 from accelsim.serving.costing import Link, costs_of, prices_of
@@ -87,7 +89,7 @@ def link_of(text: str, what: str) -> tuple[Fraction, int]:
 
 @summed_up
 def serve(
-    table: str | Path | Bundle | Architecture,
+    table: str | Path | Bundle | Architecture | Package,
     requests: str | Path | Asked | None = None,
     model: str | None = None,
     policy: str = "chunked",
@@ -119,8 +121,8 @@ def serve(
 
     Parameters
     ----------
-    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine by its name, file or the
-        object, whose layers are simulated first.
+    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine or a package of
+        cores by its name, file or the object, whose layers are simulated first.
     requests : a trace (CSV: arrived_at, num_prefill_tokens, num_decode_tokens), or None and a `rate`.
     model : by name; default: what the table says.
     policy : 'chunked', 'whole', 'prompts-first', 'static'. budget : tokens of an iteration. max_seqs : requests that
@@ -161,7 +163,7 @@ def serve(
 
 
 def bundle_of(
-    table: str | Path | Bundle | Architecture,
+    table: str | Path | Bundle | Architecture | Package,
     model: str | None = None,
     devices: int = 1,
     parameters: Mapping[str, Any] | None = None,
@@ -177,13 +179,15 @@ def bundle_of(
         if devices not in (1, table.degree):
             raise AccelsimError(f"a table of {table.degree} devices, where {devices} are asked for")
         return table
-    if isinstance(table, Architecture):
+    if isinstance(table, Architecture | Package):
         return _simulated(table, model, devices, parameters, most, progress)
     if str(table) in SHIPPED or Path(table).is_dir():
         if parameters:
             raise AccelsimError(f"{table}: parameters are those of a machine, and this is a table of one")
         name = str(table)
         return read_bundle(REFERENCE / SHIPPED[name] if name in SHIPPED else name, model, devices)
+    if is_package(table):
+        return _simulated(table, model, devices, parameters, most, progress)
     try:
         resolve("arch", table)
     except AccelsimError as error:
@@ -192,7 +196,7 @@ def bundle_of(
 
 
 def _simulated(
-    machine: str | Path | Architecture,
+    machine: str | Path | Architecture | Package,
     model: str | None,
     devices: int,
     parameters: Mapping[str, Any] | None,
@@ -200,7 +204,7 @@ def _simulated(
     progress: Callable[[int, int, str], None] | None,
 ) -> Bundle:
     if model is None:
-        name = machine.name if isinstance(machine, Architecture) else machine
+        name = machine.name if isinstance(machine, Architecture | Package) else machine
         raise AccelsimError(f"{name}: a machine needs a model to serve (--model llama3_8b)")
     from accelsim.serving.layers import CONTEXT, SEQUENCES, TOKENS, Grid, simulated
 
