@@ -26,7 +26,7 @@ def _option(help_: str, metavar: str, panel: str, *names: str) -> Any:
 
 
 def serve(
-    table: Annotated[str, typer.Argument(metavar="TABLE|MACHINE", help="Folder of layer times, a machine or a package.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE|MACHINE", help="Folder of layer times, or what has cores.")],
     requests: Annotated[
         Path | None, _option("CSV: arrived_at, num_prefill_tokens, num_decode_tokens.", "FILE.csv", ASKED)
     ] = None,
