@@ -65,18 +65,22 @@ def serve(
     drawn = {name: given.pop(name) for name in ("requests", "rate", "prompt", "output", "count", "spread", "seed")}
     for name in ("table", "settings", "out", "trace", "plot", "as_json"):
         del given[name]
-    from accelsim.report.files import check_place
+    from accelsim.report.files import check_picture, check_place
     from accelsim.report.progress import progress
-    from accelsim.serving.door import asked_of, bundle_of
+    from accelsim.serving.door import asked_of, bundle_of, check
     from accelsim.serving.door import serve as served
 
-    for place in (out, trace, plot):
+    for place in (out, trace):
         if place is not None:
             check_place(place)
+    if plot is not None:
+        check_picture(plot)
     rates = _rates(rate)
     if len(rates) > 1 and (out or trace):
         raise AccelsimError("--out and --trace are of one run: give one rate")
     asked = [asked_of(**{**drawn, "rate": one}) for one in rates]
+    for one in asked:
+        check(one, **given)
     longest = max(int(one.work.max()) for one in asked)
     with progress() as step:
         bundle = bundle_of(table, model, devices, parameters(settings), (budget, max_seqs, longest), step)

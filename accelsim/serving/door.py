@@ -16,7 +16,7 @@ from accelsim.package.yaml import is_package
 from accelsim.serving.bounds import bounds_of
 from accelsim.serving.bundle import MOST_US, Bundle, read_bundle
 from accelsim.serving.costing import Link, costs_of, prices_of
-from accelsim.serving.policy import Policy, Split
+from accelsim.serving.policy import MOST_BLOCKS, Policy, Split
 from accelsim.serving.requests import Asked, draw, read_trace
 from accelsim.serving.rows import real, rows, whole, wrong
 from accelsim.serving.run import Progress, run
@@ -145,6 +145,10 @@ def serve(
     """
     limits = limits_of(slo)
     asked = asked_of(requests, rate, prompt, output, count, spread, seed)
+    check(
+        asked, policy=policy, budget=budget, max_seqs=max_seqs, kv_blocks=kv_blocks, memory=memory, block=block,
+        chunk=chunk, split=split, decode_blocks=decode_blocks, skew=skew,
+    )  # fmt: skip
     bundle = bundle_of(table, model, devices, parameters, (budget, max_seqs, int(asked.work.max())))
     _screen(bundle, peak, memory_rate)
     width = width_of(bundle)
@@ -160,6 +164,26 @@ def serve(
         token * block, bundle.standing, bundle.energies is not None, source,
         bundle.degree * (2 if plan.split else 1), rate if requests is None else None,
     )  # fmt: skip
+
+
+def check(asked: Asked, **given: Any) -> None:
+    """Refuse what is wrong whatever the table says: before a machine's layers are simulated.
+
+    given : arguments of `serve`. Raises AccelsimError.
+    """
+    limits_of(given.get("slo"))
+    skew, blocks, memory = given.get("skew"), given["kv_blocks"], given["memory"]
+    if skew is not None and not 0 <= skew <= 1:
+        raise AccelsimError(f"skew must be from 0 (the mean context's attention) to 1 (the longest's), got {skew:g}")
+    _one_of(blocks, memory)
+    if memory is not None:
+        size_bytes(memory, "memory")
+    room = MOST_BLOCKS if blocks is None else blocks
+    split = _split(given["split"], room, given["decode_blocks"])
+    plan = Policy(
+        room, given["policy"], given["budget"], given["max_seqs"], given["chunk"], given["block"], split
+    )  # fmt: skip
+    plan.check(asked)
 
 
 def bundle_of(
@@ -253,8 +277,7 @@ def _between(bundle: Bundle, text: str | None) -> Link | Mapping[int, float] | N
 
 def _blocks(bundle: Bundle, blocks: int | None, memory: str | None, block: int, width: int) -> tuple[int, str]:
     """Blocks of the cache, and where their number is from. Raises AccelsimError: nothing is left beside the weights."""
-    if (blocks is None) == (memory is None):
-        raise AccelsimError("give the KV cache in blocks (kv_blocks=2588) or as memory ('24 GB'), one of the two")
+    _one_of(blocks, memory)
     if blocks is not None:
         return blocks, "blocks"
     token, weights = bundle.model.kv_bytes(width), bundle.model.weights * width
@@ -266,6 +289,11 @@ def _blocks(bundle: Bundle, blocks: int | None, memory: str | None, block: int, 
             f"tokens, {token * block:,} B"
         )
     return left // (token * block), f"{all_:,} B of memory less {weights:,} B of weights"
+
+
+def _one_of(blocks: int | None, memory: str | None) -> None:
+    if (blocks is None) == (memory is None):
+        raise AccelsimError("give the KV cache in blocks (kv_blocks=2588) or as memory ('24 GB'), one of the two")
 
 
 def asked_of(
