@@ -242,6 +242,7 @@ def _write(result: Result, out: Path | None, report_to: Path | None) -> None:
 
 @app.command()
 def compare(
+    context: typer.Context,
     architecture: Arch,
     workload: Work,
     dataflow: Annotated[list[str] | None, typer.Option(help="A dataflow to compare (repeat it); default: all.")] = None,
@@ -282,8 +283,8 @@ def compare(
         "supply": supply, "accounting": accounting, "data": data, "seed": seed, "bits": bits_of(bits),
         "dims": dims_of(dims),
     }  # fmt: skip
-    if packages.is_one(architecture):
-        packages.compare(architecture, workload, settings, batch, as_json, **asked)
+    if packages.wanted(context, architecture, packages.COMPARED):
+        packages.compare(architecture, workload, settings, batch, as_json, plot_to, **asked)
         return
     more = plotting.of_comparison(plot_to, kind, width)
     if report_to:

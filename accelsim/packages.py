@@ -35,6 +35,10 @@ TAKEN = (
 """Options of `run` that a package takes."""
 
 
+COMPARED = (*(name for name in TAKEN if name not in ("dataflow", "exact", *FOR_PACKAGES)), "plot_to")
+"""Options of `compare` that a package takes."""
+
+
 def is_one(name: str) -> bool:
     """Whether a name stands for a package."""
     from accelsim.package.yaml import is_package
@@ -42,7 +46,7 @@ def is_one(name: str) -> bool:
     return is_package(name)
 
 
-def wanted(context: typer.Context, name: str) -> bool:
+def wanted(context: typer.Context, name: str, taken: tuple[str, ...] = TAKEN) -> bool:
     """Whether a name stands for a package; refuses options that only one kind of machine takes."""
     found = is_one(name)
     for option in context.command.params:
@@ -52,7 +56,7 @@ def wanted(context: typer.Context, name: str) -> bool:
             raise AccelsimError(
                 f"{option.opts[0]}: '{name}' is no package of cores; docs/cores.md tells how to write one"
             )
-        if given and found and option.name not in TAKEN:
+        if given and found and option.name not in taken:
             raise AccelsimError(f"{option.opts[0]}: a package of cores does not take it; leave the option out")
     return found
 
@@ -98,13 +102,23 @@ def show(found: Packaged, as_json: bool) -> None:
         terminal.show(report(found))
 
 
-def compare(name: str, workload: str, settings: list[str] | None, batch: int, as_json: bool, **options: Any) -> None:
+def compare(
+    name: str, workload: str, settings: list[str] | None, batch: int, as_json: bool, plot: Path | None, **options: Any
+) -> None:
     """A package at several values of one thing that is set: speed-up over the first, and what binds."""
     from accelsim.package.compared import compared
+    from accelsim.report.files import check_picture
     from accelsim.report.progress import progress
 
+    if plot:
+        check_picture(plot)
     with progress() as step:
         points = compared(name, workload, settings or [], batch, step, **options)
+    if plot:
+        from accelsim.package.pictures import speedup
+        from accelsim.report.framing import save
+
+        save(speedup(points, f"{Path(workload).stem} on {Path(name).stem}"), str(plot))
     if as_json:
         typer.echo(json.dumps([point.to_dict() for point in points], indent=1))
     else:

@@ -30,7 +30,6 @@ from accelsim.options import (
 )
 from accelsim.running import simulated, tell_failures
 
-PICTURES = ("png", "svg", "pdf")
 KINDS = ("energy", "cycles", "traffic", "roofline", "array", "mapping", "power", "area", "between", "plan")
 WIDTHS, GROUPS = ("column", "page", "slide"), ("layer", "network")
 SEVERAL = ("energy", "cycles")
@@ -130,10 +129,9 @@ def _of_kind(kind: str, width: str | None, by: str | None, layer: str | None) ->
 
 def check_picture(path: Path) -> None:
     """Refuse a picture that could not be saved, before it is computed what it shows."""
-    from accelsim.report.files import check_place
+    from accelsim.report.files import check_picture as checked
 
-    known("picture format", path.suffix.removeprefix("."), PICTURES)
-    check_place(path)
+    checked(path)
 
 
 def of_comparison(out: Path | None, kind: str, width: str | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def _option(help_: str, metavar: str, panel: str, *names: str) -> Any:
 
 
 def serve(
-    table: Annotated[str, typer.Argument(metavar="TABLE|MACHINE", help="Folder of layer times, or a machine.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE|MACHINE", help="Folder of layer times, or what has cores.")],
     requests: Annotated[
         Path | None, _option("CSV: arrived_at, num_prefill_tokens, num_decode_tokens.", "FILE.csv", ASKED)
     ] = None,
@@ -65,18 +65,22 @@ def serve(
     drawn = {name: given.pop(name) for name in ("requests", "rate", "prompt", "output", "count", "spread", "seed")}
     for name in ("table", "settings", "out", "trace", "plot", "as_json"):
         del given[name]
-    from accelsim.report.files import check_place
+    from accelsim.report.files import check_picture, check_place
     from accelsim.report.progress import progress
-    from accelsim.serving.door import asked_of, bundle_of
+    from accelsim.serving.door import asked_of, bundle_of, check
     from accelsim.serving.door import serve as served
 
-    for place in (out, trace, plot):
+    for place in (out, trace):
         if place is not None:
             check_place(place)
+    if plot is not None:
+        check_picture(plot)
     rates = _rates(rate)
     if len(rates) > 1 and (out or trace):
         raise AccelsimError("--out and --trace are of one run: give one rate")
     asked = [asked_of(**{**drawn, "rate": one}) for one in rates]
+    for one in asked:
+        check(one, **given)
     longest = max(int(one.work.max()) for one in asked)
     with progress() as step:
         bundle = bundle_of(table, model, devices, parameters(settings), (budget, max_seqs, longest), step)
@@ -98,7 +102,7 @@ def serve(
 
 
 def layers(
-    machine: Annotated[str, typer.Argument(metavar="MACHINE", help="A built-in name or a YAML file.")],
+    machine: Annotated[str, typer.Argument(metavar="MACHINE|PACKAGE", help="A built-in name or a YAML file.")],
     model: Annotated[str, typer.Argument(metavar="MODEL", help="llama3_8b, qwen3_8b or gpt2.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write tables below it.")],
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Of the hardware; default: the machine's.")] = None,
@@ -110,19 +114,19 @@ def layers(
     settings: Settings = None,
 ) -> None:
     """Write what a model's layers take on a machine, as tables that LLMServingSim and 'serve' read."""
-    from accelsim.architecture.yaml import load_architecture
     from accelsim.report.files import check_place
     from accelsim.report.progress import progress
-    from accelsim.serving.layers import Grid, simulated, variant_of
+    from accelsim.serving.layers import Grid, device_of, table_of
     from accelsim.serving.models import model_of
     from accelsim.serving.writing import free_place, write_bundle
 
-    own = load_architecture(machine, parameters(settings))
-    free_place(out, own.name if name is None else name, model_of(model), variant_of(own), devices)
+    options = {"evaluator": evaluator, "objective": "cycles"}
+    own = device_of(machine, model_of(model), devices, parameters(settings), options)
+    free_place(out, own.name if name is None else name, own.model, own.variant, devices)
     check_place(out, folder=True)
     grid = Grid.up_to(tokens, sequences, context)
     with progress() as step:
-        bundle = simulated(own, model, devices, None, grid, step, {"evaluator": evaluator})
+        bundle = table_of(own, grid, step)
     place = write_bundle(bundle, out, name)
     typer.echo(f"wrote {place}")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from accelsim.arguments import settings
 from accelsim.errors import AccelsimError
-from accelsim.package.running import Progress, simulate_package
+from accelsim.package.outcome import Packaged
+from accelsim.package.running import LAYERS, Progress, simulate_package
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ def values_of(given: Sequence[str]) -> tuple[str, list[str], dict[str, Any]]:
     return name.strip(), [value.strip() for value in values.split(",")], settings("--set", rest)
 
 
+def _binding(found: Packaged) -> str:
+    """The bound that binds; of one that adds up layer by layer, what binds most by itself."""
+    single = [one for one in found.bounds if one.what != LAYERS]
+    if found.bound.what != LAYERS or not single:
+        return found.bound.what
+    return f"{LAYERS}, most by {max(single, key=lambda one: one.cycles).what}"
+
+
 def compared(
     package: str, workload: str, given: Sequence[str], batch: int = 1, progress: Progress | None = None, **options: Any
 ) -> list[Point]:
@@ -65,7 +74,7 @@ def compared(
                 found.ms,
                 points[0].ms / found.ms if points and found.ms else 1.0,
                 float(sum(found.work) / total) if total else 1.0,
-                f"{found.bound.what} ({float(found.gap):.1%} above)" + (f"; idle: {most}" if most else ""),
+                f"{_binding(found)} ({float(found.gap):.1%} above)" + (f"; idle: {most}" if most else ""),
             )
         )
     return points

@@ -104,18 +104,22 @@ def _sums(costs: Costs, layer: Layer, cut: Cut, placed: list[Placed]) -> tuple[l
         entry = Entry(Fraction(adds), tuple(inputs), drain=drain, name=f"{layer.name} sums {owner.part.index}")
         found.append(Placed(owner.core, owner.part, None, entry))
     for index, one in enumerate(placed):
-        placed[index] = replace(one, entry=_without_writes(one))
+        placed[index] = replace(one, entry=_without_writes(one, package.path(package.cores[one.core]).writes))
     return found, energy
 
 
-def _without_writes(placed: Placed) -> Entry:
-    """The part with its writes left out: they are sums, and go to their owner instead. Its own cycles stay."""
+def _without_writes(placed: Placed, writes: Sequence[int]) -> Entry:
+    """The part with its writes left out: they are sums, and go to their owner instead. Its own cycles stay.
+
+    writes : resources they held. Reads hold what they held, also where they are shared with other parts.
+    """
     assert placed.costed
     entry, found = placed.entry, placed.costed.phases
     if not entry.body.shares:
         return replace(entry, drain=NOTHING)
-    bits = found.reads
-    kept = tuple((resource, Fraction(1)) for resource, share in entry.fill.shares or entry.body.shares if share)
+    bits, both = found.reads, found.reads + found.writes
+    held = ((at, share * both - found.writes * (at in writes)) for at, share in entry.body.shares)
+    kept = tuple((at, own / bits) for at, own in held if own > 0) if bits else ()
     return replace(entry, body=Flow(bits, kept) if bits else NOTHING, drain=NOTHING)
 
 

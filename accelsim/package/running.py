@@ -31,6 +31,8 @@ from accelsim.workload.network import Layer, Network
 
 MODES = ("split", "pipeline", "tenants", "graph")
 SYNC = "sync"
+LAYERS = "layer by layer"
+"""The bound of split mode: the largest one of each layer, added up."""
 Progress = Callable[[int, int, str], None]
 
 
@@ -184,7 +186,7 @@ def _layer_bounds(package: Package, group: Group) -> list[Bound]:
 
     names = [core.name for core in package.cores]
     found = placement_bounds(group.run.schedule, names, [one.name for one in package.resources])
-    return [Bound("layer by layer", max(one.cycles for one in found)), *found]
+    return [Bound(LAYERS, max(one.cycles for one in found)), *found]
 
 
 def energy_rows(

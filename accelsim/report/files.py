@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accelsim.arguments import known
 from accelsim.errors import AccelsimError, nearest, reason
 
 if TYPE_CHECKING:
     from accelsim.outcome import Outcome
+
+PICTURES = ("png", "svg", "pdf")
 
 
 @contextmanager
@@ -62,6 +65,12 @@ def check_place(path: str | Path, *, folder: bool = False) -> None:
             raise PermissionError(errno.EACCES, f"nothing can be written into '{above}'")
     except (OSError, ValueError) as error:
         raise AccelsimError(f"{path}: {reason(error)}") from None
+
+
+def check_picture(path: str | Path) -> None:
+    """Refuse a picture that could not be saved, before it is computed what it shows."""
+    known("picture format", Path(path).suffix.removeprefix("."), PICTURES)
+    check_place(path)
 
 
 def check_page(path: str | Path) -> None:

@@ -107,7 +107,7 @@ def one_us_a_token() -> Bundle:
     model = MODELS["gpt2"]
     nothing = {1: 0.0}
     dense = dict.fromkeys(model.times(), nothing) | {"embedding": {1: 1.0, 2: 2.0}}
-    attention = {(1, 0, 0, 0): 0.0, (0, 0, 1, 1): 0.0}
+    attention: dict[tuple[int, float, int, int], float] = {(1, 0, 0, 0): 0.0, (0, 0, 1, 1): 0.0}
     return Bundle(TABLE, model, 1, Table(dense, {"lm_head": nothing, "sampler": nothing}, attention))
 
 

@@ -10,19 +10,26 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, listing
 from accelsim.serving.models import Model, model_of
-from accelsim.serving.rows import real, rows, whole, wrong
+from accelsim.serving.rows import columns_of, real, rows, whole, wrong
+from accelsim.serving.skew import Skew
+from accelsim.serving.skew_files import read_skew
 from accelsim.yamlfile import read, shown
 
 MOST_US = 1e9
 MOST_TOKENS = 2**31
 MOST_UJ = 1e15
+MOST_W = 1e6
 ATTENTION = ("prefill_chunk", "kv_prefill", "n_decode", "kv_decode")
+KEYED = "prefill_key"
+"""In place of `kv_prefill`: of all new tokens of prompts, those before their piece and half of it, on average."""
+ONLY = {"layer": "attention", "decode_q_len": "1"}
+"""Rows of other kernels, and of decodes of several tokens, are passed over."""
 PER_SEQUENCE = ("lm_head", "sampler")
 
 Layers = Mapping[str, Mapping[int, float]]
 """Layer, then tokens or sequences, to its value."""
-Attention = Mapping[tuple[int, int, int, int], float]
-"""(chunk, tokens before it, decodes, their context) to its value."""
+Attention = Mapping[tuple[int, float, int, int], float]
+"""(chunk, tokens before it, decodes, their context) to its value; keyed: the mean key of its tokens in second place."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class Bundle:
     """What a folder ``tp<N>`` holds.
 
     times : us. energies : uJ, or None. standing : W while nothing runs, and beneath what runs. budget, max_seqs : what
-    the table was made for, if it says. skew : of unequal contexts, 0 to 1. degree : devices.
+    the table was made for, if it says. skew : of unequal contexts; skews : the same by kind of batch, if it says.
+    degree : devices. keyed : prompts stand by their mean key in place of the tokens before them.
     """
 
     folder: Path
@@ -53,6 +61,8 @@ class Bundle:
     skew: float = 0.0
     hardware: str = ""
     variant: str = ""
+    skews: Skew | None = None
+    keyed: bool = False
 
     def __repr__(self) -> str:
         return f"Bundle({self.model.name} on {self.hardware or self.folder}, {self.degree} devices)"
@@ -99,14 +109,16 @@ def read_bundle(path: str | Path, model: str | None = None, degree: int = 1) -> 
     energies = None
     if (folder / "dense_energy.csv").is_file():
         energies = read_table(folder, known, "_energy", "energy_uj", MOST_UJ)
-    standing, skew = (meta.get("energy") or {}).get("standing_w", 0.0), _skew(meta, degree)
-    for what, value, most in (("energy.standing_w", standing, 1e6), ("skew_fit.alpha_default", skew, 1.0)):
-        if not isinstance(value, int | float) or not 0 <= value <= most:
-            raise AccelsimError(f"{shown(_meta_file(folder))}: {what} must be from 0 to {most:g}, got {value!r:.40}")
+    standing, file = (meta.get("energy") or {}).get("standing_w", 0.0), _meta_file(folder)
+    if not isinstance(standing, int | float) or not 0 <= standing <= MOST_W:
+        raise AccelsimError(f"{shown(file)}: energy.standing_w must be from 0 to {MOST_W:g}, got {standing!r:.40}")
+    skew = read_skew(meta.get("skew_fit"), file, degree)
+    keyed = KEYED in columns_of(folder / "attention.csv")
     return Bundle(
         folder, known, degree, read_table(folder, known), energies, float(standing),
         _limit(engine, "max_num_batched_tokens", folder), _limit(engine, "max_num_seqs", folder),
-        float(skew), str(meta.get("hardware", "")), str(meta.get("variant", "")),
+        skew.default, str(meta.get("hardware", "")), str(meta.get("variant", "")),
+        None if type(skew) is Skew else skew, keyed,
     )  # fmt: skip
 
 
@@ -137,10 +149,21 @@ def _layers(file: Path, axis: str, column: str, most: float) -> Layers:
 
 
 def _attention(file: Path, column: str, most: float) -> Attention:
-    found: dict[tuple[int, int, int, int], float] = {}
-    for line, (*at, value) in rows(file, (*ATTENTION, column)):
-        chunk, past, count, context = (
-            whole(file, line, name, text, 0, MOST_TOKENS) for name, text in zip(ATTENTION, at, strict=True)
+    found: dict[tuple[int, float, int, int], float] = {}
+    there = columns_of(file)
+    keyed, only = KEYED in there, [name for name in ONLY if name in there]
+    names = [KEYED if keyed and name == "kv_prefill" else name for name in ATTENTION]
+    for line, (*at, value) in rows(file, (*only, *names, column)):
+        if any(text != ONLY[name] for name, text in zip(only, at, strict=False)):
+            continue
+        texts = dict(zip(names, at[len(only) :], strict=True))
+        chunk, count, context = (
+            whole(file, line, name, texts[name], 0, MOST_TOKENS) for name in ("prefill_chunk", "n_decode", "kv_decode")
+        )
+        text = texts[names[1]]
+        past: float
+        past = (
+            real(file, line, KEYED, text, MOST_TOKENS) if keyed else whole(file, line, names[1], text, 0, MOST_TOKENS)
         )
         key = (chunk, past, count, context)
         if key in found:
@@ -173,13 +196,3 @@ def _limit(engine: object, name: str, folder: Path) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_TOKENS:
         raise AccelsimError(f"{shown(_meta_file(folder))}: engine_effective.{name} should be a whole number from 1")
     return value
-
-
-def _skew(meta: Mapping[str, Any], degree: int) -> Any:
-    """The share of all contexts alike; tables of shares by kind of batch are passed over."""
-    fit = meta.get("skew_fit")
-    if not isinstance(fit, dict) or not fit.get("enabled", True):
-        return 0.0
-    per = fit.get("per_tp") or {}
-    own = (per.get(degree) or per.get(str(degree)) or {}) if isinstance(per, dict) else {}
-    return own.get("alpha_default", fit.get("alpha_default", 0.0)) if isinstance(own, dict) else 0.0

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from accelsim.serving.bundle import Attention, Bundle, Layers, Table
 from accelsim.serving.kernels.lookup import Costs, Line, Tree, cost
+from accelsim.serving.skew import Skew
 
 Floats = npt.NDArray[np.float64]
 NS = 1000.0
@@ -28,7 +29,8 @@ class Link:
 @dataclass(frozen=True)
 class Batch:
     """What an iteration is of: tokens and requests in all; new tokens of prompts, and tokens computed before them;
-    decodes, their mean and longest context.
+    decodes, their mean, longest and shortest context. key : twice the sum, over new tokens of prompts, of those before
+    their piece and half of it.
     """
 
     tokens: int
@@ -38,6 +40,8 @@ class Batch:
     decodes: int
     mean: int
     longest: int
+    shortest: int = 0
+    key: int = 0
 
     @classmethod
     def of(cls, parts: Sequence[tuple[int, int]]) -> Batch:
@@ -47,7 +51,9 @@ class Batch:
         chunk, past = sum(new for new, _ in prompts), sum(past for _, past in prompts)
         mean = sum(contexts) // len(contexts) if contexts else 0
         tokens = chunk + len(contexts)
-        return cls(tokens, len(parts), chunk, past, len(contexts), mean, max(contexts, default=0))
+        key = sum(new * (2 * before + new) for new, before in prompts)
+        ends = max(contexts, default=0), min(contexts, default=0)
+        return cls(tokens, len(parts), chunk, past, len(contexts), mean, *ends, key)
 
 
 def costs_of(
@@ -58,30 +64,33 @@ def costs_of(
     link : for the all-reduces of several devices, or what one takes, us by bytes; width : bytes of a word on it.
     """
     token = constant = 0.0
+    own = Skew(bundle.skew) if bundle.skews is None else bundle.skews
+    skews = own if skew is None else Skew(skew)
     k, each = bundle.degree, 2 * bundle.model.layers  # after the projections out and down
     if isinstance(link, Mapping):
         word = bundle.model.hidden * width
-        found = _costs(bundle, bundle.times, NS, 0.0, 0.0, bundle.skew if skew is None else skew)
+        found = _costs(bundle, bundle.times, NS, 0.0, 0.0, skews)
         reduced = {size / word: us * NS for size, us in link.items()} if k > 1 else {1.0: 0.0}
         return found._replace(tokens=_added(found.tokens, reduced, each))
     if link is not None and k > 1:
         token = each * 2 * (k - 1) / k * bundle.model.hidden * width / link.rate * 1e9
         constant = each * 2 * (k - 1) * link.latency * 1e9
-    return _costs(bundle, bundle.times, NS, token, constant, bundle.skew if skew is None else skew)
+    return _costs(bundle, bundle.times, NS, token, constant, skews)
 
 
 def prices_of(bundle: Bundle) -> Costs:
     """Energies of a bundle in uJ, of all its devices; without points where it has none."""
     if bundle.energies is None:
-        return _costs(bundle, Table({}, {}, {}), 1.0, 0.0, 0.0, 0.0)
-    return _costs(bundle, bundle.energies, float(bundle.degree), 0.0, 0.0, 0.0)
+        return _costs(bundle, Table({}, {}, {}), 1.0, 0.0, 0.0, Skew())
+    return _costs(bundle, bundle.energies, float(bundle.degree), 0.0, 0.0, Skew())
 
 
-def _costs(bundle: Bundle, table: Table, scale: float, token: float, constant: float, skew: float) -> Costs:
+def _costs(bundle: Bundle, table: Table, scale: float, token: float, constant: float, skew: Skew) -> Costs:
     sequences = dict.fromkeys(("lm_head", "sampler"), 1)
     return Costs(
         _line(table.dense, bundle.model.times(), scale), _line(table.sequences, sequences, scale),
-        _tree(table.attention, scale), float(bundle.model.layers), token, constant, float(skew),
+        _tree(table.attention, scale), float(bundle.model.layers), token, constant, float(skew.default),
+        skew.table(), bundle.keyed,
     )  # fmt: skip
 
 
@@ -143,6 +152,7 @@ def _tree(attention: Attention, scale: float) -> Tree:
 def time_of(costs: Costs, batch: Batch) -> float:
     """What an iteration costs: ns of times, uJ of energies."""
     found, _ = cost(
-        costs, batch.tokens, batch.sequences, batch.chunk, batch.past, batch.decodes, batch.mean, batch.longest
-    )
+        costs, batch.tokens, batch.sequences, batch.chunk, batch.past, batch.decodes, batch.mean, batch.longest,
+        batch.shortest, batch.key,
+    )  # fmt: skip
     return float(found)

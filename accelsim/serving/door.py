@@ -11,10 +11,12 @@ from typing import Any
 from accelsim.architecture.model import Architecture
 from accelsim.compiling import summed_up
 from accelsim.errors import AccelsimError, nearest
+from accelsim.package.model import Package
+from accelsim.package.yaml import is_package
 from accelsim.serving.bounds import bounds_of
 from accelsim.serving.bundle import MOST_US, Bundle, read_bundle
 from accelsim.serving.costing import Link, costs_of, prices_of
-from accelsim.serving.policy import Policy, Split
+from accelsim.serving.policy import MOST_BLOCKS, Policy, Split
 from accelsim.serving.requests import Asked, draw, read_trace
 from accelsim.serving.rows import real, rows, whole, wrong
 from accelsim.serving.run import Progress, run
@@ -87,7 +89,7 @@ def link_of(text: str, what: str) -> tuple[Fraction, int]:
 
 @summed_up
 def serve(
-    table: str | Path | Bundle | Architecture,
+    table: str | Path | Bundle | Architecture | Package,
     requests: str | Path | Asked | None = None,
     model: str | None = None,
     policy: str = "chunked",
@@ -119,8 +121,8 @@ def serve(
 
     Parameters
     ----------
-    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine by its name, file or the
-        object, whose layers are simulated first.
+    table : a folder of layer times or a table that ships ('rtx4090_llama3_8b'); or a machine or a package of
+        cores by its name, file or the object, whose layers are simulated first.
     requests : a trace (CSV: arrived_at, num_prefill_tokens, num_decode_tokens), or None and a `rate`.
     model : by name; default: what the table says.
     policy : 'chunked', 'whole', 'prompts-first', 'static'. budget : tokens of an iteration. max_seqs : requests that
@@ -143,6 +145,10 @@ def serve(
     """
     limits = limits_of(slo)
     asked = asked_of(requests, rate, prompt, output, count, spread, seed)
+    check(
+        asked, policy=policy, budget=budget, max_seqs=max_seqs, kv_blocks=kv_blocks, memory=memory, block=block,
+        chunk=chunk, split=split, decode_blocks=decode_blocks, skew=skew,
+    )  # fmt: skip
     bundle = bundle_of(table, model, devices, parameters, (budget, max_seqs, int(asked.work.max())))
     _screen(bundle, peak, memory_rate)
     width = width_of(bundle)
@@ -160,8 +166,28 @@ def serve(
     )  # fmt: skip
 
 
+def check(asked: Asked, **given: Any) -> None:
+    """Refuse what is wrong whatever the table says: before a machine's layers are simulated.
+
+    given : arguments of `serve`. Raises AccelsimError.
+    """
+    limits_of(given.get("slo"))
+    skew, blocks, memory = given.get("skew"), given["kv_blocks"], given["memory"]
+    if skew is not None and not 0 <= skew <= 1:
+        raise AccelsimError(f"skew must be from 0 (the mean context's attention) to 1 (the longest's), got {skew:g}")
+    _one_of(blocks, memory)
+    if memory is not None:
+        size_bytes(memory, "memory")
+    room = MOST_BLOCKS if blocks is None else blocks
+    split = _split(given["split"], room, given["decode_blocks"])
+    plan = Policy(
+        room, given["policy"], given["budget"], given["max_seqs"], given["chunk"], given["block"], split
+    )  # fmt: skip
+    plan.check(asked)
+
+
 def bundle_of(
-    table: str | Path | Bundle | Architecture,
+    table: str | Path | Bundle | Architecture | Package,
     model: str | None = None,
     devices: int = 1,
     parameters: Mapping[str, Any] | None = None,
@@ -177,13 +203,15 @@ def bundle_of(
         if devices not in (1, table.degree):
             raise AccelsimError(f"a table of {table.degree} devices, where {devices} are asked for")
         return table
-    if isinstance(table, Architecture):
+    if isinstance(table, Architecture | Package):
         return _simulated(table, model, devices, parameters, most, progress)
     if str(table) in SHIPPED or Path(table).is_dir():
         if parameters:
             raise AccelsimError(f"{table}: parameters are those of a machine, and this is a table of one")
         name = str(table)
         return read_bundle(REFERENCE / SHIPPED[name] if name in SHIPPED else name, model, devices)
+    if is_package(table):
+        return _simulated(table, model, devices, parameters, most, progress)
     try:
         resolve("arch", table)
     except AccelsimError as error:
@@ -192,7 +220,7 @@ def bundle_of(
 
 
 def _simulated(
-    machine: str | Path | Architecture,
+    machine: str | Path | Architecture | Package,
     model: str | None,
     devices: int,
     parameters: Mapping[str, Any] | None,
@@ -200,7 +228,7 @@ def _simulated(
     progress: Callable[[int, int, str], None] | None,
 ) -> Bundle:
     if model is None:
-        name = machine.name if isinstance(machine, Architecture) else machine
+        name = machine.name if isinstance(machine, Architecture | Package) else machine
         raise AccelsimError(f"{name}: a machine needs a model to serve (--model llama3_8b)")
     from accelsim.serving.layers import CONTEXT, SEQUENCES, TOKENS, Grid, simulated
 
@@ -249,8 +277,7 @@ def _between(bundle: Bundle, text: str | None) -> Link | Mapping[int, float] | N
 
 def _blocks(bundle: Bundle, blocks: int | None, memory: str | None, block: int, width: int) -> tuple[int, str]:
     """Blocks of the cache, and where their number is from. Raises AccelsimError: nothing is left beside the weights."""
-    if (blocks is None) == (memory is None):
-        raise AccelsimError("give the KV cache in blocks (kv_blocks=2588) or as memory ('24 GB'), one of the two")
+    _one_of(blocks, memory)
     if blocks is not None:
         return blocks, "blocks"
     token, weights = bundle.model.kv_bytes(width), bundle.model.weights * width
@@ -262,6 +289,11 @@ def _blocks(bundle: Bundle, blocks: int | None, memory: str | None, block: int, 
             f"tokens, {token * block:,} B"
         )
     return left // (token * block), f"{all_:,} B of memory less {weights:,} B of weights"
+
+
+def _one_of(blocks: int | None, memory: str | None) -> None:
+    if (blocks is None) == (memory is None):
+        raise AccelsimError("give the KV cache in blocks (kv_blocks=2588) or as memory ('24 GB'), one of the two")
 
 
 def asked_of(

@@ -34,11 +34,12 @@ def over_time(served: Served, ax: Axes | None = None, size: Size = PAGE) -> Axes
         at = (own[:, state.ROW_START] - start) / 1e9
         blocks = run.policy.split.blocks if side and run.policy.split else run.policy.kv_blocks
         (batch,) = axes.step(at, own[:, state.ROW_SEQUENCES], where="post", color=COLOURS[side], linewidth=1.0)
-        (kv,) = shares.plot(at, 100 * own[:, state.ROW_BLOCKS] / blocks, color=COLOURS[5 - side], linewidth=0.8)
+        taken = 100 * own[:, state.ROW_BLOCKS] / blocks
+        (kv,) = shares.step(at, taken, where="post", color=COLOURS[5 - side], linewidth=0.8)
         handles += [(batch, f"requests in an iteration{label}"), (kv, f"KV cache{label} [%], right")]
-    (present,) = axes.plot(
-        (rows[:, state.ROW_START] - start) / 1e9, rows[:, state.ROW_PRESENT], color=GREY, linewidth=0.8
-    )
+    at = (rows[:, state.ROW_START] - start) / 1e9
+    # beneath the batch, which is often as large
+    (present,) = axes.step(at, rows[:, state.ROW_PRESENT], where="post", color=GREY, linewidth=1.4, alpha=0.6, zorder=1)
     axes.set_ylim(bottom=0)
     shares.set_ylim(0, 105)
     shares.tick_params(labelsize=size.text)

@@ -30,8 +30,7 @@ def rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
             wrong(file, None, "", f"has more than {MOST_BYTES:,} bytes")
         with file.open(newline="", encoding="utf-8") as text:
             lines = csv.reader(text)
-            header = next((row for row in lines if row and not row[0].startswith("#")), [])
-            header = [name.strip().lstrip("\ufeff") for name in header]
+            header = _header(lines)
             for column in columns:
                 if column not in header:
                     wrong(file, lines.line_num, column, f"no such column{nearest(column, header)}")
@@ -44,6 +43,20 @@ def rows(file: Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
                 yield lines.line_num, [row[place].strip() for place in places]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         wrong(file, None, "", f"cannot be read: {reason(error)}")
+
+
+def columns_of(file: Path) -> list[str]:
+    """The names of a file's columns; none of a file that cannot be read."""
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            return _header(csv.reader(text))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _header(lines: Iterator[list[str]]) -> list[str]:
+    header = next((row for row in lines if row and not row[0].startswith("#")), [])
+    return [name.strip().lstrip("\ufeff") for name in header]
 
 
 def whole(file: Path, line: int, field: str, text: str, least: int, most: int = 2**40) -> int:
@@ -59,14 +72,14 @@ def whole(file: Path, line: int, field: str, text: str, least: int, most: int = 
     return int(value)
 
 
-def real(file: Path, line: int, field: str, text: str, most: float) -> float:
-    """A number from 0. Raises SpecError."""
+def real(file: Path, line: int, field: str, text: str, most: float, least: float = 0) -> float:
+    """A number from `least`. Raises SpecError."""
     try:
         value = float(text)
         if value != value:
             raise ValueError
     except ValueError:
         wrong(file, line, field, f"should be a number, got '{text[:40]}'")
-    if not 0 <= value <= most:
-        wrong(file, line, field, f"must be from 0 to {most:g}, got {text[:40]}")
+    if not least <= value <= most:
+        wrong(file, line, field, f"must be from {least:g} to {most:g}, got {text[:40]}")
     return value

@@ -46,7 +46,8 @@ def nonsense(bundle: Bundle, peak: Peak) -> Iterator[Nonsense]:
             if peak.rate is not None and c * m * peak.width / k > SLACK * peak.rate * us * 1e-6:
                 yield Nonsense(file, where, _rate(c * m * peak.width / k, us), peak.rate / 1e12, "TB/s")
     for (chunk, past, count, context), us in bundle.times.attention.items():
-        scores = chunk * past + chunk * (chunk + 1) // 2 + count * (context + 1)
+        within = chunk / 2 if bundle.keyed else chunk * (chunk + 1) // 2  # a mean key has half of the chunk in it
+        scores = chunk * past + within + count * (context + 1)
         work = 4 * model.query * scores / k
         if peak.flops is not None and work > SLACK * peak.flops * us * 1e-6:
             where = f"{chunk},{past},{count},{context}"

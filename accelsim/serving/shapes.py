@@ -49,12 +49,14 @@ def sequences(model: Model, requests: int, devices: int = 1) -> Network:
     return _network([_product("lm_head", 1, m, c, requests), _vector("sampler", words, requests, words)])
 
 
-def scores(model: Model, rows: int, keys: int, devices: int = 1) -> Network:
-    """Both products of attention: `rows` queries of a key-value head by `keys` keys, and back by as many values."""
-    groups = model.kv_heads // devices
+def scores(model: Model, rows: int, keys: int, heads: int) -> Network:
+    """Both products of attention: `rows` queries of a key-value head by `keys` keys, and back by as many values.
+
+    heads : of keys and values that run at once.
+    """
     return _network([
-        _product("qk", groups, keys, model.head, rows, dynamic=True),
-        _product("av", groups, model.head, keys, rows, dynamic=True),
+        _product("qk", heads, keys, model.head, rows, dynamic=True),
+        _product("av", heads, model.head, keys, rows, dynamic=True),
     ])  # fmt: skip
 
 

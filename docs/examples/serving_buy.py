@@ -1,7 +1,7 @@
 """Which to buy for Llama 3 8B at 20 requests a second, a bigger batch, a second core or more HBM: a sweep of all eight.
 
-Layers of two machines are simulated first, where their tables are not there yet (a few minutes); every server after
-that takes a second. Prompts of 256 tokens and answers of 128, with deviations of half of that.
+Layers of one core and of a package of two are simulated first, where their tables are not there yet (some minutes);
+every server after that takes a second. Prompts of 256 tokens and answers of 128, with deviations of half of that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from accelsim.serving.bundle import read_bundle
 from accelsim.serving.layers import Grid, simulated
 from accelsim.serving.writing import write_bundle
 
-MACHINE = Path(__file__).parent / "npu.yaml"
+HERE = Path(__file__).parent
+MACHINES = {1: HERE / "npu.yaml", 2: HERE / "npus.yaml"}
 MODEL, RATE, LIMITS = "llama3_8b", 20, "ttft=1s,tpot=50ms"
 RATES = (4, 8, 12, 16, 20, 24)
 GIGABYTES, MORE = 20, 40
@@ -40,22 +41,19 @@ class Choice(NamedTuple):
 
 
 def table(folder: Path, cores: int) -> Path:
-    """Layer times of one core, or of each of two that share layers, and the rate of the HBM."""
+    """Layer times of one core, or of a package of two that share every layer, and the HBM."""
     name = f"npu_{cores}"
     place = folder / name
     if not place.exists():
-        rate = {"hbm": f"{819 / cores:g} GB/s"}
-        write_bundle(simulated(MACHINE, MODEL, cores, rate, Grid.up_to(2048, 256, 1024)), folder, name)
+        write_bundle(simulated(MACHINES[cores], MODEL, grid=Grid.up_to(2048, 256, 1024)), folder, name)
     return place
 
 
 def serve(folder: Path, batch: bool, core: bool, hbm: bool, rate: float = RATE) -> accelsim.Served:
-    """2,000 requests. Two cores exchange sums on chip, at 400 GB/s and 1 us, and have one HBM between them."""
-    cores = 1 + core
+    """2,000 requests."""
     return accelsim.serve(
-        read_bundle(table(folder, cores), degree=cores), rate=rate, prompt=256, output=128, count=2000, spread=0.5,
-        memory=f"{(MORE if hbm else GIGABYTES) / cores:g} GB", max_seqs=BIGGER if batch else SEQUENCES, budget=512,
-        devices=cores, all_reduce="400 GB/s,1us" if core else None, slo=LIMITS,
+        read_bundle(table(folder, 1 + core)), rate=rate, prompt=256, output=128, count=2000, spread=0.5,
+        memory=f"{MORE if hbm else GIGABYTES} GB", max_seqs=BIGGER if batch else SEQUENCES, budget=512, slo=LIMITS,
     )  # fmt: skip
 
 
@@ -86,11 +84,12 @@ def draw_load(folder: Path, found: list[Choice], picture: str) -> None:
     axes = sized_axes(PAGE)
     handles = []
     chosen = [one for one in found if one.name in ("nothing", "batch", "batch + HBM", "batch + core")]
-    for colour, one in zip(COLOURS, chosen, strict=False):
+    for colour, style, one in zip(COLOURS, ("-", "-", "--", "-"), chosen, strict=False):
         waits = [serve(folder, one.batch, one.core, one.hbm, rate).ttft.p99 for rate in RATES]
-        (line,) = axes.plot(RATES, waits, marker="o", markersize=3, color=colour)
+        (line,) = axes.plot(RATES, waits, style, marker="o", markersize=3, color=colour)
         handles.append((line, one.name))
     axes.set_yscale("log")
+    axes.set_xticks(RATES)
     axes.axhline(1000, color="#555555", linewidth=0.8, linestyle="--")
     axes.set_xlabel("requests/s asked for", fontsize=PAGE.text)
     axes.set_ylabel("first token, p99 [ms]", fontsize=PAGE.text)

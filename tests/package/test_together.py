@@ -91,3 +91,28 @@ def test_one_core_has_nobody_to_share_with():
     ]
     assert found[0].makespan == found[1].makespan
     assert found[0].energy == found[1].energy
+
+
+@pytest.mark.parametrize("split", [{"M": 2, "C": 2}, {"N": 2, "C": 2}])
+def test_parts_of_sums_share_what_they_read_too(split):
+    """Split over M, two parts read each block of the ifmap's channels; over N, each block of filters."""
+    links = "links: [{kind: crossbar}]\n"
+    each, placed = bits(chip(False, links), split)
+    shared, _ = bits(chip(True, links), split)
+    tensor = "ifmap" if "M" in split else "filter"
+    parts = [one for one in placed if one.costed][:2]  # one of each block of C
+    read = [one.costed.layer.counts.bits("DRAM", tensor, "read", one.costed.layer.bits) for one in parts]
+    assert each - shared == sum(read) > 0
+
+
+def test_sums_leave_reads_on_the_way_in():
+    """Where reads and writes have a rate each, a part whose sums go to their owner holds nothing on the way out."""
+    text = "name: chip\ncores: {c: {machine: systolic_ws, count: 2}}\nmemory: {hbm: {rate: 4 GB/s, duplex: true}}\n"
+    package = package_of(parse(text + "links: [{kind: crossbar}]\n"))
+    _, placed = bits(package, {"C": 2})
+    names = [one.name for one in package.resources]
+    for one in placed:
+        if one.costed:
+            held = {names[at] for flow in (one.entry.fill, one.entry.body) for at, share in flow.shares if share}
+            assert held == {"hbm reads"}
+            assert one.entry.body.bits == one.costed.phases.reads

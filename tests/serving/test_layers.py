@@ -14,7 +14,8 @@ from accelsim.errors import AccelsimError
 from accelsim.serving import shapes
 from accelsim.serving.attention import fused
 from accelsim.serving.bundle import read_bundle
-from accelsim.serving.layers import Grid, Machine, simulated
+from accelsim.serving.layers import Grid, simulated
+from accelsim.serving.machine import Machine
 from accelsim.serving.models import MODELS
 from accelsim.serving.writing import write_bundle
 
@@ -76,7 +77,11 @@ def test_devices_share_all_macs(devices):
     def macs(network) -> int:
         return sum(layer.problem.macs for layer in network.layers if layer.problem)
 
-    for network in (shapes.dense, lambda *at: shapes.scores(at[0], 4 * at[1], 100, at[2]), shapes.sequences):
+    for network in (
+        shapes.dense,
+        lambda *at: shapes.scores(at[0], 4 * at[1], 100, at[0].kv_heads // at[2]),
+        shapes.sequences,
+    ):
         assert macs(network(model, 16, devices)) * devices == macs(network(model, 16, 1))
 
 
@@ -85,7 +90,7 @@ def test_attention_takes_the_longer_of_words_and_products(machine):
     new, past = 8, 56
     found = fused(new, past, 1, 64, machine.room)
     result = accelsim.simulate(
-        NPU, shapes.scores(GPT2, new, -(-found.scores // new)), objective="cycles"
+        NPU, shapes.scores(GPT2, new, -(-found.scores // new), 12), objective="cycles"
     )  # the scores that are met, spread over the rows
     vector = -(-12 * (5 * found.scores + found.rescalings) // 8192)
     spent = machine.attention(new, past)

@@ -47,7 +47,9 @@ def test_of_drawn_tables(table, parts):
 
 
 def test_a_batch_counts_one_new_token_as_a_decode():
-    assert Batch.of([(1, 10), (5, 3), (1, 13), (4, 0)]) == Batch(11, 4, 9, 3, 2, 11, 13)
+    assert Batch.of([(1, 10), (5, 3), (1, 13), (4, 0)]) == Batch(
+        11, 4, 9, 3, 2, 11, 13, 10, 5 * (2 * 3 + 5) + 4 * (2 * 0 + 4)
+    )  # fmt: skip
 
 
 def test_layers_count_as_often_as_they_run(measured):
@@ -63,7 +65,7 @@ def test_layers_count_as_often_as_they_run(measured):
 def test_leaving_the_table_is_told(measured):
     inside = (64, 2, 62, 100, 2, 100, 100)
     for at, out in ((inside, False), ((64, 2, 62, 20_000, 2, 100, 100), True), ((64, 2, 62, 9, 2, 8, 8), True)):
-        assert bool(cost(measured[0], *at)[1]) is out
+        assert bool(cost(measured[0], *at, at[-1], 0)[1]) is out
 
 
 def test_skew_goes_from_the_mean_to_the_longest(measured):

@@ -251,3 +251,43 @@ def test_a_hundred_thousand_requests_in_thirty_seconds():
     found = accelsim.serve(TABLE, rate=4, count=100_000, kv_blocks=20_000, spread=0.5)
     assert time.process_time() - begun < 30
     assert found.requests == 100_000 and len(found.run.kept.rows) <= 4096
+
+
+TRACE = "arrived_at,num_prefill_tokens,num_decode_tokens\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "trace", "told"),
+    [
+        (["--kv-blocks", "100"], "0,4,2\n-1,4,2\n", "asked.csv:3: arrived_at: a time must not be negative, got -1"),
+        (["--kv-blocks", "100"], "5,4,2\n1,4,2\n", "asked.csv:3: arrived_at: 1 s is earlier than the request before"),
+        (["--kv-blocks", "100"], "0,99999,2\n", "need 6,250 blocks of 16 tokens, and the KV cache has 100; 1 of 1"),
+        (["--kv-blocks", "0"], "0,4,2\n", "a KV cache of 0 blocks: it must hold at least one, of 16 tokens"),
+        (["--memory", "16 GB"], "0,4,2\n", "leave -59,990,016 B, less than one block of 16 tokens, 2,097,152 B"),
+        (["--kv-blocks", "9", "--skew", "3"], "0,4,2\n", "skew must be from 0 (the mean context's attention) to 1"),
+        (["--kv-blocks", "9", "--plot", "x.xyz"], "0,4,2\n", "unknown picture format 'xyz' (pdf, png, svg)"),
+        (["--kv-blocks", "9", "--devices", "2"], "0,4,2\n", "no tp2/dense.csv, for 2 device(s) (tp1)"),
+        (["--kv-blocks", "9", "--policy", "chunk"], "0,4,2\n", "unknown policy 'chunk'; did you mean 'chunked'?"),
+        (["--kv-blocks", "9", "--memory", "9 GB"], "0,4,2\n", "give the KV cache in blocks (kv_blocks=2588) or as"),
+        (["--kv-blocks", "9", "--decode-blocks", "9"], "0,4,2\n", "decode blocks go with a split"),
+    ],
+)  # fmt: skip
+def test_what_users_get_wrong_is_one_line(tmp_path, monkeypatch, arguments, trace, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "asked.csv").write_text(TRACE + trace)
+    result = CliRunner().invoke(app, ["serve", "rtx4090_llama3_8b", "--requests", "asked.csv", *arguments])
+    assert result.exit_code == 2
+    assert told in result.output
+    assert len(result.output.strip().split("\n")) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["asked.csv"]
+
+
+def test_what_fits_nowhere_is_told_before_a_machine_is_simulated(monkeypatch):
+    def never(*_):
+        raise AssertionError("simulated")
+
+    monkeypatch.setattr("accelsim.serving.door._simulated", never)
+    for what in (["eyeriss", "--model", "gpt2"], ["tpu_v3_core", "--model", "gpt2"]):
+        result = CliRunner().invoke(app, ["serve", *what, "--rate", "1", "--count", "3", "--kv-blocks", "9"])
+        assert result.exit_code == 2
+        assert "need 80 blocks of 16 tokens, and the KV cache has 9; 3 of 3 requests fit nowhere" in result.output

@@ -165,23 +165,25 @@ def begin(requests, side, rules, system, costs, prices, part_):
     side.at[LOST] += put_back  # by a plan of nothing, too
     if side.at[PLANNED] == 0:
         return put_back
-    tokens = chunk = past = decodes = contexts = longest = 0
+    tokens = chunk = past = decodes = contexts = longest = shortest = key = 0
     for i in range(side.at[PLANNED]):
         taken, computed = side.takes[i], requests.computed[side.planned[i]]
         tokens += taken
         if taken == 1:
+            shortest = min(shortest, computed) if decodes else computed
             decodes += 1
             contexts += computed
             longest = max(longest, computed)
         else:
             chunk += taken
             past += computed
+            key += taken * (2 * computed + taken)
     mean = contexts // decodes if decodes else 0
     sequences = side.at[PLANNED]
-    time, outside = cost(costs, tokens, sequences, chunk, past, decodes, mean, longest)
+    time, outside = cost(costs, tokens, sequences, chunk, past, decodes, mean, longest, shortest, key)
     lasts = max(1, int(time + 0.500001))  # half a ns rounds up, whatever floats made of it
     if len(prices.tokens.x):
-        joules, _ = cost(prices, tokens, sequences, chunk, past, decodes, mean, longest)
+        joules, _ = cost(prices, tokens, sequences, chunk, past, decodes, mean, longest, shortest, key)
         system.energy[1 if part_ == DECODE else 0] += joules
     now = system.at[NOW]
     side.at[STARTED], side.at[ENDS] = now, now + lasts

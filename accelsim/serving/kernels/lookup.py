@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.jit import njit, part
+from accelsim.serving.kernels.skew import Skews, share
 
 
 class Line(NamedTuple):
@@ -42,7 +43,8 @@ class Costs(NamedTuple):
     """All an iteration's cost follows from, in ns or uJ.
 
     layers : attentions in one iteration. token, constant : what all-reduces add for each token, and once.
-    skew : how far from the mean's attention to the longest context's.
+    skew : how far from the mean's attention to the longest context's; skews : the same by kind of batch, instead of it.
+    keyed : whether prompts are looked up by their mean key (`cost`) and not by the tokens before them.
     """
 
     tokens: Line
@@ -52,6 +54,8 @@ class Costs(NamedTuple):
     token: float
     constant: float
     skew: float
+    skews: Skews
+    keyed: bool
 
 
 @part
@@ -129,20 +133,39 @@ def attention(tree, chunk, past, count, context):
 
 
 @njit(_nrt=False)
-def cost(costs, tokens, sequences, chunk, past, count, mean, longest):
+def skewed(costs, even, chunk, past, count, mean, longest, shortest):
+    """Attention of unequal contexts, from that of their mean; and whether any coordinate lies beyond the table."""
+    most, beyond = attention(costs.attention, chunk, past, count, longest)
+    if len(costs.skews.alpha) == 0:
+        return even + costs.skew * (most - even), beyond
+    if most <= even:  # shares by kind are of batches whose longest context takes longer
+        return even, beyond
+    rate = (mean - shortest) / (longest - shortest)
+    lever = (most - even) / even if even > 0.0 else 0.0
+    return even + share(costs.skews, chunk, count, rate, longest, past, lever) * (most - even), beyond
+
+
+@njit(_nrt=False)
+def cost(costs, tokens, sequences, chunk, past, count, mean, longest, shortest, key):
     """Cost of an iteration, and whether it lies beyond the table.
 
     tokens, sequences : of the batch. chunk, past : new tokens of its prompts, and those computed before.
-    count, mean, longest : its decodes, their mean and longest context.
+    count, mean, longest, shortest : its decodes, their mean, longest and shortest context.
+    key : twice the sum, over new tokens of prompts, of those before their piece and half of it.
     """
     total, out = on_line(costs.tokens, float(tokens))
     more, beyond = on_line(costs.sequences, float(sequences))
     total, out = total + more + costs.token * tokens + costs.constant, out or beyond
     if len(costs.attention.chunk) and chunk + count > 0:
-        one, beyond = attention(costs.attention, float(chunk), float(past), float(count), float(mean))
+        before = float(past)
+        if costs.keyed and chunk > 0:
+            before = key / (2.0 * chunk)
+        one, beyond = attention(costs.attention, float(chunk), before, float(count), float(mean))
         out = out or beyond
-        if costs.skew != 0.0 and longest > mean:
-            most, beyond = attention(costs.attention, float(chunk), float(past), float(count), float(longest))
-            one, out = one + costs.skew * (most - one), out or beyond
+        if longest > mean and (costs.skew != 0.0 or len(costs.skews.alpha)):
+            one, beyond = skewed(
+                costs, one, float(chunk), before, float(count), float(mean), float(longest), float(shortest)
+            )
+            out = out or beyond
         total += costs.layers * one
     return total, out
