@@ -1,4 +1,4 @@
-"""What a pass costs at least, before any mapping of it is looked at: a bound from below that is proved, of many at once.
+"""What a pass costs at least, before any mapping of it is looked at: a bound that is proved, of many at once.
 
 Of the loops above the PEs that go round more than once one is innermost. With each of its iterations every tensor that
 depends on its dim has another tile in the PE. So a PE moves at least a tile of each such tensor (of an ifmap that
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.mapping.dataflows.dataflow import Dataflow
-from accelsim.search.plan.ledger import FILTER, IFMAP, PSUM, Ledger, keepers, ledger_of
+from accelsim.search.plan.ledger import IFMAP, PSUM, Ledger, keepers, ledger_of
 from accelsim.search.space import Space
 from accelsim.workload.problem import LOOP_DIMS, TENSOR_DIMS, TENSORS, Problem, Tensor
 
@@ -59,12 +59,13 @@ class Floors:
         for dim, moved in self._moved_of(problems[0]).items():
             there = np.array([self._goes_round(one, dim) for one in problems])
             if there.any():
-                found = sum(
+                every = [
                     self._of_tensor(t, macs[there], words[there, t], shares[t][:, there], moved[:, t])
                     for t in range(len(TENSORS))
-                )
-                least[there] = np.minimum(least[there], np.asarray(found).min(axis=1))
-        return base + least
+                ]
+                least[there] = np.minimum(least[there], np.add.reduce(every).min(axis=1))
+        found: Floats = base + least
+        return found
 
     def busy(self, problems: Sequence[Problem]) -> Floats:
         """float64[problem] : cycles of the MACs where each PE that a dataflow can use has its share."""
@@ -134,7 +135,7 @@ class Floors:
         return self._moved[alike]
 
     def _tiles(self, problem: Problem) -> dict[str, Ints]:
-        """Extents of the tiles of a PE that fit and are as large as may be along one dim; all of them count as whole."""
+        """Extents of the tiles of a PE that fit and are as large as may be along one dim."""
         dims = self.flow.pe
         sizes = {dim: MOST_EXTENT if dim in TAP else problem[dim] for dim in dims}
         ones = dict.fromkeys(LOOP_DIMS, np.ones(1, np.int64))
@@ -188,7 +189,7 @@ class Floors:
 
     def _per_mac(self, problem: Problem, tiles: dict[str, Ints], dim: str) -> Floats:
         """float64[tile, tensor] : words that come in or go out for each MAC where `dim` goes round innermost."""
-        macs = prod(tiles[d].astype(np.float64) for d in LOOP_DIMS)
+        macs = np.multiply.reduce(np.broadcast_arrays(*(tiles[d].astype(np.float64) for d in LOOP_DIMS)))
         out = np.zeros((len(macs), len(TENSORS)))
         for t, tensor in enumerate(TENSORS):
             if self.ledger.register[t]:
@@ -225,10 +226,12 @@ class Floors:
         flow, machine = self.flow, self.machine
         if taps not in flow.pe or taps not in flow.whole:
             return False
-        # where nothing fits whole dims are cut (`best.find`): not where a single row of taps does, and no memory is between
+        # `best.find` cuts whole dims where nothing fits: something does if a PE has room and no memory is in between
         tile = {dim: np.array([problem[dim] if dim in flow.pe and dim in flow.whole else 1]) for dim in LOOP_DIMS}
         outside = (keepers(machine, flow, tensor) for tensor in TENSORS)
-        between = any(machine.home(t) < i < machine.pe_level for t, held in zip(TENSORS, outside) for i in held)
+        between = any(
+            machine.home(t) < i < machine.pe_level for t, held in zip(TENSORS, outside, strict=True) for i in held
+        )
         return not between and bool(self._fits(problem, tile)[0])
 
 

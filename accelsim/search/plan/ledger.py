@@ -121,7 +121,9 @@ def ledger_of(machine: Architecture, table: EnergyTable, flow: Dataflow) -> Ledg
             if in_pe:
                 least = min(prices.access(in_pe[-1], action, tensor) for action in ("read", "drain"))
                 each += prices.access(in_pe[-1], "update", tensor) + least
-            once.append(sum(_once_up(prices, a, b) for a, b in pairwise([*outside, *in_pe]) if (a, b) != (parent, child)))
+            once.append(
+                sum(_once_up(prices, a, b) for a, b in pairwise([*outside, *in_pe]) if (a, b) != (parent, child))
+            )
             places.append(tuple(_up(prices, parent, child)))
             back = _back(prices, outside, child)
         else:

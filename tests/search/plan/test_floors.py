@@ -1,0 +1,72 @@
+"""No mapping of a pass costs less than its floor, and floors are near."""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+
+import numpy as np
+import pytest
+
+from accelsim.architecture.yaml import load_architecture
+from accelsim.dataflows import known_dataflow
+from accelsim.energy.load import table_for
+from accelsim.errors import AccelsimError
+from accelsim.mapping.dataflows.dataflow import load
+from accelsim.mapping.plan.living import home_of
+from accelsim.search.plan.costs import NEVER, Passes, Wanted
+from accelsim.search.proof import NONE
+from accelsim.workload.problem import Problem
+from accelsim.yamlfile import names
+
+ROUNDING = 1e-9
+RS, TPU = "eyeriss_isca16_rs", "tpu_v1"
+
+
+@cache
+def wanted_of(name: str, flow: str = "", objective: str = "energy", table: str | None = None) -> Wanted | None:
+    """None: nothing can stay on its chip, or it has no dataflow of its own."""
+    machine = load_architecture(name)
+    try:
+        home = home_of(machine)
+        known = load(flow) if flow else known_dataflow(machine, machine.dataflow, needed=True)
+    except AccelsimError:
+        return None
+    assert known is not None
+    return Wanted(machine, table_for(machine, table), home, known, flow or machine.dataflow, objective, NONE)
+
+
+def draw(rng: Random) -> Problem:
+    """A pass: some outputs of a layer, often few, and the interval of its ifmap that they use."""
+    taps = rng.choice((1, 1, 2, 3, 3, 5)), rng.choice((1, 1, 3, 3, 5))
+    stride, dilation = (rng.choice((1, 1, 2, 3)), rng.choice((1, 1, 2))), (rng.choice((1, 1, 2)), rng.choice((1, 1, 2)))
+    groups = rng.choice((1, 1, 1, 4, 13))
+    m, c = (rng.choice((1, 2)), 1) if groups > 1 else (rng.choice((1, 3, 16, 24, 40)), rng.choice((1, 3, 8, 20, 33)))
+    p, q = rng.choice((1, 2, 5, 7, 14)), rng.choice((1, 2, 3, 9, 16))
+    pad = tuple(rng.choice((0, 0, 1)) if one > 1 else 0 for one in taps)
+    touched = [(n - 1) * s + (t - 1) * d + 1 for n, s, t, d in zip((p, q), stride, taps, dilation, strict=True)]
+    plane = [max(1, size - before - rng.choice((0, 0, 1))) for size, before in zip(touched, pad, strict=True)]
+    return Problem((1, groups, m, c, p, q, *taps), stride, dilation, pad, *plane)  # type: ignore[arg-type]
+
+
+def floors_and_prices(wanted: Wanted, problems: list[Problem]) -> tuple[np.ndarray, np.ndarray]:
+    """float64[pass, 3] before and after passes were searched, of those that have a mapping."""
+    passes = Passes(wanted)
+    numbers = [passes.number(wanted.machine, problem) for problem in dict.fromkeys(problems)]
+    floors = passes.table.copy()
+    for number in numbers:
+        passes.look(number)
+    there = [number for number in numbers if passes.found[number].cost != NEVER]
+    return floors[there], passes.table[there]
+
+
+MACHINES = [name for name in names("arch") if wanted_of(name) is not None]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_no_pass_costs_less(name: str) -> None:
+    wanted, rng = wanted_of(name), Random(name)
+    assert wanted is not None
+    floors, prices = floors_and_prices(wanted, [draw(rng) for _ in range(12)])
+    assert (floors <= prices * (1 + ROUNDING)).all()
+    assert (floors[:, 0] > 0).any() or wanted.table.own_parts
