@@ -236,8 +236,10 @@ class Passes:
             words = 0 if self.wanted.keeps_filters else problem.words(Tensor.FILTER)
             out.append((0.0, 0.0, float(words)))
             sizes, steps = (*problem.sizes[:4], *problem.sizes[6:]), (problem.stride, problem.dilation)
-            key = sizes, steps, problem.bias, problem.dynamic_filter, simple(machine, self.wanted.flow, problem)
-            alike.setdefault((key, tuple(sized.widths.values())), []).append((k, problem))
+            known = simple(machine, self.wanted.flow, problem)
+            alike.setdefault(
+                ((sizes, steps, problem.bias, problem.dynamic_filter, known), tuple(sized.widths.values())), []
+            ).append((k, problem))
         table = np.array(out, np.float64).reshape(-1, 3)
         for (key, widths), some in alike.items():
             problems = [problem for _, problem in some]

@@ -106,6 +106,9 @@ class Floors:
         lie between the memory outside the PEs and them; the last row: 1.
         """
         space, found = Space(self.machine, problems[0], self.flow), []
+        # at a time PEs differ in what lies over the arrays, and hold what lies in them
+        at_once = LOOP_DIMS if space.outer or self.flow.arrays else (*space.y, *space.x, *self.flow.pe)
+        slide = [pair for pair in TAP.items() if set(pair) <= set(at_once)]
         for t, tensor in enumerate(TENSORS):
             parent, child = self.ledger.parents[t], self.ledger.children[t]
             out = np.ones((child - parent + 1, len(problems)))
@@ -114,7 +117,7 @@ class Floors:
                 out[f - parent] = out[f - parent + 1]
                 for axis, size in enumerate((fan.y, fan.x) if fan else ()):
                     dims = self._dims(space, f, axis)
-                    out[f - parent] *= size if dims is None else np.minimum(size, _sharing(problems, tensor, dims))
+                    out[f - parent] *= size if dims is None else np.minimum(size, _sharing(problems, tensor, dims, slide))
             found.append(out)
         return found
 
@@ -258,13 +261,17 @@ def _extent(problems: Sequence[Problem], dims: Sequence[str]) -> Floats:
     return np.array([float(prod(one[dim] for dim in dims)) for one in problems])
 
 
-def _sharing(problems: Sequence[Problem], tensor: Tensor, dims: Sequence[str]) -> Floats:
-    """float64[problem] : how many iterations of some dims have a word of a tensor in common at most."""
+def _sharing(
+    problems: Sequence[Problem], tensor: Tensor, dims: Sequence[str], slide: Sequence[tuple[str, str]]
+) -> Floats:
+    """float64[problem] : how many iterations of some dims have a word of a tensor in common at most.
+
+    slide : outputs and taps of one axis that both vary at a time: else none of them meet in a row or a column.
+    """
     found = _extent(problems, [dim for dim in dims if dim not in TENSOR_DIMS[tensor]])
     if tensor is Tensor.IFMAP:
-        for pair in TAP.items():
+        for pair in slide:
             if set(pair) & set(dims):
-                # outputs and taps of one axis that meet in a row or a column
                 found *= np.array([float(min(one[dim] for dim in pair)) for one in problems])
     return found
 

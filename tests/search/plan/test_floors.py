@@ -70,3 +70,66 @@ def test_no_pass_costs_less(name: str) -> None:
     floors, prices = floors_and_prices(wanted, [draw(rng) for _ in range(12)])
     assert (floors <= prices * (1 + ROUNDING)).all()
     assert (floors[:, 0] > 0).any() or wanted.table.own_parts
+
+
+FLOWS = {
+    RS: (
+        "weight_stationary",
+        "output_stationary_moc_mop",
+        "output_stationary_moc_sop",
+        "no_local_reuse",
+        "register_tiles",
+    ),
+    TPU: ("weight_stationary", "weight_stationary_systolic"),
+}
+
+
+@pytest.mark.parametrize(("name", "flow"), [(name, flow) for name, flows in FLOWS.items() for flow in flows])
+def test_no_pass_costs_less_in_another_dataflow(name: str, flow: str) -> None:
+    wanted, rng = wanted_of(name, flow), Random(flow)
+    assert wanted is not None
+    floors, prices = floors_and_prices(wanted, [draw(rng) for _ in range(12)])
+    assert (floors <= prices * (1 + ROUNDING)).all()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", MACHINES)
+def test_no_pass_costs_less_at_length(name: str) -> None:
+    wanted, rng = wanted_of(name), Random(f"{name} at length")
+    assert wanted is not None
+    floors, prices = floors_and_prices(wanted, [draw(rng) for _ in range(300)])
+    assert (floors <= prices * (1 + ROUNDING)).all()
+
+
+@pytest.mark.parametrize("objective", ["cycles", "words"])
+def test_no_pass_has_fewer_cycles(objective: str) -> None:
+    wanted, rng = wanted_of(RS, objective=objective), Random(objective)
+    assert wanted is not None
+    floors, prices = floors_and_prices(wanted, [draw(rng) for _ in range(12)])
+    assert (floors <= prices * (1 + ROUNDING)).all()
+
+
+@pytest.mark.parametrize(("name", "least"), [(RS, 0.9), (TPU, 0.99)])
+def test_floors_are_near(name: str, least: float) -> None:
+    """What a search of plans rests on: of tiles of a few layers few have to be searched."""
+    wanted = wanted_of(name)
+    assert wanted is not None
+    layers = [(1, 64, 64, 3, 1), (1, 256, 64, 1, 1), (1, 128, 512, 1, 1), (96, 1, 1, 3, 2)]
+    tiles = [(4, 14), (14, 28), (7, 7)]
+    problems = [Problem((1, g, m, c, p, q, k, k), (s, s)) for g, m, c, k, s in layers for p, q in tiles]
+    floors, prices = floors_and_prices(wanted, problems)
+    assert (floors[:, 0] >= least * prices[:, 0]).all()
+
+
+def test_floors_of_passes_that_come_one_by_one() -> None:
+    wanted, rng = wanted_of(RS), Random(0)
+    assert wanted is not None
+    problems = list(dict.fromkeys(draw(rng) for _ in range(20)))
+    together, apart = Passes(wanted), Passes(wanted)
+    for problem in problems:
+        together.number(wanted.machine, problem)
+    for problem in problems:
+        apart.number(wanted.machine, problem)
+        assert len(apart.table) == len(apart.machines)
+    assert apart.table == pytest.approx(together.table, rel=ROUNDING)
+    assert not apart.searched.any()
