@@ -117,7 +117,8 @@ class Floors:
                 out[f - parent] = out[f - parent + 1]
                 for axis, size in enumerate((fan.y, fan.x) if fan else ()):
                     dims = self._dims(space, f, axis)
-                    out[f - parent] *= size if dims is None else np.minimum(size, _sharing(problems, tensor, dims, slide))
+                    most = size if dims is None else _sharing(problems, tensor, dims, slide)
+                    out[f - parent] *= np.minimum(size, most)
             found.append(out)
         return found
 

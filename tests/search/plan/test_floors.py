@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -15,7 +16,7 @@ from accelsim.errors import AccelsimError
 from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.plan.living import home_of
 from accelsim.search.plan.costs import NEVER, Passes, Wanted
-from accelsim.search.proof import NONE
+from accelsim.search.proof import NONE, Proof
 from accelsim.workload.problem import Problem
 from accelsim.yamlfile import names
 
@@ -90,6 +91,16 @@ def test_no_pass_costs_less_in_another_dataflow(name: str, flow: str) -> None:
     assert wanted is not None
     floors, prices = floors_and_prices(wanted, [draw(rng) for _ in range(12)])
     assert (floors <= prices * (1 + ROUNDING)).all()
+
+
+def test_no_pass_costs_less_where_a_space_is_searched_to_its_end() -> None:
+    wanted, rng = wanted_of(RS), Random("exact")
+    assert wanted is not None
+    problems = [draw(rng) for _ in range(6)]
+    floors, prices = floors_and_prices(replace(wanted, proof=Proof(exact=True)), problems)
+    _, thinned = floors_and_prices(wanted, problems)
+    assert (floors <= prices * (1 + ROUNDING)).all()
+    assert (prices[:, 0] <= thinned[:, 0] * (1 + ROUNDING)).all()
 
 
 @pytest.mark.nightly
