@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -222,7 +223,7 @@ class Architecture(Pictured):
         """Whether final sums become narrower words."""
         return self.final_bits < self.word_bits[Tensor.PSUM]
 
-    @property
+    @cached_property
     def widths(self) -> dict[Width, int]:
         """Bits of every sort of word."""
         return {**{Width(t): bits for t, bits in self.word_bits.items()}, Width.OFMAP: self.final_bits}

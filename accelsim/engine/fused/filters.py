@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from accelsim.engine.fused.group import Op
 from accelsim.engine.fused.storage import NONE, Measured
 from accelsim.mapping.mapping import LoopNest
 from accelsim.workload.problem import DIMS, TENSOR_DIMS, Problem, Tensor
+
+Ints = npt.NDArray[np.int64]
+FEW = 10
+"""Filters of which every set is looked at."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,27 @@ def room(measured: Measured, resident: Iterable[str], slices: Mapping[str, int] 
 def choices(measured: Measured, slices: Mapping[str, int] = NONE, capacity: int | None = None) -> tuple[Choice, ...]:
     """Every set of resident filters that no other beats in both room and words, by growing room.
 
-    capacity : sets that need more are left out. Exact: a set is built filter by filter, and one that takes as much or
-    more room than another and saves no more is dropped; once for every operation that may be the one to hold most.
+    capacity : sets that need more are left out. Exact: of few filters every set is looked at. Of many a set is built
+    filter by filter, and one that takes as much or more room than another and saves no more is dropped; once for every
+    operation that may be the one to hold most.
     """
+    names, taken, reads = fronts(measured, slices, capacity)
+    return tuple(map(Choice, names, taken.tolist(), reads.tolist()))
+
+
+def fronts(
+    measured: Measured, slices: Mapping[str, int] = NONE, capacity: int | None = None
+) -> tuple[list[frozenset[str]], Ints, Ints]:
+    """The same as lists: filters that are resident, room, words read."""
     items = _items(measured, slices)
-    held = measured.held
+    if len(items) <= FEW:
+        return _of_every_set(items, measured.held, capacity)
+    found = _of_many(items, measured.held, capacity)
+    room, reads = np.array([(one.room, one.reads) for one in found], np.int64).reshape(-1, 2).T
+    return [one.resident for one in found], room, reads
+
+
+def _of_many(items: list[_Item], held: Mapping[str, int], capacity: int | None) -> tuple[Choice, ...]:
     # with all filters resident this much is held beside them; a streamed one lifts its own operation above it
     floor = max(held.values())
     levels = {floor, *(top for item in items if (top := held[item.name] + item.streamed) > floor)}
@@ -121,6 +145,30 @@ def _items(measured: Measured, slices: Mapping[str, int]) -> list[_Item]:
             gain = whole - fetched(measured, op, True)
             found.append(_Item(op.name, width * op.filters, width * part * slots, whole, gain))
     return found
+
+
+def _of_every_set(
+    items: list[_Item], held: Mapping[str, int], capacity: int | None
+) -> tuple[list[frozenset[str]], Ints, Ints]:
+    """The same, of few filters."""
+    names, stay = _sets(tuple(item.name for item in items))
+    room, streamed, whole, gain = np.array([item[1:] for item in items], np.int64).reshape(-1, 4).T
+    own = np.array([held[item.name] for item in items], np.int64)
+    during = np.where(stay, own, own + streamed).max(axis=1, initial=max(held.values()))
+    taken, reads = during + stay @ room, whole.sum() - stay @ gain
+    order = np.lexsort((reads, taken))
+    if capacity is not None:
+        order = order[taken[order] <= capacity]
+    some = reads[order]
+    better = order[some < np.concatenate([[np.iinfo(np.int64).max], np.minimum.accumulate(some)[:-1]])]
+    return [names[k] for k in better.tolist()], taken[better], reads[better]
+
+
+@lru_cache(maxsize=1 << 10)
+def _sets(names: tuple[str, ...]) -> tuple[list[frozenset[str]], npt.NDArray[np.bool_]]:
+    """Every set of names, those without the last first, and bool[set, name]: of equals the first is taken."""
+    stay = (np.arange(1 << len(names))[:, None] >> np.arange(len(names))[None, :] & 1).astype(np.bool_)
+    return [frozenset(name for name, here in zip(names, row, strict=True) if here) for row in stay.tolist()], stay
 
 
 Front = tuple[int, int, tuple[str, ...]]

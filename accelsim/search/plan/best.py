@@ -201,7 +201,7 @@ def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Progress 
         if progress:
             progress(len(path) - len(unknown), len(path), PLAN)
         if budget is not None and time.monotonic() - begun > budget:
-            true = [_priced(walk, step) for step in path]
+            true = [step if step.known else walk.again(step) for step in path]
             if any(step.cost == NEVER for step in true):
                 continue
             worth = walk.value(_sum(true))
@@ -210,7 +210,7 @@ def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Progress 
             break
     assert found is not None
     searched = walk.lone.searched + len(walk.passes.found) + walk.chains.known.searched
-    ways = sum(len(one.ways) for one in walk.shapes.values())
+    ways = sum(len(one) for one in walk.shapes.values())
     return Found(
         walk.plan_of(found[1]), found[2], min(bound, found[0]), found[0], alone, searched, len(walk.groups), ways,
         time.monotonic() - begun, walk.thinned,
@@ -222,18 +222,3 @@ def _sum(path: list[Step]) -> Cost:
     for step in path:
         total = total.plus(step.cost)
     return total
-
-
-def _priced(walk: Walk, step: Step) -> Step:
-    """A step of which all is known by now."""
-    if step.blocks:
-        return step
-    if step.handed:
-        again = walk.handed(step.begin, step.before)
-        mine = (one for one in again if (one.end, one.stays) == (step.end, step.stays))
-        return next(mine, step._replace(cost=NEVER))
-    if step.way < 0:
-        again = walk.alone(step.begin, step.before)
-        same = (one for one in again if (one.stays, one.part) == (step.stays, step.part))
-        return next(same, step._replace(cost=NEVER))
-    return step._replace(cost=walk.cost_of(step), known=True)

@@ -170,8 +170,8 @@ class Lone:
 class Passes:
     """Passes of groups: problems whose tensors all live at home. Numbered as they come.
 
-    found : of those that were searched, by number. table : float64[pass, 3], energy, cycles, words: true if the pass was
-    searched, else bounds from below. searched : bool[pass]. changes : how often either has changed.
+    found : of those that were searched, by number. table : float64[pass, 3], energy, cycles, words: true of a pass that
+    was searched, else bounds from below. searched : bool[pass]. changes : how often either has changed.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -227,8 +227,8 @@ class Passes:
 
     def _bounds(self, numbers: Iterable[int]) -> Floats:
         """float64[pass, 3] of passes that were not searched."""
-        alike: dict[object, list[tuple[int, Problem]]] = {}
-        out, first = [], None
+        alike: dict[tuple[tuple[object, ...], tuple[int, ...]], list[tuple[int, Problem]]] = {}
+        out = []
         for k, number in enumerate(numbers):
             sized, problem = self.machines[number]
             machine = self._machine(sized)
@@ -236,10 +236,12 @@ class Passes:
             words = 0 if self.wanted.keeps_filters else problem.words(Tensor.FILTER)
             out.append((0.0, 0.0, float(words)))
             sizes, steps = (*problem.sizes[:4], *problem.sizes[6:]), (problem.stride, problem.dilation)
-            key = sizes, steps, problem.bias, problem.dynamic_filter, simple(machine, self.wanted.flow, problem)
-            alike.setdefault((key, tuple(sized.widths.values())), []).append((k, problem))
+            known = simple(machine, self.wanted.flow, problem)
+            alike.setdefault(
+                ((sizes, steps, problem.bias, problem.dynamic_filter, known), tuple(sized.widths.values())), []
+            ).append((k, problem))
         table = np.array(out, np.float64).reshape(-1, 3)
-        for (key, widths), some in alike.items():  # type: ignore[misc]
+        for (key, widths), some in alike.items():
             problems = [problem for _, problem in some]
             at = [k for k, _ in some]
             machine = self._inside[widths]

@@ -1,4 +1,4 @@
-"""What a pass costs at least, before any mapping of it is looked at: a bound from below that is proved, of many at once.
+"""What a pass costs at least, before any mapping of it is looked at: a bound that is proved, of many at once.
 
 Of the loops above the PEs that go round more than once one is innermost. With each of its iterations every tensor that
 depends on its dim has another tile in the PE. So a PE moves at least a tile of each such tensor (of an ifmap that
@@ -59,12 +59,13 @@ class Floors:
         for dim, moved in self._moved_of(problems[0]).items():
             there = np.array([self._goes_round(one, dim) for one in problems])
             if there.any():
-                found = sum(
+                every = [
                     self._of_tensor(t, macs[there], words[there, t], shares[t][:, there], moved[:, t])
                     for t in range(len(TENSORS))
-                )
-                least[there] = np.minimum(least[there], np.asarray(found).min(axis=1))
-        return base + least
+                ]
+                least[there] = np.minimum(least[there], np.add.reduce(every).min(axis=1))
+        found: Floats = base + least
+        return found
 
     def busy(self, problems: Sequence[Problem]) -> Floats:
         """float64[problem] : cycles of the MACs where each PE that a dataflow can use has its share."""
@@ -105,6 +106,9 @@ class Floors:
         lie between the memory outside the PEs and them; the last row: 1.
         """
         space, found = Space(self.machine, problems[0], self.flow), []
+        # at a time PEs differ in what lies over the arrays, and hold what lies in them
+        at_once = LOOP_DIMS if space.outer or self.flow.arrays else (*space.y, *space.x, *self.flow.pe)
+        slide = [pair for pair in TAP.items() if set(pair) <= set(at_once)]
         for t, tensor in enumerate(TENSORS):
             parent, child = self.ledger.parents[t], self.ledger.children[t]
             out = np.ones((child - parent + 1, len(problems)))
@@ -113,7 +117,8 @@ class Floors:
                 out[f - parent] = out[f - parent + 1]
                 for axis, size in enumerate((fan.y, fan.x) if fan else ()):
                     dims = self._dims(space, f, axis)
-                    out[f - parent] *= size if dims is None else np.minimum(size, _sharing(problems, tensor, dims))
+                    most = size if dims is None else _sharing(problems, tensor, dims, slide)
+                    out[f - parent] *= np.minimum(size, most)
             found.append(out)
         return found
 
@@ -134,7 +139,7 @@ class Floors:
         return self._moved[alike]
 
     def _tiles(self, problem: Problem) -> dict[str, Ints]:
-        """Extents of the tiles of a PE that fit and are as large as may be along one dim; all of them count as whole."""
+        """Extents of the tiles of a PE that fit and are as large as may be along one dim."""
         dims = self.flow.pe
         sizes = {dim: MOST_EXTENT if dim in TAP else problem[dim] for dim in dims}
         ones = dict.fromkeys(LOOP_DIMS, np.ones(1, np.int64))
@@ -188,7 +193,7 @@ class Floors:
 
     def _per_mac(self, problem: Problem, tiles: dict[str, Ints], dim: str) -> Floats:
         """float64[tile, tensor] : words that come in or go out for each MAC where `dim` goes round innermost."""
-        macs = prod(tiles[d].astype(np.float64) for d in LOOP_DIMS)
+        macs = np.multiply.reduce(np.broadcast_arrays(*(tiles[d].astype(np.float64) for d in LOOP_DIMS)))
         out = np.zeros((len(macs), len(TENSORS)))
         for t, tensor in enumerate(TENSORS):
             if self.ledger.register[t]:
@@ -225,10 +230,12 @@ class Floors:
         flow, machine = self.flow, self.machine
         if taps not in flow.pe or taps not in flow.whole:
             return False
-        # where nothing fits whole dims are cut (`best.find`): not where a single row of taps does, and no memory is between
+        # `best.find` cuts whole dims where nothing fits: something does if a PE has room and no memory is in between
         tile = {dim: np.array([problem[dim] if dim in flow.pe and dim in flow.whole else 1]) for dim in LOOP_DIMS}
         outside = (keepers(machine, flow, tensor) for tensor in TENSORS)
-        between = any(machine.home(t) < i < machine.pe_level for t, held in zip(TENSORS, outside) for i in held)
+        between = any(
+            machine.home(t) < i < machine.pe_level for t, held in zip(TENSORS, outside, strict=True) for i in held
+        )
         return not between and bool(self._fits(problem, tile)[0])
 
 
@@ -255,13 +262,17 @@ def _extent(problems: Sequence[Problem], dims: Sequence[str]) -> Floats:
     return np.array([float(prod(one[dim] for dim in dims)) for one in problems])
 
 
-def _sharing(problems: Sequence[Problem], tensor: Tensor, dims: Sequence[str]) -> Floats:
-    """float64[problem] : how many iterations of some dims have a word of a tensor in common at most."""
+def _sharing(
+    problems: Sequence[Problem], tensor: Tensor, dims: Sequence[str], slide: Sequence[tuple[str, str]]
+) -> Floats:
+    """float64[problem] : how many iterations of some dims have a word of a tensor in common at most.
+
+    slide : outputs and taps of one axis that both vary at a time: else none of them meet in a row or a column.
+    """
     found = _extent(problems, [dim for dim in dims if dim not in TENSOR_DIMS[tensor]])
     if tensor is Tensor.IFMAP:
-        for pair in TAP.items():
+        for pair in slide:
             if set(pair) & set(dims):
-                # outputs and taps of one axis that meet in a row or a column
                 found *= np.array([float(min(one[dim] for dim in pair)) for one in problems])
     return found
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.architecture.model import Architecture, Buffer, Level
+from accelsim.architecture.model import Architecture, Buffer, Level, Port
 from accelsim.energy.floor import access
-from accelsim.engine.fused.filters import Choice, choices, fetched
+from accelsim.engine.fused.filters import fetched, fronts
 from accelsim.engine.fused.group import Group, Read
 from accelsim.engine.fused.passes import passes
 from accelsim.engine.fused.storage import MODES, Measure, Measured, Tiling, Widths
 from accelsim.engine.vector import Moved, latency
-from accelsim.search.plan.costs import Cost, Passes, Wanted, vector_cost
+from accelsim.search.plan.costs import Passes, Wanted, vector_cost
 from accelsim.workload.problem import Tensor, Width
 
 Ints = npt.NDArray[np.int64]
@@ -40,35 +41,53 @@ class Way:
 class Ways:
     """All ways of a group whose sources and sink live where they do.
 
-    ways : with `room` int64[way] bits; `base` float64[way, 3]: energy, busy cycles of the outermost level, words, where
-    they do not depend on how passes are mapped; `rest` float64[way]: cycles of vector passes.
-    first, number, runs : passes of each way, by their numbers in `Passes`, those of a way behind one another.
-    launch : cycles that starting the group takes.
+    tilings, stay : tilings, and the filters that stay in each way, a list for a tiling.
+    room : int64[way] bits. base : float64[way, 3]: energy, busy cycles of the outermost level, words, where they do not
+    depend on how passes are mapped. tiling : int64[way], which tiling each has.
+    rest : float64[tiling], cycles of vector passes. first, number, runs : passes of each tiling, by their numbers in
+    `Passes`, those of a tiling behind one another. launch : cycles that starting the group takes.
     """
 
-    ways: list[Way]
+    tilings: list[Tiling]
+    stay: list[list[frozenset[str]]]
     room: Ints
     base: Floats
+    tiling: Ints
     rest: Floats
     first: Ints
     number: Ints
     runs: Ints
     launch: int = 0
 
+    def __len__(self) -> int:
+        return len(self.room)
+
+    def way(self, number: int) -> Way:
+        """One of them."""
+        tiling = int(self.tiling[number])
+        first = int(np.searchsorted(self.tiling, tiling))
+        return Way(self.tilings[tiling], self.stay[tiling][number - first])
+
     def costs(self, passes_: Passes) -> Floats:
         """float64[way, 3], true where all passes of a way were searched, else bounds from below."""
-        if not len(self.number):
-            found = np.zeros((len(self.ways), 3))
-        else:
-            found = np.add.reduceat(passes_.table[self.number] * self.runs[:, None], self.first[:-1], axis=0)
-            found[self.first[:-1] == self.first[1:]] = 0
-        out = self.base + found
-        out[:, 1] = np.maximum(self.base[:, 1], found[:, 1] + self.rest) + self.launch
+        found = np.zeros((len(self.first) - 1, 3))
+        some = np.flatnonzero(self.first[:-1] < self.first[1:])
+        if len(some):
+            each = passes_.table[self.number] * self.runs[:, None]
+            found[some] = np.add.reduceat(each, self.first[some], axis=0)
+        out = self.base + found[self.tiling]
+        out[:, 1] = np.maximum(self.base[:, 1], (found[:, 1] + self.rest)[self.tiling]) + self.launch
         return out
 
-    def passes(self, way: int) -> list[int]:
+    def passes(self, way: int) -> Ints:
         """Numbers of the passes of a way."""
-        return [int(k) for k in self.number[self.first[way] : self.first[way + 1]]]
+        tiling = self.tiling[way]
+        return self.number[self.first[tiling] : self.first[tiling + 1]]
+
+    def times(self, way: int) -> Ints:
+        """How often each of these runs."""
+        tiling = self.tiling[way]
+        return self.runs[self.first[tiling] : self.first[tiling + 1]]
 
     @cached_property
     def least(self) -> int:
@@ -95,37 +114,56 @@ def shape_of(group: Group) -> Group:
     )
 
 
+class Run(NamedTuple):
+    """What a tiling runs. passes : (number, runs) of those that multiply. energy, cycles : of the others."""
+
+    passes: list[tuple[int, int]]
+    energy: float
+    cycles: float
+
+
 def ways_of(
-    wanted: Wanted, group: Group, sized: Mapping[str, Architecture], resident: frozenset[str], passes_: Passes
+    wanted: Wanted,
+    group: Group,
+    sized: Mapping[str, Architecture],
+    resident: frozenset[str],
+    passes_: Passes,
+    known: dict[Tiling, Run],
 ) -> Ways:
     """Every way of a group. sized : the machine with the widths of each operation. resident : sources, and the sink,
-    that live at home.
+    that live at home. known : what tilings of this group run, wherever its tensors live.
     """
-    widths = widths_of(group, sized, resident)
-    measure = Measure(group, widths)
-    out: list[tuple[Way, int, Cost, float, list[tuple[int, int]]]] = []
-    seen: set[object] = set()
+    measure = Measure(group, widths_of(group, sized, resident))
+    outside = Outside(wanted, sized[group.sink.name])
+    listed, kept, stay, seen = list[Run](), list[Tiling](), list[list[frozenset[str]]](), set[object]()
+    room, base = list[Ints](), list[Floats]()
     for tiling in tilings(wanted, group):
         found = measure(tiling)
         alike = tiling.tile, tuple(found.made.tolist()), found.room
         if alike in seen or (wanted.capacity is not None and found.room > wanted.capacity):
             continue
         seen.add(alike)
-        listed, base, rest = _passes(wanted, found, sized, passes_)
-        for choice in _choices(wanted, found):
-            cost, cycles = _moved(wanted, found, choice, sized, resident)
-            moved = Cost(cost.energy, cycles, cost.words)
-            out.append((Way(tiling, choice.resident), choice.room, base.plus(moved), rest, listed))
-    counts = [len(one[4]) for one in out]
-    flat = [one for way in out for one in way[4]]
+        if tiling not in known:
+            known[tiling] = _run(wanted, found, sized, passes_)
+        names, bits, filters = _choices(wanted, found)
+        reads = sum(words for name, words in found.reads.items() if name not in resident)
+        updates = 0 if group.sink.name in resident else found.updates
+        base.append(outside.costs(reads, filters, updates, known[tiling].energy))
+        room.append(bits)
+        stay.append(names)
+        kept.append(tiling)
+        listed.append(known[tiling])
+    flat = np.array([one for run in listed for one in run.passes], np.int64).reshape(-1, 2)
     return Ways(
-        [one[0] for one in out],
-        np.array([one[1] for one in out], np.int64),
-        np.array([one[2] for one in out], np.float64).reshape(-1, 3),
-        np.array([one[3] for one in out], np.float64),
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        np.array([one[0] for one in flat], np.int64),
-        np.array([one[1] for one in flat], np.int64),
+        kept,
+        stay,
+        np.concatenate([np.zeros(0, np.int64), *room]),
+        np.concatenate([np.zeros((0, 3)), *base]),
+        np.repeat(np.arange(len(room)), [len(bits) for bits in room]),
+        np.array([run.cycles for run in listed], np.float64),
+        np.concatenate([[0], np.cumsum([len(run.passes) for run in listed])]).astype(np.int64),
+        flat[:, 0],
+        flat[:, 1],
         wanted.machine.launch,
     )
 
@@ -161,44 +199,60 @@ def widths_of(group: Group, sized: Mapping[str, Architecture], resident: frozens
     return Widths(0, held, running, filters)
 
 
-def _choices(wanted: Wanted, found: Measured) -> list[Choice]:
-    """Which filters stay; where they do not come through the home, there is nothing to choose."""
+def _choices(wanted: Wanted, found: Measured) -> tuple[list[frozenset[str]], Ints, Ints]:
+    """(filters that stay, room, words of filters read) of each way: where they do not come through the home, one."""
     if not wanted.keeps_filters:
-        return [Choice(frozenset(), found.room, 0)]
+        return [frozenset()], np.array([found.room]), np.zeros(1, np.int64)
     if not wanted.weights_share:
         reads = sum(fetched(found, op, False) for op in found.group.ops if op.filters)
-        return [Choice(frozenset(), found.room, reads)]
-    return list(choices(found, capacity=wanted.capacity))
+        return [frozenset()], np.array([found.room]), np.array([reads])
+    return fronts(found, capacity=wanted.capacity)
 
 
-def _moved(
-    wanted: Wanted, found: Measured, choice: Choice, sized: Mapping[str, Architecture], resident: frozenset[str]
-) -> tuple[Cost, float]:
-    """Words between the outermost level and home, and the cycles they keep its ports busy."""
-    group, machine = found.group, sized[found.group.sink.name]
-    reads = sum(words for name, words in found.reads.items() if name not in resident)
-    updates = 0 if group.sink.name in resident else found.updates
-    outer, home = machine.levels[0], machine.levels[machine.level_index(wanted.home)]
+class Outside:
+    """Words between the outermost level and home: what they cost, and the cycles they keep ports busy."""
 
-    def price(level: Level, action: str, width: Width, tensor: Tensor) -> float:
-        return float(access(machine, wanted.table, level, action, machine.widths[width], tensor))
+    def __init__(self, wanted: Wanted, machine: Architecture) -> None:
+        self.machine = machine
+        outer, home, widths = machine.levels[0], machine.levels[machine.level_index(wanted.home)], machine.widths
 
-    energy = reads * (price(outer, "read", Width.IFMAP, Tensor.IFMAP) + price(home, "fill", Width.IFMAP, Tensor.IFMAP))
-    energy += updates * (
-        price(outer, "update", Width.OFMAP, Tensor.PSUM) + price(home, "drain", Width.OFMAP, Tensor.PSUM)
-    )
-    if choice.reads:
-        energy += choice.reads * (
-            price(outer, "read", Width.FILTER, Tensor.FILTER) + price(home, "fill", Width.FILTER, Tensor.FILTER)
-        )
-    cycles, _ = latency(machine, Moved(reads + choice.reads, updates), 0)
-    return Cost(energy, cycles, reads + updates + choice.reads), cycles
+        def price(level: Level, action: str, width: Width, tensor: Tensor) -> float:
+            return float(access(machine, wanted.table, level, action, widths[width], tensor))
+
+        def crossing(out: str, inside: str, width: Width, tensor: Tensor) -> float:
+            return price(outer, out, width, tensor) + price(home, inside, width, tensor)
+
+        self.read = crossing("read", "fill", Width.IFMAP, Tensor.IFMAP)
+        self.update = crossing("update", "drain", Width.OFMAP, Tensor.PSUM)
+        self.filter = crossing("read", "fill", Width.FILTER, Tensor.FILTER) if wanted.keeps_filters else 0.0
+        ports = (outer.read_port, outer.write_port, *self._ways())
+        self._timed = any(port is not None for port in ports)
+        self._cycles: dict[tuple[int, int], int] = {}
+
+    def _ways(self) -> tuple[Port | None, Port | None]:
+        outer = self.machine.levels[0].fanout
+        return outer.network(Tensor.IFMAP).down, outer.network(Tensor.PSUM).up
+
+    def costs(self, reads: int, filters: Ints, updates: int, energy: float) -> Floats:
+        """float64[way, 3] : of so many words of inputs, filters and outputs, with energy of something else."""
+        words = reads + filters
+        out = np.empty((len(filters), 3))
+        out[:, 0] = energy + reads * self.read + updates * self.update + filters * self.filter
+        if self._timed:
+            out[:, 1] = [self._busy(arriving, updates) for arriving in words.tolist()]
+        else:
+            out[:, 1] = np.where(words > 0, self._busy(1, updates), self._busy(0, updates))
+        out[:, 2] = words + updates
+        return out
+
+    def _busy(self, reads: int, updates: int) -> int:
+        key = (reads, updates) if self._timed else (reads, min(updates, 1))
+        if key not in self._cycles:
+            self._cycles[key], _ = latency(self.machine, Moved(*key), 0)
+        return self._cycles[key]
 
 
-def _passes(
-    wanted: Wanted, found: Measured, sized: Mapping[str, Architecture], passes_: Passes
-) -> tuple[list[tuple[int, int]], Cost, float]:
-    """((number, runs) of passes that multiply, what the others cost, their cycles)."""
+def _run(wanted: Wanted, found: Measured, sized: Mapping[str, Architecture], passes_: Passes) -> Run:
     listed: dict[int, int] = {}
     energy, cycles = 0.0, 0.0
     for one in passes(found):
@@ -210,4 +264,4 @@ def _passes(
         cost = vector_cost(wanted, machine, Moved(0, 0, one.reads, one.writes, wanted.home), one.operations)
         energy += cost.energy * one.runs
         cycles += cost.cycles * one.runs
-    return sorted(listed.items()), Cost(energy, 0.0, 0.0), cycles
+    return Run(sorted(listed.items()), energy, cycles)

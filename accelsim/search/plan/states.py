@@ -20,6 +20,7 @@ from accelsim.engine.fused.attention import Blocks
 from accelsim.engine.fused.attention_layers import attention_of, attentions
 from accelsim.engine.fused.group import Group as Fused
 from accelsim.engine.fused.layers import Wiring, is_view
+from accelsim.engine.fused.storage import Tiling
 from accelsim.engine.vector import Moved
 from accelsim.errors import MappingError
 from accelsim.mapping.plan.living import Between
@@ -30,7 +31,7 @@ from accelsim.mapping.plan.tensors import operand
 from accelsim.search.plan.attends import Attends, Prices
 from accelsim.search.plan.chains import Chains
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
-from accelsim.search.plan.fused import Floats, Ways, shape_of, ways_of
+from accelsim.search.plan.fused import Floats, Run, Ways, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Tensor
 
@@ -66,8 +67,9 @@ class Step(NamedTuple):
 class Walk:
     """A search over one network.
 
-    resident, fused : what is allowed. shapes : ways of groups that are alike; `alike` : by places, their shape.
-    priced : by ways, what they cost and are worth as of the passes known. attended : of attentions. zeros : by layer.
+    resident, fused : what is allowed. shapes : ways of groups that are alike; runs : what their tilings run; alike : by
+    places, their shape. priced : by ways, what they cost and are worth as of the passes known. attended : of
+    attentions. zeros : by layer.
     """
 
     wanted: Wanted
@@ -80,6 +82,7 @@ class Walk:
     passes: Passes = field(init=False)
     chains: Chains = field(init=False)
     shapes: dict[object, Ways] = field(default_factory=dict)
+    runs: dict[object, dict[Tiling, Run]] = field(default_factory=dict)
     thinned: bool = False
     alike: dict[tuple[int, int], Fused] = field(default_factory=dict)
     priced: dict[int, tuple[object, Floats, Floats]] = field(default_factory=dict)
@@ -190,16 +193,12 @@ class Walk:
         return Moved(read - inside, outside, inside, 0 if stays is None else written, self.wanted.home)
 
     def look(self, step: Step) -> None:
-        """Search what is not known of a step."""
+        """Search what is not known of a step; of a group until its cheapest way from there is known."""
         if step.handed:
             self.chains.look(step.begin, step.end, step.before, step.stays)
             return
         if step.way >= 0:
-            ways = self.ways(step.begin, step.end, step.before, step.stays)
-            assert ways is not None
-            for number in ways.passes(step.way):
-                if number not in self.passes.found:
-                    self.passes.look(number)
+            self._settle(step)
             return
         layer = self.network.layers[self.order[step.begin]]
         assert layer.problem is not None
@@ -212,6 +211,34 @@ class Walk:
         homes |= {Tensor.PSUM} if step.stays is not None else set()
         taken = self.taken(step.before) + (self.bits[layer.name] if step.stays is not None else 0)
         self.lone.look(self.sized(layer), layer.problem, frozenset(homes), bool(step.stays), taken)
+
+    def _settle(self, step: Step) -> None:
+        """Search passes of a group until that way is known which is the cheapest by what is known.
+
+        One pass at a time, what weighs most first: as soon as another way is cheaper, nothing more of this one is.
+        """
+        ways = self.ways(step.begin, step.end, step.before, step.stays)
+        assert ways is not None
+        layer = self.network.layers[self.order[step.end - 1]]
+        taken = self.taken(step.before) + (self.bits[layer.name] if step.stays is not None else 0)
+        while True:
+            way = self._cheapest_way(ways, taken)
+            if way < 0:
+                return
+            numbers, runs = ways.passes(way), ways.times(way)
+            unknown = np.flatnonzero(~self.passes.searched[numbers])
+            if not len(unknown):
+                return
+            weight = self.value(Cost(*self.passes.table[numbers[unknown]].T)) * runs[unknown]
+            self.passes.look(int(numbers[unknown[np.argmax(weight)]]))
+
+    def _cheapest_way(self, ways: Ways, taken: int) -> int:
+        """The cheapest way in the room that is left, by what is known; -1: none fits."""
+        _, worth = self.costs(ways)
+        if self.wanted.capacity is not None:
+            worth = np.where(ways.room <= self.wanted.capacity - taken, worth, inf)
+        way = int(np.argmin(worth))
+        return way if worth[way] < inf else -1
 
     # ---- groups --------------------------------------------------------------------------------------------------
 
@@ -248,14 +275,11 @@ class Walk:
             ways = self.ways(begin, end, state, stays)
             if ways is None or not self.fits(taken + ways.least):
                 continue
-            costs, worth = self.costs(ways)
-            if self.wanted.capacity is not None:
-                worth = np.where(ways.room <= self.wanted.capacity - taken, worth, inf)
-            way = int(np.argmin(worth))
-            if worth[way] == inf:
+            way = self._cheapest_way(ways, taken)
+            if way < 0:
                 continue
-            known = all(number in self.passes.found for number in ways.passes(way))
-            cost = self._with_zeros(Cost(*costs[way].tolist()), end - 1, stays)
+            known = bool(self.passes.searched[ways.passes(way)].all())
+            cost = self._with_zeros(Cost(*self.costs(ways)[0][way].tolist()), end - 1, stays)
             yield Step(begin, end, state, stays, cost, known, way)
 
     def ways(self, begin: int, end: int, state: State, stays: bool | None) -> Ways | None:
@@ -271,9 +295,10 @@ class Walk:
         key = alike, tuple(tuple(one.widths.values()) for one in sized), numbers
         if key not in self.shapes:
             by_name = dict(zip((op.name for op in alike.ops), sized, strict=True))
-            self.shapes[key] = ways_of(self.wanted, alike, by_name, numbers, self.passes)
+            known = self.runs.setdefault(key[:2], {})
+            self.shapes[key] = ways_of(self.wanted, alike, by_name, numbers, self.passes, known)
         ways = self.shapes[key]
-        return ways if ways.ways else None
+        return ways if len(ways) else None
 
     def shape(self, begin: int, end: int) -> Fused:
         """A group with numbers for names."""
@@ -289,11 +314,14 @@ class Walk:
             self.priced[id(ways)] = now, costs, self.value(Cost(*costs.T))
         return self.priced[id(ways)][1:]
 
-    def cost_of(self, step: Step) -> Cost:
-        """Of a group, as of now, with the padding that is written around what it makes."""
-        ways = self.ways(step.begin, step.end, step.before, step.stays)
-        assert ways is not None
-        return self._with_zeros(Cost(*self.costs(ways)[0][step.way].tolist()), step.end - 1, step.stays)
+    def again(self, step: Step) -> Step:
+        """The same step of layers or a group by what is known now; one that nothing fits costs NEVER."""
+        if step.handed:
+            found = self.handed(step.begin, step.before)
+        else:
+            found = self.alone(step.begin, step.before) if step.way < 0 else self.together(*step[:3])
+        same = (one for one in found if (one.end, one.stays, one.part) == (step.end, step.stays, step.part))
+        return next(same, step._replace(cost=NEVER))
 
     def _with_zeros(self, cost: Cost, place: int, stays: bool | None) -> Cost:
         return cost if stays is None else cost.plus(self._zeros(self.network.layers[self.order[place]]))
@@ -427,7 +455,7 @@ class Walk:
     def _group(self, step: Step) -> Group:
         ways = self.ways(step.begin, step.end, step.before, step.stays)
         assert ways is not None
-        way = ways.ways[step.way]
+        way = ways.way(step.way)
         group, alike = self.groups[step.begin, step.end], self.shape(step.begin, step.end)
         names = dict(zip(alike.tensors, group.tensors, strict=True))
         keep = tuple(axis for axis, kept in zip((KEEP_ROWS, KEEP_COLUMNS), way.tiling.keep, strict=True) if kept)
