@@ -70,5 +70,7 @@ def loops_above(program: Program, chains: Chains, edges: Ints, array: int) -> In
     """int64[chain, edge], how many loops of a group's dims there are above each edge's child."""
     there = chains.factors > 1
     levels = np.array([*range(array + 1), program.levels, program.levels - 1])  # what is spatial is no such loop
-    counts = [there[:, :, levels < int(child)].sum(axis=(1, 2)) for child in edges[:, 2]]
-    return np.stack(counts, axis=1).astype(np.int64)
+    found = np.zeros((len(there), len(edges)), np.int64)
+    for e, child in enumerate(edges[:, 2]):
+        found[:, e] = there[:, :, levels < int(child)].sum(axis=(1, 2))
+    return found
