@@ -156,6 +156,49 @@ def simulated(row: Row, plans: Path) -> int:
     return cycles
 
 
+def draw(rows: Sequence[Row], file: Path) -> None:
+    """Energy and words of each way over those of every layer alone, a row of bars for each machine."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from accelsim.report.palette import COLOURS
+
+    mpl.rcParams["svg.hashsalt"] = "between"
+    run = {key(row): row for row in rows if not row["refused"]}
+    machines = [machine for machine in MACHINES if any(one[0] == machine and one[2] != "none" for one in run)]
+    figure = Figure(figsize=(7.16, 1.15 * len(machines) + 0.9), layout="constrained")
+    grid = figure.subplots(len(machines), 2, sharex=True, sharey="col", squeeze=False)
+    for (left, right), machine in zip(grid, machines, strict=True):
+        for axes, what in ((left, "energy"), (right, "words")):
+            for k, way in enumerate(WAYS[1:]):
+                bars = [ratio(run, machine, network, way, what) for network in NETWORKS]
+                places = [place + 0.27 * (k - 1) for place, bar in enumerate(bars) if bar is not None]
+                found = [bar for bar in bars if bar is not None]
+                axes.bar(places, found, 0.25, color=COLOURS[(0, 5, 2)[k]], label=way)
+            axes.axhline(1, color="0.4", linewidth=0.5)
+            axes.set_xticks(range(len(NETWORKS)), list(NETWORKS), rotation=30, ha="right", fontsize=7)
+            axes.tick_params(axis="y", labelsize=7)
+            axes.grid(axis="y", linewidth=0.2)
+        left.set_ylabel(called(machine), fontsize=7)
+    grid[0][0].set_title("energy over every layer alone", fontsize=8)
+    grid[0][1].set_title("DRAM words over every layer alone", fontsize=8)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+
+
+def ratio(run: Mapping[Key, Row], machine: str, network: str, way: str, what: str) -> float | None:
+    """Of one way over every layer alone; None: it was not run."""
+    one, alone = run.get((machine, network, way)), run.get((machine, network, "none"))
+    return float(one[what]) / float(alone[what]) if one and alone else None
+
+
+def called(machine: str) -> str:
+    """A machine as a table and a picture name it."""
+    name, size = parted(machine)
+    return f"16 x 16 PEs,\n{size}" if size else name
+
+
 def read(path: Path) -> list[Row]:
     """The rows of a table."""
     with path.open(newline="", encoding="utf-8") as file:

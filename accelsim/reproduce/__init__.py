@@ -24,6 +24,7 @@ from accelsim.reproduce import (
     nvdla,
     nvdla_area,
     pixels,
+    plans,
     process,
     rtl,
     scalesim,
@@ -47,7 +48,7 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 
 def text() -> str:
     """The whole report; the same bytes every time."""
-    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion)
+    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion, plans)
     machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, devices, nvdla)
     chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
     parts = (*machines, *chips, spaces, carbon, kept, pixels, serving)

@@ -1,0 +1,146 @@
+"""Plans of whole networks that move fewest words of DRAM, beside those that a prototype of the same rules found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.curve import Curve
+from accelsim.energy.table import RELATIVE, Component, EnergyTable
+from accelsim.mapping.dataflows.dataflow import BEST
+from accelsim.reproduce.markdown import error, table
+from accelsim.reproduce.source import rows
+from accelsim.search.plan.best import VALUES
+from accelsim.search.plan.costs import Wanted
+from accelsim.search.plan.states import Step, Walk
+from accelsim.search.proof import NONE
+from accelsim.workload.network import Layer, Network
+from accelsim.workload.yaml import load_network
+
+BITS = 16
+CALLED = {"none": "layer by layer", "resident": "resident", "fused": "fused", "best": "both"}
+HANDED = ("add", "avgpool")
+"""Layers that the prototype may run on each tile of the one before, as it is finished; other pools here overlap."""
+FREE = Fraction(1, 10**12)
+"""A MAC's price, in words of DRAM: of plans that move as many words, one that makes none of them again."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Words of DRAM of the best plan of one way. handed : those that would not move if tiles were handed on."""
+
+    network: str
+    kib: int
+    way: str
+    theirs: int
+    ours: int
+    handed: int
+
+
+def machine(kib: int) -> Architecture:
+    """One buffer, single, behind which nothing is kept."""
+    networks = {tensor: {"kind": "unicast"} for tensor in ("ifmap", "filter", "psum")}
+    buffer = {"name": "GLB", "capacity": f"{kib} KiB", "array": {"size": {"x": 1}, "networks": networks}}
+    levels = [{"name": "DRAM"}, buffer, {"name": "RF", "keeps": "none"}]
+    return Architecture.of("one_buffer", levels, clock="1 GHz", word=f"{BITS} b")
+
+
+def prices() -> EnergyTable:
+    """A word of DRAM costs 1, everything on the chip nothing."""
+    word, nothing = (Component(Curve.flat(price), Curve.flat(price), BITS) for price in (1, 0))
+    parts = {"DRAM": word, "GLB": nothing, "RF": nothing}
+    why = "words of DRAM are counted, nothing else"
+    return EnergyTable("words", RELATIVE, why, Curve.flat(FREE), Curve.flat(0), parts, Fraction(0), BITS)
+
+
+@cache
+def found() -> tuple[Found, ...]:
+    """Every number of the prototype beside ours."""
+    return tuple(_found())
+
+
+def _found() -> Iterator[Found]:
+    theirs = {(row["network"], int(row["kib"]), row["way"]): int(row["words"]) for row in rows("fused_plans")}
+    for name in dict.fromkeys(network for network, _, _ in theirs):
+        network, before = load_network(name), None
+        # the largest buffer first: groups run in smaller ones as they do there, or not at all
+        for kib in sorted({size for other, size, _ in theirs if other == name}, reverse=True):
+            lone = None
+            for way in CALLED:
+                walk = walk_of(network, kib, way)
+                if before is not None:
+                    walk.shapes, walk.passes = before.shapes, before.passes
+                walk.lone = walk.lone if lone is None else lone
+                lone, before = walk.lone, walk
+                path = least(walk)
+                ours = round(sum(step.cost.words for step in path))
+                yield Found(name, kib, way, theirs[name, kib, way], ours, handed(walk, path))
+
+
+def walk_of(network: Network, kib: int, way: str) -> Walk:
+    """The search of one way on one buffer."""
+    chip = machine(kib)
+    wanted = Wanted(chip, prices(), "GLB", BEST, BEST, "energy", NONE)
+    return Walk(
+        wanted, network, lambda _: chip, VALUES["energy"], way in ("resident", "best"), way in ("fused", "best")
+    )
+
+
+def least(walk: Walk) -> list[Step]:
+    """The steps of the plan of fewest words. Passes of groups are not looked at: they move no word of DRAM."""
+    while True:
+        path = walk.cheapest()
+        unknown = [step for step in path if step.way < 0 and not step.known]
+        if not unknown:
+            return path
+        for step in unknown:
+            walk.look(step)
+
+
+def handed(walk: Walk, path: list[Step]) -> int:
+    """Words that would neither be written nor read if layers that run alone took what they read tile by tile."""
+    words = 0
+    for step in path:
+        layer = walk.network.layers[walk.order[step.begin]]
+        if step.end == step.begin + 1 and layer.op in HANDED:
+            made = [name for name in layer.inputs if _handing(walk.network, name, layer)]
+            inside = {name for name, _ in step.before}
+            words += max((2 * walk.network.shape(name).words for name in made if name not in inside), default=0)
+    return words
+
+
+def _handing(network: Network, name: str, reader: Layer) -> bool:
+    """Whether a tensor is a layer's sums, read by one layer alone."""
+    maker = next((layer for layer in network.layers if layer.name == name), None)
+    return (
+        maker is not None
+        and maker.problem is not None
+        and [layer.name for layer in network.layers if name in layer.inputs] == [reader.name]
+    )
+
+
+# ---- the report ------------------------------------------------------------------------------------------------------
+
+
+def section() -> str:
+    """Everything about plans as Markdown."""
+    header = ["network", "KiB", "way", "prototype", "ours", "error"]
+    cells = [
+        [one.network, str(one.kib), CALLED[one.way], f"{one.theirs:,}", f"{one.ours:,}", error(one.ours, one.theirs)]
+        for one in found()
+    ]
+    return "\n".join([_HEAD, table(header, cells)])
+
+
+_HEAD = """\
+## Plans of whole networks
+
+Fewest words of DRAM, batch 1, words of 16 b, single buffers: what our search finds (docs/between.md) beside a prototype
+of the same rules. Layer by layer and resident it is the certified optimum of all mappings. Fused, groups are of up to
+ten layers. The prototype can do two things more: hand each tile of finished sums to an addition or a pool, so that it
+is neither written nor read, and hold a slice of a filter that is streamed, where ours has room for all of it. What is
+above is no more than the first would save: a test checks it, row by row.
+"""
