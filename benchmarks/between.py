@@ -38,8 +38,13 @@ NETWORKS: Mapping[str, Mapping[str, object]] = {
     "gpt2": {"seq": 1024},
 }  # fmt: skip
 """With what is set of them: tokens."""
-MACHINES = ("eyeriss", "tpu_v1", "nvdla_full", *(f"eyeriss_isca16_rs@{kib} KiB" for kib in (108, 512, 2048)))
-"""Behind the @ the size of the buffer: 16 x 16 PEs, row stationary."""
+MACHINES: Mapping[str, Mapping[str, object]] = {
+    "eyeriss": {}, "tpu_v1": {}, "nvdla_full": {},
+    "nvdla_full+sums": {"levels.CBUF.keeps": ["ifmap", "filter", "psum"]},
+    **{f"eyeriss_isca16_rs@{kib} KiB": {"glb": f"{kib} KiB"} for kib in (108, 512, 2048)},
+}  # fmt: skip
+"""By what a table calls them, what is set of the file whose name comes first. +sums : a path that NVDLA does not have,
+from its accumulators into its convolution buffer. eyeriss_isca16_rs : 16 x 16 PEs, row stationary, a buffer of so much."""
 FIELDS = (
     "machine", "kib", "network", "way", "energy", "cycles", "words", "floor", "simulated", "tensors", "groups",
     "searched", "seconds", "budget", "refused",
@@ -85,27 +90,26 @@ def _no_less(more: Row, less: Row) -> bool:
     """Whether whatever the second row did the first could do too."""
     if more is less or more["network"] != less["network"]:
         return False
-    if parted(more["machine"])[0] != parted(less["machine"])[0]:
+    same = more["machine"].partition("@")[0] == less["machine"].partition("@")[0]
+    if not same:
         return False
     wider = more["way"] in (less["way"], "best") or less["way"] == "none"
     return wider and float(more["kib"] or 0) >= float(less["kib"] or 0)
 
 
-def parted(machine: str) -> tuple[str, str]:
-    """The name of a file, and the size of the buffer that is set; none: the file's own."""
-    name, _, size = machine.partition("@")
-    return name, size
+def file_of(machine: str) -> str:
+    """The name of a machine's file."""
+    return machine.partition("@")[0].partition("+")[0]
 
 
 def settings(machine: str, network: str) -> dict[str, object] | None:
     """What is set of the machine and of the network."""
-    size = parted(machine)[1]
-    return {**({"glb": size} if size else {}), **NETWORKS[network]} or None
+    return {**MACHINES[machine], **NETWORKS[network]} or None
 
 
 def measured(machine: str, network: str, way: str, budget: float, plans: Path | None) -> dict[str, object]:
     """A row; where nothing can stay on the chip, why."""
-    name, set_ = parted(machine)[0], settings(machine, network)
+    name, set_ = file_of(machine), settings(machine, network)
     ready = prepare(name, network, parameters=set_, data="dense")
     row: dict[str, object] = {"machine": machine, "network": network, "way": way}
     try:
@@ -147,7 +151,7 @@ def total(result: Result) -> tuple[float, int, int]:
 
 def simulated(row: Row, plans: Path) -> int:
     """Cycles of the cycle engine. Raises AccelsimError where a run is not what the search said."""
-    name, network = parted(row["machine"])[0], row["network"]
+    name, network = file_of(row["machine"]), row["network"]
     plan = None if row["way"] == "none" else plan_file(plans, row["machine"], network, row["way"])
     result = simulate(name, network, parameters=settings(row["machine"], network), plan=plan, data="dense")
     energy, cycles, words = total(result)
@@ -179,7 +183,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
             axes.set_xticks(range(len(NETWORKS)), list(NETWORKS), rotation=30, ha="right", fontsize=7)
             axes.tick_params(axis="y", labelsize=7)
             axes.grid(axis="y", linewidth=0.2)
-        left.set_ylabel(called(machine), fontsize=7)
+        left.set_ylabel(called(machine).replace(", ", ",\n"), fontsize=7)
     grid[0][0].set_title("energy over every layer alone", fontsize=8)
     grid[0][1].set_title("DRAM words over every layer alone", fontsize=8)
     handles, labels = grid[0][0].get_legend_handles_labels()
@@ -195,8 +199,8 @@ def ratio(run: Mapping[Key, Row], machine: str, network: str, way: str, what: st
 
 def called(machine: str) -> str:
     """A machine as a table and a picture name it."""
-    name, size = parted(machine)
-    return f"16 x 16 PEs,\n{size}" if size else name
+    name, _, size = machine.partition("@")
+    return f"16 x 16 PEs, {size}" if size else name.replace("+sums", ", sums into CBUF")
 
 
 def read(path: Path) -> list[Row]:
@@ -226,7 +230,7 @@ def main(arguments: list[str]) -> None:
     """Add the rows that are missing, run them, check them, or draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", type=Path, required=True)
-    parser.add_argument("--machine", nargs="*", default=MACHINES, choices=MACHINES)
+    parser.add_argument("--machine", nargs="*", default=list(MACHINES), choices=list(MACHINES))
     parser.add_argument("--network", nargs="*", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--way", nargs="*", default=WAYS, choices=WAYS)
     parser.add_argument("--budget", type=float, default=60.0)

@@ -17,27 +17,24 @@ from accelsim.search.plan.best import VALUES
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.plan.states import Step, Walk
 from accelsim.search.proof import NONE
-from accelsim.workload.network import Layer, Network
+from accelsim.workload.network import Network
 from accelsim.workload.yaml import load_network
 
 BITS = 16
 CALLED = {"none": "layer by layer", "resident": "resident", "fused": "fused", "best": "both"}
-HANDED = ("add", "avgpool")
-"""Layers that the prototype may run on each tile of the one before, as it is finished; other pools here overlap."""
 FREE = Fraction(1, 10**12)
 """A MAC's price, in words of DRAM: of plans that move as many words, one that makes none of them again."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """Words of DRAM of the best plan of one way. handed : those that would not move if tiles were handed on."""
+    """Words of DRAM of the best plan of one way."""
 
     network: str
     kib: int
     way: str
     theirs: int
     ours: int
-    handed: int
 
 
 def machine(kib: int) -> Architecture:
@@ -77,7 +74,7 @@ def _found() -> Iterator[Found]:
                 lone, before = walk.lone, walk
                 path = least(walk)
                 ours = round(sum(step.cost.words for step in path))
-                yield Found(name, kib, way, theirs[name, kib, way], ours, handed(walk, path))
+                yield Found(name, kib, way, theirs[name, kib, way], ours)
 
 
 def walk_of(network: Network, kib: int, way: str) -> Walk:
@@ -100,28 +97,6 @@ def least(walk: Walk) -> list[Step]:
             walk.look(step)
 
 
-def handed(walk: Walk, path: list[Step]) -> int:
-    """Words that would neither be written nor read if layers that run alone took what they read tile by tile."""
-    words = 0
-    for step in path:
-        layer = walk.network.layers[walk.order[step.begin]]
-        if step.end == step.begin + 1 and layer.op in HANDED:
-            made = [name for name in layer.inputs if _handing(walk.network, name, layer)]
-            inside = {name for name, _ in step.before}
-            words += max((2 * walk.network.shape(name).words for name in made if name not in inside), default=0)
-    return words
-
-
-def _handing(network: Network, name: str, reader: Layer) -> bool:
-    """Whether a tensor is a layer's sums, read by one layer alone."""
-    maker = next((layer for layer in network.layers if layer.name == name), None)
-    return (
-        maker is not None
-        and maker.problem is not None
-        and [layer.name for layer in network.layers if name in layer.inputs] == [reader.name]
-    )
-
-
 # ---- the report ------------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +115,7 @@ _HEAD = """\
 
 Fewest words of DRAM, batch 1, words of 16 b, single buffers: what our search finds (docs/between.md) beside a prototype
 of the same rules. Layer by layer and resident it is the certified optimum of all mappings. Fused, groups are of up to
-ten layers. The prototype can do two things more: hand each tile of finished sums to an addition or a pool, so that it
-is neither written nor read, and hold a slice of a filter that is streamed, where ours has room for all of it. What is
-above is no more than the first would save: a test checks it, row by row.
+ten layers. Where ours is above, the prototype does one of two things that ours does not. It hands each tile of finished
+sums to an addition or a pool, so that it is neither written nor read. And it holds a slice of a filter that is
+streamed, where ours has room for all of it: 4.5 MiB in the last layers of ResNet-50.
 """
