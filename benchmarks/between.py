@@ -44,7 +44,7 @@ MACHINES: Mapping[str, Mapping[str, object]] = {
     **{f"eyeriss_isca16_rs@{kib} KiB": {"glb": f"{kib} KiB"} for kib in (108, 512, 2048)},
 }  # fmt: skip
 """By what a table calls them, what is set of the file whose name comes first. +sums : a path that NVDLA does not have,
-from its accumulators into its convolution buffer. eyeriss_isca16_rs : 16 x 16 PEs, row stationary, a buffer of so much."""
+from its accumulators into its convolution buffer. eyeriss_isca16_rs : 16 x 16 PEs, row stationary, of this buffer."""
 FIELDS = (
     "machine", "kib", "network", "way", "energy", "cycles", "words", "floor", "simulated", "tensors", "groups",
     "searched", "seconds", "budget", "refused",
