@@ -80,13 +80,19 @@ def wrong(rows: Sequence[Row]) -> list[Wrong]:
     for more in run:
         for less in run:
             energy, other = float(more["energy"]), float(less["energy"])
-            if _no_less(more, less) and energy > other * (1 + SURE):
+            if no_less(more, less) and energy > other * (1 + SURE):
                 excused = float(more["floor"]) <= other * (1 + SURE)
                 found.append(Wrong(key(more), key(less), energy / other - 1, excused))
     return found
 
 
-def _no_less(more: Row, less: Row) -> bool:
+def pairs(rows: Sequence[Row]) -> int:
+    """How many pairs `wrong` looks at."""
+    run = [row for row in rows if not row["refused"]]
+    return sum(no_less(more, less) for more in run for less in run)
+
+
+def no_less(more: Row, less: Row) -> bool:
     """Whether whatever the second row did the first could do too."""
     if more is less or more["network"] != less["network"]:
         return False

@@ -23,6 +23,7 @@ from accelsim.engine.program import build
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import LoopNest
+from accelsim.reproduce import plans
 from accelsim.search.found import OBJECTIVES, objective_of
 from accelsim.search.optimum import outside
 from accelsim.search.optimum.ceilings import Ceilings
@@ -31,7 +32,7 @@ from accelsim.search.optimum.flow import flow_of
 from accelsim.search.optimum.optimum import optimum
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import constraints_of
-from accelsim.workload.problem import Problem
+from accelsim.workload.problem import Problem, Tensor
 from accelsim.yamlfile import Document
 from search.optimum import small
 
@@ -238,3 +239,15 @@ def test_the_same_answer_twice():
     one, two = (optimum(machine, FC) for _ in range(2))
     assert (str(one.nest), one.nodes, one.tried) == (str(two.nest), two.nodes, two.tried)
     assert np.isclose(one.score, two.score, rtol=0)
+
+
+def test_where_no_word_has_a_price_macs_are_all_that_costs():
+    """A pass of a fused group on a chip whose buffer costs nothing: every mapping is as good, and one is found."""
+    machine, table = plans.machine(108), plans.prices()
+    machine = replace(machine, homes=dict.fromkeys(Tensor, "GLB"))
+    problem = Problem((1, 1, 8, 4, 6, 6, 3, 3))
+    found = optimum(machine, problem, table=table)
+    assert found.certified
+    assert found.energy == pytest.approx(problem.macs * float(plans.FREE), rel=1e-9)
+    counts, _ = evaluate(machine, found.nest, problem, "analytical")
+    assert counts.words[0].sum() == 0

@@ -112,6 +112,21 @@ def test_a_budget_gives_a_plan_and_its_gap() -> None:
     assert energy_of(wanted, network, soon.plan) == pytest.approx(soon.cost.energy, rel=ROUNDING)
 
 
+def test_a_budget_never_costs_more_than_no_plan() -> None:
+    """A machine whose groups make halos anew costs more fused than alone as long as little is known of their passes."""
+    cut = 0
+    for seed in range(6):
+        network, wanted = draw_network(Random(seed), 4), wanted_of("eyeriss", 6_000)
+        alone = found_by(wanted, network, "none").cost
+        for way in ("resident", "fused", "best"):
+            soon = found_by(wanted, network, way, budget=1e-6)
+            assert soon.bound <= soon.cost.energy * (1 + ROUNDING)
+            assert soon.cost.energy <= alone.energy * (1 + ROUNDING)
+            assert energy_of(wanted, network, soon.plan) == pytest.approx(soon.cost.energy, rel=ROUNDING)
+            cut += bool(soon.gap)
+    assert cut
+
+
 def test_a_way_that_is_none() -> None:
     network = draw_network(Random(0))
     with pytest.raises(AccelsimError, match="unknown between 'residnt'; did you mean 'resident'"):
