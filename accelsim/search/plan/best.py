@@ -88,10 +88,10 @@ def find_plan(
         return _product(wanted, network, sized, way, budget, progress)
     walk = Walk(wanted, network, sized, VALUES[wanted.objective], way in ("resident", "best"), way in ("fused", "best"))
     alone = best_plan(replace_ways(walk), None, NOTHING).cost if way != "none" else NOTHING
-    return _no_worse(best_plan(walk, budget, alone, progress), walk)
+    return no_worse(best_plan(walk, budget, alone, progress), walk)
 
 
-def _no_worse(found: Found, walk: Walk) -> Found:
+def no_worse(found: Found, walk: Walk) -> Found:
     """What was found when time was up, or every layer alone, which may cost less."""
     least = walk.value(found.alone)
     if found.alone == NOTHING or found.value <= least:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -12,8 +13,9 @@ from accelsim.energy.load import table_for
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.living import home_of
 from accelsim.mapping.plan.plan import Plan
-from accelsim.search.plan.best import Found, find_plan
+from accelsim.search.plan.best import Found, find_plan, no_worse
 from accelsim.search.plan.costs import Wanted
+from accelsim.search.plan.states import Walk
 from accelsim.search.proof import NONE
 from accelsim.simulate import simulate
 from accelsim.workload.network import Network
@@ -113,18 +115,26 @@ def test_a_budget_gives_a_plan_and_its_gap() -> None:
 
 
 def test_a_budget_never_costs_more_than_no_plan() -> None:
-    """A machine whose groups make halos anew costs more fused than alone as long as little is known of their passes."""
-    cut = 0
-    for seed in range(6):
+    for seed in range(3):
         network, wanted = draw_network(Random(seed), 4), wanted_of("eyeriss", 6_000)
         alone = found_by(wanted, network, "none").cost
         for way in ("resident", "fused", "best"):
             soon = found_by(wanted, network, way, budget=1e-6)
             assert soon.bound <= soon.cost.energy * (1 + ROUNDING)
             assert soon.cost.energy <= alone.energy * (1 + ROUNDING)
-            assert energy_of(wanted, network, soon.plan) == pytest.approx(soon.cost.energy, rel=ROUNDING)
-            cut += bool(soon.gap)
-    assert cut
+
+
+def test_every_layer_alone_is_better_than_a_plan_that_costs_more() -> None:
+    network, wanted = draw_network(Random(6), 4), wanted_of("eyeriss", 6_000)
+    found = found_by(wanted, network)
+    walk = Walk(wanted, network, lambda _: wanted.machine, lambda cost: cost.energy)
+    assert found.plan.resident or found.plan.groups
+    assert no_worse(found, walk) is found
+    dear = replace(found, value=1.5 * found.alone.energy)
+    left = no_worse(dear, walk)
+    assert not left.plan and left.cost == found.alone and left.value == found.alone.energy
+    assert left.gap == pytest.approx(found.alone.energy / found.bound - 1)
+    assert energy_of(wanted, network, left.plan) == pytest.approx(left.cost.energy, rel=ROUNDING)
 
 
 def test_a_way_that_is_none() -> None:
