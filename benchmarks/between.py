@@ -175,7 +175,8 @@ def draw(rows: Sequence[Row], file: Path) -> None:
 
     mpl.rcParams["svg.hashsalt"] = "between"
     run = {key(row): row for row in rows if not row["refused"]}
-    machines = [machine for machine in MACHINES if any(one[0] == machine and one[2] != "none" for one in run)]
+    machines = [machine for machine in MACHINES if any(one[0] == machine and one[2] == "none" for one in run)]
+    machines = [machine for machine in machines if any(one[0] == machine and one[2] != "none" for one in run)]
     figure = Figure(figsize=(7.16, 1.15 * len(machines) + 0.9), layout="constrained")
     grid = figure.subplots(len(machines), 2, sharex=True, sharey="col", squeeze=False)
     for (left, right), machine in zip(grid, machines, strict=True):
@@ -184,7 +185,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
                 bars = [ratio(run, machine, network, way, what) for network in NETWORKS]
                 places = [place + 0.27 * (k - 1) for place, bar in enumerate(bars) if bar is not None]
                 found = [bar for bar in bars if bar is not None]
-                axes.bar(places, found, 0.25, color=COLOURS[(0, 5, 2)[k]], label=way)
+                axes.bar(places, found, 0.25, color=COLOURS[k], label=way)
             axes.axhline(1, color="0.4", linewidth=0.5)
             axes.set_xticks(range(len(NETWORKS)), list(NETWORKS), rotation=30, ha="right", fontsize=7)
             axes.tick_params(axis="y", labelsize=7)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.curve import Curve
@@ -41,7 +42,7 @@ def machine(kib: int) -> Architecture:
     """One buffer, single, behind which nothing is kept."""
     networks = {tensor: {"kind": "unicast"} for tensor in ("ifmap", "filter", "psum")}
     buffer = {"name": "GLB", "capacity": f"{kib} KiB", "array": {"size": {"x": 1}, "networks": networks}}
-    levels = [{"name": "DRAM"}, buffer, {"name": "RF", "keeps": "none"}]
+    levels: list[dict[str, Any]] = [{"name": "DRAM"}, buffer, {"name": "RF", "keeps": "none"}]
     return Architecture.of("one_buffer", levels, clock="1 GHz", word=f"{BITS} b")
 
 
