@@ -104,7 +104,8 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     from accelsim.engine.counts import why_no_time
     from accelsim.engine.timeline import observe
     from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
-    from accelsim.jobs import masks_for
+    from accelsim.jobs import dense, masks_for
+    from accelsim.mapping.plan.rounds import bare
     from accelsim.report.timeline import Layer
     from accelsim.simulate import plan_of
     from accelsim.sparsity.masks import Masks
@@ -123,8 +124,10 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
             raise AccelsimError(
                 f"{layer.name}: its ofmap stays on the chip and is written out behind its last MAC; nothing draws it"
             )
-        machine, own = result.machine_of(layer), given[layer.name]
-        masks = masks_for(machine, own, layer.problem, plan.zeros and plan.zeros.of(own))
+        machine, own = result.machine_of(layer), given[bare(layer.name)]
+        masks = None
+        if not dense(plan, own):
+            masks = masks_for(machine, own, layer.problem, plan.zeros and plan.zeros.of(own))
         window: Timeline | PeTimeline | int
         if machine.cartesian:
             window = observe_pes(machine, layer.problem, masks or Masks(), span, layer.timing, left, processing)
