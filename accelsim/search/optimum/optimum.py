@@ -166,7 +166,7 @@ def why_not(machine: Architecture, table: EnergyTable) -> str:
     array = max(machine.pe_level - 1, 0)
     if table.accounting:
         return f"accounting '{table.accounting}' takes what a dataflow keeps"
-    if machine.cartesian or machine.narrows or machine.paced or machine.cuts or machine.bias:
+    if machine.cartesian or machine.narrows or machine.paced or machine.cuts or machine.bias or machine.parts:
         return "its counts depend on more than tiles and orders"
     if len(arrays) > 1 or (arrays and arrays[0] != machine.levels[array].name):
         return f"it has arrays below {' and '.join(arrays)}, and one right above the PE is searched whole"
