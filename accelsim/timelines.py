@@ -111,6 +111,7 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
     from accelsim.engine.counts import why_no_time
+    from accelsim.mapping.plan.rounds import bare
     from accelsim.report.timeline import Layer
     from accelsim.simulate import plan_of
 
@@ -118,7 +119,7 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     order = {layer.name: at for at, layer in enumerate(plan.ran.network.layers)}
     shown, left = [], MOST
     first_of = {group.name: group.group.layers[0] for group in result.groups}
-    for one in sorted(result.multiplied, key=lambda one: order[first_of.get(one.name, one.name)]):
+    for one in sorted(result.multiplied, key=lambda one: order[bare(first_of.get(one.name, one.name))]):
         length = one.timing.processing if processing else one.cycles
         if not length:
             raise AccelsimError(f"{one.name} takes no cycles: {why_no_time(one.counts, one.timing)}")
@@ -143,7 +144,8 @@ def _window(
     """What happens in some cycles of a layer or group; or up to which cycle there are not too many lines."""
     from accelsim.engine.zeros.cartesian_seen import observe as observe_pes
     from accelsim.grouped import GroupResult
-    from accelsim.jobs import masks_for, wanted_of
+    from accelsim.jobs import dense, masks_for, wanted_of
+    from accelsim.mapping.plan.rounds import bare
     from accelsim.sparsity.masks import Masks
 
     if isinstance(one, GroupResult):
@@ -155,8 +157,8 @@ def _window(
         ran = seen_group(one.group, plan.between, wanted_of(plan, plan.between), nests)
         return observe_group(ran, span, most, processing)
     machine = result.machine_of(one)
-    own = next(layer for layer in plan.layers if layer.name == one.name)
-    masks = masks_for(machine, own, one.problem, plan.zeros and plan.zeros.of(own))
+    own = next(layer for layer in plan.layers if layer.name == bare(one.name))
+    masks = None if dense(plan, own) else masks_for(machine, own, one.problem, plan.zeros and plan.zeros.of(own))
     if machine.cartesian:
         return observe_pes(machine, one.problem, masks or Masks(), span, one.timing, most, processing)
     return _of_layer(machine, one, masks, span, most, processing)

@@ -169,3 +169,9 @@ def test_searched_with_parts() -> None:
         for parts in (1, 4)
     ]
     assert energy[1] <= energy[0]
+
+
+def test_parts_are_searched_without_a_certificate() -> None:
+    found = run({"resident": {"a": {"level": "GLB", "parts": "1/2"}}}, layers="a", exact=True).layer("a").search
+    assert found is not None and found.certificate is None
+    assert "not certified: its counts depend on more than tiles and orders" in found.space

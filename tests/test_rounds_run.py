@@ -18,9 +18,11 @@ from accelsim.mapping.plan.living import Between, between_of
 from accelsim.mapping.plan.plan import Home, Plan, Span
 from accelsim.mapping.plan.rounds import REST
 from accelsim.mapping.plan.yaml import data_of, dump_plan, load_plan, plan_from
+from accelsim.outputs import check_outputs
 from accelsim.report.files import document_text
 from accelsim.result import Result
 from accelsim.simulate import rerun, simulate
+from accelsim.timelines import windows_of
 from accelsim.workload.network import VIEWS, Network
 from accelsim.workload.problem import TENSORS, Tensor
 from plans import draw_network
@@ -182,3 +184,14 @@ def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, spans: str, line: str) 
         run(drawn(4), file)
     lines = [one.replace(str(file), "F") for one in str(caught.value).splitlines()]
     assert any(line in one for one in lines), lines
+
+
+def test_outputs_and_cycles_of_rounds_and_parts() -> None:
+    """Outputs of each round are numpy's, and a timeline draws each."""
+    plan = {
+        "resident": {"a": {"level": "GLB", "parts": "1/2"}, "b": {"level": "GLB", "parts": "1/2"}},
+        "spans": [{"layers": ["a", "b"], "batch_outer": 2}],
+    }
+    found = run(drawn(3), plan, "cycle", layers="a,b")
+    assert [line.partition(":")[0] for line in check_outputs(found)] == ["a", "a" + REST, "b", "b" + REST]
+    assert [window.name for window in windows_of(found, 0, 1 << 20)] == [layer.name for layer in found.layers]

@@ -16,6 +16,7 @@ from accelsim.engine import analytical, evaluate_many, program
 from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest, kept
 from accelsim.workload.problem import TENSORS, Problem, Tensor
+from engine.test_timeline import same_events
 from strategies import (
     Case,
     case,
@@ -72,6 +73,13 @@ def test_agreement_on_meshes(drawn: Case) -> None:
 @settings(max_examples=15, deadline=None)
 def test_agreement_on_runs_of_pixels(drawn: Case) -> None:
     agree(*drawn)
+
+
+@given(drawn=in_parts(case, with_homes))
+@settings(max_examples=40, deadline=None)
+def test_what_is_seen(drawn: Case) -> None:
+    """A timeline has the golden machine's events, those of tiles that stay among them."""
+    same_events(drawn)
 
 
 @given(drawn=in_parts(case, with_homes))

@@ -188,7 +188,7 @@ def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> s
     array = max(machine.pe_level - 1, 0)
     if table.accounting:
         return f"accounting '{table.accounting}' takes what a dataflow keeps"
-    if machine.cartesian or machine.cuts or machine.bias:
+    if machine.cartesian or machine.cuts or machine.bias or machine.parts:
         return "its counts depend on more than tiles and orders"
     if machine.lock:
         return "its PEs are in lock step, and not every mapping can be"

@@ -145,7 +145,7 @@ def test_keys_and_values_that_pass_the_buffer_by(seed: int) -> None:
     blocks = replace(blocks, kv_resident=False)
     found = attended(shape, blocks, heads, wanted(straight()), "analytical")
     there = Walk(shape, blocks, frozenset({"keys", "values"}))
-    cut, listed = Cut(shape, blocks), Cut(shape, blocks).listed
+    listed = Cut(shape, blocks).listed
     words, cycles, least = 0, 0, 0
     for rows, columns, first in zip(listed.rows.tolist(), listed.columns.tolist(), listed.first.tolist(), strict=True):
         for problem in (
@@ -167,7 +167,6 @@ def test_keys_and_values_that_pass_the_buffer_by(seed: int) -> None:
     other = moved(shape, blocks, there.at_home).times(heads)
     assert int(found.counts.words[0, [0, 2]].sum()) == other.words
     assert found.room == 16 * other.room
-    assert cut.blocks == there.cut.blocks
 
 
 @pytest.mark.parametrize("seed", range(4))
