@@ -32,6 +32,18 @@ def run_attention(
     those of both products. nests : of its products, in the order of its passes.
     Raises MappingError for a group that is no attention, or does not fit: with the blocks that would.
     """
+    heads, found = _attended(group, between, wanted, evaluator, nests)
+    return _result(group, heads, found)
+
+
+def check_attention(group: Group, between: Between, wanted: Wanted) -> None:
+    """Raise MappingError as `run_attention` would, and run nothing."""
+    _attended(group, between, wanted, "analytical", None)
+
+
+def _attended(
+    group: Group, between: Between, wanted: Wanted, evaluator: str, nests: Sequence[LoopNest] | None
+) -> tuple[Heads, Attended]:
     heads = attention_of(between.network, group.layers)
     blocks = blocks_of(group, heads)
     walk = Walk(heads.attention, blocks, _at_home(heads, between))
@@ -42,7 +54,7 @@ def run_attention(
     capacity = wanted.capacity
     free = None if capacity is None else capacity - between.taken_from(inside[0], inside[-1])
     refuse(found, free, f"group {group.name}")
-    return _result(group, heads, found)
+    return heads, found
 
 
 def blocks_of(group: Group, heads: Heads) -> Blocks:

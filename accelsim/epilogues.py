@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from accelsim.engine.copied import padded
+from accelsim.engine.fused.handed import refuse_machine
 from accelsim.engine.fused.layers import group_of
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult, PassRun, Share
 from accelsim.mapping.plan.living import Stay
-from accelsim.search.plan.handing import Handing, Ran, Tile, handing
+from accelsim.search.plan.handing import Handing, Placed, Ran, Tile, handing
 from accelsim.workload.problem import TENSORS, Tensor
 
 if TYPE_CHECKING:
@@ -53,19 +54,34 @@ def handing_of(group: Group, between: Between, wanted: Wanted) -> Handing:
     )  # fmt: skip
 
 
+def check_epilogue(group: Group, between: Between, wanted: Wanted) -> None:
+    """Raise MappingError as `run_epilogue` would for what is no epilogue or does not fit, and map nothing."""
+    one = handing_of(group, between, wanted)
+    refuse_machine(one.machine, one.problem, wanted.home)
+    if group.P:
+        _placed(group, one)
+    elif next(one.tiles(), None) is None:
+        raise MappingError(f"group {group.name}: no tile of it fits in '{wanted.home}'")
+
+
+def _placed(group: Group, one: Handing) -> Placed:
+    """A group's tile and the loops around it."""
+    limits = dict(zip("PQM", (*one.epilogue.last.plane, one.channels), strict=True))
+    for dim, most in limits.items():
+        if getattr(group, dim) > most:
+            raise MappingError(f"group {group.name}: a tile of {dim} {getattr(group, dim)}; there are {most}")
+    placed = one.placed(Tile(group.P, group.Q, group.M))
+    if placed is None:
+        others = one.listed()
+        lever = "P {}, Q {}, M {} would fit".format(*others[0].tile) if others else "no tile fits"
+        raise MappingError(f"group {group.name}: its tile does not fit in '{one.wanted.home}'; {lever}")
+    return placed
+
+
 def _mapped(group: Group, one: Handing, evaluator: str) -> LoopNest:
     """The best mapping of a group's tile, or of the best tile."""
     if group.P:
-        limits = dict(zip("PQM", (*one.epilogue.last.plane, one.channels), strict=True))
-        for dim, most in limits.items():
-            if getattr(group, dim) > most:
-                raise MappingError(f"group {group.name}: a tile of {dim} {getattr(group, dim)}; there are {most}")
-        placed = one.placed(Tile(group.P, group.Q, group.M))
-        if placed is None:
-            others = one.listed()
-            lever = "P {}, Q {}, M {} would fit".format(*others[0].tile) if others else "no tile fits"
-            raise MappingError(f"group {group.name}: its tile does not fit in '{one.wanted.home}'; {lever}")
-        return one.mapped(placed, evaluator)
+        return one.mapped(_placed(group, one), evaluator)
     best = one.best()
     if best is None:
         raise MappingError(f"group {group.name}: no tile of it fits in '{one.wanted.home}', or has a mapping")
