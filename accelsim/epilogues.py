@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from accelsim.engine.copied import padded
+from accelsim.engine.fused.handed import refuse_machine
 from accelsim.engine.fused.layers import group_of
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult, PassRun, Share
@@ -54,14 +55,17 @@ def handing_of(group: Group, between: Between, wanted: Wanted) -> Handing:
 
 
 def check_epilogue(group: Group, between: Between, wanted: Wanted) -> None:
-    """Raise MappingError as `run_epilogue` would for a tile that is given, and run nothing."""
+    """Raise MappingError as `run_epilogue` would for what is no epilogue or does not fit, and map nothing."""
     one = handing_of(group, between, wanted)
+    refuse_machine(one.machine, one.problem, wanted.home)
     if group.P:
         _placed(group, one)
+    elif next(one.tiles(), None) is None:
+        raise MappingError(f"group {group.name}: no tile of it fits in '{wanted.home}'")
 
 
 def _placed(group: Group, one: Handing) -> Placed:
-    """The tile of a group, in its place."""
+    """A group's tile and the loops around it."""
     limits = dict(zip("PQM", (*one.epilogue.last.plane, one.channels), strict=True))
     for dim, most in limits.items():
         if getattr(group, dim) > most:

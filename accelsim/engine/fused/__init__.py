@@ -12,4 +12,7 @@ passes(found)                                            # passes.py: each disti
 overflow(found, capacity, "GLB")                         # fit.py: None, or what does not fit and the tile that would
 sequence(found)                                          # sequence.py: all of them in order, what comes and goes
 ```
+
+A layer that hands finished tiles of its ofmap on is mapped as a layer: `Epilogue.of(group)` (epilogue.py) says what its
+tiles bring, `evaluate(handed(epilogue, machine, nest, problem, "GLB"))` (handed.py) counts and times it.
 """

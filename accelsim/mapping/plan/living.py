@@ -306,6 +306,12 @@ class Between:
         if group is not None and name != group.layers[-1]:
             yield f"it is inside the group {group.name}, whose tiles hold it; only what its last layer makes can stay"
             return
+        if group is not None and not group.epilogue and self.copied(name):
+            yield (
+                f"it would be written to '{self.machine.levels[0].name}' too, for later readers; what the group "
+                f"{group.name} makes goes to one place: let it stay for all of them, or not at all"
+            )
+            return
         if not self.plan.resident[name].whole:
             # whoever reads it finds the other channels in the outermost level
             return

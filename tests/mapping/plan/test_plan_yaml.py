@@ -73,12 +73,6 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
         ("groups: [{layers: [conv1, pool1], tile: {P: 0}}]", "groups.0.tile.P"),
         ("resdient: {}", "resdient"),
         (
-            "groups:\n- {layers: [conv1, pool1], tile: {P: 56}}",
-            "F:2:12: groups.0.layers: GLB group conv1..pool1: needs ",
-        ),
-        ("groups: [{layers: [conv1, pool1], keep: {FC: both}}]", "F:1:19: groups.0.layers: group conv1..pool1: 'FC'"),
-        ("resident: {conv1: GLB}", "F:1:12: resident.conv1: while 'conv1' runs, tensors that stay take 12845056 bits"),
-        (
             "groups: [{layers: [conv1, pool1], tile: {M: 4}}]",
             "F:1:45: groups.0.tile.M: only tiles of an epilogue are cut along channels (epilogue: true)",
         ),
@@ -90,6 +84,16 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
             "groups: [{layers: [conv1, pool1], epilogue: true, tile: {P: 4}}]",
             "groups.0.tile: the tile of an epilogue has P, Q and M, or is left to the search",
         ),
+        (
+            "groups:\n- {layers: [conv1, pool1], tile: {P: 56}}",
+            "F:2:12: groups.0.layers: GLB group conv1..pool1: needs ",
+        ),
+        ("groups: [{layers: [conv1, pool1], keep: {FC: both}}]", "F:1:19: groups.0.layers: group conv1..pool1: 'FC'"),
+        (
+            "resident: {pool1: {level: GLB, until: conv2_0a}}\ngroups: [{layers: [conv1, pool1], tile: {P: 1}}]",
+            "F:1:12: resident.pool1: it would be written to 'DRAM' too, for later readers; what the group conv1..pool1",
+        ),
+        ("resident: {conv1: GLB}", "F:1:12: resident.conv1: while 'conv1' runs, tensors that stay take 12845056 bits"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, text: str, line: str) -> None:
