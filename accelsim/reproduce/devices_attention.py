@@ -311,7 +311,8 @@ fused group in time (docs/attention.md), rows outside with a running softmax, bl
 columns, whatever is fastest, the next block's keys and values coming meanwhile, mappings of the least time; heads run
 one after another on all cores of a GPU, side by side on the two halves of a TPU. *As reached*: with `launch` and
 `dram_efficiency` as above. *With start*: what the shortest row takes longer than that is added to all, for it is
-software's and published nowhere; the mean leaves that row out. *Three layers*: as reached, but not fused: scores,
-softmax and values one by one, through memory, masked scores too. The roofline has queries, keys, values and outputs
-once, and the MACs that a mask leaves.
+software's; the mean leaves that row out. On the A100 six products were timed in one graph of kernels, but an attention
+in a graph of its own (ai-dynamo/aiconfigurator, collector/vllm), whose start nobody tells. *Three layers*: as reached,
+but not fused: scores, softmax and values one by one, through memory, masked scores too. The roofline has queries, keys,
+values and outputs once, and the MACs that a mask leaves.
 """
