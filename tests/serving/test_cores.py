@@ -209,4 +209,4 @@ def test_a_package_is_served(tmp_path, monkeypatch):
     )  # fmt: skip
     assert one.what == "gpt2 on tpu_v3_core"
     with pytest.raises(AccelsimError, match="tpu_v3_core: a machine needs a model to serve"):
-        accelsim.serve(load_package("tpu_v3_core"), rate=1.0, kv_blocks=9)
+        accelsim.serve(load_package("tpu_v3_core"), rate=1.0, kv_blocks=99)
