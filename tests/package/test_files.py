@@ -174,6 +174,9 @@ class TestCommand:
             (["run", "CHIP", "alexnet", "--set", "memory.ddr.rate=3"], "there is no 'ddr'"),
             (["run", "CHIP", "alexnet", "--exact"], "exact: the best placement of a package is of mode graph"),
             (["compare", "CHIP", "alexnet"], "set one thing to several values, --set cores=1,2,4,8"),
+            (["compare", "CHIP", "alexnet", "--report", "r.html"], "--report: a package of cores does not take it"),
+            (["compare", "CHIP", "alexnet", "--budget", "9"], "--budget: a package of cores does not take it"),
+            (["compare", "CHIP", "alexnet", "--plot", "x.bmp"], "unknown picture format 'bmp' (pdf, png, svg)"),
         ],
     )
     def test_mistakes_are_one_line(self, cli, chip, arguments, said):
@@ -207,6 +210,13 @@ class TestCommand:
         assert done.exit_code == 0, done.output
         assert "speed-up" in done.output
         assert "1.00" in done.output
+
+    def test_compare_draws_it(self, cli, chip, tmp_path):
+        setting = ["--layers", "CONV5", "--set", "cores.a.count=1,2"]
+        done = cli("compare", chip, "alexnet", *setting, "--plot", tmp_path / "speed.svg")
+        assert done.exit_code == 0, done.output
+        text = (tmp_path / "speed.svg").read_text()
+        assert text.startswith("<?xml") and "what binds" in text
 
     def test_a_file_is_validated(self, cli, chip):
         done = cli("validate", chip)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import accelsim
 from accelsim.cli import app
 from accelsim.errors import AccelsimError
+from accelsim.package.events import carried_out
 from accelsim.package.running import simulate_package
 from accelsim.package.split import blocks
 from accelsim.package.yaml import load_package, package_of
@@ -24,6 +25,7 @@ from accelsim.serving.machine import Machine
 from accelsim.vector import vector_layers
 from accelsim.workload.problem import Width
 from accelsim.yamlfile import parse
+from package.drawn import golden
 from serving.draws import SMALL
 
 MODEL = replace(SMALL, heads=8, kv_heads=4)
@@ -94,6 +96,25 @@ def test_sums_cross_links_word_by_word():
     width = slow.package.cores[0].machine.widths[Width.PSUM]
     cycles = [own.layers(shapes.dense, 64)["o_proj"][0] * 1e3 for own in (slow, fast)]
     assert cycles[0] - cycles[1] == pytest.approx(64 * MODEL.hidden * width * (1 / 16 - 1 / 32), abs=1e-6)
+
+
+@pytest.mark.parametrize(("memory", "count", "rest"), PACKAGES)
+def test_ways_over_links_are_those_of_the_golden_machine(monkeypatch, memory, count, rest):
+    """What moves words and attention, on links too: every schedule again, instant by instant."""
+    schedules = []
+
+    def kept(schedule):
+        schedules.append(schedule)
+        return carried_out(schedule)
+
+    monkeypatch.setattr("accelsim.serving.cores.carried_out", kept)
+    own = cores_of(memory, count, rest)
+    own.layers(shapes.dense, 11)
+    own.took(tuple(a + b * 3 for a, b in zip(own.shares(9, 20), own.shares(1, 50), strict=True)))
+    assert len(schedules) == 6  # embedding, two norms, rotation, gates, attention
+    for schedule in schedules:
+        theirs = golden(schedule)
+        assert carried_out(schedule).ends == [theirs.ends[entry] for entry in range(len(schedule.entries))]
 
 
 def by_hand(own, parts, bits):
@@ -188,4 +209,4 @@ def test_a_package_is_served(tmp_path, monkeypatch):
     )  # fmt: skip
     assert one.what == "gpt2 on tpu_v3_core"
     with pytest.raises(AccelsimError, match="tpu_v3_core: a machine needs a model to serve"):
-        accelsim.serve(load_package("tpu_v3_core"), rate=1.0, kv_blocks=9)
+        accelsim.serve(load_package("tpu_v3_core"), rate=1.0, kv_blocks=99)
