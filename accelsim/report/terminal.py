@@ -32,7 +32,7 @@ POWER = re.compile(f"[{''.join(map(chr, LOWERED))}]+")
 def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.multiplied else []
-    lines = [*first, heading(result), *would_save(result), *efficiency_lines(result), *free(result)]
+    lines = [*first, heading(result), *efficiency_lines(result), *free(result), *would_save(result)]
     return [*lines, *grids(result), *notes(result)]
 
 

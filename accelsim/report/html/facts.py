@@ -99,7 +99,7 @@ def section(
         layer_table(result, key if opened else ""),
         tuple(_tables(result)),
         plan_picture(result),
-        (*closed, *would_save(result), *free(result), *notes(result)),
+        (*closed, *free(result), *would_save(result), *notes(result)),
         ran_facts(result),
         frozenset(one for one in (*paint.values(), *causes.values()) if one[1]),
     )
