@@ -66,6 +66,11 @@ def crossing_attention(group: Group, between: Between, wanted: Wanted) -> dict[s
     return dict(words)
 
 
+def check_attention(group: Group, between: Between, wanted: Wanted) -> None:
+    """Raise MappingError as `run_attention` would, and run nothing."""
+    _attended(group, between, wanted, "analytical", None)
+
+
 def _attended(
     group: Group, between: Between, wanted: Wanted, evaluator: str, nests: Sequence[LoopNest] | None
 ) -> tuple[Heads, Attended]:

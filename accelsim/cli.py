@@ -52,6 +52,7 @@ from accelsim.options import (
     Out,
     PictureWidth,
     PlanFile,
+    Proved,
     Report,
     Seed,
     Settings,
@@ -329,7 +330,7 @@ def search(
     layers: Layers = None,
     objective: Objective = "energy",
     budget: Budget = None,
-    exact: Exact = False,
+    exact: Proved = None,
     imperfect: Imperfect = False,
     constraints: Constraints = None,
     bound: Bound = None,
@@ -359,6 +360,8 @@ def search(
 
     if out:
         check_place(out)
+    if exact is None:
+        exact = between in (None, "none")  # a plan has thousands of passes to price
     options: dict[str, Any] = {
         "dataflow": dataflow, "batch": batch, "layers": layers, "evaluator": "analytical", "objective": objective,
         "budget": budget, "exact": exact, "imperfect": imperfect, "constraints": constraints, "bound": bound,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from accelsim.architecture.model import Architecture
-from accelsim.attending import crossing_attention, run_attention, seen_attention
+from accelsim.attending import check_attention, crossing_attention, run_attention, seen_attention
 from accelsim.energy.rows import EnergyRow
 from accelsim.energy.standing import standing_rows
 from accelsim.engine.counts import Counts, Timing
@@ -27,7 +27,7 @@ from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.errors import MappingError, Overflow
 from accelsim.grouped import GroupResult, PassRun, Share
 from accelsim.mapping.mapping import LoopNest, describe
-from accelsim.mapping.plan.living import Between
+from accelsim.mapping.plan.living import Between, Wrong
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS, Group
 from accelsim.search.plan.costs import Wanted
 from accelsim.search.plan.fused import tilings, widths_of
@@ -74,6 +74,19 @@ def crossing(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
     if group.attention:
         return crossing_attention(group, between, wanted)
     return _Run(group, between, wanted, "analytical", None).crossing
+
+
+def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> Iterator[Wrong]:
+    """Groups that cannot run, each with its place in the plan; chosen : layers that are run."""
+    for i, group in enumerate(between.plan.groups):
+        if not chosen or set(chosen) & set(group.layers):
+            try:
+                if group.attention:
+                    check_attention(group, between, wanted)
+                else:
+                    _Run(group, between, wanted, "analytical", None).check()
+            except MappingError as error:
+                yield ("groups", i, "layers"), str(error)
 
 
 def geometry_of(group: Group, between: Between) -> Geometry:
@@ -172,6 +185,11 @@ class _Run:
                     most = size, tiling.tile
         lever = f"a tile of P {most[1][0]}, Q {most[1][1]} would fit" if most[0] else "no tile fits: take fewer layers"
         raise MappingError(describe(Overflow(self.wanted.home, f"group {self.group.name}", needs, free, (lever,))))
+
+    def check(self) -> None:
+        """Raise MappingError where it is not legal, or does not fit."""
+        assert self.filters is not None
+        assert self.room >= 0
 
     def _room(self, found: Measured) -> int:
         beside = self.wanted.keeps_filters and self.wanted.weights_share

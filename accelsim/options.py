@@ -30,6 +30,15 @@ Budget = Annotated[
 Exact = Annotated[
     bool, typer.Option("--exact", help="Search a dataflow's mappings to the end too, with a certificate.")
 ]
+Proved = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--quick",
+        help="Search a dataflow's mappings to the end, with a certificate, or its promising ones alone; "
+        "default: to the end, but between layers.",
+        show_default=False,
+    ),
+]
 Imperfect = Annotated[
     bool, typer.Option("--imperfect", help="Of 'best': factors that do not divide too; takes longer.")
 ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelsim import arguments
 from accelsim.architecture.model import Architecture
-from accelsim.architecture.precision import with_bits
 from accelsim.compiling import summed_up
 from accelsim.dataflows import candidates, known_dataflow
 from accelsim.declared import split_parameters
@@ -18,7 +18,7 @@ from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.given import DENSE, asked, digests_of, files_of, operands_for, operands_of
-from accelsim.jobs import Job, Plan, gathered, jobs, run_job
+from accelsim.jobs import Job, Plan, gathered, jobs, run_job, sized_for
 from accelsim.mapping.plan.living import Between, between_of, home_of
 from accelsim.mapping.plan.plan import NO_PLAN, WAYS
 from accelsim.mapping.shipped import shipped
@@ -32,10 +32,12 @@ from accelsim.search.bound import ceilings_of
 from accelsim.search.proof import Proof
 from accelsim.workload.network import Network
 from accelsim.workload.precision import checked
+from accelsim.workload.problem import Width
 
 if TYPE_CHECKING:
     from accelsim.mapping.dataflows.dataflow import Dataflow
     from accelsim.mapping.plan.plan import Plan as BetweenPlan
+    from accelsim.search.plan.costs import Wanted
     from accelsim.workload.training.optimizers import Training
 
 EVALUATORS = ("cycle", "analytical")
@@ -167,7 +169,7 @@ def prepare(
         proof.constraints.on(machine)
     if proof.bounds:
         ceilings_of(proof.bounds, machine, table, options["objective"])
-    between = _between(machine, network, table, options, flow or dataflow, dataflow, proof)
+    between = _between(machine, network, table, {**options, "layers": globs}, flow or dataflow, dataflow, proof)
     ran = Ran(
         network, options["objective"], globs, str(mapping) if isinstance(mapping, str | Path) else "", set_,
         None if data is None else str(data), seed, widths, digests_of(operands, chosen), versions(),
@@ -187,35 +189,52 @@ def _between(
     proof: Proof,
 ) -> Between | None:
     """The plan that is given or looked for, on a machine; None: nothing happens between layers."""
-    way, bits = options["between"] or "none", checked(arguments.settings("bits", options["bits"]))
+    way, given = options["between"] or "none", options["plan"]
     arguments.known("between", way, WAYS)
-    if options["plan"] is not None:
-        from accelsim.mapping.plan.yaml import plan_from, refuse_wrong
-        from accelsim.search.plan.best import refuse_accounting
-
-        if way != "none":
-            raise AccelsimError("a plan is given, so none is looked for; leave out 'between' or 'plan'")
-        plan, document = plan_from(options["plan"])
-        between = between_of(plan, machine, network, bits)
-        if between:
-            refuse_wrong(between, document)
-            refuse_accounting(table)
-        return between
-    if way == "none":
+    if given is not None and way != "none":
+        raise AccelsimError("a plan is given, so none is looked for; leave out 'between' or 'plan'")
+    if given is None and way == "none":
         return None
     from accelsim.search.plan.best import find_plan
     from accelsim.search.plan.costs import Wanted
 
-    wanted = Wanted(machine, table, home_of(machine), flow, dataflow, options["objective"], proof)
-    found = find_plan(
-        wanted,
-        network,
-        lambda layer: with_bits(machine, {**layer.bits, **bits}),
-        way,
-        proof.budget,
-        options["progress"],
-    )
+    bits = checked(arguments.settings("bits", options["bits"]))
+
+    def wanted(home: str) -> Wanted:
+        return Wanted(machine, table, home, flow, dataflow, options["objective"], proof)
+
+    if given is not None:
+        return _given(given, machine, network, bits, wanted, options["layers"])
+    sized = partial(sized_for, machine, wanted=bits)
+    found = find_plan(wanted(home_of(machine)), network, sized, way, proof.budget, options["progress"])
     return between_of(replace(found.plan, source=found.describe()), machine, network, bits)
+
+
+def _given(
+    plan: BetweenPlan | str | Path | Mapping[str, Any],
+    machine: Architecture,
+    network: Network,
+    bits: Mapping[Width, int],
+    wanted: Callable[[str], Wanted],
+    layers: str,
+) -> Between | None:
+    """A plan that is given, on a machine. wanted : of a home, what passes of its groups are searched by.
+
+    layers : those that are run.
+    """
+    from accelsim.grouping import wrong_groups
+    from accelsim.mapping.plan.yaml import plan_from, refuse_wrong
+    from accelsim.search.plan.best import refuse_accounting
+
+    asked_for, document = plan_from(plan)
+    between = between_of(asked_for, machine, network, bits)
+    if between is None:
+        return None
+    goal = wanted(between.home or home_of(machine))
+    refuse_accounting(goal.table)
+    chosen = {layer.name for layer in network.select(layers)}
+    refuse_wrong(between, document, wrong_groups(between, goal, chosen))
+    return between
 
 
 @summed_up

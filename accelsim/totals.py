@@ -61,7 +61,9 @@ def within_total(
     for job in jobs(plan):
         problem = job.machine.lower(job.problem)
         flow = None if plan.dataflow == BEST else with_slices(plan.flow or load(plan.dataflow), problem)
-        reason = why_not(job.machine, plan.table) or (why_no_flow(job.machine, problem, flow) if flow else "")
+        reason = why_not(job.machine, plan.table, timed=True) or (
+            why_no_flow(job.machine, problem, flow) if flow else ""
+        )
         if reason:
             raise MappingError(f"{job.layer.name}: a total is kept where mapspaces are searched to their end: {reason}")
         part = Part(job.layer.name, job.machine, problem, job.layer.repeat)

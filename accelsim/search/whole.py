@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
+from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows.dataflow import BEST, NAMES, Dataflow
@@ -43,6 +44,11 @@ Others = Callable[[bool], list[tuple[float, str, Found]]]
 """Where the optimum is certified or not: what to set beside it, (bound, whose, found), best first."""
 
 
+def _timed(objective: str, proof: Proof) -> bool:
+    """Whether cycles count."""
+    return objective != "energy" or any(bound.objective != "energy" for bound in proof.bounds)
+
+
 def _clock(proof: Proof) -> Clock:
     """The time of a layer; under constraints or bounds nothing else is known to keep them."""
     return Clock(proof.budget, firm=not proof.narrows)
@@ -68,7 +74,7 @@ def find_whole(
     if accounting:
         table = replace(table, accounting=accounting)
     run = _Run(architecture, problem, objective, table, evaluator, proof, _clock(proof))
-    reason = why_not(architecture, table)
+    reason = why_not(architecture, table, _timed(objective, proof))
     if reason:
         if proof.narrows:
             what = "constraints" if proof.constraints else "bounds"
@@ -94,7 +100,7 @@ def find_exact(
     """
     run = _Run(architecture, problem, objective, table, evaluator, proof, _clock(proof))
     Space(architecture, problem, dataflow).require()
-    reason = why_not(architecture, table) or why_no_flow(architecture, problem, dataflow)
+    reason = why_not(architecture, table, _timed(objective, proof)) or why_no_flow(architecture, problem, dataflow)
     as_ever = partial(find, architecture, problem, dataflow, objective, table, table.accounting or None, evaluator)
 
     def others(certified: bool) -> list[tuple[float, str, Found]]:
@@ -189,6 +195,8 @@ class _Run:
             return self._timed(found, scope, best, optima, scores)
         # what keeps the bounds by the evaluator may take more than what does by energy and MACs alone
         gap = scores[nest] / best.bound - 1
+        if not within and 0 <= gap < best.gap:
+            return replace(found, certificate=Certificate(best.size, best.nodes, best.bound, gap))
         if within and nest != best.nest and gap > max(best.gap, LEAST_GAP):
             proved = Certificate(best.size, best.nodes, best.bound, gap)
             found = replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
@@ -198,10 +206,10 @@ class _Run:
         self, found: Found, scope: Scope, best: Optimum, optima: dict[str, Optimum], scores: dict[LoopNest, float]
     ) -> Found:
         """With the certificate where cycles count: no mapping has fewer than its MACs take, or than a port is busy."""
-        try:
-            busy = least_busy(self.machine, self.problem, self.table, scope, replace(self.clock, firm=True))
-        except OutOfTimeError:
-            busy = 0.0
+        busy = 0.0
+        if not self.machine.narrows:  # narrow sums cross a port in less time, by what nothing bounds
+            with suppress(OutOfTimeError):
+                busy = least_busy(self.machine, self.problem, self.table, scope, replace(self.clock, firm=True))
         cheapest = optima["energy"].bound if "energy" in optima else 0.0
         least = max(best.bound, busy if self.objective == "cycles" else objective_of(self.objective, cheapest, busy))
         gap = max(scores[found.nest] / least - 1, 0.0)
@@ -272,10 +280,12 @@ class _Run:
     def _others(self, scope: Scope, best: Optimum) -> dict[str, Optimum]:
         """By objective, the optima that the evaluator chooses from, as far as time allows; of energy that one alone."""
         optima = {self.objective: best}
-        left = [name for name in CHOSEN_FROM if name != self.objective] if self.objective != "energy" else []
+        # what stands costs energy in every cycle, of which a search for energy knows the fewest
+        several = self.objective != "energy" or (not best.certified and any(standing_rows(self.machine, self.table, 1)))
+        left = [name for name in CHOSEN_FROM if name != self.objective] if several else []
         for index, name in enumerate(left):
             if not self.clock.late:
-                with suppress(OutOfTimeError):
+                with suppress(OutOfTimeError, MappingError):
                     optima[name] = self._optimum(scope, name, self.clock.within(1 / (len(left) + 1 - index)))
         return optima
 

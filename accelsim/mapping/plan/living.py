@@ -19,7 +19,7 @@ from accelsim.workload.network import INPUT, VIEWS, Layer, Network
 from accelsim.workload.problem import TENSORS, Padding, Tensor, Width
 
 Sized = Callable[[Layer], Architecture]
-Wrong = tuple[tuple[str, ...], str]
+Wrong = tuple[tuple[str | int, ...], str]
 """Where in a plan something is wrong, and what."""
 
 
@@ -193,8 +193,11 @@ class Between:
         """What the plan says of tensors that cannot be, each with its place in it; nothing: all can be."""
         impossible = list(self.impossible())
         yield from impossible
-        for name in self.plan.resident if not impossible else ():
+        if impossible:
+            return
+        for name in self.plan.resident:
             yield from ((("resident", name), why) for why in self._torn(name))
+        yield from self._no_room()
 
     def impossible(self) -> Iterator[Wrong]:
         """The same of each tensor by itself, whatever else stays."""
@@ -213,6 +216,23 @@ class Between:
                 continue
             level = home.level
             yield from ((place, why) for why in self._why_not(name, home))
+
+    def _no_room(self) -> Iterator[Wrong]:
+        """The first layer during which more stays than there is room for, at the last tensor that came."""
+        part = partition_of(self.machine, self.home) if self.plan.resident else None
+        at = next((i for i, bits in enumerate(self._taken) if part is not None and bits > part.bits), None)
+        if at is None or part is None:
+            return
+        homes = self.plan.resident.items()
+        stay = {n: self.bits(n) for n, home in homes if self.tensors[n].made <= at <= self.tensors[n].last(home.until)}
+        last, layer = max(stay, key=lambda name: self.tensors[name].made), self.network.layers[at].name
+        held = ", ".join(f"{name} {bits}" for name, bits in stay.items())
+        yield (
+            ("resident", last),
+            f"while '{layer}' runs, tensors that stay take {self._taken[at]} bits of '{self.home}' ({held}), and it "
+            f"has {part.bits}, {self._taken[at] - part.bits} too few; let one of them stay for fewer layers, or not at "
+            "all",
+        )
 
     def _torn(self, name: str) -> Iterator[str]:
         """Who would read a tensor that is nowhere but on the chip together with words that are not there."""

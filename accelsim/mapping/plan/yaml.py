@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict
 
 from accelsim.errors import AccelsimError
-from accelsim.mapping.plan.living import Between
+from accelsim.mapping.plan.living import Between, Wrong
 from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan
 from accelsim.specs import Count, Spec, key, listed, validate
 from accelsim.yamlfile import Document, bare, read
@@ -114,20 +114,24 @@ def plan_from(given: Plan | str | Path | Mapping[str, Any]) -> tuple[Plan, Docum
     return load_plan(given)
 
 
-def refuse_wrong(between: Between, document: Document | None) -> None:
-    """Raise for what a plan says that cannot be: SpecError with its lines, or AccelsimError for one without a file."""
+def refuse_wrong(between: Between, document: Document | None, groups: Iterable[Wrong] = ()) -> None:
+    """Raise for what a plan says that cannot be: SpecError with its lines, or AccelsimError for one without a file.
+
+    groups : what is wrong with groups that are run, looked at where nothing else is.
+    """
     plan = between.plan
-    if document is None:
-        found = [f"plan: {'.'.join(map(str, place))}: {what}" for place, what in between.wrong()]
-        if found:
-            raise AccelsimError("\n".join(found))
-        return
-    document = replace(document, issues=[])
-    if plan.network and plan.network != between.network.name:
+    document = document and replace(document, issues=[])
+    if document and plan.network and plan.network != between.network.name:
         document.refuse(("network",), f"a plan for '{plan.network}', and this network is '{between.network.name}'")
-    for place, what in between.wrong():
-        document.refuse(place, what, key=len(place) == 2 and place[0] == "resident")
-    document.check()
+        document.check()
+    for found in (between.wrong(), groups):
+        told = list(found)
+        if document:
+            for place, what in told:
+                document.refuse(place, what, key=len(place) == 2 and place[0] == "resident")
+            document.check()
+        elif told:
+            raise AccelsimError("\n".join(f"plan: {'.'.join(map(str, place))}: {what}" for place, what in told))
 
 
 def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:

@@ -9,6 +9,7 @@ from accelsim.energy.table import EnergyTable
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.kernels.scores import weighed
+from accelsim.search.narrowed import most_saved
 from accelsim.workload.problem import Problem, Tensor
 
 DISTINCT = ((Tensor.FILTER, "read", "GMCRS"), (Tensor.PSUM, "update", "NGMPQ"))
@@ -31,6 +32,8 @@ def floor_of(machine: Architecture, problem: Problem, table: EnergyTable, nest: 
                 for dim in dims:
                     words *= problem[dim]
                 energy += float(row.energy) * min(words / row.count, 1.0)
+    # of sums that are narrowed at last it is the narrow ones that every mapping writes
+    energy -= most_saved(machine, problem, table)
     return float(weighed(energy, fewest_cycles(machine, problem), objective))
 
 

@@ -16,6 +16,7 @@ from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
 from accelsim.search.factors import longest
 from accelsim.search.kernels.bounds import tile_factors
+from accelsim.search.narrowed import most_saved
 from accelsim.search.optimum.chains import TURN, chains_of
 from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock
@@ -68,6 +69,12 @@ class Mapspace:
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
         self.placements = placements_of(machine, problem, table, scope.placements(machine), timed=timed)
+        if machine.narrows:
+            # sums are wide in a search: a bound has what narrowing the final ones saves at most
+            saved = [most_saved(machine, problem, table, one.bypass) for one in self.placements.every]
+            both = zip(self.placements.every, saved, strict=True)
+            every = tuple(replace(one, constant=one.constant - less) for one, less in both)
+            self.placements = replace(self.placements, every=every)
         if scope.toll:
             every = tuple(one.tolled(scope.toll) for one in self.placements.every)
             self.placements = replace(self.placements, every=every)

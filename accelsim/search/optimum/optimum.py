@@ -12,14 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.architecture.model import Architecture
+from accelsim.energy.account import account
 from accelsim.energy.load import table_for
+from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
+from accelsim.engine import evaluate
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
-from accelsim.mapping.dataflows.dataflow import load
+from accelsim.mapping.dataflows.dataflow import BEST, load
 from accelsim.mapping.mapping import LoopNest, check
-from accelsim.search.found import OBJECTIVES
+from accelsim.search.found import OBJECTIVES, objective_of
 from accelsim.search.glance import glance
+from accelsim.search.narrowed import is_bounded, most_saved
 from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
@@ -121,34 +125,51 @@ def optimum(
     if objective not in OBJECTIVES:
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
     table = table or table_for(architecture, None)
-    reason = why_not(architecture, table)
+    timed = objective != "energy" or scope.ceilings.timed
+    reason = why_not(architecture, table, timed)
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
-    lanes, timed = architecture.macs_per_cycle, objective != "energy" or scope.ceilings.timed
+    lanes = architecture.macs_per_cycle
     if lanes > 1 and timed and (scope.imperfect or scope.flow):
         raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
-    begun, seed = time.monotonic(), None
     clock = budget if isinstance(budget, Clock) else Clock(budget)
+    found = _searched(architecture, problem, objective, table, clock, scope, steps, known)
+    return _as_counted(found, architecture, problem, table)
+
+
+def _searched(
+    machine: Architecture,
+    problem: Problem,
+    objective: str,
+    table: EnergyTable,
+    clock: Clock,
+    scope: Scope,
+    steps: list[Step] | None,
+    known: float | None,
+) -> Optimum:
+    """`optimum`, with the energy that a search goes by (`_as_counted`)."""
+    begun, seed = time.monotonic(), None
     if scope.imperfect and scope.flow is None:
         # factors that divide are among all: the best of them leaves most others out
         with suppress(NothingFitsError):
             divided: list[Step] = []
-            seed = optimum(architecture, problem, objective, table, clock, replace(scope, imperfect=False), divided)
+            perfect = replace(scope, imperfect=False)
+            seed = _searched(machine, problem, objective, table, clock, perfect, divided, None)
             if steps is not None:
                 # what is proved of some mappings is not of all
                 steps += [step._replace(bound=0.0) for step in divided]
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
-    space = Mapspace(architecture, problem, table, scope, timed, clock)
+    space = Mapspace(machine, problem, table, scope, objective != "energy" or scope.ceilings.timed, clock)
     if known is None:
-        known = _known(architecture, problem, objective, table, scope)
+        known = _known(machine, problem, objective, table, scope)
     known = seed.score if seed else known * (1 + NEAR)
     try:
         return _Search(space, OBJECTIVES.index(objective), begun, seed, steps, known).run()
     except OutOfTimeError:
         if seed is None:
             raise OutOfTimeError(space.size) from None
-        bound = floor_of(architecture, problem, table, seed.nest, OBJECTIVES.index(objective))
+        bound = floor_of(machine, problem, table, seed.nest, OBJECTIVES.index(objective))
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
 
 
@@ -157,22 +178,47 @@ def _known(machine: Architecture, problem: Problem, objective: str, table: Energ
     flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
     if flow is None or scope.constraints != FREE or scope.ceilings.given or scope.toll:
         return inf
-    return glance(machine, problem, flow, objective, table)
+    saved = most_saved(machine, problem, table) if objective == "energy" else 0.0
+    return glance(machine, problem, flow, objective, table) - saved
 
 
-def why_not(machine: Architecture, table: EnergyTable) -> str:
-    """Why a machine's mapspace cannot be searched whole; empty: it can."""
+def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> str:
+    """Why a machine's mapspace cannot be searched whole; empty: it can. timed : whether cycles count."""
     arrays = [spec.name for spec in machine.levels if spec.fanout.y * spec.fanout.x > 1]
     array = max(machine.pe_level - 1, 0)
     if table.accounting:
         return f"accounting '{table.accounting}' takes what a dataflow keeps"
-    if machine.cartesian or machine.narrows or machine.paced or machine.cuts or machine.bias:
+    if machine.cartesian or machine.cuts or machine.bias:
         return "its counts depend on more than tiles and orders"
+    if machine.lock:
+        return "its PEs are in lock step, and not every mapping can be"
+    if machine.paced and timed:
+        return "its cycles depend on more than MACs and words"
     if len(arrays) > 1 or (arrays and arrays[0] != machine.levels[array].name):
         return f"it has arrays below {' and '.join(arrays)}, and one right above the PE is searched whole"
     if array > MEMORIES:
         return f"it has {array} memories between the outermost and the PE, and up to {MEMORIES} are searched whole"
+    if not is_bounded(machine):
+        return "how far sums travel after they are narrowed depends on the mapping"
     return ""
+
+
+def _as_counted(found: Optimum, machine: Architecture, problem: Problem, table: EnergyTable) -> Optimum:
+    """With the energy that the closed form counts.
+
+    A search takes all final sums to be narrowed that may be, and leaves out what stands, which is more than that of the
+    fewest cycles.
+    """
+    fewest = fewest_cycles(machine, problem)
+    standing = fewest * float(sum(row.energy for row in standing_rows(machine, table, 1)))
+    if found.objective == "cycles" or not (standing or machine.narrows):
+        return found
+    counts, timing = evaluate(machine, found.nest, problem, "analytical")
+    energy = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, BEST, found.nest)))
+    score = objective_of(found.objective, energy, found.cycles)
+    return replace(
+        found, energy=energy, score=score, bound=found.bound + objective_of(found.objective, standing, fewest)
+    )
 
 
 class _Search:

@@ -177,4 +177,5 @@ def _same(machine: Architecture, edge: tuple[int, ...], column: int) -> int:
 def _across(machine: Architecture, program: Program) -> frozenset[str]:
     """Dims that may be spatial: not those whose psums would meet where nothing adds them (`program.build` refuses)."""
     edges = [(int(parent), int(child)) for t, parent, child, _, _ in program.edges if t == PSUM]
-    return frozenset(DIMS) - {dim for _, dim in unmerged(machine, edges)}
+    array = max(machine.pe_level - 1, 0)
+    return frozenset(DIMS) - {dim for level, dim in unmerged(machine, edges) if level == array}

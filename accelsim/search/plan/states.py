@@ -93,7 +93,7 @@ class Walk:
     @cached_property
     def refused(self) -> dict[str, str]:
         """Tensors that cannot stay for all their readers, and why."""
-        return {place[1]: why for place, why in self.between.impossible()}
+        return {str(place[1]): why for place, why in self.between.impossible()}
 
     @cached_property
     def readers(self) -> dict[str, list[int]]:

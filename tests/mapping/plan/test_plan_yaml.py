@@ -66,11 +66,27 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
         ("groups: [{layers: [conv1, pool1], keep: all}]", "groups.0.keep"),
         ("groups: [{layers: [conv1, pool1], tile: {P: 0}}]", "groups.0.tile.P"),
         ("resdient: {}", "resdient"),
+        (
+            "groups:\n- {layers: [conv1, pool1], tile: {P: 56}}",
+            "F:2:12: groups.0.layers: GLB group conv1..pool1: needs ",
+        ),
+        ("groups: [{layers: [conv1, pool1], keep: {FC: both}}]", "F:1:19: groups.0.layers: group conv1..pool1: 'FC'"),
+        ("resident: {conv1: GLB}", "F:1:12: resident.conv1: while 'conv1' runs, tensors that stay take 12845056 bits"),
     ],
 )
 def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, text: str, line: str) -> None:
     lines = refused(tmp_path, text)
     assert any(line in one for one in lines), lines
+
+
+def test_of_a_plan_for_another_network_nothing_else_is_told(tmp_path: Path) -> None:
+    lines = refused(tmp_path, "network: vgg16\nresident: {conv1_1: GLB, conv1_2: GLB}")
+    assert lines == ["F:1:10: network: a plan for 'vgg16', and this network is 'resnet50'"]
+
+
+def test_groups_of_layers_that_are_not_run_are_not_looked_at() -> None:
+    plan = {"groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 56}}]}
+    assert simulate("eyeriss", "resnet50", layers="FC", evaluator="analytical", plan=plan).layers[0].name == "FC"
 
 
 def test_a_plan_without_a_file_is_refused_too() -> None:
@@ -84,7 +100,10 @@ def test_a_plan_without_a_file_is_refused_too() -> None:
 @pytest.mark.parametrize(
     ("plan", "reason"),
     [
-        ({"resident": {"conv1": "GLB"}}, "GLB: tensors that stay take 12845056 bits, and it has 819200"),
+        (
+            {"resident": {"conv1": "GLB"}},
+            "while 'conv1' runs, tensors that stay take 12845056 bits of 'GLB' (conv1 12845056), and it has 819200",
+        ),
         (
             {"resident": {"conv1": "GLB"}, "groups": [{"layers": ["conv1", "pool1"], "tile": {"P": 2}}]},
             "it is inside the group conv1..pool1, whose tiles hold it",

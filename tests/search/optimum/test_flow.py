@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from typer.testing import CliRunner
 
 from accelsim.architecture.yaml import load_architecture
+from accelsim.cli import app
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
 from accelsim.engine import evaluate
@@ -51,7 +55,7 @@ def test_a_find_is_priced_as_it_is_said():
 
 def test_it_says_why_nothing_is_proved():
     nvdla, tpu = (load_architecture(name) for name in ("nvdla_full", "tpu_v1"))
-    assert "not certified: its counts depend on more" in find(nvdla, FC, nvdla.dataflow, proof=EXACT).space
+    assert "not certified: it has arrays below CBUF and ACC" in find(nvdla, FC, nvdla.dataflow, proof=EXACT).space
     found = find(tpu, FC, tpu.dataflow, proof=EXACT)
     assert "not certified" in found.space
     assert found.nest == find(tpu, FC, tpu.dataflow).nest
@@ -78,3 +82,15 @@ def test_other_factors_are_never_worse():
     assert imperfect.certificate.gap == 0
     assert imperfect.certificate.bound <= perfect.certificate.bound * (1 + 1e-9)
     assert "every chain of factors" in imperfect.space
+
+
+def test_map_proves_and_quick_does_not():
+    def mapped(*more):
+        found = CliRunner().invoke(app, ["map", "eyeriss_isca16_rs", "alexnet", "--layers", "FC8", *more])
+        assert found.exit_code == 0, found.output
+        return found.stdout, float(re.search(r"score ([0-9.e+]+)", found.stdout)[1])
+
+    (proved, least), (quick, more) = mapped(), mapped("--quick")
+    assert "the optimum, certified" in proved and "certified" not in quick
+    assert mapped("--exact") == (proved, least)
+    assert least <= more

@@ -215,8 +215,12 @@ def test_what_is_refused():
         optimum(load_architecture("eyeriss"), FC, "edpp")
     with pytest.raises(MappingError, match="no whole mapspace of 'diannao': it has arrays below BUFFERS and NFU"):
         optimum(load_architecture("diannao"), FC)
-    with pytest.raises(MappingError, match="no whole mapspace of 'nvdla_full': its counts depend on more"):
-        optimum(load_architecture("nvdla_full"), FC)
+    with pytest.raises(MappingError, match="no whole mapspace of 'scnn': its counts depend on more"):
+        optimum(load_architecture("scnn"), FC)
+    with pytest.raises(MappingError, match="no whole mapspace of 'ne16': its PEs are in lock step"):
+        optimum(load_architecture("ne16"), FC)
+    with pytest.raises(MappingError, match="no whole mapspace of 'opentpu': its cycles depend on more"):
+        optimum(load_architecture("opentpu"), FC, "cycles")
 
 
 @pytest.mark.parametrize("objective", ["energy", "edp", "cycles"])
