@@ -9,6 +9,8 @@ from accelsim.report.text import energy_text, many, milliseconds, number, percen
 from accelsim.report.training import kept_note
 from accelsim.workload.network import RECURRENT
 
+LEAST = 0.005
+"""Share of the outermost level's words below which nothing is said of what would be saved."""
 KINDS = {"cycle": "cycle-level", "analytical": "closed form (cycles are a lower bound)"}
 
 
@@ -105,6 +107,19 @@ def between_notes(result: Outcome) -> list[str]:
     run_dense = ["groups"] * bool(result.groups) + ["spans"] * bool(spans) + ["layers of parts of tensors"] * parts
     dense = f"; {' and '.join(run_dense)} are run dense, whatever is zero" if run_dense and result.operands else ""
     return [f"between layers: {', '.join(what)}{found}{dense}"]
+
+
+def would_save(result: Outcome) -> list[str]:
+    """What tensors that stay would save of a run without a plan, and how to get it; no line if next to nothing."""
+    from accelsim.report.would_stay import would_stay
+
+    found = would_stay(result)
+    if found is None or found.saved < LEAST * found.words:
+        return []
+    outermost = visible(result.architecture.levels[0].name)
+    stay = f"{many(len(found.resident), 'tensor')} could stay in {visible(found.home)} between layers"
+    share = f"{percent(found.saved / found.words)} % of the words of {outermost} ({found.saved:,} of {found.words:,})"
+    return [f"not used: {stay}, and save at least {share}: --between resident looks for them, best for more"]
 
 
 def notes(result: Outcome) -> list[str]:

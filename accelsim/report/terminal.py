@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from accelsim.outcome import Outcome, Outcomes
 from accelsim.report import plain
 from accelsim.report.physical import efficiency_lines
-from accelsim.report.summary import answer, comparison_failures, free, heading, notes
+from accelsim.report.summary import answer, comparison_failures, free, heading, notes, would_save
 from accelsim.report.table import Grid, comparison_grid, grids
 from accelsim.report.text import RAISED, shown, visible
 
@@ -32,7 +32,8 @@ POWER = re.compile(f"[{''.join(map(chr, LOWERED))}]+")
 def report(result: Outcome) -> list[Block]:
     """What ``accelsim run`` prints; the first line answers."""
     first = [answer(result)] if result.multiplied else []
-    return [*first, heading(result), *efficiency_lines(result), *free(result), *grids(result), *notes(result)]
+    lines = [*first, heading(result), *efficiency_lines(result), *free(result), *would_save(result)]
+    return [*lines, *grids(result), *notes(result)]
 
 
 def comparison_report(comparison: Outcomes) -> list[Block]:

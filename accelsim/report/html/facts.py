@@ -28,7 +28,7 @@ from accelsim.report.html.svg import Paint
 from accelsim.report.html.tables import Table, count, named, share, table
 from accelsim.report.html.training import training_table
 from accelsim.report.rooflines import roofline
-from accelsim.report.summary import answer, binds, free, heading, not_run, notes
+from accelsim.report.summary import answer, binds, free, heading, not_run, notes, would_save
 from accelsim.report.text import (
     arrows,
     component,
@@ -99,7 +99,7 @@ def section(
         layer_table(result, key if opened else ""),
         tuple(_tables(result)),
         plan_picture(result),
-        (*closed, *free(result), *notes(result)),
+        (*closed, *free(result), *would_save(result), *notes(result)),
         ran_facts(result),
         frozenset(one for one in (*paint.values(), *causes.values()) if one[1]),
     )

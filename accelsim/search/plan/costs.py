@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,7 @@ class Wanted:
     """What a search of plans goes by.
 
     home : the level where tensors may stay. flow, dataflow : mappings that are looked at. objective : as of `find`; of
-    'words' the mapping is the one of least energy.
+    'words' the mapping is the one of least energy. ran : passes that groups have run, for groups that have them too.
     """
 
     machine: Architecture
@@ -60,6 +60,7 @@ class Wanted:
     dataflow: str
     objective: str
     proof: Proof
+    ran: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def of_mappings(self) -> str:

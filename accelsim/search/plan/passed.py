@@ -48,7 +48,20 @@ class Crossing(NamedTuple):
 
 
 def run_pass(wanted: Wanted, sized: Architecture, problem: Problem, nest: LoopNest | None, evaluator: str) -> Done:
-    """Run one pass. sized : the machine with the widths of its layer. nest : its mapping; None: it is searched for."""
+    """Run one pass. sized : the machine with the widths of its layer. nest : its mapping; None: it is searched for.
+
+    Groups that have the same pass run it once.
+    """
+    widths = tuple(sized.widths.values()), tuple(sized.moved_widths.values()), sized.bias_bits
+    key = problem, widths, nest, evaluator
+    found = wanted.ran.get(key)
+    if found is None:
+        found = wanted.ran[key] = _run_pass(wanted, sized, problem, nest, evaluator)
+    done: Done = found
+    return done
+
+
+def _run_pass(wanted: Wanted, sized: Architecture, problem: Problem, nest: LoopNest | None, evaluator: str) -> Done:
     machine = pass_machine(sized, wanted)
     problem = machine.lower(problem)
     if problem.added and machine.sees_zeros and not machine.sparsity.skip:
