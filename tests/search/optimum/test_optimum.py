@@ -261,3 +261,34 @@ def test_the_same_answer_twice():
     one, two = (optimum(machine, FC) for _ in range(2))
     assert (str(one.nest), one.nodes, one.tried) == (str(two.nest), two.nodes, two.tried)
     assert np.isclose(one.score, two.score, rtol=0)
+
+
+def without_m(rng: Random) -> Problem:
+    """A drawn layer without a loop over M, as depthwise ones are, whose rows or columns slide."""
+    drawn = plain(rng)
+    sizes = [*drawn.sizes[:2], 1, *drawn.sizes[3:]]
+    for plane in rng.sample([(4, 6), (5, 7)], rng.choice([1, 1, 2])):
+        for dim in plane:
+            sizes[dim] = rng.choice([2, 3, 4])
+    for dim in (0, 1, 3):
+        if sum(size > 1 for size in sizes) > 4:
+            sizes[dim] = 1
+    return replace(drawn, sizes=tuple(sizes))
+
+
+plain = small.problem
+
+
+@pytest.mark.parametrize(("objective", "draws"), [("energy", 6), ("edp", 2)])
+def test_no_mapping_of_a_layer_without_a_loop_over_m_is_better(tmp_path, monkeypatch, objective, draws):
+    monkeypatch.setattr(small, "problem", without_m)
+    seeds, done = iter(range(1000)), 0
+    while done < draws:
+        done += draw(next(seeds), objective, tmp_path)
+
+
+def test_what_slides_is_counted_exactly_where_nothing_else_lets_it_stay():
+    # the bound of the first class of MobileNet's dw2 is its optimum: nothing is left to be tried but one mapping
+    found = optimum(load_architecture("eyeriss"), Problem((1, 1, 1, 1, 112, 112, 3, 3), pad=(1, 1)))
+    assert found.certified
+    assert found.tried < 100
