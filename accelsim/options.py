@@ -51,7 +51,7 @@ Bound = Annotated[
     typer.Option(
         "--bound",
         metavar="'NAME<=VALUE'",
-        help="The most of what is no objective, e.g. 'cycles<=1.2e6, energy<=3 mJ'; implies --exact.",
+        help="The most of what is no objective, e.g. 'cycles<=1.2e6, DRAM words<=2e6'; implies --exact.",
     ),
 ]
 Total = Annotated[
@@ -59,7 +59,7 @@ Total = Annotated[
     typer.Option(
         "--total",
         metavar="'NAME<=VALUE'",
-        help="The most of all layers together: cycles or latency, where energy is the objective, or energy.",
+        help="The most of all layers together: cycles, where energy is the objective, or energy; or DRAM words.",
     ),
 ]
 Between = Annotated[

@@ -106,7 +106,7 @@ def simulate(
     budget : seconds a layer's search of all mappings may take; then the best so far, with its gap. exact : a dataflow's
         mappings are searched to the end too, with a certificate. imperfect : 'best' takes factors that do not divide.
         constraints : a file, or what is in it, of what mappings are left out; with any a search is exact. bound : the
-        most of what is no objective, 'cycles<=1.2e6, energy<=3 mJ' (docs/optimum.md).
+        most of what is no objective, 'cycles<=1.2e6, DRAM words<=2e6' (docs/optimum.md).
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
     training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
     between : what is looked for between layers: 'none', tensors that stay on the chip ('resident'), groups of layers

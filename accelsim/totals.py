@@ -9,7 +9,7 @@ from accelsim.arguments import seconds
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.jobs import Plan, jobs
 from accelsim.mapping.mapping import LoopNest
-from accelsim.search.bound import bounds_of, ceilings_of
+from accelsim.search.bound import WORDS, bounds_of, ceilings_of
 from accelsim.simulate import prepare
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def within_total(
 ) -> tuple[dict[str, LoopNest], Total]:
     """By layer, the mappings with the least sum of the objective whose other one adds up to no more than `total`.
 
-    By energy of the dense layers and cycles of their MACs; the answer is the optimum over all mappings of all layers,
-    unless `budget` (seconds, of all of them) ends first. Parameters as of `simulate`: the objective is 'energy' or
-    'cycles'.
+    total : `cycles<=1e7`, or of energy where cycles are the objective; or `DRAM words<=2e6` of the outermost level
+    beside either. By energy of the dense layers and cycles of their MACs; the answer is the optimum over all mappings
+    of all layers, unless `budget` (seconds, of all of them) ends first. Parameters as of `simulate`: the objective is
+    'energy' or 'cycles'.
 
     Raises
     ------
@@ -52,9 +53,10 @@ def within_total(
     if ran.proof.bounds:
         raise AccelsimError("a total and bounds of each layer at once are not searched for; give one of them")
     bounds = bounds_of(total)
-    if [one.objective for one in bounds] != [OTHER[objective]]:
+    if [one.objective for one in bounds] not in ([OTHER[objective]], [WORDS]):
         raise AccelsimError(
-            f"total '{total}': {objective} is the objective, so it is {OTHER[objective]} that is bounded"
+            f"total '{total}': {objective} is the objective, so it is {OTHER[objective]} that is bounded, or words of "
+            f"'{plan.machine.levels[0].name}'"
         )
     (most,) = ceilings_of(bounds, plan.machine, plan.table, objective).given.values()
     parts, scopes = [], {}
@@ -72,7 +74,7 @@ def within_total(
             scopes[part.key] = scope_of(job.machine, problem, flow, ran.proof)
     if not parts:
         raise AccelsimError(f"no layer that fits '{ran.layers}' has MACs to map")
-    found = within(parts, objective, most, plan.table, budget, scopes)
+    found = within(parts, objective, most, plan.table, budget, scopes, bounds[0].objective)
     return dict(found.nests), found
 
 
@@ -91,6 +93,7 @@ def told(total: object, found: Total, result: Result) -> str:
     ]
     cycles = sum(layer.repeat * layer.timing.cycles for layer in result.layers)
     of_macs = found.bounded if objective == "energy" else found.objective
-    if cycles > of_macs:
+    untimed = objective == "energy" and bounds_of(total)[0].objective == WORDS
+    if cycles > of_macs and not untimed:
         lines.append(f"# ports take time too: {cycles:,} cycles by the closed form, {of_macs:,.0f} of the MACs")
     return "\n".join(lines) + "\n"

@@ -55,6 +55,7 @@ def test_what_is_printed_runs(tmp_path):
     [
         ("cycles<=10", {}, "no mappings of all layers keep cycles <= 10 together: the least is "),
         ("energy<=1e9", {}, "total 'energy<=1e9': energy is the objective"),
+        ("GLB words<=1e9", {}, "of '.*' words of its outermost level are bounded, 'DRAM words'"),
         ("edp<=1e9", {}, "total 'edp<=1e9': energy is the objective, so it is cycles that is bounded"),
         ("cycles<=1e9", {"objective": "edp"}, "a total is of sums over layers, of energy or cycles; edp is none"),
         ("cycles<=1e9", {"bound": "cycles<=3"}, "a total and bounds of each layer at once"),

@@ -1,4 +1,4 @@
-"""What a caller bounds beside the objective: ``cycles <= 1.2e6, energy <= 3 mJ``, and what it comes to on a machine."""
+"""What a caller bounds beside the objective, ``cycles <= 1.2e6, DRAM words <= 2e6``, and what that is on a machine."""
 
 from __future__ import annotations
 
@@ -28,12 +28,19 @@ MEASURES = {
     "ed2p": Measure("an energy-delay-square product", "4e18", "none: the table's unit times cycles twice", _PLAIN),
 }  # fmt: skip
 """What may be bounded, in which units."""
-_FORM = re.compile(r"\s*([A-Za-z_0-9]+)\s*(<=|≤)\s*(\S.*?)\s*")
+WORDS = "words"
+"""What a level reads and writes: an objective like the others, of the outermost level."""
+MOVED = Measure("a number of words", "2e6", "words", {**_PLAIN, "words": (Fraction(1), "")})
+"""Of the outermost level: ``DRAM words``, by its name."""
+_FORM = re.compile(r"\s*([^\s<>=≤][^<>=≤]*)(<=|≤)\s*(\S.*?)\s*")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """One bound: what has at most so much, in `J`, `s`, `MAC` or no unit (of the table; cycles)."""
+    """One bound: what has at most so much, in `J`, `s`, `MAC` or no unit (of the table; cycles; words).
+
+    what : one of `MEASURES`, or a level and `words`.
+    """
 
     what: str
     most: Fraction
@@ -44,8 +51,13 @@ class Bound:
 
     @property
     def objective(self) -> str:
-        """The objective that is bounded."""
-        return "cycles" if self.what == "latency" else self.what
+        """The objective that is bounded, or 'words'."""
+        return "cycles" if self.what == "latency" else WORDS if self.level else self.what
+
+    @property
+    def level(self) -> str:
+        """The level whose words are bounded; empty: something else is."""
+        return self.what.removesuffix(WORDS).strip() if self.what.endswith(f" {WORDS}") else ""
 
 
 def bounds_of(value: object) -> tuple[Bound, ...]:
@@ -58,11 +70,13 @@ def bounds_of(value: object) -> tuple[Bound, ...]:
         match = _FORM.fullmatch(text)
         if not match:
             raise AccelsimError(f"bound '{short(text)}': write NAME<=VALUE, such as 'cycles<=1.2e6' or 'energy<=3 mJ'")
-        name = match[1]
-        if name not in MEASURES:
-            raise AccelsimError(f"bound '{short(text)}': unknown quantity '{short(name)}'{nearest(name, MEASURES)}")
+        name = " ".join(match[1].split())
+        moved = name.endswith(f" {WORDS}")
+        if name not in MEASURES and not moved:
+            known = nearest(name, [*MEASURES, f"DRAM {WORDS}"])
+            raise AccelsimError(f"bound '{short(text)}': unknown quantity '{short(name)}'{known}")
         try:
-            quantity = read(match[3], MEASURES[name])
+            quantity = read(match[3], MOVED if moved else MEASURES[name])
         except ValueError as error:
             raise AccelsimError(f"bound '{short(text)}': {error}") from None
         one = Bound(name, quantity.value, quantity.unit)
@@ -96,6 +110,13 @@ def ceilings_of(bounds: tuple[Bound, ...], machine: Architecture, table: EnergyT
         if one.objective == objective:
             raise AccelsimError(f"bound '{one}': {objective} is what the search makes small; bound another one")
         most = float(one.most)
+        if one.level and one.level != machine.levels[0].name:
+            own = [spec.name for spec in machine.levels]
+            if one.level not in own:
+                raise AccelsimError(f"bound '{one}': unknown level '{short(one.level)}'{nearest(one.level, own)}")
+            raise AccelsimError(
+                f"bound '{one}': of '{machine.name}' words of its outermost level are bounded, '{own[0]} {WORDS}'"
+            )
         if one.what == "latency":
             most *= float(machine.clock_hz)
         elif one.unit == "J" and table.unit == "pJ":

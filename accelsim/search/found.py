@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.mapping.mapping import LoopNest
+from accelsim.search.bound import WORDS
 from accelsim.search.split import Split
 
 OBJECTIVES = ("energy", "cycles", "edp", "ed2p")
@@ -85,7 +86,7 @@ class Held:
         return text if self.step is None else f"{text}; {self._shown(self.step)} would save {self.saves:.2%}"
 
     def _shown(self, value: float) -> str:
-        return f"{value:,.0f}" if self.name == "cycles" else f"{value:.6g}"
+        return f"{value:,.0f}" if self.name in ("cycles", WORDS) else f"{value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,9 @@ def closed_form_chooses(machine: Architecture, objective: str) -> bool:
     return objective != "energy" or machine.narrows
 
 
-def objective_of(objective: str, energy: float, cycles: float) -> float:
-    """Energy, cycles, energy times cycles, or energy times their square."""
+def objective_of(objective: str, energy: float, cycles: float, words: float = 0.0) -> float:
+    """Energy, cycles, energy times cycles, or energy times their square; or words of the outermost level."""
     delay = float(cycles)
+    if objective == WORDS:
+        return words
     return {"energy": energy, "cycles": delay, "edp": energy * delay, "ed2p": energy * delay**2}[objective]

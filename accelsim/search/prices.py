@@ -121,6 +121,15 @@ def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -
     return float(sum(row.energy for row in rows))
 
 
+def outermost(program: Program) -> tuple[Floats, float]:
+    """Words that the outermost level reads and writes, of all tensors: (share[edge, column] of each word, fixed)."""
+    edges, wide = program.edges, program.columns
+    units = np.eye(len(edges) * wide, dtype=np.int64).reshape(-1, len(edges), wide)
+    fixed = int(tally(program, np.zeros_like(units[:1]))[0][0, 0].sum())
+    moved = tally(program, units)[0][:, 0].sum(axis=(1, 2)) - fixed
+    return moved.reshape(len(edges), wide).astype(np.float64), float(fixed)
+
+
 def _loads_of(program: Program) -> list[Load]:
     """The same for all layers that are as new to the outermost level, and whose passes are as many."""
     key = (program.architecture, program.nest, program.fresh_words, per_pass(program, processing=False))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from math import inf
 
 from accelsim.architecture.model import Architecture
 from accelsim.energy.account import account
@@ -16,7 +17,7 @@ from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.dataflows.dataflow import BEST, NAMES, Dataflow
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
-from accelsim.search.bound import ceilings_of
+from accelsim.search.bound import WORDS, ceilings_of
 from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.busy import least_busy, on_top, waits
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
@@ -29,7 +30,7 @@ from accelsim.search.optimum.scope import Scope
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.search.proof import Proof
 from accelsim.search.space import Space
-from accelsim.search.within import Within
+from accelsim.search.within import Cost, Within
 from accelsim.workload.problem import Problem
 
 AT_ONCE = 1e-9
@@ -156,7 +157,7 @@ class _Run:
     evaluator: str
     proof: Proof
     clock: Clock
-    _costs: dict[LoopNest, tuple[float, float]] = field(default_factory=dict)
+    _costs: dict[LoopNest, Cost] = field(default_factory=dict)
 
     def proved(self, scope: Scope, space: str, others: Others) -> Found:
         """The optimum of a scope under the constraints and bounds, or without any what is lower of `others`.
@@ -238,7 +239,9 @@ class _Run:
 
     def _under(self, within: Within, free: Optimum) -> Optimum:
         """The optimum within bounds: that without them where it keeps them, and is proved."""
-        if free.certified and free.cycles and not within.scope.ceilings.broken(free.energy, free.cycles):
+        ceilings = within.scope.ceilings
+        words = within.cost(free.nest)[2] if ceilings.words < inf else 0.0
+        if free.certified and free.cycles and not ceilings.broken(free.energy, free.cycles, words):
             return free
         try:
             return self._optimum(within.scope, self.objective, self.clock)
@@ -316,15 +319,16 @@ class _Run:
         """The objective of a mapping by the evaluator, dense."""
         return objective_of(self.objective, *self.cost(nest))
 
-    def cost(self, nest: LoopNest) -> tuple[float, float]:
-        """Energy and cycles of a mapping by the evaluator, dense; where no cycles count by the closed form."""
+    def cost(self, nest: LoopNest) -> Cost:
+        """Energy, cycles and outermost words of a mapping by the evaluator, dense; untimed by the closed form."""
         if nest not in self._costs:
             from accelsim.engine import evaluate
 
-            untimed = self.objective == "energy" and all(one.objective == "energy" for one in self.proof.bounds)
+            untimed = {self.objective, *(one.objective for one in self.proof.bounds)} <= {"energy", WORDS}
             counts, timing = evaluate(self.machine, nest, self.problem, "analytical" if untimed else self.evaluator)
             rows = account(self.machine, counts, self.table, timing.cycles, BEST, nest)
-            self._costs[nest] = float(sum(row.energy for row in rows)), float(timing.cycles)
+            energy, words = float(sum(row.energy for row in rows)), float(counts.words[0].sum())
+            self._costs[nest] = energy, float(timing.cycles), words
         return self._costs[nest]
 
     @cached_property

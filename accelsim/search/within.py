@@ -9,7 +9,7 @@ from math import inf
 
 from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest
-from accelsim.search.bound import Bound
+from accelsim.search.bound import WORDS, Bound
 from accelsim.search.found import Held, objective_of
 from accelsim.search.optimum.ceilings import OPEN, Ceilings
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
@@ -20,8 +20,8 @@ from accelsim.search.optimum.scope import Scope
 
 Searching = Callable[[Scope, str, Clock], Optimum]
 """The optimum of a scope by an objective, within a time."""
-Cost = tuple[float, float]
-"""Energy and cycles of a mapping by the evaluator."""
+Cost = tuple[float, float, float]
+"""Energy, cycles and words of the outermost level of a mapping by the evaluator."""
 BELOW = 1e-6
 """Share that what is to be lower lies below what it was: more than sums in another order differ by."""
 STEEP = 4.0
@@ -81,7 +81,7 @@ class Within:
         best mapping found that takes too long costs what the best one does that does not. The bound is of mappings
         with as few cycles of MACs as the one given.
         """
-        under = self._under(Ceilings(cycles=best.cycles))
+        under = self._under(Ceilings(cycles=best.cycles, words=self.scope.ceilings.words))
         ports, bound, keeps = tuple[str, ...](), best.bound, False
         worst, one = self._longest(best.nest), best
         while worst not in ports and not keeps and len(found) < TRIES and not self.clock.late:
@@ -158,7 +158,7 @@ class Within:
         nearest = min(costs, key=lambda cost: len(self.scope.ceilings.broken(*cost)))
         for name in self.scope.ceilings.broken(*nearest):
             least = min(objective_of(name, *cost) for cost in costs)
-            of_macs = self.shown(name, objective_of(name, best.energy, best.cycles))
+            of_macs = self.shown(name, objective_of(name, best.energy, best.cycles, best.words))
             lines.append(f"{said[name]}: the least is {self.shown(name, least)}, {of_macs} if MACs alone took time")
         return MappingError(f"no mapping was found that keeps {'; '.join(lines)}")
 
@@ -168,7 +168,7 @@ class Within:
             found = self.search(self._under(ceilings), name, Clock(self.clock.budget))
         except NothingFitsError:
             return None
-        return objective_of(name, found.energy, found.cycles)
+        return objective_of(name, found.energy, found.cycles, found.words)
 
     def held(self, nest: LoopNest, free: Optimum) -> tuple[Held, ...]:
         """What each bound comes to, as far as time allows; nest : what is taken; free : the optimum under no bounds."""
@@ -206,7 +206,8 @@ class Within:
         lower = replace(others, **{self.objective: here * (1 - BELOW)})
         try:
             least = self.search(self._under(lower), name, self._clock)
-            most = max(objective_of(name, least.energy, least.cycles), getattr(self.scope.ceilings, name))
+            least_of = objective_of(name, least.energy, least.cycles, least.words)
+            most = max(least_of, getattr(self.scope.ceilings, name))
             after = self.search(self._under(others.at(name, most)), self.objective, self._clock)
         except NothingFitsError:
             return None, None  # lower by the evaluator alone
@@ -215,4 +216,6 @@ class Within:
 
     def shown(self, name: str, value: float) -> str:
         """A value as an error names it."""
-        return f"{value:,.0f} cycles" if name == "cycles" else f"{value:.6g}{f' {self.unit}' * (name == 'energy')}"
+        if name in ("cycles", WORDS):
+            return f"{value:,.0f} {name}"
+        return f"{value:.6g}{f' {self.unit}' * (name == 'energy')}"

@@ -119,7 +119,7 @@ class SweepSpec(Spec):
         None, "none", "none",
     )  # fmt: skip
     bound: Swept = key(
-        "The most of what is no objective, `cycles<=1.2e6, energy<=3 mJ`; several in a list vary; `null` is none.",
+        "The most of what is no objective, `cycles<=1.2e6, DRAM words<=2e6`; several in a list vary; `null` is none.",
         None, "none", "none",
     )  # fmt: skip
     data: str | None = key("Operands: a directory or .npz, or `dense`.", None, "the densities that layers have")

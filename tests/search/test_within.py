@@ -11,6 +11,7 @@ import accelsim
 from accelsim.architecture.yaml import load_architecture
 from accelsim.energy.account import account
 from accelsim.energy.load import table_for
+from accelsim.engine import evaluate
 from accelsim.engine.batch import evaluate_many
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.report.files import write_result
@@ -206,3 +207,49 @@ def test_objectives_are_those_that_may_be_bounded():
     names = {one.objective for name in ("energy", "cycles", "edp", "ed2p") for one in bounds_of(f"{name}<=1")}
     assert names == set(OBJECTIVES)
     assert objective_of("edp", 2.0, 3.0) == 6
+
+
+def test_words_of_the_outermost_level_are_bounded(tmp_path):
+    path, problem = tmp_path / "ports.yaml", Problem((1, 1, 4, 4, 4, 4, 3, 3))
+    path.write_text(PORTS.format(dram=32, room=24, ifmap=4, psum=4))
+    machine = load_architecture(path)
+    cheapest, fewest = optimum(machine, problem), optimum(machine, problem, "words")
+    counts, _ = evaluate(machine, cheapest.nest, problem, "analytical")
+    most = counts.words[0].sum() - 1
+    found = find(machine, problem, "best", proof=proof(f"DRAM words <= {most}"))
+    (held,) = found.held
+    counts, timing = evaluate(machine, found.nest, problem, "cycle")
+    assert fewest.words <= held.has == counts.words[0].sum() <= most
+    assert held.name == "words"
+    assert held.binds
+    assert held.costs == pytest.approx(found.bound / cheapest.energy - 1)
+    assert held.costs > 0
+    assert found.certificate is not None
+    assert found.certificate.gap == 0
+    assert f"DRAM words <= {most}: {held.has:,.0f}, binds: " in found.describe()
+    # one step of it leads back along the front
+    assert held.step == most + 1
+    assert held.saves == pytest.approx(1 - cheapest.energy / found.bound)
+    # and beside other bounds
+    both = {"DRAM words": most, "edp": found.bound * timing.cycles}
+    assert find(machine, problem, "best", proof=proof(both)).bound == pytest.approx(found.bound)
+    least = rf"no mapping keeps DRAM words <= 800: the least is {fewest.words:.0f} words"
+    with pytest.raises(MappingError, match=least):
+        find(machine, problem, "best", proof=proof("DRAM words<=800"))
+
+
+@pytest.mark.parametrize(
+    ("bound", "says"),
+    [
+        ("DRUM words<=3", "bound 'DRUM words <= 3': unknown level 'DRUM'; did you mean 'DRAM'? (DRAM, GLB, RF)"),
+        ("GLB words<=3", "words of its outermost level are bounded, 'DRAM words'"),
+        ("words<=3", "bound 'words<=3': unknown quantity 'words'; did you mean 'DRAM words'?"),
+        ("DRAM words<=3 KiB", "'3 KiB' is not a number of words: unknown unit 'KiB' (words)"),
+        ("DRAM words<=3, DRAM  words<=4", "words has a bound already, 'DRAM words <= 3'; give one"),
+    ],
+)
+def test_what_are_no_words(bound, says):
+    with pytest.raises(AccelsimError) as error:
+        find(load_architecture("eyeriss_isca16_rs"), FC, "best", proof=proof(bound))
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)

@@ -127,7 +127,7 @@ def test_a_document_whose_proof_is_edited_is_refused(tmp_path):
 
 
 def test_a_bound_is_a_field_and_counts_where_it_is_given(tmp_path):
-    grid = {**LAYER, "dataflow": "best", "bound": [None, "cycles<=10", "cycles <= 1e9, edp<=1e15"]}
+    grid = {**LAYER, "dataflow": "best", "bound": [None, "cycles<=10", "cycles <= 1e9, DRAM words<=1e9"]}
     done = accelsim.sweep(grid, store=tmp_path / "b.sweep", workers=1)
     free, low, loose = done.rows()
     assert free["energy"] == loose["energy"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from math import ceil, factorial, floor, prod
+from math import ceil, factorial, floor, inf, prod
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ from accelsim.search.optimum.heads import Heads
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels.descend import Inners, Leaves
 from accelsim.search.optimum.kernels.under import Holds
+from accelsim.search.optimum.kernels.within import Limited
 from accelsim.search.optimum.orders import CODES, fixed, orders
 from accelsim.search.optimum.outside import Bounds
 from accelsim.search.optimum.placements import Placement, placements_of
@@ -42,7 +43,7 @@ class Walked(NamedTuple):
     """One placement: its classes, what the kernels read of it, and the least bound of its leaves.
 
     heads : few tiles that may lie above the array; None: any may. listed : all leaves below what was known when heads
-    were made, by rising bounds; None: they are not listed.
+    were made, by rising bounds; None: they are not listed. limited : by what else a mapping is bounded, if by anything.
     """
 
     placement: Placement
@@ -52,6 +53,7 @@ class Walked(NamedTuple):
     known: settling.Known
     least: float
     listed: Leaves | None
+    limited: Limited | None
 
 
 class Mapspace:
@@ -68,7 +70,8 @@ class Mapspace:
         self.array = max(machine.pe_level - 1, 0)
         fan = machine.levels[self.array].fanout
         self.sides, self.pes = (fan.y, fan.x), fan.y * fan.x
-        self.placements = placements_of(machine, problem, table, scope.placements(machine), timed=timed)
+        trade = scope.trade
+        self.placements = placements_of(machine, problem, table, scope.placements(machine), timed, trade is not None)
         if machine.narrows:
             # sums are wide in a search: a bound has what narrowing the final ones saves at most
             saved = [most_saved(machine, problem, table, one.bypass) for one in self.placements.every]
@@ -77,6 +80,9 @@ class Mapspace:
             self.placements = replace(self.placements, every=every)
         if scope.toll:
             every = tuple(one.tolled(scope.toll) for one in self.placements.every)
+            self.placements = replace(self.placements, every=every)
+        if trade is not None:
+            every = tuple(one.traded(trade) for one in self.placements.every)
             self.placements = replace(self.placements, every=every)
         inside = any(one.inside for one in self.placements.every)
         levels = self.array + 1
@@ -200,10 +206,11 @@ class Mapspace:
         room[0] //= np.maximum(words, 1)
         room[0, :, words == 0] = 1
         least, most_bits = self._bounded(rows, limits)
+        ceilings, trade = self.scope.ceilings, self.scope.trade
         return Inners(
             np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits,
             least, self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_together,
-            self.machine.mac_cycles, self.scope.ceilings.most,
+            self.machine.mac_cycles, ceilings.most_words if trade and trade.words else ceilings.most,
         )  # fmt: skip
 
     def _bounded(self, rows: Ints, limits: Ints) -> tuple[Ints, Ints]:
@@ -285,6 +292,17 @@ class Mapspace:
             classes, inners, self._tiles(placement, classes), self._room(placement), tabled,
             table._replace(fixed=innermost), masks, placement.constant,
         )  # fmt: skip
+
+    def limited(self, placement: Placement, known: settling.Known) -> Limited | None:
+        """The two accounts of a trade that keeps the other one below its ceiling; None: there is none."""
+        trade, ceilings = self.scope.trade, self.scope.ceilings
+        if trade is None or not trade.kept:
+            return None
+        own, other = (known.tabled._replace(prices=one.prices) for one in placement.accounts)
+        constants = np.array([one.constant for one in placement.accounts])
+        most = ceilings.most_words if not trade.words else ceilings.most
+        most[1] = inf  # cycles are those of both
+        return Limited(own, other, constants, most)
 
     def _room(self, placement: Placement) -> settling.Room:
         """What every chain takes of the memories above the PE, where the tiles of a bound do not say it exactly."""

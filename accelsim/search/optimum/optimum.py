@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +19,8 @@ from accelsim.engine import evaluate
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.dataflows.dataflow import BEST, load
-from accelsim.mapping.mapping import LoopNest, check
+from accelsim.mapping.mapping import check
+from accelsim.search.bound import WORDS
 from accelsim.search.found import OBJECTIVES, objective_of
 from accelsim.search.glance import glance
 from accelsim.search.narrowed import is_bounded, most_saved
@@ -34,9 +34,13 @@ from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels import under as listing
 from accelsim.search.optimum.mapspace import Mapspace, Walked
 from accelsim.search.optimum.placements import Placement
+from accelsim.search.optimum.proved import ROUNDING, Optimum, Step
 from accelsim.search.optimum.scope import ALL, Scope
+from accelsim.search.optimum.traded import Traded
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
+
+__all__ = ["ROUNDING", "Optimum", "Step", "leaves_of", "optimum", "why_not"]
 
 FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 """The first bound's distance from the root's; most leaves of one placement that are kept in memory."""
@@ -44,56 +48,10 @@ LISTED, FIRST = 1 << 16, 64
 """Most leaves under heads that are listed at once, and how many of them are tried before other placements are met."""
 MEMORIES = 3
 """Most memories between the outermost and the PE."""
-ROUNDING = 1e-9
 NEAR = 1e-6
 """How far above a mapping that is known the search begins, so that it is found again."""
 MOST_GAP = 1e3
 """Where nothing is found below this many times the least bound, all leaves are tried."""
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """The best mapping of a layer's mapspace.
-
-    nest : the mapping; score : its objective, by energy in the table's unit and cycles of the MACs; energy : the
-    first. bound : no mapping of the space has less. size : mappings in the space. nodes : choices looked at; leaves,
-    tried : what may lie below the array, and whole mappings, that were worked out. seconds : taken. cycles : of the
-    MACs; 0: not asked for.
-    """
-
-    nest: LoopNest
-    objective: str
-    score: float
-    energy: float
-    bound: float
-    size: float
-    nodes: int
-    leaves: int
-    tried: int
-    seconds: float
-    cycles: float = 0.0
-
-    @property
-    def certified(self) -> bool:
-        """Whether nothing in the space is better."""
-        return self.bound >= self.score * (1 - ROUNDING)
-
-    @property
-    def gap(self) -> float:
-        """How far above the optimum this may lie at most, as a share of it."""
-        return 0.0 if self.certified else self.score / self.bound - 1
-
-
-class Step(NamedTuple):
-    """How far a search is: its best so far, and what no mapping of the space is below.
-
-    seconds : since it began. visited : choices looked at and mappings worked out. best : infinite before any.
-    """
-
-    seconds: float
-    visited: int
-    best: float
-    bound: float
 
 
 def optimum(
@@ -109,7 +67,8 @@ def optimum(
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
-    one decides. Under `ceilings` of the scope the best of those that keep them all.
+    one decides. Under `ceilings` of the scope the best of those that keep them all. The objective may be 'words' too:
+    those that the outermost level reads and writes.
 
     Parameters
     ----------
@@ -122,10 +81,10 @@ def optimum(
     NothingFitsError : nothing fits, or keeps all ceilings. MappingError : a machine whose mapspace there is no bound
     for. AccelsimError : unknown objective. OutOfTimeError : a firm clock was up before anything was found.
     """
-    if objective not in OBJECTIVES:
+    if objective not in (*OBJECTIVES, WORDS):
         raise AccelsimError(f"unknown objective '{objective}'{nearest(objective, OBJECTIVES)}")
     table = table or table_for(architecture, None)
-    timed = objective != "energy" or scope.ceilings.timed
+    timed = objective not in ("energy", WORDS) or scope.ceilings.timed
     reason = why_not(architecture, table, timed)
     if reason:
         raise MappingError(f"no whole mapspace of '{architecture.name}': {reason}; give a dataflow instead")
@@ -133,7 +92,14 @@ def optimum(
     if lanes > 1 and timed and (scope.imperfect or scope.flow):
         raise NoBoundError(f"a PE of '{architecture.name}' takes {lanes} MACs in a cycle, fewer at the end of a dim")
     clock = budget if isinstance(budget, Clock) else Clock(budget)
-    found = _searched(architecture, problem, objective, table, clock, scope, steps, known)
+    if objective == WORDS or scope.ceilings.words < inf:
+
+        def searching(name: str, clock: Clock, scope: Scope, known: float | None) -> Optimum:
+            return _searched(architecture, problem, name, table, clock, scope, steps, known)
+
+        found = Traded(searching, architecture, problem, table, objective, scope, clock).run()
+    else:
+        found = _searched(architecture, problem, objective, table, clock, scope, steps, known)
     return _as_counted(found, architecture, problem, table)
 
 
@@ -176,7 +142,7 @@ def _searched(
 def _known(machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope) -> float:
     """What some mapping is known to cost, before any search: under constraints, ceilings or a toll none is."""
     flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
-    if flow is None or scope.constraints != FREE or scope.ceilings.given or scope.toll:
+    if flow is None or scope.constraints != FREE or scope.ceilings.given or scope.toll or scope.trade:
         return inf
     saved = most_saved(machine, problem, table) if objective == "energy" else 0.0
     return glance(machine, problem, flow, objective, table) - saved
@@ -211,7 +177,7 @@ def _as_counted(found: Optimum, machine: Architecture, problem: Problem, table: 
     """
     fewest = fewest_cycles(machine, problem)
     standing = fewest * float(sum(row.energy for row in standing_rows(machine, table, 1)))
-    if found.objective == "cycles" or not (standing or machine.narrows):
+    if found.objective in ("cycles", WORDS) or not (standing or machine.narrows):
         return found
     counts, timing = evaluate(machine, found.nest, problem, "analytical")
     energy = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, BEST, found.nest)))
@@ -328,8 +294,9 @@ class _Search:
             leaves, listed, whole = self._least(placement, classes, heads, inners)
             if leaves.number[0]:
                 known = space.known(placement, classes, inners, heads is not None)
-                least = max(float(leaves.bound[0]), floor)
-                out.append(Walked(placement, classes, heads, inners, known, least, leaves if listed else None))
+                least, all_of = max(float(leaves.bound[0]), floor), leaves if listed else None
+                limited = space.limited(placement, known)
+                out.append(Walked(placement, classes, heads, inners, known, least, all_of, limited))
                 self._try(out[-1], leaves, np.arange(min(FIRST, int(leaves.number[0]))))
             if not whole:
                 return out, floor
@@ -376,11 +343,12 @@ class _Search:
     def _try(self, one: Walked, leaves: descending.Leaves, some: Ints) -> None:
         before, picks, bounds = self._most, leaves.pick[some], leaves.bound[some]
         if one.heads is None:
-            self.leaves += settling.settle(picks, bounds, self.objective, one.known, self.best)
+            self.leaves += settling.settle(picks, bounds, self.objective, one.known, one.limited, self.best)
         else:
             tiles, lower = leaves.tile[some], leaves.lower[some]
             self.space.tabulate(picks, tiles)
-            self.leaves += settling.settle_under(picks, tiles, lower, bounds, self.objective, one.known, self.best)
+            known = one.known, one.limited, self.best
+            self.leaves += settling.settle_under(picks, tiles, lower, bounds, self.objective, *known)
         if self._most < before:
             self.chosen = one.placement
             self._step()

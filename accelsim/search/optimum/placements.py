@@ -16,7 +16,7 @@ from accelsim.engine.program import PSUM, Ints, Program
 from accelsim.mapping.mapping import LevelMapping, LoopNest
 from accelsim.search.kernels.records import BUSY, LOADING, Floats
 from accelsim.search.optimum.constraints import Bypass, NoBoundError
-from accelsim.search.prices import Load, prices
+from accelsim.search.prices import Load, outermost, prices
 from accelsim.search.space import unmerged
 from accelsim.workload.problem import DIMS, TENSORS, Padding, Problem
 
@@ -30,6 +30,27 @@ class Toll(NamedTuple):
     price: float
 
 
+class Trade(NamedTuple):
+    """What a search makes small of two accounts, energy and words of the outermost level.
+
+    words : whether it is words, else energy. price : of each unit that a mapping has of the other one above `most`; so
+    of mappings that have no more, nothing is above its own account. kept : whether more of the other one is left out.
+    """
+
+    words: bool
+    price: float = 0.0
+    most: float = 0.0
+    kept: bool = False
+
+
+class Account(NamedTuple):
+    """A sum over words: prices float64[term] of terms int64[term], and what no mapping changes."""
+
+    terms: Ints
+    prices: Floats
+    constant: float
+
+
 @dataclass(frozen=True)
 class Placement:
     """One choice of what passes by each memory.
@@ -37,7 +58,8 @@ class Placement:
     terms : int64[term], of the union of all placements, with their `prices` float64[term]; constant : energy that no
     mapping changes. across : dims that may be spatial. inside : whether any tensor stays in the PE. ports : the same of
     cycles instead of energy, for each port that is busy over a layer and for what passes wait for; where they were
-    asked for. name : of one of these, see `load_name`.
+    asked for. name : of one of these, see `load_name`. words : of the outermost level, where they were asked for.
+    accounts : of a trade, with the terms of the placement: its own and the other one, of which its prices are made.
     """
 
     bypass: Bypass
@@ -48,6 +70,24 @@ class Placement:
     inside: bool
     ports: tuple[Placement, ...] = ()
     name: str = ""
+    words: Account | None = None
+    accounts: tuple[Account, ...] = ()
+
+    def traded(self, trade: Trade) -> Placement:
+        """With the price of a trade for what its other account has above its most."""
+        assert self.words is not None
+        own, other = Account(self.terms, self.prices, self.constant), self.words
+        if trade.words:
+            own, other = other, own
+        priced = [dict(zip(one.terms.tolist(), one.prices.tolist(), strict=True)) for one in (own, other)]
+        terms = list(dict.fromkeys([*priced[0], *priced[1]]))
+        own, other = (
+            Account(np.array(terms, np.int64), np.array([of.get(k, 0.0) for k in terms], np.float64), one.constant)
+            for of, one in zip(priced, (own, other), strict=True)
+        )
+        constant = own.constant + trade.price * (other.constant - trade.most)
+        prices = own.prices + trade.price * other.prices
+        return replace(self, terms=own.terms, prices=prices, constant=constant, accounts=(own, other))
 
     def tolled(self, toll: Toll) -> Placement:
         """With a price for each cycle that a port is busy, beside that of its words."""
@@ -81,8 +121,9 @@ def placements_of(
     table: EnergyTable,
     allowed: Sequence[Bypass],
     timed: bool = False,
+    counted: bool = False,
 ) -> Placements:
-    """Every placement that is `allowed`; timed : with what keeps each port busy.
+    """Every placement that is `allowed`; timed : with what keeps each port busy; counted : with the outermost's words.
 
     Raises
     ------
@@ -105,7 +146,13 @@ def placements_of(
             if load.kind in (BUSY, LOADING) and min(shares.values(), default=0.0) >= 0:
                 name = load_name(load)
                 ports.append(Placement(bypass, *_arrays(shares), load.fixed, *rest, name=name))
-        found.append(Placement(bypass, *_arrays(priced), price.constant, *rest, tuple(ports)))
+        words = None
+        if counted:
+            share, fixed = outermost(program)
+            each = np.argwhere(share)
+            moved = union.priced(program, each, share[each[:, 0], each[:, 1]])
+            words = Account(*_arrays(moved), fixed)
+        found.append(Placement(bypass, *_arrays(priced), price.constant, *rest, tuple(ports), words=words))
     assert program is not None
     edges, terms = (np.array(list(of), np.int64) for of in (union.edges, union.terms))
     return Placements(tuple(found), edges.reshape(-1, 5), terms.reshape(-1, 2), program)

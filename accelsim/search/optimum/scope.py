@@ -16,7 +16,7 @@ from accelsim.search.factors import divisors
 from accelsim.search.optimum.ceilings import OPEN, Ceilings
 from accelsim.search.optimum.chains import imperfect, perfect
 from accelsim.search.optimum.constraints import Bypass, Constraints, NothingFitsError
-from accelsim.search.optimum.placements import Toll, every_bypass
+from accelsim.search.optimum.placements import Toll, Trade, every_bypass
 from accelsim.workload.problem import LOOP_DIMS, Problem
 
 Axes = Mapping[str, tuple[int, int]]
@@ -60,7 +60,8 @@ class Scope:
     """Which mappings are looked at: those of a dataflow or any, in factors that divide or (`imperfect`) others too.
 
     A dataflow's space has other factors always. constraints : what is left out; ceilings : what else is.
-    toll : for each cycle that a port is busy, as energy.
+    toll : for each cycle that a port is busy, as energy. trade : between energy and words of the outermost level, of
+    one search (`traded`).
     """
 
     imperfect: bool = False
@@ -68,6 +69,7 @@ class Scope:
     constraints: Constraints = field(default_factory=Constraints)
     ceilings: Ceilings = OPEN
     toll: Toll | None = None
+    trade: Trade | None = None
 
     @property
     def name(self) -> str:

@@ -124,7 +124,7 @@ def words_of(program: Program, group: int, chains: Chains, edges: Ints, terms: I
             least[name][:, k] /= factors[:, :, : segment + 1].prod(axis=(1, 2))
         if t == 0 and group >= SLIDING:
             for level in range(segment + 1):
-                kept = _kept(kepts[..., k], aboves[:, k], firsts, there, level)
+                kept = _kept(kepts[..., k], aboves[:, k], firsts, there, level, program.problem["M"] > 1)
                 for name, words in zip(("slides", "first", "second"), kept[1:], strict=True):
                     least[f"through_{name}"][:, k] -= words
                 if level >= segment - 1:
@@ -167,10 +167,13 @@ def _steady(program: Program, group: int, chains: Chains, tensor: int, segment: 
     return out
 
 
-def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) -> tuple[Floats, Floats, Floats, Floats]:
+def _kept(
+    kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int, turns: bool
+) -> tuple[Floats, Floats, Floats, Floats]:
     """What slides at a level keep at most: of the carries of both dims, in either order; of others' too; of one dim.
 
-    kepts : float64[order, chain, carry]. Four times float64[chain].
+    kepts : float64[order, chain, carry]. turns : whether another group may carry and leave the ifmap's other dims as
+    they are, as one over M does. Four times float64[chain].
     """
     orders, n, carries = kepts.shape
     chain = np.arange(n)
@@ -184,7 +187,7 @@ def _kept(kepts: Floats, aboves: Ints, firsts: Ints, there: Ints, level: int) ->
             at = firsts[:, level] + i
             own[order] += row(order, at, at < firsts[:, level + 1])
         resets = np.zeros(n)
-        for i in range(3):
+        for i in range(3 if turns else 0):
             at = firsts[:, level] + i
             resets = np.maximum(resets, row(order, aboves + at, at <= firsts[:, level + 1]))
         both[order] = own[order] + resets

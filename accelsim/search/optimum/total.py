@@ -13,16 +13,18 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LoopNest
+from accelsim.search.bound import WORDS
 from accelsim.search.kernels.records import Floats
 from accelsim.search.optimum.ceilings import SLACK
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import NothingFitsError
-from accelsim.search.optimum.optimum import optimum
+from accelsim.search.optimum.optimum import Optimum, optimum
 from accelsim.search.optimum.scope import ALL, Scope
+from accelsim.search.optimum.traded import outermost_words
 from accelsim.workload.problem import Problem
 
 OTHER = {"energy": "cycles", "cycles": "energy"}
-"""What is bounded where the one is to be small: sums over layers."""
+"""What is bounded where the one is to be small: sums over layers. Words of the outermost level may be for either."""
 BELOW = 1e-9
 """Share that the next point of a front has less at the least."""
 ANY_TIME = 1e300
@@ -91,6 +93,7 @@ class Front:
     machine: Architecture
     problem: Problem
     objective: str
+    bounded: str
     table: EnergyTable
     scope: Scope
     clock: Clock
@@ -101,7 +104,7 @@ class Front:
 
     def begin(self) -> None:
         """Find both ends."""
-        ends = [self._search(self.objective, self.scope), self._search(OTHER[self.objective], self.scope)]
+        ends = [self._search(self.objective, self.scope), self._search(self.bounded, self.scope)]
         self.known = sorted({(p.bounded, p.objective): p for p in ends}.values(), key=lambda p: p.bounded)
         if len(self.known) > 1 and self.known[0].objective <= self.known[1].objective:
             del self.known[1:]
@@ -117,7 +120,7 @@ class Front:
     def explore(self, index: int) -> None:
         """Look for the best between a known point and the next: it has less than that of what is bounded."""
         before, after = self.known[index], self.known[index + 1]
-        ceilings = self.scope.ceilings.at(OTHER[self.objective], after.bounded * (1 - 2 * SLACK) / (1 + SLACK))
+        ceilings = self.scope.ceilings.at(self.bounded, after.bounded * (1 - 2 * SLACK) / (1 + SLACK))
         try:
             found = self._search(self.objective, replace(self.scope, ceilings=ceilings))
         except OutOfTimeError:
@@ -130,14 +133,25 @@ class Front:
             self.closed.insert(index, False)
 
     def _search(self, objective: str, scope: Scope) -> Point:
+        if self.bounded != WORDS:
+            # of equals in energy the fastest: with groups on the array, which a search that is not timed leaves out
+            scope = replace(scope, ceilings=scope.ceilings.at("cycles", min(scope.ceilings.cycles, ANY_TIME)))
+        found = self._optimum(objective, scope)
+        if objective == WORDS:
+            found = self._optimum(self.objective, replace(scope, ceilings=scope.ceilings.at(WORDS, found.words)))
+        elif self.bounded == WORDS and objective == "cycles":
+            # many are as fast
+            found = self._optimum(WORDS, replace(scope, ceilings=scope.ceilings.at("cycles", found.cycles)))
+        words = outermost_words(self.machine, self.problem, found.nest) if self.bounded == WORDS else 0.0
+        values = {"energy": found.energy, "cycles": found.cycles, WORDS: words}
+        return Point(values[self.bounded], values[self.objective], found.nest)
+
+    def _optimum(self, objective: str, scope: Scope) -> Optimum:
         self.searches += 1
-        # of equals in energy the fastest: with groups on the array, which a search that is not timed leaves out
-        scope = replace(scope, ceilings=scope.ceilings.at("cycles", min(scope.ceilings.cycles, ANY_TIME)))
         found = optimum(self.machine, self.problem, objective, self.table, self.clock, scope)
         if not found.certified:
             raise OutOfTimeError
-        values = {"energy": found.energy, "cycles": found.cycles}
-        return Point(values[OTHER[self.objective]], values[self.objective], found.nest)
+        return found
 
 
 def within(
@@ -147,8 +161,11 @@ def within(
     table: EnergyTable,
     budget: float | None = None,
     scope: Scope | Mapping[Key, Scope] = ALL,
+    bounded: str | None = None,
 ) -> Total:
     """The least energy of a network in so many cycles of its MACs, or the fewest cycles in so much energy.
+
+    bounded : 'words': the least of either in so many words of the outermost level.
 
     One of the points of each layer's front is chosen, so that the sum of what is bounded is no more than `most` and
     that of the objective is least: a knapsack of multiple choice, solved exactly. Fronts are searched where that
@@ -167,15 +184,17 @@ def within(
     """
     clock = Clock(budget, firm=True)
     scopes = scope if isinstance(scope, Mapping) else {one.key: scope for one in layers}
-    fronts = {one.key: Front(one.machine, one.problem, objective, table, scopes[one.key], clock) for one in layers}
+    bounded = bounded or OTHER[objective]
+    fronts = {
+        one.key: Front(one.machine, one.problem, objective, bounded, table, scopes[one.key], clock) for one in layers
+    }
     for front in fronts.values():
         front.begin()
     least = sum(one.repeat * fronts[one.key].known[0].bounded for one in layers)
     if least > most * (1 + SLACK):
-        unit = f" {table.unit}" * (objective == "cycles")
+        unit = f" {table.unit}" * (bounded == "energy")
         raise NothingFitsError(
-            f"no mappings of all layers keep {OTHER[objective]} <= {most:.10g}{unit} together: the least is "
-            f"{least:.10g}{unit}"
+            f"no mappings of all layers keep {bounded} <= {most:.10g}{unit} together: the least is {least:.10g}{unit}"
         )
     while True:
         options = [list(fronts[one.key].points()) for one in layers]
@@ -191,9 +210,9 @@ def within(
         hoped = _chosen(layers, [list(fronts[one.key].known) for one in layers], most)
     nests = {one.name: p.nest for one, p in zip(layers, hoped, strict=True) if p.nest is not None}
     chosen = sum(one.repeat * p.objective for one, p in zip(layers, hoped, strict=True))
-    bounded = sum(one.repeat * p.bounded for one, p in zip(layers, hoped, strict=True))
+    total = sum(one.repeat * p.bounded for one, p in zip(layers, hoped, strict=True))
     searches, points = sum(one.searches for one in fronts.values()), sum(len(one.known) for one in fronts.values())
-    return Total(nests, chosen, bounded, min(bound, chosen), searches, points)
+    return Total(nests, chosen, total, min(bound, chosen), searches, points)
 
 
 def _chosen(layers: Sequence[Part], options: list[list[Point]], most: float) -> list[Point]:

@@ -32,7 +32,7 @@ def fronts_of(machine, problems):
         nests = carried_out(machine, problem, small.mappings(machine, problem, {}, True), {})
         if not nests:
             return None
-        costs = sorted((cycles, energy) for energy, cycles in priced(machine, problem, nests))
+        costs = sorted((cycles, energy) for energy, cycles, _ in priced(machine, problem, nests))
         front = []
         for cost in costs:
             if not front or cost[1] < front[-1][1] * (1 - 1e-9):
@@ -103,3 +103,37 @@ def test_fronts_are_searched_where_it_matters():
     back = within(parts, "cycles", middle.objective, table)
     assert back.certified
     assert back.objective <= middle.bounded
+
+
+@pytest.mark.parametrize("objective", ["energy", "cycles"])
+def test_no_choice_of_mappings_that_keeps_to_so_many_words_is_better(tmp_path, objective):
+    seeds, done = iter(range(10_000)), 0
+    while done < 2:
+        rng = Random(next(seeds))
+        machine, problems = small.machine(rng, 1, tmp_path), [small.problem(rng) for _ in range(2)]
+        every = [
+            carried_out(machine, one, small.mappings(machine, one, {}, objective == "cycles"), {}) for one in problems
+        ]
+        if not all(every):
+            continue
+        costs = [priced(machine, one, nests) for one, nests in zip(problems, every, strict=True)]
+        if sum(len({cost[2] for cost in own}) > 1 for own in costs) < 2:
+            continue
+        fronts = [sorted({(cost[2], cost[objective == "cycles"]) for cost in own}) for own in costs]
+        sums = np.array([np.array(choice).sum(axis=0) for choice in product(*fronts)])
+        words, least = sums.T
+        free = words[least <= least.min() * (1 + 1e-9)].min()
+        tight = sorted({one for one in words if one < free})
+        if not tight:
+            continue
+        parts = [Part(str(i), machine, problem, 1) for i, problem in enumerate(problems)]
+        table, scope = table_for(machine, None), Scope(constraints=Constraints(placements=[{}]))
+        for most in rng.sample(tight, min(2, len(tight))):
+            found = within(parts, objective, most, table, scope=scope, bounded="words")
+            assert found.certified
+            assert found.objective == pytest.approx(least[words <= most].min(), rel=1e-6)
+            moved = [priced(machine, part.problem, [found.nests[part.name]])[0][2] for part in parts]
+            assert found.bounded == sum(moved) <= most
+        with pytest.raises(NothingFitsError, match="no mappings of all layers keep words <= "):
+            within(parts, objective, words.min() - 1, table, scope=scope, bounded="words")
+        done += 1

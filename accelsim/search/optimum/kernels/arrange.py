@@ -76,7 +76,7 @@ def trial_of(levels):
 
 
 @part
-def _carried(level, carrier, tabled, trial, k):
+def carried(level, carrier, tabled, trial, k):
     """Words of a term that the carry of a loop leaves in place or keeps; `trial.outside` : loops outside it."""
     whole, slid = 1.0, 0.0
     for group in range(GROUPS):
@@ -113,7 +113,7 @@ def _order_of(order, trial):
 
 
 @part
-def _saved(level, order, tabled, trial):
+def saved_of(level, order, tabled, trial):
     """Energy of what stays in place at one level in one order: from the innermost loop out, for a tile that has moved
     on one carry moves on all further out.
     """
@@ -123,7 +123,7 @@ def _saved(level, order, tabled, trial):
         trial.outside[order[j] // 2] -= 1
         for k in range(tabled.prices.shape[0]):
             if alive >> k & 1 and tabled.children[k] > level:
-                words = _carried(level, order[j] // 2, tabled, trial, k)
+                words = carried(level, order[j] // 2, tabled, trial, k)
                 saved += tabled.prices[k] * words
                 if words == 0.0:
                     alive &= ~(1 << k)
@@ -133,7 +133,7 @@ def _saved(level, order, tabled, trial):
 
 
 @part
-def _loops_of(level, tabled, orders, trial):
+def loops_of(level, tabled, orders, trial):
     """Lay down the loops of a level (`codes`, `rank`); returns (how many, how many of them are fixed)."""
     n = fixed = 0
     for group in range(GROUPS):
@@ -162,7 +162,7 @@ def _other(i, n, trial):
 
 
 @part
-def _may_follow(i, inside, sub, n, fixed, trial):
+def may_follow(i, inside, sub, n, fixed, trial):
     """Whether a loop may be the next one out of those inside it: the fixed ones first, pairs the way round they are."""
     if sub >> i & 1:
         return False
@@ -186,7 +186,7 @@ def _any_order(level, orders, tabled, trial):
     What a carry leaves in place depends on which loops are inside it, not on their order: so the best order of some
     loops as the innermost ones is that of all but one of them, and that one.
     """
-    n, fixed = _loops_of(level, tabled, orders, trial)
+    n, fixed = loops_of(level, tabled, orders, trial)
     every, most = (1 << n) - 1, -1.0
     for flips in range(4):
         real = True
@@ -212,13 +212,13 @@ def _any_order(level, orders, tabled, trial):
                 else:
                     trial.outside[trial.codes[i] // 2] += 1
             for i in range(n):
-                if not _may_follow(i, inside, sub, n, fixed, trial):
+                if not may_follow(i, inside, sub, n, fixed, trial):
                     continue
                 carrier, saved = trial.codes[i] // 2, trial.value[sub]
                 trial.outside[carrier] -= 1
                 for k in range(tabled.prices.shape[0]):
                     if tabled.children[k] > level:
-                        saved += tabled.prices[k] * _carried(level, carrier, tabled, trial, k)
+                        saved += tabled.prices[k] * carried(level, carrier, tabled, trial, k)
                 trial.outside[carrier] += 1
                 if saved > trial.value[sub | 1 << i]:
                     trial.value[sub | 1 << i] = saved
@@ -242,7 +242,7 @@ def _listed_order(level, orders, masks, tabled, trial):
                 mask |= 1 << (2 * group + d)
     row, most, best = masks[mask], -1.0, 0
     for one in range(orders.first[row], orders.first[row + 1]):
-        saved = _saved(level, orders.loops[one], tabled, trial)
+        saved = saved_of(level, orders.loops[one], tabled, trial)
         if saved > most:
             most, best = saved, one
     for at in range(LOOPS):

@@ -12,6 +12,7 @@ from accelsim.search.kernels.scores import weighed
 from accelsim.search.optimum.kernels.arrange import LOOPS, Orders, Tabled, Trial, energy_of, trial_of
 from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, most_joules
 from accelsim.search.optimum.kernels.under import Holds
+from accelsim.search.optimum.kernels.within import least_within
 
 __all__ = ["LOOPS", "Best", "Known", "Orders", "Room", "Tabled", "Tiles", "Trial", "Walk", "settle"]
 
@@ -229,8 +230,8 @@ def _has_room(room, trial):
 
 
 @part
-def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best):
-    """Try the chains that have the picked tile in the memory above the array."""
+def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best, limited):
+    """Try the chains that have the picked tile in the memory above the array; limited : see `settle`."""
     tiles = known.tiles
     for g in range(GROUPS):
         trial.chain[g] = tiles.spans[g][leaf[g], walk.pick[g], 0]
@@ -246,6 +247,10 @@ def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best):
             joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
             best.tried[0] += 1
             value = weighed(joules, cycles, objective)
+            # what keeps the other account has no less of its own than with the price of the trade
+            if limited is not None and value < best.score[0] and joules <= walk.most[0]:
+                joules = least_within(known.orders, known.masks, limited, most_joules(cycles, limited.most), trial)
+                value = weighed(joules, cycles, objective)
             if value < best.score[0] and joules <= walk.most[0]:
                 best.score[0], best.energy[0], best.cycles[0] = value, joules, cycles
                 for g in range(GROUPS):
@@ -263,10 +268,11 @@ def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best):
 
 
 @njit(cache=True, nogil=True)
-def settle(leaves, bounds, objective, known, best):
+def settle(leaves, bounds, objective, known, limited, best):
     """Try every tile and order of leaves whose bound may still win; returns how many leaves were looked at.
 
-    leaves : int64[leaf, group], by rising bounds float64[leaf].
+    leaves : int64[leaf, group], by rising bounds float64[leaf]. limited : a second account and how much a mapping may
+    have of it (`within.Limited`); None: there is none, and nothing of it is compiled.
     """
     classes, inners, tiles = known.classes, known.inners, known.tiles
     trial = trial_of(len(best.order))
@@ -299,13 +305,13 @@ def settle(leaves, bounds, objective, known, best):
                     earlier = _earlier(c, tile, cycles, objective, known, leaf, walk, best)
                     # with one memory above the array nothing but the tile decides
                     if earlier == 0 or tiles.outer.shape[0]:
-                        _around(c, earlier, leaf, cycles, objective, known, walk, trial, best)
+                        _around(c, earlier, leaf, cycles, objective, known, walk, trial, best, limited)
                 more = _next_tile(c, tiles, leaf, walk.pick)
     return done
 
 
 @njit(cache=True, nogil=True)
-def settle_under(leaves, tile_of, lower, bounds, objective, known, best):
+def settle_under(leaves, tile_of, lower, bounds, objective, known, limited, best):
     """The same of leaves with the tile above them, int64[leaf, group]; lower : float64[leaf], what lies below."""
     inners, trial = known.inners, trial_of(len(best.order))
     walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(1), np.zeros(1))
@@ -321,5 +327,5 @@ def settle_under(leaves, tile_of, lower, bounds, objective, known, best):
             walk.pick[group] = tile_of[at, group]
         cycles = cycles_of(steps, macs, inners)
         walk.lower[0], walk.most[0] = lower[at], most_joules(cycles, inners.most)
-        _around(0, 0, leaf, cycles, objective, known, walk, trial, best)
+        _around(0, 0, leaf, cycles, objective, known, walk, trial, best, limited)
     return done
