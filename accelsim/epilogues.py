@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,27 @@ def check_epilogue(group: Group, between: Between, wanted: Wanted) -> None:
         _placed(group, one)
     elif next(one.tiles(), None) is None:
         raise MappingError(f"group {group.name}: no tile of it fits in '{wanted.home}'")
+
+
+def crossing_epilogue(found: GroupResult, between: Between) -> dict[str, int]:
+    """Words of each tensor that go between the outermost level and home, filters left out.
+
+    An operand of the epilogue comes once; all else that comes as an ifmap is the layer's own.
+    """
+    names = list(found.group.layers)
+    maker, sink = (between.network.layers[between.index[name]] for name in (names[0], names[-1]))
+    words = found.counts.words[0].sum(axis=1).tolist()
+    moved = Counter({sink.name: words[TENSORS.index(Tensor.PSUM)]})
+    comes = words[TENSORS.index(Tensor.IFMAP)]
+    for name in names[1:]:
+        layer = between.network.layers[between.index[name]]
+        for place, operand in enumerate(layer.inputs):
+            if operand not in names and not between.reads_at_home(layer, place):
+                own = between.network.shape(operand).words * between.network.images(layer)
+                moved[operand] += own
+                comes -= own
+    moved[maker.inputs[0]] += comes
+    return dict(moved)
 
 
 def _placed(group: Group, one: Handing) -> Placed:

@@ -9,6 +9,7 @@ from accelsim.errors import AccelsimError
 from accelsim.jobs import Plan, wanted_of
 from accelsim.mapping.plan.living import Between
 from accelsim.mapping.plan.plan import NO_PLAN
+from accelsim.mapping.plan.rounds import bare
 from accelsim.outcome import LayerResult, Outcome, reasons
 from accelsim.saved import Saved
 from accelsim.vector import VectorLayer
@@ -76,10 +77,14 @@ class _Words:
         for vector in result.vector_layers:
             self.vector(vector)
         for group in result.groups:
+            from accelsim.epilogues import crossing_epilogue
             from accelsim.grouping import crossing
 
             assert self.plan is not None
-            words = crossing(group.group, self.between, wanted_of(self.plan, self.between))
+            if group.group.epilogue:
+                words = crossing_epilogue(group, self.between)
+            else:
+                words = crossing(group.group, self.between, wanted_of(self.plan, self.between))
             self.found.update(words)
             # what is left came for passes: filters
             self.found[filters_of(group.group.layers[0], self.owners)] += int(group.counts.words[0].sum()) - sum(
@@ -94,11 +99,11 @@ class _Words:
 
     def multiplied(self, one: LayerResult) -> None:
         """A layer by itself."""
-        layer, words = self.layers[one.name], one.counts.words[0].sum(axis=1) * one.repeat
+        layer, words = self.layers[bare(one.name)], one.counts.words[0].sum(axis=1) * one.repeat
         dynamic = one.problem.dynamic_filter and len(layer.inputs) > 1
         self.found[self.named(layer, 0)] += int(words[IFMAP])
-        self.found[self.named(layer, 1) if dynamic else filters_of(one.name, self.owners)] += int(words[FILTER])
-        self.found[one.name] += int(words[PSUM])
+        self.found[self.named(layer, 1) if dynamic else filters_of(layer.name, self.owners)] += int(words[FILTER])
+        self.found[layer.name] += int(words[PSUM])
 
     def vector(self, one: VectorLayer) -> None:
         """A layer without MACs: what it reads by tensor, if it reads each once; else all under its own name."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from accelsim.architecture.model import Architecture
 from accelsim.engine.fused.attention import Attention, Blocks
-from accelsim.engine.fused.attention_layers import Heads
+from accelsim.engine.fused.attention_layers import Heads, attention_of, attentions
 from accelsim.engine.fused.blocking import ORDERS, best
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.plan import RESIDENT, Group
 from accelsim.search.plan.attended import Attended, walk_of
 from accelsim.search.plan.costs import Cost, Wanted
+from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Tensor
 
 ENDLESS = 1 << 40
@@ -65,3 +67,18 @@ class Attends:
             self.heads.layers, filters=dict.fromkeys(stay, RESIDENT), rows=blocks.rows, columns=blocks.columns,
             outside=outside,
         )  # fmt: skip
+
+
+def attended_in(
+    wanted: Wanted, network: Network, order: Sequence[int], sized: Callable[[Layer], Architecture]
+) -> dict[int, Attends]:
+    """The attentions of a network by the place of their first layer. order : its layers by index, without views."""
+    place = {network.layers[i].name: k for k, i in enumerate(order)}
+    found: dict[int, Attends] = {}
+    known: Prices = {}
+    for names in attentions(network):
+        first = place[names[0]]
+        layers = [network.layers[i] for i in order[first : first + len(names)]]
+        if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
+            found[first] = Attends(wanted, attention_of(network, names), sized(layers[-1]), known)
+    return found

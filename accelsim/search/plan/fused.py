@@ -21,6 +21,7 @@ from accelsim.engine.fused.group import Group, Read
 from accelsim.engine.fused.passes import passes
 from accelsim.engine.fused.storage import MODES, Measure, Measured, Tiling, Widths
 from accelsim.engine.vector import Moved, latency
+from accelsim.mapping.plan import plan
 from accelsim.search.plan.costs import Passes, Wanted, vector_cost
 from accelsim.workload.problem import Tensor, Width
 
@@ -35,6 +36,12 @@ class Way:
 
     tiling: Tiling
     resident: frozenset[str]
+
+    def group(self, layers: tuple[str, ...], names: Mapping[str, str]) -> plan.Group:
+        """As a plan has it. names : of its tensors, by their numbers."""
+        keep = tuple(axis for axis, kept in zip((plan.ROWS, plan.COLUMNS), self.tiling.keep, strict=True) if kept)
+        stay = {names[name]: plan.RESIDENT for name in sorted(self.resident)}
+        return plan.Group(layers, *self.tiling.tile, {}, keep, stay)
 
 
 @dataclass

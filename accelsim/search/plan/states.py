@@ -17,18 +17,15 @@ import numpy as np
 from accelsim.architecture.model import Architecture
 from accelsim.energy.floor import access
 from accelsim.engine.fused.attention import Blocks
-from accelsim.engine.fused.attention_layers import attention_of, attentions
 from accelsim.engine.fused.group import Group as Fused
 from accelsim.engine.fused.layers import Wiring, is_view
 from accelsim.engine.fused.storage import Tiling
 from accelsim.engine.vector import Moved
 from accelsim.errors import MappingError
 from accelsim.mapping.plan.living import Between
-from accelsim.mapping.plan.plan import COLUMNS as KEEP_COLUMNS
-from accelsim.mapping.plan.plan import ROWS as KEEP_ROWS
 from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
-from accelsim.search.plan.attends import Attends, Prices
+from accelsim.search.plan.attends import Attends, attended_in
 from accelsim.search.plan.chains import Chains
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
 from accelsim.search.plan.fused import Floats, Run, Ways, shape_of, ways_of
@@ -68,8 +65,7 @@ class Walk:
     """A search over one network.
 
     resident, fused : what is allowed. shapes : ways of groups that are alike; runs : what their tilings run; alike : by
-    places, their shape. priced : by ways, what they cost and are worth as of the passes known. attended : of
-    attentions. zeros : by layer.
+    places, their shape. priced : by ways, what they cost and are worth as of the passes known. zeros : by layer.
     """
 
     wanted: Wanted
@@ -86,7 +82,6 @@ class Walk:
     thinned: bool = False
     alike: dict[tuple[int, int], Fused] = field(default_factory=dict)
     priced: dict[int, tuple[object, Floats, Floats]] = field(default_factory=dict)
-    attended: Prices = field(default_factory=dict)
     zeros: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -340,15 +335,7 @@ class Walk:
         """Attentions by their first place."""
         if not self.fused or (self.wanted.keeps_filters and not self.wanted.weights_share):
             return {}
-        place = {self.network.layers[i].name: k for k, i in enumerate(self.order)}
-        found = {}
-        for names in attentions(self.network):
-            first = place[names[0]]
-            layers = [self.network.layers[i] for i in self.order[first : first + len(names)]]
-            if tuple(layer.name for layer in layers) == tuple(names) and all(layer.repeat == 1 for layer in layers):
-                sized = self.sized(layers[-1])
-                found[first] = Attends(self.wanted, attention_of(self.network, names), sized, self.attended)
-        return found
+        return attended_in(self.wanted, self.network, self.order, self.sized)
 
     def attending(self, place: int, state: State) -> Iterator[Step]:
         """An attention as a group, in the blocks that move fewest words in the room there is."""
@@ -458,7 +445,5 @@ class Walk:
         way = ways.way(step.way)
         group, alike = self.groups[step.begin, step.end], self.shape(step.begin, step.end)
         names = dict(zip(alike.tensors, group.tensors, strict=True))
-        keep = tuple(axis for axis, kept in zip((KEEP_ROWS, KEEP_COLUMNS), way.tiling.keep, strict=True) if kept)
         layers = tuple(self.network.layers[i].name for i in self.order[step.begin : step.end])
-        stay = {names[name]: "resident" for name in sorted(way.resident)}
-        return Group(layers, *way.tiling.tile, {}, keep, stay)
+        return way.group(layers, names)
