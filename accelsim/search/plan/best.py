@@ -186,6 +186,7 @@ def known(what: str, name: str, names: Iterable[str]) -> None:
 def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Progress | None = None) -> Found:
     """Walk until the cheapest path is known, or time is up: then the cheapest known one so far, with its gap."""
     begun = time.monotonic()
+    until = inf if budget is None else begun + budget
     found: tuple[float, list[Step], Cost] | None = None
     bound = 0.0
     while True:
@@ -197,10 +198,10 @@ def best_plan(walk: Walk, budget: float | None, alone: Cost, progress: Progress 
             found = walk.value(total), path, total
             break
         for step in unknown:
-            walk.look(step)
+            walk.look(step, until)
         if progress:
             progress(len(path) - len(unknown), len(path), PLAN)
-        if budget is not None and time.monotonic() - begun > budget:
+        if time.monotonic() > until:
             true = [step if step.known else walk.again(step) for step in path]
             if any(step.cost == NEVER for step in true):
                 continue

@@ -91,6 +91,12 @@ class Ways:
         tiling = self.tiling[way]
         return self.number[self.first[tiling] : self.first[tiling + 1]]
 
+    def known(self, passes_: Passes) -> npt.NDArray[np.bool_]:
+        """bool[way], whether all of its passes were searched."""
+        missing = np.concatenate([[0], np.cumsum(~passes_.searched[self.number])])
+        found: npt.NDArray[np.bool_] = (missing[self.first[1:]] == missing[self.first[:-1]])[self.tiling]
+        return found
+
     def times(self, way: int) -> Ints:
         """How often each of these runs."""
         tiling = self.tiling[way]

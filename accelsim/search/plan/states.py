@@ -6,6 +6,7 @@ are searched, and the walk begins anew, until a path is cheapest and known: then
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -187,13 +188,13 @@ class Walk:
         outside = written if stays in (None, True) else 0
         return Moved(read - inside, outside, inside, 0 if stays is None else written, self.wanted.home)
 
-    def look(self, step: Step) -> None:
-        """Search what is not known of a step; of a group until its cheapest way from there is known."""
+    def look(self, step: Step, until: float = inf) -> None:
+        """Search what is not known of a step; of a group until its cheapest way from there is known, or time is up."""
         if step.handed:
             self.chains.look(step.begin, step.end, step.before, step.stays)
             return
         if step.way >= 0:
-            self._settle(step)
+            self._settle(step, until)
             return
         layer = self.network.layers[self.order[step.begin]]
         assert layer.problem is not None
@@ -207,10 +208,11 @@ class Walk:
         taken = self.taken(step.before) + (self.bits[layer.name] if step.stays is not None else 0)
         self.lone.look(self.sized(layer), layer.problem, frozenset(homes), bool(step.stays), taken)
 
-    def _settle(self, step: Step) -> None:
+    def _settle(self, step: Step, until: float) -> None:
         """Search passes of a group until that way is known which is the cheapest by what is known.
 
-        One pass at a time, what weighs most first: as soon as another way is cheaper, nothing more of this one is.
+        One pass at a time, what weighs most first: as soon as another way is cheaper, nothing more of this one is. When
+        time is up (`until`, of `time.monotonic`), all of the way that is the cheapest then.
         """
         ways = self.ways(step.begin, step.end, step.before, step.stays)
         assert ways is not None
@@ -222,14 +224,20 @@ class Walk:
                 return
             numbers, runs = ways.passes(way), ways.times(way)
             unknown = np.flatnonzero(~self.passes.searched[numbers])
+            if time.monotonic() > until:
+                for number in numbers[unknown].tolist():
+                    self.passes.look(number)
+                return
             if not len(unknown):
                 return
             weight = self.value(Cost(*self.passes.table[numbers[unknown]].T)) * runs[unknown]
             self.passes.look(int(numbers[unknown[np.argmax(weight)]]))
 
-    def _cheapest_way(self, ways: Ways, taken: int) -> int:
-        """The cheapest way in the room that is left, by what is known; -1: none fits."""
+    def _cheapest_way(self, ways: Ways, taken: int, known: bool = False) -> int:
+        """The cheapest way in the room that is left, by what is known; -1: none fits. known : all of it is."""
         _, worth = self.costs(ways)
+        if known:
+            worth = np.where(ways.known(self.passes), worth, inf)
         if self.wanted.capacity is not None:
             worth = np.where(ways.room <= self.wanted.capacity - taken, worth, inf)
         way = int(np.argmin(worth))
@@ -252,8 +260,11 @@ class Walk:
                     continue
         return found
 
-    def together(self, begin: int, end: int, state: State) -> Iterator[Step]:
-        """Every way to run a group from a state; of those with one output and room the cheapest."""
+    def together(self, begin: int, end: int, state: State, only_known: bool = False) -> Iterator[Step]:
+        """Every way to run a group from a state; of those with one output and room the cheapest.
+
+        only_known : of those of which all passes were searched.
+        """
         group = self.groups[begin, end]
         inside = {name for name, _ in state}
         for source in (*(one.name for one in group.sources), *(op.dynamic for op in group.ops if op.dynamic)):
@@ -270,7 +281,7 @@ class Walk:
             ways = self.ways(begin, end, state, stays)
             if ways is None or not self.fits(taken + ways.least):
                 continue
-            way = self._cheapest_way(ways, taken)
+            way = self._cheapest_way(ways, taken, only_known)
             if way < 0:
                 continue
             known = bool(self.passes.searched[ways.passes(way)].all())
@@ -310,11 +321,12 @@ class Walk:
         return self.priced[id(ways)][1:]
 
     def again(self, step: Step) -> Step:
-        """The same step of layers or a group by what is known now; one that nothing fits costs NEVER."""
+        """The same step of layers or a group at its true cost, once it was looked at; NEVER if nothing fits."""
         if step.handed:
             found = self.handed(step.begin, step.before)
         else:
-            found = self.alone(step.begin, step.before) if step.way < 0 else self.together(*step[:3])
+            lone = step.way < 0
+            found = self.alone(step.begin, step.before) if lone else self.together(*step[:3], only_known=True)
         same = (one for one in found if (one.end, one.stays, one.part) == (step.end, step.stays, step.part))
         return next(same, step._replace(cost=NEVER))
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelsim.engine.fused import filters
 from accelsim.engine.fused.filters import best, choices, fetched, room, slice_words
 from accelsim.engine.fused.group import Group, Op, Read, Source
 from accelsim.engine.fused.storage import MODES, Tiling, Widths, measure
@@ -54,6 +55,20 @@ def test_no_set_beats_those_found(rng):
     fits = [words for _, needs, words in sets if needs <= capacity]
     chosen = best(found, capacity, slices)
     assert (chosen.reads if chosen else None) == (min(fits) if fits else None)
+
+
+@settings(max_examples=60)
+@given(RANDOM)
+def test_sets_of_few_filters_are_those_built_filter_by_filter(rng):
+    group = drawn_group(rng, 6, rng.choice([1, 3]))
+    widths = Widths(filters={op.name: rng.randint(1, 3) for op in group.ops})
+    found = measure(group, drawn_tiling(rng, group), widths)
+    capacity = rng.choice([None, rng.randint(0, 2 * max(found.held.values()))])
+    with pytest.MonkeyPatch.context() as patch:
+        listed = choices(found, capacity=capacity)
+        patch.setattr(filters, "FEW", -1)
+        built = choices(found, capacity=capacity)
+    assert [(one.room, one.reads) for one in listed] == [(one.room, one.reads) for one in built]
 
 
 def pair(images=1, dynamic=""):
