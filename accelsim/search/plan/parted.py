@@ -76,6 +76,8 @@ class Parts(Lone):
             if not any(room <= taken for room, _ in found):
                 self.look(sized, problem, frozenset(there), both, least)
             cost = self.ask(sized, problem, there, both, taken).cost
+            if cost == NEVER:
+                return NOTHING  # psums in progress of a whole ofmap may not fit where those of a part do
             energy, words = energy + weight * cost.energy, words + weight * cost.words
             cycles = min(cycles, cost.cycles)
         return Cost(energy, cycles, words)
