@@ -50,8 +50,8 @@ class Parts(Lone):
             return self.ask(sized, problem, homes, copied, taken)
         _, found = self._known(sized, problem, _both(homes, partly), copied)
         line = self._line(sized, problem, homes, partly, copied, taken)
-        if not found:
-            return Priced(None, line, -1)
+        if not any(room <= taken for room, _ in found):
+            return Priced(None, line, -1)  # what was searched had less room
         priced = self.ask(sized, problem, _both(homes, partly), copied, taken)
         if priced.needs >= 0 or priced.cost == NEVER:
             return priced
@@ -70,7 +70,14 @@ class Parts(Lone):
                 weight *= one.share if whole else 1 - one.share
                 there |= {one.tensor} if whole else set()
             both = copied and Tensor.PSUM in there
+            _, found = self._known(sized, problem, there, both)
+            # a tensor whole in the room of a part of it: no true layer, so it may not have been searched with so much
+            least = min(taken, self.least(sized, problem, homes))
+            if not any(room <= taken for room, _ in found):
+                self.look(sized, problem, frozenset(there), both, least)
             cost = self.ask(sized, problem, there, both, taken).cost
+            if cost == NEVER:
+                return NOTHING  # psums in progress of a whole ofmap may not fit where those of a part do
             energy, words = energy + weight * cost.energy, words + weight * cost.words
             cycles = min(cycles, cost.cycles)
         return Cost(energy, cycles, words)
