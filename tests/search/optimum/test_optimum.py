@@ -309,3 +309,8 @@ def test_what_slides_is_counted_exactly_where_nothing_else_lets_it_stay():
     found = optimum(load_architecture("eyeriss"), Problem((1, 1, 1, 1, 112, 112, 3, 3), pad=(1, 1)))
     assert found.certified
     assert found.tried < 100
+
+
+def test_rows_that_come_back_as_the_next_ones_begin_are_not_moved_again(tmp_path):
+    # a seed of the nightly draws: stride and dilation of two, so that the last row of one step is the first of the next
+    assert draw(423, "ed2p", tmp_path, bounded=True)

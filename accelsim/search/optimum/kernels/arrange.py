@@ -114,8 +114,10 @@ def _order_of(order, trial):
 
 @part
 def saved_of(level, order, tabled, trial):
-    """Energy of what stays in place at one level in one order: from the innermost loop out, for a tile that has moved
-    on one carry moves on all further out.
+    """Energy of what stays in place at one level in one order, from the innermost loop out.
+
+    A tile that moves on one carry moves on all further out; but rows that a dilated filter leaves come back as the next
+    ones begin (at P 2p, at R 2r: the last of one p is the first of the next).
     """
     n, saved = _order_of(order, trial), 0.0
     alive = (1 << tabled.prices.shape[0]) - 1
@@ -125,7 +127,7 @@ def saved_of(level, order, tabled, trial):
             if alive >> k & 1 and tabled.children[k] > level:
                 words = carried(level, order[j] // 2, tabled, trial, k)
                 saved += tabled.prices[k] * words
-                if words == 0.0:
+                if words == 0.0 and tabled.tensors[k] != IFMAP:
                     alive &= ~(1 << k)
         if alive == 0:
             break
