@@ -170,6 +170,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
     """Energy and words of each way over those of every layer alone, a row of bars for each machine."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     from accelsim.report.palette import COLOURS
 
@@ -185,7 +186,7 @@ def draw(rows: Sequence[Row], file: Path) -> None:
                 bars = [ratio(run, machine, network, way, what) for network in NETWORKS]
                 places = [place + 0.27 * (k - 1) for place, bar in enumerate(bars) if bar is not None]
                 found = [bar for bar in bars if bar is not None]
-                axes.bar(places, found, 0.25, color=COLOURS[k], label=way)
+                axes.bar(places, found, 0.25, color=COLOURS[k])
             axes.axhline(1, color="0.4", linewidth=0.5)
             axes.set_xticks(range(len(NETWORKS)), list(NETWORKS), rotation=30, ha="right", fontsize=7)
             axes.tick_params(axis="y", labelsize=7)
@@ -193,8 +194,8 @@ def draw(rows: Sequence[Row], file: Path) -> None:
         left.set_ylabel(called(machine).replace(", ", ",\n"), fontsize=7)
     grid[0][0].set_title("energy over every layer alone", fontsize=8)
     grid[0][1].set_title("DRAM words over every layer alone", fontsize=8)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    handles = [Patch(color=COLOURS[k], label=way) for k, way in enumerate(WAYS[1:])]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8)
     figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
