@@ -111,9 +111,8 @@ def simulate(
     training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
     between : what is looked for between layers: 'none', tensors that stay on the chip ('resident'), groups of layers
         ('fused'), or both ('best'); default: what the machine says, else 'none'. parts : of so many blocks of channels
-        of a tensor some may stay; 1: all or none. plan : the file of a plan, or what is in it, instead
-        (docs/between.md). saved : also run every layer by itself, for `Result.saved`: words of the outermost level of
-        each tensor without the plan and with it.
+        of a tensor some may stay. plan : the file of a plan, or what is in it, instead (docs/between.md). saved : run
+        every layer by itself too, for `Result.saved`: words of each tensor without the plan and with it.
 
     Raises
     ------
@@ -126,10 +125,9 @@ def simulate(
         imperfect=imperfect, constraints=constraints, bound=bound, training=training, between=between, parts=parts,
         plan=plan, progress=progress,
     )  # fmt: skip
-    alone = without_plan(ready) if saved else None
     result = _execute(ready, progress)
-    if alone is not None:
-        result = replace(result, saved=saved_of(ready, result, _execute(alone, progress)))
+    if saved:
+        result = replace(result, saved=saved_of(ready, result, _execute(without_plan(ready), progress)))
     if result.failures and not tolerant:
         raise result_error(result)
     return result

@@ -6,7 +6,8 @@ have in common is kept along both axes or along columns alone. That is less than
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -18,16 +19,34 @@ from accelsim.architecture.model import Architecture, Buffer, Level, Port
 from accelsim.energy.floor import access
 from accelsim.engine.fused.filters import fetched, fronts
 from accelsim.engine.fused.group import Group, Read
+from accelsim.engine.fused.layers import Wiring
 from accelsim.engine.fused.passes import passes
 from accelsim.engine.fused.storage import MODES, Measure, Measured, Tiling, Widths
 from accelsim.engine.vector import Moved, latency
+from accelsim.errors import MappingError
 from accelsim.mapping.plan import plan
 from accelsim.search.plan.costs import Passes, Wanted, vector_cost
+from accelsim.workload.network import Network
 from accelsim.workload.problem import Tensor, Width
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+MOST_LAYERS = 10
+"""Of a group."""
 ROWS, COLUMNS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512), (1, 2, 4, 8, 16, 32, 64)
+
+
+def groups_in(network: Network, order: Sequence[int]) -> dict[tuple[int, int], Group]:
+    """Every legal group of a network by its first place in the order and the one behind its last."""
+    found, wiring = {}, Wiring(network)
+    for begin in range(len(order)):
+        for end in range(begin + 2, min(begin + MOST_LAYERS, len(order)) + 1):
+            layers = [network.layers[i] for i in order[begin:end]]
+            if any(layer.repeat > 1 or layer.once for layer in layers):
+                break
+            with suppress(MappingError):
+                found[begin, end] = wiring.group(tuple(layer.name for layer in layers))
+    return found
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from math import inf
 from typing import NamedTuple
 
 from accelsim.architecture.model import Architecture, Part
@@ -234,13 +235,13 @@ class Parted(Walk):
             kept = int(written * share(self.homes[part][1], layer.shape.C))
         return Moved(read - inside, written if stays else written - kept, inside, kept, self.wanted.home)
 
-    def look(self, step: Step) -> None:
-        """Search what is not known of a step."""
+    def look(self, step: Step, until: float = inf) -> None:
+        """Search what is not known of a step, as long as there is time."""
         layer = self.network.layers[self.order[step.begin]]
         there = self.parts_in(step.before)
         reads = [there.get(name, "") for name in layer.inputs]
         if step.way >= 0 or not (any(reads) or step.part):
-            super().look(step)
+            super().look(step, until)
             return
         assert layer.problem is not None
         inside = {name for name, _ in step.before}
@@ -250,10 +251,10 @@ class Parted(Walk):
         homes, partly = self._found(layer, whole, reads, step.stays, step.part)
         self.own.look_parts(self.sized(layer), layer.problem, homes, partly, bool(step.stays), taken)
 
-    def together(self, begin: int, end: int, state: State) -> Iterator[Step]:
+    def together(self, begin: int, end: int, state: State, only_known: bool = False) -> Iterator[Step]:
         """Every way to run a group from a state; none reads a tensor that is there in part."""
         if not self._reads_parts(begin, end, state):
-            yield from super().together(begin, end, state)
+            yield from super().together(begin, end, state, only_known)
 
     def attending(self, place: int, state: State) -> Iterator[Step]:
         """An attention as a group; it reads no tensor that is there in part."""

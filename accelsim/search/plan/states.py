@@ -19,22 +19,21 @@ from accelsim.architecture.model import Architecture
 from accelsim.energy.floor import access
 from accelsim.engine.fused.attention import Blocks
 from accelsim.engine.fused.group import Group as Fused
-from accelsim.engine.fused.layers import Wiring, is_view
+from accelsim.engine.fused.layers import is_view
 from accelsim.engine.fused.storage import Tiling
 from accelsim.engine.vector import Moved
-from accelsim.errors import MappingError
 from accelsim.mapping.plan.living import Between
 from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
 from accelsim.search.plan.attends import Attends, attended_in
 from accelsim.search.plan.chains import Chains
 from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
-from accelsim.search.plan.fused import Floats, Run, Ways, shape_of, ways_of
+from accelsim.search.plan.fused import Floats, Run, Ways, groups_in, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Tensor
 
-MOST_LAYERS, MOST_STATES = 10, 4096
-"""Layers of a group, and states that are kept at a layer, at most."""
+MOST_STATES = 4096
+"""That are kept at a layer."""
 State = frozenset[tuple[str, bool]]
 """Tensors on the chip, each with whether the outermost level has it too."""
 EMPTY: State = frozenset()
@@ -248,17 +247,7 @@ class Walk:
     @cached_property
     def groups(self) -> dict[tuple[int, int], Fused]:
         """Every legal group by its first place and the one behind its last."""
-        found, wiring = {}, Wiring(self.network)
-        for begin in range(len(self.order)) if self.fused else ():
-            for end in range(begin + 2, min(begin + MOST_LAYERS, len(self.order)) + 1):
-                layers = [self.network.layers[i] for i in self.order[begin:end]]
-                if any(layer.repeat > 1 or layer.once for layer in layers):
-                    break
-                try:
-                    found[begin, end] = wiring.group(tuple(layer.name for layer in layers))
-                except MappingError:
-                    continue
-        return found
+        return groups_in(self.network, self.order) if self.fused else {}
 
     def together(self, begin: int, end: int, state: State, only_known: bool = False) -> Iterator[Step]:
         """Every way to run a group from a state; of those with one output and room the cheapest.
