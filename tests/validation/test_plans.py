@@ -34,13 +34,12 @@ def test_layer_by_layer_and_resident_are_equal(network: str, kib: int) -> None:
 @pytest.mark.parametrize("kib", SIZES)
 @pytest.mark.parametrize("network", ["resnet50", "mobilenet_v2"])
 def test_fused_is_near(network: str, kib: int) -> None:
-    """At most 12 % above. Tiles of finished sums go to no addition or pool here: at 108 KiB 13 of ResNet-50's additions
-    are in no group, and what they read is written and read again: 6.2 M words, 12 % of 51.7 M. And a filter that is
-    streamed has room for all of it, not for a slice: at 2 MiB none of 3 x 3 x 512 x 512 is in a group.
+    """At most 6 % above. A filter that is streamed has room for all of it here, not for a slice: at 2 MiB none of
+    3 x 3 x 512 x 512 is in a group.
     """
     for one in plans.found():
         if (one.network, one.kib) == (network, kib) and one.way in ("fused", "best"):
-            assert one.ours <= 1.12 * one.theirs, one
+            assert one.ours <= 1.06 * one.theirs, one
 
 
 @pytest.mark.slow
