@@ -64,7 +64,7 @@ class Streams:
         architecture, listed, labels = program.architecture, edges.tolist(), held.labels
         n = len(listed)
         rows = np.zeros((n, records.COLUMNS), np.int64)
-        latency, fixed, delivery = (np.zeros((n, columns), np.int64) for columns in (2, 3, 2))
+        latency, fixed, delivery = (np.zeros((n, columns), np.int64) for columns in (2, 4, 2))
         ranks = sorted(range(3), key=lambda t: (TENSORS[t] is not architecture.serial, t))
         serial = -1
         tail = architecture.pipeline + architecture.skew_cycles
@@ -86,7 +86,8 @@ class Streams:
                 min(architecture.levels[0].outstanding.get(tensor, 0), most) if parent == 0 else 0,
                 _post(labels[x]), architecture.behind_macs.get(tensor, 0), _ramps(architecture, tensor, buffer), False,
             )  # fmt: skip
-            fixed[x] = _fixed(architecture, child, tensor, innermost, old)
+            stays = tensor is Tensor.PSUM and tensor in architecture.parts
+            fixed[x] = (*_fixed(architecture, child, tensor, innermost, old), stays)
             delivery[x] = _delivery(architecture, child, tensor)
             latency[x] = [latency_of(program, tensor, parent, child, way) for way in (old, False)]
             if tensor is architecture.serial and innermost and anew != OPERAND:

@@ -41,6 +41,7 @@ from accelsim.engine.timing.kernels.records import (
     POST,
     RANK,
     SLOTS,
+    STAYS,
     STREAMED,
     TENSOR,
     TIME,
@@ -90,7 +91,7 @@ def _drain(x, v, k, machine, versions, steps, state):
         log_transfer(x, DRAIN, machine, state.log)
     else:
         _wait_for_slot(parent, machine, state)
-    if most == 1 and is_idle(x, DRAIN, at, machine, versions):  # all of it lives here
+    if machine.fixed[x, STAYS] and most == 1 and is_idle(x, DRAIN, at, machine, versions):  # all of it lives here
         most = 0
         begins, hold = state.best[TIME], streams[x, DOWN + DRAIN]
         if begins > 0 and state.best[HOLD] >= 0:

@@ -46,6 +46,7 @@ SCALARS = 10
 TIME, HOLD, KEY = range(3)
 FILL, DRAIN = 0, 1  # directions of a stream
 STEP = 2  # of the fixed cycles of a stream: those before the first step of a version
+STAYS = 3  # beside them: whether some sums of it stay where they are
 PIPELINE, FIXED, LEAST, ROOM, PE = 2, 3, 4, 5, 6  # causes of stalls, counted from `Machine.idle_fill`
 TAKES, WITH, SHARED, FIRST = range(4)  # columns of `Machine.turns`
 NOBODY = -1  # the walk back ends at a C
@@ -64,7 +65,8 @@ class Machine(NamedTuple):
     lead_first : whether moving operands wait for the stationary one of their pass.
     skew_rows : cycles of a stationary fill on a skewed machine, or 0 (T12). after_c : latency after C.
     paced : whether any step has fixed cycles, a least length, something behind its MACs, or sums that wait for room.
-    fixed : int64[x, 3], cycles before the first word of a fill and of a drain, and before the first step of a version.
+    fixed : int64[x, 4], cycles before the first word of a fill and of a drain, and before the first step of a version;
+    and STAYS.
     delivery : int64[x, 2], psums: cycles of drains that have room on their way out, 0: any, and until it is free again.
     turns : int64[x, 4], how many fills take their port in turn with those of another stream as the layer begins, which
     stream, the slot of that port, and whether it is the stream that has one such fill.
