@@ -100,7 +100,7 @@ def test_reprs_of_parts_can_be_read(result):
     pool = result.vector_layers[0]
     assert repr(pool).startswith(f"VectorLayer(POOL1, maxpool: {pool.reads:,} words read, {pool.writes:,} written, ")
     assert repr(result.plot) == (
-        "Plots(toynet on toy: energy, cycles, traffic, roofline, array, mapping, power, area, data)"
+        "Plots(toynet on toy: energy, cycles, traffic, roofline, array, mapping, power, area, between, plan, data)"
     )
     for thing in (layer, layer.counts, pool, result, result.plot):
         assert len(repr(thing)) < 160 and "\n" not in repr(thing)
