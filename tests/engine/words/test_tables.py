@@ -48,7 +48,7 @@ def tabulated(nest, edge, group):
     slide = np.zeros((carries, combinations, columns), np.int64)
     room = Rows(
         np.empty((3, spatial, 2), np.int64), np.empty(3, np.int64), np.zeros((2, reach), np.int64), full, moved, slide,
-        np.empty((3, len(loops) + 1), np.int64), np.empty((5, 2), np.int64),
+        np.empty((3, len(loops) + 1), np.int64), np.empty((6, 2), np.int64),
     )  # fmt: skip
     group_rows(nest, edge, group, 0, combinations, room)
     slides = tensor == IFMAP and group >= 4
