@@ -75,7 +75,7 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
                 elif group.epilogue:
                     check_epilogue(group, between, wanted)
                 else:
-                    _Run(group, between, wanted, "analytical", None).check()
+                    _Run(group, between, wanted, "analytical", None).demand()
             except MappingError as error:
                 yield ("groups", i, "layers"), str(error)
 
@@ -193,10 +193,9 @@ class _Run:
         lever = f"a tile of P {most[1][0]}, Q {most[1][1]} would fit" if most[0] else "no tile fits: take fewer layers"
         raise MappingError(describe(Overflow(self.wanted.home, f"group {self.group.name}", needs, free, (lever,))))
 
-    def check(self) -> None:
-        """Raise MappingError where it is not legal, or does not fit."""
-        assert self.filters is not None
-        assert self.room >= 0
+    def demand(self) -> tuple[frozenset[str], int]:
+        """Filters that stay, and bits that it takes. Raises MappingError where it is not legal, or does not fit."""
+        return self.filters, self.room
 
     def _room(self, found: Measured) -> int:
         beside = self.wanted.keeps_filters and self.wanted.weights_share

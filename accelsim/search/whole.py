@@ -198,7 +198,7 @@ class _Run:
         gap = scores[nest] / best.bound - 1
         if not within and 0 <= gap < best.gap:
             return replace(found, certificate=Certificate(best.size, best.nodes, best.bound, gap))
-        if within and nest != best.nest and gap > max(best.gap, LEAST_GAP):
+        if within and gap > max(best.gap, LEAST_GAP):
             proved = Certificate(best.size, best.nodes, best.bound, gap)
             found = replace(found, bound=scores[nest], simulated=len(scores), certificate=proved)
         return found
@@ -208,9 +208,8 @@ class _Run:
     ) -> Found:
         """With the certificate where cycles count: no mapping has fewer than its MACs take, or than a port is busy."""
         busy = 0.0
-        if not self.machine.narrows:  # narrow sums cross a port in less time, by what nothing bounds
-            with suppress(OutOfTimeError):
-                busy = least_busy(self.machine, self.problem, self.table, scope, replace(self.clock, firm=True))
+        with suppress(OutOfTimeError):
+            busy = least_busy(self.machine, self.problem, self.table, scope, replace(self.clock, firm=True))
         cheapest = optima["energy"].bound if "energy" in optima else 0.0
         least = max(best.bound, busy if self.objective == "cycles" else objective_of(self.objective, cheapest, busy))
         gap = max(scores[found.nest] / least - 1, 0.0)

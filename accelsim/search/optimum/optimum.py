@@ -100,7 +100,8 @@ def optimum(
         found = Traded(searching, architecture, problem, table, objective, scope, clock).run()
     else:
         found = _searched(architecture, problem, objective, table, clock, scope, steps, known)
-    return _as_counted(found, architecture, problem, table)
+    # tolls are no energy, and ceilings are of the energy that a search goes by: evaluators decide there
+    return found if scope.toll or scope.ceilings.given else _as_counted(found, architecture, problem, table)
 
 
 def _searched(
@@ -158,7 +159,7 @@ def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> s
         return "its counts depend on more than tiles and orders"
     if machine.lock:
         return "its PEs are in lock step, and not every mapping can be"
-    if machine.paced and timed:
+    if timed and (machine.paced or machine.narrows):
         return "its cycles depend on more than MACs and words"
     if len(arrays) > 1 or (arrays and arrays[0] != machine.levels[array].name):
         return f"it has arrays below {' and '.join(arrays)}, and one right above the PE is searched whole"

@@ -152,14 +152,17 @@ class Lone:
     def look(self, sized: Architecture, problem: Problem, homes: frozenset[Tensor], copied: bool, taken: int) -> None:
         """Search with so much of the home taken."""
         _, found = self._known(sized, problem, homes, copied)
-        self.searched += 1
         stay = Stay({t: self.wanted.home for t in TENSORS if t in homes}, taken)
+        found.append((taken, self.searched_in(sized, problem, stay, copied)))
+
+    def searched_in(self, sized: Architecture, problem: Problem, stay: Stay, copied: bool) -> Priced:
+        """What is found on a machine where so much stays."""
+        self.searched += 1
         try:
             machine = stay.on(sized, self.wanted.home)
         except AccelsimError:
-            found.append((taken, Priced(None, NEVER, 0)))
-            return
-        found.append((taken, search(self.wanted, machine, machine.lower(problem), copied)))
+            return Priced(None, NEVER, 0)
+        return search(self.wanted, machine, machine.lower(problem), copied)
 
     def _known(
         self, sized: Architecture, problem: Problem, homes: Iterable[Tensor], copied: bool

@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 from accelsim.architecture.model import Architecture, Part
 from accelsim.engine.vector import Moved
-from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.channels import outside, part_of, share
 from accelsim.mapping.plan.living import Between, Stay
 from accelsim.mapping.plan.plan import Home, Plan
 from accelsim.mapping.plan.tensors import operand
-from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Priced, search, vector_cost
+from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Priced, vector_cost
 from accelsim.search.plan.states import State, Step, Walk
 from accelsim.workload.network import Layer
 from accelsim.workload.problem import TENSORS, Problem, Tensor
@@ -92,15 +91,9 @@ class Parts(Lone):
             self.look(sized, problem, homes, copied, taken)
             return
         _, found = self._known(sized, problem, _both(homes, partly), copied)
-        self.searched += 1
         parts = {one.tensor: one.part for one in partly}
         stay = Stay({t: self.wanted.home for t in TENSORS if t in homes}, taken, parts=parts)
-        try:
-            machine = stay.on(sized, self.wanted.home)
-        except AccelsimError:
-            found.append((taken, Priced(None, NEVER, 0)))
-            return
-        found.append((taken, search(self.wanted, machine, machine.lower(problem), copied)))
+        found.append((taken, self.searched_in(sized, problem, stay, copied)))
 
 
 def _both(homes: frozenset[Tensor], partly: Iterable[Partly]) -> frozenset[Tensor]:
