@@ -1,0 +1,68 @@
+"""What every cycle of a mapping costs by itself, where a search of a mapspace can know its cycles."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from accelsim.architecture.model import Architecture
+from accelsim.energy.standing import standing_rows
+from accelsim.energy.table import EnergyTable
+from accelsim.engine.analytical import edge_columns
+from accelsim.engine.program import build
+from accelsim.mapping.mapping import LoopNest
+from accelsim.search.kernels.records import BUSY, LOADING
+from accelsim.search.optimum.clock import Clock
+from accelsim.search.optimum.kernels import descend as descending
+from accelsim.search.optimum.mapspace import Mapspace, leaves_of
+from accelsim.search.optimum.placements import Placement, is_waited, load_name
+from accelsim.search.optimum.scope import Scope
+from accelsim.search.prices import prices
+from accelsim.workload.problem import Problem
+
+
+def price_of_cycle(machine: Architecture, table: EnergyTable, scope: Scope) -> float:
+    """Energy of one cycle of the MACs, in the table's unit: what leaks, and clocks that are never gated.
+
+    0 where the cycles of a mapping are not those of its MACs and ports, or its energy is traded for something else.
+    """
+    rounded = machine.macs_together > 1 and (scope.imperfect or scope.flow)
+    if machine.paced or machine.narrows or rounded or scope.trade or scope.toll:
+        return 0.0
+    return machine.mode.divider * float(sum(row.energy for row in standing_rows(machine, table, 1)))
+
+
+def busiest_port(space: Mapspace, placement: Placement, most: float, clock: Clock, enough: float = inf) -> float:
+    """Cycles that some port is busy at the least in any mapping of a placement, each port bounded by itself.
+
+    most : cycles that a mapping may take. enough : where a port is busy for so long, others are not looked at.
+    """
+    # a port has no energy, and what the others say of cycles alone is of the MACs too
+    ceilings = np.array([inf, most, inf, inf])
+    found = 0.0
+    for port in placement.ports:
+        if is_waited(port.name):
+            continue
+        clock.check()
+        leaves = leaves_of(1)
+        descending.descend(
+            space.bounds.classes(port)[0], port.constant, space.inners(port)._replace(most=ceilings), 0.0,
+            descending.ENERGY, inf, False, leaves,
+        )  # fmt: skip
+        # of what nothing fits no mapping has any
+        found = max(found, float(leaves.bound[0]) if leaves.number[0] else inf)
+        if found >= enough:
+            break
+    return found
+
+
+def waits(machine: Architecture, problem: Problem, table: EnergyTable, nest: LoopNest) -> dict[str, float]:
+    """For how many cycles a mapping keeps each port busy, or waits for it, unrounded, by `placements.load_name`."""
+    program = build(machine, nest, problem)
+    columns = edge_columns(program)
+    return {
+        load_name(load): load.fixed + float((load.share * columns).sum())
+        for load in prices(program, table, "").loads
+        if load.kind in (BUSY, LOADING)
+    }
