@@ -11,17 +11,14 @@ from math import inf
 import numpy as np
 
 from accelsim.architecture.model import Architecture
-from accelsim.energy.account import account
 from accelsim.energy.load import table_for
-from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
-from accelsim.engine import evaluate
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
-from accelsim.mapping.dataflows.dataflow import BEST, load
+from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import check
 from accelsim.search.bound import WORDS
-from accelsim.search.found import OBJECTIVES, objective_of
+from accelsim.search.found import OBJECTIVES, Candidate
 from accelsim.search.glance import glance
 from accelsim.search.narrowed import is_bounded, most_saved
 from accelsim.search.optimum.classes import Classes
@@ -33,10 +30,10 @@ from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels import under as listing
 from accelsim.search.optimum.mapspace import Mapspace, Walked, leaves_of
-from accelsim.search.optimum.placements import Placement, Toll, is_waited
+from accelsim.search.optimum.placements import Placement, Toll
 from accelsim.search.optimum.proved import ROUNDING, Optimum, Step
 from accelsim.search.optimum.scope import ALL, Scope
-from accelsim.search.optimum.standing import busiest_port, price_of_cycle, waits
+from accelsim.search.optimum.standing import Standing, as_counted, busiest_port, price_of_cycle
 from accelsim.search.optimum.traded import Traded
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
@@ -99,12 +96,14 @@ def optimum(
             return _searched(architecture, problem, name, table, clock, scope, steps, known)
 
         found = Traded(searching, architecture, problem, table, objective, scope, clock).run()
+    elif objective != "cycles" and not scope.ceilings.given and price_of_cycle(architecture, table, scope):
+        return _with_standing(architecture, problem, objective, table, clock, scope, steps, known)
     else:
         found = _searched(architecture, problem, objective, table, clock, scope, steps, known)
     # tolls are no energy, and ceilings are of the energy that a search goes by: evaluators decide there
     if scope.toll or scope.ceilings.given:
         return found
-    return _as_counted(found, architecture, problem, table, bool(price_of_cycle(architecture, table, scope)))
+    return as_counted(found, architecture, problem, table)
 
 
 def _searched(
@@ -116,25 +115,24 @@ def _searched(
     scope: Scope,
     steps: list[Step] | None,
     known: float | None,
+    standing: float = 0.0,
 ) -> Optimum:
-    """`optimum`, with the energy that a search goes by (`_as_counted`)."""
+    """`optimum`, with the energy that a search goes by (`as_counted`). standing : what every cycle costs by itself."""
     begun, seed = time.monotonic(), None
     if scope.imperfect and scope.flow is None:
         # factors that divide are among all: the best of them leaves most others out
         with suppress(NothingFitsError):
             divided: list[Step] = []
             perfect = replace(scope, imperfect=False)
-            seed = _searched(machine, problem, objective, table, clock, perfect, divided, None)
+            seed = _searched(machine, problem, objective, table, clock, perfect, divided, None, standing)
             if steps is not None:
                 # what is proved of some mappings is not of all
                 steps += [step._replace(bound=0.0) for step in divided]
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
-    standing = price_of_cycle(machine, table, scope)
     timed = objective != "energy" or scope.ceilings.timed or bool(standing)
     if known is None:
-        known, toll = _known(machine, problem, objective, table, scope, standing)
-        scope = replace(scope, toll=scope.toll or toll)
+        known = inf if standing else _known(machine, problem, objective, table, scope)
     space = Mapspace(machine, problem, table, scope, timed, clock)
     known = seed.score if seed else known * (1 + NEAR)
     try:
@@ -146,31 +144,44 @@ def _searched(
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
 
 
-def _known(
-    machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope, standing: float
-) -> tuple[float, Toll | None]:
-    """What some mapping is known to cost, before any search: under constraints, ceilings or a toll none is.
+def _with_standing(
+    machine: Architecture,
+    problem: Problem,
+    objective: str,
+    table: EnergyTable,
+    clock: Clock,
+    scope: Scope,
+    steps: list[Step] | None,
+    known: float | None,
+) -> Optimum:
+    """`optimum` where every cycle costs something by itself."""
+    price = price_of_cycle(machine, table, scope)
 
-    And, where every cycle costs something, what passes of that mapping wait for, if MACs on top of it take longer than
-    any port is busy.
-    """
+    def search(toll: Toll | None, known: float, steps: list[Step] | None) -> Optimum:
+        one = replace(scope, toll=toll)
+        found = _searched(machine, problem, objective, table, clock, one, steps, known, price)
+        return as_counted(found, machine, problem, table, priced=True)
+
+    glanced = _glanced(machine, problem, objective, table, scope)
+    standing = Standing(machine, problem, objective, table, price, clock, search)
+    return standing.run(glanced.nest if glanced else None, known, steps)
+
+
+def _glanced(
+    machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope
+) -> Candidate | None:
+    """Some mapping of a scope, before any search: under constraints, ceilings or a toll none is known."""
     flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
     if flow is None or scope.constraints != FREE or scope.ceilings.given or scope.toll or scope.trade:
-        return inf, None
-    found = glance(machine, problem, flow, objective, table)
-    if found is None:
-        return inf, None
-    if not standing:
-        return found.score - (most_saved(machine, problem, table) if objective == "energy" else 0.0), None
-    # a glance knows nothing of what stands
-    counts, timing = evaluate(machine, found.nest, problem, "analytical")
-    rows = account(machine, counts, table, timing.cycles, BEST, found.nest)
-    score = objective_of(objective, float(sum(row.energy for row in rows)), timing.cycles)
-    every = waits(machine, problem, table, found.nest)
-    busy = max((cycles for name, cycles in every.items() if not is_waited(name)), default=0.0)
-    name = max(filter(is_waited, every), key=every.__getitem__, default="")
-    on_top = bool(name) and every[name] + counts.compute_cycles > busy
-    return score, Toll((name,), standing) if on_top else None
+        return None
+    return glance(machine, problem, flow, objective, table)
+
+
+def _known(machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope) -> float:
+    """What it costs."""
+    found = _glanced(machine, problem, objective, table, scope)
+    saved = most_saved(machine, problem, table) if objective == "energy" else 0.0
+    return found.score - saved if found else inf
 
 
 def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> str:
@@ -192,24 +203,6 @@ def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> s
     if not is_bounded(machine):
         return "how far sums travel after they are narrowed depends on the mapping"
     return ""
-
-
-def _as_counted(found: Optimum, machine: Architecture, problem: Problem, table: EnergyTable, priced: bool) -> Optimum:
-    """With the energy that the closed form counts.
-
-    A search takes all final sums to be narrowed that may be. Where it does not know what every cycle costs, that is
-    left out, which is more than that of the fewest cycles.
-    """
-    every, fewest = any(standing_rows(machine, table, 1)), fewest_cycles(machine, problem)
-    if found.objective in ("cycles", WORDS) or not (every or machine.narrows):
-        return found
-    standing = 0.0 if priced else fewest * float(sum(row.energy for row in standing_rows(machine, table, 1)))
-    counts, timing = evaluate(machine, found.nest, problem, "analytical")
-    energy = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, BEST, found.nest)))
-    score = objective_of(found.objective, energy, found.cycles)
-    return replace(
-        found, energy=energy, score=score, bound=found.bound + objective_of(found.objective, standing, fewest)
-    )
 
 
 class _Search:
