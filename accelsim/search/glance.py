@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import inf
-
 from accelsim.architecture.model import Architecture
 from accelsim.energy.table import EnergyTable
 from accelsim.errors import AccelsimError
 from accelsim.mapping.dataflows.dataflow import Dataflow
+from accelsim.search.found import Candidate
 from accelsim.search.moves import whole
 from accelsim.search.scoring import Scorer
 from accelsim.search.space import Space
@@ -17,8 +16,10 @@ FEW = 40, 10
 """Unrollings, and factors at a level, that are looked at."""
 
 
-def glance(machine: Architecture, problem: Problem, dataflow: Dataflow, objective: str, table: EnergyTable) -> float:
-    """The objective of the best mapping of a dataflow among few; infinite where none of these fits.
+def glance(
+    machine: Architecture, problem: Problem, dataflow: Dataflow, objective: str, table: EnergyTable
+) -> Candidate | None:
+    """The best mapping of a dataflow among few; None where none of these fits.
 
     A search that knows it leaves out at once what cannot cost less.
     """
@@ -27,5 +28,5 @@ def glance(machine: Architecture, problem: Problem, dataflow: Dataflow, objectiv
         space.require()
         found = Scorer(space, space.passing, objective, table).best_of(space, whole(space, *FEW))
     except AccelsimError:
-        return inf
-    return min((one.score for one in found), default=inf)
+        return None
+    return min(found, key=lambda one: one.score, default=None)

@@ -19,7 +19,7 @@ from accelsim.mapping.mapping import LoopNest
 from accelsim.search.best import find
 from accelsim.search.bound import WORDS, ceilings_of
 from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Certificate, Found, objective_of
-from accelsim.search.optimum.busy import least_busy, on_top, waits
+from accelsim.search.optimum.busy import least_busy, on_top
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.conflict import conflict
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
@@ -27,6 +27,7 @@ from accelsim.search.optimum.floor import floor_of
 from accelsim.search.optimum.flow import flow_of, why_no_flow
 from accelsim.search.optimum.optimum import ROUNDING, Optimum, optimum, why_not
 from accelsim.search.optimum.scope import Scope
+from accelsim.search.optimum.standing import waits
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.search.proof import Proof
 from accelsim.search.space import Space

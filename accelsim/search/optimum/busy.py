@@ -1,26 +1,18 @@
-"""How long ports are busy: at the least in any mapping, and in one."""
+"""How long ports are busy at the least in any mapping."""
 
 from __future__ import annotations
 
 from math import inf
 
-import numpy as np
-
 from accelsim.architecture.model import Architecture
 from accelsim.energy.load import table_for
 from accelsim.energy.table import EnergyTable
-from accelsim.engine.analytical import edge_columns
-from accelsim.engine.program import build
-from accelsim.mapping.mapping import LoopNest
-from accelsim.search.kernels.records import BUSY, LOADING
 from accelsim.search.optimum.clock import Clock
 from accelsim.search.optimum.floor import fewest_cycles
-from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.mapspace import Mapspace
-from accelsim.search.optimum.optimum import leaves_of
-from accelsim.search.optimum.placements import WAITED, load_name
+from accelsim.search.optimum.placements import is_waited
 from accelsim.search.optimum.scope import ALL, Scope
-from accelsim.search.prices import prices
+from accelsim.search.optimum.standing import busiest_port
 from accelsim.workload.problem import Problem
 
 ANY_TIME = Clock()
@@ -38,45 +30,12 @@ def least_busy(
     Each port of a placement is bounded by itself, in the mapping that is best for it; of placements the least counts.
     """
     space = Mapspace(architecture, problem, table or table_for(architecture, None), scope, True, clock)
-    # a port has no energy, and what the others say of cycles alone is of the MACs too
-    ceilings = np.array([inf, scope.ceilings.most[1], inf, inf])
-    least = inf
+    most, least = scope.ceilings.most[1], inf
     for placement in space.placements.every:
-        most = 0.0
-        for port in placement.ports:
-            if port.name.startswith(WAITED):
-                continue
-            clock.check()
-            leaves = leaves_of(1)
-            descending.descend(
-                space.bounds.classes(port)[0],
-                port.constant,
-                space.inners(port)._replace(most=ceilings),
-                0.0,
-                descending.ENERGY,
-                inf,
-                False,
-                leaves,
-            )
-            # of what nothing fits no mapping has any
-            most = max(most, float(leaves.bound[0]) if leaves.number[0] else inf)
-            if most >= least:
-                break
-        least = min(least, most)
+        least = min(least, busiest_port(space, placement, most, clock, least))
     return least
-
-
-def waits(machine: Architecture, problem: Problem, table: EnergyTable, nest: LoopNest) -> dict[str, float]:
-    """For how many cycles a mapping keeps each port busy, or waits for it, unrounded, by `placements.load_name`."""
-    program = build(machine, nest, problem)
-    columns = edge_columns(program)
-    return {
-        load_name(load): load.fixed + float((load.share * columns).sum())
-        for load in prices(program, table, "").loads
-        if load.kind in (BUSY, LOADING)
-    }
 
 
 def on_top(machine: Architecture, problem: Problem, name: str) -> float:
     """Cycles that come on top of a load at the least: those of the MACs, where passes wait for it."""
-    return fewest_cycles(machine, problem) * name.startswith(WAITED)
+    return fewest_cycles(machine, problem) * is_waited(name)

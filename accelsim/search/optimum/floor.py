@@ -16,8 +16,12 @@ DISTINCT = ((Tensor.FILTER, "read", "GMCRS"), (Tensor.PSUM, "update", "NGMPQ"))
 """What every mapping moves at the outermost level: each filter word is read, each sum is written, once at the least."""
 
 
-def floor_of(machine: Architecture, problem: Problem, table: EnergyTable, nest: LoopNest, objective: int) -> float:
+def floor_of(
+    machine: Architecture, problem: Problem, table: EnergyTable, nest: LoopNest, objective: int, standing: float = 0.0
+) -> float:
     """An objective that no mapping has less of; nest : any mapping, which tells what a MAC and a word cost.
+
+    standing : what each cycle costs by itself.
 
     Energy: of the MACs, and of words that the outermost level moves whatever the mapping is. Cycles: all PEs at work.
     """
@@ -34,7 +38,8 @@ def floor_of(machine: Architecture, problem: Problem, table: EnergyTable, nest: 
                 energy += float(row.energy) * min(words / row.count, 1.0)
     # of sums that are narrowed at last it is the narrow ones that every mapping writes
     energy -= most_saved(machine, problem, table)
-    return float(weighed(energy, fewest_cycles(machine, problem), objective))
+    fewest = fewest_cycles(machine, problem)
+    return float(weighed(energy + standing * fewest, fewest, objective))
 
 
 def fewest_cycles(machine: Architecture, problem: Problem) -> float:

@@ -18,18 +18,23 @@ ENERGY, CYCLES = 0, 1
 
 @dataclass(frozen=True)
 class Limit:
-    """What a mapping has to be below. score : of an objective; cycles : that any mapping takes at the least."""
+    """What a mapping has to be below. score : of an objective; cycles : that any mapping takes at the least.
+
+    standing : what these cost by themselves.
+    """
 
     score: float
     cycles: float
     objective: int
+    standing: float = 0.0
 
     @property
     def joules(self) -> float:
-        """Energy that a mapping has to be below."""
+        """Energy that a mapping has to be below, but for what stands."""
         if self.objective == CYCLES:
             return inf if self.cycles < self.score else 0.0
-        return self.score / (1.0 if self.objective == ENERGY else self.cycles ** (self.objective - 1))
+        whole = self.score / (1.0 if self.objective == ENERGY else self.cycles ** (self.objective - 1))
+        return whole - self.standing
 
     def may(self, joules: Floats) -> npt.NDArray[np.bool_]:
         """Which mappings may be below, by what they cost at the least."""

@@ -210,7 +210,8 @@ class Mapspace:
         return Inners(
             np.array([len(c.inners) for c in self.chains]), usable, below, across, steps, macs, room, words, most_bits,
             least, self._packs, np.array(TURN, np.int64), kinds, self._joint, self.machine.macs_together,
-            self.machine.mac_cycles, ceilings.most_words if trade and trade.words else ceilings.most,
+            self.machine.mac_cycles, ceilings.most_words if trade and trade.words else ceilings.most, 0.0,
+            0.0,
         )  # fmt: skip
 
     def _bounded(self, rows: Ints, limits: Ints) -> tuple[Ints, Ints]:
@@ -385,3 +386,11 @@ class Mapspace:
             if temporal or rows or columns or skipped:
                 levels.append((spec.name, LevelMapping(tuple(temporal), rows, columns, skipped)))
         return LoopNest(tuple(levels), source=self.scope.name)
+
+
+def leaves_of(n: int) -> Leaves:
+    """Room for so many."""
+    return Leaves(
+        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64),
+        np.zeros((n, len(GROUPS)), np.int64), np.zeros(n),
+    )  # fmt: skip

@@ -11,17 +11,14 @@ from math import inf
 import numpy as np
 
 from accelsim.architecture.model import Architecture
-from accelsim.energy.account import account
 from accelsim.energy.load import table_for
-from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
-from accelsim.engine import evaluate
 from accelsim.engine.program import Ints
 from accelsim.errors import AccelsimError, MappingError, nearest
-from accelsim.mapping.dataflows.dataflow import BEST, load
+from accelsim.mapping.dataflows.dataflow import load
 from accelsim.mapping.mapping import check
 from accelsim.search.bound import WORDS
-from accelsim.search.found import OBJECTIVES, objective_of
+from accelsim.search.found import OBJECTIVES, Candidate
 from accelsim.search.glance import glance
 from accelsim.search.narrowed import is_bounded, most_saved
 from accelsim.search.optimum.classes import Classes
@@ -32,15 +29,16 @@ from accelsim.search.optimum.heads import Heads, Limit
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.kernels import settle as settling
 from accelsim.search.optimum.kernels import under as listing
-from accelsim.search.optimum.mapspace import Mapspace, Walked
-from accelsim.search.optimum.placements import Placement
+from accelsim.search.optimum.mapspace import Mapspace, Walked, leaves_of
+from accelsim.search.optimum.placements import Placement, Toll
 from accelsim.search.optimum.proved import ROUNDING, Optimum, Step
 from accelsim.search.optimum.scope import ALL, Scope
+from accelsim.search.optimum.standing import Standing, as_counted, busiest_port, price_of_cycle
 from accelsim.search.optimum.traded import Traded
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
 
-__all__ = ["ROUNDING", "Optimum", "Step", "leaves_of", "optimum", "why_not"]
+__all__ = ["ROUNDING", "Optimum", "Step", "optimum", "why_not"]
 
 FIRST_GAP, MOST_LEAVES = 0.06, 1 << 23
 """The first bound's distance from the root's; most leaves of one placement that are kept in memory."""
@@ -98,10 +96,14 @@ def optimum(
             return _searched(architecture, problem, name, table, clock, scope, steps, known)
 
         found = Traded(searching, architecture, problem, table, objective, scope, clock).run()
+    elif objective != "cycles" and not scope.ceilings.given and price_of_cycle(architecture, table, scope):
+        return _with_standing(architecture, problem, objective, table, clock, scope, steps, known)
     else:
         found = _searched(architecture, problem, objective, table, clock, scope, steps, known)
     # tolls are no energy, and ceilings are of the energy that a search goes by: evaluators decide there
-    return found if scope.toll or scope.ceilings.given else _as_counted(found, architecture, problem, table)
+    if scope.toll or scope.ceilings.given:
+        return found
+    return as_counted(found, architecture, problem, table)
 
 
 def _searched(
@@ -113,40 +115,73 @@ def _searched(
     scope: Scope,
     steps: list[Step] | None,
     known: float | None,
+    standing: float = 0.0,
 ) -> Optimum:
-    """`optimum`, with the energy that a search goes by (`_as_counted`)."""
+    """`optimum`, with the energy that a search goes by (`as_counted`). standing : what every cycle costs by itself."""
     begun, seed = time.monotonic(), None
     if scope.imperfect and scope.flow is None:
         # factors that divide are among all: the best of them leaves most others out
         with suppress(NothingFitsError):
             divided: list[Step] = []
             perfect = replace(scope, imperfect=False)
-            seed = _searched(machine, problem, objective, table, clock, perfect, divided, None)
+            seed = _searched(machine, problem, objective, table, clock, perfect, divided, None, standing)
             if steps is not None:
                 # what is proved of some mappings is not of all
                 steps += [step._replace(bound=0.0) for step in divided]
             # the time is that of both, and one of them is there
             clock = replace(clock, firm=True)
-    space = Mapspace(machine, problem, table, scope, objective != "energy" or scope.ceilings.timed, clock)
+    timed = objective != "energy" or scope.ceilings.timed or bool(standing)
     if known is None:
-        known = _known(machine, problem, objective, table, scope)
+        known = inf if standing else _known(machine, problem, objective, table, scope)
+    space = Mapspace(machine, problem, table, scope, timed, clock)
     known = seed.score if seed else known * (1 + NEAR)
     try:
-        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps, known).run()
+        return _Search(space, OBJECTIVES.index(objective), begun, seed, steps, known, standing).run()
     except OutOfTimeError:
         if seed is None:
             raise OutOfTimeError(space.size) from None
-        bound = floor_of(machine, problem, table, seed.nest, OBJECTIVES.index(objective))
+        bound = floor_of(machine, problem, table, seed.nest, OBJECTIVES.index(objective), standing)
         return replace(seed, bound=min(bound, seed.bound), size=space.size, seconds=time.monotonic() - begun)
 
 
-def _known(machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope) -> float:
-    """What some mapping is known to cost, before any search: under constraints, ceilings or a toll none is."""
+def _with_standing(
+    machine: Architecture,
+    problem: Problem,
+    objective: str,
+    table: EnergyTable,
+    clock: Clock,
+    scope: Scope,
+    steps: list[Step] | None,
+    known: float | None,
+) -> Optimum:
+    """`optimum` where every cycle costs something by itself."""
+    price = price_of_cycle(machine, table, scope)
+
+    def search(toll: Toll | None, known: float, steps: list[Step] | None) -> Optimum:
+        one = replace(scope, toll=toll)
+        found = _searched(machine, problem, objective, table, clock, one, steps, known, price)
+        return as_counted(found, machine, problem, table, priced=True)
+
+    glanced = _glanced(machine, problem, objective, table, scope)
+    standing = Standing(machine, problem, objective, table, price, clock, search)
+    return standing.run(glanced.nest if glanced else None, known, steps)
+
+
+def _glanced(
+    machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope
+) -> Candidate | None:
+    """Some mapping of a scope, before any search: under constraints, ceilings or a toll none is known."""
     flow = scope.flow.dataflow if scope.flow else load(machine.dataflow) if machine.dataflow else None
     if flow is None or scope.constraints != FREE or scope.ceilings.given or scope.toll or scope.trade:
-        return inf
+        return None
+    return glance(machine, problem, flow, objective, table)
+
+
+def _known(machine: Architecture, problem: Problem, objective: str, table: EnergyTable, scope: Scope) -> float:
+    """What it costs."""
+    found = _glanced(machine, problem, objective, table, scope)
     saved = most_saved(machine, problem, table) if objective == "energy" else 0.0
-    return glance(machine, problem, flow, objective, table) - saved
+    return found.score - saved if found else inf
 
 
 def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> str:
@@ -170,32 +205,15 @@ def why_not(machine: Architecture, table: EnergyTable, timed: bool = False) -> s
     return ""
 
 
-def _as_counted(found: Optimum, machine: Architecture, problem: Problem, table: EnergyTable) -> Optimum:
-    """With the energy that the closed form counts.
-
-    A search takes all final sums to be narrowed that may be, and leaves out what stands, which is more than that of the
-    fewest cycles.
-    """
-    fewest = fewest_cycles(machine, problem)
-    standing = fewest * float(sum(row.energy for row in standing_rows(machine, table, 1)))
-    if found.objective in ("cycles", WORDS) or not (standing or machine.narrows):
-        return found
-    counts, timing = evaluate(machine, found.nest, problem, "analytical")
-    energy = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, BEST, found.nest)))
-    score = objective_of(found.objective, energy, found.cycles)
-    return replace(
-        found, energy=energy, score=score, bound=found.bound + objective_of(found.objective, standing, fewest)
-    )
-
-
 class _Search:
     """One search: first the least bound of every placement, then all below a limit that rises to the best found."""
 
     def __init__(
         self, space: Mapspace, objective: int, begun: float, seed: Optimum | None, steps: list[Step] | None,
-        known: float = inf,
+        known: float = inf, standing: float = 0.0,
     ) -> None:  # fmt: skip
         self.space, self.objective, self.begun, self.seed, self.steps = space, objective, begun, seed, steps
+        self.standing = standing
         self.clock = space.clock
         found = (seed.score, seed.energy, seed.cycles) if seed else (known, inf, 0.0)
         self.best = settling.Best(
@@ -275,10 +293,8 @@ class _Search:
         Where a placement's bound is least its mappings are tried: what they cost leaves other placements out.
         """
         out, space = list[Walked](), self.space
-        floors = [
-            (descending.score_of(space.bounds.compulsory(one), self.busiest, self.objective), i)
-            for i, one in enumerate(space.placements.every)
-        ]
+        compulsory = [space.bounds.compulsory(one) + self.standing * self.busiest for one in space.placements.every]
+        floors = [(descending.score_of(one, self.busiest, self.objective), i) for i, one in enumerate(compulsory)]
         for floor, i in sorted(floors):
             if floor >= self._most:
                 break
@@ -287,11 +303,13 @@ class _Search:
             if self.steps is not None:
                 self.proven = min([floor, *(one.least for one in out)])
             placement = space.placements.every[i]
-            limit = Limit(self._most, self.busiest, self.objective) if self._most < inf else None
+            waits = self._waits(placement)
+            stands = self.standing * max(self.busiest, waits)
+            limit = Limit(self._most, self.busiest, self.objective, stands) if self._most < inf else None
             classes, heads = space.bounds.classes(placement, limit)
             if not np.isfinite(classes.outer).any():
                 continue
-            inners = space.inners(placement)
+            inners = space.inners(placement)._replace(standing=self.standing, waits=waits)
             leaves, listed, whole = self._least(placement, classes, heads, inners)
             if leaves.number[0]:
                 known = space.known(placement, classes, inners, heads is not None)
@@ -302,6 +320,13 @@ class _Search:
             if not whole:
                 return out, floor
         return sorted((one for one in out if one.least < self._most), key=lambda one: one.least), 0.0
+
+    def _waits(self, placement: Placement) -> float:
+        """Cycles that some port of a placement is busy at the least, where every cycle costs something."""
+        if not self.standing or self._late or self.space.scope.toll:
+            # what passes wait for is not waited for while a port is busy: the one or the other is known
+            return 0.0
+        return busiest_port(self.space, placement, self.space.scope.ceilings.most[1], Clock())
 
     def _least(
         self, placement: Placement, classes: Classes, heads: Heads | None, inners: descending.Inners
@@ -399,11 +424,3 @@ def _sorted(leaves: descending.Leaves) -> descending.Leaves:
     order = np.argsort(leaves.bound[:n], kind="stable")
     some = (leaves.bound[order], leaves.pick[order], leaves.nodes, leaves.tile[order], leaves.lower[order])
     return descending.Leaves(leaves.number, *some)
-
-
-def leaves_of(n: int) -> descending.Leaves:
-    """Room for so many."""
-    return descending.Leaves(
-        np.zeros(1, np.int64), np.zeros(n), np.zeros((n, len(GROUPS)), np.int64), np.zeros(1, np.int64),
-        np.zeros((n, len(GROUPS)), np.int64), np.zeros(n),
-    )  # fmt: skip

@@ -181,6 +181,11 @@ def load_name(load: Load) -> str:
     return load.name if load.kind == BUSY else WAITED + load.name
 
 
+def is_waited(name: str) -> bool:
+    """Whether that is what passes wait for, and no port alone."""
+    return name.startswith(WAITED)
+
+
 def _arrays(priced: dict[int, float]) -> tuple[Ints, Floats]:
     return np.array(list(priced), np.int64), np.array(list(priced.values()), np.float64)
 

@@ -26,7 +26,7 @@ class Inners(NamedTuple):
     int64[partition], bits at the most and at the least. packs : bool[PEs + 1], which numbers of PEs the array can lay
     out. turn : int64[group], groups in the order they are chosen. kinds : int64[group, inner], how its dims are
     spatial; joint : int64[way, turn], how all may be together, sorted; empty: in any way. most : float64[4], of each
-    objective, what a mapping may have.
+    objective, what a mapping may have. standing : energy that every cycle costs, and of `waits` cycles at the least.
     """
 
     number: npt.NDArray[np.int64]
@@ -46,6 +46,8 @@ class Inners(NamedTuple):
     lanes: int
     slow: int
     most: npt.NDArray[np.float64]
+    standing: float
+    waits: float
 
 
 class Way(NamedTuple):
@@ -94,6 +96,12 @@ def score_of(joules, cycles, objective):
 def cycles_of(steps, macs, inners):
     """Cycles of the busiest PE: its steps, each of so many MACs."""
     return steps / macs * ((macs + inners.lanes - 1) // inners.lanes) * inners.slow
+
+
+@part
+def stands(cycles, inners):
+    """What so many cycles of MACs cost by themselves: a port may be busy for longer."""
+    return inners.standing * max(cycles, inners.waits)
 
 
 @njit(cache=True)
@@ -184,7 +192,7 @@ def _bound(depth, i, classes, constant, inners, whole, objective, least, way):
     group, last = inners.turn[depth], depth == GROUPS - 1
     terms, tile = classes.prices.shape[1], way.tile[depth + 1]
     cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, whole)
-    most = most_joules(cycles, inners.most)
+    most, constant = most_joules(cycles, inners.most), constant + stands(cycles, inners)
     found, kept = np.inf, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]

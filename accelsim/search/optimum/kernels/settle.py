@@ -10,7 +10,7 @@ import numpy.typing as npt
 from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import weighed
 from accelsim.search.optimum.kernels.arrange import LOOPS, Orders, Tabled, Trial, energy_of, trial_of
-from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, most_joules
+from accelsim.search.optimum.kernels.descend import GROUPS, cycles_of, most_joules, stands
 from accelsim.search.optimum.kernels.under import Holds
 from accelsim.search.optimum.kernels.within import least_within
 
@@ -94,12 +94,13 @@ class Known(NamedTuple):
 class Walk(NamedTuple):
     """Scratch of a leaf: pick int64[group], the tile; lower float64[class], what lies below costs at least.
 
-    most : float64[1], energy that a mapping of it may have.
+    most : float64[1], energy that a mapping of it may have; standing : float64[1], what its cycles cost by themselves.
     """
 
     pick: npt.NDArray[np.int64]
     lower: npt.NDArray[np.float64]
     most: npt.NDArray[np.float64]
+    standing: npt.NDArray[np.float64]
 
 
 @part
@@ -168,9 +169,9 @@ def _stays(there, t):
 
 
 @part
-def _lies_inside(array, inside, lower, tabled, trial):
+def _lies_inside(array, inside, constant, lower, tabled, trial):
     """What fills the memory above the array and what lies below it cost at least; lower : the latter, of a class."""
-    near, far, between, below = _loops(array, tabled, trial), _loops(array - 1, tabled, trial), 0.0, inside.constant
+    near, far, between, below = _loops(array, tabled, trial), _loops(array - 1, tabled, trial), 0.0, constant
     outermost = _loops(array - 2, tabled, trial)
     for k in range(inside.prices.shape[0]):
         t, words, of_array = inside.tensors[k], inside.prices[k], inside.levels[k] == array
@@ -198,7 +199,8 @@ def _fits_outside(c, cycles, objective, known, walk, trial, best):
         if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
             return False  # what lies further out alone
         if memory == 0:
-            inside = _lies_inside(tiles.outer.shape[0] + 1, tiles.inside, walk.lower[c], known.tabled, trial)
+            array, constant = tiles.outer.shape[0] + 1, tiles.inside.constant + walk.standing[0]
+            inside = _lies_inside(array, tiles.inside, constant, walk.lower[c], known.tabled, trial)
         joules = tiles.outer[memory, at] + inside
         if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
             return False
@@ -244,7 +246,8 @@ def _around(c, earlier, leaf, cycles, objective, known, walk, trial, best, limit
             and _has_room(known.room, trial)
             and not _tried(earlier, c, cycles, objective, known, walk, trial, best)
         ):
-            joules = energy_of(known.tabled, known.orders, known.masks, known.constant, trial)
+            constant = known.constant + walk.standing[0]
+            joules = energy_of(known.tabled, known.orders, known.masks, constant, trial)
             best.tried[0] += 1
             value = weighed(joules, cycles, objective)
             # what keeps the other account has no less of its own than with the price of the trade
@@ -277,7 +280,7 @@ def settle(leaves, bounds, objective, known, limited, best):
     classes, inners, tiles = known.classes, known.inners, known.tiles
     trial = trial_of(len(best.order))
     n = classes.prices.shape[0]
-    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(n), np.zeros(1))
+    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(n), np.zeros(1), np.zeros(1))
     done = 0
     for at in range(leaves.shape[0]):
         if bounds[at] >= best.score[0]:
@@ -289,10 +292,10 @@ def settle(leaves, bounds, objective, known, limited, best):
             macs *= inners.macs[group, leaf[group]]
             walk.pick[group] = tiles.holds.covered[group, leaf[group]]
         cycles = cycles_of(steps, macs, inners)
-        walk.most[0] = most_joules(cycles, inners.most)
+        walk.most[0], walk.standing[0] = most_joules(cycles, inners.most), stands(cycles, inners)
         covered = _index(tiles.strides, walk.pick)
         for c in range(n):
-            walk.lower[c] = _lower(c, classes, known.constant, leaf)
+            walk.lower[c] = _lower(c, classes, known.constant + walk.standing[0], leaf)
         for c in range(n):
             joules = walk.lower[c] + classes.reach[classes.rows[c, 1], covered]
             if joules > walk.most[0] or weighed(joules, cycles, objective) >= best.score[0]:
@@ -314,7 +317,7 @@ def settle(leaves, bounds, objective, known, limited, best):
 def settle_under(leaves, tile_of, lower, bounds, objective, known, limited, best):
     """The same of leaves with the tile above them, int64[leaf, group]; lower : float64[leaf], what lies below."""
     inners, trial = known.inners, trial_of(len(best.order))
-    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(1), np.zeros(1))
+    walk = Walk(np.zeros(GROUPS, np.int64), np.zeros(1), np.zeros(1), np.zeros(1))
     done = 0
     for at in range(leaves.shape[0]):
         if bounds[at] >= best.score[0]:
@@ -327,5 +330,6 @@ def settle_under(leaves, tile_of, lower, bounds, objective, known, limited, best
             walk.pick[group] = tile_of[at, group]
         cycles = cycles_of(steps, macs, inners)
         walk.lower[0], walk.most[0] = lower[at], most_joules(cycles, inners.most)
+        walk.standing[0] = stands(cycles, inners)
         _around(0, 0, leaf, cycles, objective, known, walk, trial, best, limited)
     return done

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from accelsim.jit import njit, part
 from accelsim.search.kernels.scores import weighed
-from accelsim.search.optimum.kernels.descend import GROUPS, most_joules, starts, take, way_of
+from accelsim.search.optimum.kernels.descend import GROUPS, most_joules, stands, starts, take, way_of
 
 CYCLES = 1
 
@@ -66,11 +66,11 @@ def _bound(depth, i, classes, inners, heads, holds, aim, least, way, left):
     group, terms = inners.turn[depth], classes.prices.shape[1]
     cycles = max(way.steps[depth + 1] * way.rest_steps[depth + 1] / inners.lanes * inners.slow, aim.cycles)
     scale, small = _scale(cycles, aim.objective), holds.covered[group, i]
-    most = most_joules(cycles, inners.most)
+    most, constant = most_joules(cycles, inners.most), aim.constant + stands(cycles, inners)
     found, kept, to = np.inf, 0, 0
     for at in range(way.many[depth]):
         c = way.alive[depth, at]
-        joules = aim.constant
+        joules = constant
         for k in range(terms):
             product = way.product[depth, c, k] * classes.inner[c, group, i, k]
             way.product[depth + 1, c, k] = product
