@@ -8,6 +8,10 @@ from accelsim.mapping.dataflows.dataflow import BEST
 from accelsim.mapping.plan.plan import WAYS
 from accelsim.reproduce import plans
 from accelsim.reproduce.source import rows
+from accelsim.search.plan.best import VALUES, best_plan
+from accelsim.search.plan.costs import NOTHING, Wanted
+from accelsim.search.plan.parted import Parted
+from accelsim.search.proof import NONE
 from accelsim.simulate import simulate
 from accelsim.workload.yaml import load_network
 
@@ -63,3 +67,14 @@ def test_a_plan_runs_to_the_words_that_were_found() -> None:
     assert len(result.groups) == len(plan.groups) > 0
     words = sum(int(one.counts.words[0].sum()) for one in result.multiplied)
     assert words + result.vector.reads + result.vector.writes == sum(step.cost.words for step in path)
+
+
+@pytest.mark.nightly
+def test_eight_parts_of_tensors_move_no_more_than_the_prototype() -> None:
+    """A prototype of the same rules keeps blocks of eight of ResNet-50's tensors in 512 KiB: 51.7 M words for 55.6 M."""
+    chip = plans.machine(512)
+    wanted = Wanted(chip, plans.prices(), "GLB", BEST, BEST, "energy", NONE)
+    walk = Parted(wanted, load_network("resnet50"), lambda _: chip, VALUES["energy"], True, False, blocks=8)
+    found = best_plan(walk, None, NOTHING)
+    assert found.bound >= found.value * (1 - 1e-9)
+    assert round(found.cost.words) == 51_469_992 <= 51.7e6
