@@ -71,7 +71,7 @@ def test_a_plan_runs_to_the_words_that_were_found() -> None:
 
 @pytest.mark.nightly
 def test_eight_parts_of_tensors_move_no_more_than_the_prototype() -> None:
-    """A prototype of the same rules keeps blocks of eight of ResNet-50's tensors in 512 KiB: 51.7 M words for 55.6 M."""
+    """Where the prototype keeps blocks of eight of ResNet-50's tensors in 512 KiB: 51.7 M words for 55.6 M."""
     chip = plans.machine(512)
     wanted = Wanted(chip, plans.prices(), "GLB", BEST, BEST, "energy", NONE)
     walk = Parted(wanted, load_network("resnet50"), lambda _: chip, VALUES["energy"], True, False, blocks=8)
