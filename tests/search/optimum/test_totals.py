@@ -41,9 +41,9 @@ def compare(seed: int, folder) -> int:  # type: ignore[no-untyped-def]
 
 
 def test_totals_are_those_of_the_tables(tmp_path):
-    assert sum(compare(seed, tmp_path) for seed in range(24)) > 60
+    assert sum(compare(seed, tmp_path) for seed in range(10)) > 25
 
 
 @pytest.mark.nightly
 def test_totals_are_those_of_the_tables_at_length(tmp_path):
-    assert sum(compare(seed, tmp_path) for seed in range(24, 2000)) > 5000
+    assert sum(compare(seed, tmp_path) for seed in range(10, 2000)) > 5000
