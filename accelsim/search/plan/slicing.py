@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from accelsim.engine.fused.storage import Measured
 from accelsim.search.plan.costs import Wanted
 
-MOST_ROOMS, HALVES = 3, 7
+MOST_ROOMS, HALVES = 2, 7
 """Rooms that are looked at for one tiling, and how often what filters add to the room is halved."""
 
 
@@ -15,8 +15,8 @@ def slicings(wanted: Wanted, found: Measured) -> Iterator[dict[str, int]]:
     """Output channels in a slice, by operation whose filter comes in slices; none where filters need not.
 
     Looked at where filters that come whole ask for more than half of the home. What they add to the room is halved
-    until it fits, then MOST_ROOMS - 1 times more; each filter comes in 1, 2, 4, ... slices, as few as that room takes.
-    So with twice as much room there never is a plan less: what a slice saves, then is there.
+    until it fits, and once more; each filter comes in 1, 2, 4, ... slices, as few as that room takes.
+    Twice the room holds whole filters then, or slices twice as large, beside all else that lay there.
     """
     capacity = wanted.capacity
     if capacity is None or not (wanted.keeps_filters and wanted.weights_share):
