@@ -94,6 +94,8 @@ def blocks_of(group: Group, heads: Heads) -> Blocks:
     for name in group.filters:
         if name not in products:
             raise MappingError(f"group {group.name}: '{name}' has no filter ({', '.join(sorted(products))})")
+    for name in group.slices:
+        raise MappingError(f"group {group.name}: '{name}' comes in blocks of the tile, not in slices")
     stays = {name for name, way in group.filters.items() if way == RESIDENT}
     if stays and stays != products:
         raise MappingError(f"group {group.name}: keys and values stay both, or none: filters of {sorted(products)}")

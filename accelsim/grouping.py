@@ -12,7 +12,7 @@ from accelsim.attending import check_attention, crossing_attention, run_attentio
 from accelsim.energy.rows import EnergyRow
 from accelsim.energy.standing import standing_rows
 from accelsim.engine.counts import Counts, Timing
-from accelsim.engine.fused.filters import fetched
+from accelsim.engine.fused.filters import cuts, fetched
 from accelsim.engine.fused.filters import room as room_with
 from accelsim.engine.fused.group import Group as Geometry
 from accelsim.engine.fused.group import Op
@@ -151,21 +151,40 @@ class _Run:
     def _tiling(self) -> Tiling:
         rows, columns = self.geometry.sink.plane
         names = self.geometry.tensors
-        for name in (*self.group.keep, *self.group.filters):
+        for name in (*self.group.keep, *self.group.filters, *self.group.slices):
             if name not in names:
                 raise MappingError(f"group {self.group.name}: '{name}' is no tensor of it ({', '.join(names)})")
         level = self.machine.levels[self.machine.level_index(self.wanted.home)]
         own = {name: _axes(ways) for name, ways in self.group.keep.items()}
         tile = self.group.P or rows, self.group.Q or columns
-        return Tiling(tile, _axes(self.group.otherwise), own, level.slots(Tensor.IFMAP) > 1)
+        self._check_slices()
+        return Tiling(tile, _axes(self.group.otherwise), own, level.slots(Tensor.IFMAP) > 1, self.group.slices)
+
+    def _check_slices(self) -> None:
+        """Raise MappingError for a filter that cannot come in these slices."""
+        self._refuse_without_filter()
+        for op in self.geometry.ops:
+            outer, where = self.group.slices.get(op.name), f"group {self.group.name}: the filter of '{op.name}'"
+            if outer is None:
+                continue
+            if not self.wanted.keeps_filters:
+                raise MappingError(f"{where} comes in no slices: '{self.wanted.home}' keeps no filter")
+            if op.dynamic in self.at_home:
+                raise MappingError(f"{where} comes in no slices: '{op.dynamic}' lives in '{self.wanted.home}'")
+            if outer > op.outer:
+                each = " of one group" if op.groups > 1 else ""
+                raise MappingError(f"{where}: a slice of M {outer}, and it has {op.outer} output channels{each}")
+
+    def _refuse_without_filter(self) -> None:
+        has = [op.name for op in self.geometry.ops if op.filters]
+        for name in (*self.group.filters, *self.group.slices):
+            if name not in has:
+                raise MappingError(f"group {self.group.name}: '{name}' has no filter ({', '.join(has)})")
 
     @cached_property
     def filters(self) -> frozenset[str]:
         """Those that stay."""
-        has = [op.name for op in self.geometry.ops if op.filters]
-        for name in self.group.filters:
-            if name not in has:
-                raise MappingError(f"group {self.group.name}: '{name}' has no filter ({', '.join(has)})")
+        self._refuse_without_filter()
         stay = frozenset(name for name, way in self.group.filters.items() if way == RESIDENT)
         if stay and not self.wanted.keeps_filters:
             raise MappingError(
@@ -190,8 +209,12 @@ class _Run:
                 other = self._measured(replace(self._tiling, tile=tiling.tile))
                 if self._room(other) <= free:
                     most = size, tiling.tile
-        lever = f"a tile of P {most[1][0]}, Q {most[1][1]} would fit" if most[0] else "no tile fits: take fewer layers"
-        raise MappingError(describe(Overflow(self.wanted.home, f"group {self.group.name}", needs, free, (lever,))))
+        levers = [f"a tile of P {most[1][0]}, Q {most[1][1]} would fit"] if most[0] else []
+        if self.wanted.keeps_filters and self.wanted.weights_share and (cut := cuts(self.found, free, self.filters)):
+            slices = ", ".join(f"{name}: {{M: {outer}}}" for name, outer in cut.items())
+            levers.append(f"filters in slices would: {slices}" if most[0] else f"filters in slices would fit: {slices}")
+        levers = levers or ["no tile fits: take fewer layers"]
+        raise MappingError(describe(Overflow(self.wanted.home, f"group {self.group.name}", needs, free, tuple(levers))))
 
     def demand(self) -> tuple[frozenset[str], int]:
         """Filters that stay, and bits that it takes. Raises MappingError where it is not legal, or does not fit."""

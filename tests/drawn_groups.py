@@ -107,3 +107,9 @@ def drawn_tiling(rng, group):
     tile = tuple(rng.randint(1, size) for size in group.sink.plane)
     own = {name: rng.choice(CHOICES) for name in group.tensors} if rng.random() < 0.5 else {}
     return Tiling(tile, rng.choice(CHOICES), own, rng.random() < 0.4)
+
+
+def drawn_cut(rng, group, resident=()):
+    """Slices of some filters: how many of their output channels come at a time."""
+    may = [op for op in group.ops if op.multiplies and op.name not in resident]
+    return {op.name: rng.randint(1, max(op.outer - rng.choice((0, 1, 1)), 1)) for op in may if rng.random() < 0.7}

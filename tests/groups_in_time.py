@@ -13,7 +13,7 @@ PORTS = ("dram read", "dram write", "bus", "link")
 
 
 def drawn(seed: int) -> Drawn:
-    """One to four layers, none to three sources; ports shared or not; resident, streamed or no filters."""
+    """One to four layers, none to three sources; ports shared or not; resident, streamed or no filters, or slices."""
     random = Random(seed)
     layers, sources = random.randint(1, 4), random.randint(0, 3)
     reads = [{source for source in range(sources) if random.random() < 0.5} for _ in range(layers)]
@@ -29,10 +29,19 @@ def drawn(seed: int) -> Drawn:
     filters = {layer: random.choice(("none", "resident", "streamed")) for layer in range(layers)}
     latency = {("filter", n): random.randint(0, latest) for n in range(layers)}
     latency |= {("in", n): random.randint(0, latest) for n in range(sources)} | {("out", 0): random.randint(0, latest)}
+    sliced = {n for n, how in filters.items() if how == "streamed" and random.random() < 0.3}
+    parts: dict[int, Moving] = {}
     leaves, backs, renews = random.random() < 0.85, random.random() < 0.2, random.random() < 0.3
     double, tiles = random.random() < 0.5, []
     for t in range(random.randint(1, 8)):
         passes = [n for n in range(layers) if n == layers - 1 or random.random() < 0.75]
+        passes = [n for n in passes for _ in range(random.randint(1, 3) if n in sliced else 1)]
+        before = sum(len(tile.passes) for tile in tiles)
+        for k, n in enumerate(passes):
+            if n in sliced:
+                parts[before + k] = moving("filter")
+                parts[before + k].latency = latency["filter", n]
+                parts[before + k].slice = random.randint(1, most)
         inputs = {}
         for source in range(sources):
             if any(source in reads[n] for n in passes) and random.random() < 0.75:
@@ -55,7 +64,7 @@ def drawn(seed: int) -> Drawn:
             kept[how][layer] = moving("filter")
             kept[how][layer].latency = latency["filter", layer]
             kept[how][layer].slice = random.randint(1, most)
-    return Drawn(sources, reads, tiles, kept["resident"], kept["streamed"], double)
+    return Drawn(sources, reads, tiles, kept["resident"], kept["streamed"], double, parts)
 
 
 def arrays(group: Drawn) -> Schedule:
@@ -72,9 +81,12 @@ def arrays(group: Drawn) -> Schedule:
     fetches = Fetches(source, tile_, reader, np.array(works, np.int64).reshape(-1, len(PORTS)), back, freed)
     filters = {**group.resident, **group.streamed}
     absent = [-1] * len(PORTS)
-    work = np.array([row(filters[n]) if n in filters else absent for n in range(layers)], np.int64)
+    each = [filters.get(n) for n in range(layers)] + list(group.parts.values())
+    work = np.array([row(one) if one else absent for one in each], np.int64)
     streamed = np.array([n in group.streamed for n in range(layers)])
-    slices = np.array([filters[n].slice if n in filters else 0 for n in range(layers)], np.int64)
+    slices = np.array([one.slice if one else 0 for one in each], np.int64)
+    rows_of = {k: layers + n for n, k in enumerate(group.parts)}
+    needs = np.array([rows_of.get(k, layer) for k, (_, layer, _) in enumerate(passes)], np.int64)
     begun, renewed, last, writes = set(), [], -1, []
     for tile in group.tiles:
         for layer, _ in tile.passes:
@@ -94,8 +106,8 @@ def arrays(group: Drawn) -> Schedule:
     names = [str(n) for n in range(layers)]
     return Schedule(
         [str(n) for n in range(group.sources)], names, *columns, fetches,
-        Filters(work, streamed, slices, np.array(renewed, np.int64)), drains, (ins, behind, out), group.double,
-        np.array(writes, np.int64),
+        Filters(work, streamed, slices, np.array(renewed, np.int64), None, needs), drains, (ins, behind, out),
+        group.double, np.array(writes, np.int64),
     )  # fmt: skip
 
 

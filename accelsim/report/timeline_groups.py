@@ -189,7 +189,8 @@ class _Told:
             come = 0 if words is None else int(words[number])
             return f"fill {schedule.sources[cause]}", self.ran.operands[cause], come
         layer, words = cause - len(schedule.sources), schedule.filters.words
-        return f"fill filter of {self.ran.layers[layer]}", Tensor.FILTER, 0 if words is None else int(words[layer])
+        row = int(schedule.rows[schedule.transfers.needed[at]])
+        return f"fill filter of {self.ran.layers[layer]}", Tensor.FILTER, 0 if words is None else int(words[row])
 
     def waited(self, wait: Wait | None) -> Mapping[str, str]:
         """What something waited for, and the rule that says so; nothing for what began at once."""

@@ -34,7 +34,11 @@ class Walked:
     order: list = field(default_factory=list)  # (image, tile, operation, words made), as they run
     fetched: list = field(default_factory=list)  # (image, tile, source, words, operation that it comes for)
     left: list = field(default_factory=list)  # words of the sink, tile by tile
-    moved: Counter = field(default_factory=Counter)  # vector operations: words of their own boxes
+    moved: Counter = field(
+        default_factory=Counter
+    )  # words of their own boxes that operations read, and that they write
+    filters: Counter = field(default_factory=Counter)  # words of filters that come, if all are streamed
+    sliced: dict = field(default_factory=dict)  # (image, i, j, operation) -> words of its largest slice
     outputs: list = field(default_factory=list)
 
 
@@ -78,8 +82,8 @@ def along(group, axis, tile, keep):
     return found
 
 
-def walk(group, tile, keep, double=False, seed=0):
-    """Run all images of a group. keep : by tensor, (rows, columns)."""
+def walk(group, tile, keep, double=False, seed=0, cut=None):
+    """Run all images of a group. keep : by tensor, (rows, columns). cut : by operation, M of a slice of its filter."""
     rows, columns = (along(group, axis, tile[axis], keep) for axis in (0, 1))
     tiles = [(i, j) for i in range(len(rows)) for j in range(len(columns))]
     draw = np.random.default_rng(seed)
@@ -89,7 +93,7 @@ def walk(group, tile, keep, double=False, seed=0):
     for image in range(group.images):
         given = {one.name: draw.integers(-9, 9, (one.channels, *one.plane)) for one in group.sources}
         last = image == group.images - 1
-        output = _image(group, (rows, columns), tiles, double, given, weights, found, leaving, image, last)
+        output = _image(group, (rows, columns), tiles, double, given, weights, found, leaving, image, last, cut or {})
         found.outputs.append((output, whole(group, given, weights)))
     return found
 
@@ -116,7 +120,7 @@ def needed(group, rows, columns, tiles):
     return found[::-1]
 
 
-def _image(group, axes, tiles, double, given, weights, found, leaving, image, last_image):
+def _image(group, axes, tiles, double, given, weights, found, leaving, image, last_image, cut):
     rows, columns = axes
     inside = {read.tensor for op in group.ops for read in op.reads}
     sinks = [op for op in group.ops if op.name not in inside]
@@ -191,7 +195,15 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
                     using[name] = words(name)
             if double and op is running[0] and op is sinks[0]:
                 found.waits[image, i, j] = sum(words(name) for name in value) + fetched(at + 1) + sum(leaving)
-            new = run(op, makes[op.name], value, there, weights[op.name], group, found)
+            # all of its output has its place from the first slice on
+            new = np.full((op.channels, *(one.stop - one.start for one in makes[op.name])), LOST)
+            sizes = []
+            for mine, filters in slices_of(op, weights[op.name], cut):
+                new[mine] = run(op, makes[op.name], value, there, filters, group, found, mine)
+                found.order.append((image, at, op.name, new[mine].size))
+                sizes.append(0 if filters is None else int((filters != LOST).sum()) // op.shared)
+            found.filters[op.name] += sum(sizes)
+            found.sliced[image, i, j, op.name] = max(sizes)
             if op in sinks:
                 while op is sinks[0] and len(leaving) > 1:
                     leaving.popleft()
@@ -203,7 +215,6 @@ def _image(group, axes, tiles, double, given, weights, found, leaving, image, la
                 make(op.name, new, makes[op.name])
                 using[op.name] = words(op.name)
             parts = {name: sunk.get(name, words(name)) for name in value}
-            found.order.append((image, at, op.name, new.size))
             found.parts[image, i, j, op.name], found.own[image, i, j, op.name] = parts, new.size
             held = sum(parts.values())
             if double:
@@ -231,8 +242,20 @@ def weights_of(op, draw):
     return draw.integers(-4, 5, (op.channels, op.inner, *op.kernel))
 
 
-def run(op, area, value, there, weights, group, found):
-    """One pass: read its own box of every tensor, which must be there, and compute."""
+def slices_of(op, weights, cut):
+    """(channels, weights) of every pass of an operation on a tile: of each slice no others are there."""
+    if op.name not in cut:
+        yield slice(None), weights
+        return
+    outer = op.channels // (op.groups * op.shared)
+    within = np.arange(op.channels) % outer
+    for begin in range(0, outer, cut[op.name]):
+        mine = (begin <= within) & (within < begin + cut[op.name])
+        yield mine, np.where(mine[:, None, None, None], weights, LOST)
+
+
+def run(op, area, value, there, weights, group, found, mine):
+    """One pass: read its own box of every tensor, which must be there, and compute. mine : channels that it makes."""
     planes = {one.name: one.plane for one in (*group.sources, *group.ops)}
     boxes, parts = {}, []
     for read in op.reads:
@@ -246,14 +269,14 @@ def run(op, area, value, there, weights, group, found):
         parts.append(seen[list(read.channels)])
         boxes[read.tensor] = each
         found.moved[op.name, "read"] += len(read.channels) * there[read.tensor][own].size
-    new = compute(op, parts, area, weights)
+    new = compute(op, parts, area, weights)[mine]
     found.runs[op.name] += 1
     found.moved[op.name, "written"] += new.size
     if op.kind in ("conv", "depthwise", "matmul"):
         found.macs[op.name] += new.size * op.inner * op.kernel[0] * op.kernel[1]
     first = boxes[op.reads[0].tensor]
     begins = [area[axis].start * op.stride[axis] - op.pad[axis] for axis in (0, 1)]
-    key = (op.name, new.shape[1], new.shape[2])
+    key = (op.name, new.shape[0], new.shape[1], new.shape[2])
     sizes = tuple(high - low for low, high in first)
     found.passes[(*key, sizes, tuple(low - begin for (low, _), begin in zip(first, begins, strict=True)))] += 1
     return new

@@ -41,7 +41,10 @@ class Tile:
 
 @dataclass
 class Drawn:
-    """A group: reads : the sources of each layer. resident, streamed : filters by layer."""
+    """A group: reads : the sources of each layer. resident, streamed : filters by layer.
+
+    parts : by pass, the slice of its streamed filter that comes for it, where it comes in slices.
+    """
 
     sources: int
     reads: list[set[int]]
@@ -49,6 +52,7 @@ class Drawn:
     resident: dict[int, Moving]
     streamed: dict[int, Moving]
     double: bool
+    parts: dict[int, Moving] = field(default_factory=dict)
 
 
 @dataclass
@@ -175,7 +179,7 @@ class Program:
         for k, layer in enumerate(self.layer_of):
             if layer not in self.group.streamed:
                 continue
-            moving = self.group.streamed[layer]
+            moving = self.group.parts.get(k, self.group.streamed[layer])
             load = self.transfer("W", ("filter", layer, k), (-1 if before is None else before, 2, 0, k, layer), moving)
             if before is not None:
                 load.streamed(self.computes[before])

@@ -211,6 +211,7 @@ def check_run(seed: int) -> bool:
     group: dict[str, Any] = {"layers": layers, "tile": tile, "keep": random.choice(("both", "columns", "none"))}
     if not bank:
         group["filters"] = {name: "resident" for name in filters if random.random() < 0.5}
+        group["filters"] |= {name: {"M": 1} for name in filters if random.random() < 0.3}
     tiny = machine(random.choice(("single", "double")), "64 KiB", bank)
     try:
         result = simulate(tiny, network, plan={"groups": [group]}, layers=layers)
@@ -277,7 +278,8 @@ def test_words_of_slices_are_those_of_the_group() -> None:
         "n", {f"l{n}": {"op": "conv", "M": 3, "kernel": 3, "pad": 1} for n in range(3)}, (2, 9, 9), batch=2
     )
     for keep in ("both", "none"):
-        group = {"layers": ["l0", "l1", "l2"], "tile": {"P": 4, "Q": 3}, "keep": keep, "filters": {"l1": "resident"}}
+        filters = {"l1": "resident", "l2": {"M": 2}}
+        group = {"layers": ["l0", "l1", "l2"], "tile": {"P": 4, "Q": 3}, "keep": keep, "filters": filters}
         result = simulate(machine(), network, plan={"groups": [group]})
         (one,), (layer,) = result.groups, windows_of(result)
         assert isinstance(layer.window, GroupTimeline)

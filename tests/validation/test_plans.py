@@ -38,12 +38,10 @@ def test_layer_by_layer_and_resident_are_equal(network: str, kib: int) -> None:
 @pytest.mark.parametrize("kib", SIZES)
 @pytest.mark.parametrize("network", ["resnet50", "mobilenet_v2"])
 def test_fused_is_near(network: str, kib: int) -> None:
-    """At most 6 % above. A filter that is streamed has room for all of it here, not for a slice: at 2 MiB none of
-    3 x 3 x 512 x 512 is in a group.
-    """
+    """At most 0.3 % above, where fewer tiles are looked at; filters in slices let groups of late layers fit."""
     for one in plans.found():
         if (one.network, one.kib) == (network, kib) and one.way in ("fused", "best"):
-            assert one.ours <= 1.06 * one.theirs, one
+            assert one.ours <= 1.003 * one.theirs, one
 
 
 @pytest.mark.slow
@@ -57,14 +55,16 @@ def test_more_room_and_more_ways_are_never_worse() -> None:
 
 
 @pytest.mark.slow
-def test_a_plan_runs_to_the_words_that_were_found() -> None:
+@pytest.mark.parametrize("kib", [108, 2048])
+def test_a_plan_runs_to_the_words_that_were_found(kib: int) -> None:
     """The other way to a number: layers and passes of the plan are mapped, run and counted by themselves."""
     network = load_network("resnet50")
-    walk = plans.walk_of(network, 108, "fused")
+    walk = plans.walk_of(network, kib, "fused")
     path = plans.least(walk)
     plan = walk.plan_of(path)
-    result = simulate(plans.machine(108), network, BEST, energy=plans.prices(), evaluator="analytical", plan=plan)
+    result = simulate(plans.machine(kib), network, BEST, energy=plans.prices(), evaluator="analytical", plan=plan)
     assert len(result.groups) == len(plan.groups) > 0
+    assert any(group.slices for group in plan.groups) == (kib == 2048)
     words = sum(int(one.counts.words[0].sum()) for one in result.multiplied)
     assert words + result.vector.reads + result.vector.writes == sum(step.cost.words for step in path)
 

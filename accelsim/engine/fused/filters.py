@@ -1,8 +1,8 @@
 """Which filters of a fused group stay in the buffer, and which come again for every pass.
 
 A resident filter is fetched once a group, for all images, and has room during every operation. A streamed one is
-fetched once a pass; while its operation runs there is room for a slice of it, for two under double buffers. A dynamic
-filter is of one image: resident, it is fetched once an image.
+fetched once a pass; while its operation runs there is room for all of it, or for a slice where it comes in slices
+(`Tiling.cut`), for two under double buffers. A dynamic filter is of one image: resident, it is fetched once an image.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def fetched(measured: Measured, op: Op, resident: bool) -> int:
 def room(measured: Measured, resident: Iterable[str], slices: Mapping[str, int] = NONE) -> int:
     """What a group needs in all with these filters resident.
 
-    slices : words of a slice of each streamed filter, by operation; those left out have it whole.
+    slices : words of a slice of each streamed filter, by operation; those left out have it as `Tiling.cut` says.
     """
     stay = frozenset(resident)
     items = _items(measured, slices)
@@ -100,12 +100,19 @@ def fronts(
     measured: Measured, slices: Mapping[str, int] = NONE, capacity: int | None = None
 ) -> tuple[list[frozenset[str]], Ints, Ints]:
     """The same as lists: filters that are resident, room, words read."""
-    items = _items(measured, slices)
+    every, cut = _items(measured, slices), measured.tiling.cut
+    items = [item for item in every if item.name not in cut]
+    # what comes in slices does not stay: its slice is in the room of its operation in every set
+    held = dict(measured.held)
+    for item in every:
+        held[item.name] += item.streamed if item.name in cut else 0
+    beside = sum(item.whole for item in every if item.name in cut)
     if len(items) <= FEW:
-        return _of_every_set(items, measured.held, capacity)
-    found = _of_many(items, measured.held, capacity)
+        names, room, reads = _of_every_set(items, held, capacity)
+        return names, room, reads + beside
+    found = _of_many(items, held, capacity)
     room, reads = np.array([(one.room, one.reads) for one in found], np.int64).reshape(-1, 2).T
-    return [one.resident for one in found], room, reads
+    return [one.resident for one in found], room, reads + beside
 
 
 def _of_many(items: list[_Item], held: Mapping[str, int], capacity: int | None) -> tuple[Choice, ...]:
@@ -135,12 +142,36 @@ def best(measured: Measured, capacity: int, slices: Mapping[str, int] = NONE) ->
     return found[-1] if found else None
 
 
+def cuts(measured: Measured, capacity: int, resident: Iterable[str] = ()) -> dict[str, int] | None:
+    """The fewest slices (M by operation) with which a group fits its buffer; filters that fit whole are left out.
+
+    resident : filters that stay. None: it does not fit even with one output channel at a time.
+    """
+    stay, slots, found = frozenset(resident), 2 if measured.tiling.double else 1, dict[str, int]()
+    widths, ops = measured.widths, measured.group.ops
+    left = capacity - sum(op.filters * widths.of_filter(op.name) for op in ops if op.name in stay)
+    for op in ops:
+        free = left - measured.held[op.name]
+        if op.name in stay or not op.filters:
+            if free < 0:
+                return None
+            continue
+        most = free // (op.filters // op.outer * widths.of_filter(op.name) * slots or 1)
+        if most < 1:
+            return None
+        if most < op.outer:
+            # as many slices, as large as one another
+            found[op.name] = -(-op.outer // -(-op.outer // most))
+    return found
+
+
 def _items(measured: Measured, slices: Mapping[str, int]) -> list[_Item]:
     found, slots = [], 2 if measured.tiling.double else 1
     for op in measured.group.ops:
         if op.filters:
             width = measured.widths.of_filter(op.name)
-            part = min(slices.get(op.name, op.filters), op.filters)
+            most = measured.tiling.slices(op)[0][0]
+            part = min(slices.get(op.name, op.filters // op.outer * most), op.filters)
             whole = fetched(measured, op, False)
             gain = whole - fetched(measured, op, True)
             found.append(_Item(op.name, width * op.filters, width * part * slots, whole, gain))

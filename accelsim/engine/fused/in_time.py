@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.fused.group import Group, Op
+from accelsim.engine.fused.group import Group
+from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.schedule import Clock, Fetches, Filters, Schedule
 from accelsim.engine.fused.schedule import timed as clocked
 from accelsim.engine.fused.sequence import Sequence as Runs
@@ -33,7 +34,8 @@ class Stays:
 
     filters : resident filters, by layer. at_home : sources, what plays a filter, or the sink, if they live in the
     buffer: they do not move.
-    slices : words of a slice of each streamed filter, by layer; those left out come whole before their pass.
+    slices : words of a streamed filter that its pass waits for, by layer, the rest comes while it runs; those left out
+    come whole before their pass.
     """
 
     filters: frozenset[str] = frozenset()
@@ -46,6 +48,8 @@ class Stays:
         for name in (*self.filters, *self.slices):
             if name not in names:
                 raise MappingError(f"no layer '{name}' in this fused group{nearest(name, names)}")
+        for name in sorted(self.filters & set(measured.tiling.cut)):
+            raise MappingError(f"the filter of '{name}' comes in slices: it does not stay")
         dynamic = [op.dynamic for op in measured.group.ops if op.dynamic]
         sinks = (op.name for op in measured.group.sinks)
         outside = [*(source.name for source in measured.group.sources), *dynamic, *sinks]
@@ -81,7 +85,7 @@ def schedule_of(measured: Measured, ways: Ways, cycles: Sequence[int], stays: St
     drains = ways.work(ways.psum, leaves)
     if not away:
         drains[:] = -1
-    filters = _filters(group.ops, ways, stays, _renewed(group, runs, stays))
+    filters = _filters(measured, runs, ways, stays)
     latency = np.full(len(group.sources), ways.ifmap.latency), np.full(len(group.ops), ways.filter.latency)
     return Schedule(
         [source.name for source in group.sources], [op.name for op in group.ops], runs.tile, runs.op,
@@ -103,13 +107,33 @@ def _renewed(group: Group, runs: Runs, stays: Stays) -> Ints:
     return np.array(sorted(found), np.int64)
 
 
-def _filters(ops: Sequence[Op], ways: Ways, stays: Stays, renewed: Ints) -> Filters:
+def _filters(measured: Measured, runs: Runs, ways: Ways, stays: Stays) -> Filters:
     """Those of all layers; one that plays a filter and lives in the buffer does not come."""
-    words = np.array([op.filters for op in ops], np.int64)
-    comes = (words > 0) & ~np.array([op.dynamic in stays.at_home for op in ops])
+    group, ops = measured.group, measured.group.ops
+    words = [op.filters for op in ops]
+    there = [op.dynamic in stays.at_home for op in ops]
+    parts = [min(stays.slices.get(op.name, op.filters), op.filters) for op in ops]
+    row = runs.op.copy()
+    for place, op in enumerate(ops):
+        if op.name in measured.tiling.cut:
+            # a slice is whole before its pass, as any filter is
+            rows = {}
+            for outer, _ in measured.tiling.slices(op):
+                rows[outer] = len(words)
+                words.append(op.filters // op.outer * outer)
+                there.append(there[place])
+                parts.append(words[-1])
+            own = runs.op == place
+            row[own] = [rows[_outer(runs.kinds[kind])] for kind in runs.which[own]]
     work = ways.work(ways.filter, words)
-    work[~comes] = -1
-    parts = np.array([min(stays.slices.get(op.name, op.filters), op.filters) for op in ops], np.int64)
+    come = (np.array(words) > 0) & ~np.array(there)
+    work[~come] = -1
     slices = ways.work(ways.filter, parts).max(axis=1)
-    streamed = comes & np.array([op.name not in stays.filters for op in ops])
-    return Filters(work, streamed, slices, renewed, words)
+    streamed = come[: len(ops)] & np.array([op.name not in stays.filters for op in ops])
+    return Filters(work, streamed, slices, _renewed(group, runs, stays), np.array(words, np.int64), row)
+
+
+def _outer(one: Pass) -> int:
+    """Output channels that a pass makes of each group."""
+    assert one.problem is not None
+    return one.problem["M"]

@@ -3,6 +3,7 @@
 P and Q are what its output makes, height and width the interval that this operation uses, clipped to the plane: not the
 hull of all readers of a tensor, which computes wrong values. Zeros before it are those that clipping cut off. A pass is
 mapped, counted and timed as a layer on the machine without its outermost level; one that makes nothing is none.
+Where a filter comes in slices of its output channels (`Tiling.cut`) each slice is a pass, and reads the input anew.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Pass(NamedTuple):
 
     problem : None of one that does not multiply. plane : (rows, columns) it makes. runs : how often, of all images.
     reads : words of its own intervals, each once. writes : words it makes. operations : that are no MACs.
+    Of a slice of a filter (M of `problem`) writes are its own, reads those of every slice.
     """
 
     op: str
@@ -34,7 +36,7 @@ class Pass(NamedTuple):
 
 
 def passes(measured: Measured) -> tuple[Pass, ...]:
-    """Every distinct pass of a group, in run order of its operations, then by rows and columns."""
+    """Every distinct pass of a group, in run order of its operations, then by rows, columns and slices."""
     return tuple(one for place in range(len(measured.group.ops)) for one in passes_of(measured, place))
 
 
@@ -42,6 +44,7 @@ def passes_of(measured: Measured, place: int) -> list[Pass]:
     """Every distinct pass of one operation, by its place among those of the group."""
     group = measured.group
     op, number, images, known = group.ops[place], len(group.sources) + place, group.images, group.met
+    slices = measured.tiling.slices(op)
     rows, columns = (
         along.passes(number, links)
         for along, links in zip((measured.rows, measured.columns), group.reading[place], strict=True)
@@ -49,16 +52,17 @@ def passes_of(measured: Measured, place: int) -> list[Pass]:
     found = []
     for down, many in rows:
         for across, times in columns:
-            key = number, down, across
-            one = known.get(key)
-            if one is None:
-                one = known[key] = _pass(op, down, across)
-            found.append(one._replace(runs=many * times * images))
+            for outer, blocks in slices:
+                key = number, down, across, outer
+                one = known.get(key)
+                if one is None:
+                    one = known[key] = _pass(op, down, across, outer)
+                found.append(one._replace(runs=many * times * images * blocks))
     return found
 
 
-def _pass(op: Op, rows: Along, columns: Along) -> Pass:
-    """One that never runs."""
+def _pass(op: Op, rows: Along, columns: Along, outer: int) -> Pass:
+    """One that never runs. outer : output channels of one group; of a slice not all."""
     (high, of_rows), (wide, of_columns) = rows, columns
     reads = 0
     for read, (down, _), (across, _) in zip(op.reads, of_rows, of_columns, strict=True):
@@ -66,10 +70,11 @@ def _pass(op: Op, rows: Along, columns: Along) -> Pass:
     problem = None
     if op.multiplies:
         (height, top), (width, left) = of_rows[0], of_columns[0]
-        sizes = (op.shared, op.groups, op.outer, op.inner, high, wide, *op.kernel)
+        sizes = (op.shared, op.groups, outer, op.inner, high, wide, *op.kernel)
         steps = op.stride, op.dilation, (top, left)
         problem = _problem(sizes, *steps, height, width, bool(op.dynamic), op.bias)
-    return Pass(op.name, problem, (high, wide), 0, reads, op.channels * high * wide, op.operations * high * wide)
+    writes = op.channels // op.outer * outer * high * wide
+    return Pass(op.name, problem, (high, wide), 0, reads, writes, op.operations * high * wide)
 
 
 @lru_cache(maxsize=1 << 15)

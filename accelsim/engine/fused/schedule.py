@@ -49,14 +49,14 @@ class Fetches:
 
 @dataclass(frozen=True, eq=False)
 class Filters:
-    """Filters by layer.
+    """Filters by layer, and behind them slices of those that come in slices, each for a pass.
 
-    work : int64[layer, port], cycles on each port; a row of -1: the layer has none, or it is there already.
+    work : int64[filter, port], cycles on each port; a row of -1: the layer has none, or it is there already.
     streamed : bool[layer], fetched for every pass; else once, before the first.
-    slices : int64[layer], units of a streamed one that have to be there before its pass begins.
+    slices : int64[filter], units of a streamed one that have to be there before its pass begins.
     renewed : int64[any], passes for which the filter of their layer is fetched anew, in the place of the one before:
     a dynamic one of the next image, or head.
-    words : int64[layer]; only told.
+    words : int64[filter]; only told. row : int64[pass], which of these it needs; None: its layer's.
     """
 
     work: Ints
@@ -64,6 +64,7 @@ class Filters:
     slices: Ints
     renewed: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     words: Ints | None = None
+    row: Ints | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +140,11 @@ class Schedule:
         return self._served[0]
 
     @property
+    def rows(self) -> Ints:
+        """int64[pass], which of `filters` each needs."""
+        return self.layer if self.filters.row is None else self.filters.row
+
+    @property
     def fetch(self) -> Ints:
         """int64[transfer], which of `fetches` each of `transfers` is; from their number on: filters."""
         return self._served[1]
@@ -180,10 +186,10 @@ class Schedule:
         return self._filters(self.filters.renewed, after=before[self.filters.renewed])
 
     def _streamed(self) -> clock.Transfers:
-        comes = self.filters.streamed & (self.filters.work[:, 0] >= 0)
+        comes = self.filters.streamed & (self.filters.work[: len(self.layers), 0] >= 0)
         passes = np.flatnonzero(comes[self.layer])
         beside = np.concatenate([[NONE], passes[:-1]]) if len(passes) else passes
-        return self._filters(passes, beside=beside, slices=self.filters.slices[self.layer[passes]])
+        return self._filters(passes, beside=beside, slices=self.filters.slices[self.rows[passes]])
 
     def _filters(
         self, needed: Ints, after: Ints | None = None, beside: Ints | None = None, slices: Ints | None = None
@@ -191,7 +197,7 @@ class Schedule:
         """Filters of the layers of passes that need them; they wait for one pass, or none."""
         layers, none = self.layer[needed], np.full(len(needed), NONE)
         after, beside, slices = (none if one is None else one for one in (after, beside, slices))
-        work, latency = self.filters.work[layers], self.latency[1][layers]
+        work, latency = self.filters.work[self.rows[needed]], self.latency[1][layers]
         cause = len(self.sources) + layers
         kappa = np.maximum(after, beside)
         return clock.Transfers(work, kappa, needed, after, beside, none, none, slices, cause, latency)

@@ -18,6 +18,8 @@ Ints = npt.NDArray[np.int64]
 class Sequence:
     """All tiles of all images, one after another. A tile has at least one pass, the sink's, which is its last.
 
+    An operation whose filter comes in slices has a pass for each, one after another.
+
     kinds : distinct passes, as `passes.passes` lists them. which : int64[pass], of what kind each is.
     tile, op : int64[pass], in which tile it runs, and the place of its operation in the group.
     source, fetched, reader, words : int64[fetch], which source comes in, for which tile, the first pass that reads it,
@@ -43,29 +45,43 @@ def sequence(measured: Measured) -> Sequence:
     tiles, images = len(rows.made) * len(columns.made), group.images
     kinds: list[Pass] = []
     grid = np.empty((tiles, len(group.ops)), np.int64)
+    slices = [measured.tiling.slices(op) for op in group.ops]
+    many = np.array([sum(blocks for _, blocks in one) for one in slices])
     for place, op in enumerate(group.ops):
         number = group.number[op.name]
         down, across = (
             along.which(number, links) for along, links in zip((rows, columns), group.reading[place], strict=True)
         )
-        own = len(kinds) + down[:, None] * (across.max() + 1) + across[None]
+        own = len(kinds) + (down[:, None] * (across.max() + 1) + across[None]) * len(slices[place])
         own[(down < 0)[:, None] | (across < 0)[None]] = -1
         grid[:, place] = own.reshape(-1)
         kinds += passes_of(measured, place)
     grid = np.tile(grid, (images, 1))
     tile, op_of = np.nonzero(grid >= 0)
+    which = grid[tile, op_of]
+    if many.max() > 1:
+        # the kind behind that of a whole slice is the clipped one, the last of them
+        each = many[op_of]
+        last = np.cumsum(each) - 1
+        clipped = np.array([len(one) - 1 for one in slices])[op_of]
+        tile, op_of, which = np.repeat(tile, each), np.repeat(op_of, each), np.repeat(which, each)
+        which[last] += clipped
     begins = np.searchsorted(tile, np.arange(tiles * images))
-    source, fetched, words, reader = _fetches(measured, grid, begins)
+    runs = (grid >= 0) * many
+    source, fetched, words, reader = _fetches(measured, runs, begins)
     channels = sum(op.channels for op in group.sinks)
     leaving = np.tile(_made(rows, columns, len(group.tensors) - 1) * channels, images)
-    writes = begins + (grid[:, : group.ops.index(group.sinks[0])] >= 0).sum(axis=1)
-    return Sequence(tuple(kinds), grid[grid >= 0], tile, op_of, source, fetched, reader, words, leaving, writes)
+    writes = begins + runs[:, : group.ops.index(group.sinks[0])].sum(axis=1)
+    return Sequence(tuple(kinds), which, tile, op_of, source, fetched, reader, words, leaving, writes)
 
 
-def _fetches(measured: Measured, grid: Ints, begins: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-    """(source, tile, words, first pass that reads it) of what comes in. begins : int64[tile], its first pass."""
-    group, runs = measured.group, grid >= 0
-    before: Ints = np.cumsum(runs, axis=1) - runs
+def _fetches(measured: Measured, times: Ints, begins: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+    """(source, tile, words, first pass that reads it) of what comes in.
+
+    times : int64[tile, operation], its passes there. begins : int64[tile], its first pass.
+    """
+    group, runs = measured.group, times > 0
+    before: Ints = np.cumsum(times, axis=1) - times
     columns = []
     for number, source in enumerate(group.sources):
         words = np.tile(_made(measured.rows, measured.columns, number) * source.channels, group.images)

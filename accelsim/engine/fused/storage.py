@@ -17,7 +17,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from accelsim.engine.fused.group import Group, Pair
+from accelsim.engine.fused.group import Group, Op, Pair
 from accelsim.engine.fused.kernels import storage as kernel
 from accelsim.engine.fused.kernels.storage import Held, Words
 from accelsim.engine.nest.intervals import Tiled, tiled
@@ -39,12 +39,26 @@ class Tiling:
 
     tile : (rows, columns) of the sink. keep : of all tensors. own : of some, by name.
     double : the next tile's inputs come, and the last one's outputs leave, while a tile runs.
+    cut : by operation, output channels (M, of one group) in a slice of its filter: where it is cut, each slice comes
+    for a pass of its own, which makes these channels of the tile. C is never cut: sums stay whole.
     """
 
     tile: Pair
     keep: Keep = (True, True)
     own: Mapping[str, Keep] = field(default_factory=dict, hash=False)
     double: bool = False
+    cut: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def slices(self, op: Op) -> tuple[tuple[int, int], ...]:
+        """((M of one group, how many such slices), ...) of a filter, the clipped one last; whole: ((M, 1),).
+
+        Raises MappingError for a slice of none of its output channels, or more than there are.
+        """
+        most = self.cut.get(op.name, op.outer)
+        if not 1 <= most <= op.outer:
+            raise MappingError(f"a slice of {most} of the {op.outer} output channels of '{op.name}' (1 to {op.outer})")
+        many, rest = divmod(op.outer, most)
+        return ((most, many), (rest, 1)) if rest else ((most, many),)
 
     def kept(self, group: Group, axis: int) -> tuple[bool, ...]:
         """Whether each tensor is kept along one axis. Raises MappingError for a name that is no tensor's."""

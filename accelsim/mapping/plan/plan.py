@@ -41,7 +41,8 @@ class Group:
 
     P, Q : rows and columns of a tile of the last layer's ofmap. keep : by layer, whose input or output it is, along
     which axes what two tiles have in common is kept; those left out keep `otherwise`. filters : by layer, whether its
-    filter stays for all tiles or is streamed in for each.
+    filter stays for all tiles or is streamed in for each. slices : by layer, output channels (M) in a slice of a filter
+    that is streamed in slices, each for a pass of its own.
     Of an attention: rows, columns : of a block of queries and of keys. outside : whether blocks of rows or of columns
     are walked outermost; '': scores of a block of rows are held whole.
     epilogue : the first layer hands each finished tile of its ofmap to the others. M : channels of a tile then; P, Q, M
@@ -59,6 +60,7 @@ class Group:
     outside: str = ""
     M: int = 0
     epilogue: bool = False
+    slices: Mapping[str, int] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash((self.layers, self.P, self.Q, self.M, self.rows, self.columns))

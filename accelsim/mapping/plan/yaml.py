@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 from accelsim.errors import AccelsimError, MappingError, nearest
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.living import Between, Wrong
-from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Mapped, Plan, Span
+from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS, STREAMED, Group, Home, Mapped, Plan, Span
 from accelsim.specs import Count, Spec, key, listed, validate
 from accelsim.workload.problem import COUNT_LIMIT
 from accelsim.yamlfile import Document, bare, read
@@ -60,6 +60,28 @@ class TileSpec(Spec):
     columns: Count | None = key("Of an attention: keys of a block.", None, "", "words")
 
 
+class SliceSpec(Spec):
+    """A slice of a filter that is streamed in slices."""
+
+    M: Count = key("Output channels (of one group), in the last slice fewer where they do not divide.", unit="words")
+
+
+def _filter(value: object) -> object:
+    """A way of a filter as it is; ValueError for what is none."""
+    if isinstance(value, Mapping):
+        outer = value.get("M")
+        if set(value) == {"M"} and isinstance(outer, int) and not isinstance(outer, bool) and 0 < outer < COUNT_LIMIT:
+            return value
+    elif value in (RESIDENT, STREAMED):
+        return value
+    hint = nearest(value, (RESIDENT, STREAMED)) if isinstance(value, str) else ""
+    shown = dict(value) if isinstance(value, Mapping) else value
+    raise ValueError(
+        f"should be '{RESIDENT}', '{STREAMED}', or slices of some output channels, as in {{M: 64}}; got {shown!r}{hint}"
+    )
+
+
+Filter = Annotated[Literal["resident", "streamed"] | SliceSpec, BeforeValidator(_filter)]
 Keep = Literal["both", "columns", "rows", "none"]
 
 
@@ -71,9 +93,10 @@ class GroupSpec(Spec):
     keep: Keep | dict[str, Keep] = key(
         "What two tiles have in common and is kept, not made again; or that by layer, of what it makes.", "both"
     )
-    filters: dict[str, Literal["resident", "streamed"]] = key(
-        "By layer: whether its filter stays for all tiles.", {}, "it is streamed in for every tile"
-    )
+    filters: dict[str, Filter] = key(
+        "By layer: whether its filter stays for all tiles; {M: 64}: it is streamed in by so many output channels at a "
+        "time, each for a pass of its own.", {}, "it is streamed in for every tile, all of it at a time",
+    )  # fmt: skip
     outside: Literal["rows", "columns"] | None = key(
         "Of an attention: the blocks that are walked outermost.", None, "scores of a block of rows are held whole"
     )
@@ -90,8 +113,10 @@ class GroupSpec(Spec):
         return Group(
             self.layers, tile.P or 0, tile.Q or 0,
             {name: KEEPS[ways] for name, ways in keep.items()} if isinstance(keep, Mapping) else {},
-            KEEPS["both" if isinstance(keep, Mapping) else keep], dict(self.filters),
+            KEEPS["both" if isinstance(keep, Mapping) else keep],
+            {name: way for name, way in self.filters.items() if isinstance(way, str)},
             tile.rows or 0, tile.columns or 0, self.outside or "", tile.M or 0, self.epilogue,
+            {name: way.M for name, way in self.filters.items() if isinstance(way, SliceSpec)},
         )  # fmt: skip
 
     def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -301,8 +326,8 @@ def written(group: Group) -> dict[str, Any]:
     if group.epilogue:
         return {**out, "epilogue": True}
     out["keep"] = {name: names[ways] for name, ways in group.keep.items()} if group.keep else names[group.otherwise]
-    if group.filters:
-        out["filters"] = dict(group.filters)
+    if group.filters or group.slices:
+        out["filters"] = {**group.filters, **{name: {"M": outer} for name, outer in group.slices.items()}}
     return out
 
 

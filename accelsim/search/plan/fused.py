@@ -1,7 +1,8 @@
 """The ways in which a fused group can run: tiles, what is kept of them, resident filters; each with its room and price.
 
 Tiles are those of 1, 2, 3, 4, 6, 8, 12, 16, ... parts along rows and of 1, 2, 4, 8, ... along columns; what two tiles
-have in common is kept along both axes or along columns alone. That is less than all there is (FUSION, S4).
+have in common is kept along both axes or along columns alone. Filters come whole, or in slices (`slicing`). That is
+less than all there is (FUSION, S4).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from accelsim.engine.vector import Moved, latency
 from accelsim.errors import MappingError
 from accelsim.mapping.plan import plan
 from accelsim.search.plan.costs import Passes, Wanted, vector_cost
+from accelsim.search.plan.slicing import slicings
 from accelsim.workload.network import Network
 from accelsim.workload.problem import Tensor, Width
 
@@ -60,7 +62,8 @@ class Way:
         """As a plan has it. names : of its tensors, by their numbers."""
         keep = tuple(axis for axis, kept in zip((plan.ROWS, plan.COLUMNS), self.tiling.keep, strict=True) if kept)
         stay = {names[name]: plan.RESIDENT for name in sorted(self.resident)}
-        return plan.Group(layers, *self.tiling.tile, {}, keep, stay)
+        slices = {names[name]: outer for name, outer in self.tiling.cut.items()}
+        return plan.Group(layers, *self.tiling.tile, {}, keep, stay, slices=slices)
 
 
 @dataclass
@@ -167,17 +170,15 @@ def ways_of(
     """
     measure = Measure(group, widths_of(group, sized, resident))
     outside = Outside(wanted, sized[group.sink.name])
-    listed, kept, stay, seen = list[Run](), list[Tiling](), list[list[frozenset[str]]](), set[object]()
+    listed, kept, stay = list[Run](), list[Tiling](), list[list[frozenset[str]]]()
     room, base = list[Ints](), list[Floats]()
-    for tiling in tilings(wanted, group):
-        found = measure(tiling)
-        alike = tiling.tile, tuple(found.made.tolist()), found.room
-        if alike in seen or (wanted.capacity is not None and found.room > wanted.capacity):
+    for found in _every(wanted, group, measure):
+        names, bits, filters = _choices(wanted, found)
+        if not names:
             continue
-        seen.add(alike)
+        tiling = found.tiling
         if tiling not in known:
             known[tiling] = _run(wanted, found, sized, passes_)
-        names, bits, filters = _choices(wanted, found)
         reads = sum(words for name, words in found.reads.items() if name not in resident)
         updates = 0 if group.sink.name in resident else found.updates
         base.append(outside.costs(reads, filters, updates, known[tiling].energy))
@@ -198,6 +199,20 @@ def ways_of(
         flat[:, 1],
         wanted.machine.launch,
     )
+
+
+def _every(wanted: Wanted, group: Group, measure: Measure) -> Iterator[Measured]:
+    """Tilings that differ in what they do, each with filters whole and in slices."""
+    seen = set[object]()
+    for tiling in tilings(wanted, group):
+        found = measure(tiling)
+        alike = tiling.tile, tuple(found.made.tolist()), found.room
+        if alike in seen or (wanted.capacity is not None and found.room > wanted.capacity):
+            continue
+        seen.add(alike)
+        yield found
+        for cut in slicings(wanted, found):
+            yield replace(found, tiling=replace(tiling, cut=cut))
 
 
 def tilings(wanted: Wanted, group: Group) -> Iterator[Tiling]:

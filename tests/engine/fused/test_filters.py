@@ -1,5 +1,6 @@
 """Which filters stay: every set that no other beats, against all sets there are."""
 
+from dataclasses import replace
 from itertools import chain, combinations, product
 
 import pytest
@@ -12,7 +13,7 @@ from accelsim.engine.fused.group import Group, Op, Read, Source
 from accelsim.engine.fused.storage import MODES, Tiling, Widths, measure
 from accelsim.mapping.mapping import LoopNest
 from accelsim.workload.problem import Problem, Tensor
-from drawn_groups import drawn_group, drawn_tiling
+from drawn_groups import drawn_cut, drawn_group, drawn_tiling
 
 RANDOM = st.randoms(use_true_random=False)
 
@@ -21,10 +22,13 @@ def every(found, slices):
     """[(room, words)] of all sets, by the rule: a resident one has room throughout and is fetched once."""
     ops = [op for op in found.group.ops if op.filters]
     slots = 2 if found.tiling.double else 1
-    for stay in chain.from_iterable(combinations(ops, n) for n in range(len(ops) + 1)):
+    cut = found.tiling.cut
+    may = [op for op in ops if op.name not in cut]
+    part = {op.name: op.filters // op.outer * cut.get(op.name, op.outer) for op in ops}
+    for stay in chain.from_iterable(combinations(may, n) for n in range(len(may) + 1)):
         during = []
         for op in found.group.ops:
-            streamed = 0 if op in stay or not op.filters else slices.get(op.name, op.filters) * slots
+            streamed = 0 if op in stay or not op.filters else slices.get(op.name, part[op.name]) * slots
             during.append(found.held[op.name] + streamed * found.widths.of_filter(op.name))
         held = sum(op.filters * found.widths.of_filter(op.name) for op in stay)
         words = sum(op.filters * (1 if op in stay else found.filter_runs[op.name]) for op in ops)
@@ -36,7 +40,8 @@ def every(found, slices):
 def test_no_set_beats_those_found(rng):
     group = drawn_group(rng, 6, rng.choice([1, 3]))
     widths = Widths(filters={op.name: rng.randint(1, 3) for op in group.ops})
-    found = measure(group, drawn_tiling(rng, group), widths)
+    cut = drawn_cut(rng, group) if rng.random() < 0.5 else {}
+    found = measure(group, replace(drawn_tiling(rng, group), cut=cut), widths)
     slices = {op.name: rng.randint(1, op.filters) for op in group.ops if op.filters and rng.random() < 0.6}
     sets = list(every(found, slices))
     for stay, needs, _ in sets:
@@ -62,7 +67,8 @@ def test_no_set_beats_those_found(rng):
 def test_sets_of_few_filters_are_those_built_filter_by_filter(rng):
     group = drawn_group(rng, 6, rng.choice([1, 3]))
     widths = Widths(filters={op.name: rng.randint(1, 3) for op in group.ops})
-    found = measure(group, drawn_tiling(rng, group), widths)
+    cut = drawn_cut(rng, group) if rng.random() < 0.5 else {}
+    found = measure(group, replace(drawn_tiling(rng, group), cut=cut), widths)
     capacity = rng.choice([None, rng.randint(0, 2 * max(found.held.values()))])
     with pytest.MonkeyPatch.context() as patch:
         listed = choices(found, capacity=capacity)

@@ -22,7 +22,7 @@ from accelsim.engine.fused.storage import Measure, Tiling, by_tensor, measure
 from accelsim.engine.fused.ways import Way, Ways
 from accelsim.errors import AccelsimError, MappingError
 from accelsim.workload.problem import Tensor
-from drawn_groups import drawn_group, drawn_tiling
+from drawn_groups import drawn_cut, drawn_group, drawn_tiling
 from golden import fused_walk
 from golden.group_clock import Drawn, Moving, Tile, tick
 
@@ -39,9 +39,9 @@ def drawn_ways(rng: Random) -> Ways:
     return Ways(way(), way(), way())
 
 
-def lasts(op: str, plane: tuple[int, int], reads: int) -> int:
+def lasts(op: str, plane: tuple[int, int], reads: int, writes: int) -> int:
     """Some number for each kind of pass."""
-    return 1 + zlib.crc32(repr((op, *plane, reads)).encode()) % 40
+    return 1 + zlib.crc32(repr((op, *plane, reads, int(writes))).encode()) % 40
 
 
 def drawn_stays(rng: Random, group: Group) -> Stays:
@@ -65,7 +65,8 @@ def walked(group: Group, tiling: Tiling, ways: Ways, stays: Stays) -> Drawn:
     keep = {name: tiling.own.get(name, tiling.keep) for name in group.tensors}
     rows, columns = (fused_walk.along(group, axis, tiling.tile[axis], keep) for axis in (0, 1))
     planes = {one.name: one.plane for one in (*group.sources, *group.ops)}
-    tiles = []
+    tiles: list[Tile] = []
+    parts: dict[int, Moving] = {}
     for image in range(group.images):
         for row in rows:
             for column in columns:
@@ -84,7 +85,16 @@ def walked(group: Group, tiling: Tiling, ways: Ways, stays: Stays) -> Drawn:
                         ]
                         reads += len(read.channels) * np.prod([end - begin for begin, end in used], dtype=int)
                     plane = tuple(end - begin for begin, end in made[op.name])
-                    each.append((number, lasts(op.name, plane, int(reads))))
+                    before = sum(len(tile.passes) for tile in tiles)
+                    cut, outer = tiling.cut.get(op.name, 0), op.channels // (op.groups * op.shared)
+                    for begin in range(0, outer, cut or outer):
+                        mine = min(cut or outer, outer - begin)
+                        if cut:
+                            words = op.filters // outer * mine
+                            parts[before + len(each)] = moving(ways.filter, words, words)
+                        each.append(
+                            (number, lasts(op.name, plane, int(reads), size[op.name] * op.channels // outer * mine))
+                        )
                 inputs = {
                     number: moving(ways.ifmap, int(size[source.name]) * source.channels)
                     for number, source in enumerate(group.sources)
@@ -99,7 +109,7 @@ def walked(group: Group, tiling: Tiling, ways: Ways, stays: Stays) -> Drawn:
                     if image and op.dynamic and not any(number in dict(tile.passes) for tile in this_image)
                 }
                 first = group.ops.index(group.sinks[0])
-                writes = sum(number > first for number, _ in each)
+                writes = sum(number >= first for number, _ in each) - 1
                 tiles.append(Tile(each, inputs, out if away else None, writes, again))
     filters: dict[bool, dict[int, Moving]] = {True: {}, False: {}}
     for number, op in enumerate(group.ops):
@@ -110,7 +120,7 @@ def walked(group: Group, tiling: Tiling, ways: Ways, stays: Stays) -> Drawn:
         {n for n, source in enumerate(group.sources) if any(read.tensor == source.name for read in op.reads)}
         for op in group.ops
     ]
-    return Drawn(len(group.sources), reads, tiles, filters[True], filters[False], tiling.double)
+    return Drawn(len(group.sources), reads, tiles, filters[True], filters[False], tiling.double, parts)
 
 
 def with_dynamic(rng: Random, group: Group) -> Group:
@@ -128,12 +138,13 @@ def check_group(rng: Random) -> None:
     group = with_dynamic(rng, drawn_group(rng, 5, rng.choice([1, 1, 2, 3])))
     tiling = replace(drawn_tiling(rng, group), double=rng.random() < 0.5)
     ways, stays = drawn_ways(rng), drawn_stays(rng, group)
+    tiling = replace(tiling, cut=drawn_cut(rng, group, stays.filters))
     found = measure(group, tiling)
-    clock = timed(found, ways, [lasts(one.op, one.plane, one.reads) for one in passes(found)], stays)
+    clock = timed(found, ways, [lasts(one.op, one.plane, one.reads, one.writes) for one in passes(found)], stays)
     wanted = tick(walked(group, tiling, ways, stays))
     assert list(zip(clock.begins.tolist(), clock.ends.tolist(), strict=True)) == wanted.passes
     assert (clock.cycles, sum(clock.stalls.values())) == (wanted.cycles, sum(wanted.stalls.values()))
-    assert clock.processing == sum(one.runs * lasts(one.op, one.plane, one.reads) for one in passes(found))
+    assert clock.processing == sum(one.runs * lasts(one.op, one.plane, one.reads, one.writes) for one in passes(found))
     assert clock.schedule.bound <= clock.cycles
 
 
@@ -153,11 +164,11 @@ def test_a_group_in_time_is_its_walk_tick_by_tick_nightly(rng: Random) -> None:
 def check_room(rng: Random) -> None:
     """At every begin and end: what is there of each tensor then, tiles on their way in and out with it."""
     group = drawn_group(rng, 5, rng.choice([1, 1, 2]))
-    tiling = replace(drawn_tiling(rng, group), double=rng.random() < 0.5)
+    tiling = replace(drawn_tiling(rng, group), double=rng.random() < 0.5, cut=drawn_cut(rng, group))
     ways, measurer = drawn_ways(rng), Measure(group)
     found = measurer(tiling)
     plain = measurer(replace(tiling, double=False))
-    clock = timed(found, ways, [lasts(one.op, one.plane, one.reads) for one in passes(found)])
+    clock = timed(found, ways, [lasts(one.op, one.plane, one.reads, one.writes) for one in passes(found)])
     schedule, inputs = clock.schedule, len(group.sources)
     across, tiles = len(found.columns.made), len(found.rows.made) * len(found.columns.made)
     during = [by_tensor(measurer._words, plain, *divmod(t, across)) for t in range(tiles)]

@@ -1,6 +1,7 @@
 """The passes of a fused group are ordinary problems; together they make what its layers make."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from accelsim.engine.outputs.functional import carried_out
 from accelsim.engine.program import build
 from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest
 from accelsim.workload.problem import DIMS
-from drawn_groups import drawn_group, drawn_tiling
+from drawn_groups import drawn_cut, drawn_group, drawn_tiling
 from golden import fused_walk
 
 RANDOM = st.randoms(use_true_random=False)
@@ -26,9 +27,9 @@ RANDOM = st.randoms(use_true_random=False)
 def test_passes_are_those_of_the_walk(rng):
     """As many of each kind, with the same MACs and the same words of their own intervals."""
     group = drawn_group(rng, 6, rng.choice([1, 2]))
-    tiling = drawn_tiling(rng, group)
+    tiling = replace(drawn_tiling(rng, group), cut=drawn_cut(rng, group))
     keep = {name: tiling.own.get(name, tiling.keep) for name in group.tensors}
-    walked = fused_walk.walk(group, tiling.tile, keep)
+    walked = fused_walk.walk(group, tiling.tile, keep, cut=tiling.cut)
     found = measure(group, tiling)
     kinds, words, macs = Counter(), Counter(), Counter()
     for one in passes(found):
@@ -36,7 +37,7 @@ def test_passes_are_those_of_the_walk(rng):
         words[one.op, "written"] += one.runs * one.writes
         if one.problem:
             p = one.problem
-            kinds[one.op, *one.plane, (p.height, p.width), p.pad] += one.runs
+            kinds[one.op, p["N"] * p["G"] * p["M"], *one.plane, (p.height, p.width), p.pad] += one.runs
             macs[one.op] += one.runs * p.macs
     multiply = {op.name for op in group.ops if op.multiplies}
     assert kinds == {key: count for key, count in walked.passes.items() if key[0] in multiply}
@@ -55,13 +56,13 @@ def nest_of(problem):
 def test_outputs_of_all_passes_are_the_layer(rng):
     """Each pass carried out by the engine on its own interval: side by side they are the layer over whole planes."""
     group = drawn_group(rng, 4)
-    tiling = drawn_tiling(rng, group)
+    tiling = replace(drawn_tiling(rng, group), cut=drawn_cut(rng, group))
     found = measure(group, tiling)
     draw = np.random.default_rng(rng.randint(0, 2**31))
     weights = {op.name: fused_walk.weights_of(op, draw) for op in group.ops}
     value = {one.name: draw.integers(-9, 9, (one.channels, *one.plane)) for one in group.sources}
-    problems = {(one.op, *one.plane, one.problem.height, one.problem.width, one.problem.pad): one.problem
-                for one in passes(found) if one.problem}  # fmt: skip
+    known = [(one.op, one.problem) for one in passes(found) if one.problem]
+    problems = {(op, p["P"], p["Q"], p.height, p.width, p.pad, p["M"]): p for op, p in known}
     flat = Architecture("flat", (Level("L0"),))
     for op in group.ops:
         parts = [value[read.tensor][list(read.channels)] for read in op.reads]
@@ -77,11 +78,15 @@ def test_outputs_of_all_passes_are_the_layer(rng):
             )
             cut = plane[:, slice(*rows), slice(*columns)]
             pad = rows[0] - (top * op.stride[0] - op.pad[0]), columns[0] - (left * op.stride[1] - op.pad[1])
-            problem = problems[op.name, bottom - top, right - left, *cut.shape[1:], pad]
             ifmap = cut.reshape(op.shared, op.groups, op.inner, *cut.shape[1:])
             filters = weights[op.name].reshape(op.groups, op.outer, op.inner, *op.kernel).astype(ifmap.dtype)
-            made = carried_out(build(flat, nest_of(problem), problem), problem, ifmap, filters)
-            stitched[:, top:bottom, left:right] = made.reshape(-1, bottom - top, right - left)
+            own = stitched.reshape(-1, op.outer, *op.plane)
+            for first in range(0, op.outer, tiling.cut.get(op.name, op.outer)):
+                part = filters[:, first : first + tiling.cut.get(op.name, op.outer)]
+                problem = problems[op.name, bottom - top, right - left, *cut.shape[1:], pad, part.shape[1]]
+                made = carried_out(build(flat, nest_of(problem), problem), problem, ifmap, np.ascontiguousarray(part))
+                made = made.reshape(-1, part.shape[1], bottom - top, right - left)
+                own[:, first : first + part.shape[1], top:bottom, left:right] = made
         used = stitched != fused_walk.LOST
         np.testing.assert_array_equal(stitched[used], value[op.name][used])
         if op is group.sink:

@@ -1,6 +1,7 @@
 """Passes in the order they run, and what comes and goes with each tile, as the walk does them."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from accelsim.engine.fused.passes import passes
 from accelsim.engine.fused.sequence import sequence
 from accelsim.engine.fused.storage import measure
-from drawn_groups import drawn_group, drawn_tiling
+from drawn_groups import drawn_cut, drawn_group, drawn_tiling
 from golden import fused_walk
 
 
@@ -16,9 +17,9 @@ from golden import fused_walk
 @given(st.randoms(use_true_random=False))
 def test_the_order_is_the_walk(rng):
     group = drawn_group(rng, 6, rng.choice([1, 1, 2, 3]))
-    tiling = drawn_tiling(rng, group)
+    tiling = replace(drawn_tiling(rng, group), cut=drawn_cut(rng, group))
     keep = {name: tiling.own.get(name, tiling.keep) for name in group.tensors}
-    walked = fused_walk.walk(group, tiling.tile, keep, tiling.double)
+    walked = fused_walk.walk(group, tiling.tile, keep, tiling.double, cut=tiling.cut)
     measured = measure(group, tiling)
     found = sequence(measured)
     tiles = len(measured.rows.made) * len(measured.columns.made)

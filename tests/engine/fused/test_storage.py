@@ -1,5 +1,6 @@
 """What a fused group computes, moves and holds: the closed form against a walk that moves real values."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -7,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelsim.engine.fused.filters import fetched, room
 from accelsim.engine.fused.group import Group, Op, Read, Source
 from accelsim.engine.fused.kernels import storage as kernel
 from accelsim.engine.fused.storage import MODES, Measure, Tiling, Widths, arrays, measure
 from accelsim.errors import MappingError
-from drawn_groups import drawn_group, drawn_tiling
+from drawn_groups import drawn_cut, drawn_group, drawn_tiling
 from golden import fused_walk
 
 RANDOM = st.randoms(use_true_random=False)
@@ -19,7 +21,7 @@ RANDOM = st.randoms(use_true_random=False)
 
 def drawn(rng: Random, most_ops: int = 6) -> tuple[Group, Tiling]:
     group = drawn_group(rng, most_ops, rng.choice([1, 1, 1, 2, 3, 5]))
-    return group, drawn_tiling(rng, group)
+    return group, replace(drawn_tiling(rng, group), cut=drawn_cut(rng, group) if rng.random() < 0.5 else {})
 
 
 def keep_of(group: Group, tiling: Tiling) -> dict[str, tuple[bool, bool]]:
@@ -28,7 +30,7 @@ def keep_of(group: Group, tiling: Tiling) -> dict[str, tuple[bool, bool]]:
 
 def compare(group: Group, tiling: Tiling, seed: int = 0) -> None:
     """Everything that is counted, tile by tile and tensor by tensor, and the values."""
-    walked = fused_walk.walk(group, tiling.tile, keep_of(group, tiling), tiling.double, seed)
+    walked = fused_walk.walk(group, tiling.tile, keep_of(group, tiling), tiling.double, seed, tiling.cut)
     for tiled, whole in walked.outputs:
         np.testing.assert_array_equal(tiled, whole)
     measuring = Measure(group)
@@ -38,7 +40,8 @@ def compare(group: Group, tiling: Tiling, seed: int = 0) -> None:
     assert found.macs == {op.name: walked.macs[op.name] for op in group.ops}
     assert {name: int(found.made[k]) * group.images for k, name in enumerate(group.tensors)} == walked.made
     runs = {op.name: int(found.runs[group.number[op.name]]) * group.images for op in group.ops}
-    assert runs == {op.name: walked.runs[op.name] for op in group.ops}
+    times = {op.name: sum(blocks for _, blocks in tiling.slices(op)) for op in group.ops}
+    assert {name: runs[name] * times[name] for name in runs} == {op.name: walked.runs[op.name] for op in group.ops}
     for i in range(len(found.rows.made)):
         for j in range(len(found.columns.made)):
             after = measuring.after(found, i, j)
@@ -54,6 +57,13 @@ def compare(group: Group, tiling: Tiling, seed: int = 0) -> None:
     most[group.sinks[0].name] = max(most[group.sinks[0].name], *walked.waits.values(), 0)
     assert found.held == most
     assert found.room == max(most.values())
+    # filters, all of them streamed: what comes of each, and room for a slice, two under double buffers
+    slots = 2 if tiling.double else 1
+    with_filters = [held + slots * walked.sliced[at] for at, held in walked.held.items()]
+    assert room(found, ()) == max(*with_filters, *walked.waits.values(), 0)
+    assert {op.name: fetched(found, op, False) for op in group.ops if op.filters} == {
+        op.name: walked.filters[op.name] for op in group.ops if op.filters
+    }
     assert found.between == walked.between
 
 

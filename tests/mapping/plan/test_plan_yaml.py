@@ -22,6 +22,7 @@ resident:
   conv2_0b: {level: GLB, until: conv2_0c}
 groups:
 - {layers: [conv1, pool1], tile: {P: 2, Q: 56}, keep: both, filters: {conv1: streamed}}
+- {layers: [conv2_0a, conv2_0b], filters: {conv2_0a: {M: 24}, conv2_0b: resident}}
 - {layers: [conv2_0c, conv2_0], tile: {P: 14, Q: 28, M: 64}, epilogue: true}
 - {layers: [conv2_1c, conv2_1], epilogue: true}
 """
@@ -42,6 +43,7 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
     assert plan.resident == {"conv2_0a": Home("GLB"), "conv2_0b": Home("GLB", "conv2_0c")}
     assert plan.groups == (
         Group(("conv1", "pool1"), 2, 56, {}, (ROWS, COLUMNS), {"conv1": "streamed"}),
+        Group(("conv2_0a", "conv2_0b"), filters={"conv2_0b": "resident"}, slices={"conv2_0a": 24}),
         Group(("conv2_0c", "conv2_0"), 14, 28, M=64, epilogue=True),
         Group(("conv2_1c", "conv2_1"), epilogue=True),
     )
@@ -72,6 +74,22 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
         ("groups: [{layers: [conv1, pool1], keep: all}]", "groups.0.keep"),
         ("groups: [{layers: [conv1, pool1], tile: {P: 0}}]", "groups.0.tile.P"),
         ("resdient: {}", "resdient"),
+        *(
+            (
+                f"groups: [{{layers: [conv1, pool1], filters: {{conv1: {given}}}}}]",
+                "F:1:52: groups.0.filters.conv1: should be 'resident', 'streamed', or slices of some output channels, "
+                f"as in {{M: 64}}; got {shown}",
+            )
+            for given, shown in (
+                ("steamed", "'steamed'; did you mean 'streamed'?"),
+                ("5", "5"),
+                ("[M]", "['M']"),
+                ("{M: 0}", "{'M': 0}"),
+                ("{C: 4}", "{'C': 4}"),
+                ("{M: 4, C: 4}", "{'M': 4, 'C': 4}"),
+                ("{M: many}", "{'M': 'many'}"),
+            )
+        ),
         (
             "groups: [{layers: [conv1, pool1], tile: {M: 4}}]",
             "F:1:45: groups.0.tile.M: only tiles of an epilogue are cut along channels (epilogue: true)",

@@ -19,7 +19,7 @@ from accelsim.search.plan.states import Walk
 from accelsim.search.proof import NONE
 from accelsim.simulate import simulate
 from accelsim.workload.network import Network
-from plans import draw_network, every_plan, with_room
+from plans import draw_heavy, draw_network, every_plan, with_room
 
 ROUNDING = 1e-9
 MOST = 250
@@ -52,12 +52,16 @@ def agree(name: str, seed: int) -> bool:
         network = draw_network(rng, 3)
     except AccelsimError:
         return False
-    wanted = wanted_of(name, rng.choice((2_000, 6_000, 20_000)))
+    return cheapest(wanted_of(name, rng.choice((2_000, 6_000, 20_000))), network) is not None
+
+
+def cheapest(wanted: Wanted, network: Network) -> Plan | None:
+    """The best plan, and no other is cheaper; None: there are too many to look at."""
     every = []
     for plan in every_plan(network, wanted):
         every.append(plan)
         if len(every) > MOST:
-            return False
+            return None
     costs = []
     for plan in every:
         try:
@@ -69,12 +73,38 @@ def agree(name: str, seed: int) -> bool:
     assert found.cost.energy == pytest.approx(min(costs), rel=ROUNDING), found.plan
     assert energy_of(wanted, network, found.plan) == pytest.approx(found.cost.energy, rel=ROUNDING)
     assert found.alone.energy == pytest.approx(costs[0], rel=ROUNDING)
-    return True
+    return found.plan
 
 
 @pytest.mark.parametrize(("name", "seeds"), [("eyeriss", range(4)), ("tpu_v1", range(4, 7))])
 def test_it_is_the_cheapest_of_all_plans(name: str, seeds: range) -> None:
     assert sum(agree(name, seed) for seed in seeds) > 0
+
+
+def sliced(seed: int) -> bool:
+    """Whether filters of the best plan come in slices, of a network whose filters are larger than its planes."""
+    rng = Random(seed)
+    network = draw_heavy(rng)
+    plan = cheapest(wanted_of("eyeriss_isca16_rs", rng.choice((4_000, 6_000, 9_000))), network)
+    return plan is not None and any(group.slices for group in plan.groups)
+
+
+def test_it_is_the_cheapest_of_all_plans_where_filters_come_in_slices() -> None:
+    assert sum(sliced(seed) for seed in range(8)) >= 2
+
+
+@pytest.mark.nightly
+def test_it_is_the_cheapest_of_all_plans_where_filters_come_in_slices_at_length() -> None:
+    assert sum(sliced(seed) for seed in range(8, 200)) >= 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_twice_the_room_never_costs_more_where_filters_come_in_slices(seed: int) -> None:
+    network, before = draw_heavy(Random(seed)), None
+    for room in (4_000, 8_000, 16_000, 32_000, 64_000):
+        cost = found_by(wanted_of("eyeriss_isca16_rs", room, "words"), network).cost
+        assert before is None or cost.words <= before
+        before = cost.words
 
 
 @pytest.mark.nightly
