@@ -25,7 +25,7 @@ from accelsim.engine.fused.storage import Measured, Tiling, measure
 from accelsim.engine.fused.timeline import Ran, tiles_of
 from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.epilogues import check_epilogue, run_epilogue
-from accelsim.errors import AccelsimError, MappingError, Overflow
+from accelsim.errors import MappingError, Overflow
 from accelsim.grouped import GroupResult, PassRun, Share, started
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.mapping.plan.living import Between, Wrong
@@ -81,9 +81,7 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
 
 
 def seen_group(group: Group, between: Between, wanted: Wanted, nests: Sequence[LoopNest] | None = None) -> Ran:
-    """The same as it runs in time, for a timeline. Raises AccelsimError for a layer with an epilogue."""
-    if group.epilogue:
-        raise AccelsimError(f"{group.name}: a layer that hands its tiles on is not drawn; choose other layers")
+    """The same as it runs in time, for a timeline; of a layer with an epilogue `epilogues.seen_epilogue` tells that."""
     if group.attention:
         return seen_attention(group, between, wanted, nests)
     return _Run(group, between, wanted, "cycle", nests).ran
