@@ -192,6 +192,7 @@ def _of_layer(
 
 def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     """Name the size, then write the file, whole or not at all."""
+    from accelsim.engine.fused.handed_seen import HandedTimeline
     from accelsim.engine.fused.timeline import GroupTimeline
     from accelsim.report.files import replacing
     from accelsim.report.timeline import size_of, write
@@ -217,6 +218,10 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
             write(file, windows, about)
     else:
         _draw(out, windows, slices)
+    for each in windows:
+        if isinstance(each.window, HandedTimeline) and each.window.timeless:
+            why = "nothing that they pass has a port, and there is no vector unit"
+            typer.echo(f"{each.name}: its tiles take no time on their way, so none is shown ({why})", err=True)
     typer.echo(f"wrote {out}")
 
 

@@ -6,8 +6,9 @@ Slices come out of `tracks`, data that anything can draw; `write` makes the file
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
@@ -45,12 +46,12 @@ class Layer(NamedTuple):
     window: Window
 
 
-def tracks(found: Window) -> Iterator[Track]:
+def tracks(found: Window, tell: Callable[[Timeline], Reasons] = Reasons) -> Iterator[Track]:
     """The MAC array, then each direction of each network, then each port; in several lanes where slices overlap.
 
     The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
     Of Cartesian PEs, see `timeline_pes.tracks`; of groups `timeline_groups.tracks`, of layers with an epilogue
-    `timeline_handed.tracks`.
+    `timeline_handed.tracks`. tell : what tells of transfers.
     """
     if isinstance(found, PeTimeline):
         yield from of_pes(found)
@@ -65,11 +66,11 @@ def tracks(found: Window) -> Iterator[Track]:
         yield from of_copied(found, tracks)
         return
     if found.pace > 1:
-        yield from _at_pace(found)
+        yield from _at_pace(found, tell)
         return
     macs = list(_array(found))
     yield Track(MACS, len(macs), macs)
-    lines, reasons = found.lines, Reasons(found)
+    lines, reasons = found.lines, tell(found)
     order = np.argsort(found.edges[:, 1], kind="stable").tolist()
     for way, activities in ((0, (FILL, OLD)), (1, (DRAIN,))):
         for x in order if way == 0 else order[::-1]:
@@ -82,14 +83,15 @@ def tracks(found: Window) -> Iterator[Track]:
         if name in NO_PORTS:
             continue
         mine, freed = _holders(found, port)
-        yield from _lanes(found, f"port {name}", mine, lines[mine, line.BEGIN], freed, reasons.holder)
+        holder = partial(reasons.holder, port=name)
+        yield from _lanes(found, f"port {name}", mine, lines[mine, line.BEGIN], freed, holder)
 
 
-def _at_pace(found: Timeline) -> Iterator[Track]:
+def _at_pace(found: Timeline, tell: Callable[[Timeline], Reasons]) -> Iterator[Track]:
     """The same in core cycles, of a machine that runs at a part of its clock."""
     pace, (low, high) = found.pace, found.span
     own = replace(found, pace=1, span=(low // pace, -(-high // pace)), cycles=found.cycles // pace)
-    for track in tracks(own):
+    for track in tracks(own, tell):
         shown = [_slower(one, pace) for one in track.slices]
         kept = [clipped(found.span, one) for one in shown if one.begin < high and one.end > low]
         yield Track(track.name, len(kept), kept)

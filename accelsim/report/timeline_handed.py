@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from accelsim.engine.fused.handed import LANES
+import numpy as np
+
+from accelsim.engine.fused.epilogue import Operand
+from accelsim.engine.fused.handed import LANES, OPERATIONS
 from accelsim.engine.fused.handed_seen import HandedTimeline, Passing
+from accelsim.engine.program import Ints
 from accelsim.engine.timeline import Timeline
 from accelsim.report.slices import EPILOGUE, HANDED, LANE, TRANSFER, Slice, Track, laid_out, within
 from accelsim.report.timeline_reasons import Reasons
 from accelsim.workload.problem import Tensor
 
-Inner = Callable[[Timeline], Iterable[Track]]
+Inner = Callable[[Timeline, Callable[[Timeline], Reasons]], Iterable[Track]]
 
 
 def tracks(found: HandedTimeline, of_layer: Inner) -> Iterator[Track]:
@@ -22,7 +26,7 @@ def tracks(found: HandedTimeline, of_layer: Inner) -> Iterator[Track]:
     the outermost level.
     """
     told = _Told(found)
-    array, *others = of_layer(found.layer)
+    array, *others = of_layer(found.layer, lambda layer: _Drains(found, layer))
     yield array
     yield from told.layers()
     operands, own = list(told.operands()), list[Slice]()
@@ -31,14 +35,10 @@ def tracks(found: HandedTimeline, of_layer: Inner) -> Iterator[Track]:
         own += others.pop(0).slices
     yield from laid_out(found.span, told.down, [*own, *operands])
     for track in others:
-        base = LANE.sub("", track.name)
-        if base == told.up:
-            # where all of it stays, nothing is on that network
-            if told.leaves:
-                yield track._replace(slices=map(told.leaving, track.slices))
-        elif base == f"port {LANES}":
+        if LANE.sub("", track.name) == f"port {LANES}":
             yield track._replace(slices=map(_worked_on, track.slices))
-        else:
+        elif LANE.sub("", track.name) != told.up or told.epilogue.leaves:
+            # where all of it stays, nothing is on the way out
             yield track
 
 
@@ -47,12 +47,41 @@ def _worked_on(one: Slice) -> Slice:
     return one._replace(name=one.name.replace(f"{Tensor.PSUM.value} drain", "tile"))
 
 
+class _Drains(Reasons):
+    """What slices tell of transfers, where those that leave are the last output's."""
+
+    def __init__(self, handed: HandedTimeline, layer: Timeline) -> None:
+        super().__init__(layer)
+        self.sink = handed.handed.epilogue.last.name
+        self.passing = {one.at: one for one in handed.passing}
+        self.carried: dict[str, dict[str, Ints]] = {}
+        for share in handed.handed.shares:
+            called = share.of if share.of == OPERATIONS else f"words of {share.of}"
+            known = self.carried.setdefault(share.use.port.name, {})
+            # of ports on one way both have the same words
+            known[called] = np.maximum(share.words, known.get(called, 0))
+
+    def transfer(self, at: int, begin: int, end: int) -> Slice:
+        """A transfer on a network."""
+        shown = super().transfer(at, begin, end)
+        return shown._replace(name=f"{self.sink} {shown.name}") if at in self.passing else shown
+
+    def holder(self, at: int, begin: int, end: int, port: str) -> Slice:
+        """A transfer on one of its ports: of a tile what it carries there."""
+        shown = super().holder(at, begin, end, port)
+        if at not in self.passing:
+            return shown
+        tiles = self.passing[at].tiles
+        told = {called: int(words[tiles].sum()) for called, words in self.carried[port].items()}
+        return shown._replace(told={**told, **shown.told})
+
+
 class _Told:
     """What slices say of an epilogue."""
 
     def __init__(self, found: HandedTimeline) -> None:
         self.found, self.handed, self.epilogue = found, found.handed, found.handed.epilogue
-        self.reasons, self.leaves = Reasons(found.layer), self.epilogue.leaves
+        self.reasons = Reasons(found.layer)
         machine = self.handed.machine
         self.outermost, self.home = machine.levels[0].name, machine.levels[self.handed.home].name
         self.down = f"{self.outermost}->{self.home} {Tensor.IFMAP.value}"
@@ -68,10 +97,11 @@ class _Told:
         found, epilogue = self.found, self.epilogue
         made, last = found.made[place], place == len(epilogue.ops) - 1
         for one in found.passing:
-            told = {"tile": self.reasons.tile(one.at), "operations": found.words(made.operations, one)}
+            told: dict[str, Any] = {"tile": self.reasons.tile(one.at)}
             for operand, read, away in self._read(one):
                 if operand.place == place:
                     told[f"words of {operand.tensor}, from {self.outermost if away else self.home}"] = read
+            told["operations"] = found.words(made.operations, one)
             told["words made"] = found.words(made.words, one)
             if last:
                 ways = ((self.home, epilogue.stays), (self.outermost, epilogue.leaves))
@@ -83,17 +113,11 @@ class _Told:
         for one in self.found.passing:
             for operand, words, away in self._read(one):
                 if away and words:
-                    for_whom = f"{self.epilogue.ops[operand.place].name}, {_name(one)}"
-                    told = {"words": words, "tile": self.reasons.tile(one.at), "for": for_whom}
-                    yield Slice(
-                        f"fill {operand.tensor}", TRANSFER, one.begin, one.end, told | self._waited(one)
-                    )  # fmt: skip
+                    whom = f"{self.epilogue.ops[operand.place].name}, {_name(one)}"
+                    told = {"words": words, "tile": self.reasons.tile(one.at), "for": whom, **self._waited(one)}
+                    yield Slice(f"fill {operand.tensor}", TRANSFER, one.begin, one.end, told)
 
-    def leaving(self, one: Slice) -> Slice:
-        """A drain, called after what leaves."""
-        return one._replace(name=f"{self.epilogue.last.name} {one.name}")
-
-    def _read(self, one: Passing) -> Iterator[tuple[Any, int, bool]]:
+    def _read(self, one: Passing) -> Iterator[tuple[Operand, int, bool]]:
         """(operand, words of it beside some tiles, whether they come from the outermost level)."""
         tiles, handed = self.handed.tiles, self.handed
         for operand, sizes, away in zip(self.epilogue.operands, tiles.operands, handed.fetched, strict=True):

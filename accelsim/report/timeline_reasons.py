@@ -26,7 +26,7 @@ class Reasons:
         name = _named_of(row[line.ACTIVITY], row[line.NUMBER], row[line.MANY])
         return clipped(self.found.span, Slice(name, TRANSFER, begin, end, told))
 
-    def holder(self, at: int, begin: int, end: int) -> Slice:
+    def holder(self, at: int, begin: int, end: int, port: str) -> Slice:
         """A transfer on one of its ports."""
         activity, x, number = self.found.lines[at, :3].tolist()
         name = _named_of(activity, number, int(self.found.lines[at, line.MANY]))

@@ -37,17 +37,22 @@ FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
 WORDS_UP = WORDS[1]
 LANES = "the vector unit"
 """The port that operations hold."""
+OPERATIONS = "operations"
 TILE_BYTES = 400
 """Bytes that are written down of a tile, about."""
 
 
 class Share(NamedTuple):
-    """What a drain carries over one port: int64[tile] words of so many bits. group : ports on one way; 0: its own."""
+    """What a drain carries over one port: int64[tile] words of so many bits. group : ports on one way; 0: its own.
+
+    of : the tensor whose words they are; of the lanes `OPERATIONS`.
+    """
 
     use: PortUse
     words: Ints
     bits: int
     group: int
+    of: str
 
 
 @dataclass(frozen=True)
@@ -137,21 +142,21 @@ class Handed:
         own = ports_of(self.program, Tensor.PSUM, 0, home, True, False)
         last = len(own) - 1 if reads else len(own)
         bits = machine.final_bits if finals.leaves else machine.moved_bits[Tensor.PSUM]
-        found = [Share(use, self.leaving, self.out_bits, 0) for use in own[:last]]
-        found += [Share(use, tiles.whole, bits, 0) for use in own[last:]]
+        sink = epilogue.last.name
+        found = [Share(use, self.leaving, self.out_bits, 0, sink) for use in own[:last]]
+        found += [Share(use, tiles.whole, bits, 0, epilogue.maker.name) for use in own[last:]]
         group = itertools.count(1)
         if machine.lanes:
-            found.append(
-                Share(_use(Port(LANES, Fraction(machine.lanes), in_words=True)), tiles.operations, 1, next(group))
-            )
+            lanes = _use(Port(LANES, Fraction(machine.lanes), in_words=True))
+            found.append(Share(lanes, tiles.operations, 1, next(group), OPERATIONS))
         bits = machine.moved_bits[Tensor.IFMAP]
-        for sizes, fetched in zip(tiles.operands, self.fetched, strict=True):
+        for one, sizes, fetched in zip(epilogue.operands, tiles.operands, self.fetched, strict=True):
             ways = [self._way_in] if fetched else []
             for way in (*ways, [_use(reads)] if reads else []):
                 number = next(group)
-                found += [Share(use, sizes, bits, number) for use in way]
+                found += [Share(use, sizes, bits, number, one.tensor) for use in way]
         if epilogue.stays and writes:
-            found.append(Share(_use(writes), tiles.out, self.out_bits, next(group)))
+            found.append(Share(_use(writes), tiles.out, self.out_bits, next(group), sink))
         return tuple(found)
 
     @property

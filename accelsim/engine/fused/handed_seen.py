@@ -69,6 +69,11 @@ class HandedTimeline:
         return self.layer.many + len(self.passing) * (len(epilogue.ops) + len(epilogue.operands))
 
     @property
+    def timeless(self) -> bool:
+        """Whether no tile takes time on its way: it holds no port."""
+        return not self.handed.held
+
+    @property
     def stream(self) -> int:
         """Whose drains they are."""
         return self.handed.stream(self.layer.edges)
