@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import islice, pairwise
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import test_epilogues
 from accelsim.engine.counts import ACTIONS, Counts, Timing
 from accelsim.engine.fused.handed import LANES, evaluate
 from accelsim.engine.fused.handed_seen import HandedTimeline, observe
-from accelsim.report.slices import EPILOGUE, HANDED, LANE, MACS, Slice
+from accelsim.report.slices import EPILOGUE, HANDED, LANE, MACS, TRANSFER, Slice
+from accelsim.simulate import simulate
+from accelsim.timelines import windows_of
+from accelsim.workload.network import Network
 from accelsim.workload.problem import TENSORS, Tensor
 from drawn_epilogues import Drawn, draw
 from golden import epilogue as golden
@@ -155,3 +160,85 @@ def test_slices_are_the_golden_machines_drains(seed: int) -> None:
 @given(SEEDS)
 def test_slices_are_the_golden_machines_drains_at_length(seed: int) -> None:
     check(seed)
+
+
+LAYERS = {**test_epilogues.LAYERS, "d": {"op": "conv", "M": 4, "kernel": 1, "inputs": "pool"}}
+NET = Network.of("n", LAYERS, (4, 8, 8))
+PLANS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "away": ({}, "DRAM", ["DRAM"]),
+    "stays": ({"a": "GLB", "pool": "GLB"}, "GLB", ["GLB"]),
+    "operand away": ({"pool": "GLB"}, "DRAM", ["GLB"]),
+    "both": ({"pool": {"level": "GLB", "until": "c"}}, "DRAM", ["GLB and DRAM"]),
+}
+"""What lives in the buffer; where the sum reads its other operand, and where the last output goes."""
+
+
+@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize("buffer", ["", "double"])
+def test_epilogues_that_are_run_add_up(kind: str, buffer: str) -> None:
+    """The array's slices are the result's cycles and stalls; words of slices are those counted."""
+    resident, reads, goes = PLANS[kind]
+    group = {**test_epilogues.GROUP, "tile": {"P": 2, "Q": 4, "M": 4}}
+    built = test_epilogues.machine("4 KiB", buffer)
+    result = simulate(built, NET, layers="b", plan={"groups": [group], "resident": resident})
+    (one,) = result.groups
+    for processing, parts in ((False, 1), (False, 3), (False, 17), (True, 1), (True, 4)):
+        length = one.processing_cycles if processing else one.cycles
+        each, compute, stalls = -(-length // parts), 0, Counter[str]()
+        for low in range(0, length, each):
+            (layer,) = windows_of(result, low, each, processing)
+            assert layer.name == one.name and isinstance(layer.window, HandedTimeline)
+            more, idle = sums(shown(layer.window)[MACS], layer.window.span)
+            compute, stalls = compute + more, stalls + idle
+        assert (compute, +stalls) == (
+            one.compute_cycles, Counter(one.timing.processing_stalls if processing else one.stall_cycles)
+        )  # fmt: skip
+    found, counts = shown(windows_of(result)[0].window), one.counts
+    assert list(found)[:3] == [MACS, "epilogue sum", "epilogue pool"]
+    added, pooled = found["epilogue sum"], found["epilogue pool"]
+    assert sum(each.told[f"words of a, from {reads}"] for each in added) == 8 * 8 * 8
+    assert sum(each.told["words made"] for each in added) == 8 * 8 * 8
+    assert [each.told["to"] for each in pooled] == goes * 4
+    assert sum(each.told["operations"] for each in (*added, *pooled)) == one.vector_ops
+    drains, fills = (all_lanes(found, name) for name in ("DRAM<-GLB psum", "DRAM->GLB ifmap"))
+    assert sum(each.told["words"] for each in drains) == counts("DRAM", Tensor.PSUM, "update")
+    assert bool(drains) == ("DRAM" in goes[0])
+    assert sum(each.told["words"] for each in fills) == counts("DRAM", Tensor.IFMAP, "read")
+    own = [each for each in fills if each.name == "fill a"]
+    assert [each.told["for"] for each in own] == [f"sum, tile {k}" for k in range(4)] * (reads == "DRAM")
+    assert all(each.category == TRANSFER for each in own)
+    # each tile's operations hold the lanes
+    lanes = found[f"port {LANES}"]
+    assert [each.name for each in lanes] == [f"tile {k}" for k in range(4)]
+    assert [each.end - each.begin for each in lanes] == [-(-each.told["operations"] // 4) for each in lanes]
+
+
+def test_what_a_tile_carries_over_each_port() -> None:
+    """Pool leaves, a comes: both over the link, for as long as their words take together."""
+    group = {**test_epilogues.GROUP, "tile": {"P": 2, "Q": 4, "M": 8}}
+    result = simulate(test_epilogues.machine("4 KiB"), NET, layers="b", plan={"groups": [group]})
+    found = shown(windows_of(result)[0].window)
+    link = [one for one in found["port DRAM link"] if one.name.startswith("psum drain")]
+    assert [one.told for one in link] == [{"words of pool": 64, "words of a": 256}] * 2
+    assert [one.end - one.begin for one in link] == [64 // 2 + 256 // 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("seed", "many"), [(102, [5]), (471, [2, 2]), (1399, [2, 1, 1, 1, 1, 1]), (1421, [1, 1, 2] * 6)]
+)
+def test_tiles_that_follow_each_other_are_told_together(seed: int, many: list[int]) -> None:
+    """Where more happens than can be told one by one: so many tiles, from when to when, and all their words."""
+    drawn = draw(Random(seed))
+    _, timing = evaluate(drawn.found)
+    apart, joined = (window_of(drawn, (0, timing.cycles), timing.cycles, False, way) for way in (False, True))
+    assert [one.many for one in joined.passing] == many
+    single, together = shown(apart), shown(joined)
+    for op in drawn.found.epilogue.ops:
+        tiles = iter(single[f"{EPILOGUE}{op.name}"])
+        for one, number in zip(together[f"{EPILOGUE}{op.name}"], many, strict=True):
+            own = list(islice(tiles, number))
+            first = int(own[0].name.removeprefix("tile "))
+            assert one.name == (own[0].name if number == 1 else f"tiles {first} to {first + number - 1}")
+            assert (one.begin, one.end, one.told["tile"]) == (own[0].begin, own[-1].end, own[0].told["tile"])
+            for what in ("words made", "operations"):
+                assert one.told[what] == sum(each.told[what] for each in own)
