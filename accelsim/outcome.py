@@ -212,6 +212,15 @@ class Outcome:
         """All that has MACs: layers that ran alone, and groups."""
         return (*self.layers, *self.groups)
 
+    @property
+    def in_order(self) -> tuple[LayerResult | GroupResult, ...]:
+        """The same in the order in which they ran, a group where its first layer is."""
+        if not self.groups or self.ran is None:
+            return self.multiplied
+        order = {layer.name: at for at, layer in enumerate(self.ran.network.layers)}
+        first_of = {group.name: group.group.layers[0] for group in self.groups}
+        return tuple(sorted(self.multiplied, key=lambda one: order[bare(first_of.get(one.name, one.name))]))
+
     @cached_property
     def overlapped(self) -> int:
         """Cycles that layers have in common with the one before: repeats that are no time steps, and neighbours."""

@@ -111,15 +111,12 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
     from accelsim.engine.counts import why_no_time
-    from accelsim.mapping.plan.rounds import bare
     from accelsim.report.timeline import Layer
     from accelsim.simulate import plan_of
 
     plan = plan_of(result)
-    order = {layer.name: at for at, layer in enumerate(plan.ran.network.layers)}
     shown, left = [], MOST
-    first_of = {group.name: group.group.layers[0] for group in result.groups}
-    for one in sorted(result.multiplied, key=lambda one: order[bare(first_of.get(one.name, one.name))]):
+    for one in result.in_order:
         length = one.timing.processing if processing else one.cycles
         if not length:
             raise AccelsimError(f"{one.name} takes no cycles: {why_no_time(one.counts, one.timing)}")
