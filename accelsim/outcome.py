@@ -151,9 +151,10 @@ class Outcome:
 
     def __repr__(self) -> str:
         sums, ran, kind = self.total, len(self.layers), type(self).__name__
-        failed = f", {len(self.failures)} not run" if self.failures else ""
+        others = f", {len(self.groups)} group{'s' * (len(self.groups) != 1)}" if self.groups else ""
+        others += f", {len(self.failures)} not run" if self.failures else ""
         return (
-            f"{kind}({self.workload} on {self.architecture.name}: {ran} layer{'s' * (ran != 1)}{failed}, "
+            f"{kind}({self.workload} on {self.architecture.name}: {ran} layer{'s' * (ran != 1)}{others}, "
             f"{sums.cycles:,} cycles, {sums.ms:.4g} ms, {sums.energy:.4g} {energy_unit(sums.energy_unit)})"
         )
 
