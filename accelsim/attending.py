@@ -14,7 +14,7 @@ from accelsim.engine.fused.attention_layers import Heads, attention_of
 from accelsim.engine.fused.attention_passes import LAYERS
 from accelsim.engine.fused.timeline import Ran
 from accelsim.errors import MappingError
-from accelsim.grouped import GroupResult, PassRun, Share, started
+from accelsim.grouped import GroupResult, PassRun, Share, refuse_number, started
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
 from accelsim.search.plan.attended import Attended, refuse, walk_of
 from accelsim.search.plan.passed import inside
@@ -80,6 +80,7 @@ def _attended(
     machine = between.sized(between.network.layers[between.index[heads.layers[-1]]])
     level = machine.levels[machine.level_index(wanted.home)]
     found = Attended(walk, heads.heads, machine, wanted, evaluator, level.slots(Tensor.IFMAP) > 1, nests)
+    refuse_number(group, nests, sum(one.problem is not None for one in walk.passes))
     run = [between.index[name] for name in heads.layers]
     capacity = wanted.capacity
     free = None if capacity is None else capacity - between.taken_from(run[0], run[-1])

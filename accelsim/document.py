@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,6 +10,7 @@ from importlib.metadata import version
 from platform import python_version
 
 from accelsim.architecture.document import document_of as machine_document
+from accelsim.canonical import sha256
 from accelsim.engine.counts import BEGUN, DIRECTIONS, NARROWED, TRAFFIC, Counts, DramCounts, dram_dict
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.yaml import data_of
@@ -105,12 +104,6 @@ def _ran(result: Outcome, ran: Ran) -> Row:
         **documents,
         **missing,
     }
-
-
-def sha256(document: object) -> str:
-    """Of plain data: of its JSON, keys sorted, without blanks."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _layer(result: Outcome, layer: LayerResult) -> Row:

@@ -10,7 +10,7 @@ from accelsim.engine.copied import padded
 from accelsim.engine.fused.handed import Handed, refuse_machine
 from accelsim.engine.fused.layers import group_of
 from accelsim.errors import MappingError
-from accelsim.grouped import GroupResult, PassRun, Share
+from accelsim.grouped import GroupResult, PassRun, Share, refuse_number
 from accelsim.mapping.plan.living import Stay
 from accelsim.search.plan.handing import Handing, Placed, Ran, Tile, handing
 from accelsim.workload.problem import TENSORS, Tensor
@@ -31,6 +31,7 @@ def run_epilogue(
     Raises MappingError for layers that are no epilogue, a tile that is none, what does not fit.
     """
     one = handing_of(group, between, wanted)
+    refuse_number(group, nests, 1)
     nest = nests[0] if nests else _mapped(group, one, evaluator)
     return _result(group, between, one, one.run(nest, evaluator), nest)
 

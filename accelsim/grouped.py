@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accelsim.energy.rows import EnergyRow
 from accelsim.engine.counts import Counts, Timing
+from accelsim.errors import MappingError
 from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.plan import Group
 from accelsim.measured import Measured
@@ -31,6 +32,12 @@ class Share:
     passes: int
     cycles: int
     stalls: Mapping[str, int] = field(hash=False)
+
+
+def refuse_number(group: Group, nests: Sequence[LoopNest] | None, passes: int) -> None:
+    """Raise MappingError for mappings of more passes, or of fewer, than a group has that multiply."""
+    if nests is not None and len(nests) != passes:
+        raise MappingError(f"group {group.name}: {len(nests)} mappings are given, and {passes} of its passes multiply")
 
 
 ByLayer = dict[str, tuple[int, dict[str, int]]]

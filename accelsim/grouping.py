@@ -26,7 +26,7 @@ from accelsim.engine.fused.timeline import Ran, tiles_of
 from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.epilogues import check_epilogue, run_epilogue
 from accelsim.errors import MappingError, Overflow
-from accelsim.grouped import GroupResult, PassRun, Share, started
+from accelsim.grouped import GroupResult, PassRun, Share, refuse_number, started
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.mapping.plan.living import Between, Wrong
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS, Group
@@ -209,6 +209,7 @@ class _Run:
     def done(self) -> dict[int, Done]:
         """By number of a pass, those that multiply."""
         at = [k for k, one in enumerate(self.every) if one.problem is not None]
+        refuse_number(self.group, self.nests, len(at))
         return {k: self._multiplied(self.every[k], self.nests[n] if self.nests else None) for n, k in enumerate(at)}
 
     def _multiplied(self, one: Pass, nest: LoopNest | None) -> Done:

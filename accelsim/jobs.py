@@ -161,15 +161,17 @@ def groups_of(plan: Plan) -> tuple[tuple[GroupResult, ...], list[tuple[str, str]
     if between is None or not between.plan.groups:
         return (), []
     from accelsim.grouping import run_group
+    from accelsim.search.plan.mapped import nests_of
 
     chosen = {layer.name for layer in plan.layers}
     wanted = wanted_of(plan, between)
+    nests = plan.nests or nests_of(between.plan, plan.ran.network, wanted, plan.ran.bits)
     found, failures = [], []
     for group in between.plan.groups:
         if not chosen & set(group.layers):
             continue
         try:
-            found.append(run_group(group, between, wanted, plan.evaluator, plan.nests.get(group.name)))
+            found.append(run_group(group, between, wanted, plan.evaluator, nests.get(group.name)))
         except MappingError as error:
             failures.append((group.name, str(error)))
     return tuple(found), failures

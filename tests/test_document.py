@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 import fakes
-from accelsim.document import sha256, versions
+from accelsim.canonical import sha256
+from accelsim.document import versions
 from accelsim.report.files import document_text
 from accelsim.result import Result
 from accelsim.simulate import rerun, simulate

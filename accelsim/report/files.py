@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,11 +136,17 @@ def mapping_text(result: Outcome, notes: Mapping[str, str] | None = None) -> str
 def plan_text(result: Outcome, way: str, objective: str) -> str:
     """The plan of a result as YAML that ``run --plan`` reads, under a line about what it saves."""
     from accelsim.mapping.plan.yaml import dump_plan
+    from accelsim.search.plan.costs import Wanted
+    from accelsim.search.plan.mapped import ABOUT, kept
 
     assert result.ran is not None
-    plan = result.ran.plan
+    ran, plan = result.ran, result.ran.plan
+    flow = result.dataflow
+    wanted = Wanted(result.architecture, result.energy_table, "", flow, flow, ran.objective, ran.proof)
+    passes = {group.name: tuple(one.nest for one in group.passes) for group in result.groups}
     about = f"# between layers, the best by {objective} of '{way}': {plan.source or 'nothing'}\n"
-    return about + dump_plan(plan)
+    whole = replace(plan, mapped=kept(plan, ran.network, wanted, ran.bits, passes))
+    return about + dump_plan(whole, {"mapped": ABOUT})
 
 
 def _umask() -> int:

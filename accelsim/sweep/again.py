@@ -13,9 +13,9 @@ from accelsim.errors import AccelsimError
 from accelsim.outcome import LayerResult
 from accelsim.result import Result
 from accelsim.search.found import Found
+from accelsim.search.identity import dataflow_hash, forget
 from accelsim.search.optimum.wanted import constraints_of
 from accelsim.simulate import simulate
-from accelsim.sweep.identity import dataflow_hash, forget
 from accelsim.sweep.record import Record, metrics_of
 from accelsim.sweep.store import Store
 from accelsim.workload.document import network_of

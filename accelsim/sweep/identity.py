@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from accelsim.architecture.document import document_of as machine_document
 from accelsim.architecture.model import Architecture
-from accelsim.document import sha256
+from accelsim.canonical import canonical, sha256
 from accelsim.energy.document import document_of as table_document
 from accelsim.energy.table import EnergyTable
 from accelsim.jobs import Job, Plan
-from accelsim.mapping.dataflows.dataflow import BEST, NAMES
-from accelsim.mapping.dataflows.dataflow import load as load_dataflow
-from accelsim.search.proof import Proof
+from accelsim.search.identity import dataflow_hash, proved
 from accelsim.workload.document import document_of as network_document
 from accelsim.workload.network import Network
 from accelsim.workload.problem import Problem
@@ -46,26 +40,6 @@ def sources() -> str:
         if place.parts[0] not in _SHOW and not (len(place.parts) == 1 and place.stem in _DOORS):
             found.update(f"{place.as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()
-
-
-def canonical(value: Any) -> Any:
-    """Plain data that is equal exactly for equal values: of objects, the fields that count when they are compared."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value.value if isinstance(value, Enum) else value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Fraction):
-        return f"{value.numerator}/{value.denominator}"
-    if isinstance(value, Mapping):
-        return sorted(([canonical(key), canonical(one)] for key, one in value.items()), key=json.dumps)
-    if isinstance(value, frozenset | set):
-        return sorted((canonical(one) for one in value), key=json.dumps)
-    if isinstance(value, list | tuple):
-        return [canonical(one) for one in value]
-    if is_dataclass(value):
-        # a field that is left at its class's default today may be new tomorrow: then the sources have changed too
-        return [type(value).__name__, *(canonical(getattr(value, f.name)) for f in fields(value) if f.compare)]
-    raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
 class _Memo(Generic[Of, Found]):
@@ -101,22 +75,6 @@ def sized_hash(machine: Architecture) -> str:
     return _sized(machine)
 
 
-@cache
-def dataflow_hash(name: str) -> str:
-    """Of what a dataflow's file says, its prose left out; read once for a sweep (`forget`). 'best' takes from all."""
-    if not name:
-        return ""
-    if name == BEST:
-        return sha256([dataflow_hash(one) for one in NAMES])
-    flow = load_dataflow(name)
-    return sha256([canonical(getattr(flow, f.name)) for f in fields(flow) if f.name not in ("source", "about")])
-
-
-def forget() -> None:
-    """Read files again, which may have changed since the last sweep of this process."""
-    dataflow_hash.cache_clear()
-
-
 def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
     """Of all that the result of each layer depends on; equal layers of different points, even networks, share one.
 
@@ -127,7 +85,7 @@ def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
     shared = [
         sources(), dataflow_hash(plan.dataflow), ran.objective, plan.evaluator, _table(plan.table)[0],
     ]  # fmt: skip
-    proof, found = _proved(ran.proof.of(plan.dataflow)), []
+    proof, found = proved(ran.proof.of(plan.dataflow)), []
     for job in multiplying:
         zeros: Any = ""
         if plan.zeros and plan.zeros.of(job.layer):
@@ -136,15 +94,6 @@ def layer_keys(multiplying: list[Job], plan: Plan) -> list[str]:
         own = [_sized(job.machine), _problem(job.problem), canonical(job.nest), zeros, "" if job.nest else proof]
         found.append(sha256([shared, own]))
     return found
-
-
-def _proved(proof: Proof) -> Any:
-    """Of constraints, what they say, however it is written."""
-    spec = proof.constraints and proof.constraints.spec
-    rules = spec and {name: getattr(spec, name) for name in type(spec).model_fields}
-    # what is not asked for is no part of the key of layers that were kept before it could be
-    bounds = [sorted(str(one) for one in proof.bounds)] if proof.bounds else []
-    return [proof.budget, proof.exact, proof.imperfect, canonical(rules), *bounds]
 
 
 def inputs_of(plan: Plan) -> tuple[dict[str, Any], dict[str, tuple[str, dict[str, Any]]]]:

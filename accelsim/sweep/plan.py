@@ -13,12 +13,13 @@ from typing import Any
 
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import beside
-from accelsim.document import sha256
+from accelsim.canonical import canonical, sha256
 from accelsim.errors import AccelsimError, SpecError
 from accelsim.jobs import Plan
+from accelsim.search.identity import forget
 from accelsim.specs import validate
 from accelsim.sweep.axes import MOST_POINTS, Axis, Grid, values_of
-from accelsim.sweep.identity import canonical, forget, sources
+from accelsim.sweep.identity import sources
 from accelsim.sweep.record import OBJECTIVES, fixed, level_bytes, no_area, no_power
 from accelsim.sweep.resolve import Resolver, shown
 from accelsim.sweep.where import Constraint

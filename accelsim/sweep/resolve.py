@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from accelsim import arguments
 from accelsim.architecture.model import Architecture
 from accelsim.architecture.yaml import architecture_of, load_architecture
+from accelsim.canonical import canonical, sha256
 from accelsim.declared import split_parameters
-from accelsim.document import sha256
 from accelsim.energy.document import document_of as table_document
 from accelsim.energy.load import load_table, table_for
 from accelsim.energy.table import EnergyTable
@@ -24,9 +24,9 @@ from accelsim.jobs import Plan
 from accelsim.networks import network_from
 from accelsim.onnx.graph.read import is_onnx
 from accelsim.search.bound import bounds_of
+from accelsim.search.identity import dataflow_hash
 from accelsim.search.optimum.wanted import Wanted
 from accelsim.simulate import EVALUATORS, OBJECTIVES, prepare
-from accelsim.sweep.identity import canonical, dataflow_hash
 from accelsim.sweep.yaml import FIELDS
 from accelsim.workload.edit import with_density
 from accelsim.workload.network import Network

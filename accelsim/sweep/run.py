@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accelsim.document import sha256
+from accelsim.canonical import sha256
 from accelsim.errors import AccelsimError
 from accelsim.jobs import Job, Plan, jobs
 from accelsim.sweep.identity import inputs_of, layer_keys, point_key, sources

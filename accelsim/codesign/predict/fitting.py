@@ -12,6 +12,7 @@ import numpy as np
 from accelsim import arguments
 from accelsim.architecture.document import document_of as machine_document
 from accelsim.architecture.model import Architecture
+from accelsim.canonical import sha256
 from accelsim.codesign.predict import draw
 from accelsim.codesign.predict.folds import Arrays, arrays_of
 from accelsim.codesign.predict.kinds import FEATURES, PHYSICAL, Described, describe
@@ -23,7 +24,7 @@ from accelsim.codesign.predict.predicted import predict
 from accelsim.codesign.predict.table import fit_table
 from accelsim.codesign.predict.terms import Floats
 from accelsim.codesign.predict.tiles import filled, points
-from accelsim.document import sha256, versions
+from accelsim.document import versions
 from accelsim.energy.document import document_of as table_document
 from accelsim.errors import AccelsimError
 from accelsim.jobs import Plan, jobs

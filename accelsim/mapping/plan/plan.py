@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from accelsim.mapping.mapping import LoopNest
 
 WAYS = ("none", "resident", "fused", "best")
 """What may be looked for: nothing, tensors that stay, groups of layers, or both."""
@@ -79,14 +83,30 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Mapped:
+    """Mappings that a search found for passes of groups, so that a run need not search again.
+
+    found_for : a hash of all that was searched by; of anything else they are not. passes : by group, of its passes that
+    multiply, in the order that they run.
+    """
+
+    found_for: str
+    passes: Mapping[str, tuple[LoopNest, ...]]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """What happens between layers. resident : by layer, the home of what it makes. source : the file, if it has one."""
+    """What happens between layers.
+
+    resident : by layer, the home of what it makes. source : the file, if it has one. mapped : mappings that are known.
+    """
 
     resident: Mapping[str, Home] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
     network: str = ""
     source: str = field(default="", compare=False)
     spans: tuple[Span, ...] = ()
+    mapped: Mapped | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
         return hash((tuple(self.resident), self.groups))

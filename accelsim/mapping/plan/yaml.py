@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, WithJsonSchema
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, MappingError, nearest
+from accelsim.mapping.mapping import LoopNest
 from accelsim.mapping.plan.living import Between, Wrong
-from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Plan, Span
+from accelsim.mapping.plan.plan import COLUMNS, ROWS, Group, Home, Mapped, Plan, Span
 from accelsim.specs import Count, Spec, key, listed, validate
 from accelsim.workload.problem import COUNT_LIMIT
 from accelsim.yamlfile import Document, bare, read
@@ -116,6 +117,30 @@ class SpanSpec(Spec):
     batch_outer: Count = key("Images of a round; the last round may have fewer.", unit="images")
 
 
+def _nest(value: object) -> LoopNest:
+    """The text of a mapping; ValueError naming the word that does not fit."""
+    try:
+        return LoopNest.parse(str(value))
+    except MappingError as error:
+        raise ValueError(str(error)) from None
+
+
+NestText = Annotated[
+    LoopNest, PlainValidator(_nest), WithJsonSchema({"type": "string", "examples": ["DRAM: P4 | GLB: M8 C3"]})
+]
+
+
+class MappedSpec(Spec):
+    """Mappings of passes of groups, as a search found them."""
+
+    found_for: str = key(
+        "A hash of plan, network, machine, dataflow, objective and table; for others they are searched for."
+    )
+    passes: dict[str, list[NestText]] = key(
+        "By group, FIRST..LAST: mappings of its passes that multiply, in the order that they run.", names="GROUP"
+    )
+
+
 def _home(value: object) -> object:
     """A level alone."""
     return {"level": value} if isinstance(value, str) else value
@@ -132,6 +157,7 @@ class PlanFile(Spec):
     )
     groups: list[GroupSpec] = key("Layers that run together.", [], "every layer runs alone")
     spans: list[SpanSpec] = key("Layers that run some images at a time.", [], "every layer runs the whole batch")
+    mapped: MappedSpec | None = key("Mappings of passes of groups that were found.", None, "they are searched for")
 
 
 def load_plan(path: str | Path) -> tuple[Plan, Document]:
@@ -160,7 +186,20 @@ def plan_of(document: Document) -> Plan:
             document.refuse(("spans", i, "layers"), "a span has one layer or more")
     document.check()
     spans = tuple(Span(span.layers, span.batch_outer) for span in spec.spans)
-    return Plan(homes, tuple(group.group for group in spec.groups), spec.network, document.file, spans)
+    groups = tuple(group.group for group in spec.groups)
+    return Plan(homes, groups, spec.network, document.file, spans, _mapped(spec.mapped, groups, document))
+
+
+def _mapped(spec: MappedSpec | None, groups: Iterable[Group], document: Document) -> Mapped | None:
+    """Mappings that are known. SpecError where they are of no group."""
+    if spec is None:
+        return None
+    named = [group.name for group in groups]
+    for name in spec.passes:
+        if name not in named:
+            document.refuse(("mapped", "passes", name), f"no group of this plan{nearest(name, named)}", key=True)
+    document.check()
+    return Mapped(spec.found_for, {name: tuple(nests) for name, nests in spec.passes.items()})
 
 
 def plan_from(given: Plan | str | Path | Mapping[str, Any]) -> tuple[Plan, Document | None]:
@@ -222,6 +261,9 @@ def dump_plan(plan: Plan, comments: Mapping[str, str] | None = None) -> str:
             body = CommentedMap(_written_span(span))
             body.fa.set_flow_style()
             tree["spans"].append(body)
+    if plan.mapped:
+        passes = {name: list(map(str, nests)) for name, nests in plan.mapped.passes.items()}
+        tree["mapped"] = CommentedMap({"found_for": plan.mapped.found_for, "passes": CommentedMap(passes)})
     for name, text in (comments or {}).items():
         if name in tree:
             tree.yaml_set_comment_before_after_key(name, before=text)

@@ -18,7 +18,7 @@ from accelsim.engine.counts import ACTIONS, Counts, Timing, Words
 from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.timeline import Inside
 from accelsim.engine.vector import Moved, latency
-from accelsim.mapping.mapping import LoopNest
+from accelsim.mapping.mapping import LoopNest, check
 from accelsim.search.best import find
 from accelsim.search.plan.costs import Wanted, pass_machine
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
@@ -66,7 +66,9 @@ def _run_pass(wanted: Wanted, sized: Architecture, problem: Problem, nest: LoopN
     problem = machine.lower(problem)
     if problem.added and machine.sees_zeros and not machine.sparsity.skip:
         machine = _blind(machine)
-    if nest is None:
+    if nest is not None:
+        check(machine, nest, problem)
+    else:
         nest = find(
             machine, problem, wanted.flow, wanted.of_mappings, wanted.table, None, evaluator, wanted.proof
         ).nest  # fmt: skip
