@@ -233,7 +233,7 @@ class _Run:
         return Ran(
             self.clock, tuple(op.name for op in self.geometry.ops), (Tensor.IFMAP,) * len(self.geometry.sources),
             (self.machine.levels[0].name, self.wanted.home), self._ways.ports, sequence(found).which, insides,
-            tiles_of(images, rows, columns), ("N", "P", "Q"),
+            tiles_of(images, rows, columns), ("N", "P", "Q"), self.machine.launch,
         )  # fmt: skip
 
     def _cycles(self, k: int) -> int:

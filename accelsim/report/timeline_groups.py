@@ -14,6 +14,8 @@ from accelsim.workload.problem import Tensor
 
 VECTOR = "vector"
 """What the MAC array stands still for while the vector unit runs a pass, as the stall table has it."""
+FIXED = "fixed"
+"""The same of starting a group."""
 Inner = Callable[[Timeline], Iterable[Track]]
 
 
@@ -22,6 +24,9 @@ def tracks(found: GroupTimeline, of_layer: Inner) -> Iterator[Track]:
 
     The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
     """
+    if found.ran.launch:
+        yield from _launched(found, of_layer)
+        return
     told = _Told(found)
     array: list[Slice] = []
     lists: dict[str, list[Slice]] = {name: [] for name in told.networks}
@@ -46,6 +51,18 @@ def tracks(found: GroupTimeline, of_layer: Inner) -> Iterator[Track]:
     for names, own in ((down, downs), (up, ups), (held, ports)):
         for name in dict.fromkeys((*names, *own)):
             yield from laid_out(found.span, name, [*lists.get(name, ()), *own.get(name, ())])
+
+
+def _launched(found: GroupTimeline, of_layer: Inner) -> Iterator[Track]:
+    """The same behind the cycles in which the group is started."""
+    launch = found.ran.launch
+    begun = tuple(within(found.span, [Slice(FIXED, STALL, 0, launch, {})]))
+    for track in tracks(found.started, of_layer):
+        slices = list(begun) if track.name == MACS else []
+        for one in track.slices:
+            told = {what: _Told.moved(what, value, launch) for what, value in one.told.items()}
+            slices.append(one._replace(begin=one.begin + launch, end=one.end + launch, told=told))
+        yield Track(track.name, len(slices), slices)
 
 
 def _track(found: GroupTimeline, name: str, slices: Iterable[Slice]) -> Track:
