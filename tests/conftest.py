@@ -26,7 +26,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave nightly tests out unless -m names them."""
+    """Keep tests of a source together; leave nightly tests out unless -m names them."""
+    for item in items:
+        if item.path.parent.name == "validation":
+            # what is validated is reproduced once: the tests of a source run where its section is written
+            call = getattr(item, "callspec", None)
+            name = call.id if call and "md" in item.path.stem else item.path.stem.removeprefix("test_")
+            item.add_marker(pytest.mark.xdist_group(name))
     if "nightly" in config.getoption("markexpr"):
         return
     nightly = [item for item in items if item.get_closest_marker("nightly")]

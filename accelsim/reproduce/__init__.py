@@ -47,13 +47,16 @@ figures ship in `accelsim/reference/`, each file saying where they are from; tol
 """
 
 
+PEERS = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion, plans)
+MACHINES = (chip, *PEERS, scnn, eyeriss_v2, eie, tpu, devices, devices_attention, nvdla)
+CHIPS = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
+SOURCES = (*MACHINES, *CHIPS, spaces, carbon, kept, pixels, serving)
+"""In the order of their sections."""
+
+
 def text() -> str:
     """The whole report; the same bytes every time."""
-    peers = (isca16, isca16_sizes, nn_dataflow, scalesim, zigzag, accelforge_timeloop, fusion, plans)
-    machines = (chip, *peers, scnn, eyeriss_v2, eie, tpu, devices, devices_attention, nvdla)
-    chips = (rtl, dram, process, nvdla_area, watts, isaac, albireo, envision, stripes)
-    parts = (*machines, *chips, spaces, carbon, kept, pixels, serving)
-    return "\n".join([INTRODUCTION, *(source.section() for source in parts)])
+    return "\n".join([INTRODUCTION, *(source.section() for source in SOURCES)])
 
 
 def main(path: str | Path = "VALIDATION.md") -> None:

@@ -7,17 +7,36 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from accelsim import reproduce
 from accelsim.cli import app
+from accelsim.reproduce import devices, serving
 from accelsim.reproduce.markdown import error, table
 
 COMMITTED = Path(__file__).parents[2] / "VALIDATION.md"
 
 
+def named(module):
+    return module.__name__.rpartition(".")[2]
+
+
 @pytest.mark.slow
-def test_the_committed_report_is_what_reproduce_writes(tmp_path):
-    result = CliRunner().invoke(app, ["reproduce", str(tmp_path / "VALIDATION.md")])
+@pytest.mark.parametrize("module", reproduce.SOURCES, ids=named)
+def test_each_section_is_what_is_committed(module):
+    _, found, after = COMMITTED.read_text(encoding="utf-8").partition(f"\n{module.section()}")
+    assert found
+    # attention of devices stands in the section of their products
+    assert after.startswith("\n### " if module is devices else "\n## ") or (module, after) == (serving, "")
+
+
+def test_reproduce_writes_all_sections_in_their_order(tmp_path, monkeypatch):
+    for i, module in enumerate(reproduce.SOURCES):
+        monkeypatch.setattr(module, "section", lambda i=i: f"## {i}\n")
+    file = tmp_path / "VALIDATION.md"
+    result = CliRunner().invoke(app, ["reproduce", str(file)])
     assert result.exit_code == 0, result.output
-    assert (tmp_path / "VALIDATION.md").read_text(encoding="utf-8") == COMMITTED.read_text(encoding="utf-8")
+    expected = [reproduce.INTRODUCTION, *(f"## {i}\n" for i in range(len(reproduce.SOURCES)))]
+    assert file.read_text(encoding="utf-8") == "\n".join(expected)
+    assert COMMITTED.read_text(encoding="utf-8").startswith(reproduce.INTRODUCTION)
 
 
 def test_tables_are_aligned():
