@@ -123,7 +123,9 @@ def plan(result: Outcome, ax: Axes | None = None, width: str | None = None) -> A
     axes.set_ylim(layout.height, 0)
     axes.set_axis_off()
     keys: list[tuple[Any, str]] = [(Patch(facecolor=PAINTS[kind]), graph.called(kind)) for kind in graph.kinds]
-    boxes = "; beside each group rows × columns of its tiles" if graph.groups else ""
+    handed = any(group.epilogue for group in _between(result).plan.groups)
+    channels = ", of layers that hand theirs on × channels" if handed else ""
+    boxes = f"; beside each group rows × columns of its tiles{channels}" if graph.groups else ""
     title = ("What lives where between layers", f"a lane is a tensor, as thick as the root of its words{boxes}")
     if ax is None:
         furnish(axes, size, title, keys, bare=layout.height * size.inner / wide)
