@@ -53,7 +53,7 @@ def seen_attention(group: Group, between: Between, wanted: Wanted, nests: Sequen
     levels = found.machine.levels[0].name, wanted.home
     return Ran(
         found.clock, heads.layers, operands, levels, found.ways.ports, np.tile(found.walk.which, heads.heads), insides,
-        found.walk.tiles(heads.heads), ("head", "row", "column"),
+        found.walk.tiles(heads.heads), ("head", "row", "column"), found.machine.launch,
     )  # fmt: skip
 
 

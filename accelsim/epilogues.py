@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from accelsim.engine.copied import padded
-from accelsim.engine.fused.handed import refuse_machine
+from accelsim.engine.fused.handed import Handed, refuse_machine
 from accelsim.engine.fused.layers import group_of
 from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult, PassRun, Share, refuse_number
@@ -64,6 +64,11 @@ def check_epilogue(group: Group, between: Between, wanted: Wanted) -> None:
         _placed(group, one)
     elif next(one.tiles(), None) is None:
         raise MappingError(f"group {group.name}: no tile of it fits in '{wanted.home}'")
+
+
+def seen_epilogue(found: GroupResult, between: Between, wanted: Wanted) -> Handed:
+    """What one that has run is, for a timeline."""
+    return handing_of(found.group, between, wanted).handed(found.passes[0].nest)
 
 
 def crossing_epilogue(found: GroupResult, between: Between) -> dict[str, int]:

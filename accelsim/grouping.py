@@ -25,7 +25,7 @@ from accelsim.engine.fused.storage import Measured, Tiling, measure
 from accelsim.engine.fused.timeline import Ran, tiles_of
 from accelsim.engine.fused.ways import Way, Ways, way_of
 from accelsim.epilogues import check_epilogue, run_epilogue
-from accelsim.errors import AccelsimError, MappingError, Overflow
+from accelsim.errors import MappingError, Overflow
 from accelsim.grouped import GroupResult, PassRun, Share, refuse_number, started
 from accelsim.mapping.mapping import LoopNest, describe
 from accelsim.mapping.plan.living import Between, Wrong
@@ -81,9 +81,7 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
 
 
 def seen_group(group: Group, between: Between, wanted: Wanted, nests: Sequence[LoopNest] | None = None) -> Ran:
-    """The same as it runs in time, for a timeline. Raises AccelsimError for a layer with an epilogue."""
-    if group.epilogue:
-        raise AccelsimError(f"{group.name}: a layer that hands its tiles on is not drawn; choose other layers")
+    """The same as it runs in time, for a timeline; of a layer with an epilogue `epilogues.seen_epilogue` tells that."""
     if group.attention:
         return seen_attention(group, between, wanted, nests)
     return _Run(group, between, wanted, "cycle", nests).ran
@@ -258,7 +256,7 @@ class _Run:
         return Ran(
             self.clock, tuple(op.name for op in self.geometry.ops), (Tensor.IFMAP,) * len(self.geometry.sources),
             (self.machine.levels[0].name, self.wanted.home), self._ways.ports, sequence(found).which, insides,
-            tiles_of(images, rows, columns), ("N", "P", "Q"),
+            tiles_of(images, rows, columns), ("N", "P", "Q"), self.machine.launch,
         )  # fmt: skip
 
     def _cycles(self, k: int) -> int:

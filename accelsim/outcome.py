@@ -151,9 +151,10 @@ class Outcome:
 
     def __repr__(self) -> str:
         sums, ran, kind = self.total, len(self.layers), type(self).__name__
-        failed = f", {len(self.failures)} not run" if self.failures else ""
+        others = f", {len(self.groups)} group{'s' * (len(self.groups) != 1)}" if self.groups else ""
+        others += f", {len(self.failures)} not run" if self.failures else ""
         return (
-            f"{kind}({self.workload} on {self.architecture.name}: {ran} layer{'s' * (ran != 1)}{failed}, "
+            f"{kind}({self.workload} on {self.architecture.name}: {ran} layer{'s' * (ran != 1)}{others}, "
             f"{sums.cycles:,} cycles, {sums.ms:.4g} ms, {sums.energy:.4g} {energy_unit(sums.energy_unit)})"
         )
 
@@ -211,6 +212,15 @@ class Outcome:
     def multiplied(self) -> tuple[LayerResult | GroupResult, ...]:
         """All that has MACs: layers that ran alone, and groups."""
         return (*self.layers, *self.groups)
+
+    @property
+    def in_order(self) -> tuple[LayerResult | GroupResult, ...]:
+        """The same in the order in which they ran, a group where its first layer is."""
+        if not self.groups or self.ran is None:
+            return self.multiplied
+        order = {layer.name: at for at, layer in enumerate(self.ran.network.layers)}
+        first_of = {group.name: group.group.layers[0] for group in self.groups}
+        return tuple(sorted(self.multiplied, key=lambda one: order[bare(first_of.get(one.name, one.name))]))
 
     @cached_property
     def overlapped(self) -> int:

@@ -111,15 +111,12 @@ def windows_of(result: Result, first: int = 0, cycles: int = WINDOW, processing:
     Raises AccelsimError, one line, for a window outside a layer, and for one that holds too much.
     """
     from accelsim.engine.counts import why_no_time
-    from accelsim.mapping.plan.rounds import bare
     from accelsim.report.timeline import Layer
     from accelsim.simulate import plan_of
 
     plan = plan_of(result)
-    order = {layer.name: at for at, layer in enumerate(plan.ran.network.layers)}
     shown, left = [], MOST
-    first_of = {group.name: group.group.layers[0] for group in result.groups}
-    for one in sorted(result.multiplied, key=lambda one: order[bare(first_of.get(one.name, one.name))]):
+    for one in result.in_order:
         length = one.timing.processing if processing else one.cycles
         if not length:
             raise AccelsimError(f"{one.name} takes no cycles: {why_no_time(one.counts, one.timing)}")
@@ -149,12 +146,17 @@ def _window(
     from accelsim.sparsity.masks import Masks
 
     if isinstance(one, GroupResult):
+        from accelsim.engine.fused.handed_seen import observe as observe_handed
         from accelsim.engine.fused.timeline import observe as observe_group
+        from accelsim.epilogues import seen_epilogue
         from accelsim.grouping import seen_group
 
         assert plan.between is not None
-        nests = plan.nests.get(one.name)
-        ran = seen_group(one.group, plan.between, wanted_of(plan, plan.between), nests)
+        wanted = wanted_of(plan, plan.between)
+        if one.group.epilogue:
+            length = one.timing.processing if processing else one.cycles
+            return observe_handed(seen_epilogue(one, plan.between, wanted), span, length, most, processing)
+        ran = seen_group(one.group, plan.between, wanted, plan.nests.get(one.name))
         return observe_group(ran, span, most, processing)
     machine = result.machine_of(one)
     own = next(layer for layer in plan.layers if layer.name == bare(one.name))
@@ -187,6 +189,8 @@ def _of_layer(
 
 def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     """Name the size, then write the file, whole or not at all."""
+    from accelsim.engine.fused.handed_seen import HandedTimeline
+    from accelsim.engine.fused.timeline import GroupTimeline
     from accelsim.report.files import replacing
     from accelsim.report.timeline import size_of, write
 
@@ -201,7 +205,8 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
     if out.suffix == ".json":
         typer.echo(f"cycles {low:,} to {high:,}: {slices:,} slices, about {_bytes(size)}", err=True)
         if joined:
-            summed = ", and passes are told in sum" if result.groups else ""
+            in_sum = any(each.window.joined and isinstance(each.window, GroupTimeline) for each in windows)
+            summed = ", and passes are told in sum" if in_sum else ""
             how = f"what follows its like without a gap is one slice{summed}; fewer --cycles show each"
             typer.echo(f"{', '.join(joined)}: {how}", err=True)
         machine, network = result.architecture.name, result.workload
@@ -210,6 +215,10 @@ def _write(out: Path, result: Result, windows: list[Layer]) -> None:
             write(file, windows, about)
     else:
         _draw(out, windows, slices)
+    for each in windows:
+        if isinstance(each.window, HandedTimeline) and each.window.timeless:
+            why = "nothing that they pass has a port, and there is no vector unit"
+            typer.echo(f"{each.name}: its tiles take no time on their way, so none is shown ({why})", err=True)
     typer.echo(f"wrote {out}")
 
 

@@ -256,6 +256,65 @@ def test_a_picture_of_a_group(tmp_path, monkeypatch):
     assert "passes" in drawn and "RF" not in drawn
 
 
+HANDED = """
+name: handed
+source: made up for this test
+input: {C: 4, H: 8, W: 8}
+layers:
+  A: {op: conv, M: 8, kernel: 3, pad: 1}
+  B: {op: conv, M: 8, kernel: 3, pad: 1}
+  a_sum_with_a_name_that_is_longer_than_any_name_of_a_layer_should_ever_be: {op: add, inputs: [B, A]}
+  pool: {op: maxpool, kernel: 2, stride: 2}
+"""
+SUM = "a_sum_with_a_name_that_is_longer_than_any_name_of_a_layer_should_ever_be"
+
+
+def handed(folder: Path, machine: str, *words: object) -> tuple[int, str, str]:
+    (folder / "handed.yaml").write_text(HANDED)
+    group = f"{{layers: [B, {SUM}, pool], epilogue: true, tile: {{P: 1, Q: 4, M: 8}}}}"
+    (folder / "plan.yaml").write_text(f"network: handed\ngroups: [{group}]\n")
+    plan = ("--plan", folder / "plan.yaml", "--data", "dense")
+    return accelsim("timeline", machine, folder / "handed.yaml", *plan, *words)
+
+
+def test_a_layer_that_hands_its_tiles_on(tmp_path):
+    """Found by any of its layers; each layer of the epilogue is a track, each tile a slice of it."""
+    out = tmp_path / "t.json"
+    code, _, err = handed(tmp_path, "eyeriss", "--set", "vector.lanes=4", "--layers", "pool", "-o", out)
+    assert code == 0 and err.count("\n") == 1, err
+    told = json.loads(out.read_text())["traceEvents"]
+    assert [each["args"]["name"].partition(":")[0] for each in told if each["name"] == "process_name"] == ["B..pool"]
+    names = [each["args"]["name"] for each in told if each["name"] == "thread_name"]
+    assert names[:4] == ["MAC array", f"epilogue {SUM}", "epilogue pool", "DRAM->GLB ifmap"]
+    tiles = [each for each in events(out) if each["tid"] == 3]
+    assert [(each["name"], each["args"]["tile"]) for each in tiles] == [
+        ("tile 0", "first"), ("tile 1", "P2"), ("tile 2", "P4"), ("tile 3", "P6"),
+    ]  # fmt: skip
+    code, _, err = handed(tmp_path, "eyeriss_isca16_rs", "--layers", "B", "-o", out)
+    assert code == 0 and "B..pool: its tiles take no time on their way, so none is shown" in err
+
+
+def test_a_picture_of_a_layer_that_hands_its_tiles_on(tmp_path):
+    from accelsim.simulate import simulate
+
+    (tmp_path / "handed.yaml").write_text(HANDED)
+    group = {"layers": ["B", SUM, "pool"], "epilogue": True, "tile": {"P": 1, "Q": 4, "M": 8}}
+    result = simulate(
+        "eyeriss", tmp_path / "handed.yaml", layers="B", plan={"groups": [group]}, parameters={"vector.lanes": 4},
+        data="dense",
+    )  # fmt: skip
+    (layer,) = timelines.windows_of(result)
+    axes = plot_timeline.draw(layer)
+    assert pictures.overlaps(axes) == pictures.outside(axes) == []
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert labels[0] == "MAC array" and labels[1].startswith("epilogue a_sum") and "…" in labels[1]
+    # where there is room, tiles have their names
+    (layer,) = timelines.windows_of(result, 2400, 400)
+    axes = plot_timeline.draw(layer)
+    assert [text.get_text() for text in axes.texts].count("tile 0") == 2
+    assert pictures.overlaps(axes) == pictures.outside(axes) == []
+
+
 def test_a_plan_may_be_looked_for(tmp_path):
     code, _, err = pair(tmp_path, "--layers", "C", "--between", "resident", "--cycles", 500, "-o", tmp_path / "t.json")
     assert code == 0, err

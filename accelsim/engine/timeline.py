@@ -10,7 +10,7 @@ import numpy as np
 from accelsim.architecture.model import Architecture
 from accelsim.engine import program as programs
 from accelsim.engine.copied import Copy
-from accelsim.engine.cycle import repeats_of, windowed
+from accelsim.engine.cycle import Drains, repeats_of, windowed
 from accelsim.engine.lockstep import in_lock_step
 from accelsim.engine.program import Ints, Program
 from accelsim.engine.timing.kernels import records
@@ -119,12 +119,14 @@ def observe(
     most: int,
     processing: bool = False,
     joined: bool | None = None,
+    drains: Drains | None = None,
 ) -> Timeline | int:
     """Look at a layer from one cycle to another.
 
     masks : as of `engine.evaluate`. cycles : of the layer, as that found them. most : lines at most.
     processing : leave out what crosses the outermost level's networks, as the processing latency does.
     joined : see `Timeline`; None: where there would be more than some `DETAIL` lines.
+    drains : what drains pass on their way: it changes the time of a dense layer, and how many words leave.
 
     Returns
     -------
@@ -149,7 +151,7 @@ def observe(
     pace = architecture.mode.divider
     low, high = span[0] // pace, -(-span[1] // pace)
     wanted = Wanted((low - architecture.before, high - architecture.before), joined, most)
-    edges, seen = _look(lowered, masks if architecture.sees_zeros else None, wanted, processing)
+    edges, seen = _look(lowered, masks if architecture.sees_zeros else None, wanted, processing, drains)
     if seen.lines is None:
         return pace * (seen.until + architecture.before)
     drain = None if seen.last is None else (seen.last[0] + architecture.before, seen.last[1] + architecture.before)
@@ -160,15 +162,19 @@ def observe(
     )
 
 
-def _look(program: Program, masks: Masks | None, wanted: Wanted, processing: bool) -> tuple[Ints, Seen]:
+def _look(
+    program: Program, masks: Masks | None, wanted: Wanted, processing: bool, drains: Drains | None
+) -> tuple[Ints, Seen]:
     """(the streams' edges, what was seen)."""
-    found = repeats_of(program, masks, words=True)
+    found = None if drains else repeats_of(program, masks, words=True)
     if found is not None:
         streams = found.streams.processing if processing else found.streams
         return found.tables.edges, in_repeats(found, streams, wanted)
-    layer = windowed(program, masks, words=True)
+    layer = windowed(program, masks, words=True, drains=drains)
     tables = layer.found.tables
     streams = Streams.of(program, tables.edges, tables.ports)
+    if drains:
+        streams = drains.later(tables, streams)
     if processing:
         # banks take no time there
         return tables.edges, in_windows(layer.found, layer.parts, streams.processing, None, wanted)

@@ -202,7 +202,7 @@ def _changes(
 def _layer_cycles(result: Outcome) -> Counter[Key]:
     """Every run of each; on a machine whose layers overlap, what they share is a row of its own."""
     found: Counter[Key] = Counter()
-    for layer in result.layers:
+    for layer in result.multiplied:
         found[(layer.name,)] += layer.cycles * layer.repeat
     if result.architecture.overlap:
         found[("overlap of layers",)] -= result.overlapped
@@ -215,7 +215,7 @@ def _cause_cycles(result: Outcome) -> Counter[Key]:
 
 
 def _layer_energy(result: Outcome) -> dict[Key, Number]:
-    return {(layer.name,): layer.energy_exact * layer.repeat for layer in result.layers}
+    return {(layer.name,): layer.energy_exact * layer.repeat for layer in result.multiplied}
 
 
 def _energy(result: Outcome) -> dict[Key, Number]:
@@ -224,7 +224,7 @@ def _energy(result: Outcome) -> dict[Key, Number]:
 
 def _words(result: Outcome) -> Counter[Key]:
     found: Counter[Key] = Counter()
-    for layer in result.layers:
+    for layer in result.multiplied:
         for level, tensor, action, words in layer.counts.rows():
             found[level, tensor, action] += words * layer.repeat
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from accelsim.energy.rows import NO_TENSOR
 from accelsim.energy.table import UNITS
 from accelsim.errors import AccelsimError
 from accelsim.jsonfile import read_json
+from accelsim.mapping.plan.rounds import bare
 from accelsim.specs import Count, Name, explain, name
 from accelsim.workload.problem import TENSORS
 from accelsim.yamlfile import Place, shown, unknown
@@ -91,6 +92,18 @@ class LayerRead(Read):
     energy_breakdown: list[RowRead]
 
 
+class ShareRead(Read):
+    """A layer of a group."""
+
+    name: Name
+
+
+class GroupRead(LayerRead):
+    """Layers that ran together."""
+
+    layers: list[ShareRead] = Field(min_length=1)
+
+
 class DocumentRead(Read):
     """What pictures show of a result."""
 
@@ -104,6 +117,7 @@ class DocumentRead(Read):
     batch: Count = 1
     levels: list[Name] = Field(min_length=1)
     layers: list[LayerRead]
+    groups: list[GroupRead] = []
     total: TotalRead
 
 
@@ -134,27 +148,45 @@ def _sums(found: DocumentRead) -> Iterator[tuple[Place, str]]:
     """Every sum that is not that of its parts."""
     if len(set(found.levels)) < len(found.levels):
         yield ("levels",), "names a level twice"
-    for index, layer in enumerate(found.layers):
+    every = [*found.layers, *found.groups]
+    places = [(kind, index) for kind in ("layers", "groups") for index in range(len(getattr(found, kind)))]
+    for place, layer in zip(places, every, strict=True):
         spent = math.fsum(row.energy for row in layer.energy_breakdown)
         if not _same(spent, layer.energy):
-            yield ("layers", index, "energy"), f"is {layer.energy:g}, but its energy_breakdown adds up to {spent:g}"
+            yield (*place, "energy"), f"is {layer.energy:g}, but its energy_breakdown adds up to {spent:g}"
     parts: Counter[tuple[str, str]] = Counter()
-    for layer in found.layers:
+    for layer in every:
         for row in layer.energy_breakdown:
             parts[row.component, row.tensor] += layer.repeat * row.energy  # type: ignore[assignment]
     for row in found.total.energy_breakdown:
         parts[row.component, row.tensor] -= row.energy  # type: ignore[assignment]
-    macs = sum(layer.repeat * layer.macs for layer in found.layers)
+    macs = sum(layer.repeat * layer.macs for layer in every)
     if macs != found.total.macs:
         yield ("total", "macs"), f"is {found.total.macs}, but the layers' add up to {macs}"
-    energy = math.fsum(layer.repeat * layer.energy for layer in found.layers)
+    energy = math.fsum(layer.repeat * layer.energy for layer in every)
     if not _same(energy, found.total.energy):
         yield ("total", "energy"), f"is {found.total.energy:g}, but the layers' adds up to {energy:g}"
     for (component, tensor), left in parts.items():
         if abs(left) > TOLERANCE * max(energy, found.total.energy):
-            place = f"{component}, {tensor}"
-            yield ("total", "energy_breakdown"), f"{place}: differs by {abs(left):g} from the sum of the layers'"
+            yield (
+                ("total", "energy_breakdown"),
+                f"{component}, {tensor}: differs by {abs(left):g} from the sum of the layers'",
+            )
 
 
 def _same(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=TOLERANCE)
+
+
+def multiplied(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Entries of all that has MACs, layers and groups; in the order in which they ran, where the document knows it."""
+    every = [*document["layers"], *document.get("groups", ())]
+    network = document.get("ran", {}).get("network")
+    if len(every) == len(document["layers"]) or not network:
+        return every
+    order = {layer["name"]: at for at, layer in enumerate(network["layers"])}
+
+    def place(one: Mapping[str, Any]) -> int:
+        return order.get(one["layers"][0]["name"] if "layers" in one else bare(one["name"]), len(order))
+
+    return sorted(every, key=place)

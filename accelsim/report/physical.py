@@ -25,7 +25,7 @@ def power_grid(result: Outcome) -> Grid | None:
         shown = [result.milliwatts(part, cycles) for part in (*parts, sum(parts, Fraction(0)))]
         return (name, *(number(value) if cycles else "" for value in shown))
 
-    rows = [row(visible(layer.name), layer.energy_rows, layer.cycles) for layer in result.layers]
+    rows = [row(visible(layer.name), layer.energy_rows, layer.cycles) for layer in result.in_order]
     rows.append(row("total", result.energy_rows(), result.total.cycles))
     return Grid("power by level [mW]", ("layer", *map(component, names), "all"), tuple(rows))
 
@@ -51,7 +51,7 @@ def _mm2(area: Fraction) -> str:
 def efficiency_lines(result: Outcome) -> list[str]:
     """One line: power, operations over power and area, energy-delay product; none for relative energies."""
     found = result.efficiency
-    if found is None or found.power_mw is None or not result.layers:
+    if found is None or found.power_mw is None or not result.multiplied:
         return []
     parts = [f"{number(found.power_mw)} mW"]
     if found.chip_mw is not None:

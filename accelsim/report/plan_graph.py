@@ -19,6 +19,8 @@ from accelsim.workload.network import INPUT, VIEWS
 OUTSIDE, HOME, BOTH, INSIDE = "outside", "home", "both", "inside"
 """Where a tensor lives: in the outermost level, at home, at home and also written there, as tiles of a group."""
 PAINTS = {OUTSIDE: COLOURS[0], HOME: COLOURS[1], BOTH: COLOURS[3], INSIDE: COLOURS[2]}
+SEARCHED = "searched"
+"""A tile that the plan leaves to the search."""
 MOST = 600
 """Layers of a graph at most: of more a picture says nothing."""
 
@@ -113,9 +115,11 @@ def graph_of(between: Between) -> PlanGraph:
 
 
 def tile_of(group: Group) -> str:
-    """The tile of a group, in few letters."""
+    """The tile of a group, in few letters: rows × columns, of a layer that hands its tiles on × channels."""
     if group.attention:
         return f"{group.rows} × {group.columns or 'all'}"
+    if group.epilogue:
+        return f"{group.P} × {group.Q} × {group.M}" if group.P else SEARCHED
     return f"{group.P or 'all'} × {group.Q or 'all'}"
 
 

@@ -13,6 +13,7 @@ from accelsim.energy.rows import MAC, NO_TENSOR
 from accelsim.energy.table import energy_unit
 from accelsim.errors import AccelsimError, nearest
 from accelsim.outcome import SEARCH, Outcome
+from accelsim.report.document import multiplied
 from accelsim.report.framing import PLAIN, Size, new_axes, save, size_of
 from accelsim.report.groups import MOST, blocks
 from accelsim.report.palette import COLOURS, GREY, HATCHES, MAC_COLOUR, colours
@@ -158,7 +159,7 @@ def energy_bars(document: Document, by: str = LAYER, most: int = MOST) -> Bars:
     if by not in BY:
         raise AccelsimError(f"energy is drawn by layer or network, not by '{by}'{nearest(by, BY)}")
     require_macs(document)
-    layers = document["layers"]
+    layers = multiplied(document)
     absent = [entry["layer"] for entry in document.get("failures", ())]
     if by == LAYER:
         groups = blocks([_short(layer["name"]) for layer in layers], max(1, most - bool(absent)))
@@ -299,24 +300,29 @@ def _loaded(source: str, layers: str | None) -> Outcome:
 def picked(result: Outcome, layers: str) -> Outcome:
     """A result with those of its layers alone that fit a glob, such as 'CONV*,FC6'. AccelsimError if none does."""
     globs = [glob.strip() for glob in layers.split(",")]
+    names = [layer.name for layer in result.layers]
+    names += [name for group in result.groups for name in (group.name, *group.group.layers)]
     for glob in globs:
-        if not any(fnmatchcase(layer.name, glob) for layer in result.layers):
-            raise AccelsimError(
-                f"no layer of this result fits '{shown(glob)}'{nearest(glob, (layer.name for layer in result.layers))}"
-            )
-    kept = tuple(layer for layer in result.layers if any(fnmatchcase(layer.name, glob) for glob in globs))
-    return replace(result, layers=kept, vector_layers=(), failures=())
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise AccelsimError(f"no layer of this result fits '{shown(glob)}'{nearest(glob, names)}")
+
+    def fits(*called: str) -> bool:
+        return any(fnmatchcase(name, glob) for name in called for glob in globs)
+
+    kept = tuple(layer for layer in result.layers if fits(layer.name))
+    groups = tuple(group for group in result.groups if fits(group.name, *group.group.layers))
+    return replace(result, layers=kept, groups=groups, vector_layers=(), failures=())
 
 
 def require_macs(document: Document) -> None:
     """Refuse a result of which no layer has MACs."""
-    if not document["layers"]:
+    if not multiplied(document):
         raise AccelsimError(f"nothing to draw: none of these layers of '{shown(document['workload'])}' has MACs")
 
 
 def _what(document: Document) -> str:
     """Workload, batch and how many layers of it: what results must share to be drawn under one title."""
-    layers = len(document["layers"]) + len(document.get("failures", ()))
+    layers = len(multiplied(document)) + len(document.get("failures", ()))
     return f"{shown(document['workload'])}, batch {document.get('batch', 1)}, {many(layers, 'layer')}"
 
 
@@ -361,7 +367,7 @@ def _mapped(document: Document) -> str:
     """Whose mappings ran."""
     given = [layer.get("mapping_source") != SEARCH for layer in document["layers"]]
     dataflow = shown(str(document["dataflow"])).replace("_", "-")
-    if all(given) or not dataflow:
+    if (given and all(given)) or not dataflow:
         return "given mapping"
     return f"mapping given in part, else {dataflow}" if any(given) else dataflow
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from accelsim.errors import AccelsimError
 from accelsim.mapping.plan.living import Between, between_of, partition_of
 from accelsim.outcome import Outcome
 from accelsim.report.framing import PLAIN, beside, furnish, size_of, sized_axes
-from accelsim.report.palette import COLOURS, GREY, HATCHES
+from accelsim.report.palette import COLOURS, GREY, HATCHES, Paint
 from accelsim.report.plan_graph import APART, MOST, OUTSIDE, PAINTS, Head, Rect, column_width, graph_of, laid_out
 from accelsim.report.text import shown
 from accelsim.workload.precision import checked
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 KIB = 8 * 1024
+TILES = "tiles"
+"""What groups of layers hold, in place of a tensor's name."""
 LETTERS = 11
 """Pixels of a letter, where a plan is laid out."""
 FAR = 0.25
@@ -48,8 +51,17 @@ def living_data(result: Outcome) -> list[Held]:
             if first <= index <= last:
                 found.append(Held(index=index, layer=layer.name, tensor=name, bits=between.bits(name)))
         if layer.name in rooms:
-            found.append(Held(index=index, layer=layer.name, tensor="tiles", bits=rooms[layer.name]))
+            found.append(Held(index=index, layer=layer.name, tensor=TILES, bits=rooms[layer.name]))
     return found
+
+
+def paint_of(data: Sequence[Held]) -> dict[str, Paint]:
+    """Colour and hatch of each tensor that lives on the chip, and of tiles."""
+    names = list(dict.fromkeys(row["tensor"] for row in data))
+    found = {
+        name: (COLOURS[k % len(COLOURS)], HATCHES[k // len(COLOURS) % len(HATCHES)]) for k, name in enumerate(names)
+    }
+    return found | ({TILES: (GREY, "")} if TILES in found else {})
 
 
 def planned(result: Outcome) -> Between | None:
@@ -111,7 +123,9 @@ def plan(result: Outcome, ax: Axes | None = None, width: str | None = None) -> A
     axes.set_ylim(layout.height, 0)
     axes.set_axis_off()
     keys: list[tuple[Any, str]] = [(Patch(facecolor=PAINTS[kind]), graph.called(kind)) for kind in graph.kinds]
-    boxes = "; beside each group rows × columns of its tiles" if graph.groups else ""
+    handed = any(group.epilogue for group in _between(result).plan.groups)
+    channels = ", of layers that hand theirs on × channels" if handed else ""
+    boxes = f"; beside each group rows × columns of its tiles{channels}" if graph.groups else ""
     title = ("What lives where between layers", f"a lane is a tensor, as thick as the root of its words{boxes}")
     if ax is None:
         furnish(axes, size, title, keys, bare=layout.height * size.inner / wide)
@@ -129,11 +143,8 @@ def living(result: Outcome, ax: Axes | None = None, width: str | None = None) ->
     size = size_of(width)
     axes = sized_axes(size) if ax is None else ax
     layers = between.network.layers
-    names = list(dict.fromkeys(row["tensor"] for row in data))
-    paint = {
-        name: (COLOURS[k % len(COLOURS)], HATCHES[k // len(COLOURS) % len(HATCHES)]) for k, name in enumerate(names)
-    }
-    paint["tiles"] = GREY, ""
+    paint = paint_of(data)
+    names = list(paint)
     bottom = [0.0] * len(layers)
     for row in data:
         colour, hatch = paint[row["tensor"]]
@@ -153,7 +164,7 @@ def living(result: Outcome, ax: Axes | None = None, width: str | None = None) ->
     else:
         axes.set_xlabel("layers, in the order they run", fontsize=size.text, **PLAIN)
     axes.set_ylabel(f"{shown(home)} [KiB]", fontsize=size.text, **PLAIN)
-    few = names if len(names) <= len(COLOURS) else [name for name in names if name == "tiles"]
+    few = names if len(names) <= len(COLOURS) else [name for name in names if name == TILES]
     keys: list[tuple[Any, str]] = [
         (Patch(facecolor=paint[name][0], hatch=paint[name][1] or None, edgecolor="white"), shown(name)) for name in few
     ]

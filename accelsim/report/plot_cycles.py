@@ -42,11 +42,12 @@ def cycles_bars(result: Outcome, most: int = MOST) -> Bars:
     """
     require_cycles(result)
     stacks: dict[str, Cycles] = {}
-    groups = blocks([shown(layer.name, SHORT) for layer in result.layers], most)
+    every = result.in_order
+    groups = blocks([shown(layer.name, SHORT) for layer in every], most)
     for label, members in groups:
-        times = result.layers[members[0]].repeat if len(members) == 1 else 1
+        times = every[members[0]].repeat if len(members) == 1 else 1
         own: Cycles = {}
-        for layer in (result.layers[at] for at in members):
+        for layer in (every[at] for at in members):
             _add(own, layer.compute_cycles, layer.stall_cycles, layer.repeat)
         stacks[free(f"{label} x{times}" if times > 1 else label, stacks)] = own
     sums = result.total
@@ -54,7 +55,7 @@ def cycles_bars(result: Outcome, most: int = MOST) -> Bars:
     told = f"{number(sums.cycles)} core cycles, {milliseconds(sums.ms)} ms, {stalled} % of them without a MAC"
     caption = [f"layers have {number(result.overlapped)} cycles in common"] if result.architecture.overlap else []
     caption += [f"{many(len(result.failures), 'layer')} did not run"] if result.failures else []
-    what = "layer" if len(groups) == len(result.layers) else "block"
+    what = "layer" if len(groups) == len(every) else "block"
     return _bars((headline(result), told), f"core cycles per {what}", stacks, [result], caption)
 
 
@@ -67,7 +68,7 @@ def compare_bars(results: Mapping[str, Outcome], missing: Sequence[str] = ()) ->
         _add(own, result.total.compute_cycles, result.total.stall_cycles, 1)
         stacks[free(shown(label, SHORT) + (" *" if result.failures else ""), stacks)] = own
     networks = {
-        (result.workload, result.batch, len(result.layers) + len(result.failures)) for result in results.values()
+        (result.workload, result.batch, len(result.multiplied) + len(result.failures)) for result in results.values()
     }
     machines = dict.fromkeys(shown(result.architecture.name) for result in results.values())
     network, batch, layers = next(iter(networks))
@@ -100,9 +101,9 @@ def _bars(
             shares[REST] = left / scale
         found[group] = {"": shares}
     caption = [f"{REST}: {many(len(rest), 'cause')} that take least", *caption] if rest else caption
-    if any(layer.repeat > 1 for result in results for layer in result.layers):
+    if any(layer.repeat > 1 for result in results for layer in result.multiplied):
         caption = [*caption, "bars count every run of a layer (x2, x3...)"]
-    if any(not layer.timing.exact for result in results for layer in result.layers):
+    if any(not layer.timing.exact for result in results for layer in result.multiplied):
         caption = [*caption, "closed form: a lower bound"]
     parts = [(cause, names[cause], paint[cause]) for cause in order]
     parts += [(REST, REST, (UNIT_COLOUR, ""))] if rest else []

@@ -27,7 +27,7 @@ def rows(result: Outcome, document: Document, kind: str, **given: Any) -> list[R
 
     given : `by` of 'energy', `layer` of 'mapping'. Raises AccelsimError for another kind, and what a picture raises.
     """
-    layers = max(1, len(result.layers) + len(result.failures))
+    layers = max(1, len(result.multiplied) + len(result.failures))
     found: dict[str, Callable[..., list[Row]]] = {
         "energy": lambda by="layer": plot.energy_bars(document, by, layers).rows(),
         "cycles": lambda: plot_cycles.cycles_bars(result, layers).rows(),

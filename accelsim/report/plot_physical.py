@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
+from accelsim.report.document import multiplied
 from accelsim.report.framing import PLAIN, furnish, new_axes, size_of, sized_axes, thin_hatches
 from accelsim.report.groups import MOST, blocks
 from accelsim.report.letters import cut
@@ -30,7 +31,7 @@ def power_bars(document: Document, most: int = MOST) -> Bars:
     require_macs(document)
     if "power_mw" not in document["total"]:
         raise AccelsimError(f"energies of {shown(document['energy_table'])} are relative, so there is no power to draw")
-    layers = document["layers"]
+    layers = multiplied(document)
     groups = blocks([shown(layer["name"]) for layer in layers], most)
     stacks: dict[str, dict[str, dict[str, float]]] = {}
     for label, members in groups:
@@ -57,11 +58,11 @@ def power_bars(document: Document, most: int = MOST) -> Bars:
 
 def _milliwatts(layers: list[Any], clock_hz: float) -> dict[str, float]:
     """By component, over the time of all these layers and their repeats."""
-    cycles = sum(layer["cycles"] * layer["repeat"] for layer in layers)
+    cycles = sum(layer["cycles"] * layer.get("repeat", 1) for layer in layers)
     found: dict[str, float] = {}
     for layer in layers:
         for row in layer["energy_breakdown"]:
-            energy = layer["repeat"] * row["energy"] * 1e-9 * clock_hz
+            energy = layer.get("repeat", 1) * row["energy"] * 1e-9 * clock_hz
             found[row["component"]] = found.get(row["component"], 0.0) + (energy / cycles if cycles else 0.0)
     return found
 

@@ -17,7 +17,7 @@ def headline(result: Outcome) -> str:
 
 def require_layers(result: Outcome) -> None:
     """Refuse a result of which no layer has MACs."""
-    if not result.layers:
+    if not result.multiplied:
         raise AccelsimError(f"nothing to draw: none of these layers of '{shown(result.workload)}' has MACs")
 
 

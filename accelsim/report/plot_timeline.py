@@ -9,7 +9,7 @@ from accelsim.engine.zeros.cartesian_seen import PeTimeline
 from accelsim.report.framing import PLAIN, new_axes
 from accelsim.report.letters import cut
 from accelsim.report.palette import COLOURS, GREY, MAC_COLOUR, PAINT
-from accelsim.report.slices import PASSES, PORT, STALL, Slice, Track
+from accelsim.report.slices import HANDED, PASSES, PORT, STALL, Slice, Track
 from accelsim.report.text import shown
 from accelsim.report.timeline import Layer, tracks
 from accelsim.workload.problem import TENSORS
@@ -27,6 +27,8 @@ THIN = 0.0015
 """Share of the width below which a slice has no edge."""
 ROOM = 70
 """Letters beside each other in a legend."""
+TAKING = COLOURS[3:6]
+"""Of layers that take tiles over, row by row: none is a tensor's."""
 MOST = 4000
 """Slices that a picture shows at most: more are too thin to be seen."""
 
@@ -52,12 +54,13 @@ def draw(layer: Layer, axes: Axes | None = None) -> Axes:
     for at, (track, slices) in enumerate(found):
         for one in slices:
             _bar(axes, at, track, one, paint)
-            told = one.category == STALL or track.name == PASSES
+            told = one.category in (STALL, HANDED) or track.name == PASSES
             if told and one.end - one.begin > 0.014 * len(one.name) * (high - low):
                 middle = (one.begin + one.end) / 2
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
                 axes.text(middle, at, one.name, fontsize=TEXT, ha="center", va="center", bbox=box, **PLAIN)
-    axes.set_yticks(range(len(found)), [track.name for track, _ in found], fontsize=TEXT, **PLAIN)
+    names = [cut(shown(track.name), LINE * TEXT / 2, TEXT) for track, _ in found]
+    axes.set_yticks(range(len(found)), names, fontsize=TEXT, **PLAIN)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=TEXT)
     # whole cycles, never "4.85" and a factor in a corner
@@ -110,6 +113,8 @@ def _bar(axes: Axes, at: int, track: Track, one: Slice, paint: Mapping[str, str]
     colour = MAC_COLOUR if tensor is None else PAINT[tensor]
     if track.name == PASSES:
         colour = paint[one.name]
+    elif one.category == HANDED:
+        colour = TAKING[at % len(TAKING)]
     low, high = axes.get_xlim()
     # beside thin slices white edges would be all there is to see
     edge = 0.3 if one.end - one.begin > THIN * (high - low) else 0

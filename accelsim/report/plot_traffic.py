@@ -69,11 +69,12 @@ def traffic_data(result: Outcome) -> Traffic:
     for level in levels:
         for tensor in TENSORS:
             for action in ACTIONS:
-                moved = sum(int(layer.counts(level, tensor, action)) * layer.repeat for layer in result.layers)
+                moved = sum(int(layer.counts(level, tensor, action)) * layer.repeat for layer in result.multiplied)
                 words.setdefault((level, tensor), {})[action] = moved
     where = headline(result)
+    what = "layer or group" if result.groups else "layer"
     counted = "filled, read, updated and drained"
-    told = f"words {counted}, {many(len(result.layers), 'layer')}, every run"
+    told = f"words {counted}, {many(len(result.multiplied), what)}, every run"
     caption = "- : keeps none of it; each word counts at every level, whatever its bits"
     return Traffic((where, told), caption, levels, words)
 

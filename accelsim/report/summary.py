@@ -20,8 +20,10 @@ def answer(result: Outcome) -> str:
     if not sums.cycles:
         return "no layer took any time"
     seconds = result.milliseconds(sums.cycles) / 1e3
-    least = "" if all(layer.timing.exact for layer in result.layers) else "at least "
-    image = "image" if any(max(layer.problem["R"], layer.problem["S"]) > 1 for layer in result.layers) else "inference"
+    least = "" if all(layer.timing.exact for layer in result.multiplied) else "at least "
+    problems = [layer.problem for layer in result.layers]
+    problems += [one.problem for group in result.groups for one in group.passes]
+    image = "image" if any(max(problem["R"], problem["S"]) > 1 for problem in problems) else "inference"
     batch = f" for {many(result.batch, image)}" if result.batch > 1 else ""
     energy, unit = sums.energy, result.energy_unit
     parts = [

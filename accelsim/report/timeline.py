@@ -6,35 +6,37 @@ Slices come out of `tracks`, data that anything can draw; `write` makes the file
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
+from accelsim.engine.fused.handed_seen import HandedTimeline
 from accelsim.engine.fused.timeline import GroupTimeline
 from accelsim.engine.networks.ports import NO_PORTS
 from accelsim.engine.program import Ints
-from accelsim.engine.timeline import DRAIN, FILL, OLD, STEP, Copied, Timeline, Waited
+from accelsim.engine.timeline import DRAIN, FILL, OLD, STEP, Copied, Timeline
 from accelsim.engine.timing.kernels import observe as line
-from accelsim.engine.timing.kernels import records
 from accelsim.engine.zeros.cartesian_seen import PeTimeline
-from accelsim.report.slices import COMPUTE, MACS, PORT, STALL, TRANSFER, Slice, Track, clipped
+from accelsim.report.slices import COMPUTE, MACS, STALL, Slice, Track, clipped
 from accelsim.report.timeline_copied import tracks as of_copied
 from accelsim.report.timeline_groups import tracks as of_group
+from accelsim.report.timeline_handed import tracks as of_handed
 from accelsim.report.timeline_pes import tracks as of_pes
+from accelsim.report.timeline_reasons import Reasons
 from accelsim.version import __version__
-from accelsim.workload.problem import LOOP_DIMS, TENSORS, Tensor
+from accelsim.workload.problem import TENSORS, Tensor
 
-NAMES = {FILL: "fill", DRAIN: "drain", OLD: "old psums"}
 HEAD = 180
 """Bytes that name a track."""
 SAMPLE = 500
 """Slices that are written to tell how large a file will be."""
 
 
-Window = Timeline | PeTimeline | GroupTimeline | Copied
+Window = Timeline | PeTimeline | GroupTimeline | Copied | HandedTimeline
 
 
 class Layer(NamedTuple):
@@ -44,11 +46,12 @@ class Layer(NamedTuple):
     window: Window
 
 
-def tracks(found: Window) -> Iterator[Track]:
+def tracks(found: Window, tell: Callable[[Timeline], Reasons] = Reasons) -> Iterator[Track]:
     """The MAC array, then each direction of each network, then each port; in several lanes where slices overlap.
 
     The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
-    Of Cartesian PEs, see `timeline_pes.tracks`; of groups `timeline_groups.tracks`.
+    Of Cartesian PEs, see `timeline_pes.tracks`; of groups `timeline_groups.tracks`, of layers with an epilogue
+    `timeline_handed.tracks`. tell : what tells of transfers.
     """
     if isinstance(found, PeTimeline):
         yield from of_pes(found)
@@ -56,15 +59,18 @@ def tracks(found: Window) -> Iterator[Track]:
     if isinstance(found, GroupTimeline):
         yield from of_group(found, tracks)
         return
+    if isinstance(found, HandedTimeline):
+        yield from of_handed(found, tracks)
+        return
     if isinstance(found, Copied):
         yield from of_copied(found, tracks)
         return
     if found.pace > 1:
-        yield from _at_pace(found)
+        yield from _at_pace(found, tell)
         return
     macs = list(_array(found))
     yield Track(MACS, len(macs), macs)
-    lines, reasons = found.lines, _Reasons(found)
+    lines, reasons = found.lines, tell(found)
     order = np.argsort(found.edges[:, 1], kind="stable").tolist()
     for way, activities in ((0, (FILL, OLD)), (1, (DRAIN,))):
         for x in order if way == 0 else order[::-1]:
@@ -77,14 +83,15 @@ def tracks(found: Window) -> Iterator[Track]:
         if name in NO_PORTS:
             continue
         mine, freed = _holders(found, port)
-        yield from _lanes(found, f"port {name}", mine, lines[mine, line.BEGIN], freed, reasons.holder)
+        holder = partial(reasons.holder, port=name)
+        yield from _lanes(found, f"port {name}", mine, lines[mine, line.BEGIN], freed, holder)
 
 
-def _at_pace(found: Timeline) -> Iterator[Track]:
+def _at_pace(found: Timeline, tell: Callable[[Timeline], Reasons]) -> Iterator[Track]:
     """The same in core cycles, of a machine that runs at a part of its clock."""
     pace, (low, high) = found.pace, found.span
     own = replace(found, pace=1, span=(low // pace, -(-high // pace)), cycles=found.cycles // pace)
-    for track in tracks(own):
+    for track in tracks(own, tell):
         shown = [_slower(one, pace) for one in track.slices]
         kept = [clipped(found.span, one) for one in shown if one.begin < high and one.end > low]
         yield Track(track.name, len(kept), kept)
@@ -140,7 +147,7 @@ def _lanes(found: Timeline, name: str, index: Ints, begin: Ints, end: Ints, tell
 
 def _array(found: Timeline) -> Iterator[Slice]:
     """What the MAC array does in each cycle of the window."""
-    machine, reasons = found.architecture, _Reasons(found)
+    machine, reasons = found.architecture, Reasons(found)
     before, end = machine.before, found.cycles - machine.after
     yield from _cut(found, "fixed", STALL, 0, before, {})
     for at in np.flatnonzero(found.lines[:, line.ACTIVITY] == STEP).tolist():
@@ -171,85 +178,6 @@ def _cut(found: Timeline, name: str, category: str, begin: int, end: int, told: 
     """A slice, cut off at the window; none where nothing is left."""
     if begin < end and begin < found.span[1] and end > found.span[0]:
         yield clipped(found.span, Slice(name, category, begin, end, told))
-
-
-class _Reasons:
-    """What slices tell of their lines."""
-
-    def __init__(self, found: Timeline) -> None:
-        self.found, self.known = found, dict[int, Waited | None]()
-
-    def transfer(self, at: int, begin: int, end: int) -> Slice:
-        """A transfer on a network."""
-        row = self.found.lines[at].tolist()
-        told = {"words": row[line.WORDS], "tile": self.tile(at), "from step": row[line.OPENS], **self.of(row)}
-        name = _named_of(row[line.ACTIVITY], row[line.NUMBER], row[line.MANY])
-        return clipped(self.found.span, Slice(name, TRANSFER, begin, end, told))
-
-    def holder(self, at: int, begin: int, end: int) -> Slice:
-        """A transfer on one of its ports."""
-        activity, x, number = self.found.lines[at, :3].tolist()
-        name = _named_of(activity, number, int(self.found.lines[at, line.MANY]))
-        return clipped(self.found.span, Slice(f"{TENSORS[self.found.edges[x, 0]].value} {name}", PORT, begin, end, {}))
-
-    def tile(self, at: int) -> str:
-        """Where a tile begins: 'M16 P3'; dims at 0 are left out."""
-        firsts = self.found.tiles[at].tolist()
-        return " ".join(f"{dim}{first}" for dim, first in zip(LOOP_DIMS, firsts, strict=True) if first > 0) or "first"
-
-    def of(self, row: Sequence[int]) -> dict[str, str]:
-        """What an activity waited for, and the rule of docs/model.md that says so; nothing for what began at once."""
-        found, step = self.found, row[line.ACTIVITY] == STEP
-        if row[line.PORT] >= 0:
-            port = found.streams.names[found.streams.ports[row[line.OF], row[line.PORT]]]
-            return {"waited for": f"port {port}", "rule": "T9"}
-        held = row[line.START] - row[line.BEFORE]
-        if row[line.WAITED] != held or held <= 0:
-            return {}
-        key = row[line.BEHIND]
-        if key not in self.known:
-            self.known[key] = found.waited(key)
-        waited = self.known[key]
-        if waited is None:
-            cause = found.causes[row[line.CAUSE]] if step and row[line.CAUSE] >= 0 else ""
-            return {"waited for": "the step before", "rule": cause or "T8"}
-        if waited.kind == STEP:
-            text = f"step {waited.after}"
-        else:
-            name = found.causes[2 * waited.stream + (waited.kind == DRAIN)]
-            text = f"{name}, after step {waited.after}" if waited.after >= 0 else name
-        return {"waited for": text, "rule": self.rule(row, waited)}
-
-    def rule(self, row: Sequence[int], waited: Waited) -> str:
-        """The rule by which one activity waits for another."""
-        found, kind, x = self.found, row[line.ACTIVITY], row[line.OF]
-        rows, serial, other = found.streams.rows, found.streams.serial, waited.stream
-        if kind == STEP:
-            return _of_step(found, row, waited)
-        if kind == DRAIN:
-            own = waited.kind == STEP or (waited.kind == OLD and other == x)
-            return "T6" if other == rows[x, records.PARENT] and not own else "T7"
-        if waited.kind in (FILL, OLD):
-            if other == rows[x, records.PARENT]:
-                return "T5"
-            return "T10" if other == serial and other != x else "T6"
-        if x == serial and TENSORS[rows[x, records.TENSOR]] is not Tensor.PSUM:
-            return "T10"
-        return "T6" if waited.kind == STEP else "T5, T6"
-
-
-def _named_of(activity: int, number: int, many: int) -> str:
-    """A transfer by its version, or several by the first."""
-    return f"{NAMES[activity]} {number}" if many == 1 else f"{NAMES[activity]} {number} and {many - 1:,} more"
-
-
-def _of_step(found: Timeline, row: Sequence[int], waited: Waited) -> str:
-    """The rule by which a step waits."""
-    if waited.kind in (FILL, OLD):
-        return "T5"
-    if found.causes[row[line.CAUSE]] == "room":
-        return "room"
-    return "T10" if waited.kind == STEP else "T6"
 
 
 def size_of(layers: Sequence[Layer]) -> tuple[int, int]:

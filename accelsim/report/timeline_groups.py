@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from accelsim.engine.fused.timeline import GroupTimeline
 from accelsim.engine.fused.waits import DRAIN, PASS, PORT, Wait
 from accelsim.engine.timeline import Timeline
-from accelsim.report.slices import COMPUTE, MACS, PASSES, STALL, TRANSFER, Slice, Track, clipped
+from accelsim.report.slices import COMPUTE, LANE, MACS, PASSES, STALL, TRANSFER, Slice, Track, laid_out, within
 from accelsim.report.slices import PORT as OF_PORT
 from accelsim.workload.problem import Tensor
 
 VECTOR = "vector"
 """What the MAC array stands still for while the vector unit runs a pass, as the stall table has it."""
-LANE = re.compile(r" \(\d+\)$")
+FIXED = "fixed"
+"""The same of starting a group."""
 Inner = Callable[[Timeline], Iterable[Track]]
 
 
@@ -24,6 +24,9 @@ def tracks(found: GroupTimeline, of_layer: Inner) -> Iterator[Track]:
 
     The slices of the MAC array follow each other without a gap: those of `STALL`, by their name, are the stall table.
     """
+    if found.ran.launch:
+        yield from _launched(found, of_layer)
+        return
     told = _Told(found)
     array: list[Slice] = []
     lists: dict[str, list[Slice]] = {name: [] for name in told.networks}
@@ -47,31 +50,24 @@ def tracks(found: GroupTimeline, of_layer: Inner) -> Iterator[Track]:
     held = [name for name in lists if name not in (*down, *up)]
     for names, own in ((down, downs), (up, ups), (held, ports)):
         for name in dict.fromkeys((*names, *own)):
-            yield from _lanes(found, name, [*lists.get(name, ()), *own.get(name, ())])
+            yield from laid_out(found.span, name, [*lists.get(name, ()), *own.get(name, ())])
+
+
+def _launched(found: GroupTimeline, of_layer: Inner) -> Iterator[Track]:
+    """The same behind the cycles in which the group is started."""
+    launch = found.ran.launch
+    begun = tuple(within(found.span, [Slice(FIXED, STALL, 0, launch, {})]))
+    for track in tracks(found.started, of_layer):
+        slices = list(begun) if track.name == MACS else []
+        for one in track.slices:
+            told = {what: _Told.moved(what, value, launch) for what, value in one.told.items()}
+            slices.append(one._replace(begin=one.begin + launch, end=one.end + launch, told=told))
+        yield Track(track.name, len(slices), slices)
 
 
 def _track(found: GroupTimeline, name: str, slices: Iterable[Slice]) -> Track:
-    kept = list(_within(found.span, slices))
+    kept = list(within(found.span, slices))
     return Track(name, len(kept), kept)
-
-
-def _within(span: tuple[int, int], slices: Iterable[Slice]) -> Iterator[Slice]:
-    for one in slices:
-        if one.begin < one.end and one.begin < span[1] and one.end > span[0]:
-            yield clipped(span, one)
-
-
-def _lanes(found: GroupTimeline, name: str, slices: list[Slice]) -> Iterator[Track]:
-    """A track, or several where slices overlap."""
-    lanes: list[list[Slice]] = []
-    for one in sorted(_within(found.span, slices), key=lambda one: (one.begin, one.end)):
-        lane = next((lane for lane in lanes if lane[-1].end <= one.begin), None)
-        if lane is None:
-            lanes.append([one])
-        else:
-            lane.append(one)
-    for at, lane in enumerate(lanes):
-        yield Track(name if at == 0 else f"{name} ({at + 1})", len(lane), lane)
 
 
 class _Told:

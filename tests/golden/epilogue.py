@@ -44,7 +44,7 @@ class Taken:
 
 @dataclass
 class Ran:
-    """Counts as `GoldenResult` has them, cycles, stalls, the last output [image, channel, row, column]."""
+    """Counts as `GoldenResult` has them, cycles, stalls, the last output [image, channel, row, column], and when."""
 
     words: np.ndarray
     network: np.ndarray
@@ -52,6 +52,7 @@ class Ran:
     cycles: int
     stalls: dict[str, int]
     outputs: np.ndarray | None
+    program: Handing
 
 
 class Chain:
@@ -114,6 +115,12 @@ class Handing(Program):
         self.chain, self.home, self.out_bits = chain, home, out_bits
         self.takes: list[Taken] = []
         super().__init__(walk, streams, processing)
+
+    @property
+    def passing(self) -> list[tuple[Activity, Taken]]:
+        """The drains of finished tiles, in order, with what each brings; none where they take no part."""
+        found = [a for a in self.activities if a.stream is not None and self.leaves_home(a.kind, a.stream)]
+        return list(zip(sorted(found, key=lambda a: a.number), self.takes, strict=True))
 
     def leaves_home(self, kind, stream) -> bool:
         return kind == "D" and stream.tensor is Tensor.PSUM and stream.parent == 0
@@ -241,7 +248,7 @@ def run(machine: Architecture, nest: LoopNest, problem: Problem, group: Group, h
     first, last = (values.first, values.last) if values else (_ignore, _ignore)
     cycles, _, stalls = timed(program, first, last)
     outputs = values.last_output(chain.ops[-1], problem["N"]) if values else None
-    return Ran(tally.words, tally.network, tally.narrow, cycles, stalls, outputs)
+    return Ran(tally.words, tally.network, tally.narrow, cycles, stalls, outputs, program)
 
 
 def count(tally: Tally, program: Handing) -> None:

@@ -15,7 +15,19 @@ from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.networks import network_from
 from accelsim.report import plot_between
 from accelsim.report.html.plan import draw
-from accelsim.report.plan_graph import BOTH, HOME, INSIDE, OUTSIDE, Head, Rect, Text, graph_of, laid_out, lanes_of
+from accelsim.report.plan_graph import (
+    BOTH,
+    HOME,
+    INSIDE,
+    OUTSIDE,
+    Head,
+    Rect,
+    Text,
+    graph_of,
+    laid_out,
+    lanes_of,
+    tile_of,
+)
 from accelsim.simulate import simulate
 from accelsim.workload.network import Network
 from plans import draw_network
@@ -137,3 +149,15 @@ def test_what_has_no_picture_is_told() -> None:
     with pytest.raises(AccelsimError, match="it had no plan"):
         result.plot.plan()
     assert plot_between.planned(result) is None
+
+
+def test_tiles_are_told() -> None:
+    """Rows × columns; of a layer that hands its tiles on, × channels, unless they are searched for."""
+    pair = ("a", "b")
+    told = [
+        tile_of(group)
+        for group in (
+            Group(pair, 2, 3), Group(pair, 2), Group(pair, 2, 4, M=8, epilogue=True), Group(pair, epilogue=True),
+        )
+    ]  # fmt: skip
+    assert told == ["2 × 3", "2 × all", "2 × 4 × 8", "searched"]

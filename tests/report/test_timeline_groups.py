@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from random import Random
@@ -212,7 +213,8 @@ def check_run(seed: int) -> bool:
     if not bank:
         group["filters"] = {name: "resident" for name in filters if random.random() < 0.5}
         group["filters"] |= {name: {"M": 1} for name in filters if random.random() < 0.3}
-    tiny = machine(random.choice(("single", "double")), "64 KiB", bank)
+    tiny, launch = machine(random.choice(("single", "double")), "64 KiB", bank), random.choice((0, 0, 37))
+    tiny = replace(tiny, before=launch, launch=launch)
     try:
         result = simulate(tiny, network, plan={"groups": [group]}, layers=layers)
     except AccelsimError:
@@ -270,6 +272,36 @@ def test_attentions_have_slices_too(outside: str, buffer: str) -> None:
     back = [one for name in found for one in found[name] if one.name == "fill outputs in progress"]
     assert bool(back) == (outside == "columns")
     assert all(one.told["waited for"] for one in back)
+
+
+@pytest.mark.parametrize("attention", [False, True])
+def test_starting_a_group_is_its_first_stall(attention: bool) -> None:
+    """Its cycles come before all else, which keeps its order; a window of them alone has nothing else."""
+    if attention:
+        network = Network.of("n", LAYERS, {"C": 8, "W": 12})
+        group: dict[str, Any] = {"layers": ["qk", "soft", "av"], "tile": {"rows": 8}}
+    else:
+        network = Network.of("n", {f"l{n}": {"op": "conv", "M": 3, "kernel": 3, "pad": 1} for n in range(2)}, (2, 9, 9))
+        group = {"layers": ["l0", "l1"], "tile": {"P": 4}}
+    plan, layers = {"groups": [group]}, group["layers"]
+    shows = []
+    for launch in (0, 50):
+        built = replace(machine(), before=launch, launch=launch)
+        result = simulate(built, network, plan=plan, layers=layers)
+        (one,), (layer,) = result.groups, windows_of(result)
+        found = shown(layer.window)
+        assert layer.window.cycles == one.cycles
+        assert sums(found[MACS], layer.window.span) == (one.compute_cycles, Counter(one.stall_cycles))
+        shows.append({
+            name: [(each.name, each.begin - launch, each.end - launch) for each in found[name] if each.name != "fixed"]
+            for name in found
+        })  # fmt: skip
+    assert shows[0] == shows[1]
+    (layer,) = windows_of(result, 10, 30)
+    alone = {name: slices for name, slices in shown(layer.window).items() if slices}
+    assert {name: [each[:4] for each in slices] for name, slices in alone.items()} == {
+        MACS: [("fixed", STALL, 10, 40)]
+    }  # fmt: skip
 
 
 def test_words_of_slices_are_those_of_the_group() -> None:

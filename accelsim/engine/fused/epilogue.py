@@ -7,6 +7,7 @@ words each tile brings; `handed` counts and times them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -187,14 +188,34 @@ class Tiles:
     operations: Ints
 
 
+class Made(NamedTuple):
+    """What one operation of the chain makes of each tile, and does for it. All int64[tile]."""
+
+    words: Ints
+    operations: Ints
+
+
+def made_of(epilogue: Epilogue, program: Program, home: int) -> tuple[Made, ...]:
+    """Of each operation what it makes of the tiles of a mapping, in the order in which they leave."""
+    begin, size = _boxes(program, home)
+    return tuple(_made(epilogue, size, epilogue.planes([(begin[dim], begin[dim] + size[dim]) for dim in "PQ"])))
+
+
+def _made(epilogue: Epilogue, size: dict[str, Ints], planes: list[Sizes]) -> Iterator[Made]:
+    channels = size["G"] * size["M"]
+    for op, (rows, columns) in zip(epilogue.ops, planes, strict=True):
+        each = size["N"] * rows * columns
+        yield Made(each * channels, each * -(-op.operations * channels // op.channels))
+
+
 def tiles_of(epilogue: Epilogue, program: Program, home: int) -> Tiles:
     """The tiles of a mapping that `Epilogue.refuse` has let pass."""
     begin, size = _boxes(program, home)
     channels, many = size["G"] * size["M"], size["N"] * size["G"] * size["M"]
     planes = epilogue.planes([(begin[dim], begin[dim] + size[dim]) for dim in "PQ"])
     operations = np.zeros_like(many)
-    for op, (rows, columns) in zip(epilogue.ops, planes, strict=True):
-        operations += size["N"] * rows * columns * -(-op.operations * channels // op.channels)
+    for one in _made(epilogue, size, planes):
+        operations += one.operations
     rows, columns = planes[-1]
     operands = tuple(epilogue.read(one, size["N"], channels, planes) for one in epilogue.operands)
     return Tiles(many * size["P"] * size["Q"], many * rows * columns, operands, operations)

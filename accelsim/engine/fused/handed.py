@@ -21,6 +21,7 @@ from accelsim.engine import EVALUATORS, analytical, cycle
 from accelsim.engine.counts import ACTIONS, NARROWED, Counts, Timing
 from accelsim.engine.fused.epilogue import Epilogue, Tiles, tiles_of
 from accelsim.engine.limits import refuse_bytes
+from accelsim.engine.networks.ports import WORDS
 from accelsim.engine.program import PSUM, Beside, Ints, PortUse, Program, build, network_ports, ports_of
 from accelsim.engine.timing.schedule import Tables
 from accelsim.engine.timing.streams import Streams
@@ -33,19 +34,25 @@ from accelsim.workload.problem import TENSORS, Problem, Tensor
 
 IFMAP = TENSORS.index(Tensor.IFMAP)
 FILL, READ, UPDATE, DRAIN = range(len(ACTIONS))
+WORDS_UP = WORDS[1]
 LANES = "the vector unit"
 """The port that operations hold."""
+OPERATIONS = "operations"
 TILE_BYTES = 400
 """Bytes that are written down of a tile, about."""
 
 
 class Share(NamedTuple):
-    """What a drain carries over one port: int64[tile] words of so many bits. group : ports on one way; 0: its own."""
+    """What a drain carries over one port: int64[tile] words of so many bits. group : ports on one way; 0: its own.
+
+    of : the tensor whose words they are; of the lanes `OPERATIONS`.
+    """
 
     use: PortUse
     words: Ints
     bits: int
     group: int
+    of: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,11 @@ class Handed:
         """All that leave, in order."""
         return tiles_of(self.epilogue, self.program, self.home)
 
+    @cached_property
+    def leaving(self) -> Ints:
+        """int64[tile], words of the last output that leave for the outermost level."""
+        return self.tiles.out if self.epilogue.leaves else np.zeros_like(self.tiles.out)
+
     @property
     def machine(self) -> Architecture:
         """Of its layer."""
@@ -73,8 +85,7 @@ class Handed:
     @property
     def edge(self) -> int:
         """Of psums between the outermost level and the buffer."""
-        rows = self.program.edges
-        return int(np.flatnonzero((rows[:, 0] == PSUM) & (rows[:, 1] == 0) & (rows[:, 2] == self.home))[0])
+        return self.stream(self.program.edges)
 
     @cached_property
     def fetched(self) -> tuple[bool, ...]:
@@ -94,7 +105,7 @@ class Handed:
         machine, home, epilogue = self.machine, self.home, self.epilogue
         words, network = counts.words.copy(), counts.network.copy()
         narrow = None if counts.narrow is None else counts.narrow.copy()
-        out = int(self.tiles.out.sum()) if epilogue.leaves else 0
+        out = int(self.leaving.sum())
         left = out - int(words[0, PSUM, UPDATE])
         words[0, PSUM, UPDATE] = out
         finals = self.program.finals.get((0, home), WIDE)
@@ -131,22 +142,21 @@ class Handed:
         own = ports_of(self.program, Tensor.PSUM, 0, home, True, False)
         last = len(own) - 1 if reads else len(own)
         bits = machine.final_bits if finals.leaves else machine.moved_bits[Tensor.PSUM]
-        out = tiles.out if epilogue.leaves else np.zeros_like(tiles.out)
-        found = [Share(use, out, self.out_bits, 0) for use in own[:last]]
-        found += [Share(use, tiles.whole, bits, 0) for use in own[last:]]
+        sink = epilogue.last.name
+        found = [Share(use, self.leaving, self.out_bits, 0, sink) for use in own[:last]]
+        found += [Share(use, tiles.whole, bits, 0, epilogue.maker.name) for use in own[last:]]
         group = itertools.count(1)
         if machine.lanes:
-            found.append(
-                Share(_use(Port(LANES, Fraction(machine.lanes), in_words=True)), tiles.operations, 1, next(group))
-            )
+            lanes = _use(Port(LANES, Fraction(machine.lanes), in_words=True))
+            found.append(Share(lanes, tiles.operations, 1, next(group), OPERATIONS))
         bits = machine.moved_bits[Tensor.IFMAP]
-        for sizes, fetched in zip(tiles.operands, self.fetched, strict=True):
+        for one, sizes, fetched in zip(epilogue.operands, tiles.operands, self.fetched, strict=True):
             ways = [self._way_in] if fetched else []
             for way in (*ways, [_use(reads)] if reads else []):
                 number = next(group)
-                found += [Share(use, sizes, bits, number) for use in way]
+                found += [Share(use, sizes, bits, number, one.tensor) for use in way]
         if epilogue.stays and writes:
-            found.append(Share(_use(writes), tiles.out, self.out_bits, next(group)))
+            found.append(Share(_use(writes), tiles.out, self.out_bits, next(group), sink))
         return tuple(found)
 
     @property
@@ -176,11 +186,11 @@ class Handed:
 
     def on(self, tables: Tables) -> Tables:
         """The tables with the ports that drains hold besides."""
-        return replace(tables, ports=tables.ports.and_drains(self._stream(tables), self._added(tables)))
+        return replace(tables, ports=tables.ports.and_drains(self.stream(tables.edges), self._added(tables)))
 
-    def _stream(self, tables: Tables) -> int:
-        rows = tables.edges
-        return int(np.flatnonzero((rows[:, 0] == PSUM) & (rows[:, 1] == 0) & (rows[:, 2] == self.home))[0])
+    def stream(self, edges: Ints) -> int:
+        """Which of the edges that take time it is whose drains leave."""
+        return int(np.flatnonzero((edges[:, 0] == PSUM) & (edges[:, 1] == 0) & (edges[:, 2] == self.home))[0])
 
     def _added(self, tables: Tables) -> list[PortUse]:
         own = {use.port.name for use in ports_of(self.program, Tensor.PSUM, 0, self.home, True, False)}
@@ -188,21 +198,25 @@ class Handed:
 
     def written(self, tables: Tables, parts: Iterable[Window]) -> Iterator[Window]:
         """The windows, with how long each drain holds its ports written into them."""
-        x = self._stream(tables)
+        x = self.stream(tables.edges)
         first, drains = (int(n) for n in tables.ports.at[x, 1])
-        names = [name for name, _ in tables.ports.labels[x][first : first + drains]]
-        cycles = np.stack([self.held[name][1] for name in names], axis=1) if names else None
+        labels = [name for name, _ in tables.ports.labels[x]]
+        columns = {first + at: self.held[name][1] for at, name in enumerate(labels[first : first + drains])}
+        if WORDS_UP in labels:
+            # who looks at the layer sees what leaves, not the tile
+            columns[labels.index(WORDS_UP)] = self.leaving
+        written = np.stack(list(columns.values()), axis=1) if columns else None
         for window in parts:
             rows = window.schedule.rows(x)
-            if cycles is not None and rows.stop > rows.start:
+            if written is not None and rows.stop > rows.start:
                 before = int(window.before[x])
-                window.schedule.work[rows, first : first + drains] = cycles[before : before + rows.stop - rows.start]
+                window.schedule.work[rows, list(columns)] = written[before : before + rows.stop - rows.start]
             yield window
 
     def later(self, tables: Tables, streams: Streams) -> Streams:
         """The streams with the latency of what drains bring along."""
         latency = streams.latency.copy()
-        latency[self._stream(tables), 1] += self.latency
+        latency[self.stream(tables.edges), 1] += self.latency
         return replace(streams, latency=latency)
 
 
@@ -273,7 +287,7 @@ def _beside(found: Handed) -> Beside:
     machine, finals = found.machine, found.program.finals.get((0, found.home), WIDE)
     bits = machine.final_bits if finals.arrives else machine.moved_bits[Tensor.PSUM]
     # of words of another width as many as have the bits, at most
-    out = int(found.tiles.out.sum()) * min(found.out_bits, bits) // bits if found.epilogue.leaves else 0
+    out = int(found.leaving.sum()) * min(found.out_bits, bits) // bits
     ports = []
     for share in found.shares:
         if share.group:

@@ -38,7 +38,8 @@ class Ran:
 
     layers : as the network has them. operands : as which operand each source comes. levels : where words come from, and
     their home. ports : of the clock's columns. which : int64[pass], of what kind each is; insides : by kind, None: a
-    pass of the vector unit. tiles : int64[tile, axis], where each begins; axes : their names.
+    pass of the vector unit. tiles : int64[tile, axis], where each begins; axes : their names. launch : cycles before
+    the clock begins, in which the group is started.
     """
 
     clock: Clock
@@ -50,6 +51,7 @@ class Ran:
     insides: tuple[Inside | None, ...]
     tiles: Ints
     axes: tuple[str, ...]
+    launch: int = 0
 
     @cached_property
     def waits(self) -> Waits:
@@ -68,6 +70,10 @@ class Ran:
         )  # fmt: skip
         return replace(self, clock=timed(alone))
 
+    def own(self, span: tuple[int, int]) -> tuple[int, int]:
+        """Some cycles of the group as cycles of its clock; none where it is only started."""
+        return max(span[0] - self.launch, 0), max(span[1] - self.launch, 0)
+
     def tile(self, number: int) -> str:
         """Where a tile begins: 'P8 Q28'; axes at 0 are left out."""
         firsts = self.tiles[number].tolist()
@@ -76,11 +82,12 @@ class Ran:
 
 @dataclass(frozen=True, eq=False)
 class GroupTimeline:
-    """A window of a group's cycles, from its first pass's fetches on.
+    """A window of a group's cycles, from when it is started.
 
-    span : the cycles from and to which. cycles : of the group. passes, transfers, drains : those of the window, or that
-    a stall of it is charged to. inner : of the passes of the window (pass -> what happens in it, in cycles of its own).
-    joined : whether passes are told in sum: how long they compute, and stand still for what.
+    span : the cycles from and to which. cycles : of the group. Of its clock they are fewer: see `Ran`. passes,
+    transfers, drains : those of the window, or that a stall of it is charged to. inner : of the passes of the window
+    (pass -> what happens in it, in cycles of its own). joined : whether passes are told in sum: how long they compute,
+    and stand still for what.
     """
 
     ran: Ran
@@ -91,6 +98,13 @@ class GroupTimeline:
     drains: Ints
     inner: dict[int, Timeline] = field(default_factory=dict)
     joined: bool = False
+
+    @property
+    def started(self) -> GroupTimeline:
+        """The same in cycles of the clock."""
+        return replace(
+            self, ran=replace(self.ran, launch=0), span=self.ran.own(self.span), cycles=self.ran.clock.cycles
+        )  # fmt: skip
 
     @property
     def many(self) -> int:
@@ -105,14 +119,14 @@ def observe(ran: Ran, span: tuple[int, int], most: int, processing: bool = False
     Returns the window; or, where it holds more than `most` lines, the cycle up to which it holds as many, about.
     """
     ran = ran.processing if processing else ran
-    clock, (low, high) = ran.clock, span
+    clock, (low, high) = ran.clock, ran.own(span)
     first = int(np.searchsorted(clock.ends, low, "right"))
     last = int(np.searchsorted(clock.begins - clock.gap, high, "left"))
     transfers = np.flatnonzero((clock.come > clock.came) & (clock.come > low) & (clock.came < high))
     drains = np.flatnonzero((clock.gone > clock.left) & (clock.gone > low) & (clock.left < high))
-    found = GroupTimeline(ran, span, clock.cycles, range(first, last), transfers, drains)
+    found = GroupTimeline(ran, span, ran.launch + clock.cycles, range(first, last), transfers, drains)
     if found.many > most:
-        return low + (high - low) * most // found.many
+        return span[0] + (span[1] - span[0]) * most // found.many
     inner = _inside(found, min(most - found.many, DETAIL))
     joined = inner is None and any(ran.insides[kind] for kind in set(ran.which[first:last].tolist()))
     return replace(found, inner=inner or {}, joined=joined)
@@ -120,7 +134,7 @@ def observe(ran: Ran, span: tuple[int, int], most: int, processing: bool = False
 
 def _inside(found: GroupTimeline, most: int) -> dict[int, Timeline] | None:
     """What happens in the passes of a window; None: more than so many lines. Passes alike are looked at once."""
-    ran, (low, high) = found.ran, found.span
+    ran, (low, high) = found.ran, found.ran.own(found.span)
     clock, cycles = ran.clock, ran.clock.schedule.cycles
     known: dict[tuple[int, int, int], Timeline] = {}
     inner: dict[int, Timeline] = {}

@@ -36,9 +36,9 @@ def page(
     from accelsim.report.html.facts import section
     from accelsim.report.html.several import pictures, side_by_side
 
-    if not any(result.layers for result in results.values()):
+    if not any(result.multiplied for result in results.values()):
         raise AccelsimError("nothing to show: no layer was run")
-    known, layers = gains or {}, sum(len(result.layers) for result in results.values())
+    known, layers = gains or {}, sum(len(result.multiplied) for result in results.values())
     opened = len(results) == 1 or layers <= MOST_OPENED
     sections = [
         section(result, f"r{at}", label, known.get(label), opened) for at, (label, result) in enumerate(results.items())

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from accelsim.energy.rows import MAC, NO_TENSOR, grouped
 from accelsim.energy.table import energy_unit
+from accelsim.grouped import GroupResult
 from accelsim.outcome import STANDING, LayerResult, Outcome, standing_of
 from accelsim.report.arrays import uses
 from accelsim.report.gains import Gains, added, advice
@@ -17,8 +18,9 @@ from accelsim.report.groups import blocks
 from accelsim.report.html import bars, machine, usage
 from accelsim.report.html import roofline as roofline_picture
 from accelsim.report.html.bars import Bars
-from accelsim.report.html.groups import groups_table, saved_table
+from accelsim.report.html.groups import group_facts, groups_table, saved_table
 from accelsim.report.html.layers import LayerFacts, layer_facts, layer_table
+from accelsim.report.html.living import living_picture
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
 from accelsim.report.html.pictures import Picture
 from accelsim.report.html.plan import plan_picture
@@ -47,7 +49,10 @@ CLOSED = "layers do not open here, as these are results of very many: a page of 
 
 @dataclass(frozen=True)
 class Section:
-    """One result. numbers : four (value, unit, what it is). paints : hatched ones, for the page's patterns."""
+    """One result. numbers : four (value, unit, what it is). paints : hatched ones, for the page's patterns.
+
+    groups : whether layers ran together.
+    """
 
     key: str
     name: str
@@ -63,6 +68,8 @@ class Section:
     layer_table: Table
     tables: tuple[Table, ...]
     plan: Picture | None
+    living: Picture | None
+    groups: bool
     notes: tuple[str, ...]
     ran: RanFacts
     paints: frozenset[Paint]
@@ -81,9 +88,9 @@ def section(
     known = {} if gains is None or isinstance(gains, str) else gains
     pairs = [(gain, layer.repeat) for layer in result.layers for gain in known.get(layer.name, ())]
     unit = result.energy_unit
-    layers = result.layers if opened else ()
-    found = tuple(layer_facts(result, layer, f"{key}-l{at}", known) for at, layer in enumerate(layers))
+    found = tuple(_opened(result, key, known)) if opened else ()
     closed = () if opened else (CLOSED,)
+    living, hatched = living_picture(result)
     return Section(
         key,
         name or visible(result.architecture.name),
@@ -99,10 +106,21 @@ def section(
         layer_table(result, key if opened else ""),
         tuple(_tables(result)),
         plan_picture(result),
+        living,
+        bool(result.groups),
         (*closed, *free(result), *would_save(result), *notes(result)),
         ran_facts(result),
-        frozenset(one for one in (*paint.values(), *causes.values()) if one[1]),
+        frozenset(one for one in (*paint.values(), *causes.values(), *hatched) if one[1]),
     )
+
+
+def _opened(result: Outcome, key: str, known: Gains) -> Iterable[LayerFacts]:
+    """What opens of each layer and group, in the order in which they ran."""
+    for at, one in enumerate(result.in_order):
+        if isinstance(one, GroupResult):
+            yield group_facts(result, one, f"{key}-l{at}")
+        else:
+            yield layer_facts(result, one, f"{key}-l{at}", known)
 
 
 def _causes(result: Outcome) -> list[str]:
@@ -113,7 +131,7 @@ def _causes(result: Outcome) -> list[str]:
 
 def _numbers(result: Outcome) -> Iterable[tuple[str, str, str]]:
     sums = result.total
-    least = "" if all(layer.timing.exact for layer in result.layers) else " at least"
+    least = "" if all(layer.timing.exact for layer in result.multiplied) else " at least"
     processing = f"total latency{least}; processing {milliseconds(sums.processing_ms)} ms"
     yield milliseconds(sums.ms), "ms", processing
     seconds = sums.ms / 1e3
@@ -133,7 +151,7 @@ def _binding(result: Outcome) -> str:
 
 
 def _pictures(result: Outcome, paint: Mapping[str, Paint], causes: Mapping[str, Paint]) -> Iterable[Picture]:
-    if not result.layers:
+    if not result.multiplied:
         return
     for data in (by_type(result, paint), by_layer(result, paint), by_cause(result, causes)):
         names = [(arrows(component(name)), patch) for name, patch in bars.legend(data.paint, data.parts)]
@@ -148,6 +166,7 @@ def _pictures(result: Outcome, paint: Mapping[str, Paint], causes: Mapping[str, 
         ]
         note = (
             f"A dot for each layer at each level whose ports have a width. Peak: {number(found.peak)} MACs per cycle."
+            f"{' Layers that ran together have none.' if result.groups else ''}"
         )
         yield Picture("Roofline", roofline_picture.draw(found, paint), tuple(legend), note)
 
@@ -172,7 +191,7 @@ def by_layer(result: Outcome, paint: Mapping[str, Paint]) -> Bars:
     """Energy of each layer, every run of it, stacked by level; of a deep network of each block."""
     scale, unit = energy_scale(result.energy_unit, result.total.energy)
 
-    def spent(layer: LayerResult) -> Mapping[str, Fraction]:
+    def spent(layer: LayerResult | GroupResult) -> Mapping[str, Fraction]:
         return grouped(layer.energy_rows, "component")
 
     return Bars(f"Energy by {_what(result)} and level", unit, _grouped(result, spent, scale), paint)
@@ -181,27 +200,28 @@ def by_layer(result: Outcome, paint: Mapping[str, Paint]) -> Bars:
 def by_cause(result: Outcome, causes: Mapping[str, Paint]) -> Bars:
     """Cycles of each layer, every run of it: those with MACs, and those without by cause."""
 
-    def spent(layer: LayerResult) -> Mapping[str, int]:
+    def spent(layer: LayerResult | GroupResult) -> Mapping[str, int]:
         return {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
 
     return Bars(f"Cycles by {_what(result)} and cause", "cycles", _grouped(result, spent, 1.0), causes)
 
 
 def _what(result: Outcome) -> str:
-    return "layer" if len(blocks([layer.name for layer in result.layers])) == len(result.layers) else "block"
+    names = [layer.name for layer in result.multiplied]
+    return "layer" if len(blocks(names)) == len(names) else "block"
 
 
 def _grouped(
-    result: Outcome, spent: Callable[[LayerResult], Mapping[str, Fraction | int]], scale: float
+    result: Outcome, spent: Callable[[LayerResult | GroupResult], Mapping[str, Fraction | int]], scale: float
 ) -> tuple[tuple[str, Mapping[str, float]], ...]:
-    found = []
-    for label, members in blocks([shown(layer.name) for layer in result.layers]):
+    found, every = [], result.in_order
+    for label, members in blocks([shown(layer.name) for layer in every]):
         sums: dict[str, float] = {}
         for at in members:
-            layer = result.layers[at]
+            layer = every[at]
             for part, value in spent(layer).items():
                 sums[part] = sums.get(part, 0.0) + float(value * layer.repeat) / scale
-        times = result.layers[members[0]].repeat if len(members) == 1 else 1
+        times = every[members[0]].repeat if len(members) == 1 else 1
         found.append((f"{label} x{times}" if times > 1 else label, sums))
     return tuple(found)
 

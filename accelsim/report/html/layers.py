@@ -11,6 +11,7 @@ from markupsafe import Markup
 from accelsim.energy.rows import NO_TENSOR
 from accelsim.energy.table import energy_unit
 from accelsim.engine.counts import ACTIONS
+from accelsim.grouped import GroupResult
 from accelsim.outcome import LayerResult, Outcome
 from accelsim.report.gains import Gains, advice
 from accelsim.report.html import nest
@@ -41,7 +42,6 @@ class LayerFacts:
 
 def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> LayerFacts:
     """One layer, one run of it."""
-    sizes = " ".join(f"{dim}{layer.problem[dim]}" for dim in LOOP_DIMS if layer.problem[dim] > 1)
     runs = f", runs {layer.repeat} times: what is below is one run" if layer.repeat > 1 else ""
     source = layer.mapping_source
     found = f"mapping: {source}"
@@ -55,13 +55,18 @@ def layer_facts(result: Outcome, layer: LayerResult, key: str, gains: Gains) -> 
     return LayerFacts(
         key,
         visible(layer.name),
-        f"{layer.op}, {sizes}{strides(layer.problem)}, {number(layer.macs / 1e6)} M MACs{runs}{_zeros(result, layer)}",
+        f"{layer.op}, {sizes_of(layer.problem)}, {number(layer.macs / 1e6)} M MACs{runs}{_zeros(result, layer)}",
         found,
         nest.draw(layer.nest, result.architecture, layer.problem),
         arrows(bound),
         tuple(advice(own, result.energy_unit, MOST_ADVICE)),
-        (_cycles(layer), _words(result, layer), _energy(result, layer)),
+        details(result, layer),
     )
+
+
+def sizes_of(problem: Problem) -> str:
+    """Its dims above 1, and how rows and columns of the ifmap follow from those of the ofmap."""
+    return " ".join(f"{dim}{problem[dim]}" for dim in LOOP_DIMS if problem[dim] > 1) + strides(problem)
 
 
 def strides(problem: Problem) -> str:
@@ -86,16 +91,17 @@ def _zeros(result: Outcome, layer: LayerResult) -> str:
 
 
 def layer_table(result: Outcome, key: str) -> Table:
-    """A row for each layer, one run of it; each leads to what opens, if `key` says where that is."""
+    """A row for each layer and group, one run of it; each leads to what opens, if `key` says where that is."""
     scale, unit = energy_scale(result.energy_unit, result.total.energy)
     heads = (
         "layer", "kind", "binds", "runs", "MACs [M]", "cycles", "time [ms]", "stalled [%]", "active PEs",
         "utilization [%]", f"energy [{unit}]", f"per MAC [{energy_unit(result.energy_unit)}]",
     )  # fmt: skip
 
-    def row(layer: LayerResult, at: int) -> tuple[Cell, ...]:
+    def row(layer: LayerResult | GroupResult, at: int) -> tuple[Cell, ...]:
         spent = {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
         most = max(spent, key=lambda cause: (spent[cause], cause)) if layer.cycles else ""
+        alone = layer if isinstance(layer, LayerResult) else None
         return (
             named(visible(layer.name), f"#{key}-l{at}" if key else ""),
             named(layer.op),
@@ -106,7 +112,7 @@ def layer_table(result: Outcome, key: str) -> Table:
             _ms(result.milliseconds(layer.cycles)),
             share(_ratio(sum(layer.stall_cycles.values()), layer.cycles)),
             count(layer.active_pes),
-            share(result.utilization(layer.counts.visited, layer.cycles, layer)),
+            share(result.utilization(layer.counts.visited, layer.cycles, alone)),
             count(layer.energy / scale),
             count(_ratio(layer.energy, layer.macs)),
         )
@@ -116,7 +122,7 @@ def layer_table(result: Outcome, key: str) -> Table:
         named("total, every run"),
         named(""),
         named(""),
-        count(sum(layer.repeat for layer in result.layers)),
+        count(sum(layer.repeat for layer in result.multiplied)),
         count(sums.macs / 1e6),
         count(sums.cycles),
         _ms(sums.ms),
@@ -126,10 +132,15 @@ def layer_table(result: Outcome, key: str) -> Table:
         count(sums.energy / scale),
         count(_ratio(sums.energy, sums.macs)),
     )
-    return table("Layers", heads, [row(layer, at) for at, layer in enumerate(result.layers)], 3, [total])
+    return table("Layers", heads, [row(layer, at) for at, layer in enumerate(result.in_order)], 3, [total])
 
 
-def _cycles(layer: LayerResult) -> Table:
+def details(result: Outcome, layer: LayerResult | GroupResult) -> tuple[Table, ...]:
+    """Where cycles, words and energy of a layer or group go."""
+    return _cycles(layer), _words(result, layer), _energy(result, layer)
+
+
+def _cycles(layer: LayerResult | GroupResult) -> Table:
     spent = {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
     order = sorted((cause for cause in spent if spent[cause]), key=lambda cause: (-spent[cause], cause))
     rows = [(named(arrows(cause)), count(spent[cause]), share(_ratio(spent[cause], layer.cycles))) for cause in order]
@@ -137,7 +148,7 @@ def _cycles(layer: LayerResult) -> Table:
     return table("Cycles by cause", ("cause", "cycles", "of them [%]"), rows, 1, total)
 
 
-def _words(result: Outcome, layer: LayerResult) -> Table:
+def _words(result: Outcome, layer: LayerResult | GroupResult) -> Table:
     """Words filled, read, updated and drained at each level."""
     rows = []
     for level in result.architecture.levels:
@@ -148,7 +159,7 @@ def _words(result: Outcome, layer: LayerResult) -> Table:
     return table("Words", ("level", "tensor", *(f"{action}s" for action in ACTIONS)), rows, 2)
 
 
-def _energy(result: Outcome, layer: LayerResult) -> Table:
+def _energy(result: Outcome, layer: LayerResult | GroupResult) -> Table:
     """Energy of each component by data type."""
     scale, unit = energy_scale(result.energy_unit, layer.energy)
     sums: dict[str, dict[str, Fraction]] = {}

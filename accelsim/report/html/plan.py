@@ -25,7 +25,8 @@ def plan_picture(result: Outcome) -> Picture | None:
     legend = [(graph.called(kind), _patch(PAINTS[kind])) for kind in graph.kinds]
     note = (
         "Layers in the order they run, those with MACs in white. A lane is a tensor, from who makes it to who reads "
-        "it, as thick as the root of its words. A box around layers is a group; beside it its tiles."
+        "it, as thick as the root of its words. A box around layers is a group; beside it its tiles: rows × columns, "
+        "of layers that hand theirs on × channels."
     )
     return Picture("The plan over the network", draw(graph), tuple(legend), note)
 

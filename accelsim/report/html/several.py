@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from accelsim.energy.table import energy_unit
+from accelsim.grouped import GroupResult
 from accelsim.outcome import LayerResult, Outcome
 from accelsim.report.designs import Designs
 from accelsim.report.html.designs import dot_of, front_picture, move_pictures, view_of
@@ -21,7 +22,7 @@ LONGEST = 18
 
 def side_by_side(results: Mapping[str, Outcome]) -> list[Table]:
     """The totals; where results have layers in common, their cycles and, in one unit, their energies."""
-    names = [layer.name for result in results.values() for layer in result.layers]
+    names = [layer.name for result in results.values() for layer in result.multiplied]
     found = [_totals(results)]
     if len(set(names)) < len(names):
         found.append(heat(results, "Cycles of each layer, every run", lambda layer: Fraction(layer.cycles), 1.0))
@@ -34,13 +35,15 @@ def side_by_side(results: Mapping[str, Outcome]) -> list[Table]:
     return found
 
 
-def heat(results: Mapping[str, Outcome], title: str, of: Callable[[LayerResult], Fraction], scale: float) -> Table:
+def heat(
+    results: Mapping[str, Outcome], title: str, of: Callable[[LayerResult | GroupResult], Fraction], scale: float
+) -> Table:
     """A row for each layer, a column for each result; the more a number is above the least of its row, the darker.
 
     A layer that did not run has an empty cell.
     """
     known = {
-        visible(label): {layer.name: float(of(layer) * layer.repeat) / scale for layer in result.layers}
+        visible(label): {layer.name: float(of(layer) * layer.repeat) / scale for layer in result.multiplied}
         for label, result in results.items()
     }
     return heat_table(known, list(dict.fromkeys(name for own in known.values() for name in own)), title)
@@ -95,10 +98,10 @@ def comparable(results: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """
     groups: dict[object, dict[str, Outcome]] = {}
     for label, result in results.items():
-        layers = tuple((layer.name, layer.macs, layer.repeat) for layer in result.layers)
+        layers = tuple((layer.name, layer.macs, layer.repeat) for layer in result.multiplied)
         key = result.workload, result.batch, layers, result.energy_unit
         groups.setdefault(key, {})[label] = result
-    return max(groups.values(), key=lambda own: (len(next(iter(own.values())).layers), len(own)), default={})
+    return max(groups.values(), key=lambda own: (len(next(iter(own.values())).multiplied), len(own)), default={})
 
 
 def designs_of(results: Mapping[str, Outcome]) -> Designs:

@@ -255,9 +255,13 @@ class Handing:
                 levels.append((spec.name, replace(level, temporal=moved + level.temporal) if index == home else level))
         return LoopNest(tuple(levels))
 
+    def handed(self, nest: LoopNest) -> Handed:
+        """The epilogue under a mapping. Raises MappingError where it is illegal."""
+        return handed(self.epilogue, self.machine, nest, self.problem, self.wanted.home, self.bits)
+
     def run(self, nest: LoopNest, evaluator: str) -> Ran:
         """The layer and its epilogue under a mapping. Raises MappingError where it is illegal, or does not fit."""
-        found = handed(self.epilogue, self.machine, nest, self.problem, self.wanted.home, self.bits)
+        found = self.handed(nest)
         over = self._overflow(nest)
         if over is not None:
             raise MappingError(describe(replace(over, levers=(*over.levers, "take a smaller tile"))))

@@ -13,17 +13,21 @@ from pathlib import Path
 import pytest
 
 import fakes
+import test_epilogues
 from accelsim.advice import advise
 from accelsim.errors import AccelsimError
 from accelsim.report.grid import Grid
 from accelsim.report.html import facts, page
 from accelsim.report.html.layers import layer_table, strides
+from accelsim.report.html.living import living_picture
 from accelsim.report.html.paints import COMPUTE, of_causes, of_components
 from accelsim.report.html.ran import defaults
+from accelsim.report.plot_between import living_data
 from accelsim.report.table import grids
 from accelsim.report.text import energy_scale
 from accelsim.simulate import simulate
 from accelsim.specs import json_schema
+from accelsim.workload.network import Network
 from accelsim.workload.problem import Problem
 from accelsim.workload.yaml import network_of
 from accelsim.yamlfile import parse
@@ -180,6 +184,90 @@ def test_layers_of_very_many_results_do_not_open(result, monkeypatch):
     assert "<summary>CONV1</summary>" not in text and text.count(facts.CLOSED) == 2 and text.count(">CONV1<") >= 2
     assert {link.removeprefix("#") for link in found.links if link.startswith("#")} <= set(found.ids)
     assert "<summary>CONV1</summary>" in page({"one": result})
+
+
+PAIR = {
+    "p": {"op": "conv", "M": 4, "kernel": 3, "pad": 1},
+    "q": {"op": "conv", "M": 4, "kernel": 3, "pad": 1},
+    **test_epilogues.LAYERS,
+}
+
+
+@pytest.fixture(scope="module")
+def planned():
+    """Two layers together, one that hands its tiles on, two by themselves, a tensor that stays."""
+    plan = {
+        "resident": {"a": "GLB"},
+        "groups": [
+            {"layers": ["p", "q"], "tile": {"P": 4}},
+            {**test_epilogues.GROUP, "tile": {"P": 2, "Q": 4, "M": 4}},
+        ],
+    }
+    network = Network.of("planned", PAIR, (4, 8, 8))
+    return simulate(test_epilogues.machine("4 KiB"), network, plan=plan, saved=True)
+
+
+def test_groups_are_rows_and_bars_in_run_order(planned):
+    table, heads = layer_table(planned, "r0"), [head for head, _ in layer_table(planned, "r0").heads]
+    assert [row[0].text for row in table.rows] == ["p..q", "a", "b..pool", "c"]
+    cycles = [int(row[heads.index("cycles")].text.replace(",", "")) for row in (*table.rows, *table.sums)]
+    assert sum(cycles[:-1]) == cycles[-1] == planned.total.cycles
+    runs = [row[heads.index("runs")].text for row in (*table.rows, *table.sums)]
+    assert runs == ["1", "1", "1", "1", "4"]
+    paint, causes = of_components(planned), of_causes(planned.total.stall_cycles)
+    energy, spent = facts.by_layer(planned, paint), facts.by_cause(planned, causes)
+    assert [name for name, _ in energy.rows] == [name for name, _ in spent.rows] == ["p..q", "a", "b..pool", "c"]
+    scale, _ = energy_scale(planned.energy_unit, planned.total.energy)
+    assert sum(sum(values.values()) for _, values in energy.rows) == pytest.approx(planned.total.energy / scale)
+    assert sum(sum(values.values()) for _, values in spent.rows) == planned.total.cycles
+
+
+def test_a_group_opens(planned):
+    """What ran together, its passes and their mappings, and where its cycles, words and energy go."""
+    together, handed = (one for one in facts.section(planned).layers if ".." in one.name)
+    assert together.what.startswith("p, q together, tile by tile; ")
+    assert handed.what.startswith("b hands each finished tile of its ofmap to sum, pool; ")
+    assert handed.mapping == "mapping of b" and "<svg" in handed.nest and not together.nest
+    for facts_of, group in zip((together, handed), planned.groups, strict=True):
+        cycles, words, energy, passes = facts_of.tables
+        assert cycles.sums[0][1].text == f"{group.cycles:,}"
+        assert [row[3].text for row in passes.rows] == [f"{one.runs:,}" for one in group.passes]
+        assert [row[2].text for row in passes.rows] == [str(one.nest) for one in group.passes]
+        (read,) = (row for row in words.rows if (row[0].text, row[1].text) == ("DRAM", "filter"))
+        assert read[3].text == f"{group.counts('DRAM', 'filter', 'read'):,}"
+        assert float(energy.sums[0][-1].value) > 0
+    text = page({"": planned})
+    elements = Elements(text)
+    assert not elements.open and {link[1:] for link in elements.links if link.startswith("#")} <= set(elements.ids)
+
+
+def test_what_lives_on_the_chip_is_drawn(planned):
+    """A box for each tensor and layer, as high as its KiB; its place in the buffer, and what is saved, to the word."""
+    text = page({"": planned})
+    assert "What lives on the chip while each layer runs" in text and "full at the line, 4 KiB" in text
+    told = re.findall(r"<title>(\w+), ([\d.]+) KiB, while (\w+) runs</title>", text)
+    held = living_data(planned)
+    assert [(tensor, layer) for tensor, _, layer in told] == [(row["tensor"], row["layer"]) for row in held]
+    assert [float(kib) for _, kib, _ in told] == pytest.approx([row["bits"] / 8192 for row in held], rel=0.01)
+    assert {(layer, tensor) for tensor, _, layer in told} == {
+        *((layer, "tiles") for layer in ("p", "q", "b", "sum", "pool")),
+        *((layer, "a") for layer in ("a", "b", "sum")),
+    }
+    picture, paints = living_picture(planned)
+    assert [name for name, _ in picture.legend] == ["tiles", "a"] or [name for name, _ in picture.legend] == [
+        "a",
+        "tiles",
+    ]
+    assert len(paints) == 2
+    words = sum(int(one.counts.words[0].sum()) for one in planned.multiplied)
+    words += sum(one.reads + one.writes for one in planned.vector_layers)
+    assert sum(row.planned for row in planned.saved) == words
+    inside = {row.tensor: row.planned for row in planned.saved if row.tensor in ("p", "b", "sum", "a")}
+    assert inside == {"p": 0, "b": 0, "sum": 0, "a": 0}
+
+
+def test_a_run_without_a_plan_has_no_picture_of_it(result):
+    assert living_picture(result) == (None, ())
 
 
 def test_nothing_is_no_page(result):
