@@ -12,7 +12,7 @@ from accelsim.engine.fused.handed import LANES, OPERATIONS
 from accelsim.engine.fused.handed_seen import HandedTimeline, Passing
 from accelsim.engine.program import Ints
 from accelsim.engine.timeline import Timeline
-from accelsim.report.slices import EPILOGUE, HANDED, LANE, TRANSFER, Slice, Track, laid_out, within
+from accelsim.report.slices import EPILOGUE, HANDED, LANE, TRANSFER, Slice, Track, laid_out
 from accelsim.report.timeline_reasons import Reasons
 from accelsim.workload.problem import Tensor
 
@@ -88,10 +88,10 @@ class _Told:
         self.up = f"{self.outermost}<-{self.home} {Tensor.PSUM.value}"
 
     def layers(self) -> Iterator[Track]:
-        """Of each layer of the epilogue, the tiles that pass it."""
+        """Of each layer of the epilogue, the tiles that pass it: side by side those that hold no port for any word."""
         for place, op in enumerate(self.epilogue.ops):
-            slices = list(within(self.found.span, self._of_layer(place)))
-            yield Track(f"{EPILOGUE}{op.name}", len(slices), slices)
+            name = f"{EPILOGUE}{op.name}"
+            yield from list(laid_out(self.found.span, name, self._of_layer(place))) or [Track(name, 0, [])]
 
     def _of_layer(self, place: int) -> Iterator[Slice]:
         found, epilogue = self.found, self.epilogue
