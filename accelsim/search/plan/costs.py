@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from accelsim.mapping.plan.progress import refuse_no_room
 from accelsim.search.best import find
 from accelsim.search.plan.floors import Floats, Floors, simple
 from accelsim.search.proof import Proof
+from accelsim.workload.network import Layer
 from accelsim.workload.problem import TENSORS, Problem, Tensor, Width
 
 OBJECTIVES = ("energy", "cycles", "edp", "words")
@@ -299,3 +300,14 @@ def vector_cost(wanted: Wanted, sized: Architecture, moved: Moved, operations: i
     energy += operations * float(each or 0)
     cycles, _ = latency(sized, moved, operations)
     return Cost(energy, cycles, moved.reads + moved.writes)
+
+
+def no_step(wanted: Wanted, sized: Callable[[Layer], Architecture], layer: Layer) -> MappingError:
+    """What to raise where no plan has room for a layer, alone or in a group: why there is no mapping of it alone."""
+    machine = sized(layer)
+    try:
+        assert layer.problem is not None
+        find(machine, machine.lower(layer.problem), wanted.flow, "energy", wanted.table, proof=wanted.proof)
+    except MappingError as error:
+        return MappingError(f"{layer.name}: {error}")
+    return MappingError(f"{layer.name}: '{wanted.home}' has no room for it, alone or in a group")

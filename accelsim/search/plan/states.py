@@ -27,7 +27,7 @@ from accelsim.mapping.plan.plan import Group, Home, Plan
 from accelsim.mapping.plan.tensors import operand
 from accelsim.search.plan.attends import Attends, attended_in
 from accelsim.search.plan.chains import Chains
-from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, vector_cost
+from accelsim.search.plan.costs import NEVER, NOTHING, Cost, Lone, Passes, Wanted, no_step, vector_cost
 from accelsim.search.plan.fused import Floats, Run, Ways, groups_in, shape_of, ways_of
 from accelsim.workload.network import Layer, Network
 from accelsim.workload.problem import Tensor
@@ -388,15 +388,15 @@ class Walk:
                         old = best[step.end].get(after)
                         if old is None or worth < old[0]:
                             best[step.end][after] = worth, total, step, state
+        if not best[-1]:
+            place = max(k for k, states in enumerate(best) if states)
+            raise no_step(self.wanted, self.sized, self.network.layers[self.order[place]])
         at = min(best[-1], key=lambda state: best[-1][state][0])
-        path: list[Step] = []
-        for place in range(len(self.order), 0, -1):
-            if path and path[-1].begin != place:
-                continue
-            _, _, last, state = best[place][at]
+        path, place = list[Step](), len(self.order)
+        while place:
+            last, at = best[place][at][2:]
             assert last is not None
-            path.append(last)
-            at = state
+            path, place = [*path, last], last.begin
         return path[::-1]
 
     def _after(self, step: Step) -> Iterator[State]:

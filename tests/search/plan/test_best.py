@@ -10,7 +10,7 @@ import pytest
 from accelsim.architecture.yaml import load_architecture
 from accelsim.dataflows import known_dataflow
 from accelsim.energy.load import table_for
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, MappingError
 from accelsim.mapping.plan.living import home_of
 from accelsim.mapping.plan.plan import Plan
 from accelsim.search.plan.best import Found, find_plan, no_worse
@@ -191,3 +191,11 @@ def test_a_way_that_is_none() -> None:
         found_by(wanted_of("eyeriss"), network, "residnt")
     with pytest.raises(AccelsimError, match="nothing can stay on the chip of 'nvdla_full': 'CBUF' keeps no psum"):
         home_of(load_architecture("nvdla_full"))
+
+
+@pytest.mark.parametrize("way", ["resident", "fused", "best"])
+def test_a_layer_that_nothing_has_room_for_is_told(way):
+    layers = {"a": {"op": "conv", "M": 8, "kernel": 11, "inputs": "input"}, "b": {"op": "add", "inputs": ["a", "a"]}}
+    network = Network.of("large", layers, (8, 32, 32))
+    with pytest.raises(MappingError, match="a: no mapping of dataflow 'row_stationary' fits 'eyeriss_isca16_rs': GLB"):
+        simulate("eyeriss_isca16_rs", network, parameters={"glb": "64 B"}, evaluator="analytical", between=way)
