@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import inf
 from typing import Any, NamedTuple
 
@@ -18,11 +19,12 @@ from accelsim.engine import evaluate
 from accelsim.engine.copied import copied_out
 from accelsim.engine.vector import Moved, latency
 from accelsim.errors import AccelsimError, MappingError
-from accelsim.mapping.dataflows.dataflow import Dataflow
+from accelsim.mapping.dataflows.dataflow import BEST, Dataflow
 from accelsim.mapping.mapping import LoopNest, demands
 from accelsim.mapping.plan.living import Stay, partition_of
 from accelsim.mapping.plan.progress import refuse_no_room
 from accelsim.search.best import find
+from accelsim.search.found import objective_of
 from accelsim.search.plan.floors import Floats, Floors, simple
 from accelsim.search.proof import Proof
 from accelsim.workload.network import Layer
@@ -121,29 +123,66 @@ def price_of(wanted: Wanted, machine: Architecture, problem: Problem, nest: Loop
 Key = tuple[Problem, tuple[int, ...], frozenset[Tensor], bool]
 
 
+SHARES, UNEVEN = (0.5, 0.8), 1e-3
+"""Of the home, what is taken where a layer is searched once more; how much cheaper it may be there, and is even."""
+
+
 @dataclass
 class Lone:
-    """Layers that run alone. A layer is searched for with no others on the chip first: less room is never better."""
+    """Layers that run alone. A layer is searched for with no others on the chip first: less room is never better.
+
+    But a search that keeps few mappings may find a better one in less room. Of a layer where it does (`uneven`) every
+    room that matters is searched by itself.
+    """
 
     wanted: Wanted
     known: dict[Key, list[tuple[int, Priced]]] = field(default_factory=dict)
+    odd: dict[Key, bool] = field(default_factory=dict)
     searched: int = 0
 
     def ask(self, sized: Architecture, problem: Problem, homes: Iterable[Tensor], copied: bool, taken: int) -> Priced:
-        """Of what was searched with more room it is a bound from below, with `needs` < 0; else the true cost."""
+        """Of what was searched in another room it is a bound from below, with `needs` < 0; else the true cost."""
         key, found = self._known(sized, problem, homes, copied)
+        uneven = self.uneven(sized, problem)
         if not found:
             least = 0 if self.wanted.capacity is None else min(taken, self.least(sized, problem, key[2]))
-            self.look(sized, problem, key[2], copied, least)
-        capacity, best = self.wanted.capacity, NEVER
+            for room in (least, *(max(least, one) for one in self._rooms() if uneven)):
+                self.look(sized, problem, key[2], copied, room)
+        capacity, best, bound = self.wanted.capacity, NEVER, NEVER
+        for _, priced in found if uneven else ():
+            bound = Cost(*map(min, bound, priced.cost))
         for room, priced in sorted(found, key=lambda one: one[0], reverse=True):
             if room <= taken:
                 fits = capacity is None or priced.needs + taken <= capacity
-                if priced.nest is None or fits:
+                if priced.nest is None or (fits and (not uneven or room == taken)):
                     return priced
-                return Priced(None, priced.cost, -1)
+                return Priced(None, bound if uneven else priced.cost, -1)
             best = priced.cost
-        return Priced(None, best, -1)
+        return Priced(None, bound if uneven else best, -1)
+
+    def uneven(self, sized: Architecture, problem: Problem) -> bool:
+        """Whether less room gives a cheaper mapping of a layer; never where the best of all is found."""
+        if self.wanted.flow == BEST or self.wanted.proof.of_flows:
+            return False
+        key, found = self._known(sized, problem, (), False)
+        if key not in self.odd:
+            rooms = [0, *self._rooms()]
+            for room in rooms:
+                if all(one != room for one, _ in found):
+                    self.look(sized, problem, frozenset(), False, room)
+            costs = [self._worth(dict(found)[room].cost) for room in rooms]
+            self.odd[key] = any(less < more * (1 - UNEVEN) for more, less in pairwise(costs))
+        return self.odd[key]
+
+    def _rooms(self) -> list[int]:
+        """Bits of the home that are taken where a layer is searched once more."""
+        capacity = self.wanted.capacity
+        return [] if capacity is None else [int(capacity * share) for share in SHARES]
+
+    def _worth(self, cost: Cost) -> float:
+        """What mappings are searched for by."""
+        objective = self.wanted.of_mappings
+        return cost.energy if objective == "energy" else objective_of(objective, cost.energy, cost.cycles)
 
     def least(self, sized: Architecture, problem: Problem, homes: frozenset[Tensor]) -> int:
         """Bits that a layer's own tensors take at home at least."""
