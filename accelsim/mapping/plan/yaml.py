@@ -319,7 +319,8 @@ def written(group: Group) -> dict[str, Any]:
             "layers": list(group.layers),
             "tile": {"rows": group.rows, **({"columns": group.columns} if group.columns else {})},
         }
-        return out | ({"outside": group.outside} if group.outside else {})
+        out |= {"outside": group.outside} if group.outside else {}
+        return out | ({"filters": dict(group.filters)} if group.filters else {})
     # a side that is not said is all of it
     tile = {name: size for name, size in (("P", group.P), ("Q", group.Q), ("M", group.M)) if size}
     out = {"layers": list(group.layers), **({"tile": tile} if tile else {})}

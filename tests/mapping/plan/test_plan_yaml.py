@@ -54,6 +54,17 @@ def test_a_plan_is_read_and_written(tmp_path: Path) -> None:
     assert dump_plan(Plan()) == "{}\n" and not Plan()
 
 
+@pytest.mark.parametrize("outside", ["", ROWS, COLUMNS])
+@pytest.mark.parametrize("filters", [{}, {"qk": "resident", "av": "resident"}])
+def test_an_attention_is_read_and_written(tmp_path: Path, outside: str, filters: dict[str, str]) -> None:
+    group = Group(("qk", "softmax", "av"), filters=filters, rows=256, columns=64, outside=outside)
+    file = tmp_path / "plan.yaml"
+    file.write_text(dump_plan(Plan(groups=(group,))))
+    (found,) = load_plan(file)[0].groups
+    assert found == group
+    assert plan_from(data_of(Plan(groups=(group,))))[0].groups == (group,)
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
