@@ -24,6 +24,7 @@ from accelsim.search.narrowed import is_bounded, most_saved
 from accelsim.search.optimum.classes import Classes
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
+from accelsim.search.optimum.counted import as_counted
 from accelsim.search.optimum.floor import fewest_cycles, floor_of
 from accelsim.search.optimum.heads import Heads, Limit
 from accelsim.search.optimum.kernels import descend as descending
@@ -33,7 +34,7 @@ from accelsim.search.optimum.mapspace import Mapspace, Walked, leaves_of
 from accelsim.search.optimum.placements import Placement, Toll
 from accelsim.search.optimum.proved import ROUNDING, Optimum, Step
 from accelsim.search.optimum.scope import ALL, Scope
-from accelsim.search.optimum.standing import Standing, as_counted, busiest_port, price_of_cycle
+from accelsim.search.optimum.standing import Standing, busiest_port, price_of_cycle
 from accelsim.search.optimum.traded import Traded
 from accelsim.search.space import GROUPS
 from accelsim.workload.problem import Problem
@@ -326,7 +327,7 @@ class _Search:
         if not self.standing or self._late or self.space.scope.toll:
             # what passes wait for is not waited for while a port is busy: the one or the other is known
             return 0.0
-        return busiest_port(self.space, placement, self.space.scope.ceilings.most[1], Clock())
+        return busiest_port(self.space, placement, self.space.scope.ceilings.most[1], self.clock)
 
     def _least(
         self, placement: Placement, classes: Classes, heads: Heads | None, inners: descending.Inners

@@ -9,19 +9,15 @@ from math import inf
 import numpy as np
 
 from accelsim.architecture.model import Architecture
-from accelsim.energy.account import account
 from accelsim.energy.standing import standing_rows
 from accelsim.energy.table import EnergyTable
-from accelsim.engine import evaluate
 from accelsim.engine.analytical import edge_columns
 from accelsim.engine.program import build
-from accelsim.mapping.dataflows.dataflow import BEST
 from accelsim.mapping.mapping import LoopNest
-from accelsim.search.bound import WORDS
 from accelsim.search.found import objective_of
 from accelsim.search.kernels.records import BUSY, LOADING
 from accelsim.search.optimum.clock import Clock
-from accelsim.search.optimum.floor import fewest_cycles
+from accelsim.search.optimum.counted import closed_form
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.mapspace import Mapspace, leaves_of
 from accelsim.search.optimum.placements import Placement, Toll, is_waited, load_name
@@ -123,30 +119,9 @@ class Standing:
     def _cost(self, nest: LoopNest) -> tuple[float, Toll | None]:
         """The objective of a mapping, and what its passes wait for, where MACs on top of it last longer than a port."""
         machine, problem, table = self.machine, self.problem, self.table
-        counts, timing = evaluate(machine, nest, problem, "analytical")
-        energy = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, BEST, nest)))
+        energy, counts, timing = closed_form(machine, problem, table, nest)
         every = waits(machine, problem, table, nest)
         busy = max((cycles for name, cycles in every.items() if not is_waited(name)), default=0.0)
         name = max(filter(is_waited, every), key=every.__getitem__, default="")
         on_top = bool(name) and every[name] + counts.compute_cycles > busy
         return objective_of(self.objective, energy, timing.cycles), Toll((name,), self.price) if on_top else None
-
-
-def as_counted(
-    found: Optimum, machine: Architecture, problem: Problem, table: EnergyTable, priced: bool = False
-) -> Optimum:
-    """With the energy that the closed form counts.
-
-    A search takes all final sums to be narrowed that may be. Unless it has `priced` what every cycle costs, that is
-    left out, which is more than that of the fewest cycles.
-    """
-    every, fewest = any(standing_rows(machine, table, 1)), fewest_cycles(machine, problem)
-    if found.objective in ("cycles", WORDS) or not (every or machine.narrows):
-        return found
-    standing = 0.0 if priced else fewest * float(sum(row.energy for row in standing_rows(machine, table, 1)))
-    counts, timing = evaluate(machine, found.nest, problem, "analytical")
-    energy = float(sum(row.energy for row in account(machine, counts, table, timing.cycles, BEST, found.nest)))
-    score = objective_of(found.objective, energy, found.cycles)
-    return replace(
-        found, energy=energy, score=score, bound=found.bound + objective_of(found.objective, standing, fewest)
-    )

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from accelsim.architecture.model import Architecture
-from accelsim.energy.account import account
 from accelsim.energy.table import EnergyTable
 from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
@@ -22,6 +21,7 @@ from accelsim.search.found import objective_of
 from accelsim.search.optimum.ceilings import SLACK, Ceilings
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import NothingFitsError
+from accelsim.search.optimum.counted import closed_form
 from accelsim.search.optimum.floor import fewest_cycles
 from accelsim.search.optimum.placements import Trade
 from accelsim.search.optimum.proved import ROUNDING, Optimum
@@ -130,8 +130,7 @@ class Traded:
 
     def energy_of(self, nest: LoopNest) -> float:
         """By the closed form, without tolls."""
-        counts, timing = evaluate(self.machine, nest, self.problem, "analytical")
-        return float(sum(row.energy for row in account(self.machine, counts, self.table, timing.cycles, "", nest)))
+        return closed_form(self.machine, self.problem, self.table, nest)[0]
 
     def _whole(self, found: Optimum) -> Optimum:
         """With both accounts, whichever the search made small."""

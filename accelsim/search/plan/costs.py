@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import inf
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,7 +138,7 @@ class Lone:
 
     wanted: Wanted
     known: dict[Key, list[tuple[int, Priced]]] = field(default_factory=dict)
-    odd: dict[Key, bool] = field(default_factory=dict)
+    odd: dict[tuple[Problem, tuple[int, ...]], bool] = field(default_factory=dict)
     searched: int = 0
 
     def ask(self, sized: Architecture, problem: Problem, homes: Iterable[Tensor], copied: bool, taken: int) -> Priced:
@@ -146,31 +147,27 @@ class Lone:
         uneven = self.uneven(sized, problem)
         if not found:
             least = 0 if self.wanted.capacity is None else min(taken, self.least(sized, problem, key[2]))
-            for room in (least, *(max(least, one) for one in self._rooms() if uneven)):
+            for room in sorted({least, *(max(least, one) for one in self._rooms() if uneven)}):
                 self.look(sized, problem, key[2], copied, room)
-        capacity, best, bound = self.wanted.capacity, NEVER, NEVER
-        for _, priced in found if uneven else ():
-            bound = Cost(*map(min, bound, priced.cost))
-        for room, priced in sorted(found, key=lambda one: one[0], reverse=True):
-            if room <= taken:
-                fits = capacity is None or priced.needs + taken <= capacity
-                if priced.nest is None or (fits and (not uneven or room == taken)):
-                    return priced
-                return Priced(None, bound if uneven else priced.cost, -1)
-            best = priced.cost
-        return Priced(None, bound if uneven else best, -1)
+        below, capacity = [one for one in found if one[0] <= taken], self.wanted.capacity
+        room, priced = max(below, key=itemgetter(0)) if below else min(found, key=itemgetter(0))
+        fits = capacity is None or priced.needs + taken <= capacity
+        if below and (priced.nest is None or (fits and (not uneven or room == taken))):
+            return priced
+        bound = Cost(*map(min, zip(*(one.cost for _, one in found), strict=True))) if uneven else priced.cost
+        return Priced(None, bound, -1)
 
     def uneven(self, sized: Architecture, problem: Problem) -> bool:
         """Whether less room gives a cheaper mapping of a layer; never where the best of all is found."""
         if self.wanted.flow == BEST or self.wanted.proof.of_flows:
             return False
-        key, found = self._known(sized, problem, (), False)
+        key = problem, tuple(sized.widths.values())
         if key not in self.odd:
-            rooms = [0, *self._rooms()]
-            for room in rooms:
-                if all(one != room for one, _ in found):
-                    self.look(sized, problem, frozenset(), False, room)
-            costs = [self._worth(dict(found)[room].cost) for room in rooms]
+            _, found = self._known(sized, problem, (), False)
+            for room in sorted({0, *self._rooms()} - dict(found).keys()):
+                self.look(sized, problem, frozenset(), False, room)
+            known = dict(found)
+            costs = [self._worth(known[room].cost) for room in (0, *self._rooms())]
             self.odd[key] = any(less < more * (1 - UNEVEN) for more, less in pairwise(costs))
         return self.odd[key]
 
