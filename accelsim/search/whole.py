@@ -20,6 +20,7 @@ from accelsim.search.best import find
 from accelsim.search.bound import WORDS, ceilings_of
 from accelsim.search.found import CHOSEN_FROM, OBJECTIVES, Certificate, Found, objective_of
 from accelsim.search.optimum.busy import least_busy, on_top
+from accelsim.search.optimum.case import Case
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.conflict import conflict
 from accelsim.search.optimum.constraints import FREE, NoBoundError, NothingFitsError
@@ -223,7 +224,7 @@ class _Run:
         scope = replace(scope, ceilings=ceilings)
         return Within(
             scope, self.proof.bounds, self.objective, self.table.unit, self._optimum, self.cost, self.clock,
-            lambda nest: waits(self.machine, self.problem, self.table, nest),
+            lambda nest: waits(Case(self.machine, self.problem, self.table), nest),
             partial(on_top, self.machine, self.problem),
         )  # fmt: skip
 

@@ -16,15 +16,14 @@ from accelsim.engine.program import build
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.found import objective_of
 from accelsim.search.kernels.records import BUSY, LOADING
+from accelsim.search.optimum.case import Case
 from accelsim.search.optimum.clock import Clock
-from accelsim.search.optimum.counted import closed_form
 from accelsim.search.optimum.kernels import descend as descending
 from accelsim.search.optimum.mapspace import Mapspace, leaves_of
 from accelsim.search.optimum.placements import Placement, Toll, is_waited, load_name
 from accelsim.search.optimum.proved import Optimum, Step
 from accelsim.search.optimum.scope import Scope
 from accelsim.search.prices import prices
-from accelsim.workload.problem import Problem
 
 
 def price_of_cycle(machine: Architecture, table: EnergyTable, scope: Scope) -> float:
@@ -62,13 +61,13 @@ def busiest_port(space: Mapspace, placement: Placement, most: float, clock: Cloc
     return found
 
 
-def waits(machine: Architecture, problem: Problem, table: EnergyTable, nest: LoopNest) -> dict[str, float]:
+def waits(case: Case, nest: LoopNest) -> dict[str, float]:
     """For how many cycles a mapping keeps each port busy, or waits for it, unrounded, by `placements.load_name`."""
-    program = build(machine, nest, problem)
+    program = build(case.machine, nest, case.problem)
     columns = edge_columns(program)
     return {
         load_name(load): load.fixed + float((load.share * columns).sum())
-        for load in prices(program, table, "").loads
+        for load in prices(program, case.table, "").loads
         if load.kind in (BUSY, LOADING)
     }
 
@@ -90,10 +89,8 @@ class Standing:
     steps to fill; the energy is that of the closed form.
     """
 
-    machine: Architecture
-    problem: Problem
+    case: Case
     objective: str
-    table: EnergyTable
     price: float
     clock: Clock
     search: Callable[[Toll | None, float, list[Step] | None], Optimum]
@@ -118,9 +115,8 @@ class Standing:
 
     def _cost(self, nest: LoopNest) -> tuple[float, Toll | None]:
         """The objective of a mapping, and what its passes wait for, where MACs on top of it last longer than a port."""
-        machine, problem, table = self.machine, self.problem, self.table
-        energy, counts, timing = closed_form(machine, problem, table, nest)
-        every = waits(machine, problem, table, nest)
+        energy, counts, timing = self.case.counted(nest)
+        every = waits(self.case, nest)
         busy = max((cycles for name, cycles in every.items() if not is_waited(name)), default=0.0)
         name = max(filter(is_waited, every), key=every.__getitem__, default="")
         on_top = bool(name) and every[name] + counts.compute_cycles > busy

@@ -15,12 +15,12 @@ from accelsim.engine.program import Ints
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.bound import WORDS
 from accelsim.search.kernels.records import Floats
+from accelsim.search.optimum.case import outermost_words
 from accelsim.search.optimum.ceilings import SLACK
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import NothingFitsError
 from accelsim.search.optimum.optimum import Optimum, optimum
 from accelsim.search.optimum.scope import ALL, Scope
-from accelsim.search.optimum.traded import outermost_words
 from accelsim.workload.problem import Problem
 
 OTHER = {"energy": "cycles", "cycles": "energy"}

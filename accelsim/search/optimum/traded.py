@@ -12,21 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from accelsim.architecture.model import Architecture
-from accelsim.energy.table import EnergyTable
-from accelsim.engine import evaluate
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search.bound import WORDS
 from accelsim.search.found import objective_of
+from accelsim.search.optimum.case import Case, outermost_words
 from accelsim.search.optimum.ceilings import SLACK, Ceilings
 from accelsim.search.optimum.clock import Clock, OutOfTimeError
 from accelsim.search.optimum.constraints import NothingFitsError
-from accelsim.search.optimum.counted import closed_form
-from accelsim.search.optimum.floor import fewest_cycles
 from accelsim.search.optimum.placements import Trade
 from accelsim.search.optimum.proved import ROUNDING, Optimum
 from accelsim.search.optimum.scope import Scope
-from accelsim.workload.problem import Problem
 
 Searching = Callable[[str, Clock, Scope, float | None], Optimum]
 """The optimum by an objective, within a time, of a scope with a trade; and what some mapping of it has, if known."""
@@ -49,12 +44,6 @@ class NotMetError(OutOfTimeError):
         )
 
 
-def outermost_words(machine: Architecture, problem: Problem, nest: LoopNest) -> float:
-    """Words that the outermost level reads and writes in a mapping."""
-    counts, _ = evaluate(machine, nest, problem, "analytical")
-    return float(counts.words[0].sum())
-
-
 @dataclass
 class Traded:
     """The search of one layer for the least of an objective, by energy or words, where words count.
@@ -63,9 +52,7 @@ class Traded:
     """
 
     search: Searching
-    machine: Architecture
-    problem: Problem
-    table: EnergyTable
+    case: Case
     objective: str
     scope: Scope
     clock: Clock
@@ -116,7 +103,7 @@ class Traded:
         ceilings = self.scope.ceilings
         if not words:
             return ceilings.words
-        return ceilings.joules(max(fewest_cycles(self.machine, self.problem), 1.0))
+        return ceilings.joules(max(self.case.fewest_cycles, 1.0))
 
     def searched(self, objective: str, trade: Trade, scope: Scope, known: float | None = None) -> Optimum:
         """What a search finds, counted; of words as energy where the trade makes them small."""
@@ -126,11 +113,11 @@ class Traded:
 
     def words_of(self, nest: LoopNest) -> float:
         """Words of the outermost level."""
-        return outermost_words(self.machine, self.problem, nest)
+        return outermost_words(self.case.machine, self.case.problem, nest)
 
     def energy_of(self, nest: LoopNest) -> float:
         """By the closed form, without tolls."""
-        return closed_form(self.machine, self.problem, self.table, nest)[0]
+        return self.case.counted(nest)[0]
 
     def _whole(self, found: Optimum) -> Optimum:
         """With both accounts, whichever the search made small."""
