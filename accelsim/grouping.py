@@ -322,7 +322,8 @@ class _Run:
         found, every = self._tally, sum(self.found.macs.values())
         macs = every - sum(self.found.again.values())
         return Counts(
-            found.levels, found.words, found.network, macs, found.compute, found.active, macs, every, -1, slots=macs
+            found.levels, found.words, found.network, macs, found.compute, found.active, macs, every, -1,
+            narrow=found.narrow, slots=macs,
         )  # fmt: skip
 
     def rows(self, timing: Timing) -> tuple[EnergyRow, ...]:

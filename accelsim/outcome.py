@@ -260,12 +260,13 @@ class Outcome:
         run = next(run for run in between.runs(whole) if run.name == layer.name)
         return between.stay(run).on(sized, between.home)
 
-    def mode(self, layer: LayerResult) -> Mode:
-        """How the machine's multipliers split for the words of a layer."""
-        bits = {tensor: (layer.moved or layer.bits)[Width(tensor)] for tensor in TENSORS}
+    def mode(self, layer: LayerResult | GroupResult) -> Mode:
+        """How the machine's multipliers split for the words of a layer, or of the last one of a group."""
+        widths = layer.bits if isinstance(layer, GroupResult) else layer.moved or layer.bits
+        bits = {tensor: widths[Width(tensor)] for tensor in TENSORS}
         return mode_of(self.architecture.modes, bits)
 
-    def macs_at_once(self, layer: LayerResult | None = None) -> float:
+    def macs_at_once(self, layer: LayerResult | GroupResult | None = None) -> float:
         """MACs of all PEs in a core cycle at most, in the mode of a layer; None: of the mean cycle of all layers."""
         machine = self.architecture
         if not machine.modes:

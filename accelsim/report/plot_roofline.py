@@ -24,7 +24,7 @@ DASHES = ((0, ()), (0, (5, 1.5)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def draw(result: Outcome, ax: Axes | None = None, width: str | None = None) -> Axes:
-    """A point for each layer at each level that has a roof; a ridge point is where a roof meets the peak."""
+    """A point for each layer and group at each level that has a roof; a ridge point is where a roof meets the peak."""
     data = roofline_data(result)
     size = size_of(width)
     axes = sized_axes(size) if ax is None else ax
@@ -53,7 +53,7 @@ def roofline_data(result: Outcome) -> Roofline:
 
 
 def rows(data: Roofline) -> list[Row]:
-    """Tidy rows for any tool: roofs and ridge points, then a row for each layer and level."""
+    """Tidy rows for any tool: roofs and ridge points, then a row for each layer or group and level."""
     roofs: list[Row] = [
         {"what": "roof", "level": roof.level, "bytes_per_cycle": roof.bandwidth, "ridge_macs_per_byte": roof.ridge,
          "peak_macs_per_cycle": data.peak}
@@ -68,7 +68,10 @@ def rows(data: Roofline) -> list[Row]:
 
 def title_of(result: Outcome) -> tuple[str, str]:
     """What ran on what, and what the roofs are."""
-    return headline(result), f"a point for each of {len(result.layers):,} layers at each level with a port of a width"
+    what = f"{len(result.layers):,} layers"
+    if result.groups:
+        what += f" and {len(result.groups):,} groups" if len(result.groups) > 1 else " and a group"
+    return headline(result), f"a point for each of {what} at each level with a port of a width"
 
 
 def caption(result: Outcome, data: Roofline) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from accelsim.architecture.model import Architecture, Injection, NetworkKind, Port
+from accelsim.grouped import GroupResult
 from accelsim.mapping.mapping import LoopNest
 from accelsim.outcome import LayerResult, Outcome
 from accelsim.workload.problem import REDUCTION_DIMS, TENSORS, Tensor, Width
@@ -28,7 +29,7 @@ class Roof:
 
 @dataclass(frozen=True)
 class Point:
-    """A layer at a level: MACs per byte that crosses a timed port there, and MACs per cycle."""
+    """A layer or group at a level: MACs per byte that crosses a timed port there, and MACs per cycle."""
 
     layer: str
     level: str
@@ -51,17 +52,20 @@ class Roofline:
 
 
 def roofline(result: Outcome) -> Roofline:
-    """Of the layers of a result. A port that tensors share is counted once; MACs are those that took a slot."""
+    """Of the layers and groups of a result. A port that tensors share is counted once.
+
+    MACs are those that took a slot, of groups those whose words are not made again.
+    """
     machine = result.architecture
     # of multipliers that split, in the mode of those that ran that does most
-    peak = max(map(result.macs_at_once, result.layers), default=machine.macs_at_once)
+    peak = max(map(result.macs_at_once, result.multiplied), default=machine.macs_at_once)
     roofs, points, instances = [], [], 1
     for index, level in enumerate(machine.levels):
         ports = dict(_ports(machine, index, instances))
         if ports:
             bandwidth = float(sum(ports.values())) / 8
             roofs.append(Roof(level.name, bandwidth, peak / bandwidth))
-            for layer in result.layers:
+            for layer in result.in_order:
                 moved = crossing(machine, layer, index)
                 if moved and layer.cycles:
                     done = layer.counts.visited
@@ -70,18 +74,24 @@ def roofline(result: Outcome) -> Roofline:
     return Roofline(peak, tuple(roofs), tuple(points))
 
 
-def crossing(machine: Architecture, layer: LayerResult, index: int) -> float:
-    """Bytes of a layer that cross the timed ports below a level, one run.
+def crossing(machine: Architecture, layer: LayerResult | GroupResult, index: int) -> float:
+    """Bytes of a layer or group that cross the timed ports below a level, one run.
 
     Old psums and refills are among them. Where an array leaves sums unmerged, psums on their way down are not: those of
     a first visit are counted as sent, but take no time (docs/model.md, "Readings found while ...").
     """
     name, bits = machine.levels[index].name, 0
-    widths = layer.moved or layer.bits
+    if isinstance(layer, GroupResult):
+        widths, nests = layer.bits, [one.nest for one in layer.passes]
+        # what comes for tiles crosses further out than any pass
+        nests = nests if index >= machine.level_index(layer.home) else []
+    else:
+        widths, nests = layer.moved or layer.bits, [layer.nest]
+    unmerged = any(_unmerged(machine, nest) for nest in nests)
     for tensor in TENSORS:
         for way in WAYS:
             down = (tensor, way) == (Tensor.PSUM, "down")
-            if _port(machine, index, tensor, way) and not (down and _unmerged(machine, layer.nest)):
+            if _port(machine, index, tensor, way) and not (down and unmerged):
                 words = layer.counts.sent(name, tensor, way)
                 narrow = layer.counts.narrowed(name, "sent") if (tensor, way) == (Tensor.PSUM, "up") else 0
                 bits += (words - narrow) * widths[Width(tensor)] + narrow * widths[Width.OFMAP]

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 
 import test_epilogues
+from accelsim.energy.account import account
 from accelsim.errors import AccelsimError
 from accelsim.report import plot
 from accelsim.report.difference import difference
 from accelsim.report.document import multiplied, read_document
 from accelsim.report.files import document_text
 from accelsim.report.plot_cycles import cycles_bars
+from accelsim.report.plot_roofline import title_of
 from accelsim.report.plot_traffic import traffic_data
+from accelsim.report.rooflines import roofline
 from accelsim.result import Result
 from accelsim.simulate import simulate
 from accelsim.workload.network import Network
+from accelsim.workload.problem import Width
 
 LAYERS = {
     "p": {"op": "conv", "M": 4, "kernel": 3, "pad": 1},
@@ -95,3 +99,28 @@ def test_differences_of_layers_are_that_of_the_total(planned: Result, alone: Res
     words = {row.key: row.after for row in found["Words by level"].rows}
     for key, moved in words.items():
         assert moved == sum(one.counts(*key) for one in planned.multiplied)
+
+
+def test_a_roofline_has_a_point_for_each(planned: Result) -> None:
+    """No group is above its roof; what crosses below DRAM is what its energy is counted from."""
+    found = roofline(planned)
+    assert [point.layer for point in found.points if point.level == "DRAM"] == ORDER
+    assert all(point.performance <= found.bound(point) * (1 + 1e-9) for point in found.points)
+    for group in planned.groups:
+        (point,) = (point for point in found.points if (point.layer, point.level) == (group.name, "DRAM"))
+        words = sum(row.count for row in group.energy_rows if row.component == "DRAM")
+        assert point.intensity == pytest.approx(group.counts.visited / (2 * words))
+    assert title_of(planned)[1] == "a point for each of 2 layers and 2 groups at each level with a port of a width"
+
+
+@pytest.mark.parametrize("machine", ["tpu_v1", "eyeriss_isca16_rs"])
+def test_words_of_a_group_have_their_widths(machine: str) -> None:
+    """Sums of 32 bits leave a TPU as words of 8: what counts say is what the account of all passes adds up to."""
+    plan = {"groups": [{"layers": ["b2_exp", "b2_dw", "b2_pw"], "tile": {"P": 2}, "keep": "both"}]}
+    found = simulate(machine, "mobilenet_v2", layers="b2_*", evaluator="analytical", plan=plan)
+    ((group,), whole) = found.groups, found.architecture
+    again = account(whole, group.counts, found.energy_table, 0, found.dataflow, group.passes[-1].nest)
+    assert {row for row in again if row.count} == {row for row in group.energy_rows if row.count}
+    bits = {"ifmap": Width.IFMAP, "filter": Width.FILTER, "psum": Width.OFMAP}
+    moved = [(row.count, bits[row.tensor]) for row in group.energy_rows if row.component == "DRAM"]
+    assert group.megabytes("DRAM") == pytest.approx(sum(words * group.bits[width] for words, width in moved) / 8e6)

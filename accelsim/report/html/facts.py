@@ -164,10 +164,9 @@ def _pictures(result: Outcome, paint: Mapping[str, Paint], causes: Mapping[str, 
                 found.roofs, bars.legend(paint, [roof.level for roof in found.roofs]), strict=True
             )
         ]
-        note = (
-            f"A dot for each layer at each level whose ports have a width. Peak: {number(found.peak)} MACs per cycle."
-            f"{' Layers that ran together have none.' if result.groups else ''}"
-        )
+        dots = "layer and each group" if result.groups else "layer"
+        peak = f"Peak: {number(found.peak)} MACs per cycle."
+        note = f"A dot for each {dots} at each level whose ports have a width. {peak}"
         yield Picture("Roofline", roofline_picture.draw(found, paint), tuple(legend), note)
 
 

@@ -133,7 +133,10 @@ class Attended:
     def counts(self) -> Counts:
         """Of all passes, and of what comes in and leaves."""
         found = self._tally
-        return Counts(found.levels, found.words, found.network, self.moved.macs, found.compute, found.active)
+        macs = self.moved.macs
+        return Counts(
+            found.levels, found.words, found.network, macs, found.compute, found.active, narrow=found.narrow
+        )  # fmt: skip
 
     @property
     def vector_ops(self) -> int:

@@ -14,7 +14,7 @@ from accelsim.energy.account import account
 from accelsim.energy.floor import access
 from accelsim.energy.rows import NO_TENSOR, VECTOR, EnergyRow
 from accelsim.engine import evaluate
-from accelsim.engine.counts import ACTIONS, Counts, Timing, Words
+from accelsim.engine.counts import ACTIONS, NARROWED, TRAFFIC, Counts, Timing, Words
 from accelsim.engine.fused.passes import Pass
 from accelsim.engine.fused.timeline import Inside
 from accelsim.engine.vector import Moved, latency
@@ -96,12 +96,16 @@ def inside(wanted: Wanted, sized: Architecture, done: Done | None) -> Inside | N
 
 @dataclass
 class Tally:
-    """Words, cycles and energy of passes, added up as they come. machine : with the widths of the last layer."""
+    """Words, cycles and energy of passes, added up as they come. machine : with the widths of the last layer.
+
+    words, network : as of `Counts`. of_outputs : those of them that are final sums and move as ofmap words.
+    """
 
     wanted: Wanted
     machine: Architecture
     words: Words = field(init=False)
     network: Words = field(init=False)
+    of_outputs: Words = field(init=False)
     compute: int = 0
     active: int = 0
     sums: dict[tuple[str, str, str], tuple[int, Fraction]] = field(default_factory=dict)
@@ -110,6 +114,7 @@ class Tally:
         levels = len(self.machine.levels)
         self.words = np.zeros((levels, len(TENSORS), len(ACTIONS)), np.int64)
         self.network = np.zeros((levels, len(TENSORS), 2, 3), np.int64)
+        self.of_outputs = np.zeros((levels, len(NARROWED)), np.int64)
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -120,6 +125,11 @@ class Tally:
     def home(self) -> int:
         """Index of the home."""
         return self.machine.level_index(self.wanted.home)
+
+    @property
+    def narrow(self) -> Words | None:
+        """As of `Counts`."""
+        return self.of_outputs if self.machine.narrows else None
 
     @property
     def rows(self) -> tuple[EnergyRow, ...]:
@@ -133,10 +143,13 @@ class Tally:
             if done is None:
                 self.words[self.home, IFMAP, READ] += one.reads * runs
                 self.words[self.home, PSUM, UPDATE] += one.writes * runs
+                self.of_outputs[self.home, NARROWED.index("update")] += one.writes * runs
                 self.price(self._vector(one), runs)
                 continue
             self.words += done.counts.words * runs
             self.network += done.counts.network * runs
+            if done.counts.narrow is not None:
+                self.of_outputs += done.counts.narrow * runs
             self.compute += done.counts.compute_cycles * runs
             self.active = max(self.active, done.counts.active_pes)
             self.price(done.rows, runs)
@@ -147,6 +160,10 @@ class Tally:
             self.words[0, t, outside] += words
             self.words[self.home, t, inside] += words
             self.network[: self.home, t, int(outside == UPDATE), :] += words
+            if t == PSUM and width is Width.OFMAP:
+                self.of_outputs[0, NARROWED.index("update")] += words
+                self.of_outputs[self.home, NARROWED.index("drain")] += words
+                self.of_outputs[: self.home, NARROWED.index(TRAFFIC[0]) :] += words
             if words:
                 self.price([self._row(0, t, outside, words, width), self._row(self.home, t, inside, words, width)])
 
