@@ -267,23 +267,23 @@ class Outcome:
         return mode_of(self.architecture.modes, bits)
 
     def macs_at_once(self, layer: LayerResult | GroupResult | None = None) -> float:
-        """MACs of all PEs in a core cycle at most, in the mode of a layer; None: of the mean cycle of all layers."""
+        """MACs of all PEs in a core cycle at most, in the mode of a layer or group; None: of the mean cycle of all."""
         machine = self.architecture
         if not machine.modes:
             return machine.macs_at_once
         if layer is not None:
             return machine.macs_at_once_in(self.mode(layer))
-        weights = [layer.cycles * layer.repeat for layer in self.layers]
-        rates = [self.macs_at_once(layer) for layer in self.layers]
+        weights = [layer.cycles * layer.repeat for layer in self.multiplied]
+        rates = [self.macs_at_once(layer) for layer in self.multiplied]
         of_all = sum(rate * weight for rate, weight in zip(rates, weights, strict=True))
         return of_all / sum(weights) if sum(weights) else machine.macs_at_once
 
-    def utilization(self, visited: int, cycles: int, layer: LayerResult | None = None) -> float:
+    def utilization(self, visited: int, cycles: int, layer: LayerResult | GroupResult | None = None) -> float:
         """MACs that took a slot / (PEs x MACs per PE and cycle x cycles); layer : whose they are, or of all."""
         slots = self.macs_at_once(layer) * cycles
         return visited / slots if slots else 0.0
 
-    def dense_equivalent(self, macs: int, cycles: int, layer: LayerResult | None = None) -> float:
+    def dense_equivalent(self, macs: int, cycles: int, layer: LayerResult | GroupResult | None = None) -> float:
         """All MACs over the same slots: how many times the peak a machine that skips nothing would have to give."""
         return self.utilization(macs, cycles, layer)
 

@@ -44,7 +44,7 @@ def time_grid(result: Outcome) -> Grid:
         cycles: int,
         processing: int,
         active: float,
-        layer: LayerResult | None = None,
+        layer: LayerResult | GroupResult | None = None,
     ) -> tuple[str, ...]:
         macs, slots, visited = done
         used = percent(result.utilization(visited, cycles, layer))
@@ -58,7 +58,7 @@ def time_grid(result: Outcome) -> Grid:
             layer.timing.cycles,
             layer.timing.processing,
             layer.counts.active_pes,
-            layer if isinstance(layer, LayerResult) else None,
+            layer,
         )
         for layer in result.multiplied
     ]

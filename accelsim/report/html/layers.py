@@ -101,7 +101,6 @@ def layer_table(result: Outcome, key: str) -> Table:
     def row(layer: LayerResult | GroupResult, at: int) -> tuple[Cell, ...]:
         spent = {COMPUTE: layer.compute_cycles, **layer.stall_cycles}
         most = max(spent, key=lambda cause: (spent[cause], cause)) if layer.cycles else ""
-        alone = layer if isinstance(layer, LayerResult) else None
         return (
             named(visible(layer.name), f"#{key}-l{at}" if key else ""),
             named(layer.op),
@@ -112,7 +111,7 @@ def layer_table(result: Outcome, key: str) -> Table:
             _ms(result.milliseconds(layer.cycles)),
             share(_ratio(sum(layer.stall_cycles.values()), layer.cycles)),
             count(layer.active_pes),
-            share(result.utilization(layer.counts.visited, layer.cycles, alone)),
+            share(result.utilization(layer.counts.visited, layer.cycles, layer)),
             count(layer.energy / scale),
             count(_ratio(layer.energy, layer.macs)),
         )
