@@ -69,6 +69,10 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
     """Groups that cannot run, each with its place in the plan; chosen : layers that are run."""
     for i, group in enumerate(between.plan.groups):
         if not chosen or set(chosen) & set(group.layers):
+            places = [between.index[name] for name in group.layers if name in between.index]
+            if places != sorted(places):
+                yield ("groups", i, "layers"), "they are not in the order they run in"
+                continue
             try:
                 if group.attention:
                     check_attention(group, between, wanted)
