@@ -104,8 +104,8 @@ def difference(name: str, before: Outcome, other: str, after: Outcome) -> Differ
         (layer, label) for label, result in zip((name, other), pair, strict=True) for layer, _ in result.failures
     ]
     one, two = map(_found_nests, pair)
-    both = one.keys() & two.keys()
-    nests = tuple(_given({"mapping": {layer: nests[layer] for layer in nests if layer in both}} for nests in (one, two)))
+    both = [layer for layer in one if layer in two]
+    nests = tuple(_given({"mapping": {layer: nests[layer] for layer in both}} for nests in (one, two)))
     return Difference((name, other), tuple(_given(map(_inputs, pair))), nests, tuple(found), tuple(missing), note)
 
 
