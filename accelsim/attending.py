@@ -17,7 +17,7 @@ from accelsim.errors import MappingError
 from accelsim.grouped import GroupResult, PassRun, Share, refuse_number, started
 from accelsim.mapping.plan.plan import COLUMNS, RESIDENT, ROWS
 from accelsim.search.plan.attended import Attended, refuse, walk_of
-from accelsim.search.plan.passed import inside
+from accelsim.search.plan.passed import FILTER, inside
 from accelsim.workload.problem import Tensor
 
 if TYPE_CHECKING:
@@ -57,10 +57,15 @@ def seen_attention(group: Group, between: Between, wanted: Wanted, nests: Sequen
     )  # fmt: skip
 
 
-def crossing_attention(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
-    """Words of each tensor that go between the outermost level and home."""
-    heads, found = _attended(group, between, wanted, "analytical", None)
+def crossing_attention(group: Group, between: Between, wanted: Wanted, nests: Sequence[LoopNest]) -> dict[str, int]:
+    """Words of each tensor that the outermost level reads and writes."""
+    heads, found = _attended(group, between, wanted, "analytical", nests)
     moved, words = found.moved, Counter[str]()
+    # where home keeps no filters, keys and values pass it by: products fetch them themselves
+    for one, done in zip(found.walk.passes, found.done, strict=True):
+        if done:
+            of = heads.keys if one.op == LAYERS[0] else heads.values
+            words[of] += int(done.counts.words[0, FILTER].sum()) * one.runs * heads.heads
     for name, number in (
         (heads.queries, moved.queries),
         (heads.keys, moved.keys),

@@ -69,6 +69,10 @@ def wrong_groups(between: Between, wanted: Wanted, chosen: Collection[str]) -> I
     """Groups that cannot run, each with its place in the plan; chosen : layers that are run."""
     for i, group in enumerate(between.plan.groups):
         if not chosen or set(chosen) & set(group.layers):
+            places = [between.index[name] for name in group.layers if name in between.index]
+            if places != sorted(places):
+                yield ("groups", i, "layers"), "they are not in the order they run in"
+                continue
             try:
                 if group.attention:
                     check_attention(group, between, wanted)
@@ -87,11 +91,12 @@ def seen_group(group: Group, between: Between, wanted: Wanted, nests: Sequence[L
     return _Run(group, between, wanted, "cycle", nests).ran
 
 
-def crossing(group: Group, between: Between, wanted: Wanted) -> dict[str, int]:
-    """Words of each tensor that go between the outermost level and home; filters that are weights are left out."""
-    if group.attention:
-        return crossing_attention(group, between, wanted)
-    return _Run(group, between, wanted, "analytical", None).crossing
+def crossing(found: GroupResult, between: Between, wanted: Wanted) -> dict[str, int]:
+    """Words of each tensor that the outermost level reads and writes; filters that are weights are left out."""
+    nests = [one.nest for one in found.passes]
+    if found.group.attention:
+        return crossing_attention(found.group, between, wanted, nests)
+    return _Run(found.group, between, wanted, "analytical", nests).crossing
 
 
 def geometry_of(group: Group, between: Between) -> Geometry:
@@ -296,10 +301,13 @@ class _Run:
         found, there = Counter[str](), self.at_home
         for name, words in self.found.reads.items():
             found[name] += 0 if name in there else words
-        if self.wanted.keeps_filters:
-            for op in self.geometry.ops:
-                if op.dynamic and op.dynamic not in there:
-                    found[op.dynamic] += fetched(self.found, op, op.name in self.filters)
+        for op in self.geometry.ops:
+            if op.dynamic and self.wanted.keeps_filters and op.dynamic not in there:
+                found[op.dynamic] += fetched(self.found, op, op.name in self.filters)
+            elif op.dynamic and not self.wanted.keeps_filters:
+                # it passes home by: passes fetch it from the outermost level themselves
+                passed = ((self.every[k].runs, done) for k, done in self.done.items() if self.every[k].op == op.name)
+                found[op.dynamic] += sum(runs * int(done.counts.words[0, FILTER].sum()) for runs, done in passed)
         found[self.geometry.sink.name] += self.words[2]
         return dict(found)
 

@@ -84,7 +84,7 @@ class _Words:
             if group.group.epilogue:
                 words = crossing_epilogue(group, self.between)
             else:
-                words = crossing(group.group, self.between, wanted_of(self.plan, self.between))
+                words = crossing(group, self.between, wanted_of(self.plan, self.between))
             self.found.update(words)
             # what is left came for passes: filters
             self.found[filters_of(group.group.layers[0], self.owners)] += int(group.counts.words[0].sum()) - sum(

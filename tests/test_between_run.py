@@ -19,8 +19,10 @@ from accelsim.report import terminal
 from accelsim.report.files import document_text
 from accelsim.report.html import page
 from accelsim.report.html.machine import fills
+from accelsim.report.summary import between_notes, vector_note
 from accelsim.result import Result
 from accelsim.simulate import rerun, simulate
+from accelsim.workload.network import Network
 from accelsim.workload.problem import TENSORS, Padding, Tensor
 
 FILL, READ, UPDATE, DRAIN = (ACTIONS.index(action) for action in ("fill", "read", "update", "drain"))
@@ -135,3 +137,17 @@ def test_pages_and_tables_tell_groups() -> None:
     whole = 56 * 56 * 64 / 25165824
     assert any(fill.most >= whole for fill in fills(found).values())
     assert found.machine_of(found.layer("conv2_0b")).homes == {Tensor.PSUM: "UB"}
+
+
+def test_words_of_vector_layers_that_stay_are_told_and_prices_of_a_search_as_dense() -> None:
+    layers = {
+        "a": {"op": "conv", "M": 4, "kernel": 1, "density": {"ifmap": 0.5, "filter": 0.5}},
+        "relu": {"op": "elementwise"},
+        "b": {"op": "conv", "M": 2, "kernel": 1},
+    }
+    found = run("eyeriss", Network.of("n", layers, (3, 4, 4)), between="resident")
+    assert "layer without MACs: 0 words read and written, 128 more where they stay on the chip, " in vector_note(found)
+    (note,) = between_notes(found)
+    assert " (looked for with dense operands: 2 tensors stay, " in note
+    (dense,) = between_notes(run("eyeriss", Network.of("n", layers, (3, 4, 4)), between="resident", data="dense"))
+    assert " (2 tensors stay, " in dense

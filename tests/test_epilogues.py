@@ -111,6 +111,13 @@ def test_refused(group: dict, said: str) -> None:
     assert said in str(error.value)
 
 
+def test_a_view_alone_takes_nothing_over() -> None:
+    layers = {"a": {"op": "conv", "M": 4, "kernel": 1}, "flat": {"op": "flatten"}, "b": {"op": "fc", "M": 2}}
+    plan = {"groups": [{"layers": ["a", "flat"], "epilogue": True}]}
+    with pytest.raises(AccelsimError, match="'a' is the group's only layer that computes: nothing takes its tiles"):
+        simulate(machine(), Network.of("n", layers, (3, 4, 4)), evaluator="analytical", plan=plan)
+
+
 def test_on_a_machine_that_cannot() -> None:
     lowers = machine().with_(lowering="im2col")
     with pytest.raises(AccelsimError, match="an epilogue on 'square': it lowers layers: tiles are no rows and columns"):

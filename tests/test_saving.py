@@ -110,6 +110,34 @@ def test_attentions_are_told_by_queries_keys_and_values(outside_: str) -> None:
     assert rows["v"].planned >= 8 * 12
 
 
+@pytest.mark.parametrize("attention", [True, False])
+def test_keys_and_values_that_pass_home_by_are_theirs(attention: bool) -> None:
+    """The buffer of eyeriss keeps no filters: passes fetch keys and values themselves, again for each tile of rows."""
+    heads = {"groups": 4, "kv_groups": 2}
+    layers = {
+        "q": {"op": "matmul", "M": 16},
+        "k": {"op": "matmul", "M": 8, "inputs": "input"},
+        "v": {"op": "matmul", "M": 8, "inputs": "input"},
+        "qk": {"op": "matmul", "inputs": ["q", "k"], **heads},
+        "softmax": {"op": "softmax"},
+        "av": {"op": "matmul", "inputs": ["softmax", "v"], "over": "positions", **heads},
+        "out": {"op": "matmul", "M": 16},
+    }
+    names, tile = ["qk", "softmax", "av"], {"rows": 14, "columns": 24}
+    if not attention:
+        # a tile of 7 positions has 14 rows of scores for each head of keys, too
+        names, tile = [*names, "out"], {"Q": 7}
+    plan = {"groups": [{"layers": names, "tile": tile, **({"outside": "rows"} if attention else {})}]}
+    network = Network.of("n", layers, (16, 1, 24))
+    result = simulate("eyeriss", network, plan=plan, evaluator="analytical", saved=True)
+    found, words = {row.tensor: row for row in result.saved}, 8 * 24
+    for name in ("k", "v"):
+        assert (found[name].without, found[name].planned) == (2 * words, words + 4 * words)
+    weights = found.get("filters of qk..out")
+    assert attention or (weights is not None and (weights.without, weights.planned) == (256, 4 * 256))
+    assert sum(row.planned for row in result.saved) == outside(result)
+
+
 def test_of_some_layers_groups_are_whole() -> None:
     """A group runs whole where any of its layers is chosen: so do its layers alone."""
     found = run(PLAN, layers="l4")

@@ -17,7 +17,7 @@ Number = int | Fraction
 Key = tuple[str, ...]
 ABSENT = "-"
 """What stands where one of the two says nothing."""
-ASKED = ("layers", "objective", "mapping", "parameters", "bits", "data", "dims", "seed", "proof", "versions")
+ASKED = ("layers", "objective", "mapping", "parameters", "bits", "data", "dims", "seed", "proof", "plan", "versions")
 DOCUMENTS = ("machine", "network", "energy_table")
 
 
@@ -66,7 +66,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two results, `names` what they are called. nests : layers whose mapping the search found another for.
+    """Two results, `names` what they are called. nests : layers of both whose mapping the search found another for.
 
     failed : (layer, which of the two it did not run in). note : what cannot be compared.
     """
@@ -103,7 +103,9 @@ def difference(name: str, before: Outcome, other: str, after: Outcome) -> Differ
     missing = [
         (layer, label) for label, result in zip((name, other), pair, strict=True) for layer, _ in result.failures
     ]
-    nests = tuple(_given({"mapping": one} for one in map(_found_nests, pair)))
+    one, two = map(_found_nests, pair)
+    both = [layer for layer in one if layer in two]
+    nests = tuple(_given({"mapping": {layer: nests[layer] for layer in both}} for nests in (one, two)))
     return Difference((name, other), tuple(_given(map(_inputs, pair))), nests, tuple(found), tuple(missing), note)
 
 

@@ -102,7 +102,8 @@ def between_notes(result: Outcome) -> list[str]:
     home = next((home.level for home in plan.resident.values()), "")
     what = [f"{stay} tensor{'s' * (stay != 1)} live{'s' * (stay == 1)} in {visible(home)}"] if stay else []
     what += [f"{groups} group{'s' * (groups != 1)} of layers run together"] if groups else []
-    found = f" ({plan.source})" if "against every layer alone" in plan.source else ""
+    priced = "looked for with dense operands: " if result.operands else ""
+    found = f" ({priced}{plan.source})" if "against every layer alone" in plan.source else ""
     parts = not all(home.whole for home in plan.resident.values())
     spans = len(plan.spans)
     what += [f"{spans} span{'s' * (spans != 1)} of layers run{'s' * (spans == 1)} in rounds"] if spans else []
@@ -189,9 +190,11 @@ def vector_note(result: Outcome) -> str:
     missing = [] if result.architecture.lanes else ["timed (the machine declares no vector unit)"]
     missing += [] if result.energy_table.vector_op else ["priced (the energy table has no vector_op)"]
     beside = f"; the operations are not {' or '.join(missing)}" if missing and sums.vector_ops else ""
+    at_home = sum((one.reads_at_home + one.writes_at_home) * one.repeat for one in result.vector_layers)
+    inside = f", {at_home:,} more where they stay on the chip" if at_home else ""
     return (
         f"not in the totals: {many(sums.layers, 'layer')} without MACs{' or gates' if gates else ''}: "
-        f"{sums.reads + sums.writes:,} words read and written, "
+        f"{sums.reads + sums.writes:,} words read and written{inside}, "
         f"{sums.vector_ops:,} vector operations, {sums.cycles:,} cycles "
         f"({milliseconds(result.milliseconds(sums.cycles))} ms), {energy}{beside}"
     )

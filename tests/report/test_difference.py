@@ -85,6 +85,19 @@ def test_the_same_is_no_difference(pair):
     assert lines == ["from a to b", "the same cycles and the same energy", "what was given is the same"]
 
 
+def test_a_plan_was_given():
+    """Layers that one of the two ran in a group have no other mapping, for they have none of their own."""
+    options = {"layers": "CONV5,POOL5", "evaluator": "analytical"}
+    plan = {"groups": [{"layers": ["CONV5", "POOL5"], "tile": {"P": 1}}]}
+    alone, found = simulate("eyeriss", "alexnet", **options), simulate("eyeriss", "alexnet", plan=plan, **options)
+    assert len(found.groups) == 1
+    told = difference("a", alone, "b", found)
+    assert {one.place: one.after for one in told.inputs} == {
+        "plan.groups.0.layers": "['CONV5', 'POOL5']", "plan.groups.0.tile.P": "1", "plan.groups.0.keep": "both",
+    }  # fmt: skip
+    assert not told.nests
+
+
 def test_energies_in_other_units_are_left_out(pair):
     other = simulate("eyeriss", "alexnet", layers=LAYERS, node=65)
     found = difference("a", pair[0], "b", other)

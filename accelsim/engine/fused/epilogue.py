@@ -70,6 +70,8 @@ class Epilogue:
             raise MappingError(f"'{maker.name}' ({maker.kind}) does not multiply: it has no tiles to hand on")
         if maker.dynamic:
             raise MappingError(f"'{maker.name}' multiplies by '{maker.dynamic}', an activation: it hands no tiles on")
+        if not ops:
+            raise MappingError(f"'{maker.name}' is the group's only layer that computes: nothing takes its tiles over")
         taken = epilogues(group)[maker.name]
         for before, op in zip(group.ops, ops, strict=False):
             if op.name not in taken:

@@ -267,11 +267,13 @@ def _joined(parts: Sequence[Named]) -> Named:
 
 
 def _as_ranges(named: Named) -> tuple[Read, ...]:
-    """Which channels of which makers; in whose order they come is of no account to counts."""
+    """Which channels of which makers, each as often as it is named; their order is of no account to counts."""
     makers, which, channel = named
     reads: list[Read] = []
     for number in dict.fromkeys(which.tolist()):
-        reads += [Read(makers[number], one) for one in _ranges(np.unique(channel[which == number]))]
+        found, often = np.unique(channel[which == number], return_counts=True)
+        for times in range(often.max()):
+            reads += [Read(makers[number], one) for one in _ranges(found[often > times])]
     return tuple(reads)
 
 

@@ -343,7 +343,7 @@ class Between:
             yield f"nobody reads what '{name}' makes"
             return
         if home.until and home.until not in readers:
-            yield f"until: '{home.until}' does not read it{nearest(home.until, readers)} ({', '.join(readers)})"
+            yield f"until: '{home.until}' does not read it{nearest(home.until, readers)}"
             return
         for reader in tensor.readers:
             if reader.index > tensor.last(home.until):

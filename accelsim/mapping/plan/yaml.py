@@ -121,17 +121,33 @@ class GroupSpec(Spec):
 
     def contradictions(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What cannot be said of one group together: its place, and why."""
-        if not self.epilogue:
-            if self.tile.M is not None:
-                yield ("tile", "M"), "only tiles of an epilogue are cut along channels (epilogue: true)"
+        tile = self.tile
+        if self.epilogue:
+            yield from self._of_an_epilogue()
             return
+        if tile.M is not None:
+            yield ("tile", "M"), "only tiles of an epilogue are cut along channels (epilogue: true)"
+        if tile.rows is None:
+            if tile.columns is not None:
+                yield ("tile", "columns"), "the tile of an attention has rows too; that of other groups has P and Q"
+            if self.outside is not None:
+                yield ("outside",), "only blocks of an attention are walked so; its tile has rows and columns"
+            return
+        for name in ("P", "Q"):
+            if getattr(tile, name) is not None:
+                yield ("tile", name), "the tile of an attention has rows and columns; that of other groups has P and Q"
+        if "keep" in self.model_fields_set:
+            yield ("keep",), "blocks of an attention keep nothing; leave it out"
+
+    def _of_an_epilogue(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        tile = self.tile
         for name in ("keep", "filters", "outside"):
             if name in self.model_fields_set:
                 yield (name,), "an epilogue has one layer that multiplies, mapped as a layer is; leave it out"
         for name in ("rows", "columns"):
-            if getattr(self.tile, name) is not None:
+            if getattr(tile, name) is not None:
                 yield ("tile", name), "the tile of an epilogue has P, Q and M"
-        if (self.tile.P is None) != (self.tile.Q is None) or (self.tile.P is None) != (self.tile.M is None):
+        if (tile.P is None) != (tile.Q is None) or (tile.P is None) != (tile.M is None):
             yield ("tile",), "the tile of an epilogue has P, Q and M, or is left to the search"
 
 

@@ -55,6 +55,22 @@ def test_a_source_has_the_channels_that_are_read_of_it():
     assert group.sources == (Source("p1", 6, (8, 6)),)
 
 
+def test_what_is_joined_with_itself_is_read_as_often():
+    """A concatenation that names a tensor twice, once in part: words are multiplied as often."""
+    layers = {
+        "a": {"op": "conv", "M": 4, "kernel": 1},
+        "half": {"op": "slice", "start": 1, "count": 2},
+        "cat": {"op": "concat", "inputs": ["a", "half", "a"]},
+        "b": {"op": "conv", "M": 3, "kernel": 1},
+    }
+    network = Network.of("n", layers, (2, 5, 5))
+    group = group_of(network, ["a", "b"])
+    assert group.ops[1].reads == (Read("a", range(0, 4)), Read("a", range(0, 4)), Read("a", range(1, 3)))
+    found = measure(group, Tiling((2, 5)))
+    assert found.macs == {layer.name: layer.macs for layer in network.layers if layer.problem}
+    assert found.held == {"a": 4 * 10 + 2 * 10, "b": 4 * 10 + 3 * 10}
+
+
 def test_images_are_the_batch():
     network = Network.of("n", LAYERS, (3, 16, 12), batch=4)
     assert group_of(network, ["c1", "p1"]).images == 4

@@ -114,6 +114,23 @@ def test_an_attention_is_read_and_written(tmp_path: Path, outside: str, filters:
             "groups.0.tile: the tile of an epilogue has P, Q and M, or is left to the search",
         ),
         (
+            "groups: [{layers: [conv1, pool1], outside: rows}]",
+            "F:1:44: groups.0.outside: only blocks of an attention are walked so; its tile has rows and columns",
+        ),
+        (
+            "groups: [{layers: [conv1, pool1], tile: {columns: 4}}]",
+            "F:1:51: groups.0.tile.columns: the tile of an attention has rows too; that of other groups has P and Q",
+        ),
+        (
+            "groups: [{layers: [conv1, pool1], tile: {rows: 4, Q: 2}}]",
+            "F:1:54: groups.0.tile.Q: the tile of an attention has rows and columns; that of other groups has P and Q",
+        ),
+        (
+            "groups: [{layers: [conv1, pool1], tile: {rows: 4}, keep: none}]",
+            "F:1:58: groups.0.keep: blocks of an attention keep nothing; leave it out",
+        ),
+        ("groups: [{layers: [pool1, conv1]}]", "F:1:19: groups.0.layers: they are not in the order they run in"),
+        (
             "groups:\n- {layers: [conv1, pool1], tile: {P: 56}}",
             "F:2:12: groups.0.layers: GLB group conv1..pool1: needs ",
         ),
@@ -128,6 +145,11 @@ def test_an_attention_is_read_and_written(tmp_path: Path, outside: str, filters:
 def test_what_is_wrong_is_told_in_a_line(tmp_path: Path, text: str, line: str) -> None:
     lines = refused(tmp_path, text)
     assert any(line in one for one in lines), lines
+
+
+def test_readers_are_listed_once(tmp_path: Path) -> None:
+    (line,) = refused(tmp_path, "resident: {conv1: {level: GLB, until: FC}}")
+    assert line.endswith("until: 'FC' does not read it (pool1)")
 
 
 def test_of_a_plan_for_another_network_nothing_else_is_told(tmp_path: Path) -> None:
