@@ -383,7 +383,7 @@ def search(
         _give(plan_text(result, between, objective), out)
         return
     if not result.layers:
-        raise AccelsimError(f"no layer that fits '{layers}' has MACs to map")
+        raise AccelsimError(f"no layer that fits '{layers}' has MACs to map" if layers else "no layer has MACs to map")
     of = "all mappings" if result.dataflow == "best" else result.dataflow
     what = f"{workload}, training step" if training else workload
     text = f"# the best {objective} of {of} found for {what}, batch {batch}, on {architecture}\n"

@@ -117,6 +117,7 @@ def _time(seconds: float) -> str:
 
 
 def _say_status(plan: SweepPlan, where: Path) -> None:
+    from accelsim.report.text import many
     from accelsim.sweep.store import Store
 
     with Store(where, read_only=True) as store:
@@ -124,32 +125,35 @@ def _say_status(plan: SweepPlan, where: Path) -> None:
         counts = store.counts(found.id)
     most = " before constraints" if plan.constraints else ""
     typer.echo(
-        f"{plan.name}: {counts['done']:,} points done of {plan.size:,}{most}, {counts['failed']:,} of them failed, "
-        f"{counts['crashed']:,} to be tried again; {counts['layers']:,} layers in {where}"
+        f"{plan.name}: {many(counts['done'], 'point')} done of {plan.size:,}{most}, {counts['failed']:,} of them "
+        f"failed, {counts['crashed']:,} to be tried again; {many(counts['layers'], 'layer')} in {where}"
     )
     for line in _crashes(where, plan) if counts["crashed"] else ():
         typer.echo(line)
 
 
 def _crashes(where: Path, plan: SweepPlan) -> list[str]:
+    from accelsim.report.text import many
     from accelsim.sweep.store import Store
 
     with Store(where, read_only=True) as store:
         crashes = store.crashes(store.plan(plan.identity).id)
     told = [f"point {ordinal} broke: {error}" for ordinal, _, error in crashes[:SHOWN]]
-    return [*told, f"{len(crashes):,} points broke; the same command tries them again"]
+    return [*told, f"{many(len(crashes), 'point')} broke; the same command tries them again"]
 
 
 def _told(found: Sweep) -> Iterator[str]:
     """What was done, what failed and why, and the designs that no other is better than."""
+    from accelsim.report.text import many
+
     state, plan = found.state, found.plan
     done = state.found + state.evaluated
     yield (
-        f"{plan.name}: {done:,} points in {found.path}, {state.evaluated:,} of them and {state.layers:,} layers in "
-        f"{_time(state.seconds)} ({_pace(state)})"
+        f"{plan.name}: {many(done, 'point')} in {found.path}, {state.evaluated:,} of them and "
+        f"{many(state.layers, 'layer')} in {_time(state.seconds)} ({_pace(state)})"
     )
     if state.forbidden:
-        yield f"  {state.forbidden:,} points do not meet the constraints"
+        yield f"  {many(state.forbidden, 'point')} outside the constraints"
     rows = list(found.rows())
     reasons: dict[str, list[int]] = {}
     for row in rows:
@@ -162,6 +166,7 @@ def _told(found: Sweep) -> Iterator[str]:
 
 
 def _front(found: Sweep, rows: list[dict[str, Any]]) -> Iterator[str]:
+    from accelsim.report.text import many
     from accelsim.sweep.swept import fronts
 
     objectives = found.plan.objectives
@@ -169,7 +174,7 @@ def _front(found: Sweep, rows: list[dict[str, Any]]) -> Iterator[str]:
     if not best:
         return
     varied = [name for name in found.plan.fields if len({str(row[name]) for row in rows}) > 1]
-    yield f"  {len(best):,} points that no other is better than in {', '.join(objectives)}:"
+    yield f"  {many(len(best), 'point')} that no other is better than in {', '.join(objectives)}:"
     for row in best[:SHOWN]:
         values = ", ".join(f"{name} {row[name]:.6g}" for name in objectives)
         design = ", ".join(f"{name} {row[name]}" for name in varied)

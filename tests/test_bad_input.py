@@ -378,6 +378,9 @@ class TestCommandLine:
 
     def test_commands_that_need_macs(self, refused):
         assert refused("map", "eyeriss", "alexnet", "--layers", "POOL*") == "no layer that fits 'POOL*' has MACs to map"
+        text = "name: pools\nsource: none\ninput: {C: 4, H: 8, W: 8}\nlayers:\n  P: {op: avgpool}\n"
+        Path("pools.yaml").write_text(text)
+        assert refused("map", "eyeriss", "pools.yaml") == "no layer has MACs to map"
         assert refused("plot", "eyeriss", "alexnet", "--layers", "POOL*", "--out", "x.png") == (
             "nothing to draw: none of these layers of 'alexnet' has MACs"
         )

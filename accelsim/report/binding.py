@@ -18,19 +18,19 @@ def binding(result: Outcome, why: bool, proof: Proof) -> dict[str, str]:
     for layer in result.layers:
         if layer.search is None or layer.search.certificate is None or ran is None:
             continue
-        from accelsim.mapping.dataflows.dataflow import BEST, load
+        from accelsim.search.best import find
         from accelsim.search.optimum.why import limits, steps
-        from accelsim.search.space import with_slices
-        from accelsim.search.whole import scope_of
 
-        given = result.machine_of(layer), layer.nest, layer.problem
+        machine = result.machine_of(layer)
         key = layer.problem, layer.nest, tuple(layer.bits.items())
         if key not in done:
-            found = limits(*given)
+            found = limits(machine, layer.nest, layer.problem)
             if why:
-                flow = None if result.dataflow == BEST else with_slices(load(result.dataflow), layer.problem)
-                within = partial(scope_of, problem=layer.problem, dataflow=flow, proof=proof)
-                found = steps(*given, ran.objective, result.energy_table, proof.budget, within)
+                search = partial(
+                    find, problem=layer.problem, dataflow=result.dataflow, objective=ran.objective,
+                    table=result.energy_table, evaluator=result.evaluator, proof=proof,
+                )  # fmt: skip
+                found = steps(machine, layer.nest, layer.problem, layer.search.bound, search)
             done[key] = "; ".join(one.describe() for one in found)
         notes[layer.name] = done[key]
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,11 @@ from accelsim.search.kernels.records import BUSY, LOADING, MOVING, TAIL, Charges
 from accelsim.workload.problem import DIMS, TENSORS, Problem, Tensor
 
 Floats = npt.NDArray[np.float64]
+Fractions = npt.NDArray[np.object_]
 
 ONE = Problem((1,) * len(DIMS))
 """Where unit prices are read: no layer changes them, nor may it change their last digit."""
-_known: deque[tuple[tuple[object, ...], Floats]] = deque(maxlen=256)
+_known: deque[tuple[tuple[object, ...], Fractions]] = deque(maxlen=256)
 _known_loads: deque[tuple[tuple[object, ...], list[Load]]] = deque(maxlen=256)
 
 
@@ -85,14 +87,18 @@ def _energy(program: Program, table: EnergyTable, dataflow: str) -> tuple[Floats
         out = _units(replace(program, problem=ONE), table, dataflow)
         _known.append((key, out))
     here = _generic(program)
-    return out, _total(program, here, table, dataflow) - float((out * here).sum())
+    # in fractions: of the energies of such counts floats lose more than a small layer takes
+    constant = _total(program, here, table, dataflow) - sum(
+        price * int(here[at]) for at, price in np.ndenumerate(out) if price
+    )
+    return out.astype(np.float64), float(constant)
 
 
-def _units(program: Program, table: EnergyTable, dataflow: str) -> Floats:
+def _units(program: Program, table: EnergyTable, dataflow: str) -> Fractions:
     """By difference from a generic point: no two counts are equal there, so no rule about equals fires."""
     edges, here = program.edges, _generic(program)
     base = _total(program, here, table, dataflow)
-    out = np.zeros(here.shape)
+    out = np.zeros(here.shape, np.object_)
     for e, is_timed in enumerate(program.timed):
         last = 3 * int(edges[e, 2] - edges[e, 1])
         for c in range(last + 2 if is_timed else 0):
@@ -116,9 +122,9 @@ def _generic(program: Program) -> Ints:
     return here
 
 
-def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -> float:
+def _total(program: Program, columns: Ints, table: EnergyTable, dataflow: str) -> Fraction:
     rows = account(program.architecture, assemble(program, columns, 0), table, 0, dataflow)
-    return float(sum(row.energy for row in rows))
+    return sum((row.energy for row in rows), Fraction())
 
 
 def outermost(program: Program) -> tuple[Floats, float]:

@@ -159,7 +159,8 @@ class Within:
         for name in self.scope.ceilings.broken(*nearest):
             least = min(objective_of(name, *cost) for cost in costs)
             of_macs = self.shown(name, objective_of(name, best.energy, best.cycles, best.words))
-            lines.append(f"{said[name]}: the least is {self.shown(name, least)}, {of_macs} if MACs alone took time")
+            found = self.shown(name, least)
+            lines.append(f"{said[name]}: the least found is {found}, {of_macs} if MACs alone took time")
         return MappingError(f"no mapping was found that keeps {'; '.join(lines)}")
 
     def _least(self, name: str, ceilings: Ceilings) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,6 +64,15 @@ def test_what_is_said(capsys):
     assert typed("sweep", "mine.yaml", "--status") == 0
     said = capsys.readouterr().out
     assert said.startswith("mine: 8 points done of 8, 4 of them failed, 0 to be tried again; ")
+
+
+def test_one_point_is_no_points(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("one.yaml").write_text("arch: eyeriss_isca16_rs\nworkload: alexnet\nlayers: FC8\nevaluator: analytical\n")
+    assert typed("sweep", "one.yaml", "--workers", "1") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("one: 1 point in one.sweep, 1 of them and 1 layer in ")
+    assert "  1 point that no other is better than in " in said
 
 
 def test_a_sweep_file_is_validated(capsys, swept):

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 
 from accelsim.architecture.levers import room_name, roomier, side_name
 from accelsim.architecture.model import Architecture
-from accelsim.energy.table import EnergyTable
-from accelsim.errors import MappingError
+from accelsim.errors import AccelsimError
 from accelsim.mapping.mapping import LoopNest, demands
-from accelsim.search.optimum.optimum import optimum
-from accelsim.search.optimum.scope import ALL, Scope
+from accelsim.search.found import Found
 from accelsim.workload.problem import Problem
 
 
@@ -20,16 +18,18 @@ class Limit:
     """A capacity or a side of the array.
 
     what : its name; used : the share of it that the mapping takes; saves : the share of the objective that twice of it
-    saves, at the optimum of that machine; None: not worked out, or no bound was found in time.
+    saves, at the best mapping of that machine; None: not worked out. most : whether that mapping is proved to be the
+    optimum; else it may save more.
     """
 
     what: str
     used: float
     saves: float | None = None
+    most: bool = True
 
     def describe(self) -> str:
         """A clause."""
-        saves = "" if self.saves is None else f", twice of it saves {self.saves:.1%}"
+        saves = "" if self.saves is None else f", twice of it saves {self.saves:.1%}{'' if self.most else ' or more'}"
         return f"{self.what} {self.used:.0%} in use{saves}"
 
 
@@ -52,27 +52,22 @@ def limits(machine: Architecture, nest: LoopNest, problem: Problem) -> tuple[Lim
 
 
 def steps(
-    machine: Architecture,
-    nest: LoopNest,
-    problem: Problem,
-    objective: str,
-    table: EnergyTable | None = None,
-    budget: float | None = None,
-    scope_of: Callable[[Architecture], Scope] = lambda _: ALL,
+    machine: Architecture, nest: LoopNest, problem: Problem, score: float, search: Callable[[Architecture], Found]
 ) -> tuple[Limit, ...]:
-    """`limits`, with what twice of each would save: the optimum is searched anew for each; parameters as of `optimum`.
+    """`limits`, with what twice of each would save of a mapping's score: another machine is searched for each.
 
-    scope_of : which mappings of a machine are looked at. Raises MappingError where the machine has no bound.
+    search : of the same layer on a machine, with all that was asked of the mapping. Where it raises AccelsimError, or
+    proves nothing, what twice of it would save is not said.
     """
-    before = optimum(machine, problem, objective, table, budget, scope_of(machine))
     changed = {lever.what: lever.machine for lever in roomier(machine)}
     out = []
     for one in limits(machine, nest, problem):
         try:
-            larger = changed[one.what]
-            after = optimum(larger, problem, objective, table, budget, scope_of(larger))
-        except MappingError:
+            after = search(changed[one.what])
+        except AccelsimError:
             out.append(one)
             continue
-        out.append(replace(one, saves=max(1 - after.score / before.score, 0.0)) if after.certified else one)
+        proved = after.certificate
+        saves = max(1 - after.bound / score, 0.0) if proved else None
+        out.append(replace(one, saves=saves, most=proved is None or proved.gap == 0))
     return tuple(out)

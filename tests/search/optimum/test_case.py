@@ -177,3 +177,18 @@ def test_machines_that_narrow_or_pace_have_certificates(name):
     proved = find(machine, problem, machine.dataflow, proof=Proof(exact=True))
     assert proved.certificate is not None
     assert proved.bound <= quick.bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("node", [7, 45, 65])
+def test_a_layer_of_few_macs_is_priced_as_exactly_as_a_large_one(node):
+    # prices are differences of counts of 1e9: what floats lose there is half of what this layer takes
+    machine = load_architecture("eyeriss_isca16_rs")
+    problem, table = Problem((1, 1, 2, 2, 1, 2, 1, 1)), table_for(machine, None, node)
+    found = optimum(machine, problem, table=table)
+    assert found.certified
+    assert found.bound == pytest.approx(found.energy, rel=1e-9)
+    nests = [
+        LoopNest.parse("GLB: M2 C2 Q2"),
+        LoopNest.parse("GLB: C2 Q2 M2 bypass ifmap,filter,psum | RF: bypass ifmap"),
+    ]
+    assert all(found.energy <= energy_of(machine, table, problem, nest) for nest in nests)
