@@ -18,7 +18,7 @@ from accelsim.search.kernels.orders import Best
 from accelsim.search.kernels.records import Combined
 from accelsim.search.moves import Combinations
 from accelsim.search.partitions import partitions_of
-from accelsim.search.prices import prices
+from accelsim.search.prices import Floats, prices
 from accelsim.search.space import GROUPS, Space
 from accelsim.search.tables import options_of
 from accelsim.workload.problem import TENSORS, Tensor
@@ -91,9 +91,15 @@ class Scorer:
             return []
         found = [candidate(best, len(bounds))]
         if closed_form_chooses(self.machine, self.objective):
-            ranked = np.argpartition(bounds, NEXT)[:NEXT] if len(bounds) > NEXT else np.arange(len(bounds))
-            for at in ranked[np.argsort(bounds[ranked], kind="stable")]:
+            for at in least_of(bounds, NEXT):
                 own = search(np.array([at]), inf)
                 if np.isfinite(own.score[0]):
                     found.append(candidate(own, 0))
         return found
+
+
+def least_of(bounds: Floats, number: int) -> Ints:
+    """Where the least are, rising; of equal ones the first, whatever the processor (`np.argpartition` takes any)."""
+    most = np.partition(bounds, number)[number] if len(bounds) > number else inf
+    some = np.flatnonzero(bounds <= most)
+    return some[np.argsort(bounds[some], kind="stable")][:number]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from accelsim.mapping.dataflows import load
 from accelsim.mapping.mapping import LoopNest
 from accelsim.search import find
 from accelsim.search.best import _Search
+from accelsim.search.scoring import least_of
 from accelsim.search.space import Space
 from accelsim.workload.lowering import lowered
 from accelsim.workload.problem import Problem
@@ -112,3 +114,10 @@ def test_scores_are_those_of_the_closed_form(folder, flow, passes, skew, accumul
 def test_scores_of_shipped_machines(name, objective):
     arch = load_architecture(name)
     compare(arch, lowered(Problem.of({"M": 48, "C": 20, "P": 13, "Q": 13, "R": 3, "S": 3}), arch.lowering), objective)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 20))
+def test_of_equal_bounds_the_first_are_taken(bounds, number):
+    """On any processor: what a partition leaves where depends on its instructions."""
+    values = np.array(bounds, np.float64)
+    assert least_of(values, number).tolist() == np.argsort(values, kind="stable")[:number].tolist()
