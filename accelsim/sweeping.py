@@ -68,14 +68,16 @@ def sweep(
                 f"interrupted; what is finished is in {where}, and the same command goes on from there", err=True
             )
             raise typer.Exit(130) from None
-        for line in _told(found):
-            typer.echo(line)
+    # files first: whoever reads what is said may stop reading
     if found and out:
         found.export(out)
     if found and out_layers:
         found.export(out_layers, layers=True)
     if found and report_to:
         found.report(report_to)
+    if found and not status:
+        for line in _told(found):
+            typer.echo(line)
     if not status and found and found.state.crashed:
         raise AccelsimError("\n".join(_crashes(where, plan)))
 

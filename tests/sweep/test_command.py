@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -54,6 +56,19 @@ def test_what_is_written(swept):
     assert len(points) == 8 and len(layers) == 8 * 3
     assert {row["key"] for row in layers} == {row["key"] for row in points}
     assert (swept / "mine.sweep").is_file()
+
+
+def test_files_are_written_though_nobody_reads_on(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = "sweep", "mine.yaml", "--workers", "1", "--out", str(tmp_path / "p.csv")
+    with os.fdopen(writing, "w") as closed:
+        run = subprocess.run(
+            [sys.executable, "-m", "accelsim", *words], stdout=closed, stderr=subprocess.PIPE, text=True
+        )
+    with (tmp_path / "p.csv").open() as points:
+        assert len(list(csv.DictReader(points))) == 8
+    assert "Traceback" not in run.stderr
 
 
 def test_what_is_said(capsys):

@@ -50,8 +50,8 @@ def optimum(
     """The best of all mappings of a layer in a scope: every chain of factors, order that differs and placement.
 
     Energy is that of the closed form, dense; cycles are those of the MACs, whatever the ports. Between equals the other
-    one decides. Under `ceilings` of the scope the best of those that keep them all. The objective may be 'words' too:
-    those that the outermost level reads and writes.
+    one decides, though groups lie on the array for cycles alone. Under `ceilings` of the scope the best of those that
+    keep them all. The objective may be 'words' too: those that the outermost level reads and writes.
 
     Parameters
     ----------
