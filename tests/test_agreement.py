@@ -118,7 +118,7 @@ def without_zeros(architecture: Architecture) -> Architecture:
 
 
 @given(drawn=cases())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_agreement(drawn: Case) -> None:
     agree(*drawn)
 
@@ -171,7 +171,7 @@ def test_padding_made_on_the_chip_is_never_read_outside(machine: str) -> None:
 
 
 @given(drawn=mesh_cases())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_agreement_on_meshes(drawn: Case) -> None:
     agree(*drawn)
 
@@ -184,7 +184,7 @@ def test_agreement_on_meshes_at_length(drawn: Case) -> None:
 
 
 @given(drawn=sparse_cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_agreement_on_zeros(drawn: SparseCase) -> None:
     agree_on_zeros(*drawn)
 

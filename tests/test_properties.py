@@ -18,7 +18,7 @@ from accelsim.mapping.mapping import LevelMapping, Loop, LoopNest, kept
 from accelsim.workload.problem import REDUCTION_DIMS, Problem, Tensor
 from strategies import Case, cases
 
-EXAMPLES = settings(max_examples=200, deadline=None)
+EXAMPLES = settings(max_examples=100, deadline=None)
 TRANSPOSED = {"P": "Q", "Q": "P", "R": "S", "S": "R"}
 
 

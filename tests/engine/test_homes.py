@@ -68,7 +68,7 @@ def test_agreement_on_banks(drawn: Case) -> None:
 
 
 @given(drawn=housed(case))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_a_home_saves(drawn: Case) -> None:
     """R2: level 0's words of a tensor and those that its home drains and fills; nothing else of any tensor."""
     machine, nest, problem = drawn

@@ -94,7 +94,7 @@ def test_many_mappings_at_once(drawn: Case) -> None:
 
 
 @given(drawn=in_parts())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_what_parts_save(drawn: Case) -> None:
     """R6: under the same loops words above the home scale by the channels that are not there, whatever else is.
 

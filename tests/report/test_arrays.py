@@ -16,7 +16,7 @@ from accelsim.workload.problem import Problem
 from strategies import Case, cases
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(cases())
 def test_places_that_hold_work_are_the_active_pes(drawn: Case):
     architecture, nest, problem, *_ = drawn

@@ -35,7 +35,7 @@ def test_no_layer_is_above_its_roof(machine, network, layers):
         assert point.performance <= found.bound(point) * (1 + 1e-9), point
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(cases())
 def test_none_of_drawn_machines_is(drawn: Case):
     machine, nest, problem, *_ = drawn

@@ -198,7 +198,7 @@ def agree(drawn: Case) -> None:
 
 
 @given(drawn=dram_cases())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_agreement(drawn: Case) -> None:
     agree(drawn)
 

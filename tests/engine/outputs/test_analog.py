@@ -90,7 +90,7 @@ def words(rng: Random, machine: Architecture, problem: Problem) -> tuple[np.ndar
     return found[0], found[1]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.randoms(use_true_random=False))
 def test_any_mapping_of_any_problem_as_its_slow_twin(rng: Random) -> None:
     machine, nest, problem = analog_case(rng)

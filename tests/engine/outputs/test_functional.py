@@ -21,7 +21,7 @@ from accelsim.workload.problem import TENSORS, Problem, Tensor
 from strategies import cases, cutting, draw_problem
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(cases())
 def test_any_mapping_of_any_problem(case):
     architecture, nest, problem = case

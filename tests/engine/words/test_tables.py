@@ -60,7 +60,7 @@ def tabulated(nest, edge, group):
 
 @pytest.mark.parametrize("group", [2, 4, 5])
 @given(LOOPS, st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_row_stands_for_all_that_do_alike(group, drawn, data):
     loops, whole = nest(group, drawn)
     bounds = np.ones(10, np.int64)
