@@ -9,14 +9,15 @@ from typer.testing import CliRunner
 
 from accelsim import reproduce
 from accelsim.cli import app
-from accelsim.reproduce import devices, isca16_sizes, plans, serving
+from accelsim.reproduce import devices, devices_attention, isca16_sizes, plans, serving
 from accelsim.reproduce.markdown import error, table
 
 COMMITTED = Path(__file__).parents[2] / "VALIDATION.md"
 
 
-LONG = plans, isca16_sizes
-"""Sources that take minutes: 24 searches of plans; machines of three sizes under equations worked out anew."""
+LONG = plans, isca16_sizes, devices, devices_attention
+"""Sources that take minutes: 24 searches of plans; machines of three sizes under equations worked out anew; products
+and attentions of devices, whose figures tests of their own hold each day."""
 
 
 def named(module):
