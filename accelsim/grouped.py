@@ -115,10 +115,15 @@ class GroupResult(Measured):
         """PEs that hold work in the fullest step of any pass."""
         return self.counts.active_pes
 
+    @property
+    def widths(self) -> Mapping[Width, int]:
+        """Bits of the words that move."""
+        return self.bits
+
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        return sum(self.counts.bits(level, Tensor(t), action, self.bits) for _, t, action, _ in rows) / 8e6
+        return sum(self.counts.bits(level, Tensor(t), action, self.widths) for _, t, action, _ in rows) / 8e6
 
     def to_dict(self) -> dict[str, Any]:
         """The document's entry."""

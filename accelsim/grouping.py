@@ -301,13 +301,13 @@ class _Run:
         found, there = Counter[str](), self.at_home
         for name, words in self.found.reads.items():
             found[name] += 0 if name in there else words
-        for op in self.geometry.ops:
-            if op.dynamic and self.wanted.keeps_filters and op.dynamic not in there:
-                found[op.dynamic] += fetched(self.found, op, op.name in self.filters)
-            elif op.dynamic and not self.wanted.keeps_filters:
+        for op in (op for op in self.geometry.ops if op.dynamic):
+            if not self.wanted.keeps_filters:
                 # it passes home by: passes fetch it from the outermost level themselves
                 passed = ((self.every[k].runs, done) for k, done in self.done.items() if self.every[k].op == op.name)
                 found[op.dynamic] += sum(runs * int(done.counts.words[0, FILTER].sum()) for runs, done in passed)
+            elif op.dynamic not in there:
+                found[op.dynamic] += fetched(self.found, op, op.name in self.filters)
         found[self.geometry.sink.name] += self.words[2]
         return dict(found)
 

@@ -92,11 +92,15 @@ class LayerResult(Measured):
         """PEs that hold work in the fullest step."""
         return self.counts.active_pes
 
+    @property
+    def widths(self) -> Mapping[Width, int]:
+        """Bits of the words that move."""
+        return self.moved or self.bits
+
     def megabytes(self, level: str) -> float:
         """All words filled, read, updated and drained at a level, in 10^6 bytes."""
         rows = (row for row in self.counts.rows() if row[0] == level)
-        widths = self.moved or self.bits
-        bits = sum(self.counts.bits(level, Tensor(tensor), action, widths) for _, tensor, action, _ in rows)
+        bits = sum(self.counts.bits(level, Tensor(tensor), action, self.widths) for _, tensor, action, _ in rows)
         bits += self.bias_bits * sum(self.counts.of_bias(level, what) for what in ("read", "fill"))
         return bits / 8e6
 
@@ -262,8 +266,7 @@ class Outcome:
 
     def mode(self, layer: LayerResult | GroupResult) -> Mode:
         """How the machine's multipliers split for the words of a layer, or of the last one of a group."""
-        widths = layer.bits if isinstance(layer, GroupResult) else layer.moved or layer.bits
-        bits = {tensor: widths[Width(tensor)] for tensor in TENSORS}
+        bits = {tensor: layer.widths[Width(tensor)] for tensor in TENSORS}
         return mode_of(self.architecture.modes, bits)
 
     def macs_at_once(self, layer: LayerResult | GroupResult | None = None) -> float:

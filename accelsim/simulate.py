@@ -110,9 +110,9 @@ def simulate(
     dims : sizes that an ONNX file leaves open, by name. inputs : what a PyTorch module is run on, to be read.
     training : the network's training step instead: True, an optimizer's name, or more (docs/training.md).
     between : what is looked for between layers: 'none', tensors that stay on the chip ('resident'), groups of layers
-        ('fused'), or both ('best'); default: 'none'. parts : of so many blocks of channels
-        of a tensor some may stay. plan : the file of a plan, or what is in it, instead (docs/between.md). saved : run
-        every layer by itself too, for `Result.saved`: words of each tensor without the plan and with it.
+        ('fused'), or both ('best'); default: 'none'. parts : of so many blocks of channels of a tensor some may stay.
+        plan : the file of a plan, or what is in it, instead (docs/between.md). saved : run every layer by itself too,
+        for `Result.saved`: words of each tensor without the plan and with it.
 
     Raises
     ------

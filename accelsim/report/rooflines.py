@@ -81,12 +81,11 @@ def crossing(machine: Architecture, layer: LayerResult | GroupResult, index: int
     a first visit are counted as sent, but take no time (docs/model.md, "Readings found while ...").
     """
     name, bits = machine.levels[index].name, 0
-    if isinstance(layer, GroupResult):
-        widths, nests = layer.bits, [one.nest for one in layer.passes]
-        # what comes for tiles crosses further out than any pass
-        nests = nests if index >= machine.level_index(layer.home) else []
+    if isinstance(layer, LayerResult):
+        nests = [layer.nest]
     else:
-        widths, nests = layer.moved or layer.bits, [layer.nest]
+        # what comes for tiles crosses further out than any pass
+        nests = [one.nest for one in layer.passes] if index >= machine.level_index(layer.home) else []
     unmerged = any(_unmerged(machine, nest) for nest in nests)
     for tensor in TENSORS:
         for way in WAYS:
@@ -94,7 +93,7 @@ def crossing(machine: Architecture, layer: LayerResult | GroupResult, index: int
             if _port(machine, index, tensor, way) and not (down and unmerged):
                 words = layer.counts.sent(name, tensor, way)
                 narrow = layer.counts.narrowed(name, "sent") if (tensor, way) == (Tensor.PSUM, "up") else 0
-                bits += (words - narrow) * widths[Width(tensor)] + narrow * widths[Width.OFMAP]
+                bits += (words - narrow) * layer.widths[Width(tensor)] + narrow * layer.widths[Width.OFMAP]
     return bits / 8
 
 
